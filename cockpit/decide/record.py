@@ -1,0 +1,141 @@
+"""What people did and what changed: the entries deciding looks at. The journal keeps them; here they are plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from cockpit.plan.model import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """A typed observation about one item, criterion or step."""
+
+    at: datetime
+    subject: str
+    by: str
+    role: str
+    answer: str
+    plan_digest: str
+    rehearsal: bool = False
+    """True when the rehearsal's crew signed: always shown."""
+    retracted: bool = False
+    """A counter-entry: takes back the earlier sign-off of the same subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    at: datetime
+    gate: str
+    by: str
+    role: str
+    choice: str
+    """"go", "no-go" or "hold"."""
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Suspends one criterion or item until `until`; then it re-arms itself."""
+
+    at: datetime
+    subject: str
+    by: str
+    why: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """A named person has seen that this trigger was already true before the cutover began."""
+
+    at: datetime
+    subject: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a latched rollback: "execute", "dismiss"; or "fix_forward", "proceed"."""
+
+    at: datetime
+    choice: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseBegan:
+    """The cutover entered a phase; criteria count only what is seen from here on."""
+
+    at: datetime
+    phase: Phase
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PointOfNoReturn:
+    """From here a rollback loses something; `loses` says what."""
+
+    at: datetime
+    loses: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The verdict, a criterion or an item changed its word. `subject` is "verdict" for the verdict."""
+
+    at: datetime
+    subject: str
+    before: str
+    after: str
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverGap:
+    """Nobody was looking between these times (laptop asleep, network down)."""
+
+    at: datetime
+    since: datetime
+
+
+Entry = SignOff | Vote | Waiver | Acknowledgement | Decision | PhaseBegan | PointOfNoReturn | Change | ObserverGap
+E = TypeVar("E", bound=Entry)
+
+
+@dataclass(slots=True)
+class Record:
+    """Every entry so far, in order. Append-only; deciding only reads it."""
+
+    entries: list[Entry] = field(default_factory=list)
+    _latest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
+
+    def append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        key = getattr(entry, "subject", None)
+        if key is not None:
+            self._latest[type(entry), key] = entry
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.append(entry)
+
+    def all(self, kind: type[E]) -> list[E]:
+        """Every entry of one kind, oldest first."""
+        return [entry for entry in self.entries if isinstance(entry, kind)]
+
+    def latest(self, kind: type[E], subject: str) -> E | None:
+        """The newest entry of one kind about one subject."""
+        found = self._latest.get((kind, subject))
+        return found if isinstance(found, kind) else None
+
+    def phase(self) -> PhaseBegan | None:
+        """The phase the cutover is in, or None before any began."""
+        began = self.all(PhaseBegan)
+        return began[-1] if began else None

@@ -1,0 +1,332 @@
+"""A frozen snapshot of everything shown. Every front end renders a Situation and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cockpit.plan.model import Kind, Phase, Position, Severity
+from probes.reading import Reason, Unknown, Value
+
+
+class Word(StrEnum):
+    """The verdict."""
+
+    GO = "GO"
+    HOLD = "HOLD"
+    ROLLBACK = "ROLLBACK"
+    FIX_FORWARD = "FIX FORWARD"
+
+
+EXIT_CODES: Mapping[Word, int] = {Word.GO: 0, Word.HOLD: 1, Word.ROLLBACK: 2, Word.FIX_FORWARD: 2}
+COULD_NOT_JUDGE = 3
+
+
+class State(StrEnum):
+    """The state of a criterion (first row success, second trigger, third both)."""
+
+    NOT_MET = "NOT MET"
+    PROVING = "PROVING"
+    MET = "MET"
+    CLEAR = "CLEAR"
+    PENDING = "PENDING"
+    TRIPPED = "TRIPPED"
+    RECOVERING = "RECOVERING"
+    UNKNOWN = "UNKNOWN"
+
+
+class Check(StrEnum):
+    """The state of a checklist item. Only PASS and WAIVED count as done."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    """Waits for a sign-off."""
+    STALE = "STALE"
+    """A sign-off that no longer counts; `detail` says why."""
+    WAIVED = "WAIVED"
+
+
+class Badge(StrEnum):
+    WAIVED = "WAIVED"
+    PRE_EXISTING = "PRE-EXISTING"
+    SHADOW = "SHADOW"
+    BLIND = "BLIND"
+    FLAPPED = "FLAPPED"
+    """Tripped, or came close, earlier in this cutover; kept visible after recovery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One value a condition looks at, as seen now. `text` is ready to show ("4.2 %", "unknown: ACCESS_DENIED")."""
+
+    path: str
+    """`probe.field`"""
+    value: Value | None
+    text: str
+    unit: str = ""
+    meaning: str = ""
+    unknown: Unknown | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A simple comparison of the condition, for the chart and the because-line: `errors.rate > 0.05`."""
+
+    path: str
+    operator: str
+    value: float | bool | str
+    text: str
+    """Ready to show: "> 5.0 %"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a window is: `have` of `need`, from `samples` of `min_samples` real samples."""
+
+    verb: str
+    """"proven", "breached" or "clear"."""
+    have: timedelta
+    need: timedelta
+    samples: int
+    min_samples: int
+
+    @property
+    def ratio(self) -> float:
+        if not self.need:
+            return 1.0 if self.samples >= self.min_samples else 0.0
+        return min(1.0, self.have / self.need)
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why a criterion or item is in its state: enough to judge it without opening a console."""
+
+    line: str
+    """One line to read aloud or paste: values, threshold, window, data age."""
+    condition: str = ""
+    observed: tuple[Observed, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    progress: Progress | None = None
+    data_at: datetime | None = None
+    samples: int = 0
+    probes: tuple[str, ...] = ()
+    query: str = ""
+    request_id: str = ""
+    console_url: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionStatus:
+    id: str
+    title: str
+    kind: Kind
+    severity: Severity
+    enforced: bool
+    state: State
+    since: datetime
+    because: Because
+    position: Position
+    unknown: Unknown | None = None
+    badges: tuple[Badge, ...] = ()
+    trips_in: timedelta | None = None
+    """For a PENDING trigger: when it trips if nothing changes."""
+    met_in: timedelta | None = None
+    """For a PROVING criterion: when it is met if nothing changes."""
+    ok_since: datetime | None = None
+    """Since when it has not stood in the way of GO; None while it does."""
+    runbook: str = ""
+    ref: str = ""
+    caution: str = ""
+    sign_off: SignOffStatus | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.ok_since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOffStatus:
+    """The sign-off of an item or criterion: what is asked, and the one that counts now (or why the last one does not)."""
+
+    ask: str
+    roles: tuple[str, ...]
+    by: str = ""
+    role: str = ""
+    answer: str = ""
+    at: datetime | None = None
+    rehearsal: bool = False
+    stale: str = ""
+    """Why the given sign-off no longer counts; empty while it does."""
+
+    @property
+    def given(self) -> bool:
+        return self.at is not None and not self.stale
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStatus:
+    id: str
+    title: str
+    check: Check
+    blocking: bool
+    killer: bool
+    because: Because
+    position: Position
+    since: datetime
+    automatic: bool
+    unknown: Unknown | None = None
+    sign_off: SignOffStatus | None = None
+    detail: str = ""
+    caution: str = ""
+    ref: str = ""
+    ok_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionStatus:
+    title: str
+    phase: Phase
+    items: tuple[ItemStatus, ...]
+
+    @property
+    def done(self) -> int:
+        return sum(item.check in (Check.PASS, Check.WAIVED) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus:
+    """A poll by role: go when enough people of its roles said go and nobody says no-go."""
+
+    id: str
+    title: str
+    before: str
+    passed: bool
+    votes: tuple[str, ...]
+    """Ready to show: "primary (on_call): go 12:31"."""
+    missing: tuple[str, ...]
+    """What is missing, from whom."""
+    ok_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStatus:
+    """What one probe can and cannot see now."""
+
+    name: str
+    uses: str
+    title: str
+    interval: timedelta
+    age: timedelta | None
+    """Since the newest reading was made; None before the first."""
+    data_age: timedelta | None
+    latency_s: float | None
+    known: Mapping[str, Value]
+    unknown: Mapping[str, Unknown]
+    stale: bool
+    readings: int
+    query: str = ""
+    console_url: str = ""
+    lines: tuple[str, ...] = ()
+    slowed: float = 1.0
+    """How many times its interval it now waits, because the world asked it to slow down."""
+
+    @property
+    def blind(self) -> bool:
+        return self.stale or (bool(self.unknown) and not self.known) or self.age is None
+
+
+@dataclass(frozen=True, slots=True)
+class RootCause:
+    """One cause seen by many: credentials expired, DNS down. Shown once, with the count."""
+
+    reason: Reason
+    detail: str
+    hint: str
+    probes: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """Ids of the criteria and items it blinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One thing missing for GO: what, and when it can be there (None: no estimate, a person or the world must act)."""
+
+    what: str
+    subject: str = ""
+    eta: datetime | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How much of what decides can be seen now. "All green" and "all blind" must never look alike."""
+
+    enforced: int
+    visible: int
+    oldest: timedelta | None
+    """Age of the oldest data an enforced criterion rests on."""
+
+    @property
+    def share(self) -> float:
+        return self.visible / self.enforced if self.enforced else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A ROLLBACK that stays until a named person decides. `undecided` is how long it has waited."""
+
+    since: datetime
+    undecided: timedelta
+    triggers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    word: Word
+    since: datetime
+    phase: Phase
+    reasons: tuple[str, ...]
+    """The reasons for the word, most important first, each a because-line."""
+    waivers: int = 0
+    latch: Latch | None = None
+    loses: str = ""
+    """Past the point of no return: what a rollback would lose."""
+    judged: bool = True
+    """False when nothing at all could be seen: the exit code is then 3."""
+
+    @property
+    def label(self) -> str:
+        if self.word is Word.GO and self.waivers:
+            return f"GO ({self.waivers} waiver{'s' if self.waivers > 1 else ''})"
+        return str(self.word)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.word] if self.judged or self.word is not Word.HOLD else COULD_NOT_JUDGE
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    now: datetime
+    started_at: datetime
+    plan_name: str
+    plan_digest: str
+    verdict: Verdict
+    criteria: tuple[CriterionStatus, ...]
+    sections: tuple[SectionStatus, ...]
+    gates: tuple[GateStatus, ...]
+    probes: tuple[ProbeStatus, ...]
+    root_causes: tuple[RootCause, ...]
+    path_to_go: tuple[PathStep, ...]
+    sight: Sight
+    observer_gap: timedelta | None = None
+    _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
+
+    def criterion(self, id_: str) -> CriterionStatus:
+        """The status of one criterion. Raises KeyError."""
+        return self._by_id[id_]

@@ -1,0 +1,92 @@
+"""The cutover's clock. The world and the cockpit share one; in a rehearsal it may run faster than the wall."""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the cutover's time (aware UTC) and waits in it."""
+
+    def now(self) -> datetime: ...
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the cutover per second of the wall."""
+        ...
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Wait for `duration` of the cutover's time."""
+        ...
+
+
+class WallClock:
+    """The real time, as the machine tells it."""
+
+    speed = 1.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(max(0.0, duration.total_seconds()))
+
+
+_LAYOUT = struct.Struct("<Qddd")
+
+
+class SharedClock:
+    """A clock several processes read from one small file, so that changing its speed changes it for all of them at once.
+
+    The file holds: a sequence number (odd while being written), the monotonic second of the last change, the cutover's
+    epoch second at that moment, and the speed from then on. Only its creator changes the speed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
+
+    @classmethod
+    def create(cls, path: Path, speed: float, start: datetime | None = None) -> SharedClock:
+        """A new clock that starts at `start` (the wall's time if None), rounded down to a whole minute."""
+        epoch = (start or datetime.now(UTC)).replace(second=0, microsecond=0).timestamp()
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_LAYOUT.pack(0, time.monotonic(), epoch, speed))
+        return cls(path)
+
+    def _read(self) -> tuple[float, float, float]:
+        while True:
+            sequence, real, world, speed = _LAYOUT.unpack(self._map[: _LAYOUT.size])
+            if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
+                return real, world, speed
+
+    @property
+    def speed(self) -> float:
+        return self._read()[2]
+
+    def set_speed(self, speed: float) -> None:
+        """Run at another speed from now on; time never jumps and never goes back."""
+        sequence = _LAYOUT.unpack(self._map[: _LAYOUT.size])[0]
+        real, world, old = self._read()
+        now = time.monotonic()
+        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 1, real, world, old)
+        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 2, now, world + (now - real) * old, speed)
+
+    def now(self) -> datetime:
+        real, world, speed = self._read()
+        return datetime.fromtimestamp(world + (time.monotonic() - real) * speed, UTC)
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Wait in short real steps, so that a change of speed is felt at once."""
+        until = self.now() + duration
+        while (left := (until - self.now()).total_seconds()) > 0:
+            await asyncio.sleep(min(left / max(self.speed, 1e-9), 0.5))

@@ -1,0 +1,234 @@
+"""The plan as the rest of the house sees it: frozen values, everything resolved. Built by `cockpit.plan.load`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from cockpit.decide.condition import Condition
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the plan file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Phase(StrEnum):
+    """Which decision is being taken. Before deployment the verdict judges whether to deploy; after it, whether to stay."""
+
+    PRE_DEPLOY = "pre_deploy"
+    POST_DEPLOY = "post_deploy"
+
+
+class Kind(StrEnum):
+    SUCCESS = "success"
+    TRIGGER = "trigger"
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    MAJOR = "major"
+    INFO = "info"
+
+
+class Mode(StrEnum):
+    ENFORCE = "enforce"
+    SHADOW = "shadow"
+
+
+class OnUnknown(StrEnum):
+    HOLD = "hold"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A sign-off: the question a person answers in words, and who may answer it."""
+
+    ask: str
+    roles: tuple[str, ...]
+    valid_for: timedelta | None = None
+    claimed: bool = True
+    """Whether a sign-off without a key is accepted (shown as claimed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """One named probe of a plan: `uses` a registered probe, `params` after substitution (may hold secrets: never show them).
+
+    `period` and `fields` are copied from the probe's class at load, so that deciding needs no probe.
+    """
+
+    name: str
+    uses: str
+    params: Mapping[str, Any] = field(repr=False)
+    interval: timedelta
+    timeout: timedelta
+    position: Position
+    period: timedelta = timedelta(0)
+    title: str = ""
+
+    @property
+    def stale_after(self) -> timedelta:
+        """Age at which what it saw no longer counts: 3 intervals, or 2 periods (plus the period it lags by) for metrics."""
+        return max(3 * self.interval, 2 * self.period + self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A success criterion or rollback trigger. For a trigger `condition` is the failure; for a success it is what must hold.
+
+    A criterion may have a condition, a sign-off, or both (both must then be satisfied).
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    condition: Condition | None
+    position: Position
+    sign_off: Ask | None = None
+    hold_for: timedelta = timedelta(0)
+    clear_for: timedelta = timedelta(0)
+    clear_condition: Condition | None = None
+    min_samples: int = 1
+    gap_tolerance: timedelta = timedelta(seconds=60)
+    stale_after: timedelta = timedelta(seconds=90)
+    initial_delay: timedelta = timedelta(0)
+    error_limit: int = 4
+    on_unknown: OnUnknown = OnUnknown.HOLD
+    unknown_limit: timedelta | None = None
+    severity: Severity = Severity.CRITICAL
+    mode: Mode = Mode.ENFORCE
+    runbook: str = ""
+    ref: str = ""
+    caution: str = ""
+
+    @property
+    def enforced(self) -> bool:
+        """Whether it can move the verdict: shadow and info are shown but never do."""
+        return self.mode is Mode.ENFORCE and self.severity is not Severity.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One checklist line. PASS when `expect` is true now and `sign_off`, where there is one, is given and fresh."""
+
+    id: str
+    title: str
+    position: Position
+    expect: Condition | None = None
+    sign_off: Ask | None = None
+    blocking: bool = True
+    killer: bool = False
+    caution: str = ""
+    ref: str = ""
+    stale_after: timedelta = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    phase: Phase
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Who must say go: at least `required` votes from `roles`, all by distinct people where asked."""
+
+    roles: tuple[str, ...]
+    required: int
+    distinct_people: bool = True
+    valid_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    id: str
+    title: str
+    before: str
+    """What it guards: "deploy", "migrate", "purge"."""
+    poll: Poll
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the runbook or the rollback plan."""
+
+    id: str
+    title: str
+    position: Position
+    command: str = ""
+    expect: str = ""
+    """What to see when it worked, in words."""
+    duration: timedelta | None = None
+    sign_off: Ask | None = None
+    action: str = ""
+    """Name of a built-in guarded action ("ecs.rollback"), or empty."""
+    caution: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: str
+    name: str
+    roles: tuple[str, ...]
+    ssh_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    account: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
+
+    name: str
+    title: str
+    environment: str
+    path: str
+    digest: str
+    source: str = ""
+    target: Target = Target()
+    people: tuple[Person, ...] = ()
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    probes: Mapping[str, ProbeSpec] = field(default_factory=dict)
+    checklist: tuple[Section, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    success_criteria: tuple[Criterion, ...] = ()
+    rollback_triggers: tuple[Criterion, ...] = ()
+    runbook: tuple[Step, ...] = ()
+    rollback_plan: tuple[Step, ...] = ()
+    migration: Mapping[str, Any] = field(default_factory=dict)
+    verdict_dwell: timedelta = timedelta(seconds=60)
+    needs_environment: tuple[str, ...] = ()
+    """Environment variables the plan reads that are not set (only when loaded without requiring them)."""
+
+    @property
+    def production(self) -> bool:
+        return self.environment.lower() in ("production", "prod")
+
+    def criteria(self) -> Iterator[Criterion]:
+        """Success criteria, then rollback triggers, in the plan's order."""
+        yield from self.success_criteria
+        yield from self.rollback_triggers
+
+    def items(self) -> Iterator[tuple[Section, Item]]:
+        for section in self.checklist:
+            for item in section.items:
+                yield section, item

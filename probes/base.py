@@ -1,0 +1,147 @@
+"""The contract every probe keeps.
+
+A probe reads one thing and says honestly what it saw. It never raises for what the world does, never invents a default,
+and never lets a secret out. To add one: a module in this folder, a class below `Probe`, a line in `registry.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from probes.reading import Evidence, Reading, Reason, Unknown, Value
+
+if TYPE_CHECKING:
+    from probes.clients import Clients
+
+__all__ = ["Evidence", "Field", "Params", "Probe", "Reading", "Reason", "Unknown", "Unseen", "Value"]
+
+
+class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen
+    """A call that could not be answered; carries the Unknown that says why. Raised by `Clients`, caught by probes."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(f"{unknown.reason}: {unknown.detail}")
+        self.unknown = unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing a probe reports. `type` is bool, int, float, str, datetime or tuple (of str).
+
+    `unit` is one of "", "ratio", "s", "ms", "bytes", "count", "per_s", "days". `low` and `high` bound what the field can ever be:
+    lint uses them to find a trigger that can never trip.
+    """
+
+    name: str
+    type: type
+    meaning: str
+    example: Value
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+class Params(BaseModel):
+    """Parameters of a probe as the plan gives them under `with:`; strict, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Probe(ABC, Generic[P]):
+    """Reads one thing. Subclasses set the class attributes and write `read`.
+
+    Shape of a probe::
+
+        class EcsService(Probe[EcsServiceParams]):
+            '''What it reads, from which operation and field, unit, permissions, what it cannot see.'''
+            name = "ecs.service"
+            params_type = EcsServiceParams
+            fields = (Field("running", int, "tasks running", 2, "count", low=0), ...)
+            iam = ("ecs:DescribeServices",)
+    """
+
+    name: ClassVar[str]
+    params_type: ClassVar[type[Params]]
+    fields: ClassVar[tuple[Field, ...]]
+    iam: ClassVar[tuple[str, ...]] = ()
+    """IAM actions needed, e.g. ("ecs:DescribeServices",)."""
+    grants: ClassVar[tuple[str, ...]] = ()
+    """Other permissions needed, in words: "PostgreSQL role pg_monitor"."""
+    interval: ClassVar[timedelta] = timedelta(seconds=30)
+    """Default interval; the plan may set another."""
+    period: ClassVar[timedelta] = timedelta(0)
+    """Length of the metric period a reading is about; zero for live calls. Staleness allows two of them."""
+
+    def __init__(self, params: P, clients: Clients) -> None:
+        self.params = params
+        self.clients = clients
+
+    @abstractmethod
+    async def read(self, now: datetime) -> Reading:
+        """Read once. `now` is the cutover's clock (aware UTC); use it for every time sent to or compared with the world."""
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        """IAM action -> resource ARNs it is needed on; an action not named here is needed on `*`."""
+        return {}
+
+    async def close(self) -> None:
+        """Let go of what the probe keeps open. Called once, at the end."""
+
+    # -- building readings -------------------------------------------------------------------------------------------
+
+    def reading(
+        self,
+        now: datetime,
+        values: Mapping[str, Value | None],
+        *,
+        unknown: Mapping[str, Unknown] | None = None,
+        missing: Unknown | None = None,
+        data_at: datetime | None = None,
+        evidence: Evidence = Evidence(),  # noqa: B008 - frozen
+        state_since: datetime | None = None,
+        earlier: tuple[Reading, ...] = (),
+    ) -> Reading:
+        """A reading in which every declared field is either known or says why not.
+
+        A value of None, NaN, an infinity or an empty tuple is not a value: the field becomes `unknown[field]`, else `missing`,
+        else NO_DATA.
+        """
+        known: dict[str, Value] = {}
+        blind: dict[str, Unknown] = dict(unknown or {})
+        for declared in self.fields:
+            value = values.get(declared.name)
+            if declared.name in blind:
+                continue
+            if value is None or _is_hollow(value):
+                blind[declared.name] = missing or Unknown(Reason.NO_DATA, f"{self.name} answered without {declared.name}")
+            elif not _is_of(value, declared.type):
+                wrong = f"{declared.name} is {type(value).__name__}, not {declared.type.__name__}"
+                blind[declared.name] = Unknown(Reason.ERROR, wrong, "this is a defect of the probe: report it")
+            else:
+                known[declared.name] = value
+        return Reading(now, data_at or now, known, blind, evidence, state_since=state_since, earlier=earlier)
+
+    def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
+        """A reading in which nothing could be seen, for one reason."""
+        return Reading(now, now, {}, {f.name: unknown for f in self.fields}, evidence)
+
+
+def _is_hollow(value: Value) -> bool:
+    """NaN, an infinity, or nothing in a list: CEL would compare them quietly."""
+    return (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, tuple) and not value)
+
+
+def _is_of(value: Value, declared: type) -> bool:
+    if isinstance(value, bool):
+        return declared is bool
+    return isinstance(value, declared) or (declared is float and isinstance(value, int))

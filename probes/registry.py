@@ -1,0 +1,63 @@
+"""Probe names to classes. A class is imported only when a plan uses it; third parties add theirs by entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from probes.base import Probe
+
+BUILT_IN: dict[str, str] = {
+    "aws.identity": "probes.identity:AwsIdentity",
+    "ecs.service": "probes.ecs:EcsService",
+    "ecs.tasks": "probes.ecs:EcsTasks",
+    "ecs.deployment": "probes.ecs:EcsDeployment",
+    "alb.targets": "probes.elb:AlbTargets",
+    "rds.instance": "probes.rds:RdsInstance",
+    "postgres.pool": "probes.postgres:PostgresPool",
+    "postgres.query": "probes.postgres:PostgresQuery",
+    "s3.bucket": "probes.s3:S3Bucket",
+    "s3.uploads": "probes.uploads:S3Uploads",
+    "secrets.metadata": "probes.secrets:SecretMetadata",
+    "secrets.value": "probes.secrets:SecretValue",
+    "cloudwatch.metric": "probes.cloudwatch:CloudWatchMetric",
+    "cloudwatch.ratio": "probes.cloudwatch:CloudWatchRatio",
+    "cloudwatch.percentile": "probes.cloudwatch:CloudWatchPercentile",
+    "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
+    "logs.query": "probes.logs:LogsQuery",
+    "http.health": "probes.http:HttpHealth",
+}
+GROUP = "cockpit.probes"
+
+
+class UnknownProbe(LookupError):
+    """No probe of that name; `nearest` is a name to suggest, or empty."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nearest = next(iter(get_close_matches(name, list(names()), n=1)), "")
+        super().__init__(f"there is no probe '{name}'" + (f"; did you mean '{self.nearest}'?" if self.nearest else ""))
+
+
+@cache
+def _third_party() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def names() -> Iterator[str]:
+    """Every probe name that can be used in a plan, sorted."""
+    yield from sorted(BUILT_IN | _third_party())
+
+
+def find(name: str) -> type[Probe[Any]]:
+    """The class of a probe. Raises UnknownProbe with the nearest name."""
+    target = (_third_party() | BUILT_IN).get(name)
+    if target is None:
+        raise UnknownProbe(name)
+    module, _, attribute = target.partition(":")
+    found: type[Probe[Any]] = getattr(import_module(module), attribute)
+    return found
