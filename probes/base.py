@@ -123,7 +123,9 @@ class Probe(ABC, Generic[P]):
             if declared.name in blind:
                 continue
             if value is None or _is_hollow(value):
-                blind[declared.name] = missing or Unknown(Reason.NO_DATA, f"{self.name} answered without {declared.name}")
+                blind[declared.name] = missing or Unknown(
+                    Reason.NO_DATA, f"{self.name} answered without {declared.name}"
+                )
             elif not _is_of(value, declared.type):
                 wrong = f"{declared.name} is {type(value).__name__}, not {declared.type.__name__}"
                 blind[declared.name] = Unknown(Reason.ERROR, wrong, "this is a defect of the probe: report it")

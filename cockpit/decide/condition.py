@@ -2,9 +2,10 @@
 
     service.running >= 2 && service.running == service.desired
 
-A condition is true, false or unknown, and unknown is never healthy. Measured holes in CEL are closed here or at load: `has()`
-turns unknown into false and is refused; `all()` over an empty list is true and `null == 1` is false, so nulls, NaN, infinities
-and empty lists never enter the context; `1.0 / 0.0 > 1.0` is true, so division is refused (ratios come from probes).
+A condition is true, false or unknown, and unknown is never healthy. Measured holes in CEL are closed here or at load:
+`has()` turns unknown into false and is refused; `all()` over an empty list is true and `null == 1` is false, so nulls, NaN,
+infinities and empty lists never enter the context; `1.0 / 0.0 > 1.0` is true, so division is refused (ratios come from
+probes, which know their denominator).
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class Condition:
         """Names of the probes it depends on, in the order written."""
         return tuple(dict.fromkeys(probe for probe, _ in self.paths))
 
-    def evaluate(self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown] | None = None) -> Outcome:
+    def evaluate(
+        self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown] | None = None
+    ) -> Outcome:
         """Evaluate on values by probe and field. `unknown` says why a `probe.field` (or a whole `probe`) is absent."""
         try:
             truth = self._program.execute(_plain(context, self.probes))
@@ -85,7 +88,9 @@ class Condition:
             return Outcome(truth)
         return Outcome(None, Unknown(Reason.ERROR, f"the condition gave {truth!r}, not true or false"))
 
-    def _blame(self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown], error: Exception) -> Outcome:
+    def _blame(
+        self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown], error: Exception
+    ) -> Outcome:
         for probe, name in self.paths:
             if name in context.get(probe, {}):
                 continue
@@ -148,7 +153,11 @@ def context_of(readings: Mapping[str, Reading]) -> tuple[dict[str, Mapping[str, 
 
 def _plain(context: Mapping[str, Mapping[str, Value]], probes: tuple[str, ...]) -> dict[str, Any]:
     """Only what CEL understands, and only the probes asked for."""
-    return {probe: {k: list(v) if isinstance(v, tuple) else v for k, v in context[probe].items()} for probe in probes if probe in context}
+    return {
+        probe: {k: list(v) if isinstance(v, tuple) else v for k, v in context[probe].items()}
+        for probe in probes
+        if probe in context
+    }
 
 
 def _refuse(bare: str) -> None:
@@ -160,14 +169,21 @@ def _refuse(bare: str) -> None:
             raise ConditionError(why, match.start(), len(word))
     for operator in "/%":
         if (at := bare.find(operator)) >= 0:
-            raise ConditionError(f"'{operator}' is refused: 1.0 / 0.0 is not an error in CEL; use a ratio probe, which knows its denominator", at)
+            raise ConditionError(
+                f"'{operator}' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator",
+                at,
+            )
     if match := re.search(r"\bnull\b", bare):
         raise ConditionError("null never occurs in a reading: an absent value is unknown", match.start(), 4)
     if match := re.search(r"\?", bare):
         raise ConditionError("? is refused: a choice would hide an unknown value; use && and ||", match.start(), 1)
     found = [m for word in _COMPREHENSIONS for m in re.finditer(rf"\.\s*{word}\s*\(", bare)]
     if len(found) > 1:
-        raise ConditionError("at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes", found[1].start(), 4)
+        raise ConditionError(
+            "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes",
+            found[1].start(),
+            4,
+        )
 
 
 def _bound_names(bare: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What people did and what changed: the entries deciding looks at. The journal keeps them; here they are plain values."""
+"""What people did and what changed: the entries deciding looks at, as plain values."""
 
 from __future__ import annotations
 

@@ -39,14 +39,18 @@ class WallClock:
         await asyncio.sleep(max(0.0, duration.total_seconds()))
 
 
-_LAYOUT = struct.Struct("<Qddd")
+_LAYOUT = struct.Struct("<Qdddd")
+FOREVER = 1e12
 
 
 class SharedClock:
-    """A clock several processes read from one small file, so that changing its speed changes it for all of them at once.
+    """A clock several processes read from one small file: changing its speed changes it for all of them at once.
 
     The file holds: a sequence number (odd while being written), the monotonic second of the last change, the cutover's
-    epoch second at that moment, and the speed from then on. Only its creator changes the speed.
+    epoch second at that moment, the speed from then on, and the horizon. Only its creator writes it.
+
+    Left alone it runs on. Driven by `beat`, it runs at most `horizon` real seconds past the last beat: when the driver
+    stalls, time stalls with it, so a busy machine makes a rehearsal slower but never makes it misjudge.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,14 +64,25 @@ class SharedClock:
         epoch = (start or datetime.now(UTC)).replace(second=0, microsecond=0).timestamp()
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_LAYOUT.pack(0, time.monotonic(), epoch, speed))
+            file.write(_LAYOUT.pack(0, time.monotonic(), epoch, speed, FOREVER))
         return cls(path)
 
-    def _read(self) -> tuple[float, float, float]:
+    def _read(self) -> tuple[float, float, float, float]:
         while True:
-            sequence, real, world, speed = _LAYOUT.unpack(self._map[: _LAYOUT.size])
+            sequence, real, world, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
             if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
-                return real, world, speed
+                return real, world, speed, horizon
+
+    def _epoch(self, monotonic: float) -> float:
+        real, world, speed, horizon = self._read()
+        return world + min(max(monotonic - real, 0.0), horizon) * speed
+
+    def _write(self, speed: float, horizon: float) -> None:
+        sequence = _LAYOUT.unpack(self._map[: _LAYOUT.size])[0]
+        now = time.monotonic()
+        fresh = (now, self._epoch(now), speed, horizon)
+        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 1, *self._read())
+        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 2, *fresh)
 
     @property
     def speed(self) -> float:
@@ -75,18 +90,17 @@ class SharedClock:
 
     def set_speed(self, speed: float) -> None:
         """Run at another speed from now on; time never jumps and never goes back."""
-        sequence = _LAYOUT.unpack(self._map[: _LAYOUT.size])[0]
-        real, world, old = self._read()
-        now = time.monotonic()
-        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 1, real, world, old)
-        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 2, now, world + (now - real) * old, speed)
+        self._write(speed, self._read()[3])
+
+    def beat(self, speed: float, horizon_s: float = 0.1) -> None:
+        """Go on for at most `horizon_s` real seconds at `speed`; call again before that."""
+        self._write(speed, horizon_s)
 
     def now(self) -> datetime:
-        real, world, speed = self._read()
-        return datetime.fromtimestamp(world + (time.monotonic() - real) * speed, UTC)
+        return datetime.fromtimestamp(self._epoch(time.monotonic()), UTC)
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait in short real steps, so that a change of speed is felt at once."""
         until = self.now() + duration
-        while (left := (until - self.now()).total_seconds()) > 0:
-            await asyncio.sleep(min(left / max(self.speed, 1e-9), 0.5))
+        while (left := (until - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - the time comes from another process
+            await asyncio.sleep(min(max(left / max(self.speed, 1e-9), 0.002), 0.25))

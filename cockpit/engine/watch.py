@@ -5,15 +5,28 @@ This is the whole surface a front end needs. It never waits for a probe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from cockpit.decide.record import Change, Record
+from cockpit.decide.board import Board
+from cockpit.decide.decide import changes, decide
+from cockpit.decide.record import Change, ObserverGap, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
+from cockpit.engine.source import Source
 from cockpit.plan.model import Plan
 from probes.reading import Reading
+
+TICK_S = 0.5
+"""Real seconds between decisions when nothing arrives."""
+COALESCE_S = 0.03
+"""Real seconds a reading waits for others before the next decision."""
+GAP_S = 5.0
+"""Real seconds without a tick that count as nobody looking."""
 
 
 class Watching(Protocol):
@@ -38,7 +51,7 @@ class Watching(Protocol):
         ...
 
     def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
-        """Numeric history of one field, oldest first, by data time; None where it was unknown. For charts and sparklines."""
+        """Numeric history of one field, oldest first, by data time; None where it was unknown."""
         ...
 
     def latest(self, probe: str) -> Reading | None:
@@ -78,5 +91,112 @@ class Drill(Protocol):
     def toggle(self, fault: str) -> None: ...
 
     def crew_signs(self) -> int:
-        """The crew signs every open item, says go at every open gate and moves the cutover on; gives the number of entries."""
+        """The crew signs what is open, says go at open gates and moves the cutover on; the number of entries made."""
         ...
+
+
+class Watch:
+    """A running cutover over a source of readings. `run()` until cancelled; read `situation` at any time."""
+
+    def __init__(self, plan: Plan, source: Source, clock: Clock, record: Record | None = None) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.source = source
+        self.record = record or Record()
+        self.board = Board(plan, clock.now())
+        self.situation = decide(plan, self.board, self.record, clock.now())
+        self.revision = 0
+        self.account = ""
+        self.arn = ""
+        self.notices: list[Callable[[], str]] = []
+        self.on_change: list[Callable[[], None]] = []
+        """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
+        self._due = asyncio.Event()
+        self._ticked = time.time()
+
+    @property
+    def paused(self) -> bool:
+        return self.source.paused
+
+    @property
+    def notice(self) -> str:
+        own = ["PAUSED: nothing is being read; press p to go on"] if self.paused else []
+        return " · ".join(own + [text for tell in self.notices if (text := tell())])
+
+    async def run(self) -> None:
+        """Take in readings and decide, until cancelled; then let go of everything."""
+        taking = asyncio.create_task(self._take(), name="readings")
+        ticking = asyncio.create_task(self._tick(), name="tick")
+        try:
+            done, _ = await asyncio.wait({taking, ticking}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            taking.cancel()
+            ticking.cancel()
+            await asyncio.gather(taking, ticking, return_exceptions=True)
+            await self.source.close()
+
+    async def _take(self) -> None:
+        async for probe, reading in self.source.readings():
+            self.board.add(probe, reading)
+            self._identify(probe, reading)
+            self._due.set()
+
+    async def _tick(self) -> None:
+        while True:
+            self.tick()
+            self._due.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), TICK_S)
+                await asyncio.sleep(COALESCE_S)
+
+    def tick(self) -> None:
+        """Decide once, now."""
+        now = self.clock.now()
+        self._notice_gap(now)
+        for name, times in self.source.slowed.items():
+            self.board.histories[name].slowed = times
+        before = self.situation
+        after = decide(self.plan, self.board, self.record, now)
+        changed = list(changes(before, after))
+        if changed:
+            self.record.extend(changed)
+            after = decide(self.plan, self.board, self.record, now)
+        self.situation = after
+        self.revision += 1
+        if changed:
+            for tell in self.on_change:
+                tell()
+
+    def _notice_gap(self, now: datetime) -> None:
+        """The wall's clock went on while we did not: a laptop slept, a process was stopped."""
+        wall = time.time()
+        away = wall - self._ticked
+        self._ticked = wall
+        if away > GAP_S:
+            since = now - timedelta(seconds=away * self.clock.speed)
+            since = max(since, self.situation.now)
+            self.board.gap(since, now)
+            self.record.append(ObserverGap(now, since))
+
+    def _identify(self, probe: str, reading: Reading) -> None:
+        if self.plan.probes[probe].uses == "aws.identity":
+            self.account = str(reading.values.get("account", self.account))
+            self.arn = str(reading.values.get("arn", self.arn))
+
+    def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
+        return self.board.series(probe, field)
+
+    def latest(self, probe: str) -> Reading | None:
+        return self.board.latest(probe)
+
+    def changes(self) -> Sequence[Change]:
+        return self.record.all(Change)
+
+    def probe_now(self, probe: str = "") -> None:
+        self.source.probe_now(probe)
+
+    def toggle_pause(self) -> None:
+        self.source.toggle_pause()
+        self._due.set()

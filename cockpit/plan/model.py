@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.decide.condition import Condition
+from probes.base import Field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,11 +78,12 @@ class ProbeSpec:
     position: Position
     period: timedelta = timedelta(0)
     title: str = ""
+    fields: tuple[Field, ...] = ()
 
     @property
     def stale_after(self) -> timedelta:
-        """Age at which what it saw no longer counts: 3 intervals, or 2 periods (plus the period it lags by) for metrics."""
-        return max(3 * self.interval, 2 * self.period + self.interval)
+        """Age of the data at which it no longer counts: 3 intervals, and for metrics the two periods they always lag by."""
+        return max(3 * self.interval, 2 * self.period) + 2 * self.period
 
 
 @dataclass(frozen=True, slots=True)

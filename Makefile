@@ -1,0 +1,59 @@
+# Everything a fresh machine with Python 3.11+ and make needs. Uses uv where it is installed, venv and pip where it is not.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+UV     := $(shell command -v uv 2>/dev/null)
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup rehearse test check bench pictures lock schema clean
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
+
+setup: $(STAMP)  ## make .venv with everything in it
+
+$(STAMP): pyproject.toml requirements/all.txt
+ifneq ($(UV),)
+	@test -d $(VENV) || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/all.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+	@$(BIN)/python -m compileall -q cockpit probes
+	@touch $@
+
+SCENARIO ?= smooth
+SPEED ?= 30
+rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPEED=30)
+	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
+
+test: setup      ## every test
+	@$(BIN)/python -m pytest
+
+check: setup     ## ruff, mypy (strict), import-linter
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: setup     ## benchmarks: ratios measured side by side in one run
+	@for file in tests/bench/*_bench.py; do $(BIN)/python $$file || exit 1; done
+
+pictures: setup  ## export the screens to docs/
+	@$(BIN)/python -m cockpit.tui.picture docs
+
+schema: setup    ## regenerate the plan's JSON Schema
+	@$(BIN)/python -m cockpit.plan.schema
+
+lock:            ## pin requirements with hashes, no addresses (needs uv)
+	@for extra in "" rehearsal; do \
+	  name=$${extra:-run}; \
+	  $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $${extra:+--extra $$extra} pyproject.toml -o requirements/$$name.txt; done
+	@printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	  --extra rehearsal --extra dev pyproject.toml - -o requirements/all.txt
+
+clean:           ## remove what was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,53 @@
+"""Opening a watch on a living system: the right account first, then the probes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cockpit.decide.record import PhaseBegan, Record
+from cockpit.engine.clock import Clock, WallClock
+from cockpit.engine.source import LiveSource
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Phase, Plan
+from probes.base import Unseen
+from probes.clients import AwsOptions, Clients
+
+
+class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
+    """The credentials in use do not belong to the plan's account, or cannot be told."""
+
+
+@asynccontextmanager
+async def watching(
+    plan: Plan, *, profile: str = "", region: str = "", phase: str = "post_deploy", clock: Clock | None = None
+) -> AsyncIterator[Watch]:
+    """A watch that has not begun to read. Raises WrongAccount before the first probe."""
+    clients = Clients(AwsOptions(region or plan.target.region, profile, plan.target.account))
+    clock = clock or WallClock()
+    try:
+        account, arn = await identify(plan, clients)
+        watch = Watch(plan, LiveSource(plan, clients, clock), clock, Record())
+        watch.record.append(PhaseBegan(clock.now(), Phase(phase)))
+        watch.account, watch.arn = account, arn
+        yield watch
+    finally:
+        await clients.close()
+
+
+async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:
+    """The account and principal in use, where the plan names an account."""
+    if not plan.target.account:
+        return "", ""
+    try:
+        answer = await clients.aws("sts", "get_caller_identity")
+    except Unseen as unseen:
+        why = unseen.unknown
+        raise WrongAccount(f"cannot tell which AWS account this is: {why.detail}. {why.hint}".strip()) from None
+    account = str(answer["Account"])
+    if account != plan.target.account:
+        raise WrongAccount(
+            f"these credentials are for account {account}, but {plan.path} is for {plan.target.account}: "
+            "nothing was read. Choose others with --profile"
+        )
+    return account, str(answer["Arn"])

@@ -1,0 +1,29 @@
+"""The log file: tracebacks and warnings go there, never to the screen."""
+
+from __future__ import annotations
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from platformdirs import user_log_path
+from probes.redact import redact
+
+
+class _Redacted(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def log_to_file() -> Path:
+    """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
+    folder = user_log_path("cockpit", appauthor=False, ensure_exists=True)
+    path = folder / "cockpit.log"
+    path.touch(mode=0o600)
+    handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2)
+    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    return path

@@ -1,0 +1,28 @@
+"""Loading the plan a command was given, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import click
+
+from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.model import Plan
+
+
+def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] | None = None) -> Plan:
+    """The plan, or all its problems on standard error and exit 65."""
+    given = dict(overrides or {})
+    for pair in variables:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            click.echo(f"--var {pair}: write NAME=VALUE", err=True)
+            raise SystemExit(USAGE)
+        given[name] = text
+    try:
+        return load_plan(path, overrides=given, environ=os.environ)
+    except PlanError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(BAD_PLAN) from None

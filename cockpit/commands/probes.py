@@ -1,0 +1,55 @@
+"""`cockpit probes`: what can be observed, and what each probe needs and reports."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+from cockpit.cli import USAGE
+from cockpit.decide import words
+from probes.base import Field
+from probes.registry import UnknownProbe, find, names
+
+
+def main(name: str) -> int:
+    if not name:
+        for each in names():
+            first = (inspect.getdoc(find(each)) or "").splitlines()[0]
+            click.echo(f"{each:24} {first}")
+        click.echo("\ncockpit probes NAME shows one.")
+        return 0
+    try:
+        _show(name)
+    except UnknownProbe as error:
+        click.echo(str(error), err=True)
+        return USAGE
+    return 0
+
+
+def _show(name: str) -> None:
+    probe = find(name)
+    click.echo(f"{name}\n\n{inspect.getdoc(probe)}\n\nParameters (under with:)")
+    for key, param in probe.params_type.model_fields.items():
+        need = "required" if param.is_required() else f"default {param.default!r}"
+        kind = getattr(param.annotation, "__name__", str(param.annotation))
+        click.echo(f"  {key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
+    click.echo("\nFields")
+    for declared in probe.fields:
+        click.echo(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
+    needs = [*probe.iam, *probe.grants]
+    click.echo("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
+    click.echo(f"Read every {words.duration(probe.interval)}")
+    example = probe.fields[0]
+    click.echo(f"Condition  {name.rsplit('.', maxsplit=1)[-1]}.{example.name} == {_literal(example)}")
+
+
+def _type(declared: Field) -> str:
+    unit = f" [{declared.unit}]" if declared.unit else ""
+    return f"{declared.type.__name__}{unit}, such as {words.value(declared.example, declared.unit)}"
+
+
+def _literal(declared: Field) -> str:
+    if isinstance(declared.example, bool):
+        return str(declared.example).lower()
+    return f"'{declared.example}'" if isinstance(declared.example, str) else str(declared.example)

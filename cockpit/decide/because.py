@@ -1,0 +1,109 @@
+"""Because-lines: the observed values, the threshold, the window, the age. Enough to judge without opening a console."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cockpit.decide import words
+from cockpit.decide.board import Board
+from cockpit.decide.condition import Comparison
+from cockpit.decide.fold import Fold
+from cockpit.decide.situation import Because, Observed, Progress, State, Threshold
+from cockpit.decide.trail import Trail
+from cockpit.plan.model import Criterion, Kind, Plan
+from probes.base import Field
+from probes.reading import Reason, Unknown
+
+
+def because(trail: Trail, board: Board) -> Because:
+    """Why a criterion or item is where it is, from the newest samples. Changes only when a reading arrives."""
+    condition = trail.condition
+    if condition is None:
+        return Because("waits for a sign-off")
+    seen = tuple(observe(board, probe, name) for probe, name in condition.paths)
+    thresholds = tuple(threshold(board.plan, comparison) for comparison in condition.comparisons)
+    fold = trail.fold
+    progress = progress_of(trail.criterion, fold)
+    latest = [reading for probe in trail.probes if (reading := board.latest(probe)) is not None]
+    evidence = latest[0].evidence if latest else None
+    return Because(
+        line=_line(seen, thresholds, progress),
+        condition=condition.source,
+        observed=seen,
+        thresholds=thresholds,
+        progress=progress,
+        data_at=min((r.data_at for r in latest), default=None),
+        samples=fold.samples if fold else 0,
+        probes=trail.probes,
+        query=" · ".join(dict.fromkeys(r.evidence.query for r in latest if r.evidence.query)),
+        request_id=evidence.request_id if evidence else "",
+        console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
+        lines=tuple(line for r in latest for line in r.evidence.lines),
+    )
+
+
+def field_of(plan: Plan, probe: str, name: str) -> Field | None:
+    """The declared field, with its unit and meaning."""
+    return next((f for f in plan.probes[probe].fields if f.name == name), None)
+
+
+def observe(board: Board, probe: str, name: str) -> Observed:
+    """One value as the newest poll saw it."""
+    declared = field_of(board.plan, probe, name)
+    unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
+    latest = board.latest(probe)
+    path = f"{probe}.{name}"
+    if latest is not None and name in latest.values:
+        held = latest.values[name]
+        return Observed(path, held, words.value(held, unit), unit, meaning)
+    why = latest.unknown.get(name) if latest else None
+    why = why or Unknown(Reason.WARMING, f"no reading of {probe} yet")
+    return Observed(path, None, f"unknown: {why.reason}", unit, meaning, why)
+
+
+def threshold(plan: Plan, comparison: Comparison) -> Threshold:
+    probe, _, name = comparison.path.partition(".")
+    declared = field_of(plan, probe, name)
+    text = words.value(comparison.literal, declared.unit if declared else "")
+    return Threshold(comparison.path, comparison.operator, comparison.literal, f"{comparison.operator} {text}")
+
+
+def progress_of(criterion: Criterion, fold: Fold | None) -> Progress | None:
+    """How far the window of the current state is."""
+    if fold is None:
+        return None
+    if fold.state is State.RECOVERING:
+        return Progress(
+            "clear", min(fold.have, criterion.clear_for), criterion.clear_for, fold.samples, criterion.min_samples
+        )
+    if fold.state in (State.CLEAR, State.NOT_MET) or not (criterion.hold_for or criterion.min_samples > 1):
+        return None
+    verb = "breached" if criterion.kind is Kind.TRIGGER else "proven"
+    return Progress(verb, min(fold.have, criterion.hold_for), criterion.hold_for, fold.samples, criterion.min_samples)
+
+
+def left(criterion: Criterion, fold: Fold, interval: timedelta) -> timedelta:
+    """Time until the running window ends if every further sample agrees, from the moment of the newest sample."""
+    window = criterion.clear_for if fold.state is State.RECOVERING else criterion.hold_for
+    return max(window - fold.have, (criterion.min_samples - fold.samples) * interval, timedelta(0))
+
+
+def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None) -> str:
+    limits = {t.path: t for t in thresholds}
+    parts = []
+    for observed in seen:
+        probe, _, name = observed.path.partition(".")
+        label = f"{probe} {name}".replace("_", " ")
+        limit = limits.get(observed.path)
+        parts.append(f"{label} {observed.text}" + (f" (limit {limit.text})" if limit and not _plain(limit) else ""))
+    line = ", ".join(parts)
+    if progress is not None and progress.need:
+        line += f"; {progress.verb} {words.duration(progress.have)} of {words.duration(progress.need)}"
+    if progress is not None and progress.samples < progress.min_samples:
+        line += f", {progress.samples} of {progress.min_samples} samples"
+    return line
+
+
+def _plain(limit: Threshold) -> bool:
+    """Equality with a flag or a word explains itself."""
+    return limit.operator == "==" and isinstance(limit.value, (bool, str))

@@ -1,0 +1,51 @@
+"""Gates: a poll by role. One no-go blocks; votes expire; two people means two people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cockpit.decide import words
+from cockpit.decide.record import Record, Vote
+from cockpit.decide.situation import GateStatus
+from cockpit.plan.model import Gate, Plan
+
+
+def gates(plan: Plan, record: Record, now: datetime) -> tuple[GateStatus, ...]:
+    return tuple(poll(gate, record, now) for gate in plan.gates)
+
+
+def poll(gate: Gate, record: Record, now: datetime) -> GateStatus:
+    """How a gate stands: each role's newest valid vote, and what is missing from whom."""
+    valid = _newest_votes(gate, record, now)
+    against = [vote for vote in valid if vote.choice != "go"]
+    people = {vote.by for vote in valid if vote.choice == "go"}
+    goes = len(people) if gate.poll.distinct_people else sum(vote.choice == "go" for vote in valid)
+    missing = [f"{vote.by} ({vote.role}) says {vote.choice}" for vote in against]
+    if goes < gate.poll.required:
+        waiting = [role for role in gate.poll.roles if role not in {vote.role for vote in valid}]
+        needed = gate.poll.required - goes
+        missing.append(f"{needed} more go from {' or '.join(waiting or gate.poll.roles)}")
+    passed = not missing
+    return GateStatus(
+        id=gate.id,
+        title=gate.title,
+        before=gate.before,
+        passed=passed,
+        votes=tuple(_vote_text(vote) for vote in valid),
+        missing=tuple(missing),
+        ok_since=max((vote.at for vote in valid), default=None) if passed else None,
+    )
+
+
+def _newest_votes(gate: Gate, record: Record, now: datetime) -> list[Vote]:
+    newest: dict[tuple[str, str], Vote] = {}
+    for vote in record.all(Vote):
+        if vote.gate == gate.id and vote.role in gate.poll.roles:
+            newest[vote.by, vote.role] = vote
+    limit = gate.poll.valid_for
+    return [vote for vote in newest.values() if limit is None or now <= vote.at + limit]
+
+
+def _vote_text(vote: Vote) -> str:
+    drill = " (rehearsal)" if vote.rehearsal else ""
+    return f"{vote.by} ({vote.role}): {vote.choice} {words.clock(vote.at)}{drill}"

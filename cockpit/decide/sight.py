@@ -1,0 +1,83 @@
+"""What can be seen now: probe by probe, in total, and why not, one cause shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cockpit.decide.board import Board
+from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight, State
+from cockpit.plan.model import ProbeSpec
+from probes.reading import Reason, Unknown
+
+WAITING = frozenset({Reason.WARMING, Reason.LOW_VOLUME})
+"""Reasons that are not a fault to be found: time or traffic will settle them."""
+
+
+def probe_statuses(board: Board, now: datetime) -> tuple[ProbeStatus, ...]:
+    return tuple(_probe(spec, board, now) for spec in board.plan.probes.values())
+
+
+def _probe(spec: ProbeSpec, board: Board, now: datetime) -> ProbeStatus:
+    history = board.histories[spec.name]
+    latest = history.latest
+    newest = history.newest_data_at
+    data_age = now - newest if newest is not None else None
+    return ProbeStatus(
+        name=spec.name,
+        uses=spec.uses,
+        title=spec.title,
+        interval=spec.interval,
+        age=max(now - latest.observed_at, timedelta(0)) if latest else None,
+        data_age=data_age,
+        latency_s=latest.latency_s if latest else None,
+        known=latest.values if latest else {},
+        unknown=latest.unknown if latest else {},
+        stale=data_age is not None and data_age > spec.stale_after,
+        readings=history.readings,
+        query=latest.evidence.query if latest else "",
+        console_url=latest.evidence.console_url if latest else "",
+        lines=latest.evidence.lines if latest else (),
+        slowed=history.slowed,
+    )
+
+
+def sight(criteria: Sequence[CriterionStatus], now: datetime) -> Sight:
+    """The share of enforced criteria that can be seen, and the oldest data they rest on."""
+    enforced = [c for c in criteria if c.enforced]
+    visible = [c for c in enforced if c.state is not State.UNKNOWN and Badge.BLIND not in c.badges]
+    ages = [now - c.because.data_at for c in visible if c.because.data_at is not None]
+    return Sight(len(enforced), len(visible), max(ages, default=None))
+
+
+def root_causes(
+    board: Board, criteria: Sequence[CriterionStatus], items: Sequence[ItemStatus]
+) -> tuple[RootCause, ...]:
+    """Unknowns grouped by what is behind them, the widest first."""
+    subjects: dict[tuple[Reason, str], list[str]] = {}
+    causes: dict[tuple[Reason, str], Unknown] = {}
+    probes: dict[tuple[Reason, str], list[str]] = {}
+    for name, history in board.histories.items():
+        latest = history.latest
+        for why in latest.unknown.values() if latest else ():
+            if why.reason not in WAITING:
+                causes.setdefault(_cause(why), why)
+                probes.setdefault(_cause(why), []).append(name)
+    blinded: list[CriterionStatus | ItemStatus] = [*criteria, *items]
+    for blind in blinded:
+        if blind.unknown is not None and blind.unknown.reason not in WAITING:
+            causes.setdefault(_cause(blind.unknown), blind.unknown)
+            subjects.setdefault(_cause(blind.unknown), []).append(blind.id)
+    found = [
+        RootCause(
+            why.reason, why.detail, why.hint, tuple(dict.fromkeys(probes.get(key, ()))), tuple(subjects.get(key, ()))
+        )
+        for key, why in causes.items()
+        if subjects.get(key)
+    ]
+    return tuple(sorted(found, key=lambda cause: -len(cause.subjects)))
+
+
+def _cause(why: Unknown) -> tuple[Reason, str]:
+    """Two unknowns are one cause when the same thing would mend both."""
+    return why.reason, why.hint or why.detail

@@ -1,0 +1,87 @@
+"""Values and durations as people read them at 3 a.m. One place, so that every front end says the same."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from probes.reading import Value
+
+
+def duration(value: timedelta) -> str:
+    """Two units at most.
+
+    >>> [duration(timedelta(seconds=s)) for s in (0, 45, 100, 600, 3660, 90000)]
+    ['0s', '45s', '1m40s', '10m', '1h01m', '1d01h']
+    """
+    seconds = max(0, round(value.total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h" if hours else f"{days}d"
+    if hours:
+        return f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
+    if minutes:
+        return f"{minutes}m{seconds:02d}s" if seconds else f"{minutes}m"
+    return f"{seconds}s"
+
+
+def value(shown: Value, unit: str = "") -> str:
+    """A value with its unit.
+
+    >>> value(0.0423, "ratio"), value(2, "count"), value(True), value(1536, "bytes"), value(0.25, "s"), value(95.0, "s")
+    ('4.2 %', '2', 'yes', '1.5 KB', '250 ms', '1m35s')
+    """
+    if isinstance(shown, bool):
+        return "yes" if shown else "no"
+    if isinstance(shown, datetime):
+        return f"{shown:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(shown, tuple):
+        return ", ".join(shown)
+    if isinstance(shown, str):
+        return shown
+    return _number(float(shown), unit)
+
+
+def _number(number: float, unit: str) -> str:
+    if unit == "ratio":
+        return f"{number * 100:.1f} %"
+    if unit == "bytes":
+        return _bytes(number)
+    if unit == "s":
+        return _seconds(number)
+    if unit == "ms":
+        return _seconds(number / 1000)
+    text = f"{number:,.0f}" if number == int(number) else f"{number:,.2f}"
+    return text + {"per_s": "/s", "days": " days"}.get(unit, "")
+
+
+def _seconds(seconds: float) -> str:
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if abs(seconds) < 60:
+        return f"{seconds:.1f} s"
+    return duration(timedelta(seconds=seconds))
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
+
+
+def clock(at: datetime) -> str:
+    """Time of day, UTC."""
+    return f"{at:%H:%M:%S}"
+
+
+def count(number: int, noun: str) -> str:
+    """
+    >>> count(1, "waiver"), count(3, "criterion")
+    ('1 waiver', '3 criteria')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} criteria" if noun == "criterion" else f"{number} {noun}s"

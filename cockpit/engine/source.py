@@ -1,0 +1,189 @@
+"""Where readings come from. Live and replay share one protocol: `async for probe, reading in source`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from cockpit.engine.clock import Clock
+from cockpit.plan.model import Plan, ProbeSpec
+from probes.base import Probe
+from probes.clients import Clients
+from probes.reading import Reading, Reason, Unknown
+from probes.registry import find
+
+log = logging.getLogger(__name__)
+SLOWEST = 8.0
+"""How many times its interval a throttled probe waits at most."""
+
+
+class Source(Protocol):
+    """A stream of readings, and the hand that asks for one out of turn."""
+
+    def readings(self) -> AsyncIterator[tuple[str, Reading]]: ...
+
+    def probe_now(self, probe: str = "") -> None: ...
+
+    def toggle_pause(self) -> None: ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        """Probe -> how many times its interval it waits now."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class LiveSource:
+    """Every probe of a plan in its own self-pacing loop: a slow one delays nobody, and none overlaps itself."""
+
+    def __init__(self, plan: Plan, clients: Clients, clock: Clock) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.clients = clients
+        self.loops = {spec.name: ProbeLoop(spec, _make(spec, clients), clock, self) for spec in plan.probes.values()}
+        self.queue: asyncio.Queue[tuple[str, Reading]] = asyncio.Queue()
+        self._running = asyncio.Event()
+        self._running.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def paused(self) -> bool:
+        return not self._running.is_set()
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        return {name: loop.slowed for name, loop in self.loops.items()}
+
+    @property
+    def waiting_s(self) -> float:
+        """Real seconds the longest read still under way has taken."""
+        begun = [loop.begun for loop in self.loops.values() if loop.begun is not None]
+        return time.monotonic() - min(begun) if begun else 0.0
+
+    def toggle_pause(self) -> None:
+        if self.paused:
+            self._running.set()
+            self.probe_now()
+        else:
+            self._running.clear()
+
+    def probe_now(self, probe: str = "") -> None:
+        for name in [probe] if probe else list(self.loops):
+            self.loops[name].wake.set()
+
+    async def running(self) -> None:
+        await self._running.wait()
+
+    async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
+        self._tasks = [asyncio.create_task(loop.run(), name=f"probe {name}") for name, loop in self.loops.items()]
+        try:
+            while True:
+                yield await self.queue.get()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def close(self) -> None:
+        """Stop every loop and let go of every connection, without waiting for calls that hang."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        closings = [asyncio.create_task(loop.probe.close()) for loop in self.loops.values()]
+        closings.append(asyncio.create_task(self.clients.close()))
+        await asyncio.wait(closings, timeout=0.3)
+
+
+def _make(spec: ProbeSpec, clients: Clients) -> Probe[Any]:
+    kind = find(spec.uses)
+    return kind(kind.params_type.model_validate(dict(spec.params)), clients)
+
+
+class ProbeLoop:
+    """Read, wait out the rest of the interval, read again."""
+
+    def __init__(self, spec: ProbeSpec, probe: Probe[Any], clock: Clock, source: LiveSource) -> None:
+        self.spec = spec
+        self.probe = probe
+        self.clock = clock
+        self.source = source
+        self.slowed = 1.0
+        self.begun: float | None = None
+        self.wake = asyncio.Event()
+        self._jitter = random.Random(spec.name)
+
+    async def run(self) -> None:
+        while True:
+            await self.source.running()
+            self.wake.clear()
+            started = self.clock.now()
+            reading = await self.read()
+            self._pace(reading)
+            await self.source.queue.put((self.spec.name, reading))
+            interval = self.spec.interval * self.slowed * self._jitter.uniform(0.97, 1.0)
+            await self._wait(interval - (self.clock.now() - started))
+
+    async def read(self) -> Reading:
+        """One reading, or an honest blank: it never takes longer than the timeout and never raises."""
+        now, began = self.clock.now(), time.monotonic()
+        self.begun = began
+        try:
+            reading = await self._within_deadline(self.probe.read(now))
+        except Exception as error:
+            log.exception("probe %s failed", self.spec.name)
+            reading = self.probe.blind(
+                now,
+                Unknown(Reason.ERROR, f"the probe failed: {type(error).__name__}", "the traceback is in the log file"),
+            )
+        finally:
+            self.begun = None
+        return replace(reading, latency_s=time.monotonic() - began)
+
+    async def _within_deadline(self, reading: Any) -> Reading:
+        """The answer, or TIMEOUT; a call that cannot be cancelled is left behind, not waited for."""
+        task = asyncio.ensure_future(reading)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self.spec.timeout.total_seconds())
+        except asyncio.CancelledError:
+            _abandon(task)
+            raise
+        if task in done:
+            answer: Reading = task.result()
+            return answer
+        _abandon(task)
+        waited = self.spec.timeout.total_seconds()
+        why = Unknown(
+            Reason.TIMEOUT, f"no answer within {waited:g} s", f"check the network to {self.spec.uses}; see Probes"
+        )
+        return self.probe.blind(self.clock.now(), why)
+
+    def _pace(self, reading: Reading) -> None:
+        throttled = any(why.reason is Reason.THROTTLED for why in reading.unknown.values())
+        self.slowed = min(self.slowed * 2, SLOWEST) if throttled else max(self.slowed / 2, 1.0)
+
+    async def _wait(self, left: timedelta) -> None:
+        """Sleep, unless someone asks for a reading now."""
+        if left <= timedelta(0):
+            await asyncio.sleep(0)
+            return
+        sleeping = asyncio.ensure_future(self.clock.sleep(left))
+        woken = asyncio.ensure_future(self.wake.wait())
+        try:
+            await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            woken.cancel()
+
+
+def _abandon(task: asyncio.Future[Reading]) -> None:
+    task.cancel()
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())

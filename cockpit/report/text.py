@@ -1,0 +1,68 @@
+"""A Situation as plain text: what `check` and a headless rehearsal print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from cockpit.decide import words
+from cockpit.decide.record import Change
+from cockpit.decide.situation import Check, CriterionStatus, PathStep, Situation
+from cockpit.plan.model import Kind
+
+SYMBOLS = {
+    "GO": "✓", "HOLD": "■", "ROLLBACK": "✗", "FIX FORWARD": "✗",
+    "MET": "✓", "CLEAR": "✓", "PASS": "✓", "WAIVED": "~",
+    "PROVING": "…", "PENDING": "!", "RECOVERING": "…", "STALE": "?",
+    "NOT MET": "✗", "TRIPPED": "✗", "FAIL": "✗", "UNKNOWN": "?",
+}  # fmt: skip
+
+
+def situation_text(situation: Situation) -> str:
+    """Verdict, because-lines, criteria, open checklist items, what blinds us and the path to GO."""
+    return "\n".join(_lines(situation))
+
+
+def _lines(situation: Situation) -> Iterable[str]:
+    verdict = situation.verdict
+    when = f"{situation.now:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"{SYMBOLS[verdict.word]} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
+    yield from (f"    because {reason}" for reason in verdict.reasons[:8])
+    if len(verdict.reasons) > 8:
+        yield f"    and {len(verdict.reasons) - 8} more"
+    if verdict.latch is not None:
+        yield f"    undecided for {words.duration(verdict.latch.undecided)}"
+    for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):
+        yield f"\n{title}"
+        yield from (_criterion(status) for status in situation.criteria if status.kind is kind)
+    for section in situation.sections:
+        yield f"\n{section.title}  {section.done}/{len(section.items)}"
+        yield from (
+            f"  {SYMBOLS[item.check]} {item.check:8} {item.title}"
+            + ("" if item.check in (Check.PASS, Check.WAIVED) else f": {item.detail or item.because.line}")
+            for item in section.items
+        )
+    if situation.path_to_go:
+        yield "\nPath to GO"
+        yield from (f"  {step.what}" + _eta(step) for step in situation.path_to_go[:12])
+    seen = situation.sight
+    oldest = f", oldest data {words.duration(seen.oldest)}" if seen.oldest is not None else ""
+    yield f"\nSeen: {seen.visible} of {seen.enforced} enforced criteria{oldest}"
+
+
+def _eta(step: PathStep) -> str:
+    return f" (by {words.clock(step.eta)})" if step.eta else ""
+
+
+def _criterion(status: CriterionStatus) -> str:
+    badges = "".join(f" [{badge}]" for badge in status.badges)
+    return f"  {SYMBOLS[status.state]} {status.state:10} {status.title}{badges}: {status.because.line}"
+
+
+def turning_points(changes: Sequence[Change], start: datetime) -> str:
+    """When the verdict turned, and why."""
+    return "\n".join(
+        f"{words.clock(c.at)}  +{words.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
+        for c in changes
+        if c.subject == "verdict"
+    )

@@ -1,0 +1,42 @@
+"""Fixtures for tests against a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from cockpit.rehearsal.postgres import EmbeddedPostgres
+
+SCHEMA = """
+CREATE TABLE "KnowledgeDocument" (id serial PRIMARY KEY, "s3Key" text, "createdAt" timestamp(3) NOT NULL);
+CREATE TABLE "CustomerDocument" (id serial PRIMARY KEY, "s3Key" text, "createdAt" timestamp(3) NOT NULL);
+CREATE TABLE "Category" (id serial PRIMARY KEY, name text);
+CREATE ROLE cockpit LOGIN PASSWORD 'read-only-pw' IN ROLE pg_monitor, pg_read_all_data;
+CREATE ROLE blinkered LOGIN PASSWORD 'blinkered-pw';
+CREATE ROLE narrow LOGIN PASSWORD 'narrow-pw' CONNECTION LIMIT 0;
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL with 12 slots (3 reserved), the document tables, and roles of different sight."""
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder, max_connections=12) as started:
+        with psycopg.connect(started.dsn, autocommit=True) as admin:
+            admin.execute(SCHEMA)
+        yield started
+
+
+@pytest.fixture
+def postgres_admin(postgres_server: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
+        yield connection
+        connection.execute('TRUNCATE "KnowledgeDocument", "CustomerDocument", "Category"')
+
+
+@pytest.fixture
+def cockpit_dsn(postgres_server: EmbeddedPostgres) -> str:
+    return postgres_server.dsn_of("cockpit", "read-only-pw")

