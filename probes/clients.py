@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from probes.aws_client import AwsClient, ClientFactory
+
+if TYPE_CHECKING:
+    from probes.http_client import HttpAnswer, HttpClient
+    from probes.metric_batch import MetricBatch
+    from probes.sql_client import SqlClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +50,45 @@ class Clients:
     Every method raises `Unseen` (and nothing else) for what the world does, with the reason, a redacted detail and a hint.
     """
 
-    def __init__(self, aws: AwsOptions) -> None:
+    def __init__(self, aws: AwsOptions, factory: ClientFactory | None = None) -> None:
         self.options = aws
+        self._aws = AwsClient(aws.region, aws.profile, factory)
+        self._metrics: MetricBatch | None = None
+        self._sql: SqlClient | None = None
+        self._http: HttpClient | None = None
 
     async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
-        raise NotImplementedError
+        return await self._aws.call(service, operation, **params)
 
     async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
         """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
-        raise NotImplementedError
+        if self._metrics is None:
+            from probes.metric_batch import MetricBatch
 
-    async def sql(self, dsn: str, query: str, params: Sequence[Any] = (), *, timeout_s: float = 5.0) -> list[dict[str, Any]]:
+            self._metrics = MetricBatch(self.aws)
+        return await self._metrics.fetch(queries, start, end)
+
+    async def sql(
+        self, dsn: str, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, timeout_s: float = 5.0
+    ) -> list[dict[str, Any]]:
         """Rows of one read-only statement over the one connection kept open to that database."""
-        raise NotImplementedError
+        if self._sql is None:
+            from probes.sql_client import SqlClient
 
-    async def http(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 5.0) -> Any:
-        """One HTTP exchange, TLS verified, redirects not followed unless asked."""
-        raise NotImplementedError
+            self._sql = SqlClient()
+        return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
+
+    async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
+        """One HTTP exchange, TLS verified, redirects not followed unless asked; options as `HttpClient.exchange` has them."""
+        if self._http is None:
+            from probes.http_client import HttpClient
+
+            self._http = HttpClient()
+        return await self._http.exchange(method, url, **options)
 
     async def close(self) -> None:
         """Close every connection at once; never waits for a call that hangs."""
+        for part in (self._metrics, self._sql, self._http, self._aws):
+            if part is not None:
+                await part.close()

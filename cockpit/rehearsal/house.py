@@ -1,0 +1,187 @@
+"""Everything the rehearsed world consists of, built in order and taken down in reverse."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from cockpit.engine.clock import SharedClock
+from cockpit.rehearsal.application import Application, Surroundings
+from cockpit.rehearsal.aws.furnish import furnish
+from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.balancer import Balancer
+from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
+from cockpit.rehearsal.database import Logins, furnish_database
+from cockpit.rehearsal.history import remember
+from cockpit.rehearsal.llm import Llm
+from cockpit.rehearsal.logbook import Logbook
+from cockpit.rehearsal.pool import ConnectionPool
+from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.releases import Releases, operator_client
+from cockpit.rehearsal.signin import Google, SignIn
+from cockpit.rehearsal.site import Site
+from cockpit.rehearsal.slots import SlotHog
+from cockpit.rehearsal.storage import BUCKET, REGION, DocumentStorage
+from cockpit.rehearsal.telemetry import Telemetry
+from cockpit.rehearsal.users import Users
+from cockpit.rehearsal.vault import ENCRYPTION_KEY, Vault
+
+log = logging.getLogger(__name__)
+DESIRED = 2
+_AWS_EVERY = timedelta(seconds=5)
+_AWS_EVERY_REAL_S = 0.25
+_OBSERVE_EVERY = timedelta(seconds=10)
+_CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+COCKPIT_KEY = "AKIACOCKPIT000000000"
+
+
+class House:
+    """The world's parts. `open` from the main thread, `round` about 20 times a real second, `close` at the end."""
+
+    def __init__(self, folder: Path, clock: SharedClock, *, seed: int, rate: float) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._rate = rate
+        self._postgres = EmbeddedPostgres(folder / "postgres")
+        self._aws = SimulatedAws(clock)
+        self._admin: psycopg.AsyncConnection[Any] | None = None
+        self._ticked = self._observed = clock.now() - timedelta(days=1)
+        self._connections = 0.0
+
+    async def open(self) -> dict[str, Any]:
+        """Build everything; what the cockpit needs to look at it (holds passwords)."""
+        # PostgreSQL first: it is forked, which is cleanest before the simulated AWS starts its threads.
+        self._postgres.start()
+        logins = furnish_database(self._postgres, self._clock.now(), self._seed)
+        endpoint = self._aws.start()
+        self._site = Site(lambda: self._outside.cut)
+        self._outside = Outside()
+        placed = furnish(self._aws, endpoint, site_url=self._site.url)
+        self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.load_balancer, placed.target_group)
+        self._telemetry.database_connections = lambda: self._connections
+        self._build_application(endpoint, logins)
+        page = await self._site.open(self._balancer.asgi, self._google)
+        self.users = Users(self._balancer.asgi, page, self._clock, rate=self._rate, seed=self._seed)
+        self.users.on_error = lambda error: log.error("a request raised", exc_info=error)
+        self._break = self._breakage(endpoint, logins)
+        remember(self._telemetry, self._clock.now(), self._rate, self._seed)
+        await self.round()
+        return {
+            "ready": True,
+            "endpoint_url": endpoint,
+            "dsn": logins.cockpit,
+            "application_dsn": logins.application,
+            "url": self._site.url,
+            "vars": {**placed.vars, "url": self._site.url, "bucket": BUCKET},
+            "environment": {
+                "AWS_ENDPOINT_URL": endpoint,
+                "AWS_ACCESS_KEY_ID": COCKPIT_KEY,
+                "AWS_SECRET_ACCESS_KEY": "rehearsed-cockpit",
+                "AWS_REGION": REGION,
+                "AWS_DEFAULT_REGION": REGION,
+                "DATABASE_URL": logins.cockpit,
+            },
+        }
+
+    @property
+    def breakage(self) -> Breakage:
+        return self._break
+
+    async def round(self) -> None:
+        """Advance what does not advance by itself. Cheap when nothing is due."""
+        now, speed = self._clock.now(), max(self._clock.speed, 1e-9)
+        if now - self._ticked >= min(_AWS_EVERY, timedelta(seconds=_AWS_EVERY_REAL_S * speed)):
+            self._ticked = now
+            self._aws.tick(now)
+            self._balancer.tasks = self._aws.ecs.running()
+        if now - self._observed >= _OBSERVE_EVERY:
+            self._observed = now
+            self._telemetry.tasks(self._balancer.tasks)
+            self._connections = await self._count_connections()
+        self._telemetry.publish(now)
+
+    async def deploy(self, kind: str) -> int:
+        return await self._releases.deploy(kind)
+
+    def report(self) -> dict[str, Any]:
+        """How the world is doing, for the cockpit's notices and for tests."""
+        return {
+            "now": self._clock.now().isoformat(),
+            "requests": self._telemetry.requests,
+            "journeys": self.users.journeys,
+            "shed": self.users.shed,
+            "errors": self.users.absorbed,
+            "serving_revision": self._aws.ecs.serving_revision,
+            "tasks": [[task.revision, task.state] for task in self._balancer.tasks],
+            "connections": self._connections,
+            "active": sorted(self._break.active),
+        }
+
+    async def close(self) -> None:
+        """Take everything down; what was never built is skipped."""
+        for part in ("users", "_hog", "_site", "_pool"):
+            if hasattr(self, part):
+                closing = getattr(self, part)
+                await (closing.leave() if part == "users" else closing.release() if part == "_hog" else closing.close())
+        if self._admin is not None:
+            await self._admin.close()
+        for part in ("_storage", "_vault"):
+            if hasattr(self, part):
+                getattr(self, part).close()
+        self._aws.stop()
+        self._postgres.stop()
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _build_application(self, endpoint: str, logins: Logins) -> None:
+        clock, site = self._clock, self._site
+        logbook = Logbook(clock, self._aws.logs.put, self._stream)
+        self._pool = ConnectionPool(logins.application, clock)
+        self._storage = DocumentStorage(endpoint, self._telemetry.put_object)
+        # What encryption.ts finds when Secrets Manager fails (report L486): why "it works" proves nothing.
+        environment: Mapping[str, str] = {ENCRYPTION_KEY: "a-key-left-behind-in-the-environment"}
+        self._vault = Vault(endpoint, clock, logbook, environment)
+        self._llm = Llm(clock, self._seed)
+        self._google = Google(lambda: site.url)
+        around = Surroundings(clock, self._pool, self._storage, self._vault, self._llm, self._google, logbook)
+        sign_in = SignIn(lambda: site.url, self._google, self._vault, logbook)
+        self._application = Application(around, sign_in, self._seed)
+        self._releases = Releases(self._aws, endpoint)
+        self._balancer = Balancer(self._application.asgi, self._releases.of, self._telemetry.answered)
+
+    def _breakage(self, endpoint: str, logins: Logins) -> Breakage:
+        self._hog = SlotHog(logins.application)
+        operator = operator_client("secretsmanager", endpoint)
+        parts = (
+            self._aws,
+            self._postgres,
+            self._application,
+            self._pool,
+            self._llm,
+            self._google,
+            self._hog,
+            self._outside,
+        )
+        return Breakage(Breakable(*parts, operator))
+
+    def _stream(self) -> str:
+        task = self._balancer.current()
+        return f"web/web/{task.arn.rpartition('/')[2] if task else 'none'}"
+
+    async def _count_connections(self) -> float:
+        """Client connections as RDS counts them, through a slot kept for the superuser: a full server still answers."""
+        try:
+            if self._admin is None or self._admin.closed:
+                self._admin = await psycopg.AsyncConnection.connect(
+                    self._postgres.dsn, autocommit=True, connect_timeout=1
+                )
+            row = await (await self._admin.execute(_CLIENTS)).fetchone()
+        except psycopg.Error:
+            self._admin = None
+            return 0.0
+        return float(row[0]) if row else 0.0

@@ -1,0 +1,114 @@
+"""What AWS says when it does not answer, as an Unknown: the reason, one redacted line, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from probes.reading import Reason, Unknown
+from probes.redact import one_line
+
+_DENIED = {
+    "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException",
+    "NotAuthorized", "UnauthorizedException", "Forbidden", "403", "AllAccessDisabled", "InvalidAccessException",
+}  # fmt: skip
+_EXPIRED = {
+    "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidClientTokenId",
+    "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException",
+    "InvalidToken", "AuthFailure", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature",
+}  # fmt: skip
+_THROTTLED = {
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
+    "TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "BandwidthLimitExceeded", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "TransactionInProgressException", "EC2ThrottledException", "LimitExceededException",
+    "429",
+}  # fmt: skip
+_UNAVAILABLE = {"ServiceUnavailable", "ServiceUnavailableException", "InternalError", "InternalFailure", "InternalServerError", "ServerException", "500", "502", "503", "504"}  # fmt: skip
+_IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs", "cloudwatch": "cloudwatch", "stepfunctions": "states"}
+_IAM_ACTION = {
+    ("s3", "head_bucket"): "s3:ListBucket",
+    ("s3", "list_objects_v2"): "s3:ListBucket",
+    ("s3", "head_object"): "s3:GetObject",
+    ("s3", "get_bucket_encryption"): "s3:GetEncryptionConfiguration",
+    ("s3", "get_bucket_lifecycle_configuration"): "s3:GetLifecycleConfiguration",
+    ("s3", "get_public_access_block"): "s3:GetBucketPublicAccessBlock",
+    ("s3", "list_bucket_metrics_configurations"): "s3:GetMetricsConfiguration",
+    ("s3", "list_object_versions"): "s3:ListBucketVersions",
+    ("logs", "get_query_results"): "logs:GetQueryResults",
+}
+_NO_CREDENTIALS = {
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
+}  # fmt: skip
+_TIMEOUTS = {"ConnectTimeoutError", "ReadTimeoutError"}
+_UNREACHABLE = {
+    "EndpointConnectionError", "ConnectionError", "ConnectionClosedError", "ProxyConnectionError", "SSLError", "HTTPClientError",
+    "ConnectionRefusedError", "ConnectionResetError", "IncompleteReadError", "ResponseStreamingError", "EndpointProviderError",
+}  # fmt: skip
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The IAM action an operation needs, in IAM's spelling.
+
+    >>> iam_action("ecs", "describe_services"), iam_action("elbv2", "describe_target_health")
+    ('ecs:DescribeServices', 'elasticloadbalancing:DescribeTargetHealth')
+    >>> iam_action("rds", "describe_db_instances"), iam_action("s3", "get_bucket_encryption")
+    ('rds:DescribeDBInstances', 's3:GetEncryptionConfiguration')
+    """
+    special = _IAM_ACTION.get((service, operation))
+    if special:
+        return special
+    words = "".join({"db": "DB", "iam": "IAM"}.get(word, word.capitalize()) for word in operation.split("_"))
+    return f"{_IAM_PREFIX.get(service, service)}:{words}"
+
+
+def explain(error: Exception, service: str, operation: str, *, profile: str = "") -> Unknown:
+    """Why a call was not answered."""
+    name = type(error).__name__
+    response = getattr(error, "response", None)
+    if isinstance(response, dict) and "Error" in response:
+        return _refused(response, service, operation, profile)
+    detail = one_line(f"{service} {operation}: {error}")
+    if name in _NO_CREDENTIALS:
+        return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), _log_in(profile))
+    if name == "ProfileNotFound":
+        return Unknown(
+            Reason.EXPIRED_CREDENTIALS, one_line(str(error)), "list the profiles with `aws configure list-profiles`"
+        )
+    if name == "NoRegionError":
+        return Unknown(Reason.ERROR, "no AWS region is set", "give --region, or target.region in the plan")
+    if name in _TIMEOUTS:
+        return Unknown(Reason.TIMEOUT, detail, f"check the network to {service}; see VPN and proxy")
+    if name in _UNREACHABLE:
+        return Unknown(Reason.UNREACHABLE, detail, f"check DNS, VPN and proxy towards {service}")
+    if name in ("ParamValidationError", "UnknownServiceError", "AttributeError"):
+        return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+    return Unknown(Reason.ERROR, detail, "the traceback is in the log file")
+
+
+def _refused(response: dict[str, Any], service: str, operation: str, profile: str) -> Unknown:
+    code = str(response["Error"].get("Code", ""))
+    message = str(response["Error"].get("Message", ""))
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
+    detail = one_line(f"{service} {operation}: {code}: {message}".rstrip(": "))
+    bare = code.rpartition("#")[2].rpartition(".")[2] or code
+    if bare in _EXPIRED:
+        return Unknown(Reason.EXPIRED_CREDENTIALS, detail, _log_in(profile))
+    if bare in _THROTTLED or status == 429:
+        return Unknown(Reason.THROTTLED, detail, f"{service} asks for fewer calls: the probe slows down by itself")
+    if bare in _DENIED or status == 403:
+        return Unknown(Reason.ACCESS_DENIED, detail, f"allow {iam_action(service, operation)}, then press r")
+    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or "DoesNotExist" in bare:
+        return Unknown(Reason.NOT_FOUND, detail, "check the name, account and region in the plan")
+    if bare in _UNAVAILABLE or status >= 500:
+        return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
+    if bare in ("PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"):
+        return Unknown(Reason.NOT_FOUND, detail, "the resource is in another region than the plan's")
+    return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+
+
+def _log_in(profile: str) -> str:
+    return (
+        f"run `aws sso login --profile {profile}`, then press r"
+        if profile
+        else "renew the AWS credentials, then press r"
+    )

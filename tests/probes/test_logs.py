@@ -1,0 +1,192 @@
+"""Log queries: a count is zero only when something was looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from stubbed_aws import MINUTE, NOW, StubbedAws
+
+from probes.logs import LogsQuery, LogsQueryParams
+from probes.reading import Reading, Reason
+
+GROUP = "/ecs/transparent-trust-web"
+
+
+@pytest.fixture
+async def aws() -> AsyncIterator[StubbedAws]:
+    stubbed = StubbedAws()
+    yield stubbed
+    await stubbed.clients.close()
+
+
+def probe(aws: StubbedAws, **params: Any) -> LogsQuery:
+    given = {"log_group": GROUP, "query": 'filter message = "OAuthCallback error"'} | params
+    return LogsQuery(LogsQueryParams.model_validate(given), aws.clients)
+
+
+def results(
+    *rows: dict[str, str], scanned: float = 500.0, matched: float = 0.0, status: str = "Complete"
+) -> dict[str, Any]:
+    """As GetQueryResults gives them."""
+    return {
+        "status": status,
+        "results": [[{"field": name, "value": value} for name, value in row.items()] for row in rows],
+        "statistics": {"recordsScanned": scanned, "recordsMatched": matched, "bytesScanned": 1.0},
+    }
+
+
+async def read(aws: StubbedAws, *answers: dict[str, Any], **params: Any) -> Reading:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    for answer in answers:
+        aws.answers("logs", "get_query_results", answer, {"queryId": "q-1"})
+    reading = await probe(aws, **params).read(NOW)
+    aws.done()
+    return reading
+
+
+async def test_a_count_is_what_the_query_matched(aws: StubbedAws) -> None:
+    line = {"@timestamp": "2026-11-23 22:25:00.000", "@message": '{"message":"OAuthCallback error"}', "@ptr": "CmEK"}
+    reading = await read(aws, results(line, matched=3))
+    assert reading.values == {"value": 3.0, "matched": 3, "scanned": 500}
+    assert reading.evidence.lines == ('2026-11-23 22:25:00.000 {"message":"OAuthCallback error"}',)
+
+
+async def test_nothing_matched_among_lines_that_were_scanned_is_zero(aws: StubbedAws) -> None:
+    assert (await read(aws, results())).values == {"value": 0.0, "matched": 0, "scanned": 500}
+
+
+async def test_nothing_scanned_is_no_data_and_never_zero(aws: StubbedAws) -> None:
+    reading = await read(aws, results(scanned=0))
+    assert not reading.values
+    assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.NO_DATA}
+    assert "silent" in reading.unknown["value"].hint
+
+
+async def test_a_column_value_is_the_count(aws: StubbedAws) -> None:
+    reading = await read(aws, results({"value": "17"}, matched=40), query="stats count_distinct(user) as value")
+    assert (reading.values["value"], reading.values["matched"]) == (17.0, 40)
+
+
+async def test_the_window_ends_where_the_logs_have_settled(aws: StubbedAws) -> None:
+    reading = await read(aws, results(), window="10m", settle="60s")
+    ((_, asked), *_) = aws.asked
+    assert asked["endTime"] == int((NOW - MINUTE).timestamp())
+    assert asked["endTime"] - asked["startTime"] == 600
+    assert asked["logGroupNames"] == [GROUP]
+    assert reading.data_at == NOW - MINUTE
+
+
+async def test_a_running_query_is_asked_again(aws: StubbedAws) -> None:
+    reading = await read(aws, results(status="Scheduled"), results(status="Running"), results(matched=2))
+    assert reading.values["value"] == 2.0
+
+
+P95 = {"kind": "number", "query": "stats pct(durationMs, 95) as value"}
+
+
+async def test_a_number_is_the_column_value(aws: StubbedAws) -> None:
+    assert (await read(aws, results({"value": "8123.5"}, matched=25), **P95)).values["value"] == 8123.5
+
+
+async def test_a_number_from_nothing_is_no_data(aws: StubbedAws) -> None:
+    reading = await read(aws, results(), **P95)
+    assert reading.values == {"matched": 0, "scanned": 500}
+    assert reading.unknown["value"].reason is Reason.NO_DATA
+
+
+async def test_a_number_from_too_few_is_low_volume(aws: StubbedAws) -> None:
+    reading = await read(aws, results({"value": "8123.5"}, matched=19), min_matched=20, **P95)
+    assert reading.unknown["value"].reason is Reason.LOW_VOLUME
+    assert reading.values["matched"] == 19
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "many", ""])
+async def test_a_number_that_is_none_is_an_error(aws: StubbedAws, text: str) -> None:
+    reading = await read(aws, results({"value": text}, matched=25), **P95)
+    assert reading.unknown["value"].reason is Reason.ERROR
+
+
+@pytest.mark.parametrize("status", ["Failed", "Cancelled", "Timeout", "Unknown"])
+async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status: str) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(status=status))
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws)
+    reading = await asked.read(NOW)
+    await asked.close()
+    aws.done()
+    assert reading.unknown["value"].reason is Reason.ERROR
+    assert status in reading.unknown["value"].detail
+
+
+async def test_a_query_that_takes_too_long_is_stopped(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(status="Running"))
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws, timeout="0.05s")
+    reading = await asked.read(NOW)
+    await asked.close()
+    aws.done()
+    assert reading.unknown["value"].reason is Reason.TIMEOUT
+
+
+async def test_a_query_the_engine_abandons_is_stopped(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(status="Running"))
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await asked.read(NOW)
+    await asked.close()
+    aws.done()
+
+
+async def test_stopping_may_fail_without_a_word(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(status="Failed"))
+    aws.refuses("logs", "stop_query", "InvalidParameterException", "already ended")
+    asked = probe(aws)
+    await asked.read(NOW)
+    await asked.close()
+    aws.done()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ResourceNotFoundException", Reason.NOT_FOUND),
+        ("AccessDeniedException", Reason.ACCESS_DENIED),
+        ("LimitExceededException", Reason.THROTTLED),
+        ("MalformedQueryException", Reason.ERROR),
+    ],
+)
+async def test_a_refusal_makes_everything_unknown(aws: StubbedAws, code: str, reason: Reason) -> None:
+    aws.refuses("logs", "start_query", code)
+    reading = await probe(aws).read(NOW)
+    assert not reading.values
+    assert {unknown.reason for unknown in reading.unknown.values()} == {reason}
+
+
+async def test_secrets_in_log_lines_are_hidden(aws: StubbedAws) -> None:
+    line = {"@message": "connecting to postgresql://app:hunter2hunter2@db/x"}
+    assert "hunter2" not in repr((await read(aws, results(line, matched=1))).evidence)
+
+
+def test_several_groups_and_their_arns() -> None:
+    aws = StubbedAws()
+    several = probe(aws, log_group=[GROUP, "/other"])
+    assert several.resources()["logs:StartQuery"] == (
+        f"arn:aws:logs:us-east-1:123456789012:log-group:{GROUP}:*",
+        "arn:aws:logs:us-east-1:123456789012:log-group:/other:*",
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"query": ""}, {"log_group": []}, {"window": "0s"}, {"kind": "rate"}])
+def test_parameters_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        LogsQueryParams.model_validate({"log_group": GROUP, "query": "x"} | wrong)
