@@ -8,12 +8,12 @@ HIDDEN = "***"
 
 _SECRET_NAME = r"[\w.-]*(?:passw(?:or)?d|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|encryption[_-]?key|credential|webhook)[\w.-]*"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), HIDDEN),
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.I), rf"\1:{HIDDEN}@"),
-    (re.compile(r"\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-amz-security-token)(\"?\s*[:=]\s*\"?)[^\r\n\"]+", re.I), rf"\1\2{HIDDEN}"),
-    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.I), rf"\1 {HIDDEN}"),
-    (re.compile(r"([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig|AWSAccessKeyId|token|key|password|client_secret|code)=)[^&\s\"']+", re.I), rf"\1{HIDDEN}"),
-    (re.compile(rf"([\"']?\b{_SECRET_NAME}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}})\]\"']+)", re.I), rf"\1{HIDDEN}"),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE), rf"\1:{HIDDEN}@"),
+    (re.compile(r"\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-amz-security-token)(\"?\s*[:=]\s*\"?)[^\r\n\"]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
+    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig|AWSAccessKeyId|token|key|password|client_secret|code)=)[^&\s\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(rf"([\"']?\b{_SECRET_NAME}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}})\]\"']+)", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\bsk-ant-[A-Za-z0-9_-]+"), HIDDEN),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), HIDDEN),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"), HIDDEN),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cockpit.decide.record import Acknowledgement, Entry, PhaseBegan, Record, SignOff, Vote
+from cockpit.decide.record import Acknowledgement, PhaseBegan, SignOff, Vote
 from cockpit.decide.situation import Badge, Check, SignOffStatus, Situation, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
@@ -86,19 +86,6 @@ def ready(situation: Situation) -> bool:
         for item in section.items
         if item.blocking
     )
-
-
-def crew_signs(plan: Plan, record: Record, situation: Situation) -> list[Entry]:
-    """One press of the crew's key: signs what is open, votes where it may, and moves on when the gate says GO.
-
-    The entries are appended to `record` and returned; a PhaseBegan among them means: deploy the release now.
-    """
-    entries: list[Entry] = [*sign(plan, situation), *vote(plan, situation), *acknowledge(plan, situation)]
-    moved = move_on(plan, situation)
-    if moved is not None:
-        entries.append(moved)
-    record.extend(entries)
-    return entries
 
 
 def move_on(plan: Plan, situation: Situation) -> PhaseBegan | None:

@@ -32,6 +32,8 @@ class Director:
     scenario: Scenario
     clock: Clock
     stage: Stage
+    plays_crew: bool = True
+    """False in the terminal: there people sign, and the crew only where its key is pressed."""
     waiting_for: str = ""
     began_at: datetime | None = None
     done: list[Event] = field(default_factory=list)
@@ -66,11 +68,11 @@ class Director:
             await self.stage.set_fault(event.break_ or event.mend or "", active=event.break_ is not None)
         elif event.deploy:
             await self.stage.deploy(event.deploy)
-        elif event.crew:
+        elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
         elif event.begin and not self._has_begun(Phase(event.begin), record):
-            moved = crew.move_on(plan, situation)
+            moved = crew.move_on(plan, situation) if self.plays_crew else None
             if moved is None:
                 self.waiting_for = f"GO, to begin {event.begin}"
                 return False

@@ -108,12 +108,16 @@ def clock() -> Marching:
     return Marching(PLAN, Record([PhaseBegan(START, Phase.PRE_DEPLOY)]))
 
 
+async def passes(clock: Marching, running: asyncio.Task[None], until: timedelta) -> None:
+    while clock.now() - START < until and not running.done():  # noqa: ASYNC110 - the clock moves when others run
+        await asyncio.sleep(0)
+
+
 async def play(clock: Marching, until: timedelta) -> tuple[Director, Stage]:
     stage = Stage(clock)
     director = Director(SCENARIO, clock, stage)
     running = asyncio.create_task(director.run(clock.plan, clock.record, lambda: clock.situation))
-    while clock.now() - START < until and not running.done():  # noqa: ASYNC110 - the clock moves when others run
-        await asyncio.sleep(0)
+    await passes(clock, running, until)
     running.cancel()
     results = await asyncio.gather(running, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
@@ -127,10 +131,25 @@ def test_the_crew_signs_only_what_waits_for_a_signature_in_this_phase(clock: Mar
     ]
 
 
-def test_everything_the_crew_does_is_marked_as_rehearsal(clock: Marching) -> None:
-    entries = crew.crew_signs(PLAN, clock.record, clock.situation)
-    assert entries
-    assert all(entry.rehearsal for entry in entries if isinstance(entry, SignOff | Vote))
+async def test_everything_the_crew_does_is_marked_as_rehearsal(clock: Marching) -> None:
+    await play(clock, timedelta(minutes=5))
+    entries = [*clock.record.all(SignOff), *clock.record.all(Vote)]
+    assert len(entries) == 5
+    assert all(entry.rehearsal for entry in entries)
+
+
+async def test_in_the_terminal_the_crew_waits_to_be_asked_and_the_release_for_the_phase(clock: Marching) -> None:
+    stage = Stage(clock)
+    director = Director(SCENARIO, clock, stage, plays_crew=False)
+    running = asyncio.create_task(director.run(PLAN, clock.record, lambda: clock.situation))
+    await passes(clock, running, timedelta(minutes=3))
+    assert clock.record.all(SignOff) == []
+    assert stage.done == []
+    clock.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY, "primary"))
+    await passes(clock, running, timedelta(minutes=5))
+    assert [what for _, what in stage.done] == ["deploy good", "break s3.denied"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_the_crew_answers_in_words_that_fit_the_question() -> None:

@@ -1,0 +1,161 @@
+"""S3: how a bucket is set up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+
+COOLER = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
+
+
+class BucketParams(Params):
+    bucket: str
+
+
+class S3Bucket(Probe[BucketParams]):
+    """A bucket: does it exist and belong to us, and are versioning, encryption, lifecycle and public access as they should be.
+
+    Reads s3 HeadBucket, GetBucketVersioning, GetBucketEncryption, GetBucketLifecycleConfiguration, GetPublicAccessBlock, with
+    ExpectedBucketOwner where the plan names an account: a bucket of the same name elsewhere is refused. Having no lifecycle or
+    no encryption configuration is an answer, not a failure. Cannot see whether the application may write: see s3.uploads.
+    """
+
+    name = "s3.bucket"
+    params_type = BucketParams
+    fields = (
+        Field("exists", bool, "the bucket exists and is ours", example=True),
+        Field("region", str, "where it is", "us-east-1"),
+        Field("versioning", str, "Enabled, Suspended or Off", "Enabled"),
+        Field("versioned", bool, "versioning is enabled", example=True),
+        Field("encryption", str, "default encryption: AES256, aws:kms, or none", "AES256"),
+        Field("encrypted", bool, "a default encryption is set", example=True),
+        Field("public_access_blocked", bool, "all four blocks of public access are on", example=True),
+        Field("has_lifecycle", bool, "at least one lifecycle rule is enabled", example=True),
+        Field("archive_after_days", int, "days after which objects move to a cooler class", 90, "days", low=0),
+        Field(
+            "archive_class",
+            str,
+            "class they move to first; GLACIER and DEEP_ARCHIVE cannot be read at once",
+            "STANDARD_IA",
+        ),
+        Field("expires", bool, "a rule deletes current objects after some time", example=False),
+        Field(
+            "abort_multipart_days", int, "days after which unfinished multipart uploads are dropped", 7, "days", low=0
+        ),
+    )
+    iam = (
+        "s3:ListBucket",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetBucketPublicAccessBlock",
+    )
+    interval = timedelta(minutes=5)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        return dict.fromkeys(self.iam, (f"arn:aws:s3:::{self.params.bucket}",))
+
+    async def read(self, now: datetime) -> Reading:
+        query = f"s3api head-bucket, get-bucket-{{versioning,encryption,lifecycle-configuration}} --bucket {self.params.bucket}"
+        region = self.clients.options.region
+        url = f"https://{region}.console.aws.amazon.com/s3/buckets/{self.params.bucket}" if region else ""
+        head, *parts = await asyncio.gather(
+            self._ask("head_bucket"),
+            self._ask("get_bucket_versioning"),
+            self._ask("get_bucket_encryption", none="ServerSideEncryptionConfigurationNotFoundError"),
+            self._ask("get_bucket_lifecycle_configuration", none="NoSuchLifecycleConfiguration"),
+            self._ask("get_public_access_block", none="NoSuchPublicAccessBlockConfiguration"),
+        )
+        if isinstance(head, Unknown) and head.reason is not Reason.ACCESS_DENIED:
+            return self.blind(now, head, Evidence(query, console_url=url))
+        values: dict[str, Any] = {"exists": True}
+        unknown: dict[str, Unknown] = {}
+        readers = (_head, _versioning, _encryption, _lifecycle, _public_access)
+        for reader, answer in zip(readers, (head, *parts), strict=True):
+            if isinstance(answer, Unknown):
+                unknown |= dict.fromkeys(_FIELDS[reader.__name__], answer)
+            else:
+                known, blind = reader(answer)
+                values |= known
+                unknown |= blind
+        return self.reading(now, values, unknown=unknown, evidence=Evidence(query, console_url=url))
+
+    async def _ask(self, operation: str, none: str = "") -> dict[str, Any] | Unknown:
+        """The answer; {} for the error that says there is no such configuration; else why it cannot be seen."""
+        owner = {"ExpectedBucketOwner": self.clients.options.account} if self.clients.options.account else {}
+        try:
+            return await self.clients.aws("s3", operation, Bucket=self.params.bucket, **owner)
+        except Unseen as unseen:
+            if none and none in unseen.unknown.detail:
+                return {}
+            return unseen.unknown
+
+
+_FIELDS = {
+    "_head": ("exists", "region"),
+    "_versioning": ("versioning", "versioned"),
+    "_encryption": ("encryption", "encrypted"),
+    "_lifecycle": ("has_lifecycle", "archive_after_days", "archive_class", "expires", "abort_multipart_days"),
+    "_public_access": ("public_access_blocked",),
+}
+Part = tuple[dict[str, Any], dict[str, Unknown]]
+
+
+def _head(answer: Mapping[str, Any]) -> Part:
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return {"region": answer.get("BucketRegion") or headers.get("x-amz-bucket-region")}, {}
+
+
+def _versioning(answer: Mapping[str, Any]) -> Part:
+    status = answer.get("Status") or "Off"
+    return {"versioning": status, "versioned": status == "Enabled"}, {}
+
+
+def _encryption(answer: Mapping[str, Any]) -> Part:
+    rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    algorithms = [r.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for r in rules]
+    algorithm = next((a for a in algorithms if a), "none")
+    return {"encryption": algorithm, "encrypted": algorithm != "none"}, {}
+
+
+def _lifecycle(answer: Mapping[str, Any]) -> Part:
+    rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
+    moves = [
+        (t["Days"], t["StorageClass"])
+        for rule in rules
+        for t in rule.get("Transitions", [])
+        if "Days" in t and "StorageClass" in t
+    ]
+    moves = sorted(move for move in moves if move[1] in COOLER)
+    aborts = [
+        rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
+        for rule in rules
+        if "AbortIncompleteMultipartUpload" in rule
+    ]
+    values: dict[str, Any] = {
+        "has_lifecycle": bool(rules),
+        "archive_after_days": moves[0][0] if moves else None,
+        "archive_class": moves[0][1] if moves else None,
+        "expires": any({"Days", "Date"} & set(rule.get("Expiration", {})) for rule in rules),
+        "abort_multipart_days": min((days for days in aborts if days is not None), default=None),
+    }
+    why = "no enabled lifecycle rule" if not rules else "no enabled rule"
+    unknown: dict[str, Unknown] = {}
+    if not moves:
+        nothing = Unknown(
+            Reason.NOT_FOUND, f"{why} moves objects to a cooler class", "put-bucket-lifecycle-configuration"
+        )
+        unknown |= dict.fromkeys(("archive_after_days", "archive_class"), nothing)
+    if values["abort_multipart_days"] is None:
+        unknown["abort_multipart_days"] = Unknown(Reason.NOT_FOUND, f"{why} drops unfinished multipart uploads")
+    return values, unknown
+
+
+def _public_access(answer: Mapping[str, Any]) -> Part:
+    block = answer.get("PublicAccessBlockConfiguration", {})
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    return {"public_access_blocked": all(block.get(name) is True for name in names)}, {}

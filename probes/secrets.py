@@ -1,0 +1,205 @@
+"""Secrets Manager: is each secret there, current, and a real value. No secret ever leaves this file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import Field as Setting
+
+from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+from probes.clients import Clients
+
+_PLACEHOLDER = re.compile(
+    r"^\s*$|\.\.\.|your[-_ ]|change[-_ ]?me|placeholder|example|^(test|secret|password|dummy|todo|tbd|xxx+|string|null|none)$|^<.*>$|^\[.*\]$",
+    re.IGNORECASE,
+)
+
+
+class MetadataParams(Params):
+    names: list[str] = Setting(min_length=1)
+    rotated_after: datetime | None = None
+    """Every secret must have been changed after this moment."""
+
+
+class SecretMetadata(Probe[MetadataParams]):
+    """Several secrets at once, by what Secrets Manager says about them; their values are not read.
+
+    Reads secretsmanager DescribeSecret: DeletedDate, VersionIdsToStages (AWSCURRENT), LastChangedDate. A missing secret is an answer
+    (`missing_count`); one that may not be described makes everything unknown. A placeholder looks like any other secret here: see
+    secrets.value.
+    """
+
+    name = "secrets.metadata"
+    params_type = MetadataParams
+    fields = (
+        Field(
+            "all_present", bool, "every secret exists, is not being deleted, and has a current version", example=True
+        ),
+        Field("missing_count", int, "secrets that do not exist", 0, "count", low=0),
+        Field("missing", tuple, "their names", ("app/api-key",)),
+        Field("deleted_count", int, "secrets scheduled for deletion", 0, "count", low=0),
+        Field("without_current", int, "secrets without a current version", 0, "count", low=0),
+        Field("oldest_change_age_s", float, "age of the least recently changed value", 86400.0, "s", low=0),
+        Field("all_rotated", bool, "every secret was changed after rotated_after", example=True),
+    )
+    iam = ("secretsmanager:DescribeSecret",)
+    interval = timedelta(minutes=5)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.iam[0]: tuple(_arn(self.clients, name) for name in self.params.names)}
+
+    async def read(self, now: datetime) -> Reading:
+        query = f"secretsmanager describe-secret --secret-id {{{','.join(self.params.names)}}}"
+        described = await asyncio.gather(*(self._describe(name) for name in self.params.names))
+        hidden = next((d for d in described if isinstance(d, Unknown) and d.reason is not Reason.NOT_FOUND), None)
+        if hidden is not None:
+            return self.blind(now, hidden, Evidence(query))
+        missing = tuple(name for name, d in zip(self.params.names, described, strict=True) if isinstance(d, Unknown))
+        found = [d for d in described if not isinstance(d, Unknown)]
+        deleted = sum("DeletedDate" in d for d in found)
+        without = sum(
+            not any("AWSCURRENT" in stages for stages in (d.get("VersionIdsToStages") or {}).values()) for d in found
+        )
+        changed = [d.get("LastChangedDate") or d.get("CreatedDate") for d in found]
+        oldest = min((c for c in changed if c is not None), default=None)
+        after = self.params.rotated_after
+        unknown = {}
+        if not missing:
+            unknown["missing"] = Unknown(Reason.NO_DATA, "none is missing")
+        if after is None:
+            unknown["all_rotated"] = Unknown(Reason.NO_DATA, "the plan gives no rotated_after", "set it in the plan")
+        values = {
+            "all_present": not missing and not deleted and not without,
+            "missing_count": len(missing),
+            "missing": missing,
+            "deleted_count": deleted,
+            "without_current": without,
+            "oldest_change_age_s": max((now - oldest).total_seconds(), 0.0) if oldest else None,
+            "all_rotated": not missing and all(c is not None and c > _aware(after) for c in changed) if after else None,
+        }
+        lines = (*(f"missing: {name}" for name in missing),)
+        return self.reading(
+            now, values, unknown=unknown, evidence=Evidence(query, console_url=_url(self.clients), lines=lines)
+        )
+
+    async def _describe(self, name: str) -> dict[str, Any] | Unknown:
+        try:
+            return await self.clients.aws("secretsmanager", "describe_secret", SecretId=name)
+        except Unseen as unseen:
+            return unseen.unknown
+
+
+class ValueParams(Params):
+    secret: str
+    min_length: int = Setting(1, ge=1)
+    json_keys: list[str] = Setting(default_factory=list)
+    """Keys a JSON secret must have, each with a real value."""
+    aes_256_gcm: bool = False
+    """Whether the value must work as an AES-256 key: 64 hex digits, or at least 32 characters of which the first 32 bytes are used."""
+
+
+class SecretValue(Probe[ValueParams]):
+    """Whether a secret's value is a real one: long enough, with its keys, not a placeholder, and usable as a key.
+
+    Reads secretsmanager GetSecretValue and keeps only yes and no: the value is compared and dropped. The read shows up in CloudTrail under
+    the operator's name. Cannot see whether the issuer still accepts it, nor whether old data decrypts with it.
+    """
+
+    name = "secrets.value"
+    params_type = ValueParams
+    fields = (
+        Field("ok", bool, "every check that the plan asks for passes", example=True),
+        Field("long_enough", bool, "it has at least min_length characters", example=True),
+        Field("real", bool, "it is not a placeholder, nor is any of its JSON values", example=True),
+        Field("has_keys", bool, "it is JSON and has every key of json_keys", example=True),
+        Field("encrypts", bool, "AES-256-GCM with it encrypts, decrypts, and refuses tampered text", example=True),
+    )
+    iam = ("secretsmanager:GetSecretValue",)
+    interval = timedelta(minutes=5)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.iam[0]: (_arn(self.clients, self.params.secret),)}
+
+    async def read(self, now: datetime) -> Reading:
+        query = f"secretsmanager get-secret-value --secret-id {self.params.secret} (compared, not kept)"
+        evidence = Evidence(query, console_url=_url(self.clients))
+        try:
+            answer = await self.clients.aws("secretsmanager", "get_secret_value", SecretId=self.params.secret)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        text = answer.get("SecretString")
+        if not isinstance(text, str):
+            return self.blind(
+                now, Unknown(Reason.NO_DATA, f"{self.params.secret} holds no text", "put-secret-value"), evidence
+            )
+        checks = self._checks(text)
+        unknown = {
+            name: Unknown(Reason.NO_DATA, "the plan does not ask for it")
+            for name, passed in checks.items()
+            if passed is None
+        }
+        ok = all(passed for passed in checks.values() if passed is not None)
+        return self.reading(now, checks | {"ok": ok}, unknown=unknown, evidence=evidence)
+
+    def _checks(self, text: str) -> dict[str, bool | None]:
+        asked = self.params
+        return {
+            "long_enough": len(text) >= asked.min_length,
+            "real": _real(text),
+            "has_keys": _has_keys(text, asked.json_keys) if asked.json_keys else None,
+            "encrypts": _encrypts(text) if asked.aes_256_gcm else None,
+        }
+
+
+def _real(text: str) -> bool:
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return _PLACEHOLDER.search(text) is None
+    if not isinstance(held, dict):
+        return _PLACEHOLDER.search(text) is None
+    return bool(held) and all(_PLACEHOLDER.search(str(value)) is None for value in held.values())
+
+
+def _has_keys(text: str, keys: list[str]) -> bool:
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(held, dict) and all(held.get(key) for key in keys)
+
+
+def _encrypts(text: str) -> bool:
+    """A round trip with this key, and a refusal of a changed one."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    key = bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else text.encode()[:32]
+    if len(key) != 32:
+        return False
+    cipher, nonce = AESGCM(key), bytes(12)
+    sealed = cipher.encrypt(nonce, b"cutover", None)
+    try:
+        cipher.decrypt(nonce, bytes([sealed[0] ^ 1]) + sealed[1:], None)
+    except InvalidTag:
+        return cipher.decrypt(nonce, sealed, None) == b"cutover"
+    return False
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _arn(clients: Clients, name: str) -> str:
+    options = clients.options
+    return f"arn:aws:secretsmanager:{options.region or '*'}:{options.account or '*'}:secret:{name}-*"
+
+
+def _url(clients: Clients) -> str:
+    region = clients.options.region
+    return f"https://{region}.console.aws.amazon.com/secretsmanager/listsecrets?region={region}" if region else ""
