@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote
 
 from probes.base import Unseen
 from probes.reading import Reason, Unknown
+from probes.resolve import is_address
 
 CONNECT_TIMEOUT_S = 2
 """libpq rounds anything shorter up to two seconds."""
@@ -49,6 +50,14 @@ def secrets_of(dsn: str) -> tuple[str, ...]:
     except ProgrammingError:
         password = ""
     return tuple(secret for secret in (dsn.strip(), base, password, quote(password, safe="")) if len(secret) > 2)
+
+
+def host_to_resolve(parameters: Mapping[str, str]) -> str:
+    """The one name that must be looked up before connecting; empty for an address, a socket folder or several hosts."""
+    host = parameters.get("host", "")
+    if parameters.get("hostaddr") or host.startswith(("/", "@")) or "," in host or is_address(host):
+        return ""
+    return host
 
 
 def _kept(extra: Mapping[str, str]) -> dict[str, str]:

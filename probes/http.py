@@ -15,6 +15,9 @@ from probes.redact import one_line, redact
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SAMPLE_CHARACTERS = 200
+LOCATION_CHARACTERS = 2000
+GLANCE_CHARACTERS = 1000
+"""Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
 
 
 class HttpHealthParams(Params):
@@ -89,7 +92,7 @@ class HttpHealth(Probe[HttpHealthParams]):
             "status": answer.status,
             "latency_ms": answer.elapsed_s * 1000,
             "redirected": bool(location or answer.redirects),
-            "location": redact(location or (answer.url if answer.redirects else "")),
+            "location": redact((location or (answer.url if answer.redirects else ""))[:LOCATION_CHARACTERS]),
         }
         matches = self._matches(answer)
         if isinstance(matches, Unknown):
@@ -120,7 +123,11 @@ def _lines(answer: HttpAnswer) -> tuple[str, ...]:
     """The answer in a few lines; the body of an error, because it often says why."""
     lines = [f"{answer.status} in {answer.elapsed_s * 1000:.0f} ms"]
     lines += [f"redirected from {place_of(url)}" for url in answer.redirects]
-    lines += [f"{name}: {redact(answer.headers[name])}" for name in ("location", "server") if name in answer.headers]
+    lines += [
+        f"{name}: {one_line(answer.headers[name][:GLANCE_CHARACTERS])}"
+        for name in ("location", "server")
+        if name in answer.headers
+    ]
     if answer.status >= 400 and answer.text.strip():
-        lines.append(one_line(answer.text, SAMPLE_CHARACTERS))
+        lines.append(one_line(answer.text[:GLANCE_CHARACTERS], SAMPLE_CHARACTERS))
     return tuple(lines)

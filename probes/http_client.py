@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from probes.base import Unseen
 from probes.reading import Reason, Unknown
 from probes.redact import one_line
+from probes.resolve import Resolver, is_address
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response
@@ -47,6 +50,7 @@ class HttpClient:
 
     def __init__(self) -> None:
         self._client: AsyncClient | None = None
+        self._resolver = Resolver()
 
     async def exchange(
         self,
@@ -73,6 +77,7 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close every connection at once."""
+        self._resolver.close()
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -87,6 +92,7 @@ class HttpClient:
         content: bytes | str | None,
         began: float,
     ) -> HttpAnswer:
+        await self._look_up(url)
         client = self._opened()
         # A compressed body could be a thousand times its size.
         headers = {"Accept-Encoding": "identity", "User-Agent": "cutover-cockpit"} | headers
@@ -106,6 +112,15 @@ class HttpClient:
                 truncated=truncated,
             )
 
+    async def _look_up(self, url: str) -> None:
+        """Look the name up first: the library's own lookup, once begun, would make quitting wait for its end."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return  # refused a moment later, in better words
+        if is_address(parts.hostname) or _by_proxy(parts.scheme, parts.hostname):
+            return
+        await self._resolver.addresses(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+
     def _opened(self) -> AsyncClient:
         if self._client is None:
             import httpx
@@ -117,6 +132,12 @@ class HttpClient:
                 max_redirects=5,
             )
         return self._client
+
+
+def _by_proxy(scheme: str, host: str) -> bool:
+    """Whether a proxy of the environment does the lookup."""
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
 
 
 async def _body_of(response: Response) -> tuple[bytes, bool]:

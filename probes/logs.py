@@ -20,6 +20,8 @@ from probes.redact import one_line
 
 LogGroup = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 SAMPLE_LINES = 3
+GLANCE_CHARACTERS = 1000
+"""Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
 FIRST_POLL_S = 0.1
 LONGEST_POLL_S = 1.0
 
@@ -218,7 +220,11 @@ def number_of(text: str) -> float | Unknown:
         number = math.nan
     if math.isfinite(number):
         return number
-    return Unknown(Reason.ERROR, f"the column `value` holds {one_line(text, 60)!r}, not a number", "correct the query")
+    return Unknown(
+        Reason.ERROR,
+        f"the column `value` holds {one_line(text[:GLANCE_CHARACTERS], 60)!r}, not a number",
+        "correct the query",
+    )
 
 
 def sample_lines(answer: InsightsAnswer) -> tuple[str, ...]:
@@ -229,4 +235,4 @@ def sample_lines(answer: InsightsAnswer) -> tuple[str, ...]:
             return f"{row.get('@timestamp', '')} {row['@message']}".strip()
         return "  ".join(f"{name}={value}" for name, value in row.items() if name != "@ptr")
 
-    return tuple(one_line(shown(row)) for row in answer.rows[:SAMPLE_LINES])
+    return tuple(one_line(shown(row)[:GLANCE_CHARACTERS]) for row in answer.rows[:SAMPLE_LINES])

@@ -17,6 +17,9 @@ from probes.sql_errors import PoolFull
 Dsn = Annotated[str, StringConstraints(min_length=1)]
 """postgresql://user:password@host/database; `connection_limit` and other settings of an application are ignored."""
 
+TEXT_CHARACTERS = 1000
+"""As much of a text as a condition or a screen can use."""
+
 _POOL = """\
 SELECT coalesce(state, '') AS state, coalesce(nullif(application_name, ''), '(no name)') AS application,
        backend_type IS NULL AS hidden, count(*) AS sessions,
@@ -173,7 +176,7 @@ class PostgresQuery(Probe[PostgresQueryParams]):
             empty = Unknown(Reason.NO_DATA, "the query returned no row", "select count(*) if zero is a possible answer")
             return self.blind(now, empty, evidence)
         row = rows[0]
-        shown = one_line(", ".join(f"{name}={value}" for name, value in row.items()))
+        shown = one_line(", ".join(f"{name}={value}" for name, value in row.items())[:TEXT_CHARACTERS])
         absent = Unknown(
             Reason.NO_DATA, f"the query gives {', '.join(row)}", "name the column as the field, and not NULL"
         )
@@ -189,7 +192,7 @@ def _fields_of(row: Mapping[str, Any], count: int, now: datetime) -> dict[str, V
     return {
         "value": _number(row.get("value", lone)),
         "rows": count if rows is None else int(rows),
-        "text": None if text is None else redact(str(text)),
+        "text": None if text is None else redact(str(text)[:TEXT_CHARACTERS]),
         "age_s": _number(row["age_s"]) if "age_s" in row else _age(row.get("at"), now),
     }
 

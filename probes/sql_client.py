@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probes.base import Unseen
-from probes.dsn import libpq_parameters, secrets_of
+from probes.dsn import host_to_resolve, libpq_parameters, secrets_of
 from probes.reading import Reason, Unknown
+from probes.redact import one_line
+from probes.resolve import Resolver
 from probes.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class SqlClient:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
+        self._resolver = Resolver()
         self._closed = False
 
     async def rows(self, dsn: str, query: str, params: Parameters = (), *, timeout_s: float = 5.0) -> list[Row]:
@@ -38,12 +41,13 @@ class SqlClient:
         """
         if self._closed:
             raise Unseen(Unknown(Reason.ERROR, "the connections to databases are closed", "the cockpit is ending"))
-        session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, _Session(dsn))
+        session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, _Session(dsn, self._resolver))
         return await session.rows(query, params, timeout_s)
 
     async def close(self) -> None:
         """Drop every connection at once; never waits for a query that hangs."""
         self._closed = True
+        self._resolver.close()
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
         self._sessions.clear()
 
@@ -51,8 +55,9 @@ class SqlClient:
 class _Session:
     """The one connection to one database. Questions queue on its lock."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, resolver: Resolver) -> None:
         self._dsn = dsn
+        self._resolver = resolver
         self._secrets: tuple[str, ...] | None = None
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[Row] | None = None
@@ -122,6 +127,7 @@ class _Session:
         parameters = libpq_parameters(self._dsn, self._statement_timeout_ms)
         try:
             async with asyncio.timeout_at(deadline):
+                parameters |= await self._addresses(parameters)
                 opened = await AsyncConnection.connect(
                     make_conninfo("", **parameters), autocommit=True, row_factory=dict_row, prepare_threshold=None
                 )
@@ -130,6 +136,19 @@ class _Session:
             raise Unseen(Unknown(Reason.TIMEOUT, detail, ROUTE)) from None
         self._connection = opened
         return opened
+
+    async def _addresses(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """`hostaddr` for a host that needs a lookup, so that psycopg makes none in a thread that quitting waits for."""
+        host = host_to_resolve(parameters)
+        if not host:
+            return {}
+        try:
+            found = await self._resolver.addresses(host, int(parameters.get("port") or 5432))
+        except (socket.gaierror, UnicodeError, ValueError):
+            detail = one_line(f"{host}: the name does not resolve")
+            hint = "check the address, DNS, and whether the VPN is up"
+            raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
+        return {"host": ",".join([host] * len(found)), "hostaddr": ",".join(found)}
 
     async def _ask(
         self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float, deadline: float

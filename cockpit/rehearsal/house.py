@@ -12,8 +12,8 @@ import psycopg
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.application import Application, Surroundings
-from cockpit.rehearsal.aws.furnish import furnish
-from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.cloud.furnish import furnish
+from cockpit.rehearsal.cloud.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
 from cockpit.rehearsal.database import Logins, furnish_database

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -175,6 +177,32 @@ async def test_a_black_hole_ends_at_the_deadline(http: HttpClient, scheme: str) 
         unseen = await refused(http, f"{scheme}://127.0.0.1:{hole.port}/", timeout_s=0.4)
     assert time.monotonic() - began < 0.6
     assert unseen.unknown.reason is Reason.TIMEOUT
+
+
+async def test_a_lookup_that_hangs_ends_at_the_deadline_and_delays_no_exit(
+    http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10))
+    began = time.monotonic()
+    unseen = await refused(http, "http://app.example/health", timeout_s=0.3)
+    assert time.monotonic() - began < 0.45
+    assert unseen.unknown.reason is Reason.TIMEOUT
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    answer.set()
+
+
+async def test_behind_a_proxy_names_are_the_proxys_business(
+    http: HttpClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+        writer.close()
+
+    async with serving(proxy) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        assert (await http.exchange("GET", "http://known-to-the-proxy.invalid/")).text == "hi"
 
 
 async def test_a_server_that_drips_bytes_ends_at_the_deadline(http: HttpClient) -> None:

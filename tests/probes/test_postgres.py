@@ -34,6 +34,15 @@ async def pool(clients: Clients, dsn: str) -> Reading:
     return await PostgresPool(PostgresPoolParams(dsn=dsn), clients).read(NOW)
 
 
+async def pool_of(clients: Clients, dsn: str, used: int) -> Reading:
+    """The pool once sessions that earlier tests closed have really left."""
+    for _ in range(200):
+        reading = await pool(clients, dsn)
+        if reading.values.get("used") == used:
+            break
+    return reading
+
+
 async def ask(clients: Clients, dsn: str, query: str, **params: Any) -> Reading:
     given = PostgresQueryParams.model_validate({"dsn": dsn, "query": query} | params)
     return await PostgresQuery(given, clients).read(NOW)
@@ -62,7 +71,7 @@ def sessions(server: EmbeddedPostgres, count: int, application: str = "prisma") 
 
 async def test_a_quiet_pool(clients: Clients, postgres_server: EmbeddedPostgres, cockpit_dsn: str) -> None:
     with sessions(postgres_server, 3):
-        reading = await pool(clients, cockpit_dsn)
+        reading = await pool_of(clients, cockpit_dsn, used=3)
     assert reading.values == {
         "used": 3,
         "max_connections": 12,
@@ -88,7 +97,7 @@ async def test_each_kind_of_session_is_counted(
         with postgres_admin.transaction():
             postgres_admin.execute("SELECT pg_advisory_xact_lock(7)")
             waiter.pgconn.send_query(b"SELECT pg_advisory_lock(7)")
-            reading = await pool(clients, cockpit_dsn)
+            reading = await pool_of(clients, cockpit_dsn, used=3)
             while reading.values["waiting"] != 1:
                 reading = await pool(clients, cockpit_dsn)
         waiter.close()

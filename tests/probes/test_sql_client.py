@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -117,7 +119,7 @@ async def test_a_closed_port_is_unreachable(sql: SqlClient) -> None:
 async def test_a_name_that_does_not_resolve_is_unreachable(sql: SqlClient) -> None:
     unseen = await refused(sql, "postgresql://u:p@no-such-host.invalid/db")
     assert unseen.unknown.reason is Reason.UNREACHABLE
-    assert "resolve" in unseen.unknown.hint
+    assert "resolve" in unseen.unknown.detail
 
 
 @pytest.mark.parametrize(
@@ -189,6 +191,24 @@ async def test_a_connection_that_falls_silent_ends_at_the_deadline(
         assert unseen.unknown.reason is Reason.TIMEOUT
         wire.silent = False
         assert await sql.rows(dsn, "SELECT 2 AS two") == [{"two": 2}]
+
+
+async def test_a_lookup_that_hangs_ends_at_the_deadline_and_delays_no_exit(
+    sql: SqlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10))
+    began = time.monotonic()
+    unseen = await refused(sql, "postgresql://u:p@db.example/db", timeout_s=0.3)
+    assert time.monotonic() - began < 0.45
+    assert unseen.unknown.reason is Reason.TIMEOUT
+    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    answer.set()
+
+
+async def test_a_name_is_looked_up_and_used(sql: SqlClient, postgres_server: EmbeddedPostgres) -> None:
+    dsn = f"postgresql://cockpit:read-only-pw@localhost:{postgres_server.port}/{postgres_server.database}"
+    assert await sql.rows(dsn, "SELECT 1 AS one") == [{"one": 1}]
 
 
 async def test_waiting_behind_a_hanging_query_ends_at_ones_own_deadline(
