@@ -31,7 +31,7 @@ def _show(name: str) -> None:
     probe = find(name)
     click.echo(f"{name}\n\n{inspect.getdoc(probe)}\n\nParameters (under with:)")
     for key, param in probe.params_type.model_fields.items():
-        need = "required" if param.is_required() else f"default {param.default!r}"
+        need = "required" if param.is_required() else f"default {param.get_default(call_default_factory=True)!r}"
         kind = getattr(param.annotation, "__name__", str(param.annotation))
         click.echo(f"  {key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
     click.echo("\nFields")
