@@ -25,6 +25,7 @@ def because(trail: Trail, board: Board) -> Because:
     fold = trail.fold
     progress = progress_of(trail.criterion, fold)
     latest = [reading for probe in trail.probes if (reading := board.latest(probe)) is not None]
+    known_until = [at for probe in trail.probes if (at := board.histories[probe].newest_data_at) is not None]
     evidence = latest[0].evidence if latest else None
     return Because(
         line=_line(seen, thresholds, progress),
@@ -32,7 +33,7 @@ def because(trail: Trail, board: Board) -> Because:
         observed=seen,
         thresholds=thresholds,
         progress=progress,
-        data_at=min((r.data_at for r in latest), default=None),
+        data_at=min(known_until, default=None),
         samples=fold.samples if fold else 0,
         probes=trail.probes,
         query=" · ".join(dict.fromkeys(r.evidence.query for r in latest if r.evidence.query)),

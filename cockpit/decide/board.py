@@ -5,83 +5,17 @@ What the board holds depends on the set of readings it was given, never on the o
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.condition import Outcome
+from cockpit.decide.history import POLLS_KEPT, ProbeHistory, honest
 from cockpit.decide.trail import Subject, Trail
 from cockpit.plan.model import Plan
 from probes.reading import Reading, Reason, Unknown, Value
 
 KEEP = timedelta(hours=12)
-POLLS_KEPT = 16
-
-
-@dataclass(slots=True)
-class ProbeHistory:
-    """What one probe said: samples by data time, and the newest polls by the time of asking."""
-
-    times: list[datetime] = field(default_factory=list)
-    samples: list[Reading] = field(default_factory=list)
-    polls: list[Reading] = field(default_factory=list)
-    readings: int = 0
-    slowed: float = 1.0
-
-    @property
-    def latest(self) -> Reading | None:
-        """What the newest poll said, known or not."""
-        return self.polls[-1] if self.polls else None
-
-    @property
-    def newest_data_at(self) -> datetime | None:
-        return self.times[-1] if self.times else None
-
-    def at(self, moment: datetime) -> Reading | None:
-        """The newest sample whose data is not after `moment`."""
-        index = bisect_right(self.times, moment)
-        return self.samples[index - 1] if index else None
-
-    def next_after(self, moment: datetime) -> datetime | None:
-        index = bisect_right(self.times, moment)
-        return self.times[index] if index < len(self.times) else None
-
-    def insert(self, reading: Reading) -> bool:
-        """Keep a sample; of two about the same moment the later answer counts. False if it adds nothing."""
-        index = bisect_left(self.times, reading.data_at)
-        if index < len(self.times) and self.times[index] == reading.data_at:
-            held = self.samples[index]
-            if (reading.observed_at, _order(reading)) <= (held.observed_at, _order(held)):
-                return False
-            changed = dict(held.values) != dict(reading.values) or dict(held.unknown) != dict(reading.unknown)
-            self.samples[index] = reading
-            return changed
-        self.times.insert(index, reading.data_at)
-        self.samples.insert(index, reading)
-        return True
-
-    def polled(self, reading: Reading) -> None:
-        insort(self.polls, reading, key=lambda r: (r.observed_at, _order(r)))
-        del self.polls[:-POLLS_KEPT]
-
-    def failures(self, name: str) -> int:
-        """How many of the newest polls in a row could not read a field."""
-        count = 0
-        for poll in reversed(self.polls):
-            if name in poll.values:
-                break
-            count += 1
-        return count
-
-    def forget_before(self, moment: datetime) -> None:
-        index = bisect_left(self.times, moment)
-        del self.times[:index], self.samples[:index]
-
-
-def _order(reading: Reading) -> str:
-    """Any fixed order between readings made at the same instant, so that arrival never matters."""
-    return repr(sorted(reading.values.items())) + repr(sorted(reading.unknown))
 
 
 class Board:
@@ -91,18 +25,22 @@ class Board:
         self.plan = plan
         self.started_at = started_at
         self.gaps: list[tuple[datetime, datetime]] = []
-        self.histories: dict[str, ProbeHistory] = {name: ProbeHistory() for name in plan.probes}
+        polls_kept = max([POLLS_KEPT, *(criterion.error_limit for criterion in plan.criteria())])
+        self.histories = {name: ProbeHistory(polls_kept=polls_kept) for name in plan.probes}
         self._trails: dict[str, Trail] = {}
         self._by_probe: dict[str, list[Trail]] = {name: [] for name in plan.probes}
         self._last_pruned = started_at
 
     def add(self, probe: str, reading: Reading) -> None:
         """Take in one reading and the older samples it carries."""
-        history = self.histories[probe]
+        history, spec = self.histories[probe], self.plan.probes[probe]
+        reading = honest(reading, spec)
         history.readings += 1
         history.polled(reading)
-        for sample in (*reading.earlier, reading):
-            if sample.values and history.insert(sample):
+        itself = replace(reading, earlier=()) if reading.earlier else reading
+        for sample in (*(honest(earlier, spec) for earlier in reading.earlier), itself):
+            # A live call that saw nothing is about this moment; one for a metric that failed is about no period at all.
+            if (sample.values or not spec.period) and history.insert(sample):
                 self._touch(probe, sample.data_at)
         for trail in self._by_probe[probe]:
             trail.polled(self)
@@ -111,8 +49,16 @@ class Board:
     def gap(self, since: datetime, until: datetime) -> None:
         """Nobody was looking between these times."""
         self.gaps.append((since, until))
+        self.gaps.sort()
         for trail in self._trails.values():
             trail.refold(self)
+
+    def gaps_of(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
+        """Gaps long enough to matter to what reads these probes: over 3 of their intervals."""
+        if not self.gaps:
+            return []
+        long = 3 * max((self.plan.probes[probe].interval for probe in probes), default=timedelta(0))
+        return [(since, until) for since, until in self.gaps if until - since > long]
 
     def latest(self, probe: str) -> Reading | None:
         history = self.histories.get(probe)
@@ -127,29 +73,28 @@ class Board:
                     if trail in trails:
                         trails.remove(trail)
             trail = self._trails[subject.id] = Trail(subject, origin)
-            for name in trail.probes:
+            for name in trail.watched:
                 self._by_probe[name].append(trail)
             trail.rebuild(self)
         return trail
 
     def context_at(
-        self, probes: Sequence[str], moment: datetime
-    ) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown], list[Reading]]:
-        """Values by probe as of a data time, why others are absent, and the readings used. Old data is not used."""
-        values: dict[str, Mapping[str, Value]] = {}
+        self, probes: Sequence[str], moment: datetime, since: datetime
+    ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
+        """Samples by probe as of a data time, and why others are absent. Old data, or from before `since`, is not used."""
+        used: dict[str, Reading] = {}
         unknown: dict[str, Unknown] = {}
-        used: list[Reading] = []
         for probe in probes:
             sample = self.histories[probe].at(moment)
-            if sample is None:
+            if sample is None or sample.data_at < since:
                 continue
             if moment - sample.data_at > self.plan.probes[probe].stale_after:
                 unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
                 continue
-            used.append(sample)
-            values[probe] = sample.values
-            unknown.update({f"{probe}.{name}": why for name, why in sample.unknown.items()})
-        return values, unknown, used
+            used[probe] = sample
+            for name, why in sample.unknown.items():
+                unknown[f"{probe}.{name}"] = why
+        return used, unknown
 
     def newest(self, probes: Sequence[str]) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown]]:
         """What the newest polls say, by probe."""

@@ -8,12 +8,12 @@ from datetime import datetime
 from cockpit.decide import words
 from cockpit.decide.because import because
 from cockpit.decide.board import Board
-from cockpit.decide.criterion import active_waiver, blindness
+from cockpit.decide.criterion import active_waiver, blindness, settled
 from cockpit.decide.record import Change, Record
 from cockpit.decide.signing import sign_off_status
 from cockpit.decide.situation import Because, Check, ItemStatus, SectionStatus, SignOffStatus
 from cockpit.plan.model import Item, Plan, Section
-from probes.reading import Unknown
+from probes.reading import Reason, Unknown
 
 
 def checklist(plan: Plan, board: Board, record: Record, now: datetime) -> tuple[SectionStatus, ...]:
@@ -31,8 +31,10 @@ def _section(section: Section, plan: Plan, board: Board, record: Record, now: da
 def judge_item(item: Item, plan: Plan, board: Board, record: Record, now: datetime) -> ItemStatus:
     """One item. Evidence that fails outweighs any signature; evidence that cannot be seen does too."""
     trail = board.trail(item, board.started_at)
-    fold, unknown = trail.fold, blindness(trail, board, board.started_at, now)
+    fold, unknown = trail.fold, blindness(trail, board, now)
     signed = sign_off_status(item.sign_off, item.id, record, plan, fold, now)
+    if item.expect is None and item.sign_off is None:
+        unknown = Unknown(Reason.NO_DATA, "the plan says neither what to look at nor who signs")
     holds = item.expect is None or (unknown is None and fold is not None and fold.ok_since is not None)
     waiver = active_waiver(record, item.id, now)
     if waiver is not None:
@@ -56,7 +58,9 @@ def judge_item(item: Item, plan: Plan, board: Board, record: Record, now: dateti
         detail=detail,
         caution=item.caution,
         ref=item.ref,
-        ok_since=_ok_since(check, fold.ok_since if fold else None, signed, waiver.at if waiver else None),
+        ok_since=_ok_since(
+            check, fold.ok_since if fold else None, signed, waiver.at if waiver else None, settled(change, check, now)
+        ),
     )
 
 
@@ -89,11 +93,15 @@ def _line(told: Because, unknown: Unknown | None, signed: SignOffStatus | None, 
 
 
 def _ok_since(
-    check: Check, evidence: datetime | None, signed: SignOffStatus | None, waived: datetime | None
+    check: Check,
+    evidence: datetime | None,
+    signed: SignOffStatus | None,
+    waived: datetime | None,
+    shown: datetime | None,
 ) -> datetime | None:
     if check is Check.WAIVED:
         return waived
     if check is not Check.PASS:
         return None
-    moments = [m for m in (evidence, signed.at if signed else None) if m is not None]
+    moments = [m for m in (evidence, signed.at if signed else None, shown) if m is not None]
     return max(moments) if moments else None

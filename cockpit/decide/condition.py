@@ -5,32 +5,32 @@
 A condition is true, false or unknown, and unknown is never healthy. Measured holes in CEL are closed here or at load:
 `has()` turns unknown into false and is refused; `all()` over an empty list is true and `null == 1` is false, so nulls, NaN,
 infinities and empty lists never enter the context; `1.0 / 0.0 > 1.0` is true, so division is refused (ratios come from
-probes, which know their denominator).
+probes, which know their denominator); `2 == 'two'` is false, so every comparison is typed at load.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 import cel
 
+from cockpit.decide import grammar
+from cockpit.decide.grammar import Token
 from probes.base import Field
 from probes.reading import Reading, Reason, Unknown, Value
 
 MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""
 
-_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\s*\.\s*([A-Za-z_]\w*)(?!\w|\s*\()")
-_COMPARISON = re.compile(
-    r"(?<![\w.])([A-Za-z_]\w*\.[A-Za-z_]\w*)\s*(<=|>=|==|!=|<|>)\s*(-?\d+(?:\.\d+)?(?![\w.])|true\b|false\b|'[^']*'|\"[^\"]*\")"
-)
-_COMPREHENSIONS = ("all", "exists", "exists_one", "map", "filter")
 _POSITION = re.compile(r"<input>:(\d+):(\d+): ?(.*)")
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 class ConditionError(ValueError):
@@ -45,7 +45,7 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison of one path with one literal, as written."""
+    """A comparison of one path with one literal, the path first."""
 
     path: str
     operator: str
@@ -60,6 +60,9 @@ class Outcome:
     unknown: Unknown | None = None
     path: str = ""
     """The path that could not be read, where one is to blame."""
+
+
+TRUE, FALSE = Outcome(truth=True), Outcome(truth=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,35 +84,64 @@ class Condition:
     ) -> Outcome:
         """Evaluate on values by probe and field. `unknown` says why a `probe.field` (or a whole `probe`) is absent."""
         try:
-            truth = self._program.execute(_plain(context, self.probes))
+            truth = self._program.execute(self._plain(context))
         except Exception as error:  # noqa: BLE001 - CEL raises KeyError, RuntimeError, TypeError, ValueError alike
             return self._blame(context, unknown or {}, error)
         if isinstance(truth, bool):
-            return Outcome(truth)
+            return TRUE if truth else FALSE
         return Outcome(None, Unknown(Reason.ERROR, f"the condition gave {truth!r}, not true or false"))
+
+    def _plain(self, context: Mapping[str, Mapping[str, Value]]) -> dict[str, dict[str, Any]]:
+        """Only the fields it reads, only what CEL understands, and nothing hollow."""
+        plain: dict[str, dict[str, Any]] = {probe: {} for probe, _ in self.paths}
+        for probe, name in self.paths:
+            if probe in context and not is_hollow(value := context[probe].get(name)):
+                plain[probe][name] = list(value) if isinstance(value, tuple) else value
+        return plain
 
     def _blame(
         self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown], error: Exception
     ) -> Outcome:
+        """Which path is to blame. One that cannot heal by itself first: it must not hide behind a passing trouble."""
+        blamed = []
         for probe, name in self.paths:
-            if name in context.get(probe, {}):
-                continue
             path = f"{probe}.{name}"
-            why = unknown.get(path) or unknown.get(probe) or Unknown(Reason.WARMING, f"no reading of {probe} yet")
-            return Outcome(None, why, path)
-        return Outcome(None, Unknown(Reason.ERROR, f"the condition could not be evaluated: {error}"))
+            if probe not in context:
+                fallback = Unknown(Reason.WARMING, f"no reading of {probe} yet")
+            elif is_hollow(context[probe].get(name)):
+                fallback = Unknown(Reason.NO_DATA, f"{probe} answered without {name}")
+            else:
+                continue
+            blamed.append(Outcome(None, unknown.get(path) or unknown.get(probe) or fallback, path))
+        if not blamed:
+            return Outcome(None, Unknown(Reason.ERROR, f"the condition could not be evaluated: {error}"))
+        return next((one for one in blamed if one.unknown and not one.unknown.transient), blamed[0])
 
     def check(self, fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
         """Every problem of using it with these probes: unknown probe or field, wrong types, not a bool."""
-        problems = [error for match in _paths(self.source) if (error := _missing(match, fields)) is not None]
+        words = grammar.tokens(self.source)
+        problems = [error for path in grammar.paths(words) if (error := _missing(*path, fields)) is not None]
+        problems += _shadowed(words, fields)
         if problems:
             return problems
-        example = {probe: {f.name: f.example for f in fields[probe]} for probe in self.probes}
-        outcome = self.evaluate(example)
+        examples = {probe: {f.name: _example(f) for f in fields[probe]} for probe in self.probes}
+        problems = [problem for term in grammar.terms(words) for problem in _ill_typed(self.source, term, examples)]
+        if problems:
+            return problems
+        outcome = self.evaluate(examples)
         if outcome.truth is None:
             detail = outcome.unknown.detail if outcome.unknown else "unknown"
             return [ConditionError(f"does not type-check on the probes' examples: {detail}", 0, len(self.source))]
-        return _mixed_types(self, fields)
+        return []
+
+
+def is_hollow(value: Value | None) -> bool:
+    """Nothing, NaN, an infinity or an empty list: CEL would compare them quietly."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, (tuple, list)) and not value
 
 
 @lru_cache(maxsize=4096)
@@ -125,24 +157,20 @@ def compile_condition(source: str) -> Condition:
     """
     if len(source) > MAX_LENGTH:
         raise ConditionError(f"longer than {MAX_LENGTH:,} characters", 0, len(source))
-    bare = _STRING.sub(lambda m: "'" + " " * (len(m.group()) - 2) + "'", source)
-    _refuse(bare)
-    try:
-        program = cel.compile(source)
-        references = program.references()
-    except Exception as error:  # noqa: BLE001 - the parser raises ValueError, and others for odd input
-        raise _syntax(source, str(error)) from None
-    paths = tuple(dict.fromkeys((m.group(1), m.group(2)) for m in _paths(source)))
+    words = grammar.tokens(source)
+    refusal = next(grammar.refusals(words), None)
+    if refusal is not None:
+        raise ConditionError(refusal.message, refusal.token.start, len(refusal.token.text))
+    program = _program(source)
+    paths = tuple(dict.fromkeys((probe.text, name.text) for probe, name in grammar.paths(words)))
     if not paths:
         raise ConditionError("reads no probe: write probe.field, for example service.running >= 2", 0, len(source))
-    bound = _bound_names(bare)
-    for name in references["variables"]:
-        if name not in bound and name not in {probe for probe, _ in paths}:
-            at = bare.find(name)
-            raise ConditionError(f"'{name}' is not a field: write probe.field", max(0, at), len(name))
-    comparisons = tuple(_comparison(m) for m in _COMPARISON.finditer(source) if m.group(1).split(".")[0] not in bound)
-    paths = tuple(p for p in paths if p[0] not in bound)
-    return Condition(source, paths, comparisons, program)
+    # CEL's own list of variables must agree with ours, or something is read that nobody polls.
+    unseen = set(program.references()["variables"]) - {probe for probe, _ in paths} - grammar.bound_names(words)
+    if unseen:
+        name = min(unseen)
+        raise ConditionError(f"'{name}' is not a field: write probe.field", max(0, source.find(name)), len(name))
+    return Condition(source, paths, tuple(_comparisons(words)), program)
 
 
 def context_of(readings: Mapping[str, Reading]) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown]]:
@@ -151,98 +179,121 @@ def context_of(readings: Mapping[str, Reading]) -> tuple[dict[str, Mapping[str, 
     return {probe: reading.values for probe, reading in readings.items()}, unknown
 
 
-def _plain(context: Mapping[str, Mapping[str, Value]], probes: tuple[str, ...]) -> dict[str, Any]:
-    """Only what CEL understands, and only the probes asked for."""
-    return {
-        probe: {k: list(v) if isinstance(v, tuple) else v for k, v in context[probe].items()}
-        for probe in probes
-        if probe in context
-    }
+def _program(source: str) -> Any:
+    try:
+        program = cel.compile(source)
+        program.references()
+    except Exception as error:  # noqa: BLE001 - the parser raises ValueError, and others for odd input
+        raise _syntax(source, str(error)) from None
+    return program
 
 
-def _refuse(bare: str) -> None:
-    for word, why in (
-        ("has", "has() reads an unknown value as false: name the field itself instead"),
-        ("matches", "matches() is refused: compare with == or use contains()"),
-    ):
-        if match := re.search(rf"\b{word}\s*\(", bare):
-            raise ConditionError(why, match.start(), len(word))
-    for operator in "/%":
-        if (at := bare.find(operator)) >= 0:
-            raise ConditionError(
-                f"'{operator}' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator",
-                at,
-            )
-    if match := re.search(r"\bnull\b", bare):
-        raise ConditionError("null never occurs in a reading: an absent value is unknown", match.start(), 4)
-    if match := re.search(r"\?", bare):
-        raise ConditionError("? is refused: a choice would hide an unknown value; use && and ||", match.start(), 1)
-    found = [m for word in _COMPREHENSIONS for m in re.finditer(rf"\.\s*{word}\s*\(", bare)]
-    if len(found) > 1:
-        raise ConditionError(
-            "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes",
-            found[1].start(),
-            4,
-        )
-
-
-def _bound_names(bare: str) -> set[str]:
-    return {m.group(1) for m in re.finditer(rf"\.\s*(?:{'|'.join(_COMPREHENSIONS)})\s*\(\s*([A-Za-z_]\w*)\s*,", bare)}
-
-
-def _paths(source: str) -> list[re.Match[str]]:
-    bare = _STRING.sub(lambda m: " " * len(m.group()), source)
-    bound = _bound_names(bare)
-    return [m for m in _PATH.finditer(bare) if m.group(1) not in bound]
-
-
-def _missing(match: re.Match[str], fields: Mapping[str, tuple[Field, ...]]) -> ConditionError | None:
-    from difflib import get_close_matches
-
-    probe, name = match.group(1), match.group(2)
-    if probe not in fields:
-        near = get_close_matches(probe, list(fields), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        return ConditionError(f"there is no probe '{probe}' in this plan{hint}", match.start(1), len(probe))
-    known = [f.name for f in fields[probe]]
-    if name in known:
-        return None
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(known)}"
-    return ConditionError(f"probe '{probe}' has no field '{name}'{hint}", match.start(2), len(name))
-
-
-def _mixed_types(condition: Condition, fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
-    """CEL answers false, not an error, when a number is compared with a string: find that at load."""
-    types = {f"{probe}.{f.name}": f.type for probe in condition.probes for f in fields[probe]}
-    problems = []
-    for match in _COMPARISON.finditer(condition.source):
-        comparison, declared = _comparison(match), types.get(match.group(1).replace(" ", ""))
-        if declared is None:
+def _comparisons(words: Sequence[Token]) -> Iterator[Comparison]:
+    """Comparisons of a path with a literal, whichever comes first, for thresholds and for lint."""
+    for term in grammar.terms(words):
+        parts = grammar.comparison(term)
+        if parts is None or parts[1] not in _MIRRORED:
             continue
-        literal = type(comparison.literal)
-        numeric = declared in (int, float) and literal is float
-        if not numeric and declared is not literal:
-            problems.append(
-                ConditionError(
-                    f"{comparison.path} is {declared.__name__}, but is compared with {match.group(3)}",
-                    match.start(),
-                    match.end() - match.start(),
-                )
-            )
-    return problems
+        left, operator, right = parts
+        if (path := _as_path(left)) and (literal := _as_literal(right)) is not None:
+            yield Comparison(path, operator, literal)
+        elif (path := _as_path(right)) and (literal := _as_literal(left)) is not None:
+            yield Comparison(path, _MIRRORED[operator], literal)
 
 
-def _comparison(match: re.Match[str]) -> Comparison:
-    path, operator, text = match.groups()
-    literal: float | bool | str
-    if text in ("true", "false"):
-        literal = text == "true"
-    elif text[0] in "'\"":
-        literal = text[1:-1]
-    else:
-        literal = float(text)
-    return Comparison(path, operator, literal)
+def _as_path(side: Sequence[Token]) -> str:
+    found = list(grammar.paths(side))
+    return f"{found[0][0].text}.{found[0][1].text}" if len(side) == 3 and found else ""
+
+
+def _as_literal(side: Sequence[Token]) -> float | bool | str | None:
+    sign = -1.0 if len(side) == 2 and side[0].text == "-" else 1.0
+    if len(side) - (sign < 0) != 1:
+        return None
+    word = side[-1]
+    if word.kind == "string":
+        return word.text[1:-1]
+    if word.kind == "number":
+        digits = word.text.removesuffix("u")
+        return sign * (float(int(digits, 16)) if digits[:2] in ("0x", "0X") else float(digits))
+    return word.text == "true" if word.text in ("true", "false") else None
+
+
+# -- checking against the probes -------------------------------------------------------------------------------------
+
+
+def _missing(probe: Token, name: Token, fields: Mapping[str, tuple[Field, ...]]) -> ConditionError | None:
+    if probe.text not in fields:
+        near = get_close_matches(probe.text, list(fields), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return ConditionError(
+            f"there is no probe '{probe.text}' in this plan{hint}", probe.start, len(probe.text)
+        )
+    known = [f.name for f in fields[probe.text]]
+    if name.text in known:
+        return None
+    near = get_close_matches(name.text, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(known)}"
+    return ConditionError(f"probe '{probe.text}' has no field '{name.text}'{hint}", name.start, len(name.text))
+
+
+def _shadowed(words: Sequence[Token], fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
+    """A comprehension's variable with the name of a probe would quietly keep that probe from being read."""
+    bound = grammar.bound_names(words)
+    word = next((w for w in words if w.text in bound and w.text in fields), None)
+    if word is None:
+        return []
+    why = f"'{word.text}' is the name of a probe: call the variable something else"
+    return [ConditionError(why, word.start, len(word.text))]
+
+
+def _example(declared: Field) -> Any:
+    held = declared.example
+    return float(held) if declared.type is float and isinstance(held, int) else held
+
+
+def _ill_typed(source: str, term: Sequence[Token], examples: Mapping[str, Mapping[str, Any]]) -> list[ConditionError]:
+    """Each term is tried by itself, so that no `||` hides one; what is compared must be of one type."""
+    if not term:
+        return []
+    start, end = term[0].start, term[-1].end
+    try:
+        value = _try(source[start:end], examples)
+        if not isinstance(value, bool):
+            wrong = f"does not type-check: {source[start:end]} is {_kind(value)}, not true or false"
+            return [ConditionError(wrong, start, end - start)]
+        parts = grammar.comparison(term)
+        if parts is None:
+            return []
+        left, operator, right = (side if isinstance(side, str) else source[side[0].start : side[-1].end] for side in parts)
+        one, other = _try(left, examples), _try(right, examples)
+    except Exception as error:  # noqa: BLE001 - CEL raises KeyError, RuntimeError, TypeError, ValueError alike
+        return [ConditionError(f"does not type-check on the probes' examples: {error}", start, end - start)]
+    others = other if operator == "in" and isinstance(other, list) else [other]
+    wrong_ones = [each for each in others if _kind(each) != _kind(one)]
+    if not wrong_ones:
+        return []
+    return [ConditionError(f"{left} is {_kind(one)}, but is compared with {right}, {_kind(wrong_ones[0])}", start, end - start)]
+
+
+def _try(source: str, examples: Mapping[str, Mapping[str, Any]]) -> Any:
+    plain = {
+        probe: {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        for probe, fields in examples.items()
+    }
+    return cel.compile(source).execute(plain)
+
+
+def _kind(value: object) -> str:
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        (datetime, "a time"),
+        (timedelta, "a duration"),
+        ((list, tuple), "a list"),
+    )
+    return next((name for types, name in kinds if isinstance(value, types)), type(value).__name__)
 
 
 def _syntax(source: str, text: str) -> ConditionError:
@@ -253,7 +304,7 @@ def _syntax(source: str, text: str) -> ConditionError:
     lines = source.splitlines(keepends=True)
     offset = sum(len(part) for part in lines[: line - 1]) + column - 1
     expecting = message.split(" expecting ")[0]
-    return ConditionError(expecting or "cannot be parsed", min(offset, max(0, len(source) - 1)))
+    return ConditionError(expecting or "cannot be parsed", min(max(0, offset), max(0, len(source) - 1)))
 
 
 __all__ = ["Comparison", "Condition", "ConditionError", "Outcome", "compile_condition", "context_of"]

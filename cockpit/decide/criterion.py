@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from cockpit.decide import words
 from cockpit.decide.because import because, left
 from cockpit.decide.board import Board
-from cockpit.decide.fold import Fold, Trip
+from cockpit.decide.fold import Fold, Trip, blind_trip
 from cockpit.decide.record import Acknowledgement, Change, Record, Waiver
 from cockpit.decide.signing import sign_off_status
-from cockpit.decide.situation import Badge, Because, CriterionStatus, State
+from cockpit.decide.situation import Badge, Because, CriterionStatus, SignOffStatus, State
 from cockpit.decide.trail import Trail
-from cockpit.plan.model import Criterion, Kind, Mode, OnUnknown, Plan
+from cockpit.plan.model import Criterion, Kind, Mode, Plan
 from probes.reading import Reason, Unknown
 
 HEALTHY = {Kind.TRIGGER: State.CLEAR, Kind.SUCCESS: State.MET}
@@ -29,27 +29,27 @@ class Judged:
     """Trips that count: not waived, not there before the cutover."""
     pre_existing: bool
     acknowledged: bool
+    suspected: bool = False
+    """A trigger whose newest real sample was true, whatever hides it now."""
+    clears_in: timedelta | None = None
+    """For a RECOVERING trigger: when it is clear if nothing changes."""
 
 
 def judge(criterion: Criterion, plan: Plan, board: Board, record: Record, origin: datetime, now: datetime) -> Judged:
     """The status of one criterion at `now`. `origin` is when its phase began: nothing older proves or trips anything."""
     trail = board.trail(criterion, origin)
     fold = trail.fold
-    unknown = blindness(trail, board, origin, now)
+    unknown = blindness(trail, board, now)
     state = _state(fold, unknown)
     waiver = active_waiver(record, criterion.id, now)
     pre_existing = bool(fold and fold.pre_existing and state in (State.TRIPPED, State.PENDING, State.RECOVERING))
-    acknowledged = record.latest(Acknowledgement, criterion.id) is not None
+    acknowledged = record.latest(Acknowledgement, criterion.id)
     signed = sign_off_status(criterion.sign_off, criterion.id, record, plan, fold, now)
     if criterion.condition is None and signed is not None:
         state, unknown = (State.MET if signed.given else State.NOT_MET), None
-    ok_since = _ok_since(state, fold, waiver, signed.at if signed else None)
-    if signed is not None and not signed.given:
-        ok_since = None
-    if pre_existing and acknowledged:
-        ok_since = fold.observed_at if fold else None
-    trips = unwaived(_trips(criterion, fold, unknown, origin, now), record, criterion.id, now)
+    trips = unwaived(_trips(criterion, trail, board, unknown, now), record, criterion.id, now)
     timing = _timing(criterion, board, trail, state, now)
+    seen_before = acknowledged if pre_existing and unknown is None else None
     status = CriterionStatus(
         id=criterion.id,
         title=criterion.title,
@@ -64,33 +64,41 @@ def judge(criterion: Criterion, plan: Plan, board: Board, record: Record, origin
         badges=_badges(criterion, fold, state, unknown, waiver, pre_existing),
         trips_in=timing if state is State.PENDING else None,
         met_in=timing if state is State.PROVING else None,
-        ok_since=ok_since,
+        ok_since=_ok_since(state, fold, waiver, signed, seen_before, record.latest(Change, criterion.id), now),
         runbook=criterion.runbook,
         ref=criterion.ref,
         caution=criterion.caution,
         sign_off=signed,
     )
-    return Judged(criterion, status, trips, pre_existing, acknowledged)
+    return Judged(
+        criterion,
+        status,
+        trips,
+        pre_existing,
+        acknowledged is not None,
+        suspected=criterion.kind is Kind.TRIGGER and fold is not None and fold.state is not State.CLEAR,
+        clears_in=timing if state is State.RECOVERING else None,
+    )
 
 
-def blindness(trail: Trail, board: Board, origin: datetime, now: datetime) -> Unknown | None:
+def blindness(trail: Trail, board: Board, now: datetime) -> Unknown | None:
     """Why the condition cannot be judged now, or None while it can."""
     criterion = trail.criterion
     if trail.condition is None:
         return None
-    if now < origin + criterion.initial_delay:
-        return Unknown(Reason.WARMING, f"judged from {words.clock(origin + criterion.initial_delay)} on")
+    if now < trail.begins:
+        return Unknown(Reason.WARMING, f"judged from {words.clock(trail.begins)} on")
     return _slept(trail, board) or _stale(trail, board, now) or _unreadable(trail, board)
 
 
 def _slept(trail: Trail, board: Board) -> Unknown | None:
-    """Nobody was looking, and nothing has been seen since."""
-    if not board.gaps:
+    """Nobody was looking, and not everything has been seen since."""
+    gaps = board.gaps_of(trail.probes)
+    if not gaps:
         return None
-    since, until = board.gaps[-1]
-    interval = max(board.plan.probes[p].interval for p in trail.probes)
-    polled = [reading.observed_at for p in trail.probes if (reading := board.latest(p)) is not None]
-    if until - since > 3 * interval and (not polled or min(polled) < until):
+    since, until = gaps[-1]
+    latest = [board.latest(probe) for probe in trail.probes]
+    if any(reading is None or reading.observed_at < until for reading in latest):
         return Unknown(
             Reason.OBSERVER_GAP, f"nobody was looking for {words.duration(until - since)}", "wait for the next reading"
         )
@@ -131,24 +139,45 @@ def _state(fold: Fold | None, unknown: Unknown | None) -> State:
     return fold.state
 
 
-def _ok_since(state: State, fold: Fold | None, waiver: Waiver | None, signed_at: datetime | None) -> datetime | None:
+def _ok_since(
+    state: State,
+    fold: Fold | None,
+    waiver: Waiver | None,
+    signed: SignOffStatus | None,
+    acknowledged: Acknowledgement | None,
+    change: Change | None,
+    now: datetime,
+) -> datetime | None:
+    """Since when it has not stood in the way of GO, without a break; None while it does."""
     if waiver is not None:
         return waiver.at
-    if state in (State.CLEAR, State.MET):
-        moments = [m for m in (fold.ok_since if fold else None, signed_at) if m is not None]
-        return max(moments) if moments else None
-    return None
+    if signed is not None and not signed.given:
+        return None
+    if acknowledged is not None:
+        return acknowledged.at
+    if state not in (State.CLEAR, State.MET):
+        return None
+    moments = [fold.ok_since if fold else None, signed.at if signed else None, settled(change, state, now)]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def settled(change: Change | None, word: str, now: datetime) -> datetime | None:
+    """Since when the word was shown: a moment of UNKNOWN in between breaks what must hold without a break."""
+    if change is None:
+        return None
+    return change.at if change.after == word else now
 
 
 def _trips(
-    criterion: Criterion, fold: Fold | None, unknown: Unknown | None, origin: datetime, now: datetime
+    criterion: Criterion, trail: Trail, board: Board, unknown: Unknown | None, now: datetime
 ) -> tuple[Trip, ...]:
+    """Every trip, with the one for being blind too long right now."""
+    fold = trail.fold
     trips = fold.trips if fold else ()
-    if criterion.kind is not Kind.TRIGGER or criterion.on_unknown is not OnUnknown.ROLLBACK or unknown is None:
+    if criterion.kind is not Kind.TRIGGER or unknown is None:
         return trips
-    seen_last = fold.observed_at if fold else origin + criterion.initial_delay
-    limit = criterion.unknown_limit or criterion.stale_after
-    return (*trips, Trip(seen_last + limit)) if now - seen_last > limit else trips
+    since = blind_trip(criterion, fold.data_at if fold else trail.begins, now, board.gaps_of(trail.probes))
+    return trips if since is None else (*trips, Trip(since))
 
 
 def active_waiver(record: Record, subject: str, now: datetime) -> Waiver | None:
@@ -160,7 +189,7 @@ def active_waiver(record: Record, subject: str, now: datetime) -> Waiver | None:
 def unwaived(trips: tuple[Trip, ...], record: Record, subject: str, now: datetime) -> tuple[Trip, ...]:
     """Trips as they count once waivers are taken out: what happened before or under a waiver is its giver's affair."""
     waiver = record.latest(Waiver, subject)
-    if waiver is None:
+    if waiver is None or waiver.at > now:
         return trips
     if now < waiver.until:
         return ()

@@ -20,7 +20,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     """Everything shown, as of `now`."""
     began = record.phase()
     phase = began.phase if began else Phase.POST_DEPLOY
-    origin = max(began.at, board.started_at) if began else board.started_at
+    origin = began.at if began else board.started_at
     judged = [judge(criterion, plan, board, record, origin, now) for criterion in plan.criteria()]
     statuses = tuple(each.status for each in judged)
     sections = checklist(plan, board, record, now)

@@ -10,16 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.decide.history import gone
 from cockpit.decide.situation import State
-from cockpit.plan.model import Criterion, Kind
+from cockpit.plan.model import Criterion, Kind, OnUnknown, Severity
 
 ZERO = timedelta(0)
-Credit = tuple[timedelta, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What a sample adds to a run: time, and whether it is near enough to the one before, and not the same data again."""
+
+    time: timedelta
+    near: bool
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One real outcome. `data_at` orders samples; `observed_at` is when we knew."""
+    """One real outcome. `data_at` is the age of the oldest data it rests on; `observed_at` is when we knew."""
 
     data_at: datetime
     observed_at: datetime
@@ -50,6 +59,9 @@ class Fold:
     ok_since: datetime | None
     failed_at: datetime | None = None
     """When the newest sample that counts against it was observed."""
+    turned_at: datetime | None = None
+    """When the truth was last seen to turn."""
+    truth: bool | None = None
     trips: tuple[Trip, ...] = ()
     near_misses: int = 0
     pre_existing: bool = False
@@ -60,50 +72,65 @@ def step(
 ) -> Fold:
     """The state after `sample`. `gaps` are times nobody was looking: they never count toward anything."""
     if before is None:
-        return _first(criterion, sample)
-    advance = _trigger if criterion.kind is Kind.TRIGGER else _success
-    return advance(criterion, before, sample, _credit(criterion, before, sample, gaps))
-
-
-def _first(criterion: Criterion, sample: Sample) -> Fold:
-    state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
-    start = Fold(
-        state, sample.data_at, sample.observed_at, ZERO, 0, sample.observed_at if state is State.CLEAR else None
+        state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
+        ok_since = sample.observed_at if state is State.CLEAR else None
+        before = Fold(state, sample.data_at, sample.observed_at, ZERO, 0, ok_since)
+        credit = Credit(ZERO, near=False, new=True)
+    else:
+        credit = _credit(criterion, before, sample, gaps)
+    turned_at = sample.observed_at if before.truth is (not sample.truth) else before.turned_at
+    seen = replace(
+        before,
+        data_at=max(before.data_at, sample.data_at),
+        observed_at=sample.observed_at,
+        truth=sample.truth,
+        turned_at=turned_at,
     )
     advance = _trigger if criterion.kind is Kind.TRIGGER else _success
-    return advance(criterion, start, sample, (ZERO, False))
+    return advance(criterion, before, seen, sample, credit)
+
+
+def blind_trip(
+    criterion: Criterion, seen_at: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]
+) -> datetime | None:
+    """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
+
+    Its limit is never shorter than what it takes to call data stale, and time nobody was looking does not count.
+    """
+    if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
+        return None
+    limit = max(criterion.unknown_limit or ZERO, criterion.stale_after)
+    over = until - seen_at - gone(seen_at, until, gaps) - limit
+    return until - over if over > ZERO else None
 
 
 def _credit(
     criterion: Criterion, before: Fold, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]
-) -> tuple[timedelta, bool]:
-    """Time the new sample adds to a run, and whether the run is contiguous. Time nobody was looking adds nothing."""
+) -> Credit:
+    """What the new sample adds to a run. Time nobody was looking adds nothing."""
+    apart = max(sample.data_at - before.data_at, ZERO)
     if any(since < sample.data_at and until > before.data_at for since, until in gaps):
-        return ZERO, False
-    apart = sample.data_at - before.data_at
-    return min(apart, criterion.gap_tolerance), apart <= criterion.gap_tolerance
+        return Credit(ZERO, near=False, new=apart > ZERO)
+    return Credit(min(apart, criterion.gap_tolerance), near=apart <= criterion.gap_tolerance, new=apart > ZERO)
 
 
 def _ends(criterion: Criterion, window: timedelta, have: timedelta, samples: int) -> bool:
     return have >= window and samples >= criterion.min_samples
 
 
-def _success(criterion: Criterion, before: Fold, sample: Sample, credit: Credit) -> Fold:
-    seen = replace(before, data_at=sample.data_at, observed_at=sample.observed_at)
+def _success(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
     if not sample.truth:
         return replace(seen, state=State.NOT_MET, have=ZERO, samples=0, ok_since=None, failed_at=sample.observed_at)
-    time, near = credit
-    contiguous = near and before.samples > 0
-    have = before.have + time if contiguous else ZERO
-    samples = before.samples + 1 if contiguous else 1
+    contiguous = credit.near and before.samples > 0
+    have = before.have + credit.time if contiguous else ZERO
+    samples = before.samples + credit.new if contiguous else 1
     if not _ends(criterion, criterion.hold_for, have, samples):
         return replace(seen, state=State.PROVING, have=have, samples=samples, ok_since=None)
     since = before.ok_since if contiguous and before.ok_since else sample.observed_at
     return replace(seen, state=State.MET, have=have, samples=samples, ok_since=since)
 
 
-def _trigger(criterion: Criterion, before: Fold, sample: Sample, credit: Credit) -> Fold:
-    seen = replace(before, data_at=sample.data_at, observed_at=sample.observed_at)
+def _trigger(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
     if sample.truth:
         return _breach(criterion, before, seen, sample, credit)
     if before.state in (State.TRIPPED, State.RECOVERING):
@@ -117,13 +144,13 @@ def _trigger(criterion: Criterion, before: Fold, sample: Sample, credit: Credit)
 def _breach(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
     seen = replace(seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state in (State.TRIPPED, State.RECOVERING):
-        known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + 1)
+        known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
         began_anew = before.pre_existing and not sample.pre_existing
         return _tripped(known, sample) if began_anew else known
     suspected = before.state is State.PENDING
     # Suspicion survives a gap; of the gap only the tolerated part counts.
-    have = before.have + credit[0] if suspected else ZERO
-    samples = before.samples + 1 if suspected else 1
+    have = before.have + credit.time if suspected else ZERO
+    samples = before.samples + credit.new if suspected else 1
     if not _ends(criterion, criterion.hold_for, have, samples):
         return replace(seen, state=State.PENDING, have=have, samples=samples)
     return _tripped(replace(seen, state=State.TRIPPED, have=have, samples=samples), sample)
@@ -135,16 +162,13 @@ def _tripped(fold: Fold, sample: Sample) -> Fold:
 
 def _recover(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
     if not sample.recovers:
-        return replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + 1)
-    time, near = credit
-    contiguous = before.state is State.RECOVERING and near
-    have = before.have + time if contiguous else ZERO
-    samples = before.samples + 1 if contiguous else 1
+        return replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
+    contiguous = before.state is State.RECOVERING and credit.near
+    have = before.have + credit.time if contiguous else ZERO
+    samples = before.samples + credit.new if contiguous else 1
     if not _ends(criterion, criterion.clear_for, have, samples):
         return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
-    trips = before.trips
-    if trips and trips[-1].until is None:
-        trips = (*trips[:-1], replace(trips[-1], until=sample.observed_at))
+    trips = tuple(replace(trip, until=sample.observed_at) if trip.until is None else trip for trip in before.trips)
     return replace(
         seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=sample.observed_at, trips=trips, pre_existing=False
     )

@@ -11,12 +11,12 @@ from cockpit.plan.model import Gate, Plan
 
 
 def gates(plan: Plan, record: Record, now: datetime) -> tuple[GateStatus, ...]:
-    return tuple(poll(gate, record, now) for gate in plan.gates)
+    return tuple(poll(gate, plan, record, now) for gate in plan.gates)
 
 
-def poll(gate: Gate, record: Record, now: datetime) -> GateStatus:
+def poll(gate: Gate, plan: Plan, record: Record, now: datetime) -> GateStatus:
     """How a gate stands: each role's newest valid vote, and what is missing from whom."""
-    valid = _newest_votes(gate, record, now)
+    valid = _newest_votes(gate, plan, record, now)
     against = [vote for vote in valid if vote.choice != "go"]
     people = {vote.by for vote in valid if vote.choice == "go"}
     goes = len(people) if gate.poll.distinct_people else sum(vote.choice == "go" for vote in valid)
@@ -37,13 +37,17 @@ def poll(gate: Gate, record: Record, now: datetime) -> GateStatus:
     )
 
 
-def _newest_votes(gate: Gate, record: Record, now: datetime) -> list[Vote]:
+def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list[Vote]:
     newest: dict[tuple[str, str], Vote] = {}
     for vote in record.all(Vote):
         if vote.gate == gate.id and vote.role in gate.poll.roles:
             newest[vote.by, vote.role] = vote
     limit = gate.poll.valid_for
-    return [vote for vote in newest.values() if limit is None or now <= vote.at + limit]
+    return [
+        vote
+        for vote in newest.values()
+        if (limit is None or now <= vote.at + limit) and vote.plan_digest in ("", plan.digest)
+    ]
 
 
 def _vote_text(vote: Vote) -> str:

@@ -35,6 +35,8 @@ class Vote:
     choice: str
     """"go", "no-go" or "hold"."""
     rehearsal: bool = False
+    plan_digest: str = ""
+    """The plan voted on; a vote on another plan does not count. Empty where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,18 @@ class Record:
 
     entries: list[Entry] = field(default_factory=list)
     _latest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
+    _by_kind: dict[type, list[Entry]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for entry in self.entries:
+            self._index(entry)
 
     def append(self, entry: Entry) -> None:
         self.entries.append(entry)
+        self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        self._by_kind.setdefault(type(entry), []).append(entry)
         key = getattr(entry, "subject", None)
         if key is not None:
             self._latest[type(entry), key] = entry
@@ -128,7 +139,7 @@ class Record:
 
     def all(self, kind: type[E]) -> list[E]:
         """Every entry of one kind, oldest first."""
-        return [entry for entry in self.entries if isinstance(entry, kind)]
+        return [entry for entry in self._by_kind.get(kind, ()) if isinstance(entry, kind)]
 
     def latest(self, kind: type[E], subject: str) -> E | None:
         """The newest entry of one kind about one subject."""

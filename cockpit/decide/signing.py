@@ -41,4 +41,6 @@ def _stale(ask: Ask, given: SignOff, plan: Plan, fold: Fold | None, now: datetim
         return f"it was valid for {words.duration(ask.valid_for)}"
     if fold is not None and fold.failed_at is not None and fold.failed_at > given.at:
         return f"the evidence failed at {words.clock(fold.failed_at)}, after it was signed"
+    if fold is not None and fold.turned_at is not None and fold.turned_at > given.at:
+        return f"the evidence changed at {words.clock(fold.turned_at)}, after it was signed"
     return ""

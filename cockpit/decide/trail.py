@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cockpit.decide.condition import Condition, Outcome
-from cockpit.decide.fold import Fold, Sample, step
+from cockpit.decide.fold import Fold, Sample, Trip, blind_trip, step
 from cockpit.decide.situation import Because
 from cockpit.plan.model import Criterion, Item, Kind
+from probes.reading import Reading, Unknown
 
 if TYPE_CHECKING:
     from cockpit.decide.board import Board
@@ -19,12 +21,16 @@ Subject = Criterion | Item
 
 
 class Trail:
-    """Outcomes and states of one criterion (or item) since `origin`, the moment its proof may begin."""
+    """Outcomes and states of one criterion (or item) since `origin`, when its phase began.
+
+    Samples are taken at every data time of the condition's probes, and count from `begins` on: `initial_delay` later.
+    """
 
     def __init__(self, subject: Subject, origin: datetime) -> None:
         self.subject = subject
         self.origin = origin
         self.criterion = subject if isinstance(subject, Criterion) else _as_criterion(subject)
+        self.begins = origin + self.criterion.initial_delay
         self.condition: Condition | None = self.criterion.condition
         self.probes: tuple[str, ...] = self.condition.probes if self.condition else ()
         clear = self.criterion.clear_condition
@@ -33,7 +39,8 @@ class Trail:
         self.samples: list[Sample | None] = []
         self.folds: list[Fold | None] = []
         self.base: Fold | None = None
-        """The state reached by samples already forgotten."""
+        """The state reached by samples already forgotten, and the data time up to which they are."""
+        self.forgotten: datetime | None = None
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
@@ -56,8 +63,8 @@ class Trail:
 
     def rebuild(self, board: Board) -> None:
         """Start over from the board's history."""
-        self.base = None
-        moments = {t for probe in self.probes for t in board.histories[probe].times if t >= self.origin}
+        self.base = self.forgotten = None
+        moments = {t for probe in self.probes for t in board.histories[probe].times if t >= self.begins}
         self.times = sorted(moments)
         self.samples = [self._sample(board, moment) for moment in self.times]
         self.folds = [None] * len(self.times)
@@ -75,16 +82,17 @@ class Trail:
 
     def touch(self, board: Board, probe: str, moment: datetime) -> None:
         """A sample about `moment` came in (or was corrected): judge it, and every later moment that rests on it."""
-        if moment < self.origin or (self.base is not None and moment <= self.base.data_at):
+        if moment < self.begins or (self.forgotten is not None and moment <= self.forgotten):
             return
         first = bisect_left(self.times, moment)
-        if first == len(self.times) or self.times[first] != moment:
+        # A probe only the clear_condition reads makes no samples of its own.
+        if probe in self.probes and (first == len(self.times) or self.times[first] != moment):
             self.times.insert(first, moment)
             self.samples.insert(first, None)
             self.folds.insert(first, None)
         until = board.histories[probe].next_after(moment)
         last = bisect_left(self.times, until) if until is not None else len(self.times)
-        for index in range(first, max(last, first + 1)):
+        for index in range(first, last):
             self.samples[index] = self._sample(board, self.times[index])
         self._refold(board, first)
 
@@ -92,30 +100,73 @@ class Trail:
         """Drop what is older, but keep the state reached."""
         index = bisect_right(self.times, moment) - 1
         if index > 0:
-            self.base = self.folds[index - 1]
+            self.base, self.forgotten = self.folds[index - 1], self.times[index - 1]
             del self.times[:index], self.samples[:index], self.folds[:index]
 
     def _sample(self, board: Board, moment: datetime) -> Sample | None:
-        assert self.condition is not None
-        values, unknown, used = board.context_at(self.watched, moment)
-        truth = self.condition.evaluate(values, unknown).truth
+        condition, clear = self.condition, self.criterion.clear_condition
+        assert condition is not None
+        used, unknown = board.context_at(self.watched, moment, self.begins)
+        values = {probe: reading.values for probe, reading in used.items()}
+        truth = condition.evaluate(values, unknown).truth
         if truth is None:
             return None
-        observed_at = max(reading.observed_at for reading in used)
-        recovers, clear = True, self.criterion.clear_condition
-        if clear is not None and not truth:
-            recovers = clear.evaluate(values, unknown).truth is True
-        began = [reading.state_since for reading in used if reading.state_since is not None]
-        return Sample(moment, observed_at, truth, recovers, bool(truth and began and min(began) < self.origin))
+        rests_on = self._support(condition, used, unknown, truth)
+        return Sample(
+            data_at=min((reading.data_at for reading in rests_on.values()), default=moment),
+            observed_at=max((reading.observed_at for reading in rests_on.values()), default=moment),
+            truth=truth,
+            recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
+            pre_existing=truth and self._pre_existing(condition, used, unknown),
+        )
+
+    def _support(
+        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
+    ) -> dict[str, Reading]:
+        """The newest readings that decide by themselves: one slow probe carried along by a fast one is no new sample."""
+        kept = {probe: used[probe] for probe in self.probes if probe in used}
+        if len(kept) < 2:
+            return kept
+        for probe in sorted(kept, key=lambda name: (kept[name].data_at, name)):
+            fewer = {name: reading for name, reading in kept.items() if name != probe}
+            values = {name: reading.values for name, reading in fewer.items()}
+            if condition.evaluate(values, unknown).truth is truth:
+                kept = fewer
+        return kept
+
+    def _pre_existing(
+        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
+    ) -> bool:
+        """Whether it would not be known to be true but for what the world says began before the cutover did."""
+        since = {probe: reading.state_since for probe, reading in used.items()}
+        old = {probe for probe, began in since.items() if began is not None and began < self.origin}
+        if not old:
+            return False
+        values = {probe: reading.values for probe, reading in used.items() if probe not in old}
+        return condition.evaluate(values, unknown).truth is not True
 
     def _refold(self, board: Board, first: int) -> None:
         fold = self.folds[first - 1] if first else self.base
+        gaps = board.gaps_of(self.probes)
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
-                fold = step(self.criterion, fold, sample, board.gaps)
+                before, fold = fold, step(self.criterion, fold, sample, gaps)
+                fold = self._unseen(before, fold, sample, gaps)
             self.folds[index] = fold
         self.version += 1
+
+    def _unseen(
+        self, before: Fold | None, fold: Fold, sample: Sample, gaps: list[tuple[datetime, datetime]]
+    ) -> Fold:
+        """The fold with the trip for having been blind too long before this sample, where the plan wants one."""
+        seen_at = before.data_at if before else self.begins
+        if before is not None and sample.observed_at <= before.observed_at:
+            return fold  # the same answer: it was known together with the sample before
+        since = blind_trip(self.criterion, seen_at, sample.observed_at, gaps)
+        if since is None:
+            return fold
+        return replace(fold, trips=(*fold.trips, Trip(since, sample.observed_at)))
 
 
 def _as_criterion(item: Item) -> Criterion:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cockpit.decide import words
 from cockpit.decide.criterion import Judged
-from cockpit.decide.fold import Trip
+from cockpit.decide.latch import latched
 from cockpit.decide.record import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.situation import (
     Badge,
@@ -24,10 +24,9 @@ from cockpit.decide.situation import (
     Verdict,
     Word,
 )
-from cockpit.plan.model import Kind, Phase, Plan, Severity
+from cockpit.plan.model import Criterion, Kind, Phase, Plan
 from probes.reading import Reason
 
-MAJOR_QUORUM = 2
 QUIET = frozenset({Reason.LOW_VOLUME, Reason.NO_DATA})
 """Before a deployment there may be no traffic yet: these do not keep a trigger from being ready."""
 
@@ -53,19 +52,21 @@ def verdict(
     now: datetime,
 ) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
-    latch, executing = latched(judged, record, now)
-    obstacles = sorted(_obstacles(plan, judged, sections, gates, phase, now), key=lambda o: o.rank)
+    began = record.phase()
+    latch, executing = latched(judged, record, began.at if began else None, now)
+    obstacles = sorted(_obstacles(plan, judged, sections, gates, phase, saw_something, now), key=lambda o: o.rank)
     if latch is not None and phase is Phase.POST_DEPLOY:
         return _roll_back(judged, record, phase, latch, executing), tuple(o.step for o in obstacles)
     if not obstacles:
-        settled = _settled_at(judged, sections, gates, phase)
+        settled = _settled_at(judged, sections, gates, phase, now)
         ready = settled + plan.verdict_dwell
         if now >= ready:
-            return _go(record, judged, sections, phase, max(ready, settled), now), ()
+            return _go(judged, sections, phase, ready), ()
         wait = words.duration(ready - now)
         line = f"everything holds; GO in {wait} if it stays so"
         obstacles = [Obstacle(0, line, PathStep("everything must keep holding", "verdict", ready))]
-    reasons = (*(_cause_line(cause) for cause in causes[:3]), *(o.line for o in obstacles))
+    blinded = {subject for cause in causes[:3] for subject in cause.subjects}
+    reasons = (*(_cause_line(cause) for cause in causes[:3]), *(o.line for o in obstacles if o.step.subject not in blinded))
     word = Word.HOLD
     return (
         Verdict(word, _since(record, word, now), phase, reasons, _waivers(judged, sections), judged=saw_something),
@@ -76,52 +77,16 @@ def verdict(
 # -- rollback --------------------------------------------------------------------------------------------------------
 
 
-def latched(judged: Sequence[Judged], record: Record, now: datetime) -> tuple[Latch | None, Decision | None]:
-    """The rollback that waits for a decision, and the decision to execute it once there is one.
-
-    A dismissal covers every trip up to its moment; a trigger that trips anew latches anew.
-    """
-    decisions = record.all(Decision)
-    dismissed = max((d.at for d in decisions if d.choice == "dismiss"), default=None)
-    active: list[tuple[datetime, str]] = []
-    majors: list[tuple[Trip, str]] = []
-    for each in judged:
-        if each.criterion.kind is not Kind.TRIGGER or not each.criterion.enforced:
-            continue
-        open_trips = [trip for trip in each.trips if dismissed is None or trip.since > dismissed]
-        if each.criterion.severity is Severity.CRITICAL:
-            active += [(trip.since, each.criterion.id) for trip in open_trips]
-        else:
-            majors += [(trip, each.criterion.id) for trip in open_trips]
-    active += _quorum(majors)
-    if not active:
-        return None, None
-    since = min(at for at, _ in active)
-    executing = next((d for d in decisions if d.choice == "execute" and d.at >= since), None)
-    triggers = tuple(dict.fromkeys(id_ for _, id_ in sorted(active)))
-    return Latch(since, timedelta(0) if executing else now - since, triggers), executing
-
-
-def _quorum(majors: Sequence[tuple[Trip, str]]) -> list[tuple[datetime, str]]:
-    """Majors that were tripped at the same time as another one, from the moment they were."""
-    found = []
-    for trip, id_ in majors:
-        for other, other_id in majors:
-            if other_id == id_:
-                continue
-            begins = max(trip.since, other.since)
-            if all(t.until is None or t.until > begins for t in (trip, other)):
-                found.append((begins, id_))
-    return found
-
-
 def _roll_back(
     judged: Sequence[Judged], record: Record, phase: Phase, latch: Latch, executing: Decision | None
 ) -> Verdict:
     past = record.all(PointOfNoReturn)
     lines = [_trip_line(each.status) for each in judged if each.criterion.id in latch.triggers]
+    if not lines:
+        lines.append(f"rollback advised at {words.clock(latch.since)}; nothing is tripped now, but nobody has decided")
     if executing is not None:
-        lines.insert(0, f"{executing.by} decided to roll back at {words.clock(executing.at)}: {executing.why}")
+        what = "fix forward" if executing.choice == "fix_forward" else "roll back"
+        lines.insert(0, f"{executing.by} decided to {what} at {words.clock(executing.at)}: {executing.why}")
     loses = past[-1].loses if past else ""
     if past:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
@@ -144,9 +109,12 @@ def _obstacles(
     sections: Sequence[SectionStatus],
     gates: Sequence[GateStatus],
     phase: Phase,
+    saw_something: bool,
     now: datetime,
 ) -> list[Obstacle]:
     found = _emptiness(judged)
+    if not saw_something:
+        found.append(Obstacle(0, "no probe sees anything", PathStep("something must be seen")))
     for each in judged:
         if each.criterion.enforced and (obstacle := _criterion(each, phase, now)) is not None:
             found.append(obstacle)
@@ -165,10 +133,15 @@ def _obstacles(
 def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:
     found = []
     for kind, noun in ((Kind.SUCCESS, "success criterion"), (Kind.TRIGGER, "rollback trigger")):
-        if not any(each.criterion.kind is kind and each.criterion.enforced for each in judged):
+        if not any(_decides(each.criterion) for each in judged if each.criterion.kind is kind):
             line = f"the plan enforces no {noun}: nothing is never GO"
             found.append(Obstacle(0, line, PathStep(f"add a {noun} to the plan")))
     return found
+
+
+def _decides(criterion: Criterion) -> bool:
+    """A trigger without a condition could never trip: it is not one."""
+    return criterion.enforced and (criterion.condition is not None or criterion.kind is Kind.SUCCESS)
 
 
 def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
@@ -177,7 +150,8 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
         return None
     if status.ok:
         return None
-    if phase is Phase.PRE_DEPLOY and status.unknown is not None and status.unknown.reason in QUIET:
+    quiet = status.unknown is not None and status.unknown.reason in QUIET
+    if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
         return None
     line = f"{status.title} {status.state}: {status.because.line}"
     if each.pre_existing:
@@ -190,7 +164,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     ):
         who = " or ".join(status.sign_off.roles)
         return Obstacle(6, f"{status.title}: waits for {who}", PathStep("sign: " + status.title, status.id, who=who))
-    return Obstacle(_RANK[status.state], line, _step(status, now))
+    return Obstacle(_RANK[status.state], line, _step(each, now))
 
 
 _RANK = {
@@ -205,7 +179,8 @@ _RANK = {
 }
 
 
-def _step(status: CriterionStatus, now: datetime) -> PathStep:
+def _step(each: Judged, now: datetime) -> PathStep:
+    status = each.status
     wants = {
         State.TRIPPED: "must clear",
         State.PENDING: "must clear",
@@ -214,7 +189,8 @@ def _step(status: CriterionStatus, now: datetime) -> PathStep:
         State.NOT_MET: "must hold",
         State.PROVING: "must keep holding",
     }.get(status.state, "must hold")
-    eta = now + status.met_in if status.met_in is not None else None
+    left = status.met_in if status.met_in is not None else each.clears_in
+    eta = now + left if left is not None else None
     return PathStep(f"{status.title} {wants}", status.id, eta)
 
 
@@ -232,18 +208,20 @@ def _item(item: ItemStatus) -> Obstacle | None:
 
 
 def _cause_line(cause: RootCause) -> str:
-    blinds = words.count(len(cause.subjects), "line")
-    hint = f" ({cause.hint})" if cause.hint else ""
-    return f"{cause.reason} blinds {blinds}: {cause.detail}{hint}"
+    return f"{cause.reason} blinds {words.count(len(cause.subjects), 'line')}: {cause.hint or cause.detail}"
 
 
 # -- go --------------------------------------------------------------------------------------------------------------
 
 
 def _settled_at(
-    judged: Sequence[Judged], sections: Sequence[SectionStatus], gates: Sequence[GateStatus], phase: Phase
+    judged: Sequence[Judged],
+    sections: Sequence[SectionStatus],
+    gates: Sequence[GateStatus],
+    phase: Phase,
+    now: datetime,
 ) -> datetime:
-    """When the last thing that had to hold began to hold."""
+    """When the last thing that had to hold began to hold; `now` if nothing says since when."""
     pre = phase is Phase.PRE_DEPLOY
     moments = [
         e.status.ok_since for e in judged if e.criterion.enforced and not (pre and e.criterion.kind is Kind.SUCCESS)
@@ -257,17 +235,10 @@ def _settled_at(
     ]
     if pre:
         moments += [gate.ok_since for gate in gates if gate.before == "deploy"]
-    return max(moment for moment in moments if moment is not None)
+    return max((moment for moment in moments if moment is not None), default=now)
 
 
-def _go(
-    record: Record,
-    judged: Sequence[Judged],
-    sections: Sequence[SectionStatus],
-    phase: Phase,
-    since: datetime,
-    now: datetime,
-) -> Verdict:
+def _go(judged: Sequence[Judged], sections: Sequence[SectionStatus], phase: Phase, since: datetime) -> Verdict:
     met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judged)
     clear = sum(e.criterion.kind is Kind.TRIGGER and e.status.ok for e in judged)
     items = [

@@ -6,6 +6,14 @@ from datetime import datetime, timedelta
 
 from probes.reading import Value
 
+SYMBOLS = {
+    "GO": "✓", "HOLD": "■", "ROLLBACK": "✗", "FIX FORWARD": "✗",
+    "MET": "✓", "CLEAR": "✓", "PASS": "✓", "WAIVED": "~",
+    "PROVING": "…", "PENDING": "!", "RECOVERING": "…", "STALE": "?",
+    "NOT MET": "✗", "TRIPPED": "✗", "FAIL": "✗", "UNKNOWN": "?",
+}  # fmt: skip
+"""One cell wide everywhere; a state is always word and symbol, never colour alone."""
+
 
 def duration(value: timedelta) -> str:
     """Two units at most.

@@ -10,14 +10,6 @@ from cockpit.decide.record import Change
 from cockpit.decide.situation import Check, CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
 
-SYMBOLS = {
-    "GO": "✓", "HOLD": "■", "ROLLBACK": "✗", "FIX FORWARD": "✗",
-    "MET": "✓", "CLEAR": "✓", "PASS": "✓", "WAIVED": "~",
-    "PROVING": "…", "PENDING": "!", "RECOVERING": "…", "STALE": "?",
-    "NOT MET": "✗", "TRIPPED": "✗", "FAIL": "✗", "UNKNOWN": "?",
-}  # fmt: skip
-
-
 def situation_text(situation: Situation) -> str:
     """Verdict, because-lines, criteria, open checklist items, what blinds us and the path to GO."""
     return "\n".join(_lines(situation))
@@ -26,7 +18,7 @@ def situation_text(situation: Situation) -> str:
 def _lines(situation: Situation) -> Iterable[str]:
     verdict = situation.verdict
     when = f"{situation.now:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{SYMBOLS[verdict.word]} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
+    yield f"{words.SYMBOLS[verdict.word]} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
     yield from (f"    because {reason}" for reason in verdict.reasons[:8])
     if len(verdict.reasons) > 8:
         yield f"    and {len(verdict.reasons) - 8} more"
@@ -38,7 +30,7 @@ def _lines(situation: Situation) -> Iterable[str]:
     for section in situation.sections:
         yield f"\n{section.title}  {section.done}/{len(section.items)}"
         yield from (
-            f"  {SYMBOLS[item.check]} {item.check:8} {item.title}"
+            f"  {words.SYMBOLS[item.check]} {item.check:8} {item.title}"
             + ("" if item.check in (Check.PASS, Check.WAIVED) else f": {item.detail or item.because.line}")
             for item in section.items
         )
@@ -56,7 +48,7 @@ def _eta(step: PathStep) -> str:
 
 def _criterion(status: CriterionStatus) -> str:
     badges = "".join(f" [{badge}]" for badge in status.badges)
-    return f"  {SYMBOLS[status.state]} {status.state:10} {status.title}{badges}: {status.because.line}"
+    return f"  {words.SYMBOLS[status.state]} {status.state:10} {status.title}{badges}: {status.because.line}"
 
 
 def turning_points(changes: Sequence[Change], start: datetime) -> str:

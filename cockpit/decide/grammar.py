@@ -1,0 +1,185 @@
+"""The words of a condition, and its terms: what CEL's own parser does not tell us.
+
+Only a small CEL is allowed: fields, plain literals, comparisons, + - *, && || !, `in`, a few functions and one comprehension.
+Everything refused here could read something unknown as true or false.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+FUNCTIONS = frozenset({"size", "int", "double", "string", "timestamp", "duration"})
+COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "map", "filter"})
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+_RESERVED = frozenset({"true", "false", "null", "in"})
+_OPENS = frozenset("([{")
+_CLOSES = frozenset(")]}")
+
+_TOKEN = re.compile(
+    r"""
+    (?P<string>[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))
+  | (?P<number>0[xX][0-9a-fA-F]+u?|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)
+  | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+  | (?P<mark>&&|\|\||==|!=|<=|>=|\S)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_REFUSED_CALLS = {
+    "has": "has() reads an unknown value as false: name the field itself instead",
+    "matches": "matches() is refused: compare with == or use contains()",
+}
+_REFUSED_MARKS = {
+    "/": "'/' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator",
+    "%": "'%' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator",
+    "?": "? is refused: a choice would hide an unknown value; use && and ||",
+    "{": "{ is refused: a condition compares fields of probes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of the source; `kind` is string, number, name or mark."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a word cannot be used."""
+
+    message: str
+    token: Token
+
+
+def tokens(source: str) -> tuple[Token, ...]:
+    """
+    >>> [token.text for token in tokens("a.b >= 'x' && !c.d")]
+    ['a', '.', 'b', '>=', "'x'", '&&', '!', 'c', '.', 'd']
+    """
+    return tuple(Token(str(match.lastgroup), match.group(), match.start()) for match in _TOKEN.finditer(source))
+
+
+def bound_names(words: Sequence[Token]) -> frozenset[str]:
+    """Variables of comprehensions: `t` of `tags.names.exists(t, t == 'a')`."""
+    found = set()
+    for at, word in enumerate(words):
+        if word.text in COMPREHENSIONS and _text(words, at - 1) == "." and _text(words, at + 1) == "(":
+            found.add(_text(words, at + 2))
+    return frozenset(found)
+
+
+def paths(words: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
+    """Every `probe.field` read, as the two words, in the order written."""
+    bound = bound_names(words)
+    for at in _roots(words, bound):
+        if _is_path(words, at):
+            yield words[at], words[at + 2]
+
+
+def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
+    """Everything that is CEL but not allowed here, in the order written."""
+    bound = bound_names(words)
+    for at, word in enumerate(words):
+        if word.kind == "mark" and word.text in _REFUSED_MARKS:
+            yield Refusal(_REFUSED_MARKS[word.text], word)
+        elif word.kind == "string" and (word.text[0] not in "'\"" or word.text[:3] in ("'''", '"""')):
+            yield Refusal("write text in plain quotes: 'text'", word)
+        elif word.kind == "name":
+            yield from _refused_name(words, at)
+    for at in _roots(words, bound):
+        if not _is_path(words, at) and _text(words, at + 1) != "(":
+            yield Refusal(f"'{words[at].text}' is not a field: write probe.field", words[at])
+    comprehensions = [w for at, w in enumerate(words) if w.text in COMPREHENSIONS and _text(words, at + 1) == "("]
+    if len(comprehensions) > 1:
+        why = "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes"
+        yield Refusal(why, comprehensions[1])
+
+
+def _refused_name(words: Sequence[Token], at: int) -> Iterator[Refusal]:
+    word, member, called = words[at], _text(words, at - 1) == ".", _text(words, at + 1) == "("
+    if word.text == "null" and not member:
+        yield Refusal("null never occurs in a reading: an absent value is unknown", word)
+    elif called and word.text in _REFUSED_CALLS:
+        yield Refusal(_REFUSED_CALLS[word.text], word)
+    elif called and not member and word.text not in FUNCTIONS and word.text != "in":
+        allowed = ", ".join(f"{name}()" for name in sorted(FUNCTIONS))
+        yield Refusal(f"there is no function {word.text}() in conditions; there are {allowed}", word)
+
+
+def _roots(words: Sequence[Token], bound: frozenset[str]) -> Iterator[int]:
+    """Names that stand for a probe: not a member of something, not a keyword, not a comprehension's variable."""
+    for at, word in enumerate(words):
+        if word.kind == "name" and word.text not in _RESERVED | bound and _text(words, at - 1) != ".":
+            yield at
+
+
+def _is_path(words: Sequence[Token], at: int) -> bool:
+    field = words[at + 2] if at + 2 < len(words) else None
+    return (
+        _text(words, at + 1) == "." and field is not None and field.kind == "name" and _text(words, at + 3) != "("
+    )
+
+
+def _text(words: Sequence[Token], at: int) -> str:
+    return words[at].text if 0 <= at < len(words) else ""
+
+
+# -- terms -----------------------------------------------------------------------------------------------------------
+
+
+def terms(words: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The operands of && and || and !, without the brackets around them.
+
+    >>> [[w.text for w in term] for term in terms(tokens("!(a.b || c.d > 1) && e.f"))]
+    [['a', '.', 'b'], ['c', '.', 'd', '>', '1'], ['e', '.', 'f']]
+    """
+    for operator in ("||", "&&"):
+        parts = _split(words, operator)
+        if len(parts) > 1:
+            for part in parts:
+                yield from terms(part)
+            return
+    if words and words[0].text == "!":
+        yield from terms(words[1:])
+    elif words and words[0].text == "(" and _closing(words, 0) == len(words) - 1:
+        yield from terms(words[1:-1])
+    else:
+        yield words
+
+
+def comparison(term: Sequence[Token]) -> tuple[Sequence[Token], str, Sequence[Token]] | None:
+    """Left side, operator and right side of a term that compares."""
+    depth = 0
+    for at, word in enumerate(term):
+        depth += (word.text in _OPENS) - (word.text in _CLOSES)
+        if depth == 0 and word.kind != "string" and word.text in COMPARISONS and 0 < at < len(term) - 1:
+            return term[:at], word.text, term[at + 1 :]
+    return None
+
+
+def _split(words: Sequence[Token], operator: str) -> list[Sequence[Token]]:
+    parts, depth, begin = [], 0, 0
+    for at, word in enumerate(words):
+        depth += (word.text in _OPENS) - (word.text in _CLOSES)
+        if depth == 0 and word.text == operator:
+            parts.append(words[begin:at])
+            begin = at + 1
+    return [*parts, words[begin:]]
+
+
+def _closing(words: Sequence[Token], at: int) -> int:
+    depth = 0
+    for index in range(at, len(words)):
+        depth += (words[index].text in _OPENS) - (words[index].text in _CLOSES)
+        if depth == 0:
+            return index
+    return -1

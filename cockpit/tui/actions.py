@@ -1,0 +1,76 @@
+"""Every action of the terminal, once. Bindings, footer, help and palette are all made from this list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a key does. `where` is "everywhere", "lists", or "rehearsal"; `footer` ranks it for the footer (0: not there)."""
+
+    id: str
+    key: str
+    label: str
+    help: str
+    where: str = "everywhere"
+    dangerous: bool = False
+    footer: int = 0
+    also: str = ""
+    """Further keys for the same action, as Textual writes them."""
+
+    @property
+    def shown(self) -> str:
+        """The key as people read it."""
+        names = {
+            "question_mark": "?",
+            "slash": "/",
+            "exclamation_mark": "!",
+            "colon": ":",
+            "escape": "esc",
+            "ctrl+s": "^s",
+        }
+        return names.get(self.key, self.key)
+
+    @property
+    def keys(self) -> str:
+        return ",".join(filter(None, (self.key, self.also)))
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("go_cutover", "1", "Cutover", "Success criteria and rollback triggers"),
+    Action("go_checklist", "2", "Checklist", "Every line of the checklist, by section"),
+    Action("go_probes", "3", "Probes", "What can be seen, what cannot, and what to do about it"),
+    Action("go_timeline", "6", "Timeline", "Every change of the verdict and of each state"),
+    Action(
+        "evidence", "enter", "evidence", "Evidence for the selected line; folds a section heading", "lists", footer=1
+    ),
+    Action("back", "escape", "back", "Back to where you came from; never quits"),
+    Action("filter", "slash", "filter", "Show only lines that contain a text", "lists", footer=2),
+    Action("failing", "exclamation_mark", "failing", "Show only what stands in the way", "lists", footer=3),
+    Action("probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", footer=4),
+    Action("pause", "p", "pause", "Stop reading, loudly; again to go on"),
+    Action("copy", "c", "copy", "Copy the because-line (clipboard and file)", "lists"),
+    Action("link", "o", "link", "Show and copy the console or runbook link", "lists"),
+    Action("save", "ctrl+s", "save", "Save an evidence bundle: screen, situation as text and JSON"),
+    Action("faults", "f", "faults", "Break or mend something in the rehearsal", "rehearsal"),
+    Action("crew", "g", "crew", "Let the crew sign, vote and move on", "rehearsal"),
+    Action("help", "question_mark", "help", "This page", footer=5),
+    Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
+    Action("quit", "q", "quit", "Leave the cockpit", footer=6),
+)
+SCREENS = tuple(action for action in ACTIONS if action.id.startswith("go_"))
+
+
+def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
+    """The actions there are now: dangerous ones only when armed, the rehearsal's only in one."""
+    for action in ACTIONS:
+        if (action.where == "rehearsal" and not rehearsal) or (action.dangerous and not armed):
+            continue
+        yield action
+
+
+def footer(*, rehearsal: bool) -> list[Action]:
+    """At most six keys, in order."""
+    return sorted((a for a in available(rehearsal=rehearsal) if a.footer), key=lambda a: a.footer)[:6]

@@ -1,0 +1,248 @@
+"""The terminal: renders Situations, and nothing else. It never waits for a probe, and quits at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from platformdirs import user_log_path, user_state_path
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from cockpit.decide import words
+from cockpit.engine.watch import Drill, Watching
+from cockpit.tui import bundle
+from cockpit.tui.actions import ACTIONS, SCREENS, Action, available
+from cockpit.tui.evidence import find
+from cockpit.tui.screens.frame import FrameScreen
+from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
+from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
+from cockpit.tui.widgets.frame import environment_label
+
+log = logging.getLogger(__name__)
+FRAME_S = 0.5
+
+
+class ActionCommands(Provider):
+    """The palette: every action by its name."""
+
+    def _actions(self) -> Iterator[Action]:
+        app = self.app
+        assert isinstance(app, CockpitApp)
+        return available(rehearsal=app.drill is not None)
+
+    async def discover(self) -> Hits:
+        for action in self._actions():
+            yield DiscoveryHit(f"{action.label}  ({action.shown})", self._run(action), help=action.help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for action in self._actions():
+            name = f"{action.label} {action.help}"
+            if (score := matcher.match(name)) > 0:
+                yield Hit(score, matcher.highlight(name), self._run(action), help=action.shown)
+
+    def _run(self, action: Action) -> Callable[[], None]:
+        app = self.app
+        assert isinstance(app, CockpitApp)
+        return lambda: app.action_do(action.id)
+
+
+class CockpitApp(App[None]):
+    """The cockpit over a watch. `background` is run on this loop and cancelled at the end; if it dies, a banner says so."""
+
+    CSS_PATH = "cockpit.tcss"
+    TITLE = "cockpit"
+    COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual's way
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(action.keys, f"do('{action.id}')", action.label, show=False, id=action.id) for action in ACTIONS
+    ]
+
+    def __init__(
+        self,
+        watch: Watching,
+        *,
+        environment_label: str = "",
+        drill: Drill | None = None,
+        background: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.watch = watch
+        self.drill = drill
+        self.label = environment_label or _label(watch)
+        self.degraded = ""
+        self._background = background
+        self._task: asyncio.Task[None] | None = None
+        self._lists: dict[str, ListScreen] = {}
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        for kind in (CutoverScreen, ChecklistScreen, ProbesScreen, TimelineScreen):
+            self._lists[kind.screen_id] = kind()
+        self.push_screen(self._lists["go_cutover"])
+        self.set_interval(FRAME_S, self.paint)
+        hooks = getattr(self.watch, "on_change", None)
+        if hooks is not None:
+            hooks.append(self.paint)
+        # After the first paint, so that the screen is there before anything else is loaded.
+        self.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        if self._background is not None and self._task is None:
+            self._task = asyncio.ensure_future(self._background())
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        why = f"{type(error).__name__}, see the log file" if error else "it stopped"
+        self.degraded = f"COCKPIT DEGRADED: nothing is being read or judged ({why})"
+        log.error("the watch ended", exc_info=error)
+        self.paint()
+
+    async def on_unmount(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=0.8)
+
+    def paint(self) -> None:
+        """Show the newest Situation on the screen in front (below a palette, if one is open)."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, FrameScreen):
+                screen.paint()
+                return
+
+    def settings(self) -> list[tuple[str, str]]:
+        """What is in force, for the help page."""
+        plan = self.watch.plan
+        found = [
+            ("plan", f"{plan.path} ({plan.digest[:12]})"),
+            ("environment", plan.environment),
+            ("account", self.watch.account or "not known yet"),
+            ("principal", self.watch.arn or "not known yet"),
+            ("mode", "read-only"),
+            ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
+            ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
+            ("saved to", str(self.saved_to)),
+        ]
+        return found + ([("rehearsal", f"{self.drill.scenario} at {self.drill.speed:g}x")] if self.drill else [])
+
+    @property
+    def saved_to(self) -> Path:
+        return Path(user_state_path("cockpit", appauthor=False))
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def action_do(self, action: str) -> None:
+        """Do an action of the registry, if it is available here."""
+        if not any(action == each.id for each in available(rehearsal=self.drill is not None)):
+            return
+        if any(action == each.id for each in SCREENS):
+            self._go(action)
+        else:
+            getattr(self, f"_do_{action}")()
+
+    def say(self, text: str) -> None:
+        self.notify(text, markup=False, timeout=4)
+
+    def _front(self) -> FrameScreen | None:
+        return self.screen if isinstance(self.screen, FrameScreen) else None
+
+    def _subject(self) -> str:
+        subject = getattr(self.screen, "subject", None)
+        return str(subject()) if subject is not None else ""
+
+    def _go(self, screen_id: str) -> None:
+        while not isinstance(self.screen, ListScreen) and len(self.screen_stack) > 2:
+            self.pop_screen()
+        wanted = self._lists[screen_id]
+        if self.screen is not wanted:
+            self.switch_screen(wanted)
+
+    def _do_back(self) -> None:
+        front = self._front()
+        if front is None or front.back():
+            return
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        elif self.screen is not self._lists["go_cutover"]:
+            self._go("go_cutover")
+
+    def _do_evidence(self) -> None:
+        front = self._front()
+        if isinstance(front, FaultsScreen):
+            front.toggle()
+        elif isinstance(front, ChecklistScreen) and front.fold():
+            return
+        elif isinstance(front, ListScreen) and (subject := front.subject()) and find(self.watch.situation, subject):
+            self.push_screen(EvidenceScreen(subject))
+
+    def _do_filter(self) -> None:
+        if isinstance(self.screen, ListScreen):
+            self.screen.open_filter()
+
+    def _do_failing(self) -> None:
+        if isinstance(self.screen, ListScreen):
+            self.screen.toggle_failing()
+
+    def _do_probe_now(self) -> None:
+        subject = find(self.watch.situation, self._subject())
+        because = getattr(subject, "because", None)
+        names = because.probes if because is not None else [getattr(subject, "name", "")] if subject else []
+        for name in names or [""]:
+            self.watch.probe_now(name)
+        self.say(f"reading {', '.join(names) if names and names[0] else 'every probe'}")
+
+    def _do_pause(self) -> None:
+        self.watch.toggle_pause()
+        self.paint()
+
+    def _do_copy(self) -> None:
+        subject = find(self.watch.situation, self._subject())
+        line = bundle.line(self.watch.situation, subject)
+        self.copy_to_clipboard(line)
+        self.say(f"copied, and added to {bundle.keep_line(self.saved_to, line)}")
+
+    def _do_link(self) -> None:
+        subject = find(self.watch.situation, self._subject())
+        link = bundle.link(subject)
+        if link:
+            self.copy_to_clipboard(link)
+        self.say(link or "there is no link for this line")
+
+    def _do_save(self) -> None:
+        self.say(f"saved to {bundle.save(self.saved_to, self.watch.situation, self.export_screenshot())}")
+
+    def _do_faults(self) -> None:
+        if not isinstance(self.screen, FaultsScreen):
+            self.push_screen(FaultsScreen())
+
+    def _do_crew(self) -> None:
+        if self.drill is not None:
+            count = self.drill.crew_signs()
+            self.say(
+                words.count(count, "entry").replace("entrys", "entries") + " by the crew"
+                if count
+                else "nothing for the crew to do now"
+            )
+
+    def _do_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def _do_palette(self) -> None:
+        self.action_command_palette()
+
+    def _do_quit(self) -> None:
+        self.exit()
+
+
+def _label(watch: Watching) -> str:
+    return environment_label(watch.plan.environment)

@@ -1,0 +1,299 @@
+"""From a Situation to the rows of each list. Pure: what is shown is decided here, how it is painted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from cockpit.decide import words
+from cockpit.decide.record import Change
+from cockpit.decide.situation import (
+    Badge,
+    Check,
+    CriterionStatus,
+    ItemStatus,
+    ProbeStatus,
+    SectionStatus,
+    Situation,
+    State,
+)
+from cockpit.plan.model import Kind, Phase
+from cockpit.tui import palette
+from cockpit.tui.widgets.chart import bar, sparkline
+from cockpit.tui.widgets.grid import Column, Row
+
+SPARK = 16
+Series = Callable[[str, str], Sequence[tuple[datetime, float | None]]]
+
+CUTOVER = (
+    Column("state", "STATE", 12),
+    Column("title", "CRITERION", rank=0, least=26),
+    Column("window", "WINDOW", 16, rank=1),
+    Column("value", "VALUE (LIMIT)", 25, rank=2),
+    Column("age", "AGE", 6, rank=3),
+    Column("spark", "TREND", SPARK, rank=4),
+    Column("bar", "", 10, rank=5),
+)
+CHECKLIST = (
+    Column("state", "STATE", 11),
+    Column("title", "ITEM", rank=0, least=32),
+    Column("who", "SIGNED", 22, rank=1),
+    Column("because", "BECAUSE", rank=2, least=30),
+)
+PROBES = (
+    Column("state", "STATE", 11),
+    Column("name", "PROBE", 18),
+    Column("age", "AGE", 6, rank=1),
+    Column("saw", "SEES, OR WHY NOT", rank=0, least=24),
+    Column("uses", "USES", 22, rank=3),
+    Column("every", "EVERY", 9, rank=2),
+    Column("took", "TOOK", 7, rank=2),
+)
+TIMELINE = (
+    Column("at", "UTC", 8),
+    Column("change", "CHANGE", 25),
+    Column("subject", "WHAT", rank=0, least=24),
+    Column("because", "BECAUSE", rank=1, least=30),
+)
+
+
+def state_text(word: str, badges: Sequence[Badge] = ()) -> Text:
+    """Symbol and word, in the state's colour; the gravest badge beside it."""
+    text = Text(f"{words.SYMBOLS.get(word, ' ')} {word}", style=f"bold {palette.of_state(word)}", no_wrap=True)
+    if Badge.WAIVED in badges:
+        return Text("~ WAIVED", style=f"bold {palette.GO}", no_wrap=True)
+    return text
+
+
+# -- cutover ---------------------------------------------------------------------------------------------------------
+
+
+def cutover(situation: Situation, series: Series) -> list[Row]:
+    """Success criteria, then triggers, each with a heading that counts."""
+    rows = []
+    for kind, title, healthy in (
+        (Kind.SUCCESS, "SUCCESS CRITERIA", State.MET),
+        (Kind.TRIGGER, "ROLLBACK TRIGGERS", State.CLEAR),
+    ):
+        own = [status for status in situation.criteria if status.kind is kind]
+        done = sum(status.state is healthy for status in own)
+        rows.append(
+            Row(f"heading:{kind}", heading=_heading(title, f"{done}/{len(own)} {healthy.lower()}"), selectable=False)
+        )
+        rows += [_criterion(status, situation.now, series) for status in own]
+    return rows
+
+
+def _heading(title: str, count: str) -> Text:
+    text = Text(f" {title} ", style=f"bold {palette.TEXT}", no_wrap=True)
+    text.append(f" {count}", style=palette.QUIET)
+    return text
+
+
+def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
+    because = status.because
+    title = Text(status.title, style=palette.TEXT if status.enforced else palette.QUIET)
+    for badge in status.badges:
+        if badge is not Badge.WAIVED:
+            title.append(f" [{badge}]", style=f"bold {palette.HOLD}")
+    age = words.duration(now - because.data_at) if because.data_at else ""
+    shown = next(
+        (o for o in because.observed if isinstance(o.value, (int, float)) and not isinstance(o.value, bool)), None
+    )
+    trend = sparkline(series(*shown.path.split(".")), SPARK) if shown else ""
+    progress = because.progress
+    proving = (
+        progress is not None and progress.need and status.state in (State.PROVING, State.PENDING, State.RECOVERING)
+    )
+    cells = (
+        ("state", state_text(status.state, status.badges)),
+        ("title", title),
+        ("window", Text(window(status), style=palette.of_state(status.state))),
+        ("value", Text(value(status), style=palette.TEXT if status.unknown is None else palette.UNKNOWN)),
+        ("age", Text(age, style=palette.QUIET)),
+        ("spark", Text(trend, style=palette.QUIET)),
+        ("bar", Text(bar(progress.ratio, 10) if proving and progress else "", style=palette.of_state(status.state))),
+    )
+    search = f"{status.id} {status.title} {status.state} {because.line}".lower()
+    return Row(status.id, cells, search=search, failing=not status.ok)
+
+
+def window(status: CriterionStatus) -> str:
+    """How far the window is, as short as it can be said."""
+    progress = status.because.progress
+    if status.trips_in is not None:
+        return f"trips in {words.duration(status.trips_in)}"
+    if status.unknown is not None or progress is None or not progress.need:
+        return ""
+    if status.state is State.PROVING:
+        return f"{words.duration(progress.have)} of {words.duration(progress.need)}"
+    if status.state is State.RECOVERING:
+        return f"clear {words.duration(progress.have)}"
+    return f"{progress.verb} {words.duration(progress.need)}"
+
+
+def value(status: CriterionStatus) -> str:
+    """The value that decides, with its limit; what is wrong comes first."""
+    if status.unknown is not None:
+        return str(status.unknown.reason)
+    limits = {t.path: t.text for t in status.because.thresholds if not isinstance(t.value, bool)}
+    parts = []
+    for observed in status.because.observed:
+        name = observed.path.partition(".")[2].replace("_", " ")
+        text = (
+            observed.text
+            if observed.path in limits and len(status.because.observed) == 1
+            else f"{name} {observed.text}"
+        )
+        parts.append(
+            f"{text} ({limits[observed.path]})"
+            if len(status.because.observed) == 1 and observed.path in limits
+            else text
+        )
+    return ", ".join(parts)
+
+
+# -- checklist -------------------------------------------------------------------------------------------------------
+
+
+def checklist(situation: Situation, folded: set[str]) -> list[Row]:
+    """Sections with their items; a folded section shows only its heading."""
+    rows = []
+    phase: Phase | None = None
+    for section in situation.sections:
+        if section.phase is not phase:
+            phase = section.phase
+            name = "BEFORE DEPLOYMENT" if phase is Phase.PRE_DEPLOY else "AFTER DEPLOYMENT"
+            own = [s for s in situation.sections if s.phase is phase]
+            count = f"{sum(s.done for s in own)}/{sum(len(s.items) for s in own)} done"
+            rows.append(Row(f"phase:{phase}", heading=_heading(name, count), selectable=False))
+        closed = section.title in folded
+        rows.append(_section(section, closed=closed))
+        if not closed:
+            rows += [_item(item) for item in section.items]
+    for gate in situation.gates:
+        rows.append(
+            Row(
+                gate.id,
+                (
+                    ("state", state_text("passed" if gate.passed else "open")),
+                    ("title", Text(f"Gate: {gate.title}, before {gate.before}", style=f"bold {palette.TEXT}")),
+                    ("who", Text("; ".join(gate.votes), style=palette.QUIET)),
+                    ("because", Text("; ".join(gate.missing), style=palette.HOLD)),
+                ),
+                search=f"gate {gate.title}".lower(),
+                failing=not gate.passed,
+            )
+        )
+    return rows
+
+
+def _section(section: SectionStatus, *, closed: bool) -> Row:
+    total = len(section.items)
+    colour = palette.GO if section.done == total else palette.HOLD
+    text = Text(f" {'▸' if closed else '▾'} {section.title}  ", style=f"bold {palette.TEXT}", no_wrap=True)
+    text.append(bar(section.done / total if total else 0.0, 12), style=colour)
+    text.append(f" {section.done}/{total}", style=palette.QUIET)
+    return Row(f"section:{section.title}", heading=text, search=section.title.lower(), failing=section.done < total)
+
+
+def _item(item: ItemStatus) -> Row:
+    title = Text(f"{'● ' if item.killer else '  '}{item.title}", style=palette.TEXT if item.blocking else palette.QUIET)
+    if not item.blocking:
+        title.append(" (not blocking)", style=palette.QUIET)
+    cells = (
+        ("state", state_text(item.check)),
+        ("title", title),
+        ("who", Text(_who(item), style=palette.QUIET)),
+        ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=palette.QUIET)),
+    )
+    search = f"{item.id} {item.title} {item.check} {item.because.line}".lower()
+    return Row(item.id, cells, search=search, failing=item.check not in (Check.PASS, Check.WAIVED))
+
+
+def _who(item: ItemStatus) -> str:
+    signed = item.sign_off
+    if signed is None:
+        return "probe"
+    if signed.at is None:
+        return f"by {' or '.join(signed.roles)}"
+    drill = " (rehearsal)" if signed.rehearsal else ""
+    return f"{signed.by} {words.clock(signed.at)[:5]}{drill}"
+
+
+# -- probes ----------------------------------------------------------------------------------------------------------
+
+
+def probes(situation: Situation) -> list[Row]:
+    """Every probe: what it sees, or why not and what to do about it."""
+    return [_probe(status) for status in situation.probes]
+
+
+def probe_state(status: ProbeStatus) -> str:
+    """SEES, PARTLY, BLIND, STALE or WAITING."""
+    if status.age is None:
+        return "WAITING"
+    if status.stale:
+        return "STALE"
+    if not status.known:
+        return "BLIND"
+    harmless = all(why.reason in ("NO_DATA", "NOT_FOUND", "LOW_VOLUME") for why in status.unknown.values())
+    return "SEES" if harmless else "PARTLY"
+
+
+_PROBE_COLOURS = {"SEES": palette.GO, "PARTLY": palette.HOLD, "STALE": palette.HOLD, "BLIND": palette.UNKNOWN}
+_PROBE_SYMBOLS = {"SEES": "✓", "PARTLY": "…", "STALE": "?", "BLIND": "?", "WAITING": "·"}
+
+
+def _probe(status: ProbeStatus) -> Row:
+    state = probe_state(status)
+    colour = _PROBE_COLOURS.get(state, palette.QUIET)
+    slowed = f" x{status.slowed:.0f}" if status.slowed > 1 else ""
+    cells = (
+        ("state", Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {colour}")),
+        ("name", Text(status.name, style=palette.TEXT)),
+        ("age", Text(words.duration(status.age) if status.age is not None else "", style=palette.QUIET)),
+        ("saw", Text(saw(status), style=palette.TEXT if state == "SEES" else colour)),
+        ("uses", Text(status.uses, style=palette.QUIET)),
+        ("every", Text(words.duration(status.interval) + slowed, style=palette.HOLD if slowed else palette.QUIET)),
+        ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=palette.QUIET)),
+    )
+    search = f"{status.name} {status.uses} {state} {status.title}".lower()
+    return Row(status.name, cells, search=search, failing=state not in ("SEES", "WAITING"))
+
+
+def saw(status: ProbeStatus) -> str:
+    """What it sees in a few words; or the reason it does not, with the way out first."""
+    if status.known and probe_state(status) in ("SEES", "STALE"):
+        return ", ".join(f"{name.replace('_', ' ')} {words.value(v)}" for name, v in list(status.known.items())[:5])
+    for name, why in status.unknown.items():
+        if why.reason not in ("NO_DATA", "NOT_FOUND", "LOW_VOLUME") or not status.known:
+            field = "" if not status.known else f"{name.replace('_', ' ')}: "
+            return f"{field}{why.reason}: {why.hint or why.detail}"
+    return ""
+
+
+# -- timeline --------------------------------------------------------------------------------------------------------
+
+
+def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
+    """Every change, the newest first; verdicts stand out."""
+    rows = []
+    for number, change in reversed(list(enumerate(changes))):
+        verdict = change.subject == "verdict"
+        style = f"bold {palette.of_state(change.after)}" if verdict else palette.of_state(change.after)
+        subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
+        cells = (
+            ("at", Text(words.clock(change.at), style=palette.QUIET)),
+            ("change", Text(f"{change.before} → {change.after}", style=style)),
+            ("subject", Text(subject, style=f"bold {palette.STRONG}" if verdict else palette.TEXT)),
+            ("because", Text(change.because, style=palette.QUIET)),
+        )
+        search = f"{subject} {change.before} {change.after} {change.because}".lower()
+        rows.append(Row(f"change:{number}", cells, search=search, failing=verdict or change.after in _BAD))
+    return rows
+
+
+_BAD = ("TRIPPED", "PENDING", "UNKNOWN", "NOT MET", "FAIL", "STALE")

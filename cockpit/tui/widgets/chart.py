@@ -1,0 +1,125 @@
+"""Charts from text: a sparkline for a cell, and a block chart with the threshold drawn. Gaps stay gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from cockpit.decide import words
+from cockpit.tui import palette
+
+BARS = "▁▂▃▄▅▆▇█"
+Points = Sequence[tuple[datetime, float | None]]
+
+
+def sparkline(points: Points, width: int) -> str:
+    """The newest points, one cell each; a gap is a dot.
+
+    >>> from datetime import UTC
+    >>> sparkline([(datetime(2026, 1, 1, 0, m, tzinfo=UTC), v) for m, v in enumerate([0.0, 1.0, None, 2.0])], 6)
+    '▁▄·█'
+    """
+    newest = [value for _, value in points[-width:]]
+    known = [value for value in newest if value is not None]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    span = high - low
+    return "".join("·" if v is None else BARS[int((v - low) / span * 7.999) if span else 0] for v in newest)
+
+
+def buckets(points: Points, width: int) -> list[float | None]:
+    """The points spread evenly over `width` columns of time, the last value of each; None where nothing was known."""
+    if not points:
+        return []
+    start, end = points[0][0], points[-1][0]
+    seconds = max((end - start).total_seconds(), 1.0)
+    found: list[float | None] = [None] * width
+    gaps = [False] * width
+    for at, value in points:
+        column = min(width - 1, int((at - start).total_seconds() / seconds * width))
+        if value is None:
+            gaps[column] = True
+        else:
+            found[column] = value
+    last: float | None = None
+    typical = max(1, round(width / max(1, len(points))) * 2 + 1)
+    since = 0
+    for column in range(width):
+        if found[column] is not None:
+            last, since = found[column], 0
+        elif gaps[column] or since >= typical:
+            last = None
+        else:
+            since += 1
+            found[column] = last
+    return found
+
+
+def chart(points: Points, width: int, height: int, *, threshold: float | None = None, unit: str = "") -> list[Text]:
+    """Lines of a chart: values as blocks, the threshold as a dashed line, the scale at the left, time below."""
+    known = [value for _, value in points if value is not None]
+    if not known:
+        return [Text("no numbers yet", style=palette.QUIET)]
+    bounds = [*known, 0.0] if min(known) >= 0 else list(known)
+    if threshold is not None:
+        bounds.append(threshold)
+    low, high = min(bounds), max(bounds)
+    high = high if high > low else low + 1.0
+    high += (high - low) * 0.05
+    label_width = max(len(words.value(v, unit)) for v in (low, high, threshold if threshold is not None else low)) + 1
+    columns = buckets(points, max(10, width - label_width - 2))
+    step = (high - low) / height
+    limit_row = int((threshold - low) / step) if threshold is not None else -1
+    lines = []
+    for row in range(height - 1, -1, -1):
+        shown = high if row == height - 1 else low if row == 0 else None
+        shown = threshold if row == limit_row else shown
+        text = Text(
+            (words.value(_tidy(shown), unit) if shown is not None else "").rjust(label_width),
+            style=palette.QUIET,
+            no_wrap=True,
+        )
+        text.append("┤" if shown is not None else "│")
+        for value in columns:
+            text.append(*_cell(value, low + row * step, step, limit=row == limit_row, threshold=threshold))
+        lines.append(text)
+    lines.append(_axis(points, label_width, len(columns)))
+    return lines
+
+
+def _tidy(value: float) -> float:
+    return round(value, 4)
+
+
+def _cell(value: float | None, floor: float, step: float, *, limit: bool, threshold: float | None) -> tuple[str, str]:
+    if value is None:
+        return ("╌", palette.BAD) if limit else (" ", palette.QUIET)
+    filled = (value - floor) / step
+    over = threshold is not None and value > threshold
+    colour = palette.BAD if over else palette.GO
+    if filled >= 1:
+        return "█", colour
+    if limit:
+        return "╌", palette.BAD
+    if filled <= 0:
+        return (" ", palette.QUIET) if floor > value or value != floor else ("▁", colour)
+    return BARS[int(filled * 7.999)], colour
+
+
+def _axis(points: Points, label_width: int, width: int) -> Text:
+    start, end = words.clock(points[0][0]), words.clock(points[-1][0])
+    line = Text(" " * label_width + "└", style=palette.QUIET, no_wrap=True)
+    line.append(start + "─" * max(0, width - len(start) - len(end)) + end)
+    return line
+
+
+def bar(ratio: float, width: int) -> str:
+    """
+    >>> bar(0.5, 6)
+    '███───'
+    """
+    filled = round(max(0.0, min(1.0, ratio)) * width)
+    return "█" * filled + "─" * (width - filled)

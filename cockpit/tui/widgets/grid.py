@@ -1,0 +1,239 @@
+"""A live list by the line API: rows keep their place, the cursor keeps its row, and only what changed is painted again.
+
+A table widget that repaints every visible row for one changed cell costs half a core at ten updates a second; here each row's strip
+is kept until its content, the width or the cursor changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from cockpit.tui import palette
+
+GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of fixed `width` (0: takes what is left). Columns of a high `rank` are dropped first when there is no room."""
+
+    key: str
+    title: str
+    width: int = 0
+    rank: int = 0
+    least: int = 18
+    """Cells a flexible column must keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. `cells` are by column key; `search` is what a filter looks at. A heading has only `heading`."""
+
+    key: str
+    cells: tuple[tuple[str, Text], ...] = ()
+    heading: Text | None = None
+    search: str = ""
+    failing: bool = False
+    selectable: bool = True
+
+    def cell(self, key: str) -> Text:
+        return next((text for name, text in self.cells if name == key), Text(""))
+
+
+def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
+    """The columns that fit, with their widths.
+
+    >>> [c.key for c, _ in fit([Column("a", "A", 10), Column("b", "B"), Column("c", "C", 30, rank=2)], 45)]
+    ['a', 'b']
+    """
+    kept = list(columns)
+    while len(kept) > 1:
+        fixed = sum(c.width for c in kept) + GAP * (len(kept) - 1)
+        needed = sum(c.least for c in kept if not c.width)
+        if fixed + needed <= width:
+            break
+        droppable = max(kept, key=lambda c: c.rank)
+        if droppable.rank == 0:
+            break
+        kept.remove(droppable)
+    flexible = [c for c in kept if not c.width]
+    free = max(0, width - sum(c.width for c in kept) - GAP * (len(kept) - 1))
+    shares = {c.key: free // len(flexible) for c in flexible} if flexible else {}
+    return [(c, c.width or shares[c.key]) for c in kept]
+
+
+class Grid(ScrollView, can_focus=True):
+    """Rows with a cursor. Post-only: it says what was chosen, and decides nothing."""
+
+    DEFAULT_CSS = "Grid { height: 1fr; scrollbar-size-vertical: 1; }"
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another row."""
+
+        grid: Grid
+        key: str
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.rows: list[Row] = []
+        self.cursor = ""
+        self.empty = "nothing to show"
+        self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
+        self._layout: list[tuple[Column, int]] = []
+        self.on_layout: Callable[[], None] | None = None
+
+    # -- content -----------------------------------------------------------------------------------------------------
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Replace the rows. The cursor stays on its row, or goes to the nearest one if that has gone."""
+        before, self.rows = self.rows, list(rows)
+        if [row.key for row in before] != [row.key for row in self.rows]:
+            self._keep_cursor(before)
+            self.virtual_size = Size(self.size.width, len(self.rows))
+            self._strips = {key: held for key, held in self._strips.items() if any(r.key == key for r in self.rows)}
+            self.refresh()
+            return
+        top, width = self.scroll_offset.y, self.size.width
+        dirty = [
+            Region(0, index - top, width, 1)
+            for index, (old, new) in enumerate(zip(before, self.rows, strict=True))
+            if old != new and top <= index < top + self.size.height
+        ]
+        if dirty:
+            self.refresh(*dirty)
+
+    def _keep_cursor(self, before: Sequence[Row]) -> None:
+        keys = [row.key for row in self.rows if row.selectable]
+        if self.cursor in keys:
+            self._scroll_to_cursor()
+            return
+        old = [row.key for row in before if row.selectable]
+        index = old.index(self.cursor) if self.cursor in old else 0
+        self.cursor = keys[min(index, len(keys) - 1)] if keys else ""
+        self._scroll_to_cursor()
+        self.post_message(self.Moved(self, self.cursor))
+
+    @property
+    def selected(self) -> Row | None:
+        return next((row for row in self.rows if row.key == self.cursor), None)
+
+    def select(self, key: str) -> None:
+        """Put the cursor on a row, if it is there."""
+        if key != self.cursor and any(row.key == key and row.selectable for row in self.rows):
+            self.cursor = key
+            self._scroll_to_cursor()
+            self.refresh()
+            self.post_message(self.Moved(self, key))
+
+    # -- moving ------------------------------------------------------------------------------------------------------
+
+    def key_down(self) -> None:
+        self.move(1)
+
+    def key_up(self) -> None:
+        self.move(-1)
+
+    def key_j(self) -> None:
+        self.move(1)
+
+    def key_k(self) -> None:
+        self.move(-1)
+
+    def key_pagedown(self) -> None:
+        self.move(max(1, self.size.height - 2))
+
+    def key_pageup(self) -> None:
+        self.move(-max(1, self.size.height - 2))
+
+    def key_home(self) -> None:
+        self.move(-len(self.rows))
+
+    def key_end(self) -> None:
+        self.move(len(self.rows))
+
+    def move(self, by: int) -> None:
+        """Move the cursor by so many selectable rows."""
+        keys = [row.key for row in self.rows if row.selectable]
+        if not keys:
+            return
+        index = keys.index(self.cursor) if self.cursor in keys else 0
+        self.select(keys[max(0, min(len(keys) - 1, index + by))])
+
+    def on_click(self, event: object) -> None:
+        y = getattr(event, "y", 0) + self.scroll_offset.y
+        if 0 <= y < len(self.rows):
+            self.select(self.rows[y].key)
+
+    def _scroll_to_cursor(self) -> None:
+        index = next((i for i, row in enumerate(self.rows) if row.key == self.cursor), None)
+        if index is not None and self.size.height:
+            top = self.scroll_offset.y
+            # Above the first line there may be a heading worth seeing.
+            wanted = index - 1 if index and self.rows[index - 1].heading is not None else index
+            if wanted < top:
+                self.scroll_to(y=wanted, animate=False)
+            elif index >= top + self.size.height:
+                self.scroll_to(y=index - self.size.height + 1, animate=False)
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.rows))
+        self._layout = fit(self.columns, self.scrollable_content_region.width or self.size.width)
+        self._strips.clear()
+        self._scroll_to_cursor()
+        if self.on_layout is not None:
+            self.on_layout()
+        self.refresh()
+
+    @property
+    def header(self) -> Text:
+        """The column titles, aligned with the rows."""
+        line = Text(no_wrap=True)
+        for index, (column, width) in enumerate(self._layout):
+            line.append(" " * (GAP if index else 0))
+            line.append(column.title[:width].ljust(width))
+        return line
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        index = y + self.scroll_offset.y
+        if not self.rows and y == 0:
+            return self._strip(Text(f"  {self.empty}", style=palette.QUIET), width, selected=False)
+        if index >= len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        row = self.rows[index]
+        selected = row.key == self.cursor and row.selectable
+        held = self._strips.get(row.key)
+        if held is not None and held[:3] == (row, width, selected):
+            return held[3]
+        strip = self._strip(self._line(row), width, selected=selected)
+        self._strips[row.key] = (row, width, selected, strip)
+        return strip
+
+    def _line(self, row: Row) -> Text:
+        if row.heading is not None:
+            return row.heading
+        line = Text(no_wrap=True)
+        for index, (column, width) in enumerate(self._layout):
+            cell = row.cell(column.key).copy()
+            cell.truncate(width, overflow="ellipsis", pad=True)
+            line.append(" " * (GAP if index else 0))
+            line.append_text(cell)
+        return line
+
+    def _strip(self, line: Text, width: int, *, selected: bool) -> Strip:
+        base = self.rich_style
+        ground = base + Style(bgcolor=palette.CURSOR, bold=True) if selected and self.has_focus else base
+        segments = [segment for segment in line.render(self.app.console) if segment.text != "\n"]
+        return Strip(segments).adjust_cell_length(width, None).crop(0, width).apply_style(ground)

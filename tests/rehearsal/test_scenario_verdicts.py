@@ -1,0 +1,28 @@
+"""Every scenario ends in the verdict its file promises: the whole cockpit, headless, on a whole rehearsed world."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cockpit.decide.situation import EXIT_CODES
+from cockpit.rehearsal.scenario import Judgement, load_scenario, names
+
+pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
+SPEED = 120
+"""A machine that cannot follow makes the rehearsal slower, not different."""
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_scenario_ends_in_the_verdict_its_file_promises(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cockpit", "rehearse", name, "--headless", "--speed", str(SPEED)]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=230, check=False)
+    told = done.stdout + done.stderr
+    assert f"{name}: {Judgement.AS_EXPECTED}" in told, told[-4000:]
+    assert done.returncode == EXIT_CODES[load_scenario(name).ends.verdict]
+    assert list(tmp_path.glob("cutover-rehearsal-*")) == []
