@@ -43,7 +43,7 @@ bench: setup     ## benchmarks: ratios measured side by side in one run
 	@for file in tests/bench/*_bench.py; do $(BIN)/python $$file || exit 1; done
 
 pictures: setup  ## export the screens to docs/
-	@$(BIN)/python -m cockpit.tui.picture docs
+	@$(BIN)/python -m cockpit.commands.pictures docs
 
 schema: setup    ## regenerate the plan's JSON Schema
 	@$(BIN)/python -m cockpit.plan.schema

@@ -82,6 +82,9 @@ def validate(**given: Any) -> None:
 )
 @click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@click.option(
+    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
+)
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def rehearse(**given: Any) -> None:
     """Rehearse a cutover on this machine: a whole world, no cloud account."""

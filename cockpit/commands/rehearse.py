@@ -17,6 +17,7 @@ import click
 from cockpit.cli import USAGE
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
+from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
 from cockpit.engine.headless import watch_until
 from cockpit.engine.source import LiveSource
@@ -32,7 +33,7 @@ from cockpit.report.text import situation_text, turning_points
 from probes.clients import AwsOptions, Clients
 
 
-def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str) -> int:
+def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool) -> int:
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -40,7 +41,9 @@ def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str) 
     log_to_file()
     try:
         chosen = load_scenario(scenario)
-        return asyncio.run(_play(chosen, speed, headless, plan or _shipped(chosen.plan)))
+        return asyncio.run(
+            _play(chosen, speed, headless, plan or shipped(chosen.plan), crew_plays=crew_plays or headless)
+        )
     except ScenarioError as error:
         click.echo(str(error), err=True)
         return USAGE
@@ -51,20 +54,20 @@ def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str) 
         return 130
 
 
-def _shipped(plan: str) -> str:
+def shipped(plan: str) -> str:
     """A scenario's plan: a path, or one of those that come with the cockpit."""
     if Path(plan).exists():
         return plan
     return str(files("checklists") / Path(plan).name)
 
 
-async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str) -> int:
+async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
     async with Rehearsal() as world:
         world.apply(os.environ)
         plan = load(plan_path, overrides=world.vars)
-        async with _performing(scenario, world, plan, speed) as show:
+        async with performing(scenario, world, plan, speed, plays_crew=crew_plays) as show:
             return await (_headless(show) if headless else _terminal(show))
 
 
@@ -99,7 +102,11 @@ class Show:
     def crew_signs(self) -> int:
         """Sign, acknowledge and vote wherever something is open, and begin the next phase once the verdict allows it."""
         plan, situation = self.watch.plan, self.watch.situation
-        entries = [*crew.sign(plan, situation), *crew.acknowledge(plan, situation), *crew.vote(plan, situation)]
+        entries: list[Entry] = [
+            *crew.sign(plan, situation),
+            *crew.acknowledge(plan, situation),
+            *crew.vote(plan, situation),
+        ]
         if not entries and (moved := crew.move_on(plan, situation)) is not None:
             entries.append(moved)
         self.watch.record.extend(entries)
@@ -107,13 +114,15 @@ class Show:
 
 
 @asynccontextmanager
-async def _performing(scenario: Scenario, world: Rehearsal, plan: Plan, speed: float) -> AsyncIterator[Show]:
+async def performing(
+    scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, plays_crew: bool = True
+) -> AsyncIterator[Show]:
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
     source = LiveSource(plan, clients, world.clock)
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, world.lag_s))
     watch = Watch(plan, source, world.clock)
     watch.notices.append(pace.notice)
-    director = Director(scenario, world.clock, world)
+    director = Director(scenario, world.clock, world, plays_crew=plays_crew)
     tasks = [
         asyncio.create_task(pace.run(), name="pace"),
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),

@@ -28,7 +28,7 @@ def because(trail: Trail, board: Board) -> Because:
     known_until = [at for probe in trail.probes if (at := board.histories[probe].newest_data_at) is not None]
     evidence = latest[0].evidence if latest else None
     return Because(
-        line=_line(seen, thresholds, progress),
+        line=_line(seen, thresholds, progress, trail.criterion.kind),
         condition=condition.source,
         observed=seen,
         thresholds=thresholds,
@@ -89,14 +89,15 @@ def left(criterion: Criterion, fold: Fold, interval: timedelta) -> timedelta:
     return max(window - fold.have, (criterion.min_samples - fold.samples) * interval, timedelta(0))
 
 
-def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None) -> str:
+def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None, kind: Kind) -> str:
     limits = {t.path: t for t in thresholds}
+    word = "trips" if kind is Kind.TRIGGER else "needs"
     parts = []
     for observed in seen:
         probe, _, name = observed.path.partition(".")
         label = f"{probe} {name}".replace("_", " ")
         limit = limits.get(observed.path)
-        parts.append(f"{label} {observed.text}" + (f" (limit {limit.text})" if limit and not _plain(limit) else ""))
+        parts.append(f"{label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else ""))
     line = ", ".join(parts)
     if progress is not None and progress.need:
         line += f"; {progress.verb} {words.duration(progress.have)} of {words.duration(progress.need)}"

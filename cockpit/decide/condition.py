@@ -226,9 +226,7 @@ def _missing(probe: Token, name: Token, fields: Mapping[str, tuple[Field, ...]])
     if probe.text not in fields:
         near = get_close_matches(probe.text, list(fields), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        return ConditionError(
-            f"there is no probe '{probe.text}' in this plan{hint}", probe.start, len(probe.text)
-        )
+        return ConditionError(f"there is no probe '{probe.text}' in this plan{hint}", probe.start, len(probe.text))
     known = [f.name for f in fields[probe.text]]
     if name.text in known:
         return None
@@ -265,7 +263,9 @@ def _ill_typed(source: str, term: Sequence[Token], examples: Mapping[str, Mappin
         parts = grammar.comparison(term)
         if parts is None:
             return []
-        left, operator, right = (side if isinstance(side, str) else source[side[0].start : side[-1].end] for side in parts)
+        left, operator, right = (
+            side if isinstance(side, str) else source[side[0].start : side[-1].end] for side in parts
+        )
         one, other = _try(left, examples), _try(right, examples)
     except Exception as error:  # noqa: BLE001 - CEL raises KeyError, RuntimeError, TypeError, ValueError alike
         return [ConditionError(f"does not type-check on the probes' examples: {error}", start, end - start)]
@@ -273,7 +273,11 @@ def _ill_typed(source: str, term: Sequence[Token], examples: Mapping[str, Mappin
     wrong_ones = [each for each in others if _kind(each) != _kind(one)]
     if not wrong_ones:
         return []
-    return [ConditionError(f"{left} is {_kind(one)}, but is compared with {right}, {_kind(wrong_ones[0])}", start, end - start)]
+    return [
+        ConditionError(
+            f"{left} is {_kind(one)}, but is compared with {right}, {_kind(wrong_ones[0])}", start, end - start
+        )
+    ]
 
 
 def _try(source: str, examples: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -83,7 +83,6 @@ def judge(criterion: Criterion, plan: Plan, board: Board, record: Record, origin
 
 def blindness(trail: Trail, board: Board, now: datetime) -> Unknown | None:
     """Why the condition cannot be judged now, or None while it can."""
-    criterion = trail.criterion
     if trail.condition is None:
         return None
     if now < trail.begins:

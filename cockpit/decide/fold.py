@@ -104,9 +104,7 @@ def blind_trip(
     return until - over if over > ZERO else None
 
 
-def _credit(
-    criterion: Criterion, before: Fold, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]
-) -> Credit:
+def _credit(criterion: Criterion, before: Fold, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]) -> Credit:
     """What the new sample adds to a run. Time nobody was looking adds nothing."""
     apart = max(sample.data_at - before.data_at, ZERO)
     if any(since < sample.data_at and until > before.data_at for since, until in gaps):

@@ -124,9 +124,7 @@ def _roots(words: Sequence[Token], bound: frozenset[str]) -> Iterator[int]:
 
 def _is_path(words: Sequence[Token], at: int) -> bool:
     field = words[at + 2] if at + 2 < len(words) else None
-    return (
-        _text(words, at + 1) == "." and field is not None and field.kind == "name" and _text(words, at + 3) != "("
-    )
+    return _text(words, at + 1) == "." and field is not None and field.kind == "name" and _text(words, at + 3) != "("
 
 
 def _text(words: Sequence[Token], at: int) -> str:

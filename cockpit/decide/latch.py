@@ -17,13 +17,12 @@ DECIDED = frozenset({"execute", "fix_forward"})
 """Choices that answer a latched rollback and leave the word standing; "dismiss" takes it away."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Cause:
-    """Why a rollback is latched: a trigger, since when, and when people could first know of it."""
+    """Why a rollback is latched: a trigger, and since when."""
 
     since: datetime
     trigger: str
-    known_at: datetime
 
 
 def latched(
@@ -35,36 +34,41 @@ def latched(
     """
     decisions = [d for d in record.all(Decision) if d.at <= now]
     dismissed = max((d.at for d in decisions if d.choice == "dismiss"), default=None)
-    causes = [*_criticals(judged, record), *_majors(judged, record)]
-    open_ = [cause for cause in causes if dismissed is None or cause.known_at > dismissed]
+    open_ = [*_criticals(judged, record, dismissed), *_majors(judged, record, dismissed)]
     open_ = open_ or _announced(judged, record, phase_began, dismissed)
     if not open_:
         return None, None
     since = min(cause.since for cause in open_)
     executing = next((d for d in decisions if d.choice in DECIDED and d.at >= since), None)
-    triggers = tuple(dict.fromkeys(cause.trigger for cause in sorted(open_, key=lambda c: (c.since, c.trigger))))
+    triggers = tuple(dict.fromkeys(cause.trigger for cause in sorted(open_) if cause.trigger))
     return Latch(since, timedelta(0) if executing else now - since, triggers), executing
 
 
-def _criticals(judged: Sequence[Judged], record: Record) -> list[Cause]:
+def _criticals(judged: Sequence[Judged], record: Record, dismissed: datetime | None) -> list[Cause]:
     return [
-        Cause(trip.since, each.criterion.id, known_at(trip, each.criterion.id, record))
+        Cause(trip.since, each.criterion.id)
         for each in _triggers(judged, Severity.CRITICAL)
         for trip in each.trips
+        if not _covered(trip, each.criterion.id, record, dismissed)
     ]
 
 
-def _majors(judged: Sequence[Judged], record: Record) -> list[Cause]:
+def _majors(judged: Sequence[Judged], record: Record, dismissed: datetime | None) -> list[Cause]:
     """Majors tripped at the same time as another one, from the moment they were: one alone is not enough."""
     trips = [(trip, each.criterion.id) for each in _triggers(judged, Severity.MAJOR) for trip in each.trips]
+    open_ = [(trip, id_) for trip, id_ in trips if not _covered(trip, id_, record, dismissed)]
     found = []
-    for trip, id_ in trips:
+    for trip, id_ in open_:
         for other, other_id in trips:
             begins = max(trip.since, other.since)
             if other_id != id_ and all(t.until is None or t.until > begins for t in (trip, other)):
-                known = max(known_at(trip, id_, record), known_at(other, other_id, record))
-                found.append(Cause(begins, id_, known))
+                found += [Cause(begins, id_), Cause(begins, other_id)]
     return found
+
+
+def _covered(trip: Trip, trigger: str, record: Record, dismissed: datetime | None) -> bool:
+    """Whether a dismissal was given when people could know of the trip."""
+    return dismissed is not None and trip.since <= dismissed and known_at(trip, trigger, record) <= dismissed
 
 
 def _triggers(judged: Sequence[Judged], severity: Severity) -> list[Judged]:
@@ -108,7 +112,7 @@ def _announced(
     kept = [id_ for id_ in triggers if not _waived_since(record, id_, first.at)]
     if triggers and not kept:
         return []
-    return [Cause(first.at, id_, first.at) for id_ in kept or [""]]
+    return [Cause(first.at, id_) for id_ in kept or [""]]
 
 
 def _waived_since(record: Record, trigger: str, moment: datetime) -> bool:

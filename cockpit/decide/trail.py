@@ -134,9 +134,7 @@ class Trail:
                 kept = fewer
         return kept
 
-    def _pre_existing(
-        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
-    ) -> bool:
+    def _pre_existing(self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]) -> bool:
         """Whether it would not be known to be true but for what the world says began before the cutover did."""
         since = {probe: reading.state_since for probe, reading in used.items()}
         old = {probe for probe, began in since.items() if began is not None and began < self.origin}
@@ -156,9 +154,7 @@ class Trail:
             self.folds[index] = fold
         self.version += 1
 
-    def _unseen(
-        self, before: Fold | None, fold: Fold, sample: Sample, gaps: list[tuple[datetime, datetime]]
-    ) -> Fold:
+    def _unseen(self, before: Fold | None, fold: Fold, sample: Sample, gaps: list[tuple[datetime, datetime]]) -> Fold:
         """The fold with the trip for having been blind too long before this sample, where the plan wants one."""
         seen_at = before.data_at if before else self.begins
         if before is not None and sample.observed_at <= before.observed_at:

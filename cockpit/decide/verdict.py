@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cockpit.decide import words
 from cockpit.decide.criterion import Judged
@@ -54,7 +54,7 @@ def verdict(
     """The verdict and the path to GO."""
     began = record.phase()
     latch, executing = latched(judged, record, began.at if began else None, now)
-    obstacles = sorted(_obstacles(plan, judged, sections, gates, phase, saw_something, now), key=lambda o: o.rank)
+    obstacles = sorted(_obstacles(judged, sections, gates, phase, saw_something, now), key=lambda o: o.rank)
     if latch is not None and phase is Phase.POST_DEPLOY:
         return _roll_back(judged, record, phase, latch, executing), tuple(o.step for o in obstacles)
     if not obstacles:
@@ -66,7 +66,10 @@ def verdict(
         line = f"everything holds; GO in {wait} if it stays so"
         obstacles = [Obstacle(0, line, PathStep("everything must keep holding", "verdict", ready))]
     blinded = {subject for cause in causes[:3] for subject in cause.subjects}
-    reasons = (*(_cause_line(cause) for cause in causes[:3]), *(o.line for o in obstacles if o.step.subject not in blinded))
+    reasons = (
+        *(_cause_line(cause) for cause in causes[:3]),
+        *(o.line for o in obstacles if o.step.subject not in blinded),
+    )
     word = Word.HOLD
     return (
         Verdict(word, _since(record, word, now), phase, reasons, _waivers(judged, sections), judged=saw_something),
@@ -95,16 +98,15 @@ def _roll_back(
 
 
 def _trip_line(status: CriterionStatus) -> str:
-    state = status.state if status.state is State.TRIPPED else f"tripped earlier, now {status.state}"
+    now = "" if status.state is State.TRIPPED else f" (tripped earlier, now {status.state})"
     blind = " BLIND" if Badge.BLIND in status.badges else ""
-    return f"{status.title} {state}{blind}: {status.because.line}"
+    return f"{status.title}{now}{blind}: {status.because.line}"
 
 
 # -- hold ------------------------------------------------------------------------------------------------------------
 
 
 def _obstacles(
-    plan: Plan,
     judged: Sequence[Judged],
     sections: Sequence[SectionStatus],
     gates: Sequence[GateStatus],
@@ -164,7 +166,8 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     ):
         who = " or ".join(status.sign_off.roles)
         return Obstacle(6, f"{status.title}: waits for {who}", PathStep("sign: " + status.title, status.id, who=who))
-    return Obstacle(_RANK[status.state], line, _step(each, now))
+    waiting = status.unknown is not None and status.unknown.reason is Reason.WARMING
+    return Obstacle(7 if waiting else _RANK[status.state], line, _step(each, now))
 
 
 _RANK = {

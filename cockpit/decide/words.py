@@ -11,6 +11,7 @@ SYMBOLS = {
     "MET": "✓", "CLEAR": "✓", "PASS": "✓", "WAIVED": "~",
     "PROVING": "…", "PENDING": "!", "RECOVERING": "…", "STALE": "?",
     "NOT MET": "✗", "TRIPPED": "✗", "FAIL": "✗", "UNKNOWN": "?",
+    "passed": "✓", "open": "○",
 }  # fmt: skip
 """One cell wide everywhere; a state is always word and symbol, never colour alone."""
 

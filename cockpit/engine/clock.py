@@ -40,7 +40,9 @@ class WallClock:
 
 
 _LAYOUT = struct.Struct("<Qdddd")
+_SEQUENCE = struct.Struct("<Q")
 FOREVER = 1e12
+TRIES = 1000
 
 
 class SharedClock:
@@ -57,6 +59,7 @@ class SharedClock:
         self.path = path
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
+        self._latest = 0.0
 
     @classmethod
     def create(cls, path: Path, speed: float, start: datetime | None = None) -> SharedClock:
@@ -68,21 +71,25 @@ class SharedClock:
         return cls(path)
 
     def _read(self) -> tuple[float, float, float, float]:
-        while True:
+        for _ in range(TRIES):
             sequence, real, world, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
             if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
                 return real, world, speed, horizon
+            time.sleep(0)
+        return real, world, speed, horizon  # its writer died while writing: the last it wrote is all there is
 
     def _epoch(self, monotonic: float) -> float:
         real, world, speed, horizon = self._read()
         return world + min(max(monotonic - real, 0.0), horizon) * speed
 
     def _write(self, speed: float, horizon: float) -> None:
-        sequence = _LAYOUT.unpack(self._map[: _LAYOUT.size])[0]
+        sequence = _SEQUENCE.unpack(self._map[: _SEQUENCE.size])[0]
+        sequence += sequence % 2  # a writer that died while writing left it odd
         now = time.monotonic()
-        fresh = (now, self._epoch(now), speed, horizon)
-        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 1, *self._read())
-        self._map[: _LAYOUT.size] = _LAYOUT.pack(sequence + 2, *fresh)
+        fresh = _LAYOUT.pack(0, now, self._epoch(now), speed, horizon)
+        self._map[: _SEQUENCE.size] = _SEQUENCE.pack(sequence + 1)
+        self._map[_SEQUENCE.size : _LAYOUT.size] = fresh[_SEQUENCE.size :]
+        self._map[: _SEQUENCE.size] = _SEQUENCE.pack(sequence + 2)
 
     @property
     def speed(self) -> float:
@@ -97,7 +104,9 @@ class SharedClock:
         self._write(speed, horizon_s)
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._epoch(time.monotonic()), UTC)
+        # A change of speed by another process may land between our reading of the time and its own: never go back for that.
+        self._latest = max(self._latest, self._epoch(time.monotonic()))
+        return datetime.fromtimestamp(self._latest, UTC)
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait in short real steps, so that a change of speed is felt at once."""

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from cockpit.engine.clock import Clock
@@ -19,6 +19,7 @@ from probes.reading import Reading, Reason, Unknown
 from probes.registry import find
 
 log = logging.getLogger(__name__)
+CLOSE_S = 0.3
 SLOWEST = 8.0
 """How many times its interval a throttled probe waits at most."""
 
@@ -98,9 +99,13 @@ class LiveSource:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        closings = [asyncio.create_task(loop.probe.close()) for loop in self.loops.values()]
-        closings.append(asyncio.create_task(self.clients.close()))
-        await asyncio.wait(closings, timeout=0.3)
+        closings = [asyncio.ensure_future(loop.probe.close()) for loop in self.loops.values()]
+        closings.append(asyncio.ensure_future(self.clients.close()))
+        _, slow = await asyncio.wait(closings, timeout=CLOSE_S)
+        for closing in closings:
+            _abandon(closing)
+        if slow:
+            log.warning("%d connections were left open: closing them took too long", len(slow))
 
 
 def _make(spec: ProbeSpec, clients: Clients) -> Probe[Any]:
@@ -118,6 +123,8 @@ class ProbeLoop:
         self.source = source
         self.slowed = 1.0
         self.begun: float | None = None
+        self._stuck: asyncio.Future[Reading] | None = None
+        """A call past its deadline that did not let itself be cancelled: the next read waits for its end."""
         self.wake = asyncio.Event()
         self._jitter = random.Random(spec.name)
 
@@ -137,29 +144,36 @@ class ProbeLoop:
         now, began = self.clock.now(), time.monotonic()
         self.begun = began
         try:
-            reading = await self._within_deadline(self.probe.read(now))
+            reading = await self._within_deadline(now)
+            return replace(reading, latency_s=time.monotonic() - began)
         except Exception as error:
             log.exception("probe %s failed", self.spec.name)
-            reading = self.probe.blind(
+            blank = self.probe.blind(
                 now,
                 Unknown(Reason.ERROR, f"the probe failed: {type(error).__name__}", "the traceback is in the log file"),
             )
+            return replace(blank, latency_s=time.monotonic() - began)
         finally:
             self.begun = None
-        return replace(reading, latency_s=time.monotonic() - began)
 
-    async def _within_deadline(self, reading: Any) -> Reading:
-        """The answer, or TIMEOUT; a call that cannot be cancelled is left behind, not waited for."""
-        task = asyncio.ensure_future(reading)
+    async def _within_deadline(self, now: datetime) -> Reading:
+        """The answer, or TIMEOUT; a call that cannot be cancelled is left behind, not waited for, and not doubled."""
+        if self._stuck is not None and self._stuck.done():
+            self._stuck = None
+        task = self._stuck or asyncio.ensure_future(self.probe.read(now))
+        begun_now = self._stuck is None
+        self._stuck = None
         try:
             done, _ = await asyncio.wait({task}, timeout=self.spec.timeout.total_seconds())
         except asyncio.CancelledError:
             _abandon(task)
             raise
-        if task in done:
-            answer: Reading = task.result()
-            return answer
-        _abandon(task)
+        if task in done and begun_now:
+            return _checked(task.result())
+        if task not in done:
+            _abandon(task)
+            await asyncio.sleep(0)
+            self._stuck = None if task.done() else task
         waited = self.spec.timeout.total_seconds()
         why = Unknown(
             Reason.TIMEOUT, f"no answer within {waited:g} s", f"check the network to {self.spec.uses}; see Probes"
@@ -184,6 +198,16 @@ class ProbeLoop:
             woken.cancel()
 
 
-def _abandon(task: asyncio.Future[Reading]) -> None:
+def _checked(answer: object) -> Reading:
+    """The answer, if it is one: times must be aware, or nothing can be compared with them."""
+    if not isinstance(answer, Reading):
+        raise TypeError(f"a probe must answer with a Reading, not {type(answer).__name__}")
+    for each in (answer, *answer.earlier):
+        if each.data_at.tzinfo is None or each.observed_at.tzinfo is None:
+            raise ValueError("a reading's times must be aware")
+    return answer
+
+
+def _abandon(task: asyncio.Future[Any]) -> None:
     task.cancel()
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

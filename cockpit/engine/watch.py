@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -21,10 +22,12 @@ from cockpit.engine.source import Source
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 
+log = logging.getLogger(__name__)
 TICK_S = 0.5
 """Real seconds between decisions when nothing arrives."""
 COALESCE_S = 0.03
 """Real seconds a reading waits for others before the next decision."""
+PASSES = 3
 GAP_S = 5.0
 """Real seconds without a tick that count as nobody looking."""
 
@@ -32,18 +35,39 @@ GAP_S = 5.0
 class Watching(Protocol):
     """What a front end sees of a running (later: replayed) cutover."""
 
-    plan: Plan
-    record: Record
-    clock: Clock
-    situation: Situation
-    """The newest; replaced (never changed) at every tick. Present from the start, with everything unknown."""
-    account: str
-    """The AWS account as GetCallerIdentity says; empty until known."""
-    arn: str
-    """The AWS principal in use; empty until known."""
-    paused: bool
-    notice: str
-    """One line the operator must see above all: paused, the world lags, the cockpit is degraded. Usually empty."""
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def situation(self) -> Situation:
+        """The newest; replaced (never changed) at every tick. Present from the start, with everything unknown."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """The AWS account as GetCallerIdentity says; empty until known."""
+        ...
+
+    @property
+    def arn(self) -> str:
+        """The AWS principal in use; empty until known."""
+        ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def notice(self) -> str:
+        """One line the operator must see above all: paused, the world lags. Usually empty."""
+        ...
+
+    @property
+    def on_change(self) -> list[Callable[[], None]]:
+        """Called when the verdict or a state changed its word: paint at once instead of with the next frame."""
+        ...
 
     @property
     def revision(self) -> int:
@@ -72,17 +96,28 @@ class Watching(Protocol):
 
 
 class Fault(Protocol):
-    id: str
-    title: str
-    active: bool
+    """One thing a rehearsal can break."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def active(self) -> bool: ...
 
 
 class Drill(Protocol):
     """The controls of a rehearsal, given to the terminal only when there is one."""
 
-    scenario: str
-    speed: float
-    """Speed asked for."""
+    @property
+    def scenario(self) -> str: ...
+
+    @property
+    def speed(self) -> float:
+        """Speed asked for."""
+        ...
 
     def faults(self) -> Sequence[Fault]:
         """What can be broken, and what is broken now."""
@@ -139,8 +174,12 @@ class Watch:
 
     async def _take(self) -> None:
         async for probe, reading in self.source.readings():
-            self.board.add(probe, reading)
-            self._identify(probe, reading)
+            try:
+                self.board.add(probe, reading)
+                self._identify(probe, reading)
+            except Exception:
+                # Not taken in, so the probe goes stale in plain sight; the others are judged as ever.
+                log.exception("a reading of %s could not be taken in", probe)
             self._due.set()
 
     async def _tick(self) -> None:
@@ -157,15 +196,19 @@ class Watch:
         self._notice_gap(now)
         for name, times in self.source.slowed.items():
             self.board.histories[name].slowed = times
-        before = self.situation
-        after = decide(self.plan, self.board, self.record, now)
-        changed = list(changes(before, after))
-        if changed:
+        before, after = self.situation, decide(self.plan, self.board, self.record, now)
+        turned = False
+        # What is recorded can itself change what is decided (since when, known since when), so look again; it settles at once.
+        for _ in range(PASSES):
+            changed = list(changes(before, after))
+            if not changed:
+                break
+            turned = True
             self.record.extend(changed)
-            after = decide(self.plan, self.board, self.record, now)
+            before, after = after, decide(self.plan, self.board, self.record, now)
         self.situation = after
         self.revision += 1
-        if changed:
+        if turned:
             for tell in self.on_change:
                 tell()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,15 @@ import psycopg
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.application import Application, Surroundings
-from cockpit.rehearsal.cloud.furnish import furnish
-from cockpit.rehearsal.cloud.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
+from cockpit.rehearsal.cloud.furnish import Placed, furnish
+from cockpit.rehearsal.cloud.simulation import SimulatedAws
 from cockpit.rehearsal.database import Logins, furnish_database
 from cockpit.rehearsal.history import remember
 from cockpit.rehearsal.llm import Llm
 from cockpit.rehearsal.logbook import Logbook
-from cockpit.rehearsal.pool import ConnectionPool
+from cockpit.rehearsal.pool import ConnectionPool, discard
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from cockpit.rehearsal.releases import Releases, operator_client
 from cockpit.rehearsal.signin import Google, SignIn
@@ -50,16 +51,20 @@ class House:
         self._postgres = EmbeddedPostgres(folder / "postgres")
         self._aws = SimulatedAws(clock)
         self._admin: psycopg.AsyncConnection[Any] | None = None
+        self._closing = AsyncExitStack()
         self._ticked = self._observed = clock.now() - timedelta(days=1)
         self._connections = 0.0
 
     async def open(self) -> dict[str, Any]:
         """Build everything; what the cockpit needs to look at it (holds passwords)."""
         # PostgreSQL first: it is forked, which is cleanest before the simulated AWS starts its threads.
+        self._closing.callback(self._postgres.stop)
         self._postgres.start()
         logins = furnish_database(self._postgres, self._clock.now(), self._seed)
+        self._closing.callback(self._aws.stop)
         endpoint = self._aws.start()
         self._site = Site(lambda: self._outside.cut)
+        self._closing.push_async_callback(self._site.close)
         self._outside = Outside()
         placed = furnish(self._aws, endpoint, site_url=self._site.url)
         self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.load_balancer, placed.target_group)
@@ -67,10 +72,15 @@ class House:
         self._build_application(endpoint, logins)
         page = await self._site.open(self._balancer.asgi, self._google)
         self.users = Users(self._balancer.asgi, page, self._clock, rate=self._rate, seed=self._seed)
+        self._closing.push_async_callback(self.users.leave)
         self.users.on_error = lambda error: log.error("a request raised", exc_info=error)
         self._break = self._breakage(endpoint, logins)
         remember(self._telemetry, self._clock.now(), self._rate, self._seed)
+        self._closing.push_async_callback(self._close_admin)
         await self.round()
+        return self._ready(endpoint, logins, placed)
+
+    def _ready(self, endpoint: str, logins: Logins, placed: Placed) -> dict[str, Any]:
         return {
             "ready": True,
             "endpoint_url": endpoint,
@@ -123,18 +133,8 @@ class House:
         }
 
     async def close(self) -> None:
-        """Take everything down; what was never built is skipped."""
-        for part in ("users", "_hog", "_site", "_pool"):
-            if hasattr(self, part):
-                closing = getattr(self, part)
-                await (closing.leave() if part == "users" else closing.release() if part == "_hog" else closing.close())
-        if self._admin is not None:
-            await self._admin.close()
-        for part in ("_storage", "_vault"):
-            if hasattr(self, part):
-                getattr(self, part).close()
-        self._aws.stop()
-        self._postgres.stop()
+        """Take everything down that was built, the newest first."""
+        await self._closing.aclose()
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -146,6 +146,9 @@ class House:
         # What encryption.ts finds when Secrets Manager fails (report L486): why "it works" proves nothing.
         environment: Mapping[str, str] = {ENCRYPTION_KEY: "a-key-left-behind-in-the-environment"}
         self._vault = Vault(endpoint, clock, logbook, environment)
+        self._closing.callback(self._storage.close)
+        self._closing.callback(self._vault.close)
+        self._closing.push_async_callback(self._pool.close)
         self._llm = Llm(clock, self._seed)
         self._google = Google(lambda: site.url)
         around = Surroundings(clock, self._pool, self._storage, self._vault, self._llm, self._google, logbook)
@@ -156,6 +159,7 @@ class House:
 
     def _breakage(self, endpoint: str, logins: Logins) -> Breakage:
         self._hog = SlotHog(logins.application)
+        self._closing.push_async_callback(self._hog.release)
         operator = operator_client("secretsmanager", endpoint)
         parts = (
             self._aws,
@@ -173,6 +177,11 @@ class House:
         task = self._balancer.current()
         return f"web/web/{task.arn.rpartition('/')[2] if task else 'none'}"
 
+    async def _close_admin(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await discard(admin)
+
     async def _count_connections(self) -> float:
         """Client connections as RDS counts them, through a slot kept for the superuser: a full server still answers."""
         try:
@@ -182,6 +191,6 @@ class House:
                 )
             row = await (await self._admin.execute(_CLIENTS)).fetchone()
         except psycopg.Error:
-            self._admin = None
+            await self._close_admin()
             return 0.0
         return float(row[0]) if row else 0.0

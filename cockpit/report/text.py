@@ -10,6 +10,7 @@ from cockpit.decide.record import Change
 from cockpit.decide.situation import Check, CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
 
+
 def situation_text(situation: Situation) -> str:
     """Verdict, because-lines, criteria, open checklist items, what blinds us and the path to GO."""
     return "\n".join(_lines(situation))

@@ -71,6 +71,12 @@ def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
         yield action
 
 
-def footer(*, rehearsal: bool) -> list[Action]:
-    """At most six keys, in order."""
-    return sorted((a for a in available(rehearsal=rehearsal) if a.footer), key=lambda a: a.footer)[:6]
+PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
+
+
+def footer(*, rehearsal: bool, page: bool = False) -> list[Action]:
+    """At most six keys, in order: those of a list, or those of a page opened over one."""
+    actions = {action.id: action for action in available(rehearsal=rehearsal)}
+    if page:
+        return [actions[id_] for id_ in PAGE_FOOTER]
+    return sorted((a for a in actions.values() if a.footer), key=lambda a: a.footer)[:6]

@@ -72,7 +72,7 @@ class CockpitApp(App[None]):
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__()
-        self.watch = watch
+        self.cutover = watch
         self.drill = drill
         self.label = environment_label or _label(watch)
         self.degraded = ""
@@ -84,12 +84,11 @@ class CockpitApp(App[None]):
 
     def on_mount(self) -> None:
         for kind in (CutoverScreen, ChecklistScreen, ProbesScreen, TimelineScreen):
-            self._lists[kind.screen_id] = kind()
-        self.push_screen(self._lists["go_cutover"])
+            screen = self._lists[kind.screen_id] = kind()
+            self.install_screen(screen, kind.screen_id)
+        self.push_screen("go_cutover")
         self.set_interval(FRAME_S, self.paint)
-        hooks = getattr(self.watch, "on_change", None)
-        if hooks is not None:
-            hooks.append(self.paint)
+        self.cutover.on_change.append(self.paint)
         # After the first paint, so that the screen is there before anything else is loaded.
         self.call_after_refresh(self._start)
 
@@ -121,12 +120,12 @@ class CockpitApp(App[None]):
 
     def settings(self) -> list[tuple[str, str]]:
         """What is in force, for the help page."""
-        plan = self.watch.plan
+        plan = self.cutover.plan
         found = [
             ("plan", f"{plan.path} ({plan.digest[:12]})"),
             ("environment", plan.environment),
-            ("account", self.watch.account or "not known yet"),
-            ("principal", self.watch.arn or "not known yet"),
+            ("account", self.cutover.account or "not known yet"),
+            ("principal", self.cutover.arn or "not known yet"),
             ("mode", "read-only"),
             ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
@@ -162,9 +161,8 @@ class CockpitApp(App[None]):
     def _go(self, screen_id: str) -> None:
         while not isinstance(self.screen, ListScreen) and len(self.screen_stack) > 2:
             self.pop_screen()
-        wanted = self._lists[screen_id]
-        if self.screen is not wanted:
-            self.switch_screen(wanted)
+        if self.screen is not self._lists[screen_id]:
+            self.switch_screen(screen_id)
 
     def _do_back(self) -> None:
         front = self._front()
@@ -181,7 +179,7 @@ class CockpitApp(App[None]):
             front.toggle()
         elif isinstance(front, ChecklistScreen) and front.fold():
             return
-        elif isinstance(front, ListScreen) and (subject := front.subject()) and find(self.watch.situation, subject):
+        elif isinstance(front, ListScreen) and (subject := front.subject()) and find(self.cutover.situation, subject):
             self.push_screen(EvidenceScreen(subject))
 
     def _do_filter(self) -> None:
@@ -193,32 +191,32 @@ class CockpitApp(App[None]):
             self.screen.toggle_failing()
 
     def _do_probe_now(self) -> None:
-        subject = find(self.watch.situation, self._subject())
+        subject = find(self.cutover.situation, self._subject())
         because = getattr(subject, "because", None)
         names = because.probes if because is not None else [getattr(subject, "name", "")] if subject else []
         for name in names or [""]:
-            self.watch.probe_now(name)
+            self.cutover.probe_now(name)
         self.say(f"reading {', '.join(names) if names and names[0] else 'every probe'}")
 
     def _do_pause(self) -> None:
-        self.watch.toggle_pause()
+        self.cutover.toggle_pause()
         self.paint()
 
     def _do_copy(self) -> None:
-        subject = find(self.watch.situation, self._subject())
-        line = bundle.line(self.watch.situation, subject)
+        subject = find(self.cutover.situation, self._subject())
+        line = bundle.line(self.cutover.situation, subject)
         self.copy_to_clipboard(line)
         self.say(f"copied, and added to {bundle.keep_line(self.saved_to, line)}")
 
     def _do_link(self) -> None:
-        subject = find(self.watch.situation, self._subject())
+        subject = find(self.cutover.situation, self._subject())
         link = bundle.link(subject)
         if link:
             self.copy_to_clipboard(link)
         self.say(link or "there is no link for this line")
 
     def _do_save(self) -> None:
-        self.say(f"saved to {bundle.save(self.saved_to, self.watch.situation, self.export_screenshot())}")
+        self.say(f"saved to {bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}")
 
     def _do_faults(self) -> None:
         if not isinstance(self.screen, FaultsScreen):

@@ -100,7 +100,7 @@ class _Page:
         lines = chart(
             points, self.width, height, threshold=limit if not isinstance(limit, bool) else None, unit=shown.unit
         )
-        text = Text(f"{shown.path}", style=f"bold {palette.TEXT}")
+        text = Text().append(shown.path, style=f"bold {palette.TEXT}")
         text.append(f"  {shown.meaning}\n", style=palette.QUIET)
         return text + Text("\n").join(lines) + Text("\n")
 
@@ -150,7 +150,7 @@ class _Page:
         return text
 
     def probe(self, status: ProbeStatus, chart_height: int) -> Text:
-        text = Text(f"{status.name}  {status.uses}\n", style=f"bold {palette.STRONG}")
+        text = Text().append(f"{status.name}  {status.uses}\n", style=f"bold {palette.STRONG}")
         text.append(f"{probe_state(status)}", style="bold")
         text.append(f"  read {status.readings} times, every {words.duration(status.interval)}\n", style=palette.QUIET)
         for name, why in _by_cause(status):
@@ -185,7 +185,7 @@ def _by_cause(status: ProbeStatus) -> Iterator[tuple[str, Unknown]]:
 
 
 def _pair(name: str, value: str) -> Text:
-    text = Text(f"{name:>11}  ", style=palette.QUIET)
+    text = Text().append(f"{name:>11}  ", style=palette.QUIET)
     text.append(f"{value}\n", style=palette.TEXT)
     return text
 

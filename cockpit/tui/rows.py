@@ -29,9 +29,9 @@ Series = Callable[[str, str], Sequence[tuple[datetime, float | None]]]
 
 CUTOVER = (
     Column("state", "STATE", 12),
-    Column("title", "CRITERION", rank=0, least=26),
-    Column("window", "WINDOW", 16, rank=1),
-    Column("value", "VALUE (LIMIT)", 25, rank=2),
+    Column("title", "CRITERION", rank=0, least=27, weight=3),
+    Column("value", "VALUE (LIMIT)", rank=1, least=18, weight=2),
+    Column("window", "WINDOW", 15, rank=2),
     Column("age", "AGE", 6, rank=3),
     Column("spark", "TREND", SPARK, rank=4),
     Column("bar", "", 10, rank=5),
@@ -99,10 +99,7 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
         if badge is not Badge.WAIVED:
             title.append(f" [{badge}]", style=f"bold {palette.HOLD}")
     age = words.duration(now - because.data_at) if because.data_at else ""
-    shown = next(
-        (o for o in because.observed if isinstance(o.value, (int, float)) and not isinstance(o.value, bool)), None
-    )
-    trend = sparkline(series(*shown.path.split(".")), SPARK) if shown else ""
+    trend = next((line for o in because.observed if (line := sparkline(series(*o.path.split(".")), SPARK))), "")
     progress = because.progress
     proving = (
         progress is not None and progress.need and status.state in (State.PROVING, State.PENDING, State.RECOVERING)

@@ -115,6 +115,30 @@ async def test_a_full_database_is_really_full(rehearsal: Rehearsal) -> None:
     psycopg.connect(rehearsal.environment["DATABASE_URL"]).close()
 
 
+async def test_an_upload_s3_denies_is_a_201_that_only_the_rows_betray(rehearsal: Rehearsal) -> None:
+    url = f"{rehearsal.vars['url']}/api/documents?filename=a.pdf"
+    query = 'SELECT "s3Key" IS NULL FROM "KnowledgeDocument" WHERE id = %s'
+    in_database = []
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        for denied in (False, True):
+            await rehearsal.set_fault("s3.denied", active=denied)
+            answer = await browser.post(url, content=b"%PDF")
+            assert answer.status_code == 201
+            with psycopg.connect(rehearsal.environment["DATABASE_URL"]) as cockpit:
+                in_database.append(cockpit.execute(query, (answer.json()["document"]["id"],)).fetchone())
+    assert in_database == [(False,), (True,)]
+
+
+async def test_a_release_takes_over_task_by_task(rehearsal: Rehearsal) -> None:
+    await rehearsal.deploy("good")
+    deadline = time.monotonic() + 20
+    while (await rehearsal.report())["tasks"] != [[2, "HEALTHY"], [2, "HEALTHY"]]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        assert (await browser.get(f"{rehearsal.vars['url']}/api/health")).json()["revision"] == 2
+
+
 async def test_a_command_the_world_cannot_obey_is_an_error_with_its_reason(rehearsal: Rehearsal) -> None:
     with pytest.raises(WorldError, match="there is no release of kind 'splendid'"):
         await rehearsal.deploy("splendid")

@@ -108,11 +108,19 @@ class Alarms:
     @staticmethod
     def _move(alarm: dict[str, Any], state: str, reason: str, now: float) -> None:
         at = datetime.fromtimestamp(now, UTC)
-        alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": at, "StateTransitionedTimestamp": at}
+        alarm |= {
+            "StateValue": state,
+            "StateReason": reason,
+            "StateUpdatedTimestamp": at,
+            "StateTransitionedTimestamp": at,
+        }
 
     def _judge(self, alarm: Mapping[str, Any], now: float) -> tuple[str, str]:
         period = _period(alarm)
-        count, needed = int(alarm["EvaluationPeriods"]), int(alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"])
+        count, needed = (
+            int(alarm["EvaluationPeriods"]),
+            int(alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]),
+        )
         last = int((now - PUBLISHED_AFTER_S) // period) * period - period
         starts = [last - period * index for index in range(count)]
         points = self._points(alarm, starts[-1], last + period)
@@ -122,7 +130,9 @@ class Alarms:
         known = [verdict for verdict in judged if verdict is not None]
         shown = ", ".join(f"{points[at]:g}" for at in starts if at in points)
         if not known:
-            return (str(alarm["StateValue"]), "") if alarm["TreatMissingData"] == "ignore" else (NO_DATA, "No datapoints")
+            return (
+                (str(alarm["StateValue"]), "") if alarm["TreatMissingData"] == "ignore" else (NO_DATA, "No datapoints")
+            )
         crossed = f"{sum(known)} out of the last {count} datapoints [{shown}] crossed the threshold ({limit:g})"
         return (ALARM if sum(known) >= needed else OK), f"Threshold Crossed: {crossed}"
 

@@ -130,7 +130,14 @@ class EcsSimulation:
     # -- what the world does -----------------------------------------------------------------------------------------
 
     def create_service(
-        self, cluster: str, service: str, task_definition_arn: str, desired: int, target_group_arn: str, container: str, port: int
+        self,
+        cluster: str,
+        service: str,
+        task_definition_arn: str,
+        desired: int,
+        target_group_arn: str,
+        container: str,
+        port: int,
     ) -> None:
         """A service that has been running for a day."""
         with self.lock:
@@ -190,7 +197,13 @@ class EcsSimulation:
         number = f"{9_000_000_000 + self._number:019d}"
         arn = f"{self.place}:service-deployment/{service.cluster}/{service.name}/{number[-12:]}"
         made = Deployment(
-            f"ecs-svc/{number}", arn, task_definition_arn, self._digest_of(task_definition_arn), at, at, rolls_back=rolls_back
+            f"ecs-svc/{number}",
+            arn,
+            task_definition_arn,
+            self._digest_of(task_definition_arn),
+            at,
+            at,
+            rolls_back=rolls_back,
         )
         made.reason = f"ECS deployment {made.id} in progress."
         for older in service.deployments:
@@ -237,7 +250,10 @@ class EcsSimulation:
         task.health = "UNHEALTHY"
         if ill_s < 30:
             return
-        service.say(now, f"(port {service.port}) is unhealthy in target-group {_name(service.target_group_arn)} due to (reason Health checks failed)")
+        service.say(
+            now,
+            f"(port {service.port}) is unhealthy in target-group {_name(service.target_group_arn)} due to (reason Health checks failed)",
+        )
         task.stop_code = "ServiceSchedulerInitiated"
         task.stopped_reason = f"Task failed ELB health checks in (target-group {service.target_group_arn})"
         task.stopping_at = now + timedelta(seconds=DRAIN_S)
@@ -327,5 +343,3 @@ def _view(task: Task) -> TaskView:
 
 def _name(arn: str) -> str:
     return arn.rpartition("/")[2]
-
-

@@ -135,7 +135,11 @@ class EcsAnswers:
             "createdAt": service.created_at,
             "enableExecuteCommand": True,
             "loadBalancers": [
-                {"targetGroupArn": service.target_group_arn, "containerName": service.container, "containerPort": service.port}
+                {
+                    "targetGroupArn": service.target_group_arn,
+                    "containerName": service.container,
+                    "containerPort": service.port,
+                }
             ],
         }
 

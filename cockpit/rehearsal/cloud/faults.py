@@ -31,7 +31,13 @@ class AwsFault:
     caller: str = "*"
 
     def matches(self, call: Call) -> bool:
-        who = "app" if call.caller.startswith(APPLICATION) else "operator" if call.caller.startswith(OPERATOR) else "cockpit"
+        who = (
+            "app"
+            if call.caller.startswith(APPLICATION)
+            else "operator"
+            if call.caller.startswith(OPERATOR)
+            else "cockpit"
+        )
         wanted = ((self.service, call.service), (self.operation, call.operation), (self.caller, who))
         return all(rule in ("*", seen) for rule, seen in wanted)
 
@@ -67,13 +73,17 @@ def _error(kind: str, call: Call) -> AwsError:
     if kind == "deny":
         who = f"arn:aws:sts::123456789012:assumed-role/caller/{call.caller[-4:]}"
         service = "cloudwatch" if call.service == "monitoring" else call.service
-        message = f"User: {who} is not authorized to perform: {service}:{call.operation}: no identity-based policy allows it"
+        message = (
+            f"User: {who} is not authorized to perform: {service}:{call.operation}: no identity-based policy allows it"
+        )
         return AwsError("AccessDeniedException" if json else "AccessDenied", message, 400 if json else 403)
     if kind == "slow_down":
         return AwsError("SlowDown", "Please reduce your request rate.", 503)
     if kind == "expired":
         code = "ExpiredTokenException" if json else "ExpiredToken"
-        return AwsError(code, "The security token included in the request is expired", 400 if json or call.service == "s3" else 403)
+        return AwsError(
+            code, "The security token included in the request is expired", 400 if json or call.service == "s3" else 403
+        )
     if call.service == "s3":
         return AwsError("SlowDown", "Please reduce your request rate.", 503)
     return AwsError("ThrottlingException" if json else "Throttling", "Rate exceeded", 400)

@@ -79,7 +79,9 @@ class _Maker:
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{self.aws.region}{zone}")["Subnet"]["SubnetId"]
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=f"{self.aws.region}{zone}")[
+                "Subnet"
+            ]["SubnetId"]
             for number, zone in ((1, "a"), (2, "b"))
         ]
         self.vpc = vpc
@@ -130,7 +132,9 @@ class _Maker:
 
     def secrets(self) -> None:
         client = self.client("secretsmanager")
-        self.secret_arns = {name: client.create_secret(Name=name, SecretString=text)["ARN"] for name, text in SECRETS.items()}
+        self.secret_arns = {
+            name: client.create_secret(Name=name, SecretString=text)["ARN"] for name, text in SECRETS.items()
+        }
 
     def task_definition(self, site_url: str) -> str:
         ecs = self.client("ecs")
@@ -157,7 +161,10 @@ class _Maker:
             "environment": [{"name": key, "value": value} for key, value in plain.items()],
             "secrets": [{"name": key, "valueFrom": self.secret_arns[name]} for key, name in held.items()],
             "healthCheck": {"command": ["CMD-SHELL", "curl -f http://localhost:3000/api/health || exit 1"]},
-            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": LOG_GROUP, "awslogs-region": self.aws.region}},
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {"awslogs-group": LOG_GROUP, "awslogs-region": self.aws.region},
+            },
         }
         made = ecs.register_task_definition(
             family=SERVICE,
@@ -227,11 +234,21 @@ class _Maker:
             return {"Id": id_, "MetricStat": {"Metric": held, "Period": 60, "Stat": "Sum"}, "ReturnData": False}
 
         rate = {"Id": "rate", "Expression": "100 * (FILL(target, 0) + FILL(elb, 0)) / total", "ReturnData": True}
-        queries = [stat("target", "HTTPCode_Target_5XX_Count"), stat("elb", "HTTPCode_ELB_5XX_Count"), stat("total", "RequestCount"), rate]
+        queries = [
+            stat("target", "HTTPCode_Target_5XX_Count"),
+            stat("elb", "HTTPCode_ELB_5XX_Count"),
+            stat("total", "RequestCount"),
+            rate,
+        ]
         common = {"AlarmActions": [topic], "TreatMissingData": "missing"}
         above = {"ComparisonOperator": "GreaterThanThreshold", **common}
         cloudwatch.put_metric_alarm(
-            AlarmName=f"{NAME}-error-rate", Metrics=queries, EvaluationPeriods=5, DatapointsToAlarm=5, Threshold=5.0, **above
+            AlarmName=f"{NAME}-error-rate",
+            Metrics=queries,
+            EvaluationPeriods=5,
+            DatapointsToAlarm=5,
+            Threshold=5.0,
+            **above,
         )
         cloudwatch.put_metric_alarm(
             AlarmName=f"{NAME}-response-time",

@@ -64,7 +64,9 @@ def _commands(query: str) -> list[str]:
         elif letter == "|":
             parts.append(query[start:at])
             start = at + 1
-    return [part for part in (" ".join(p.split()) if "/" not in p else p.strip() for p in [*parts, query[start:]]) if part]
+    return [
+        part for part in (" ".join(p.split()) if "/" not in p else p.strip() for p in [*parts, query[start:]]) if part
+    ]
 
 
 class _Parser:

@@ -64,7 +64,11 @@ class LogStore:
         self.metric_filters: list[MetricFilter] = []
 
     def put(self, group: str, stream: str, at: datetime, message: str) -> None:
-        fields: dict[str, Any] = {"@message": message, "@timestamp": f"{at:%Y-%m-%d %H:%M:%S.000}", "@logStream": stream}
+        fields: dict[str, Any] = {
+            "@message": message,
+            "@timestamp": f"{at:%Y-%m-%d %H:%M:%S.000}",
+            "@logStream": stream,
+        }
         if message.startswith("{"):
             try:
                 fields = json.loads(message) | fields
@@ -125,7 +129,10 @@ class LogAnswers:
             "recordsScanned": float(len(events)),
             "bytesScanned": float(sum(len(e.message) for e in events)),
         }
-        results = [[{"field": key, "value": value} for key, value in row.items()] for row in rows[: int(params.get("limit", 1000))]]
+        results = [
+            [{"field": key, "value": value} for key, value in row.items()]
+            for row in rows[: int(params.get("limit", 1000))]
+        ]
         if len(self._queries) > 200:
             self._queries.pop(next(iter(self._queries)))
         self._queries[query_id] = {"status": "Running", "results": results, "statistics": statistics}

@@ -27,7 +27,13 @@ class MetricStore:
         self._lock = threading.Lock()
 
     def put(
-        self, namespace: str, metric: str, dimensions: Mapping[str, str], at: datetime, values: Sequence[float], unit: str = ""
+        self,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, str],
+        at: datetime,
+        values: Sequence[float],
+        unit: str = "",
     ) -> None:
         """Add values of one moment. Old minutes are forgotten."""
         key = (namespace, metric, frozenset(dimensions.items()))
@@ -40,7 +46,14 @@ class MetricStore:
                 self._minutes[key] = {m: held for m, held in minutes.items() if m >= oldest}
 
     def statistics(
-        self, namespace: str, metric: str, dimensions: Iterable[tuple[str, str]], stat: str, period_s: int, start: float, end: float
+        self,
+        namespace: str,
+        metric: str,
+        dimensions: Iterable[tuple[str, str]],
+        stat: str,
+        period_s: int,
+        start: float,
+        end: float,
     ) -> dict[int, float]:
         """Period start (epoch) -> value, for published periods in [start, end) that have values."""
         key = (namespace, metric, frozenset(dimensions))
@@ -143,7 +156,9 @@ class MetricAnswers:
         dimensions, period = _dimensions(params).items(), int(params["Period"])
         points: dict[int, dict[str, Any]] = {}
         for stat in params.get("Statistics", []):
-            found = self._store.statistics(params["Namespace"], params["MetricName"], dimensions, stat, period, start, end)
+            found = self._store.statistics(
+                params["Namespace"], params["MetricName"], dimensions, stat, period, start, end
+            )
             for at, value in found.items():
                 points.setdefault(at, {"Timestamp": datetime.fromtimestamp(at, UTC)})[stat] = value
         return {"Label": params["MetricName"], "Datapoints": list(points.values())}
@@ -154,7 +169,10 @@ class MetricAnswers:
         for namespace, name, dimensions in self._store.names():
             if params.get("Namespace") not in (None, namespace) or params.get("MetricName") not in (None, name):
                 continue
-            if any((key, value) not in dimensions and not (value is None and key in dict(dimensions)) for key, value in wanted):
+            if any(
+                (key, value) not in dimensions and not (value is None and key in dict(dimensions))
+                for key, value in wanted
+            ):
                 continue
             pairs = [{"Name": key, "Value": value} for key, value in sorted(dimensions)]
             metrics.append({"Namespace": namespace, "MetricName": name, "Dimensions": pairs})
@@ -167,5 +185,3 @@ def _dimensions(holder: Mapping[str, Any]) -> dict[str, str]:
 
 def _epoch(value: Any) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
-
-

@@ -21,9 +21,26 @@ _XML_NAMESPACES = {
 }
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(\w+)")
-_S3_BUCKET = {"GET": "ListObjects", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket", "POST": "DeleteObjects"}
-_S3_OBJECT = {"GET": "GetObject", "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject", "POST": "CreateMultipartUpload"}
-_S3_UPLOAD = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload", "DELETE": "AbortMultipartUpload", "GET": "ListParts"}
+_S3_BUCKET = {
+    "GET": "ListObjects",
+    "HEAD": "HeadBucket",
+    "PUT": "CreateBucket",
+    "DELETE": "DeleteBucket",
+    "POST": "DeleteObjects",
+}
+_S3_OBJECT = {
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "PUT": "PutObject",
+    "DELETE": "DeleteObject",
+    "POST": "CreateMultipartUpload",
+}
+_S3_UPLOAD = {
+    "PUT": "UploadPart",
+    "POST": "CompleteMultipartUpload",
+    "DELETE": "AbortMultipartUpload",
+    "GET": "ListParts",
+}
 _S3_VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}
 _S3_SUBRESOURCES = {
     "versioning": "BucketVersioning",

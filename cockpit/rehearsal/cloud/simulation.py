@@ -65,7 +65,9 @@ class SimulatedAws:
         self._server = make_server("127.0.0.1", 0, gateway, threaded=True, request_handler=Quiet)
         self._server.daemon_threads = True
         logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="aws").start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="aws"
+        ).start()
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
@@ -104,7 +106,11 @@ class SimulatedAws:
         }
 
     def _handlers(self) -> dict[tuple[str, str], Handler]:
-        metrics, logs, ecs = MetricAnswers(self.metrics), LogAnswers(self.logs, self._group_exists), EcsAnswers(self.ecs)
+        metrics, logs, ecs = (
+            MetricAnswers(self.metrics),
+            LogAnswers(self.logs, self._group_exists),
+            EcsAnswers(self.ecs),
+        )
         alarms = self.alarms
         return {
             ("monitoring", "PutMetricData"): metrics.put_metric_data,

@@ -33,10 +33,21 @@ class Targets:
 
 def _health(task: Task) -> dict[str, str]:
     if task.stopping_at is not None:
-        return {"State": "draining", "Reason": "Target.DeregistrationInProgress", "Description": "Target deregistration is in progress"}
+        return {
+            "State": "draining",
+            "Reason": "Target.DeregistrationInProgress",
+            "Description": "Target deregistration is in progress",
+        }
     if task.health == "HEALTHY":
         return {"State": "healthy"}
     if task.health == "UNHEALTHY":
-        failed = {"Reason": "Target.ResponseCodeMismatch", "Description": "Health checks failed with these codes: [500]"}
+        failed = {
+            "Reason": "Target.ResponseCodeMismatch",
+            "Description": "Health checks failed with these codes: [500]",
+        }
         return {"State": "unhealthy"} | failed
-    return {"State": "initial", "Reason": "Elb.RegistrationInProgress", "Description": "Target registration is in progress"}
+    return {
+        "State": "initial",
+        "Reason": "Elb.RegistrationInProgress",
+        "Description": "Target registration is in progress",
+    }

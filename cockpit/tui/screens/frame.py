@@ -20,6 +20,8 @@ class FrameScreen(Screen[None]):
     """A screen that is painted, all of it, from the newest Situation."""
 
     screen_id = ""
+    is_page = False
+    """Opened over a list; esc goes back."""
 
     @property
     def cockpit(self) -> CockpitApp:
@@ -27,10 +29,10 @@ class FrameScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         cockpit = self.cockpit
-        yield ContextRow(cockpit.watch, cockpit.label)
-        yield VerdictBanner(cockpit.watch)
+        yield ContextRow(cockpit.cutover, cockpit.label)
+        yield VerdictBanner(cockpit.cutover)
         yield from self.body()
-        yield Footer(footer(rehearsal=cockpit.drill is not None), self.screen_id)
+        yield Footer(footer(rehearsal=cockpit.drill is not None, page=self.is_page), self.screen_id)
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""

@@ -16,7 +16,6 @@ from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 TALL = 32
-WIDE = 150
 
 
 class ListScreen(FrameScreen):
@@ -38,17 +37,16 @@ class ListScreen(FrameScreen):
         """What to say of the selected row, below the list."""
         return Text(row.search)
 
-    def beside(self) -> Text | None:
-        """What to show beside the list where the terminal is wide; None for nothing."""
+    def below(self) -> tuple[Text, Text] | None:
+        """What to show below the list, left and right, where the terminal is tall; None for nothing."""
         return None
 
     def body(self) -> Iterable[Widget]:
         yield Static("", id="titles", markup=False)
         grid = Grid(self.columns, id="grid")
         grid.empty = self.empty
-        side = Static("", id="side", markup=False)
-        side.display = False
-        yield Horizontal(grid, side, id="list")
+        yield grid
+        yield Horizontal(Static("", id="left", markup=False), Static("", id="right", markup=False), id="below")
         search = Input(placeholder="filter: part of a name or state; enter keeps it, esc clears it", id="filter")
         search.display = False
         yield search
@@ -68,11 +66,15 @@ class ListScreen(FrameScreen):
         shown = [row for row in self.rows() if self._shown(row)]
         self.grid.show(_without_empty_headings(shown))
         self._about()
-        side = self.query_one("#side", Static)
-        beside = self.beside() if self.size.width >= WIDE else None
-        side.display = beside is not None
-        if beside is not None:
-            side.update(beside)
+        below = self.below() if self.size.height >= TALL else None
+        self.set_class(below is not None, "-tall")
+        if below is not None:
+            if self.grid.styles.max_height is None or self.grid.styles.max_height.value != len(shown):
+                self.grid.styles.max_height = len(shown)
+            for name, text in zip(("#left", "#right"), below, strict=True):
+                self.query_one(name, Static).update(text)
+        elif self.grid.styles.max_height is not None:
+            self.grid.styles.max_height = None
 
     def _shown(self, row: Row) -> bool:
         if row.heading is not None and not row.selectable:
@@ -94,11 +96,11 @@ class ListScreen(FrameScreen):
     def _about(self) -> None:
         about = self.query_one("#about", Static)
         tall = self.size.height >= TALL
-        about.styles.height = 4 if tall else 1
+        about.set_class(tall, "-tall")
         row = self.grid.selected
         text = self.about(row) if row is not None else Text("")
         if not tall:
-            text = Text(" ".join(text.plain.split()), style=palette.TEXT, no_wrap=True)
+            text = Text(text.plain.partition("\n")[0], style=palette.TEXT, no_wrap=True)
             text.truncate(self.size.width - 1, overflow="ellipsis")
         about.update(text)
 
@@ -170,10 +172,10 @@ class CutoverScreen(ListScreen):
     columns = rows.CUTOVER
 
     def rows(self) -> list[Row]:
-        return rows.cutover(self.cockpit.watch.situation, self.cockpit.watch.series)
+        return rows.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series)
 
     def about(self, row: Row) -> Text:
-        status = next((c for c in self.cockpit.watch.situation.criteria if c.id == row.key), None)
+        status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
         if status is None:
             return Text("")
         text = Text(f" {status.because.line}", style=palette.TEXT)
@@ -181,9 +183,12 @@ class CutoverScreen(ListScreen):
             text.append(f"\n {line}", style=palette.QUIET)
         return text
 
-    def beside(self) -> Text:
-        """Path to GO, root causes, blind spots."""
-        situation = self.cockpit.watch.situation
+    def below(self) -> tuple[Text, Text]:
+        """Path to GO; blind spots and what causes them."""
+        return self._path(), self._blind_spots()
+
+    def _path(self) -> Text:
+        situation = self.cockpit.cutover.situation
         text = Text()
         text.append("PATH TO GO\n", style=f"bold {palette.TEXT}")
         for step in situation.path_to_go[:14]:
@@ -194,7 +199,11 @@ class CutoverScreen(ListScreen):
             text.append(f"  and {len(situation.path_to_go) - 14} more\n", style=palette.QUIET)
         if not situation.path_to_go:
             text.append("nothing is missing\n", style=palette.GO)
-        text.append("\nBLIND SPOTS\n", style=f"bold {palette.TEXT}")
+        return text
+
+    def _blind_spots(self) -> Text:
+        situation = self.cockpit.cutover.situation
+        text = Text().append("BLIND SPOTS\n", style=f"bold {palette.TEXT}")
         sight = situation.sight
         text.append(f"{sight.visible} of {sight.enforced} enforced criteria can be seen", style=palette.TEXT)
         if sight.oldest is not None:
@@ -215,10 +224,12 @@ class ChecklistScreen(ListScreen):
         self.folded: set[str] = set()
 
     def rows(self) -> list[Row]:
-        return rows.checklist(self.cockpit.watch.situation, set() if self.wanted or self.only_failing else self.folded)
+        return rows.checklist(
+            self.cockpit.cutover.situation, set() if self.wanted or self.only_failing else self.folded
+        )
 
     def about(self, row: Row) -> Text:
-        for section in self.cockpit.watch.situation.sections:
+        for section in self.cockpit.cutover.situation.sections:
             if row.key == f"section:{section.title}":
                 return Text(
                     f" {section.done} of {len(section.items)} done; enter folds and unfolds", style=palette.QUIET
@@ -246,10 +257,10 @@ class ProbesScreen(ListScreen):
     columns = rows.PROBES
 
     def rows(self) -> list[Row]:
-        return rows.probes(self.cockpit.watch.situation)
+        return rows.probes(self.cockpit.cutover.situation)
 
     def about(self, row: Row) -> Text:
-        status = next((p for p in self.cockpit.watch.situation.probes if p.name == row.key), None)
+        status = next((p for p in self.cockpit.cutover.situation.probes if p.name == row.key), None)
         if status is None:
             return Text("")
         text = Text(f" {status.title + ': ' if status.title else ''}{status.query}", style=palette.TEXT)
@@ -264,10 +275,10 @@ class TimelineScreen(ListScreen):
     empty = "nothing has changed yet"
 
     def rows(self) -> list[Row]:
-        situation = self.cockpit.watch.situation
+        situation = self.cockpit.cutover.situation
         titles = {c.id: c.title for c in situation.criteria}
         titles |= {item.id: item.title for section in situation.sections for item in section.items}
-        return rows.timeline(self.cockpit.watch.changes(), titles)
+        return rows.timeline(self.cockpit.cutover.changes(), titles)
 
     def about(self, row: Row) -> Text:
         return Text(f" {row.cell('because').plain}", style=palette.TEXT)
@@ -277,4 +288,4 @@ class TimelineScreen(ListScreen):
         row = self.grid.selected
         if row is None or not row.key.startswith("change:"):
             return ""
-        return self.cockpit.watch.changes()[int(row.key.partition(":")[2])].subject
+        return self.cockpit.cutover.changes()[int(row.key.partition(":")[2])].subject

@@ -19,6 +19,8 @@ from cockpit.tui.widgets.grid import Column, Grid, Row
 class Page(FrameScreen):
     """Text that scrolls."""
 
+    is_page = True
+
     def body(self) -> Iterable[Widget]:
         with_text = VerticalScroll(Static("", id="text", markup=False), id="page")
         yield with_text
@@ -46,7 +48,7 @@ class EvidenceScreen(Page):
         self.about = subject
 
     def text(self) -> Text:
-        return evidence(self.cockpit.watch, self.about, self.size.width - 2, self.size.height - 5)
+        return evidence(self.cockpit.cutover, self.about, self.size.width - 2, self.size.height - 5)
 
     def subject(self) -> str:
         return self.about

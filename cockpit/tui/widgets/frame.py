@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import datetime, timedelta
 
 from rich.text import Text
@@ -33,11 +34,11 @@ class ContextRow(Widget):
 
     def __init__(self, watch: Watching, label: str) -> None:
         super().__init__()
-        self.watch = watch
+        self.cutover = watch
         self.label = label
 
     def render(self) -> Text:
-        return context_line(self.watch, self.label, self.size.width)
+        return context_line(self.cutover, self.label, self.size.width)
 
 
 def context_line(watch: Watching, label: str, width: int) -> Text:
@@ -84,14 +85,14 @@ class VerdictBanner(Widget):
 
     def __init__(self, watch: Watching) -> None:
         super().__init__()
-        self.watch = watch
+        self.cutover = watch
         self.degraded = ""
 
     def render(self) -> Text:
-        age = (self.watch.clock.now() - self.watch.situation.now) / max(self.watch.clock.speed, 1e-9)
-        notice = self.degraded or self.watch.notice
+        age = (self.cutover.clock.now() - self.cutover.situation.now) / max(self.cutover.clock.speed, 1e-9)
+        notice = self.degraded or self.cutover.notice
         return banner_lines(
-            self.watch.situation, age, notice, self.size.width, paused=self.watch.paused or bool(self.degraded)
+            self.cutover.situation, age, notice, self.size.width, paused=self.cutover.paused or bool(self.degraded)
         )
 
 
@@ -114,6 +115,8 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
     reasons = list(verdict.reasons)
     if notice:
         lines.append(Text(f" ▲ {notice}", style=f"bold {palette.BAD if paused else palette.HOLD}", no_wrap=True))
+    if len(reasons) == 1 and len(lines) == 1:
+        return Text("\n").join([first, *_wrapped(reasons[0], width)])
     while len(lines) < 3:
         reason = reasons.pop(0) if reasons else ""
         more = f"  (+{len(reasons)} more)" if len(lines) == 2 and reasons else ""
@@ -124,6 +127,15 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)
+
+
+def _wrapped(reason: str, width: int) -> list[Text]:
+    """The only reason, over two lines."""
+    parts = textwrap.wrap(reason, max(10, width - 4)) or [""]
+    lines = [Text(f"   {part}", style=palette.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
+    if len(parts) > 2:
+        lines[1].append(" …")
+    return lines
 
 
 def _sight(situation: Situation) -> str:

@@ -31,6 +31,8 @@ class Column:
     rank: int = 0
     least: int = 18
     """Cells a flexible column must keep."""
+    weight: int = 1
+    """A flexible column's share of what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,15 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         kept.remove(droppable)
     flexible = [c for c in kept if not c.width]
     free = max(0, width - sum(c.width for c in kept) - GAP * (len(kept) - 1))
-    shares = {c.key: free // len(flexible) for c in flexible} if flexible else {}
+    weights = sum(c.weight for c in flexible)
+    shares = {c.key: free * c.weight // weights for c in flexible}
     return [(c, c.width or shares[c.key]) for c in kept]
 
 
 class Grid(ScrollView, can_focus=True):
     """Rows with a cursor. Post-only: it says what was chosen, and decides nothing."""
 
-    DEFAULT_CSS = "Grid { height: 1fr; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = "Grid { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }"
 
     @dataclass
     class Moved(Message):
@@ -99,11 +102,11 @@ class Grid(ScrollView, can_focus=True):
         before, self.rows = self.rows, list(rows)
         if [row.key for row in before] != [row.key for row in self.rows]:
             self._keep_cursor(before)
-            self.virtual_size = Size(self.size.width, len(self.rows))
+            self.virtual_size = Size(0, len(self.rows))
             self._strips = {key: held for key, held in self._strips.items() if any(r.key == key for r in self.rows)}
             self.refresh()
             return
-        top, width = self.scroll_offset.y, self.size.width
+        top, width = round(self.scroll_offset.y), self.size.width
         dirty = [
             Region(0, index - top, width, 1)
             for index, (old, new) in enumerate(zip(before, self.rows, strict=True))
@@ -188,7 +191,7 @@ class Grid(ScrollView, can_focus=True):
     # -- painting ----------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.rows))
+        self.virtual_size = Size(0, len(self.rows))
         self._layout = fit(self.columns, self.scrollable_content_region.width or self.size.width)
         self._strips.clear()
         self._scroll_to_cursor()

@@ -1,0 +1,55 @@
+"""`make pictures`: the screens of a real rehearsal, exported by the app: `python -m cockpit.commands.pictures FOLDER`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from cockpit.commands.plans import load
+from cockpit.commands.rehearse import Show, performing, shipped
+from cockpit.decide.situation import Situation, State
+from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.scenario import load_scenario
+from cockpit.tui.app import CockpitApp
+
+SPEED = 60.0
+SIZE = (120, 34)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    folder.mkdir(exist_ok=True)
+    asyncio.run(_pictures(folder))
+
+
+async def _pictures(folder: Path) -> None:
+    async with Rehearsal() as world:
+        world.apply(os.environ)
+        scenario = load_scenario("bad-release")
+        plan = load(shipped(scenario.plan), overrides=world.vars)
+        async with performing(scenario, world, plan, SPEED) as show:
+            await _photograph(show, folder)
+
+
+async def _photograph(show: Show, folder: Path) -> None:
+    """The bad release while its trigger is pending, its evidence, and the checklist."""
+    app = CockpitApp(show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        while not _pending(show.watch.situation):
+            await pilot.pause(0.1)
+        (folder / "cutover.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")
+        await pilot.press("2")
+        (folder / "checklist.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")
+
+
+def _pending(situation: Situation) -> bool:
+    """The trigger is pending, with a few minutes of breach behind it."""
+    status = situation.criterion("errors.high")
+    progress = status.because.progress
+    return status.state is State.PENDING and progress is not None and progress.ratio > 0.5
+
+
+if __name__ == "__main__":
+    main()

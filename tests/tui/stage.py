@@ -1,0 +1,187 @@
+"""A cutover whose readings come from the test: the real board and the real decide(), a clock that is set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from cockpit.decide.condition import compile_condition
+from cockpit.decide.record import PhaseBegan, Record
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import (
+    Ask,
+    Criterion,
+    Gate,
+    Item,
+    Kind,
+    Person,
+    Phase,
+    Plan,
+    Poll,
+    Position,
+    ProbeSpec,
+    Section,
+    Severity,
+    Target,
+)
+from probes.base import Field
+from probes.reading import Evidence, Reading, Reason, Unknown, Value
+
+START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+HERE = Position("plan.yaml", 12, 5)
+FIELDS = (
+    Field("rate", float, "share of requests that failed", 0.01, "ratio", 0, 1),
+    Field("running", int, "tasks running", 2, "count", 0),
+    Field("ok", bool, "the page answers", example=True),
+)
+EVIDENCE = Evidence(
+    "ecs describe-services --cluster c --services s",
+    "r-1",
+    "https://console.example/ecs",
+    ("[/aws/ecs/prod] one line",),
+)
+
+
+class HandClock:
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, duration: timedelta) -> None:
+        self.at += duration
+
+
+class NoSource:
+    """Readings come by hand."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.paused = False
+        self.slowed: Mapping[str, float] = {}
+
+    async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
+        return
+        yield
+
+    def probe_now(self, probe: str = "") -> None:
+        self.asked.append(probe)
+
+    def toggle_pause(self) -> None:
+        self.paused = not self.paused
+
+    async def close(self) -> None: ...
+
+
+def criterion(id_: str, title: str, kind: Kind, condition: str, **more: object) -> Criterion:
+    settings: dict[str, object] = {"gap_tolerance": timedelta(seconds=30), "stale_after": timedelta(seconds=45)}
+    return Criterion(id_, title, kind, compile_condition(condition), HERE, **(settings | more))  # type: ignore[arg-type]
+
+
+def plan(criteria: int = 4, environment: str = "production") -> Plan:
+    spec = {"interval": timedelta(seconds=15), "timeout": timedelta(seconds=5), "position": HERE, "fields": FIELDS}
+    names = ("errors", "service", "site", *(f"p{n}" for n in range(criteria // 20)))
+    probes = {name: ProbeSpec(name=name, uses="http.health", params={}, **spec) for name in names}  # type: ignore[arg-type]
+    success = [
+        criterion(
+            "site.up",
+            "Application accessible via internal ALB",
+            Kind.SUCCESS,
+            "site.ok",
+            hold_for=timedelta(minutes=5),
+            min_samples=3,
+        ),
+        criterion(
+            "tasks.healthy", "ECS tasks start and remain healthy (2/2 running)", Kind.SUCCESS, "service.running == 2"
+        ),
+    ]
+    triggers = [
+        criterion(
+            "errors.high",
+            "500 error rate above 5 % for 5 minutes",
+            Kind.TRIGGER,
+            "errors.rate > 0.05",
+            hold_for=timedelta(seconds=30),
+        ),
+        criterion("tasks.gone", "No task is running", Kind.TRIGGER, "service.running < 1", severity=Severity.MAJOR),
+    ]
+    for n in range(criteria - 4):
+        source = names[n % len(names)]
+        success.append(criterion(f"c{n}", f"Criterion number {n}", Kind.SUCCESS, f"{source}.running >= {n % 3}"))
+    people = (Person("ada", "Ada", ("on_call",)), Person("bob", "Bob", ("backup",)))
+    items = (
+        Item(
+            "i.rds", "RDS PostgreSQL instance provisioned", HERE, compile_condition("service.running == 2"), killer=True
+        ),
+        Item("i.vpn", "Tailscale VPN access tested", HERE, None, Ask("Which address answered?", ("on_call",))),
+        Item("i.odd", "A title with [/aws/x] and [bold] in it", HERE, compile_condition("site.ok"), blocking=False),
+    )
+    return Plan(
+        name="stage",
+        title="Stage",
+        environment=environment,
+        path="plan.yaml",
+        digest="f" * 64,
+        target=Target("123456789012", "us-east-1"),
+        people=people,
+        probes=probes,
+        checklist=(
+            Section("Infrastructure", Phase.PRE_DEPLOY, items),
+            Section(
+                "Afterwards",
+                Phase.POST_DEPLOY,
+                (Item("i.smoke", "Smoke tests passed", HERE, None, Ask("What did you see?", ("on_call",))),),
+            ),
+        ),
+        gates=(Gate("go", "Go / no-go", "deploy", Poll(("on_call", "backup"), 2), HERE),),
+        success_criteria=tuple(success),
+        rollback_triggers=tuple(triggers),
+    )
+
+
+class Stage(Watch):
+    """A watch that is told what the probes saw."""
+
+    def __init__(self, of: Plan | None = None) -> None:
+        self.hand = HandClock()
+        super().__init__(of or plan(), NoSource(), self.hand, Record())
+        self.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
+        self.arn = "arn:aws:sts::123456789012:assumed-role/on-call/ada"
+        self.account = "123456789012"
+        self.tick()
+
+    def saw(self, seconds: float = 15, *, blind: Mapping[str, Unknown] | None = None, **values: Value) -> None:
+        """Time passes, every probe says `values`, and the cockpit decides. Probes in `blind` see nothing."""
+        self.hand.at += timedelta(seconds=seconds)
+        now = self.hand.at
+        for name in self.plan.probes:
+            why = (blind or {}).get(name)
+            known = {} if why else {"rate": 0.01, "running": 2, "ok": True} | values
+            unknown = {f.name: why for f in FIELDS} if why else {}
+            self.board.add(name, Reading(now, now, known, unknown, EVIDENCE, latency_s=0.012))
+        self.tick()
+
+    def calm(self, minutes: float = 2) -> Stage:
+        for _ in range(int(minutes * 4)):
+            self.saw()
+        return self
+
+    def burning(self) -> Stage:
+        """A latched ROLLBACK."""
+        self.calm(1)
+        for _ in range(5):
+            self.saw(rate=0.12)
+        return self
+
+    def blinded(self) -> Stage:
+        self.calm(1)
+        why = Unknown(
+            Reason.ACCESS_DENIED,
+            "User [arn:aws:iam::1:user/x] is not authorized: error [/aws/ecs/prod]",
+            "allow ecs:DescribeServices, then press r",
+        )
+        self.saw(blind={"errors": why, "service": why})
+        return self
