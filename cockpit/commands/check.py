@@ -13,10 +13,10 @@ from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
-from probes.periods import parse_duration
 from cockpit.plan.model import Plan
 from cockpit.report.as_json import situation_json
 from cockpit.report.text import situation_text
+from probes.periods import parse_duration
 
 
 def main(plan: str, profile: str, region: str, variables: Sequence[str], phase: str, duration: str, form: str) -> int:

@@ -1,7 +1,8 @@
 """Keeps the rehearsal's time no faster than the machine can follow.
 
-The clock only goes on while it is driven from the cockpit's own loop, so a stall of the cockpit stalls the world too. When a read takes
-longer than its share of the cutover's time, the clock slows down for everyone, and says so, instead of letting probes look late.
+The clock only goes on while it is driven from the cockpit's own loop, so a stall of the cockpit stalls the world too. When a
+read takes longer than its share of the cutover's time, the clock slows down for everyone, and says so, instead of letting
+probes look late.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Pace:
         """
         waited = self.waiting_s()
         affordable = PATIENCE / waited if waited > 0 else self.asked
-        return max(1.0 if self.asked >= 1.0 else self.asked, min(self.asked, affordable))
+        return max(min(1.0, self.asked), min(self.asked, affordable))
 
     def notice(self) -> str:
         """What the screen says while the world lags; empty while it keeps up."""

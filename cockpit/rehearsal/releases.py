@@ -28,9 +28,9 @@ _COPIED = ("networkMode", "cpu", "memory", "taskRoleArn", "executionRoleArn", "r
 
 def operator_client(service: str, endpoint: str) -> Any:
     """A boto3 client as whoever deploys has it: neither the application nor the cockpit."""
-    session = boto3.session.Session()  # type: ignore[no-untyped-call]
-    config = Config(connect_timeout=2, read_timeout=10, proxies={})  # type: ignore[no-untyped-call]
-    return session.client(  # type: ignore[no-untyped-call]
+    session = boto3.session.Session()
+    config = Config(connect_timeout=2, read_timeout=10, proxies={})
+    return session.client(
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",

@@ -36,8 +36,8 @@ def storage_key(file_type: str, filename: str, id_: str, at: datetime) -> str:
 
 def application_client(service: str, endpoint: str) -> Any:
     """A boto3 client as the task role would have it: nothing from the environment, short deadlines."""
-    session = boto3.session.Session()  # type: ignore[no-untyped-call]
-    config = Config(  # type: ignore[no-untyped-call]
+    session = boto3.session.Session()
+    config = Config(
         connect_timeout=2,
         read_timeout=5,
         retries={"total_max_attempts": 2, "mode": "standard"},
@@ -45,7 +45,7 @@ def application_client(service: str, endpoint: str) -> Any:
         s3={"addressing_style": "path"},
         proxies={},
     )
-    return session.client(  # type: ignore[no-untyped-call]
+    return session.client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,

@@ -252,7 +252,8 @@ class EcsSimulation:
             return
         service.say(
             now,
-            f"(port {service.port}) is unhealthy in target-group {_name(service.target_group_arn)} due to (reason Health checks failed)",
+            f"(port {service.port}) is unhealthy in target-group {_name(service.target_group_arn)} "
+            "due to (reason Health checks failed)",
         )
         task.stop_code = "ServiceSchedulerInitiated"
         task.stopped_reason = f"Task failed ELB health checks in (target-group {service.target_group_arn})"

@@ -188,7 +188,7 @@ class _Maker:
             EngineVersion="16.4",
             AllocatedStorage=100,
             MasterUsername="postgres",
-            MasterUserPassword="rehearsed-master",  # noqa: S106 - of a database that does not exist
+            MasterUserPassword="rehearsed-master",
             DBName="transparent_trust",
             DBSubnetGroupName=NAME,
             VpcSecurityGroupIds=[group],

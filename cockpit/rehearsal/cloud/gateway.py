@@ -51,13 +51,13 @@ class Gateway:
         """moto's answer; a page of HTML (what it cannot do) becomes an error any SDK understands."""
         seen: dict[str, Any] = {}
 
-        def hear(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        def hear(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
             seen["status"], seen["headers"] = status, headers
             return lambda _: None
 
         chunks = self._moto(environ, hear)
         body = b"".join(chunks)
-        kind = dict((k.lower(), v) for k, v in seen["headers"]).get("content-type", "")
+        kind = {k.lower(): v for k, v in seen["headers"]}.get("content-type", "")
         if int(str(seen["status"]).split()[0]) >= 500 and "html" in kind:
             log.warning("not simulated: %s %s", call.service, call.operation)
             wrong = AwsError("InvalidAction", f"{call.service} {call.operation} is not simulated")

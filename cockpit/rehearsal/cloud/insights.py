@@ -150,7 +150,7 @@ class _Parser:
         if kind == "word":
             return lambda record: record.get(text)
         literal = _literal(kind, text)
-        return lambda record: literal
+        return lambda _record: literal
 
     def _function(self, name: str) -> Getter:
         self.take()

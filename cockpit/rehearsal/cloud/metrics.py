@@ -33,7 +33,7 @@ class MetricStore:
         dimensions: Mapping[str, str],
         at: datetime,
         values: Sequence[float],
-        unit: str = "",
+        _unit: str = "",
     ) -> None:
         """Add values of one moment. Old minutes are forgotten."""
         key = (namespace, metric, frozenset(dimensions.items()))

@@ -1,0 +1,54 @@
+"""A full probe round of the complete plan against its slowest single probe, in the rehearsed world. Target: under 1.5."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+
+from cockpit.commands.rehearse import shipped
+from cockpit.engine.source import LiveSource
+from cockpit.plan.load import load_plan
+from cockpit.rehearsal.launch import Rehearsal
+from probes.clients import AwsOptions, Clients
+
+ROUNDS = 7
+
+
+async def measure() -> tuple[list[float], list[float]]:
+    """Wall seconds of whole rounds, and of the slowest probe read alone, in turn."""
+    rounds, slowest = [], []
+    async with Rehearsal() as world:
+        world.apply(os.environ)
+        world.clock.set_speed(1.0)
+        plan = load_plan(shipped("checklists/transparent-trust.yaml"), overrides=world.vars)
+        clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
+        source = LiveSource(plan, clients, world.clock)
+        for _ in range(2):
+            await asyncio.gather(*(loop.read() for loop in source.loops.values()))
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            await asyncio.gather(*(loop.read() for loop in source.loops.values()))
+            rounds.append(time.perf_counter() - began)
+            alone = []
+            for loop in source.loops.values():
+                began = time.perf_counter()
+                await loop.read()
+                alone.append(time.perf_counter() - began)
+            slowest.append(max(alone))
+        await source.close()
+    return rounds, slowest
+
+
+def main() -> None:
+    rounds, slowest = asyncio.run(measure())
+    ratios = [whole / single for whole, single in zip(rounds, slowest, strict=True)]
+    print(
+        f"full round median {statistics.median(rounds) * 1000:.0f} ms, slowest single probe {statistics.median(slowest) * 1000:.0f} ms, "
+        f"ratio {statistics.median(ratios):.2f} (target under 1.5; {ROUNDS} pairs)"
+    )
+
+
+if __name__ == "__main__":
+    main()
