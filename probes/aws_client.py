@@ -75,7 +75,7 @@ class AwsClient:
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            max_pool_connections=16,
+            max_pool_connections=32,
             user_agent_extra="cutover-cockpit",
         )
         return self._session.client(service, config=config)

@@ -18,7 +18,7 @@ Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 class DaemonThreads:
     """At most `size` threads, started as they are needed; they end with the process, whatever they wait for."""
 
-    def __init__(self, size: int = 16, name: str = "probe") -> None:
+    def __init__(self, size: int = 32, name: str = "probe") -> None:
         self._size = size
         self._name = name
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()

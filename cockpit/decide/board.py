@@ -28,6 +28,7 @@ class Board:
         polls_kept = max([POLLS_KEPT, *(criterion.error_limit for criterion in plan.criteria())])
         self.histories = {name: ProbeHistory(polls_kept=polls_kept) for name in plan.probes}
         self._trails: dict[str, Trail] = {}
+        self._series: dict[tuple[str, str], tuple[list[tuple[datetime, float | None]], int]] = {}
         self._by_probe: dict[str, list[Trail]] = {name: [] for name in plan.probes}
         self._last_pruned = started_at
 
@@ -114,18 +115,20 @@ class Board:
         probe, _, name = outcome.path.partition(".")
         return self.histories[probe].failures(name) < error_limit
 
-    def series(self, probe: str, name: str) -> list[tuple[datetime, float | None]]:
-        """Numeric history of a field by data time; None where it was not known."""
+    def series(self, probe: str, name: str) -> Sequence[tuple[datetime, float | None]]:
+        """Numeric history of a field by data time; None where it was not known. Kept up, not made anew, at each call."""
         history = self.histories.get(probe)
         if history is None:
-            return []
-        points: list[tuple[datetime, float | None]] = []
-        for at, sample in zip(history.times, history.samples, strict=True):
-            held = sample.values.get(name)
-            points.append((at, float(held) if isinstance(held, (int, float)) else None))
+            return ()
+        points, rewritten = self._series.get((probe, name), ([], -1))
+        if rewritten != history.rewritten or len(points) > len(history.times):
+            points = []
+        for at, sample in zip(history.times[len(points) :], history.samples[len(points) :], strict=True):
+            points.append((at, _number(sample.values.get(name))))
+        self._series[probe, name] = points, history.rewritten
         latest = history.latest
         if latest is not None and name in latest.unknown and (not points or latest.observed_at > points[-1][0]):
-            points.append((latest.observed_at, None))
+            return [*points, (latest.observed_at, None)]
         return points
 
     def _touch(self, probe: str, moment: datetime) -> None:
@@ -140,3 +143,7 @@ class Board:
             history.forget_before(now - KEEP)
         for trail in self._trails.values():
             trail.forget_before(now - KEEP)
+
+
+def _number(held: Value | None) -> float | None:
+    return float(held) if isinstance(held, (int, float)) else None

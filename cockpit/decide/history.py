@@ -30,6 +30,8 @@ class ProbeHistory:
     """Data time of the newest sample in which anything was known."""
     answers: dict[datetime, list[Reading]] = field(default_factory=dict)
     """The differing answers about a data time that was answered more than once."""
+    rewritten: int = 0
+    """How often anything but the end was changed: what was copied from here is then no longer right."""
 
     @property
     def latest(self) -> Reading | None:
@@ -51,9 +53,11 @@ class ProbeHistory:
             self.newest_data_at = reading.data_at
         index = bisect_left(self.times, reading.data_at)
         if index == len(self.times) or self.times[index] != reading.data_at:
+            self.rewritten += index < len(self.times)
             self.times.insert(index, reading.data_at)
             self.samples.insert(index, reading)
             return True
+        self.rewritten += 1
         held = self.samples[index]
         answers = self.answers.get(reading.data_at, [held])
         insort(answers, reading, key=_rank)
@@ -82,6 +86,7 @@ class ProbeHistory:
         for at in self.times[:index]:
             self.answers.pop(at, None)
         del self.times[:index], self.samples[:index]
+        self.rewritten += 1
 
 
 def together(answers: Sequence[Reading]) -> Reading:

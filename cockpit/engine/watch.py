@@ -28,6 +28,8 @@ TICK_S = 0.5
 COALESCE_S = 0.03
 """Real seconds a reading waits for others before the next decision."""
 PASSES = 3
+SHARE = 6.0
+"""A decision may take one part in so many of the time: keys and painting have the rest."""
 GAP_S = 5.0
 """Real seconds without a tick that count as nobody looking."""
 
@@ -184,11 +186,13 @@ class Watch:
 
     async def _tick(self) -> None:
         while True:
+            began = time.perf_counter()
             self.tick()
+            cost = time.perf_counter() - began
             self._due.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), TICK_S)
-                await asyncio.sleep(COALESCE_S)
+                await asyncio.sleep(max(COALESCE_S, SHARE * cost))
 
     def tick(self) -> None:
         """Decide once, now."""

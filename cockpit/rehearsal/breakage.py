@@ -30,6 +30,7 @@ _AWS: Mapping[str, tuple[AwsFault, ...]] = {
     "cloudwatch.denied": (AwsFault("monitoring", "*", "deny", caller="cockpit"),),
     "ecs.throttled": (AwsFault("ecs", "*", "throttle", caller="cockpit"),),
     "credentials.expired": (AwsFault("*", "*", "expired", caller="cockpit"),),
+    "network.slow": (AwsFault("*", "*", "latency", latency_s=0.15, caller="cockpit"),),
     "network.drop": (AwsFault("*", "*", "drop", caller="cockpit"),),
 }
 """Faults that are nothing but answers of AWS."""

@@ -31,6 +31,7 @@ CATALOGUE: dict[str, str] = {
     "cloudwatch.denied": "CloudWatch denies the cockpit (AccessDenied)",
     "ecs.throttled": "ECS throttles the cockpit",
     "credentials.expired": "The cockpit's AWS credentials have expired",
+    "network.slow": "Every answer of AWS reaches the cockpit 150 ms later",
     "network.drop": "The cockpit's network drops: AWS and the site no longer answer it",
     "llm.down": "The LLM vendor is down (529): answers fail inside the stream, no 5xx",
     "llm.slow": "The LLM takes four times as long",

@@ -1,0 +1,195 @@
+"""The terminal as its user meets it, in a real pseudo-terminal: start-up, first paint, keys, detection, CPU, quitting.
+
+Prints medians beside their budgets: `--help` 150 ms, first paint 0.7 s, key to screen p95 50 ms with 500 criteria, CPU 5 % of a core
+for the full plan, detection overhead 100 ms, quit 1 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import http.server
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from cockpit.rehearsal.launch import Rehearsal
+
+COCKPIT = [str(Path(sys.executable).with_name("cockpit"))]
+
+
+class Site(http.server.ThreadingHTTPServer):
+    """Answers 200, or 500 once told to; remembers when it first said 500."""
+
+    daemon_threads = True
+    broken = False
+    said_500_at = 0.0
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        self.send_response(500 if self.server.broken else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        if self.server.broken and not self.server.said_500_at:
+            self.server.said_500_at = time.monotonic()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+class Terminal:
+    """A process in a pseudo-terminal."""
+
+    def __init__(self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None) -> None:
+        self.began = time.monotonic()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {}))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def wait_for(self, text: bytes, timeout_s: float = 20.0) -> float:
+        """Seconds until `text` has been written to the screen."""
+        began, seen = time.monotonic(), b""
+        while time.monotonic() - began < timeout_s:
+            if select.select([self.fd], [], [], 0.05)[0]:
+                seen = seen[-200:] + os.read(self.fd, 65536)
+                if text in seen:
+                    return time.monotonic() - began
+        raise TimeoutError(f"{text!r} did not appear within {timeout_s} s")
+
+    def drain(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if select.select([self.fd], [], [], left)[0]:
+                os.read(self.fd, 65536)
+
+    def key(self, key: str) -> None:
+        os.write(self.fd, key.encode())
+
+    def quit(self) -> float:
+        """Seconds from `q` to the end of the process."""
+        began = time.monotonic()
+        self.key("q")
+        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() - began > 10:
+                os.kill(self.pid, signal.SIGKILL)
+            if select.select([self.fd], [], [], 0.01)[0]:
+                try:
+                    os.read(self.fd, 65536)
+                except OSError:
+                    continue
+        os.close(self.fd)
+        return time.monotonic() - began
+
+
+def plan_text(port: int, criteria: int = 1) -> str:
+    """A plan of one HTTP probe, or of many with `criteria` on them."""
+    count = max(1, criteria // 20)
+    probes = "\n".join(f"  p{n}: {{uses: http.health, with: {{url: 'http://127.0.0.1:{port}/'}}, interval: 1s}}" for n in range(count))
+    success = "\n".join(
+        f"  - {{id: c{n}, title: 'Criterion number {n}', success_condition: 'p{n % count}.latency_ms < {n % 90 + 9}.0'}}"
+        for n in range(max(1, criteria - 1))
+    )
+    return (
+        f"plan: v1\nname: bench\nenvironment: bench\nverdict_dwell: 1s\nprobes:\n{probes}\nsuccess_criteria:\n{success}\n"
+        'rollback_triggers:\n  - {id: down, title: The site is down, failure_condition: "!p0.ok"}\n'
+    )
+
+
+def help_ms() -> float:
+    times = []
+    for _ in range(9):
+        began = time.perf_counter()
+        subprocess.run([*COCKPIT, "--help"], check=True, capture_output=True)
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+def detection_ms(folder: Path) -> tuple[float, float, float]:
+    """Medians: first paint (s); from the 500 on the wire to ROLLBACK on the screen (ms); quit (s)."""
+    paints, overheads, quits = [], [], []
+    for _ in range(7):
+        site = Site(("127.0.0.1", 0), Answers)
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        plan = folder / "plan.yaml"
+        plan.write_text(plan_text(site.server_port))
+        terminal = Terminal([*COCKPIT, "run", str(plan)])
+        terminal.wait_for(b"READ-ONLY")
+        paints.append(time.monotonic() - terminal.began)
+        terminal.drain(2.0)
+        site.broken = True
+        terminal.wait_for(b"ROLLBACK")
+        overheads.append((time.monotonic() - site.said_500_at) * 1000)
+        quits.append(terminal.quit())
+        site.shutdown()
+        site.server_close()
+    return statistics.median(paints), statistics.median(overheads), statistics.median(quits)
+
+
+def keys_ms(folder: Path) -> tuple[float, float]:
+    """Median and p95 from a key to its screen, with 500 criteria read once a second."""
+    site = Site(("127.0.0.1", 0), Answers)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    plan = folder / "many.yaml"
+    plan.write_text(plan_text(site.server_port, 500))
+    terminal = Terminal([*COCKPIT, "run", str(plan)])
+    terminal.wait_for(b"READ-ONLY")
+    terminal.drain(4.0)
+    times = []
+    for n in range(80):
+        key, shown = (("3", b"SEES, OR WHY NOT"), ("1", b"CRITERION"))[n % 2]
+        terminal.key(key)
+        times.append(terminal.wait_for(shown) * 1000)
+        terminal.drain(0.137)
+    terminal.quit()
+    site.shutdown()
+    ordered = sorted(times)
+    return statistics.median(times), ordered[int(len(ordered) * 0.95)]
+
+
+async def cpu_percent(seconds: float = 20.0) -> float:
+    """CPU of the terminal on the full plan, read as often as the plan says, in percent of one core."""
+    async with Rehearsal(rate=0.3) as world:
+        world.clock.set_speed(1.0)
+        variables = [part for name, value in world.vars.items() for part in ("--var", f"{name}={value}")]
+        command = [*COCKPIT, "run", "checklists/transparent-trust.yaml", *variables]
+        terminal = Terminal(command, env=dict(world.environment))
+        await asyncio.to_thread(terminal.wait_for, b"READ-ONLY")
+        await asyncio.to_thread(terminal.drain, 6.0)
+        process = psutil.Process(terminal.pid)
+        before = process.cpu_times()
+        await asyncio.to_thread(terminal.drain, seconds)
+        after = process.cpu_times()
+        await asyncio.to_thread(terminal.quit)
+        return (after.user + after.system - before.user - before.system) / seconds * 100
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"--help {help_ms():.0f} ms (budget 150)")
+        paint, overhead, quitting = detection_ms(folder)
+        print(f"first paint {paint:.2f} s (budget 0.7)")
+        print(f"from the failing answer on the wire to ROLLBACK on the screen {overhead:.0f} ms (budget 100)")
+        print(f"quit {quitting:.2f} s (budget 1)")
+        median, p95 = keys_ms(folder)
+        print(f"key to screen with 500 criteria at 1 Hz: median {median:.0f} ms, p95 {p95:.0f} ms (budget 50)")
+        print(f"CPU of the terminal on the full plan: {asyncio.run(cpu_percent()):.1f} % of a core (budget 5)")
+
+
+if __name__ == "__main__":
+    main()
