@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from probes.aws_errors import explain
+from probes.aws_errors import SEE_LOG, explain
 from probes.base import Unseen
 from probes.reading import Reason, Unknown
 from probes.threads import DaemonThreads
@@ -19,6 +21,7 @@ ATTEMPTS = 2
 DEADLINE_S = 9.0
 """One call with its retry; probes and the engine set shorter ones as they need."""
 
+_log = logging.getLogger(__name__)
 ClientFactory = Callable[[str], Any]
 T = TypeVar("T")
 
@@ -52,12 +55,25 @@ class AwsClient:
         self._threads.close()
 
     def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        client = None
         try:
-            answer: dict[str, Any] = getattr(self._client(service), operation)(**params)
-        except Exception as error:
-            unknown = explain(error, service, operation, profile=self._profile)
+            client = self._client(service)
+            answer: dict[str, Any] = getattr(client, operation)(**params)
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
+            unknown = explain(error, service, operation, profile=self._profile or os.environ.get("AWS_PROFILE", ""))
+            if unknown.hint == SEE_LOG:
+                _log.warning("%s %s failed", service, operation, exc_info=True)
+            if unknown.reason is Reason.EXPIRED_CREDENTIALS:
+                self._forget(service, client)
             raise Unseen(unknown) from None
         return answer
+
+    def _forget(self, service: str, client: Any) -> None:
+        """Credentials are loaded once per session: only a new one sees that the person has logged in again."""
+        with self._lock:
+            if client is None or self._clients.get(service) is client:
+                self._clients.clear()
+                self._session = None
 
     def _client(self, service: str) -> Any:
         with self._lock:
@@ -66,11 +82,12 @@ class AwsClient:
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
-        import boto3
+        from boto3.session import Session
         from botocore.config import Config
 
         if self._session is None:
-            self._session = boto3.Session(profile_name=self._profile or None, region_name=self._region or None)
+            logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers, secrets included
+            self._session = Session(profile_name=self._profile or None, region_name=self._region or None)
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from probes.reading import Reason, Unknown
@@ -22,7 +23,11 @@ _THROTTLED = {
     "ProvisionedThroughputExceededException", "TransactionInProgressException", "EC2ThrottledException", "LimitExceededException",
     "429",
 }  # fmt: skip
-_UNAVAILABLE = {"ServiceUnavailable", "ServiceUnavailableException", "InternalError", "InternalFailure", "InternalServerError", "ServerException", "500", "502", "503", "504"}  # fmt: skip
+_UNAVAILABLE = {
+    "ServiceUnavailable", "ServiceUnavailableException", "InternalError", "InternalFailure", "InternalServerError",
+    "ServerException", "InternalServiceError", "InternalServiceErrorException", "500", "502", "503", "504",
+}  # fmt: skip
+_ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"}
 _IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs", "cloudwatch": "cloudwatch", "stepfunctions": "states"}
 _IAM_ACTION = {
     ("s3", "head_bucket"): "s3:ListBucket",
@@ -38,12 +43,15 @@ _IAM_ACTION = {
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
+    "LoginError", "LoginTokenLoadError", "LoginAuthorizationCodeError", "MetadataRetrievalError", "NoAuthTokenError",
 }  # fmt: skip
 _TIMEOUTS = {"ConnectTimeoutError", "ReadTimeoutError"}
 _UNREACHABLE = {
     "EndpointConnectionError", "ConnectionError", "ConnectionClosedError", "ProxyConnectionError", "SSLError", "HTTPClientError",
     "ConnectionRefusedError", "ConnectionResetError", "IncompleteReadError", "ResponseStreamingError", "EndpointProviderError",
 }  # fmt: skip
+SEE_LOG = "the traceback is in the log file"
+_ACTION_IN_MESSAGE = re.compile(r"not authorized to perform: ([a-z0-9-]{2,40}:[A-Za-z0-9*]{2,80})")
 
 
 def iam_action(service: str, operation: str) -> str:
@@ -67,13 +75,12 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
     response = getattr(error, "response", None)
     if isinstance(response, dict) and "Error" in response:
         return _refused(response, service, operation, profile)
-    detail = one_line(f"{service} {operation}: {error}")
+    detail = f"{service} {operation}: {one_line(str(error))}"
     if name in _NO_CREDENTIALS:
         return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), _log_in(profile))
     if name == "ProfileNotFound":
-        return Unknown(
-            Reason.EXPIRED_CREDENTIALS, one_line(str(error)), "list the profiles with `aws configure list-profiles`"
-        )
+        hint = "list the profiles with `aws configure list-profiles`"
+        return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), hint)
     if name == "NoRegionError":
         return Unknown(Reason.ERROR, "no AWS region is set", "give --region, or target.region in the plan")
     if name in _TIMEOUTS:
@@ -82,28 +89,44 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
         return Unknown(Reason.UNREACHABLE, detail, f"check DNS, VPN and proxy towards {service}")
     if name in ("ParamValidationError", "UnknownServiceError", "AttributeError"):
         return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
-    return Unknown(Reason.ERROR, detail, "the traceback is in the log file")
+    if name == "ResponseParserError":  # its text quotes the answer, which may hold a secret
+        hint = f"is something else than AWS answering for {service}? see proxy and AWS_ENDPOINT_URL"
+        return Unknown(Reason.ERROR, f"{service} {operation}: the answer cannot be parsed", hint)
+    return Unknown(Reason.ERROR, detail, SEE_LOG)
 
 
 def _refused(response: dict[str, Any], service: str, operation: str, profile: str) -> Unknown:
     code = str(response["Error"].get("Code", ""))
     message = str(response["Error"].get("Message", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
-    detail = one_line(f"{service} {operation}: {code}: {message}".rstrip(": "))
+    # Redacted by itself: in "ExpiredToken: The ..." the code would be taken for the name of a secret.
+    detail = f"{service} {operation}: {one_line(code, 80)}: {one_line(message)}".rstrip(": ")
     bare = code.rpartition("#")[2].rpartition(".")[2] or code
     if bare in _EXPIRED:
         return Unknown(Reason.EXPIRED_CREDENTIALS, detail, _log_in(profile))
-    if bare in _THROTTLED or status == 429:
+    if bare in _THROTTLED or code.startswith("Throttling.") or status == 429:
         return Unknown(Reason.THROTTLED, detail, f"{service} asks for fewer calls: the probe slows down by itself")
     if bare in _DENIED or status == 403:
-        return Unknown(Reason.ACCESS_DENIED, detail, f"allow {iam_action(service, operation)}, then press r")
-    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or "DoesNotExist" in bare:
+        return Unknown(Reason.ACCESS_DENIED, detail, _allow(service, operation, message))
+    if "marked for deletion" in message or "scheduled for deletion" in message:
+        return Unknown(Reason.NOT_FOUND, detail, "`aws secretsmanager restore-secret` brings it back, then press r")
+    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or "DoesNotExist" in bare:
         return Unknown(Reason.NOT_FOUND, detail, "check the name, account and region in the plan")
     if bare in _UNAVAILABLE or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
-    if bare in ("PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"):
+    if bare in _ELSEWHERE:
         return Unknown(Reason.NOT_FOUND, detail, "the resource is in another region than the plan's")
     return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+
+
+def _allow(service: str, operation: str, message: str) -> str:
+    """What to allow: the action AWS names, for a call can need another than its own (kms:Decrypt), else the call's own."""
+    named = _ACTION_IN_MESSAGE.search(message)
+    own = "kms:Decrypt" if "Access to KMS is not allowed" in message else iam_action(service, operation)
+    action = named[1] if named else own
+    if "explicit deny" in message:
+        return f"an explicit deny blocks {action}: lift it, then press r"
+    return f"allow {action}, then press r"
 
 
 def _log_in(profile: str) -> str:

@@ -10,17 +10,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 
 if TYPE_CHECKING:
     from probes.clients import Clients
 
-__all__ = ["Evidence", "Field", "Params", "Probe", "Reading", "Reason", "Unknown", "Unseen", "Value"]
+__all__ = ["Evidence", "Field", "Moment", "Params", "Probe", "Reading", "Reason", "Unknown", "Unseen", "Value"]
 
 
 class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen
@@ -46,6 +46,14 @@ class Field:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+"""A pydantic field holding a time; one without a zone is UTC, so that it can be compared with what the world says."""
 
 
 class Params(BaseModel):
@@ -114,15 +122,15 @@ class Probe(ABC, Generic[P]):
         """A reading in which every declared field is either known or says why not.
 
         A value of None, NaN, an infinity or an empty tuple is not a value: the field becomes `unknown[field]`, else `missing`,
-        else NO_DATA.
+        else NO_DATA. Names that are not declared are left out; a value of another type than declared is a defect, and unknown.
         """
         known: dict[str, Value] = {}
-        blind: dict[str, Unknown] = dict(unknown or {})
+        blind: dict[str, Unknown] = {}
         for declared in self.fields:
             value = values.get(declared.name)
-            if declared.name in blind:
-                continue
-            if value is None or _is_hollow(value):
+            if unknown and declared.name in unknown:
+                blind[declared.name] = unknown[declared.name]
+            elif value is None or _is_hollow(value):
                 blind[declared.name] = missing or Unknown(
                     Reason.NO_DATA, f"{self.name} answered without {declared.name}"
                 )
@@ -146,4 +154,8 @@ def _is_hollow(value: Value) -> bool:
 def _is_of(value: Value, declared: type) -> bool:
     if isinstance(value, bool):
         return declared is bool
+    if isinstance(value, tuple):
+        return declared is tuple and all(isinstance(part, str) for part in value)
+    if isinstance(value, datetime):
+        return declared is datetime and value.tzinfo is not None
     return isinstance(value, declared) or (declared is float and isinstance(value, int))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.clients import Clients
 from probes.periods import Duration
 from probes.redact import one_line
@@ -42,9 +42,10 @@ class _OfService(Probe[ServiceParams]):
 class EcsService(_OfService):
     """An ECS service: how many tasks it wants and has, and where its deployment stands.
 
-    Reads ecs DescribeServices: desiredCount, runningCount, pendingCount, deployments[] (PRIMARY: rolloutState, failedTasks). A service
-    that does not exist comes inside a successful answer (failures[]) and is NOT_FOUND here. `running == desired` is also true
-    for 0 and 0, and a service is stable after ECS rolled a release back: use `stable` with ecs.deployment, or compare with a number.
+    Reads ecs DescribeServices: desiredCount, runningCount, pendingCount, deployments[] (PRIMARY: rolloutState, failedTasks). A
+    service that does not exist comes inside a successful answer (failures[]) and is NOT_FOUND here. `running == desired` is also
+    true for 0 and 0, and a service is stable after ECS rolled a release back: use `stable` with ecs.deployment, or compare with
+    a number.
     """
 
     name = "ecs.service"
@@ -97,11 +98,14 @@ class EcsService(_OfService):
 
 def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
     deployments = service.get("deployments") or []
-    primary = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+    primary: Mapping[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
     desired, running = service.get("desiredCount"), service.get("runningCount")
     state = primary.get("rolloutState")
-    breaker = service.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
-    known = bool(deployments) and desired is not None and running is not None and state is not None
+    settings = service.get("deploymentConfiguration")
+    breaker = (settings or {}).get("deploymentCircuitBreaker") or {}
+    stable = None
+    if deployments and desired is not None and running is not None and state is not None:
+        stable = len(deployments) == 1 and state == "COMPLETED" and running == desired > 0
     return {
         "status": service.get("status"),
         "desired": desired,
@@ -112,11 +116,10 @@ def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
         "rollout_reason": one_line(primary["rolloutStateReason"]) if "rolloutStateReason" in primary else None,
         "failed_tasks": primary.get("failedTasks"),
         "task_definition": str(primary["taskDefinition"]).rpartition("/")[2] if "taskDefinition" in primary else None,
-        "stable": len(deployments) == 1 and state == "COMPLETED" and running == desired and desired > 0
-        if known
-        else None,
-        "circuit_breaker": bool(breaker.get("enable")),
-        "execute_command": bool(service.get("enableExecuteCommand")),
+        "stable": stable,
+        # Without `rollback` the breaker only stops a failing deployment, and leaves it there.
+        "circuit_breaker": None if settings is None else bool(breaker.get("enable") and breaker.get("rollback")),
+        "execute_command": service.get("enableExecuteCommand"),
     }
 
 
@@ -129,8 +132,9 @@ class EcsTasks(Probe[TasksParams]):
     """The tasks of an ECS service: running, healthy, and those that died lately and why.
 
     Reads ecs ListTasks (RUNNING and STOPPED) and DescribeTasks: healthStatus, startedAt, stoppedAt, stopCode, stoppedReason,
-    containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN (`health_unknown`), not healthy.
-    Tasks stopped because a deployment or scaling asked for it are not counted as failures.
+    containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN (`health_unknown`), not
+    healthy. Tasks stopped because a deployment or scaling asked for it are not counted as failures; those that failed a health
+    check are.
     """
 
     name = "ecs.tasks"
@@ -150,7 +154,7 @@ class EcsTasks(Probe[TasksParams]):
         ),
         Field("last_failure", str, "stop code and reason of the newest failure", "EssentialContainerExited: exit 1"),
         Field("digests", tuple, "image digests that are running", ("sha256:1f3a",)),
-        Field("one_image", bool, "all running tasks run the same image digest", example=True),
+        Field("one_image", bool, "each container runs one image digest in all running tasks", example=True),
         Field(
             "youngest_age_s",
             float,
@@ -174,7 +178,7 @@ class EcsTasks(Probe[TasksParams]):
         url = service_url(self.clients, cluster, service)
         try:
             running, stopped = await asyncio.gather(self._arns("RUNNING"), self._arns("STOPPED"))
-            tasks = await self._described([*running, *stopped])
+            tasks = await self._described(list(dict.fromkeys([*running, *stopped])))
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
         failures = [task for task in tasks if _failed(task, now - self.params.window)]
@@ -212,7 +216,11 @@ def _task_values(
     running: Sequence[Mapping[str, Any]], failures: Sequence[Mapping[str, Any]], now: datetime
 ) -> tuple[dict[str, Any], dict[str, Unknown]]:
     health = Counter(str(task.get("healthStatus", "UNKNOWN")) for task in running)
-    digests = {str(c["imageDigest"]) for task in running for c in task.get("containers", []) if c.get("imageDigest")}
+    images: dict[str, set[str]] = {}
+    for container in (c for task in running for c in task.get("containers", [])):
+        images.setdefault(str(container.get("name")), set()).add(str(container.get("imageDigest") or ""))
+    digests = set().union(*images.values()) - {""}
+    all_known = bool(digests) and "" not in set().union(*images.values())
     started = [task["startedAt"] for task in running if task.get("startedAt")]
     unknown = {}
     if not failures:
@@ -220,6 +228,8 @@ def _task_values(
     if not running:
         nothing = Unknown(Reason.NO_DATA, "no task is running")
         unknown |= dict.fromkeys(("digests", "one_image", "youngest_age_s"), nothing)
+    elif not all_known:
+        unknown["one_image"] = Unknown(Reason.NO_DATA, "ECS does not name the image digest of every container")
     values: dict[str, Any] = {
         "running": len(running),
         "healthy": health["HEALTHY"],
@@ -228,7 +238,7 @@ def _task_values(
         "failed_recently": len(failures),
         "last_failure": _why(failures[0]) if failures else None,
         "digests": tuple(sorted(digests)),
-        "one_image": len(digests) == 1 if digests else None,
+        "one_image": all(len(found) == 1 for found in images.values()) if all_known else None,
         "youngest_age_s": max((now - max(started)).total_seconds(), 0.0) if started else None,
     }
     return values, unknown
@@ -258,7 +268,7 @@ def _why(task: Mapping[str, Any]) -> str:
 
 
 class DeploymentParams(ServiceParams):
-    after: datetime | None = None
+    after: Moment | None = None
     """Only deployments created after this moment count: an older success proves nothing."""
 
 
@@ -339,6 +349,9 @@ def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     if not breaker:
         none = Unknown(Reason.NO_DATA, "ECS reports no circuit breaker for this deployment")
         unknown = dict.fromkeys(("breaker", "breaker_failures", "breaker_threshold"), none)
+    alarms = found.get("alarms")
+    if alarms is None:
+        unknown["alarms_triggered"] = Unknown(Reason.NO_DATA, "ECS reports no alarms for this deployment")
     if not found.get("statusReason"):
         unknown["reason"] = Unknown(Reason.NO_DATA, "ECS gives no reason")
     return {
@@ -349,7 +362,7 @@ def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
         "breaker": breaker.get("status"),
         "breaker_failures": breaker.get("failureCount"),
         "breaker_threshold": breaker.get("threshold"),
-        "alarms_triggered": len((found.get("alarms") or {}).get("triggeredAlarmNames") or ()),
+        "alarms_triggered": None if alarms is None else len(alarms.get("triggeredAlarmNames") or ()),
         "created_at": found.get("createdAt"),
     }, unknown
 

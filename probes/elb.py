@@ -19,8 +19,9 @@ class TargetsParams(Params):
 class AlbTargets(Probe[TargetsParams]):
     """The targets of a target group as the load balancer sees them.
 
-    Reads elbv2 DescribeTargetGroups (once, for the ARN and the health check) and DescribeTargetHealth: State, Reason. A group without
-    targets is NO_DATA, never healthy. Draining targets count in `total`. Old tasks can be healthy too: compare with ecs.tasks.
+    Reads elbv2 DescribeTargetGroups (once, for the ARN and the health check) and DescribeTargetHealth: State, Reason. A group
+    without targets is NO_DATA, never healthy. Draining targets count in `total`. Old tasks can be healthy too: compare with
+    ecs.tasks.
     """
 
     name = "alb.targets"
@@ -46,6 +47,8 @@ class AlbTargets(Probe[TargetsParams]):
             group = await self._find()
             answer = await self.clients.aws("elbv2", "describe_target_health", TargetGroupArn=group["TargetGroupArn"])
         except Unseen as unseen:
+            if unseen.unknown.reason is Reason.NOT_FOUND:
+                self._group = None  # made anew under the same name, it has another ARN
             return self.blind(now, unseen.unknown, Evidence(query))
         targets = answer.get("TargetHealthDescriptions") or []
         values, unknown = _values(targets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Unseen
+from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
 
 
 class AwsIdentityParams(Params):
@@ -14,8 +14,8 @@ class AwsIdentityParams(Params):
 class AwsIdentity(Probe[AwsIdentityParams]):
     """The account and principal whose credentials are in use.
 
-    Reads sts GetCallerIdentity: Account, Arn. Needs no permission. Cannot see the region: the right account in the wrong region looks
-    the same.
+    Reads sts GetCallerIdentity: Account, Arn. Needs no permission. Cannot see the region: the right account in the wrong region
+    looks the same.
     """
 
     name = "aws.identity"
@@ -34,9 +34,14 @@ class AwsIdentity(Probe[AwsIdentityParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         account, wanted = answer.get("Account"), self.clients.options.account
-        values = {"account": account, "arn": answer.get("Arn"), "matches": account == wanted if wanted else None}
+        both = account and wanted
+        values = {"account": account, "arn": answer.get("Arn"), "matches": account == wanted if both else None}
         lines = (
-            (f"the plan is for {wanted}, these credentials are for {account}",) if wanted and account != wanted else ()
+            (f"the plan is for {wanted}, these credentials are for {account}",) if both and account != wanted else ()
         )
         evidence = Evidence(query, answer.get("ResponseMetadata", {}).get("RequestId", ""), lines=lines)
-        return self.reading(now, values, evidence=evidence)
+        unknown = {}
+        if not wanted:
+            why = Unknown(Reason.NO_DATA, "the plan names no account to compare with", "set target.account in the plan")
+            unknown["matches"] = why
+        return self.reading(now, values, unknown=unknown, evidence=evidence)

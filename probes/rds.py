@@ -18,9 +18,9 @@ class InstanceParams(Params):
 class RdsInstance(Probe[InstanceParams]):
     """An RDS instance: status, backups, encryption, exposure, and changes that wait for a reboot.
 
-    Reads rds DescribeDBInstances: DBInstanceStatus, PubliclyAccessible, StorageEncrypted, BackupRetentionPeriod, LatestRestorableTime,
-    PendingModifiedValues, DBParameterGroups[].ParameterApplyStatus, DeletionProtection, MultiAZ. Cannot see inside the database: an
-    instance is `available` while its connections are exhausted.
+    Reads rds DescribeDBInstances: DBInstanceStatus, PubliclyAccessible, StorageEncrypted, BackupRetentionPeriod,
+    LatestRestorableTime, PendingModifiedValues, DBParameterGroups[].ParameterApplyStatus, DeletionProtection, MultiAZ. Cannot see
+    inside the database: an instance is `available` while its connections are exhausted.
     """
 
     name = "rds.instance"
@@ -64,7 +64,11 @@ class RdsInstance(Probe[InstanceParams]):
         evidence = Evidence(
             query, str(answer.get("ResponseMetadata", {}).get("RequestId", "")), self._url(), _lines(found)
         )
-        return self.reading(now, _values(found, now), evidence=evidence)
+        unknown = {}
+        if not found.get("LatestRestorableTime"):
+            why = Unknown(Reason.NO_DATA, "it cannot be restored to any moment", "are automated backups on?")
+            unknown["restorable_age_s"] = why
+        return self.reading(now, _values(found, now), unknown=unknown, evidence=evidence)
 
     def _url(self) -> str:
         region = self.clients.options.region
@@ -74,7 +78,7 @@ class RdsInstance(Probe[InstanceParams]):
 
 def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     status, restorable = found.get("DBInstanceStatus"), found.get("LatestRestorableTime")
-    groups = found.get("DBParameterGroups") or []
+    groups, pending = found.get("DBParameterGroups") or [], found.get("PendingModifiedValues")
     return {
         "status": status,
         "available": None if status is None else status == "available",
@@ -82,7 +86,7 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "encrypted": found.get("StorageEncrypted"),
         "backup_retention_days": found.get("BackupRetentionPeriod"),
         "restorable_age_s": max((now - restorable).total_seconds(), 0.0) if restorable else None,
-        "pending_changes": any(v not in (None, {}, []) for v in (found.get("PendingModifiedValues") or {}).values()),
+        "pending_changes": None if pending is None else any(v not in (None, {}, []) for v in pending.values()),
         "parameters_in_sync": all(g.get("ParameterApplyStatus") == "in-sync" for g in groups) if groups else None,
         "deletion_protection": found.get("DeletionProtection"),
         "multi_az": found.get("MultiAZ"),

@@ -34,7 +34,7 @@ BUILT_IN: dict[str, str] = {
 GROUP = "cockpit.probes"
 
 
-class UnknownProbe(LookupError):
+class UnknownProbe(LookupError):  # noqa: N818 - a name of the public interface
     """No probe of that name; `nearest` is a name to suggest, or empty."""
 
     def __init__(self, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,9 +70,13 @@ class S3Bucket(Probe[BucketParams]):
             self._ask("get_bucket_lifecycle_configuration", none="NoSuchLifecycleConfiguration"),
             self._ask("get_public_access_block", none="NoSuchPublicAccessBlockConfiguration"),
         )
+        evidence = Evidence(query, console_url=url)
+        if isinstance(head, Unknown) and head.reason is Reason.NOT_FOUND and _HTTP_404 in head.detail:
+            others = {field.name: head for field in self.fields if field.name != "exists"}
+            return self.reading(now, {"exists": False}, unknown=others, evidence=evidence)
         if isinstance(head, Unknown) and head.reason is not Reason.ACCESS_DENIED:
-            return self.blind(now, head, Evidence(query, console_url=url))
-        values: dict[str, Any] = {"exists": True}
+            return self.blind(now, _most_telling(head, parts), evidence)
+        values: dict[str, Any] = {}
         unknown: dict[str, Unknown] = {}
         readers = (_head, _versioning, _encryption, _lifecycle, _public_access)
         for reader, answer in zip(readers, (head, *parts), strict=True):
@@ -82,7 +86,7 @@ class S3Bucket(Probe[BucketParams]):
                 known, blind = reader(answer)
                 values |= known
                 unknown |= blind
-        return self.reading(now, values, unknown=unknown, evidence=Evidence(query, console_url=url))
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     async def _ask(self, operation: str, none: str = "") -> dict[str, Any] | Unknown:
         """The answer; {} for the error that says there is no such configuration; else why it cannot be seen."""
@@ -93,6 +97,15 @@ class S3Bucket(Probe[BucketParams]):
             if none and none in unseen.unknown.detail:
                 return {}
             return unseen.unknown
+
+
+_HTTP_404 = "head_bucket: 404"
+
+
+def _most_telling(head: Unknown, parts: Sequence[dict[str, Any] | Unknown]) -> Unknown:
+    """An answer to HEAD has no text: with expired credentials it says 400, and only the other calls say why."""
+    told = (part for part in parts if isinstance(part, Unknown) and part.reason is Reason.EXPIRED_CREDENTIALS)
+    return next(told, head) if head.reason is Reason.ERROR else head
 
 
 _FIELDS = {
@@ -107,7 +120,7 @@ Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 def _head(answer: Mapping[str, Any]) -> Part:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return {"region": answer.get("BucketRegion") or headers.get("x-amz-bucket-region")}, {}
+    return {"exists": True, "region": answer.get("BucketRegion") or headers.get("x-amz-bucket-region")}, {}
 
 
 def _versioning(answer: Mapping[str, Any]) -> Part:
@@ -115,7 +128,16 @@ def _versioning(answer: Mapping[str, Any]) -> Part:
     return {"versioning": status, "versioned": status == "Enabled"}, {}
 
 
+def _silent(answer: Mapping[str, Any], key: str, part: str) -> Part | None:
+    """An empty answer to a question that S3 answers with a configuration, or with the error that there is none."""
+    if not answer or key in answer:
+        return None
+    return {}, dict.fromkeys(_FIELDS[part], Unknown(Reason.NO_DATA, f"S3 answered without {key}"))
+
+
 def _encryption(answer: Mapping[str, Any]) -> Part:
+    if silent := _silent(answer, "ServerSideEncryptionConfiguration", "_encryption"):
+        return silent
     rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     algorithms = [r.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") for r in rules]
     algorithm = next((a for a in algorithms if a), "none")
@@ -123,14 +145,11 @@ def _encryption(answer: Mapping[str, Any]) -> Part:
 
 
 def _lifecycle(answer: Mapping[str, Any]) -> Part:
+    if silent := _silent(answer, "Rules", "_lifecycle"):
+        return silent
     rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
-    moves = [
-        (t["Days"], t["StorageClass"])
-        for rule in rules
-        for t in rule.get("Transitions", [])
-        if "Days" in t and "StorageClass" in t
-    ]
-    moves = sorted(move for move in moves if move[1] in COOLER)
+    transitions = [t for rule in rules for t in rule.get("Transitions", []) if t.get("StorageClass") in COOLER]
+    moves = sorted((t["Days"], t["StorageClass"]) for t in transitions if "Days" in t)
     aborts = [
         rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
         for rule in rules
@@ -145,7 +164,12 @@ def _lifecycle(answer: Mapping[str, Any]) -> Part:
     }
     why = "no enabled lifecycle rule" if not rules else "no enabled rule"
     unknown: dict[str, Unknown] = {}
-    if not moves:
+    if transitions and not moves:
+        dated = Unknown(
+            Reason.NO_DATA, "objects move on a date, not after a number of days", "read the lifecycle rules"
+        )
+        unknown |= dict.fromkeys(("archive_after_days", "archive_class"), dated)
+    elif not moves:
         nothing = Unknown(
             Reason.NOT_FOUND, f"{why} moves objects to a cooler class", "put-bucket-lifecycle-configuration"
         )
@@ -156,6 +180,8 @@ def _lifecycle(answer: Mapping[str, Any]) -> Part:
 
 
 def _public_access(answer: Mapping[str, Any]) -> Part:
+    if silent := _silent(answer, "PublicAccessBlockConfiguration", "_public_access"):
+        return silent
     block = answer.get("PublicAccessBlockConfiguration", {})
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     return {"public_access_blocked": all(block.get(name) is True for name in names)}, {}

@@ -6,32 +6,34 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.clients import Clients
 
 _PLACEHOLDER = re.compile(
-    r"^\s*$|\.\.\.|your[-_ ]|change[-_ ]?me|placeholder|example|^(test|secret|password|dummy|todo|tbd|xxx+|string|null|none)$|^<.*>$|^\[.*\]$",
-    re.IGNORECASE,
+    r"^\s*$|\.\.\.|…|your[-_ ]|change[-_ ]?(me|this)|replace[-_ ]?(me|with|this)|placeholder|example"
+    r"|^\s*(test|secret|password|dummy|todo|tbd|fixme|xxx+|string|null|none|undefined)\s*$"
+    r"|^<.*>$|^\[.*\]$|^\$\{.*\}$|^\{\{.*\}\}$|^(?P<one>.)(?P=one){3,}$|^(?:0?123456789?0?(?:abcdef)?)+$",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
 class MetadataParams(Params):
     names: list[str] = Setting(min_length=1)
-    rotated_after: datetime | None = None
+    rotated_after: Moment | None = None
     """Every secret must have been changed after this moment."""
 
 
 class SecretMetadata(Probe[MetadataParams]):
     """Several secrets at once, by what Secrets Manager says about them; their values are not read.
 
-    Reads secretsmanager DescribeSecret: DeletedDate, VersionIdsToStages (AWSCURRENT), LastChangedDate. A missing secret is an answer
-    (`missing_count`); one that may not be described makes everything unknown. A placeholder looks like any other secret here: see
-    secrets.value.
+    Reads secretsmanager DescribeSecret: DeletedDate, VersionIdsToStages (AWSCURRENT), LastChangedDate. A missing secret is an
+    answer (`missing_count`); one that may not be described makes everything unknown. A placeholder looks like any other secret
+    here: see secrets.value. LastChangedDate moves with any change, a new tag included: it proves no rotation by itself.
     """
 
     name = "secrets.metadata"
@@ -44,7 +46,7 @@ class SecretMetadata(Probe[MetadataParams]):
         Field("missing", tuple, "their names", ("app/api-key",)),
         Field("deleted_count", int, "secrets scheduled for deletion", 0, "count", low=0),
         Field("without_current", int, "secrets without a current version", 0, "count", low=0),
-        Field("oldest_change_age_s", float, "age of the least recently changed value", 86400.0, "s", low=0),
+        Field("oldest_change_age_s", float, "age of the least recently changed secret", 86400.0, "s", low=0),
         Field("all_rotated", bool, "every secret was changed after rotated_after", example=True),
     )
     iam = ("secretsmanager:DescribeSecret",)
@@ -80,7 +82,7 @@ class SecretMetadata(Probe[MetadataParams]):
             "deleted_count": deleted,
             "without_current": without,
             "oldest_change_age_s": max((now - oldest).total_seconds(), 0.0) if oldest else None,
-            "all_rotated": not missing and all(c is not None and c > _aware(after) for c in changed) if after else None,
+            "all_rotated": not missing and all(c is not None and c > after for c in changed) if after else None,
         }
         lines = (*(f"missing: {name}" for name in missing),)
         return self.reading(
@@ -100,14 +102,14 @@ class ValueParams(Params):
     json_keys: list[str] = Setting(default_factory=list)
     """Keys a JSON secret must have, each with a real value."""
     aes_256_gcm: bool = False
-    """Whether the value must work as an AES-256 key: 64 hex digits, or at least 32 characters of which the first 32 bytes are used."""
+    """Whether the value must work as an AES-256 key: 64 hex digits, or 32 characters or more, whose first 32 bytes are used."""
 
 
 class SecretValue(Probe[ValueParams]):
     """Whether a secret's value is a real one: long enough, with its keys, not a placeholder, and usable as a key.
 
-    Reads secretsmanager GetSecretValue and keeps only yes and no: the value is compared and dropped. The read shows up in CloudTrail under
-    the operator's name. Cannot see whether the issuer still accepts it, nor whether old data decrypts with it.
+    Reads secretsmanager GetSecretValue and keeps only yes and no: the value is compared and dropped. The read shows up in
+    CloudTrail under the operator's name. Cannot see whether the issuer still accepts it, nor whether old data decrypts with it.
     """
 
     name = "secrets.value"
@@ -134,9 +136,9 @@ class SecretValue(Probe[ValueParams]):
             return self.blind(now, unseen.unknown, evidence)
         text = answer.get("SecretString")
         if not isinstance(text, str):
-            return self.blind(
-                now, Unknown(Reason.NO_DATA, f"{self.params.secret} holds no text", "put-secret-value"), evidence
-            )
+            kind = "is binary, not text" if answer.get("SecretBinary") else "holds no text"
+            hint = "store it with `aws secretsmanager put-secret-value --secret-string`"
+            return self.blind(now, Unknown(Reason.NO_DATA, f"{self.params.secret} {kind}", hint), evidence)
         checks = self._checks(text)
         unknown = {
             name: Unknown(Reason.NO_DATA, "the plan does not ask for it")
@@ -157,21 +159,23 @@ class SecretValue(Probe[ValueParams]):
 
 
 def _real(text: str) -> bool:
-    try:
-        held = json.loads(text)
-    except ValueError:
-        return _PLACEHOLDER.search(text) is None
+    held = _json(text)
     if not isinstance(held, dict):
         return _PLACEHOLDER.search(text) is None
     return bool(held) and all(_PLACEHOLDER.search(str(value)) is None for value in held.values())
 
 
 def _has_keys(text: str, keys: list[str]) -> bool:
-    try:
-        held = json.loads(text)
-    except ValueError:
-        return False
+    held = _json(text)
     return isinstance(held, dict) and all(held.get(key) for key in keys)
+
+
+def _json(text: str) -> Any:
+    """What the text holds as JSON; None where it is none, or nested too deep to be a secret anybody wrote."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _encrypts(text: str) -> bool:
@@ -179,7 +183,7 @@ def _encrypts(text: str) -> bool:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    key = bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else text.encode()[:32]
+    key = bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else text.encode(errors="replace")[:32]
     if len(key) != 32:
         return False
     cipher, nonce = AESGCM(key), bytes(12)
@@ -189,10 +193,6 @@ def _encrypts(text: str) -> bool:
     except InvalidTag:
         return cipher.decrypt(nonce, sealed, None) == b"cutover"
     return False
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _arn(clients: Clients, name: str) -> str:

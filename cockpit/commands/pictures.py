@@ -37,8 +37,9 @@ async def _photograph(show: Show, folder: Path) -> None:
     """The bad release while its trigger is pending, its evidence, and the checklist."""
     app = CockpitApp(show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        while not _pending(show.watch.situation):
-            await pilot.pause(0.1)
+        async with asyncio.timeout(60):
+            while not _pending(show.watch.situation):
+                await pilot.pause(0.1)
         (folder / "cutover.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")
         await pilot.press("2")
         (folder / "checklist.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")

@@ -2,149 +2,216 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 from probes.periods import Duration
 
+LONGEST = timedelta(days=400)
+
+
+def _sensible(value: timedelta) -> timedelta:
+    if value > LONGEST:
+        raise PydanticCustomError("duration", "is longer than 400 days")
+    return value
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise PydanticCustomError("duration", "must be at least 1s")
+    return _sensible(value)
+
+
+_DURATION = WithJsonSchema(
+    {"type": "string", "pattern": r"^(\d+(\.\d+)?[smhd])+$|^\$\{", "examples": ["90s", "5m", "1h30m"]}
+)
+Span = Annotated[Duration, AfterValidator(_sensible), _DURATION]
+"""A duration that may be nothing."""
+Period = Annotated[Duration, AfterValidator(_positive), _DURATION]
+"""A duration of a second or more."""
+
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 ProbeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+Note = Annotated[str, StringConstraints(max_length=4000)]
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Account = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\d{12}|\[.*\])?$"),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d{12}|\[.*\])?$|^\$\{"}),
+]
+Roles = Annotated[list[Id], Field(min_length=1, max_length=20)]
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, strict=True, arbitrary_types_allowed=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TargetPart(Part):
     """The account and region this plan is for; another account stops the cockpit before the first probe."""
 
-    account: Annotated[str, StringConstraints(pattern=r"^\d{12}$")] = Field(
-        "", description="AWS account id, 12 digits, in quotes"
-    )
-    region: str = Field("", description="AWS region, such as us-east-1")
+    account: Account = Field("", description='AWS account id: 12 digits, in quotes; "[...]" while it is not filled in')
+    region: Note = Field("", description="AWS region, such as us-east-1")
 
 
 class PersonPart(Part):
+    """Somebody who signs, votes or is called."""
+
     id: Id = Field(description="Short name the record uses")
     name: Text = Field(description="The person's name; in [brackets] while it is not filled in")
-    roles: list[Id] = Field(min_length=1, description="Roles this person holds")
-    ssh_key: str = Field("", description="Public SSH key the person signs with")
+    roles: Roles = Field(description="Roles this person holds; sign-offs and polls ask for roles")
+    ssh_key: Note = Field("", description="Public SSH key the person signs with: ssh-ed25519 AAAA...")
 
 
 class DefaultsPart(Part):
-    interval: Duration | None = Field(None, description="How often probes read, unless they say otherwise")
-    timeout: Duration | None = Field(None, description="Longest a read may take, in real time")
+    """What probes do unless they say otherwise."""
+
+    interval: Period | None = Field(None, description="How often probes read; without it each kind has its own")
+    timeout: Period | None = Field(None, description="Longest a read may take, in real time; default 10s")
 
 
 class ProbePart(Part):
     """One named probe. It is read once per interval, however many conditions use it."""
 
     uses: Text = Field(description="A registered probe, such as ecs.service; `cockpit probes` lists them")
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="The probe's parameters")
-    interval: Duration | None = Field(None, description="How often it reads")
-    timeout: Duration | None = Field(None, description="Longest a read may take, in real time")
-    title: str = Field("", description="What to call it on screen")
+    with_: dict[str, Any] = Field(
+        default_factory=dict, alias="with", description="The probe's parameters; ${name} stands for an entry of vars"
+    )
+    interval: Period | None = Field(None, description="How often it reads")
+    timeout: Period | None = Field(None, description="Longest a read may take, in real time")
+    title: Note = Field("", description="What to call it on screen")
 
 
 class SignOffPart(Part):
-    ask: Text = Field(description="The question; it is answered in words, with what was seen")
-    roles: list[Id] = Field(min_length=1, description="Who may answer")
-    valid_for: Duration | None = Field(None, description="How long an answer counts")
+    """What only a person can say. It is answered in words, with what was seen; never with a tick."""
+
+    ask: Text = Field(description="The question; a good one can only be answered by somebody who looked")
+    roles: Roles = Field(description="Who may answer: roles that people of this plan hold")
+    valid_for: Period | None = Field(None, description="How long an answer counts; default until the plan changes")
     claimed: bool = Field(True, description="Whether a sign-off without an SSH key is accepted, shown as claimed")
 
 
 class ItemPart(Part):
     """One checklist line: `expect` for what a probe can see, `sign_off` for what a person must say, or both."""
 
-    id: Id = Field(description="Unique in the plan")
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["expect"]}, {"required": ["sign_off"]}]})
+
+    id: Id = Field(description="Unique among items, criteria, gates and steps; the record names it")
     title: Text = Field(description="The line as people know it")
-    expect: Condition | None = Field(None, description="CEL over probe.field that must be true")
+    expect: Condition | None = Field(None, description="CEL over probe.field that must be true: database.available")
     sign_off: SignOffPart | None = Field(None, description="What a person must answer")
     blocking: bool = Field(True, description="Whether it stands in the way of GO")
     killer: bool = Field(False, description="Shown first: the items that kill a cutover when they are missed")
-    caution: str = Field("", description="What bites about this line")
-    ref: str = Field("", description="Where the line comes from: file:line")
+    caution: Note = Field("", description="What bites about this line")
+    ref: Note = Field("", description="Where the line comes from: file:line")
 
 
 class SectionPart(Part):
+    """A group of checklist lines, done before or after the deployment."""
+
     section: Text = Field(description="Heading")
     phase: Literal["pre_deploy", "post_deploy"] = Field(Phase.PRE_DEPLOY.value, description="When it has to be done")
-    items: list[ItemPart] = Field(min_length=1)
+    items: list[ItemPart] = Field(min_length=1, description="The lines, in the order people work through them")
 
 
 class PollPart(Part):
-    roles: list[Id] = Field(min_length=1, description="Roles that are asked")
+    """Who must say go."""
+
+    roles: Roles = Field(description="Roles that are asked")
     required: int = Field(1, ge=1, le=50, description="How many must say go")
     distinct_people: bool = Field(True, description="Whether one person counts once, whatever roles they hold")
-    valid_for: Duration | None = Field(None, description="How long a vote counts")
+    valid_for: Period | None = Field(None, description="How long a vote counts")
 
 
 class GatePart(Part):
-    id: Id
-    title: str = Field("", description="What to call it on screen")
+    """A poll that must be go before something that is hard to undo."""
+
+    id: Id = Field(description="Unique among items, criteria, gates and steps")
+    title: Note = Field("", description="What to call it on screen")
     before: Literal["deploy", "migrate", "purge"] = Field(description="What it guards")
-    poll: PollPart
+    poll: PollPart = Field(description="Who must say go")
 
 
 class CriterionPart(Part):
     """What success criteria and rollback triggers share."""
 
-    id: Id = Field(description="Unique in the plan")
+    id: Id = Field(description="Unique among items, criteria, gates and steps; the record names it")
     title: Text = Field(description="The criterion as people know it")
-    for_: Duration | None = Field(None, alias="for", description="How long it must hold, in the time of the data")
+    for_: Span | None = Field(
+        None, alias="for", description="How long it must hold, in the time of the data; default 0s"
+    )
     min_samples: int | None = Field(
         None, ge=1, le=10_000, description="Real samples needed; default 3 with `for`, else 1"
     )
-    gap_tolerance: Duration | None = Field(
-        None, description="Longest gap between samples that still counts; default 2 x interval"
+    gap_tolerance: Span | None = Field(
+        None, description="Longest gap between samples that counts; default 2 x interval"
     )
-    stale_after: Duration | None = Field(None, description="Age of the data at which it is unknown")
-    initial_delay: Duration | None = Field(None, description="Not judged before this long after the phase began")
+    stale_after: Period | None = Field(
+        None, description="Age of the data at which it is unknown; default 3 x interval, for metrics 4 x period or more"
+    )
+    initial_delay: Span | None = Field(None, description="Not judged before this long after the phase began")
     error_limit: int | None = Field(
         None, ge=1, le=1000, description="Passing errors in a row before it is unknown; default 4"
     )
     severity: Severity = Field(
-        Severity.CRITICAL, description="critical trips ROLLBACK alone, two majors together; info never", strict=False
+        Severity.CRITICAL,
+        description="critical trips ROLLBACK alone, two majors together; info is shown and never judges",
+        strict=False,
     )
     mode: Mode = Field(Mode.ENFORCE, description="shadow is shown but never judges", strict=False)
     sign_off: SignOffPart | None = Field(None, description="What a person must confirm as well")
-    runbook: str = Field("", description="Link or text: what to do when it fails")
-    caution: str = Field("", description="What bites about it")
-    ref: str = Field("", description="Where it comes from: file:line")
+    runbook: Note = Field("", description="Link or text: what to do when it fails")
+    caution: Note = Field("", description="What bites about it")
+    ref: Note = Field("", description="Where it comes from: file:line")
 
 
 class SuccessPart(CriterionPart):
-    success_condition: Condition | None = Field(None, description="CEL over probe.field that must be true")
+    """What must be true for the cutover to stand: all of them, for GO."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["success_condition"]}, {"required": ["sign_off"]}]}
+    )
+
+    success_condition: Condition | None = Field(
+        None, description="CEL over probe.field that must be true: service.running == 2. Ratios are 0.05, never 5 %"
+    )
 
 
 class TriggerPart(CriterionPart):
-    failure_condition: Condition | None = Field(
-        None, description="CEL over probe.field that calls for a rollback when true"
+    """What calls for a rollback when it becomes true."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["failure_condition"]}, {"required": ["sign_off"]}]}
     )
-    clear_for: Duration | None = Field(None, description="How long it must be clear to recover; default 2 x for")
+
+    failure_condition: Condition | None = Field(
+        None, description="CEL over probe.field that calls for a rollback when true: errors.rate > 0.05"
+    )
+    clear_for: Span | None = Field(None, description="How long it must be clear to recover; default 2 x for")
     clear_condition: Condition | None = Field(None, description="What must also be true to recover (hysteresis)")
     on_unknown: OnUnknown = Field(OnUnknown.HOLD, description="hold, or rollback after unknown_limit", strict=False)
-    unknown_limit: Duration | None = Field(None, description="How long it may be unknown with on_unknown: rollback")
+    unknown_limit: Period | None = Field(None, description="How long it may be unknown with on_unknown: rollback")
 
 
 class StepPart(Part):
     """One step of the runbook or the rollback plan, in order."""
 
-    id: Id
-    title: Text
-    command: str = Field("", description="What to copy and run")
-    expect: str = Field("", description="What to see when it worked")
-    duration: Duration | None = Field(None, description="How long it should take")
-    sign_off: SignOffPart | None = None
-    action: str = Field("", description="A built-in guarded action, such as ecs.rollback")
-    caution: str = ""
-    ref: str = ""
+    id: Id = Field(description="Unique among items, criteria, gates and steps")
+    title: Text = Field(description="What is done")
+    command: Note = Field(
+        "", description="What to copy and run; ${name} stands for an entry of vars, $${NAME} for ${NAME} itself"
+    )
+    expect: Note = Field("", description="What to see when it worked, in words")
+    duration: Period | None = Field(None, description="How long it should take")
+    sign_off: SignOffPart | None = Field(None, description="What a person must answer when it is done")
+    action: Note = Field("", description="A built-in guarded action, such as ecs.rollback")
+    caution: Note = Field("", description="What bites about this step")
+    ref: Note = Field("", description="Where the step comes from: file:line")
 
 
 class HeaderPart(Part):
@@ -152,16 +219,17 @@ class HeaderPart(Part):
 
     plan: Literal["v1"] = Field(description="Version of this format")
     name: Id = Field(description="Short name, used in records")
-    title: str = Field("", description="What to call it on screen")
+    title: Note = Field("", description="What to call it on screen")
     environment: Text = Field("staging", description="production shows a red frame and PROD on every screen")
-    source: str = Field("", description="The document this plan was made from")
-    target: TargetPart = Field(default_factory=TargetPart)
-    vars: dict[ProbeName, Any] = Field(
-        default_factory=dict, description="Values used as ${name}; ${env:NAME} reads the environment"
+    source: Note = Field("", description="The document this plan was made from")
+    target: TargetPart = Field(default_factory=TargetPart, description="The account and region it is for")
+    vars: dict[str, Scalar] = Field(
+        default_factory=dict,
+        description="Values used as ${name}; ${env:NAME} and ${env:NAME:-default} read the environment, never shown",
     )
-    contacts: dict[str, str] = Field(default_factory=dict, description="Channels and links to reach people")
-    defaults: DefaultsPart = Field(default_factory=DefaultsPart)
-    verdict_dwell: Duration | None = Field(None, description="How long everything must hold before GO; default 60s")
+    contacts: dict[str, Note] = Field(default_factory=dict, description="Channels and links to reach people")
+    defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
+    verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
     migration: dict[str, Any] = Field(default_factory=dict, description="The file migration")
 
 
@@ -169,10 +237,10 @@ class PlanDocument(HeaderPart):
     """A cutover: what is watched, what must hold, what calls for a rollback, who signs, and the steps."""
 
     probes: dict[ProbeName, ProbePart] = Field(min_length=1, description="What is read; conditions use these names")
-    people: list[PersonPart] = Field(default_factory=list)
-    checklist: list[SectionPart] = Field(default_factory=list)
-    gates: list[GatePart] = Field(default_factory=list)
-    success_criteria: list[SuccessPart] = Field(default_factory=list)
-    rollback_triggers: list[TriggerPart] = Field(default_factory=list)
-    runbook: list[StepPart] = Field(default_factory=list)
-    rollback_plan: list[StepPart] = Field(default_factory=list)
+    people: list[PersonPart] = Field(default_factory=list, description="Who signs, votes and is called")
+    checklist: list[SectionPart] = Field(default_factory=list, description="What must be done, by section")
+    gates: list[GatePart] = Field(default_factory=list, description="Polls that must be go before what is hard to undo")
+    success_criteria: list[SuccessPart] = Field(default_factory=list, description="What must be true for GO")
+    rollback_triggers: list[TriggerPart] = Field(default_factory=list, description="What calls for a rollback")
+    runbook: list[StepPart] = Field(default_factory=list, description="The steps of the deployment, in order")
+    rollback_plan: list[StepPart] = Field(default_factory=list, description="The steps back, in order")

@@ -216,7 +216,7 @@ class Plan:
     rollback_triggers: tuple[Criterion, ...] = ()
     runbook: tuple[Step, ...] = ()
     rollback_plan: tuple[Step, ...] = ()
-    migration: Mapping[str, Any] = field(default_factory=dict)
+    migration: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets after substitution
     verdict_dwell: timedelta = timedelta(seconds=60)
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

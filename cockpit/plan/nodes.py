@@ -1,56 +1,73 @@
 """YAML text to plain values with positions. Strict: what YAML would quietly guess is refused with a reason.
 
-PyYAML keeps the last of two equal keys, reads 22:30:00 as 81000, `no` as False and 0123 as 83. Here keys are unique, plain
-scalars follow YAML 1.2 (true, false, null, decimal numbers; the rest is text), and merges, aliases and tags do not exist.
+A YAML loader keeps the last of two equal keys, and YAML 1.1 reads 22:30:00 as 81000, `no` as False and 0123 as 83. Here keys
+are unique, plain scalars follow YAML 1.2 (true, false, decimal numbers; the rest is text), and merges, aliases and tags do
+not exist. The tree is built from events, so that a bomb is refused at the event that would light it.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cockpit.plan.model import Position
 from cockpit.plan.problems import PlanError, Problem, dotted
+from cockpit.plan.source import Source
+from cockpit.plan.spans import locate
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
-MAX_NODES = 50_000
+MAX_NODES = 20_000
+MAX_SCALAR = 20_000
+MAX_KEY = 100
+MAX_PROBLEMS = 200
+"""More than anybody reads; the rest is found when these are mended."""
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
-_OLD_WORDS = {"yes", "no", "on", "off", "y", "n"}
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
+_OLD_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?")
 _ODD_NUMBER = re.compile(
-    r"[-+]?(0[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+|[0-9][0-9_]*_[0-9_]*|\.inf|\.nan)", re.IGNORECASE
+    r"[-+]?(0[0-9]+(\.[0-9]*)?|0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9][0-9_]*_[0-9_.]*|\.[0-9]+|[0-9]+\.|\.?inf|\.?nan|infinity)",
+    re.IGNORECASE,
 )
 
 Path_ = tuple[str | int, ...]
 
 
+class TooMany(Exception):  # noqa: N818 - not an error of ours: the reader has enough to do
+    """Raised when MAX_PROBLEMS are found: there is no use in looking further."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: its first character, how many to mark, and the line it ends in."""
+    """Where a value stands: its first character, how many to mark, and the characters it is written in."""
 
     position: Position
     length: int
-    end_line: int = 0
+    start: int = 0
+    end: int = 0
+    style: str = ""
 
 
 @dataclass(slots=True)
 class Tree:
     """A document: plain values, and the place of every value and key by path."""
 
-    file: str
-    lines: list[str]
+    source: Source
     value: Any = None
     places: dict[Path_, Place] = field(default_factory=dict)
     keys: dict[Path_, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def file(self) -> str:
+        return self.source.file
 
     def place(self, path: Path_) -> Place:
         """The place of a value, or of the nearest thing around it."""
@@ -58,182 +75,221 @@ class Tree:
             path = path[:-1]
         return self.places.get(path) or Place(Position(self.file, 1, 1), 1)
 
-    def line(self, number: int) -> str:
-        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+    def value_at(self, path: Path_) -> Any:
+        """The value as written, before any reference in it was replaced; None where there is none."""
+        value = self.value
+        for part in path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
 
     def within(self, path: Path_, text: str, offset: int, length: int) -> Place:
         """The place of a piece of a scalar's text, however the scalar is written (plain, quoted, block)."""
         place = self.place(path)
-        piece = text[offset : offset + length].split("\n", maxsplit=1)[0].strip()
-        if not piece:
-            return place
-        before = text[:offset].count(piece)
-        start = place.position.column - 1
-        for number in range(place.position.line, max(place.end_line, place.position.line) + 1):
-            line = self.line(number)
-            at = line.find(piece, start)
-            while at >= 0:
-                if before == 0:
-                    return Place(Position(self.file, number, at + 1), len(piece))
-                before -= 1
-                at = line.find(piece, at + len(piece))
-            start = 0
-        return place
+        at, count = locate(self.source.text[place.start : place.end], place.style, text, offset, length)
+        return Place(self.source.position(place.start + at), count)
 
-    def problem(self, path: Path_, message: str, *, on_key: bool = False) -> Problem:
-        place = (self.keys.get(path) if on_key else None) or self.place(path)
-        return Problem(place.position, dotted(path), message, self.line(place.position.line), place.length)
-
-    def report(self, path: Path_, message: str, *, on_key: bool = False) -> None:
-        self.problems.append(self.problem(path, message, on_key=on_key))
+    def report(self, path: Path_, message: str, *, on_key: bool = False, at: Place | None = None) -> None:
+        """Note a problem: at the value, at its key, or at a place of its own. Raises TooMany."""
+        place = at or (self.keys.get(path) if on_key else None) or self.place(path)
+        problem = Problem(place.position, dotted(path), message, self.source.line(place.position.line), place.length)
+        if problem not in self.problems:
+            self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise TooMany
 
 
-def read(path: str | Path) -> tuple[str, bytes]:
-    """A file's text and bytes. Raises PlanError for what cannot be a plan, reading at most a megabyte."""
-    name = str(path)
+def parse(tree: Tree) -> None:
+    """Read `tree.source` into the tree's values and places; what is wrong with them is in `tree.problems`.
+
+    Raises PlanError if it is no YAML, or no plan could be that big, and TooMany.
+    """
+    source = tree.source
+    loader = _LOADER(source.text)
     try:
-        with Path(path).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _fatal(name, f"cannot be read: {error.strerror or error}") from None
-    if len(raw) > MAX_BYTES:
-        raise _fatal(name, f"is larger than {MAX_BYTES // 1_000_000} MB: that is not a plan")
-    if b"\0" in raw:
-        raise _fatal(name, "is a binary file, not YAML")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise _fatal(name, "is not UTF-8 text here", line) from None
-    if not text.strip():
-        raise _fatal(name, "is empty: start from checklists/minimal.yaml")
-    return text, raw
-
-
-def parse(text: str, file: str) -> Tree:
-    """The document as values with positions; its own problems are in `tree.problems`. Raises PlanError if it is no YAML."""
-    tree = Tree(file, text.splitlines())
-    for number, line in enumerate(tree.lines, 1):
-        lead = line[: len(line) - len(line.lstrip())]
-        if "\t" in lead and line.strip():
-            raise _fatal(file, "a tab in the indentation: YAML takes spaces only", number, lead.index("\t") + 1, line)
-    try:
-        _bounded(text, file)
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        _Builder(tree, _events(loader)).document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax(error, tree) from None
+        raise PlanError([*tree.problems, _syntax(error, source)]) from None
     except yaml.YAMLError as error:
-        raise _fatal(file, f"is not YAML: {str(error).splitlines()[0]}") from None
-    if node is None:
-        raise _fatal(file, "is empty: start from checklists/minimal.yaml")
-    tree.value = _Builder(tree).build(node, ())
-    return tree
+        raise PlanError([*tree.problems, source.problem(0, f"is not YAML: {str(error).splitlines()[0]}")]) from None
+    finally:
+        loader.dispose()
 
 
-def _bounded(text: str, file: str) -> None:
-    """Refuse, while still reading events, what would take the composer forever: deep nesting, aliases, floods of nodes."""
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        mark = event.start_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        if isinstance(event, yaml.AliasEvent):
-            raise _fatal(
-                file, f"*{event.anchor}: aliases are refused; write it out, or use vars: and ${{name}}", line, column
-            )
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise _fatal(file, f"is nested deeper than {MAX_DEPTH} levels", line, column)
-        if count > MAX_NODES:
-            raise _fatal(file, f"has more than {MAX_NODES:,} parts: that is not a plan", line, column)
+def _events(loader: Any) -> Iterator[yaml.Event]:
+    while loader.check_event():
+        yield loader.get_event()
+
+
+def plain_value(text: str) -> bool | int | float | str:
+    """An unquoted scalar by the rules of YAML 1.2, without its rarer numbers.
+
+    >>> [plain_value(t) for t in ("true", "2", "0.05", "no", "22:30:00", "0123")]
+    [True, 2, 0.05, 'no', '22:30:00', '0123']
+    """
+    if text in ("true", "false"):
+        return text == "true"
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
+    return text
 
 
 class _Builder:
-    def __init__(self, tree: Tree) -> None:
+    """Builds values from events, depth first. Nesting is bounded, so recursion is too."""
+
+    def __init__(self, tree: Tree, events: Iterator[yaml.Event]) -> None:
         self.tree = tree
+        self.events = events
+        self.count = 0
 
-    def build(self, node: yaml.Node, path: Path_) -> Any:
-        self.tree.places[path] = self._place(node)
-        if isinstance(node, yaml.MappingNode):
-            return dict(self._pairs(node, path))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node, path)
+    def document(self) -> None:
+        roots = 0
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                roots += 1
+                if roots > 1:
+                    raise self._fatal(event, "a second document begins here: a plan is one document")
+                self.tree.value = self._node(next(self.events), ())
+        if not roots or self.tree.value is None:
+            raise PlanError(
+                [
+                    *self.tree.problems,
+                    self.tree.source.problem(0, "holds no values: start from checklists/minimal.yaml"),
+                ]
+            )
 
-    def _pairs(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
-        seen: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._at(key_node, path, "a key must be a word")
-                continue
-            key = str(key_node.value)
-            if key == "<<":
-                self._at(key_node, path, "merges (<<) are refused; write it out, or use vars: and ${name}")
-                continue
-            here = (*path, key)
-            if key in seen:
-                self._at(key_node, here, f"'{key}' is already given in line {seen[key]}")
-                continue
-            seen[key] = key_node.start_mark.line + 1
-            self.tree.keys[here] = self._place(key_node)
-            yield key, self.build(value_node, here)
-
-    def _scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:
-        text = str(node.value)
-        if node.style is not None:
-            return text
-        if node.tag not in ("tag:yaml.org,2002:str", *_IMPLICIT):
-            self._at(node, path, f"the tag {node.tag} is refused: plain values only")
-            return text
-        return self._plain(node, text, path)
-
-    def _plain(self, node: yaml.ScalarNode, text: str, path: Path_) -> Any:
-        if text in ("true", "false"):
-            return text == "true"
-        if text in ("", "~", "null"):
-            self._at(node, path, "has no value")
+    def _node(self, event: Any, path: Path_) -> Any:
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise self._fatal(event, f"has more than {MAX_NODES:,} values: that is not a plan")
+        if len(path) > MAX_DEPTH:
+            raise self._fatal(event, f"is nested deeper than {MAX_DEPTH} levels")
+        place = self.tree.places[path] = self._place(event)
+        if isinstance(event, yaml.AliasEvent):
+            self._say(place, path, "aliases are refused: write it out, or use vars: and ${name}")
             return None
-        if text.lower() in _OLD_WORDS or text.lower() in ("true", "false"):
-            self._at(node, path, f"'{text}' is ambiguous in YAML: write true, false, or put it in quotes")
+        if event.anchor is not None:
+            self._say(place, path, "anchors are refused: write the value where it is used, or use vars: and ${name}")
+        if event.tag is not None:
+            self._say(place, path, f"the tag {event.tag} is refused: plain values only")
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(path)
+        return self._scalar(event, place, path)
+
+    def _sequence(self, path: Path_) -> list[Any]:
+        values: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            values.append(self._node(event, (*path, len(values))))
+        return values
+
+    def _mapping(self, path: Path_) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self._key(event, path, values)
+            if key is None:
+                self._node(next(self.events), (*path, "?"))
+            else:
+                values[key] = self._node(next(self.events), (*path, key))
+        return values
+
+    def _key(self, event: Any, path: Path_, values: dict[str, Any]) -> str | None:
+        """The key, or None (reported) where it is none: its value is then read and left out."""
+        place = self._place(event)
+        if not isinstance(event, yaml.ScalarEvent):
+            if not isinstance(event, yaml.AliasEvent):
+                self._node(event, (*path, "?"))
+            self._say(place, path, "a key must be a word")
+            return None
+        key = event.value
+        if key == "<<" and not event.style:
+            self._say(place, path, "merges (<<) are refused: write it out, or use vars: and ${name}")
+        elif event.anchor is not None or event.tag is not None:
+            self._say(place, path, "a key takes no anchor and no tag")
+        elif not key or len(key) > MAX_KEY:
+            self._say(place, path, f"a key must be a word of 1 to {MAX_KEY} characters")
+        elif key in values:
+            first = self.tree.keys[*path, key].position.line
+            self._say(place, (*path, key), f"'{key}' is already given in line {first}")
+        else:
+            self.tree.keys[*path, key] = place
+            return str(key)
+        return None
+
+    def _scalar(self, event: Any, place: Place, path: Path_) -> Any:
+        text = str(event.value)
+        if len(text) > MAX_SCALAR:
+            self._say(place, path, f"is longer than {MAX_SCALAR:,} characters")
+            return ""
+        return text if place.style else self._plain(text, place, path)
+
+    def _plain(self, text: str, place: Place, path: Path_) -> Any:
+        if text.lower() in ("", "~", "null"):
+            self._say(place, path, "has no value: give it one, or leave the key out")
+            return None
+        if text.lower() in _OLD_BOOLEANS and text not in ("true", "false"):
+            self._say(
+                place,
+                path,
+                f"'{text}' is a boolean to some YAML readers and text to others: write true or false, or put it in quotes",
+            )
         elif _SEXAGESIMAL.fullmatch(text) or _ODD_NUMBER.fullmatch(text):
-            self._at(node, path, f"'{text}' means different things to different YAML readers: put it in quotes")
-        elif _INT.fullmatch(text):
-            return int(text)
-        elif _FLOAT.fullmatch(text):
-            return float(text)
-        return text
+            self._say(
+                place,
+                path,
+                f"'{text}' is a different number to different YAML readers: put it in quotes, or write it plainly",
+            )
+        elif _FLOAT.fullmatch(text) and not math.isfinite(float(text)):
+            self._say(place, path, f"'{text}' is too large a number")
+        return plain_value(text)
 
-    def _at(self, node: yaml.Node, path: Path_, message: str) -> None:
-        place = self._place(node)
-        line = self.tree.line(place.position.line)
-        self.tree.problems.append(Problem(place.position, dotted(path), message, line, place.length))
+    def _say(self, place: Place, path: Path_, message: str) -> None:
+        self.tree.report(path, message, at=place)
 
-    def _place(self, node: yaml.Node) -> Place:
-        start, end = node.start_mark, node.end_mark
-        length = end.column - start.column if end.line == start.line else 1
-        return Place(Position(self.tree.file, start.line + 1, start.column + 1), max(1, length), end.line + 1)
+    def _place(self, event: Any) -> Place:
+        start, end = event.start_mark, event.end_mark
+        line = self.tree.source.line(start.line + 1)
+        length = end.column - start.column if end.line == start.line else len(line) - start.column
+        if isinstance(event, yaml.CollectionStartEvent):
+            length = max(1, len(line.rstrip()) - start.column)
+        style = getattr(event, "style", None) or ""
+        return Place(
+            Position(self.tree.file, start.line + 1, start.column + 1), max(1, length), start.index, end.index, style
+        )
+
+    def _fatal(self, event: Any, message: str) -> PlanError:
+        return PlanError([*self.tree.problems, self.tree.source.problem(event.start_mark.index, message)])
 
 
-_IMPLICIT = {f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null", "timestamp", "value", "merge")}
+_PLAINLY = {
+    "mapping values are not allowed": "a ': ' inside plain text: put the text in quotes (or the indentation is off)",
+    "violates indentation": "a tab in the indentation: YAML takes spaces only",
+    "could not find expected ':'": "a line without 'key: value'; is the indentation right?",
+    "unexpected end of stream": "the file ends inside quotes that begin here",
+    "undefined tag handle": "tags (!...) are refused: plain values only",
+    "did not find expected <document start>": "a second document begins here, or the indentation is off: a plan is one document",
+}
 
 
-def _fatal(file: str, message: str, line: int = 1, column: int = 1, source: str = "") -> PlanError:
-    return PlanError([Problem(Position(file, line, column), "", message, source)])
-
-
-def _syntax(error: yaml.MarkedYAMLError, tree: Tree) -> PlanError:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+def _syntax(error: yaml.MarkedYAMLError, source: Source) -> Problem:
+    """A scanner's complaint, at the place it means and in words that say what to do."""
     what = error.problem or "cannot be read"
-    if isinstance(error, yaml.composer.ComposerError) and "single document" in str(error.context):
-        what = "a second document begins here: a plan is one document"
-    elif error.context:
-        what = f"{what} ({error.context})"
-    return PlanError([Problem(Position(tree.file, line, column), "", f"is not YAML here: {what}", tree.line(line))])
+    mark = error.problem_mark or error.context_mark
+    if "end of stream" in what or "simple key" in str(error.context):
+        mark = error.context_mark or mark
+    index = min(mark.index, len(source.text)) if mark else 0
+    plainly = next((words for part, words in _PLAINLY.items() if part in what), "")
+    if source.text[max(0, index - 1) : index + 1] == "${":
+        plainly = "put ${...} in quotes inside { } and [ ]"
+    if "cannot start any token" in what:
+        found = source.text[index : index + 1]
+        plainly = (
+            _PLAINLY["violates indentation"] if found == "\t" else f"text cannot begin with '{found}': put it in quotes"
+        )
+    said = plainly or f"{what} ({error.context})" if plainly or error.context else what
+    return source.problem(index, f"is not YAML here: {said}")

@@ -1,8 +1,13 @@
-"""The entries of a plan document, each validated by itself: one broken entry never hides what is wrong with the others."""
+"""The entries of a plan document, each validated by itself: one broken entry never hides what is wrong with the others.
+
+Of a broken entry the sound rest is kept, so that its conditions and roles are judged too; the plan is refused all the same.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -21,80 +26,155 @@ from cockpit.plan.document import (
     TriggerPart,
 )
 from cockpit.plan.nodes import Path_, Tree
-from cockpit.plan.wording import explain
+from cockpit.plan.wording import explain, found
 
+MAX_ENTRIES = 500
+STAND_IN = "missing"
+"""Takes the place of an id or title that is missing, while the rest of the entry is looked at."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_RESERVED = frozenset(
+    # words of CEL, and its types and functions: as a probe's name they would be read as those
+    {
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+    }
+    | {
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+        "has",
+        "size",
+        "int",
+        "uint",
+        "double",
+        "bool",
+        "string",
+    }
+    | {"bytes", "list", "map", "type", "timestamp", "duration", "all", "exists", "exists_one", "filter"}
+)
+_STAND_IN_ITEM = {"id": STAND_IN, "title": STAND_IN}
 M = TypeVar("M", bound=Part)
 Placed = list[tuple[Path_, M]]
 
 
 class Parts:
-    """Everything valid of a document, with its place. Problems are reported to the tree."""
+    """Everything usable of a document, with its place. Problems are reported to the tree."""
 
     def __init__(self, value: dict[str, Any], tree: Tree) -> None:
         self.tree = tree
         entries = {key: value.get(key) for key in PlanDocument.model_fields if key not in HeaderPart.model_fields}
         rest = {key: held for key, held in value.items() if key not in entries}
         self.header = self._valid(HeaderPart, rest, ())
-        if not entries.get("probes"):
-            tree.report((), "'probes' is missing: a plan that looks at nothing decides nothing")
-        self.probes = self._mapping(ProbePart, entries.get("probes"), ("probes",))
+        self.probes = self._probes(entries.get("probes"))
         self.people = self._list(PersonPart, entries.get("people"), ("people",))
-        self.sections = self._list(SectionPart, entries.get("checklist"), ("checklist",), besides="items")
+        self.sections = self._list(SectionPart, entries.get("checklist"), ("checklist",))
         self.items = {path: self._items(path, entries["checklist"]) for path, _ in self.sections}
         self.gates = self._list(GatePart, entries.get("gates"), ("gates",))
-        self.success = self._list(SuccessPart, entries.get("success_criteria"), ("success_criteria",))
-        self.triggers = self._list(TriggerPart, entries.get("rollback_triggers"), ("rollback_triggers",))
+        self.success = self._list(SuccessPart, entries.get("success_criteria"), ("success_criteria",), "success")
+        self.triggers = self._list(TriggerPart, entries.get("rollback_triggers"), ("rollback_triggers",), "trigger")
         self.runbook = self._list(StepPart, entries.get("runbook"), ("runbook",))
         self.rollback_plan = self._list(StepPart, entries.get("rollback_plan"), ("rollback_plan",))
 
-    def _valid(self, model: type[M], value: Any, path: Path_) -> M | None:
+    def _valid(self, model: type[M], value: Any, path: Path_, noun: str = "") -> M | None:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            for found in error.errors(include_url=False):
-                problem = explain(found, self.tree, PlanDocument if model is HeaderPart else model, path)
-                if not any(known.position == problem.position for known in self.tree.problems):
-                    self.tree.problems.append(problem)
-            return None
+            errors = found(error)
+        explain(errors, self.tree, PlanDocument if model is HeaderPart else model, path, noun)
+        return _salvaged(model, value, errors)
 
-    def _list(self, model: type[M], value: Any, path: Path_, besides: str = "") -> Placed[M]:
+    def _list(self, model: type[M], value: Any, path: Path_, noun: str = "") -> Placed[M]:
         if value is None:
             return []
         if not isinstance(value, list):
             self.tree.report(path, "must be a list (- ...)")
             return []
-        found: Placed[M] = []
-        for index, entry in enumerate(value):
-            # A section's items are validated one by one; a stand-in keeps the section itself valid.
-            shown = (
-                {**entry, besides: [_STAND_IN]} if besides and isinstance(entry, dict) and entry.get(besides) else entry
-            )
-            part = self._valid(model, shown, (*path, index))
+        if len(value) > MAX_ENTRIES:
+            self.tree.report((*path, MAX_ENTRIES), f"has more than {MAX_ENTRIES} entries: that is not a plan")
+        kept: Placed[M] = []
+        for index, entry in enumerate(value[:MAX_ENTRIES]):
+            shown = entry
+            if model is SectionPart and isinstance(entry, dict) and entry.get("items"):
+                # A section's items are validated one by one; a stand-in keeps the section itself valid.
+                shown = {**entry, "items": [_STAND_IN_ITEM]}
+            part = self._valid(model, shown, (*path, index), noun)
             if part is not None:
-                found.append(((*path, index), part))
-        return found
+                kept.append(((*path, index), part))
+        return kept
 
     def _items(self, path: Path_, checklist: Any) -> Placed[ItemPart]:
         return self._list(ItemPart, checklist[path[-1]].get("items"), (*path, "items"))
 
-    def _mapping(self, model: type[M], value: Any, path: Path_) -> dict[str, M]:
-        if not value:
+    def _probes(self, value: Any) -> dict[str, ProbePart]:
+        path: Path_ = ("probes",)
+        if not value or not isinstance(value, dict):
+            said = (
+                "must be a mapping (name: ...)" if value else "is missing: a plan that looks at nothing decides nothing"
+            )
+            self.tree.report(path if value else (), said if value else f"'probes' {said}", on_key=bool(value))
             return {}
-        if not isinstance(value, dict):
-            self.tree.report(path, "must be a mapping (name: ...)")
-            return {}
-        found = {}
-        for name, entry in value.items():
+        if len(value) > MAX_ENTRIES:
+            self.tree.report(path, f"has more than {MAX_ENTRIES} entries: that is not a plan", on_key=True)
+        kept = {}
+        for name in list(value)[:MAX_ENTRIES]:
+            here = (*path, name)
             if not _NAME.fullmatch(name):
+                said = "cannot be a name: letters, digits and _, not starting with a digit"
+                self.tree.report(here, said, on_key=True)
+            elif name in _RESERVED:
                 self.tree.report(
-                    (*path, name), "cannot be a name: letters, digits and _, not starting with a digit", on_key=True
+                    here, f"'{name}' is a word of the condition language: choose another name", on_key=True
                 )
-                continue
-            part = self._valid(model, entry, (*path, name))
-            if part is not None:
-                found[name] = part
-        return found
+            elif (part := self._valid(ProbePart, value[name], here)) is not None:
+                kept[name] = part
+        return kept
 
 
-_STAND_IN = {"id": "item", "title": "item"}
+def _salvaged(model: type[M], value: Any, errors: Sequence[Mapping[str, Any]]) -> M | None:
+    """The entry without what is wrong with it; None where nothing usable is left."""
+    if not isinstance(value, dict):
+        return None
+    sound = deepcopy(value)
+    for _ in range(3):  # what is dropped may turn out to be missing
+        for error in errors:
+            _mend(sound, tuple(error["loc"]), missing=error["type"] == "missing")
+        try:
+            return model.model_validate(sound)
+        except ValidationError as error:
+            errors = found(error)
+    return None
+
+
+def _mend(owner: dict[str, Any], loc: Sequence[str | int], *, missing: bool) -> None:
+    """Put a stand-in where something is missing; else take out the innermost keyed value on the way to `loc`."""
+    for part in loc[:-1]:
+        inner = owner.get(str(part))
+        if not isinstance(inner, dict):
+            owner.pop(str(part), None)
+            return
+        owner = inner
+    if missing:
+        owner[str(loc[-1])] = {
+            "plan": "v1",
+            "roles": [STAND_IN],
+            "before": "deploy",
+            "poll": {"roles": [STAND_IN]},
+        }.get(str(loc[-1]), STAND_IN)
+    elif loc:
+        owner.pop(str(loc[-1]), None)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 
 from cockpit.plan.model import Position
 
-SHOWN = 200
-"""Characters of a source line that are shown."""
+SHOWN = 160
+"""Characters of a source line that are shown, around the mark."""
+_BEFORE_MARK = 100
+_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
+_LONGEST_GUESSED = 40
+_MOST_GUESSED = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem. `path` is dotted: `rollback_triggers[3].failure_condition`; `length` is how many characters to mark."""
+    """One problem. `path` is dotted: `rollback_triggers[3].failure_condition`.
+
+    The mark begins at `position.column` of `source_line` and is `length` characters long.
+    """
 
     position: Position
     path: str
@@ -22,13 +33,19 @@ class Problem:
     length: int = 1
 
     def __str__(self) -> str:
-        where = f"{self.position}: {self.path}: " if self.path else f"{self.position}: "
-        text = where + self.message
+        """`file:line:col: path: message`, then the line with a gutter and carets under what is meant."""
+        where = (
+            f"{_shown(str(self.position))}: {_shown(self.path)}: " if self.path else f"{_shown(str(self.position))}: "
+        )
+        text = where + _shown(self.message)
         if not self.source_line.strip():
             return text
-        shown = self.source_line[:SHOWN].replace("\t", " ")
-        marks = "^" * max(1, min(self.length, len(shown) - self.position.column + 1))
-        return f"{text}\n{self.position.line:6} | {shown}\n       | {' ' * (self.position.column - 1)}{marks}"
+        first = max(0, self.position.column - 1 - _BEFORE_MARK)
+        at = self.position.column - 1 - first
+        line = _without_passwords(self.source_line)[first : first + SHOWN]
+        marked = line[at : at + max(1, self.length)] or " "
+        gutter = f"{self.position.line:6} | "
+        return f"{text}\n{gutter}{_shown(line)}\n{' ' * 7}| {' ' * _cells(line[:at])}{'^' * max(1, _cells(marked))}"
 
 
 class PlanError(Exception):
@@ -48,3 +65,34 @@ def dotted(path: Sequence[str | int]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
     return text
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message that suggests what was meant; else lists what there is, as `otherwise` introduces it.
+
+    >>> nearest("runing", ["running", "desired"]), nearest("x", ["b", "a"], "there is")
+    ("; did you mean 'running'?", '; there is a, b')
+    """
+    names = sorted(islice(known, _MOST_GUESSED))
+    near = get_close_matches(word, names, n=1) if len(word) <= _LONGEST_GUESSED else []
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; {otherwise} {', '.join(names[:20]) or 'none'}" if otherwise else ""
+
+
+def _shown(text: str) -> str:
+    """Text with what could move, hide or reorder other text on a terminal made visible."""
+    return "".join(" " if c == "\t" else "·" if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def _without_passwords(line: str) -> str:
+    """`postgresql://user:secret@host` with the secret starred out, at its length: marks stay where they are."""
+    return _PASSWORD.sub(lambda m: f"{m.group(1)}:{'*' * len(m.group(2))}", line)
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,82 +1,192 @@
-"""`${name}` and `${env:NAME}`: a plan's vars, resolved without ever letting a value of the environment into a message."""
+"""`${name}` and `${env:NAME}`: a plan's vars, resolved without ever letting a value of the environment into sight.
+
+What comes from the environment may be a secret. It may go where only machines look (a probe's parameters, the target, the
+migration); anywhere else, and in every message, it is refused.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import Any
 
-from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.nodes import Path_, TooMany, Tree, plain_value
+from cockpit.plan.problems import nearest
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}|\$\{")
 PLACEHOLDER = "unset"
+"""Stands for a variable of the environment that is not set, where that is allowed."""
+
+_REFERENCE = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST = 20_000
+_ALL = 2_000_000
+"""Characters all references of a plan may become: vars that double each other must not fill the memory."""
+_LONGEST_CHAIN = 20
+_CONDITIONS = frozenset({"success_condition", "failure_condition", "clear_condition"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    value: Any
+    secret: bool = False
+    """Holds something read from the environment."""
+    unset: bool = False
+    """Holds a placeholder."""
 
 
 class Substitution:
-    """Resolves references for one plan, reporting what cannot be resolved at its place."""
+    """Resolves the references of one plan, reporting at its place what cannot be resolved."""
 
     def __init__(self, tree: Tree, overrides: Mapping[str, str], environ: Mapping[str, str], *, required: bool) -> None:
         self.tree = tree
         self.environ = environ
         self.required = required
         self.missing: set[str] = set()
-        given = tree.value.get("vars") if isinstance(tree.value, dict) else None
-        self.vars: dict[str, Any] = dict(given) if isinstance(given, dict) else {}
-        for name in overrides:
-            if name not in self.vars:
-                tree.report(("vars",), f"there is no var '{name}' to set{_near(name, self.vars)}", on_key=True)
-        self.overrides = {name: text for name, text in overrides.items() if name in self.vars}
-        self._done: dict[str, Any] = {}
+        """Variables of the environment that are not set."""
+        self.secret: set[Path_] = set()
+        self.unset: set[Path_] = set()
+        self._vars: dict[str, Any] = {}
+        self._done: dict[str, _Resolved] = {}
+        self._left = _ALL
+        self._read_vars(tree.value.get("vars"), overrides)
 
-    def resolve(self, value: Any, path: Path_) -> Any:
-        """The value with every reference in it replaced."""
-        if isinstance(value, dict):
-            return {key: self.resolve(held, (*path, key)) for key, held in value.items()}
-        if isinstance(value, list):
-            return [self.resolve(held, (*path, index)) for index, held in enumerate(value)]
-        return self._text(value, path, ()) if isinstance(value, str) else value
+    def document(self) -> dict[str, Any]:
+        """The whole document with every reference replaced. Conditions are left as they are: they have fields, not vars."""
+        return {key: held if key == "vars" else self._value(held, (key,)) for key, held in self.tree.value.items()}
 
-    def _text(self, text: str, path: Path_, within: tuple[str, ...]) -> Any:
-        whole = _REFERENCE.fullmatch(text)
-        if whole is not None and whole.group(1) is not None:
-            return self._reference(whole.group(1), path, within)
-        return _REFERENCE.sub(lambda match: str(self._reference(match.group(1), path, within)), text)
+    def touches(self, path: Path_, among: set[Path_]) -> bool:
+        """Whether a value at, above or below `path` is among those."""
+        return any(one[: len(path)] == path or path[: len(one)] == one for one in among)
 
-    def _reference(self, name: str | None, path: Path_, within: tuple[str, ...]) -> Any:
-        if name is None:
-            self.tree.report(path, "'${' without its '}'")
-            return PLACEHOLDER
-        if name.startswith("env:"):
-            return self._environment(name.removeprefix("env:"), path)
-        if name in within:
-            self.tree.report(path, f"vars refer to each other in a circle: {' -> '.join((*within, name))}")
-            return PLACEHOLDER
-        if name not in self.vars:
-            self.tree.report(path, f"${{{name}}} is not one of this plan's vars{_near(name, self.vars)}")
-            return PLACEHOLDER
-        if name in self.overrides:
-            return self.overrides[name]
+    # -- vars --------------------------------------------------------------------------------------------------------
+
+    def _read_vars(self, given: Any, overrides: Mapping[str, str]) -> None:
+        for name, value in (given if isinstance(given, dict) else {}).items():
+            if isinstance(value, dict | list):
+                self.tree.report(("vars", name), "a var is text, a number, true or false")
+            self._vars[name] = PLACEHOLDER if isinstance(value, dict | list) else value
+        for name, text in overrides.items():
+            if name not in self._vars:
+                hint = nearest(name, self._vars, "there is")
+                self.tree.report(("vars",), f"there is no var '{name}' to override{hint}", on_key=True)
+                continue
+            declared = self._vars[name]
+            value = text if isinstance(declared, str) else plain_value(text)
+            # A var that reads the environment stays secret when something else takes its place.
+            self._done[name] = _Resolved(value, self._reads_environment(name))
+        for name in self._vars:
+            self._var(name, ())
+
+    def _var(self, name: str, within: tuple[str, ...]) -> _Resolved:
         if name not in self._done:
-            held = self.vars[name]
-            self._done[name] = self._text(held, ("vars", name), (*within, name)) if isinstance(held, str) else held
+            held = self._vars[name]
+            done = self._text(held, ("vars", name), (*within, name)) if isinstance(held, str) else _Resolved(held)
+            self._done[name] = done
         return self._done[name]
 
-    def _environment(self, name: str, path: Path_) -> str:
-        name, has_default, default = name.partition(":-")
-        if not re.fullmatch(r"[A-Za-z_]\w*", name):
-            self.tree.report(path, "write ${env:NAME} or ${env:NAME:-default}")
+    def _reads_environment(self, name: str) -> bool:
+        waiting, seen = [name], {name}
+        while waiting:
+            declared = self._vars.get(waiting.pop())
+            for match in _REFERENCE.finditer(declared) if isinstance(declared, str) else ():
+                used = match["name"] or ""
+                if used.startswith("env:"):
+                    return True
+                if used not in seen:
+                    seen.add(used)
+                    waiting.append(used)
+        return False
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def _value(self, value: Any, path: Path_) -> Any:
+        if isinstance(value, dict):
+            return {key: self._value(held, (*path, key)) for key, held in value.items()}
+        if isinstance(value, list):
+            return [self._value(held, (*path, index)) for index, held in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        if _is_condition(path):
+            at = self.tree.within(path, value, value.index("${"), 2)
+            self.tree.report(path, "vars are not replaced in conditions: write the value itself", at=at)
+            return value
+        resolved = self._text(value, path, ())
+        if resolved.secret and not _machines_only(path):
+            self.tree.report(path, "a value from the environment may be secret, and would be shown here")
             return PLACEHOLDER
+        if resolved.secret:
+            self.secret.add(path)
+        if resolved.unset:
+            self.unset.add(path)
+            return "" if path[0] == "target" else resolved.value
+        return resolved.value
+
+    def _text(self, text: str, path: Path_, within: tuple[str, ...]) -> _Resolved:
+        whole = _REFERENCE.fullmatch(text)
+        if whole is not None and whole["name"] is not None:
+            return self._reference(whole, path, within)
+        pieces: list[str] = []
+        secret, unset, last, length = False, False, 0, 0
+        for match in _REFERENCE.finditer(text):
+            found = _Resolved("${") if match["escape"] else self._reference(match, path, within)
+            pieces += [text[last : match.start()], _written(found.value)]
+            secret, unset, last = secret or found.secret, unset or found.unset, match.end()
+            length += len(pieces[-2]) + len(pieces[-1])
+            if length > _LONGEST:
+                self.tree.report(path, f"becomes longer than {_LONGEST:,} characters")
+                return _Resolved(PLACEHOLDER, secret, unset=True)
+        self._spend(length, path)
+        return _Resolved("".join([*pieces, text[last:]]), secret, unset)
+
+    def _spend(self, length: int, path: Path_) -> None:
+        self._left -= length
+        if self._left < 0:
+            self.tree.report(path, f"the references of this plan become longer than {_ALL:,} characters in all")
+            raise TooMany
+
+    def _reference(self, match: re.Match[str], path: Path_, within: tuple[str, ...]) -> _Resolved:
+        name = match["name"]
+        if name is None:
+            return self._refuse(match, path, "'${' without its '}'; to mean the characters themselves write $${")
+        if name.startswith("env:"):
+            return self._environment(match, path)
+        if name in within:
+            circle = " -> ".join((*within[within.index(name) :], name))
+            return self._refuse(match, path, f"vars refer to each other in a circle: {circle}")
+        if len(within) > _LONGEST_CHAIN:
+            return self._refuse(match, path, f"vars refer to each other through more than {_LONGEST_CHAIN} others")
+        if name not in self._vars:
+            hint = nearest(name, self._vars) or f"; to mean the characters themselves write $${{{name}}}"
+            return self._refuse(match, path, f"there is no var '{name}'{hint}")
+        return self._var(name, within)
+
+    def _environment(self, match: re.Match[str], path: Path_) -> _Resolved:
+        name, has_default, default = match["name"].removeprefix("env:").partition(":-")
+        if not _ENVIRONMENT_NAME.fullmatch(name):
+            return self._refuse(match, path, "write ${env:NAME} or ${env:NAME:-default}")
         if self.environ.get(name):
-            return self.environ[name]
+            return _Resolved(self.environ[name], secret=True)
         if has_default:
-            return default
-        if self.required and name not in self.missing:
-            self.tree.report(path, f"the environment variable {name} is not set")
+            return _Resolved(default)
         self.missing.add(name)
-        return PLACEHOLDER
+        if self.required:
+            return self._refuse(match, path, f"the environment variable {name} is not set")
+        return _Resolved(PLACEHOLDER, secret=True, unset=True)
+
+    def _refuse(self, match: re.Match[str], path: Path_, message: str) -> _Resolved:
+        at = self.tree.within(path, match.string, match.start(), match.end() - match.start())
+        self.tree.report(path, message, at=at)
+        return _Resolved(PLACEHOLDER, unset=True)
 
 
-def _near(name: str, known: Mapping[str, Any]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+def _is_condition(path: Path_) -> bool:
+    return path[-1] in _CONDITIONS or (path[-1] == "expect" and path[0] == "checklist")
+
+
+def _machines_only(path: Path_) -> bool:
+    return path[0] in ("target", "migration") or (path[0] == "probes" and len(path) > 3 and path[2] == "with")
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

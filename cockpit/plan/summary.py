@@ -2,47 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from cockpit.decide.words import count, duration
-from cockpit.plan.model import Phase, Plan
+from cockpit.plan.model import Criterion, Plan, Section
+
+WIDTH = 100
+_LABEL = 14
 
 
 def summarise(plan: Plan) -> str:
     """Name, target, what is watched and judged, who signs, and what the environment must provide."""
-    return "\n".join(_lines(plan))
+    return "\n".join([f"{Path(plan.path).name} is valid: {plan.title} ({plan.environment})", *_lines(plan)])
 
 
 def _lines(plan: Plan) -> Iterator[str]:
-    yield f"{Path(plan.path).name} is valid: {plan.title} ({plan.environment})"
     if plan.target.account or plan.target.region:
-        yield f"  target      account {plan.target.account or 'any'}, {plan.target.region or 'default region'}"
-    yield f"  probes      {len(plan.probes)}: {', '.join(sorted({spec.uses for spec in plan.probes.values()}))}"
-    shadow = sum(not c.enforced for c in plan.criteria())
-    yield (
-        f"  judged by   {count(len(plan.success_criteria), 'success criterion').replace('criterions', 'criteria')}, "
-        + (count(len(plan.rollback_triggers), "rollback trigger") + (f", {shadow} only shown" if shadow else ""))
-    )
-    longest = max((c.hold_for for c in plan.success_criteria), default=plan.verdict_dwell)
-    yield f"  earliest GO {duration(longest + plan.verdict_dwell)} after the phase begins"
-    for phase in Phase:
-        items = [item for section, item in plan.items() if section.phase is phase]
-        if items:
-            seen = sum(item.expect is not None for item in items)
-            signed = sum(item.sign_off is not None for item in items)
-            yield f"  {phase:12}{count(len(items), 'line')}: {seen} seen by probes, {signed} signed by people"
+        yield from _row(
+            "target", f"account {plan.target.account or 'any'}, {plan.target.region or 'the default region'}"
+        )
+    kinds = len({spec.uses for spec in plan.probes.values()})
+    yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
+    yield from _row("judged by", _judged(plan))
+    yield from _row("earliest GO", f"{duration(_earliest(plan))} after the phase begins")
+    for section in plan.checklist:
+        yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
-        yield f"  gate        {gate.title}: {gate.poll.required} go from {', '.join(gate.poll.roles)} before {gate.before}"
+        poll = gate.poll
+        people = " people" if poll.distinct_people else ""
+        asked = f"{poll.required}{people} of {', '.join(poll.roles)} say go before {gate.before}"
+        yield from _row("gate", f"{gate.title}: {asked}")
     if plan.runbook or plan.rollback_plan:
-        yield f"  steps       {len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back"
-    idle = sorted(set(plan.probes) - _used(plan))
-    if idle:
-        yield f"  unused      no condition uses {', '.join(idle)}"
+        yield from _row("steps", f"{len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back")
     if plan.needs_environment:
-        yield f"  needs       {', '.join(plan.needs_environment)} in the environment (not set here)"
+        yield from _row("not set", f"{', '.join(plan.needs_environment)} in the environment")
+    named_by_itself = {name for name, spec in plan.probes.items() if spec.uses == "aws.identity"}  # the frame shows it
+    if idle := sorted(set(plan.probes) - _used(plan) - named_by_itself):
+        yield from _row("unused", f"no condition uses {', '.join(idle)}")
+
+
+def _judged(plan: Plan) -> str:
+    shown = sum(not criterion.enforced for criterion in plan.criteria())
+    text = f"{_parts(plan.success_criteria, 'success criterion', 'success criteria')}, "
+    text += _parts(plan.rollback_triggers, "rollback trigger", "rollback triggers")
+    return text + (f"; {shown} only shown" if shown else "")
+
+
+def _parts(criteria: Iterable[Criterion], one: str, many: str) -> str:
+    criteria = tuple(criteria)
+    signed = sum(criterion.sign_off is not None for criterion in criteria)
+    text = f"{len(criteria)} {one if len(criteria) == 1 else many}"
+    return text + (f" ({signed} with a sign-off)" if signed else "")
+
+
+def _section(section: Section, width: int) -> Iterator[str]:
+    seen = sum(item.expect is not None for item in section.items)
+    signed = sum(item.sign_off is not None for item in section.items)
+    lines = f"{count(len(section.items), 'line'):>8}"
+    yield from _row(
+        str(section.phase), f"{section.title:{width}} {lines}: {seen} seen by probes, {signed} signed by people"
+    )
+
+
+def _earliest(plan: Plan) -> timedelta:
+    enforced = [c for c in plan.success_criteria if c.enforced]
+    return max((c.hold_for + c.initial_delay for c in enforced), default=timedelta(0)) + plan.verdict_dwell
+
+
+def _row(label: str, text: str) -> list[str]:
+    first, rest = f"  {label:{_LABEL - 2}}", " " * _LABEL
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, replace_whitespace=False, break_on_hyphens=False
+    )
 
 
 def _used(plan: Plan) -> set[str]:
-    conditions = [c.condition for c in plan.criteria()] + [item.expect for _, item in plan.items()]
+    conditions = [c for one in plan.criteria() for c in (one.condition, one.clear_condition)]
+    conditions += [item.expect for _, item in plan.items()]
     return {probe for condition in conditions if condition is not None for probe in condition.probes}

@@ -1,64 +1,107 @@
-"""What pydantic found, in words a person can act on."""
+"""What pydantic found, in words a person can act on, at the place in the file it is about."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from cockpit.plan.nodes import Path_, Tree
-from cockpit.plan.problems import Problem
+from cockpit.plan.problems import nearest
 
 _TYPES = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "dict_type": "must be a mapping (key: value)",
     "list_type": "must be a list (- ...)",
+    "tuple_type": "must be a list (- ...)",
     "model_type": "must be a mapping (key: value)",
     "model_attributes_type": "must be a mapping (key: value)",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+_INSTEAD = {
+    ("success", "failure_condition"): "a success criterion says what must be true: write success_condition",
+    ("trigger", "success_condition"): "a rollback trigger says what is wrong when true: write failure_condition",
 }
 
 
-def explain(found: Mapping[str, Any], tree: Tree, model: type[BaseModel], below: Path_ = ()) -> Problem:
-    """One pydantic error of `model`, placed; `below` is where the model stands in the document."""
-    inner = tuple(part for part in found["loc"] if part != "[key]")
-    path = (*below, *inner)
-    kind = str(found["type"])
-    if kind == "extra_forbidden":
-        owner = model_at(model, inner[:-1])
-        known = sorted(known_keys(owner)) if owner else []
-        near = get_close_matches(str(inner[-1]), known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else (f"; there is {', '.join(known)}" if known else "")
-        return tree.problem(path, f"there is no '{inner[-1]}' here{hint}", on_key=True)
-    if kind == "missing":
-        return tree.problem(path[:-1], f"'{inner[-1]}' is missing", on_key=bool(path[:-1]))
-    if "[key]" in found["loc"]:
-        return tree.problem(
-            path, f"'{inner[-1]}' cannot be a name: letters, digits and _, not starting with a digit", on_key=True
-        )
-    return tree.problem(path, message(found))
+def found(error: ValidationError) -> list[Mapping[str, Any]]:
+    """The errors without the values they are about: those may be secrets."""
+    return [dict(one) for one in error.errors(include_url=False, include_input=False)]
 
 
-def message(found: Mapping[str, Any]) -> str:
-    """The message alone, never with the value: it may come from the environment."""
-    kind, context = str(found["type"]), found.get("ctx") or {}
+def explain(
+    errors: Sequence[Mapping[str, Any]], tree: Tree, model: type[BaseModel], below: Path_, noun: str = ""
+) -> None:
+    """Report the errors of one `model` that stands at `below`."""
+    for error in errors:
+        loc = tuple(error["loc"])
+        path = real_path(tree, below, loc)
+        if error["type"] == "extra_forbidden":
+            owner = model_at(model, loc[:-1])
+            instead = _INSTEAD.get((noun, str(loc[-1])))
+            hint = nearest(str(loc[-1]), known_keys(owner) if owner else (), "there is")
+            message_ = instead or f"there is no '{loc[-1]}' here{hint}"
+            tree.report(path, message_, on_key=True)
+        elif error["type"] == "missing":
+            tree.report(path, f"'{loc[-1]}' is missing", on_key=True)
+        else:
+            tree.report(path, message(error, tree.value_at(path)))
+
+
+def by_path(
+    errors: Sequence[Mapping[str, Any]], tree: Tree, below: Path_
+) -> Iterator[tuple[Path_, list[Mapping[str, Any]]]]:
+    """Errors of one value together: each branch of a union complains for itself, and the one that got furthest is meant."""
+    groups: dict[Path_, list[Mapping[str, Any]]] = {}
+    for error in errors:
+        loc = tuple(error["loc"])
+        path = real_path(tree, below, loc)
+        missing = error["type"] == "missing"
+        groups.setdefault((*path, loc[-1]) if missing and loc else path, []).append(error)
+    for path, group in groups.items():
+        if not any(len(other) > len(path) > len(below) and other[: len(path)] == path for other in groups):
+            yield path, group
+
+
+def message(error: Mapping[str, Any], value: Any = None) -> str:
+    """The message alone; never with a value that pydantic was given, unless it is one of the file's own numbers."""
+    kind, context = str(error["type"]), error.get("ctx") or {}
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f'must be text: put it in quotes, "{str(value).lower()}"'
     if kind in _TYPES:
         return _TYPES[kind]
     if kind in ("literal_error", "enum"):
         return f"must be {context.get('expected', 'one of the known words')}"
     if kind == "string_pattern_mismatch":
         return f"does not have the right form ({context.get('pattern')})"
-    return str(found["msg"]).removeprefix("Value error, ")
+    if kind in ("string_too_long", "too_long"):
+        return f"is too long: {context.get('max_length')} at most"
+    text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return text.replace("Input should", "must")
 
 
-def model_at(model: Any, path: Path_) -> type[BaseModel] | None:
-    """The model that describes the mapping at `path` inside `model`."""
-    for part in path:
+def real_path(tree: Tree, below: Path_, loc: Sequence[str | int]) -> Path_:
+    """The path of the file that pydantic's location means: it also names branches of unions, which are nowhere."""
+    path = below
+    for part in loc:
+        if (*path, part) in tree.places:
+            path = (*path, part)
+    return path
+
+
+def model_at(model: Any, loc: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model that describes the mapping at `loc` inside `model`."""
+    for part in loc:
         if isinstance(model, type) and issubclass(model, BaseModel):
             info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
             if info is None:
@@ -73,9 +116,9 @@ def _inside(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        found = _inside(argument)
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return found
+        inside = _inside(argument)
+        if isinstance(inside, type) and issubclass(inside, BaseModel):
+            return inside
     return annotation
 
 

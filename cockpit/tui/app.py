@@ -89,8 +89,8 @@ class CockpitApp(App[None]):
         self.push_screen("go_cutover")
         self.set_interval(FRAME_S, self.paint)
         self.cutover.on_change.append(self.paint)
-        # After the first paint, so that the screen is there before anything else is loaded.
-        self.call_after_refresh(self._start)
+        # A moment after the first paint, so that the screen is there before anything else is loaded.
+        self.set_timer(0.02, self._start)
 
     def _start(self) -> None:
         if self._background is not None and self._task is None:

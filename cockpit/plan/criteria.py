@@ -1,0 +1,92 @@
+"""Success criteria and rollback triggers, with the defaults that decision.md gives their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from cockpit.decide.condition import Condition
+from cockpit.plan.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
+from cockpit.plan.model import Ask, Criterion, Kind, OnUnknown
+from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.watched import Watched
+
+MIN_SAMPLES = 3
+"""Real samples a window needs: two points are a line through anything."""
+ERROR_LIMIT = 4
+
+
+class Criteria:
+    """Builds criteria; what cannot be judged is reported to the tree."""
+
+    def __init__(self, tree: Tree, watched: Watched, ask: Callable[[Path_, SignOffPart | None], Ask | None]) -> None:
+        self.tree = tree
+        self.watched = watched
+        self._ask = ask
+
+    def success(self, path: Path_, part: SuccessPart) -> Criterion:
+        either(self.tree, path, part.id, "success_condition", "judge")
+        condition = self.watched.condition((*path, "success_condition"), part.success_condition)
+        return self._criterion(path, part, Kind.SUCCESS, condition)
+
+    def trigger(self, path: Path_, part: TriggerPart) -> Criterion:
+        either(self.tree, path, part.id, "failure_condition", "judge")
+        condition = self.watched.condition((*path, "failure_condition"), part.failure_condition)
+        clear = self.watched.condition((*path, "clear_condition"), part.clear_condition)
+        if part.on_unknown is OnUnknown.ROLLBACK and part.unknown_limit is None:
+            self.tree.report((*path, "on_unknown"), "rollback needs unknown_limit: for how long may it be unknown?")
+        return self._criterion(
+            path,
+            part,
+            Kind.TRIGGER,
+            condition,
+            clear,
+            clear_for=2 * (part.for_ or timedelta(0)) if part.clear_for is None else part.clear_for,
+            clear_condition=clear,
+            on_unknown=part.on_unknown,
+            unknown_limit=part.unknown_limit,
+        )
+
+    def _criterion(
+        self,
+        path: Path_,
+        part: CriterionPart,
+        kind: Kind,
+        condition: Condition | None,
+        clear: Condition | None = None,
+        **more: Any,
+    ) -> Criterion:
+        hold_for = part.for_ or timedelta(0)
+        own_gap, own_stale = part.gap_tolerance, part.stale_after
+        return Criterion(
+            id=part.id,
+            title=part.title,
+            kind=kind,
+            condition=condition,
+            position=self.tree.place(path).position,
+            sign_off=self._ask((*path, "sign_off"), part.sign_off),
+            hold_for=hold_for,
+            min_samples=part.min_samples or (MIN_SAMPLES if hold_for else 1),
+            gap_tolerance=2 * self.watched.pace(condition, clear) if own_gap is None else own_gap,
+            stale_after=self.watched.stale_after(condition, clear) if own_stale is None else own_stale,
+            initial_delay=part.initial_delay or timedelta(0),
+            error_limit=part.error_limit or ERROR_LIMIT,
+            severity=part.severity,
+            mode=part.mode,
+            runbook=part.runbook,
+            ref=part.ref,
+            caution=part.caution,
+            **more,
+        )
+
+
+def either(tree: Tree, path: Path_, id_: str, condition: str, verb: str) -> None:
+    """Whatever is to be judged needs something that judges it: a condition, a person, or both."""
+    written = {key for key in (condition, "sign_off", *_WRONG_WAY) if (*path, key) in tree.keys}
+    if not written:
+        tree.report(path, f"'{id_}' has neither {condition} nor sign_off: nothing could ever {verb} it")
+
+
+_WRONG_WAY = ("success_condition", "failure_condition")
+"""The other kind's condition is already reported as such."""

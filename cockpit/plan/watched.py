@@ -1,0 +1,159 @@
+"""The probes of a plan, and the conditions over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from cockpit.decide.condition import Condition, ConditionError, compile_condition
+from cockpit.plan.document import ProbePart
+from cockpit.plan.model import ProbeSpec
+from cockpit.plan.nodes import Path_, TooMany, Tree
+from cockpit.plan.parts import Parts
+from cockpit.plan.problems import nearest
+from cockpit.plan.substitute import Substitution
+from cockpit.plan.wording import by_path, found, known_keys, message
+from probes.base import Probe
+from probes.registry import UnknownProbe, find
+
+DEFAULT_TIMEOUT = timedelta(seconds=10)
+DEFAULT_STALE_AFTER = timedelta(seconds=90)
+MAX_CONDITIONS = 30_000
+"""Characters of all conditions together: checking them must stay a matter of a second."""
+
+
+class Watched:
+    """What a plan watches: every usable probe by name, and the conditions that read them."""
+
+    def __init__(self, tree: Tree, parts: Parts, substitution: Substitution) -> None:
+        self.tree = tree
+        self.substitution = substitution
+        self.defaults = parts.header.defaults if parts.header else None
+        self.probes: dict[str, ProbeSpec] = {}
+        self._left = MAX_CONDITIONS
+        for name, part in parts.probes.items():
+            self._probe(name, part, ("probes", name))
+        named = tree.value.get("probes")
+        self.broken = set(named if isinstance(named, dict) else ()) - set(self.probes)
+        """Probes that are named but not usable: conditions on them are not blamed for it."""
+
+    # -- probes ------------------------------------------------------------------------------------------------------
+
+    def _probe(self, name: str, part: ProbePart, path: Path_) -> None:
+        kind = self._kind(part.uses, (*path, "uses"))
+        if kind is None:
+            return
+        params = self._params(kind, part, (*path, "with"))
+        own_period = getattr(params, "period", None)
+        defaults = self.defaults
+        self.probes[name] = ProbeSpec(
+            name=name,
+            uses=part.uses,
+            params=part.with_,
+            interval=part.interval or (defaults.interval if defaults else None) or kind.interval,
+            timeout=part.timeout or (defaults.timeout if defaults else None) or DEFAULT_TIMEOUT,
+            position=self.tree.place(path).position,
+            period=own_period if isinstance(own_period, timedelta) else kind.period,
+            title=part.title,
+            fields=kind.fields,
+        )
+
+    def _kind(self, uses: str, path: Path_) -> type[Probe[Any]] | None:
+        if path not in self.tree.places:  # missing, and already said
+            return None
+        try:
+            return find(uses)
+        except UnknownProbe as error:
+            self.tree.report(path, f"{error}" if error.nearest else f"{error}; `cockpit probes` lists them")
+        except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way while it is imported
+            self.tree.report(path, f"the probe '{uses}' cannot be loaded: {type(error).__name__}: {error}")
+        return None
+
+    def _params(self, kind: type[Probe[Any]], part: ProbePart, path: Path_) -> BaseModel | None:
+        try:
+            params = kind.params_type.model_validate(part.with_)
+        except ValidationError as error:
+            errors = found(error)
+        except Exception as error:  # noqa: BLE001 - a third party's validator; its words may hold a secret
+            self.tree.report(path, f"{part.uses} cannot take these parameters ({type(error).__name__})", on_key=True)
+            return None
+        else:
+            self._finite(params, part, path)
+            return params
+        for where, group in by_path(errors, self.tree, path):
+            if not self.substitution.touches(where, self.substitution.unset):
+                self._parameter(where, group, part.uses, kind.params_type, path)
+        return None
+
+    def _finite(self, params: BaseModel, part: ProbePart, path: Path_) -> None:
+        """Nothing compares with NaN, and everything is below infinity: as a parameter either would blind a probe quietly."""
+        for name, info in type(params).model_fields.items():
+            held = getattr(params, name)
+            if isinstance(held, float) and not math.isfinite(held):
+                self.tree.report((*path, info.alias or name), f"{part.uses}: must be a finite number")
+
+    def _parameter(
+        self, where: Path_, errors: Sequence[Mapping[str, Any]], uses: str, model: type[BaseModel], path: Path_
+    ) -> None:
+        error = errors[0]
+        key = str(error["loc"][-1]) if error["loc"] else ""
+        if error["type"] == "extra_forbidden":
+            hint = nearest(key, known_keys(model), "it has")
+            self.tree.report(where, f"{uses} has no parameter '{key}'{hint}", on_key=True)
+        elif error["type"] == "missing":
+            self.tree.report(
+                where[:-1] if where[:-1] in self.tree.places else path[:-1], f"{uses} needs '{key}'", on_key=True
+            )
+        elif self.substitution.touches(where, self.substitution.secret):
+            self.tree.report(where, f"{uses} refuses this value, which comes from the environment ({error['type']})")
+        else:
+            said = dict.fromkeys(message(one, self.tree.value_at(where)) for one in errors)
+            self.tree.report(where, f"{uses}: {', or '.join(said)}")
+
+    # -- conditions --------------------------------------------------------------------------------------------------
+
+    def condition(self, path: Path_, source: str | None) -> Condition | None:
+        """A compiled and checked condition; None where there is none, or none that can be used (then it is reported)."""
+        if source is None or "${" in source:  # the latter is already said
+            return None
+        self._left -= len(source)
+        if self._left < 0:
+            self.tree.report(path, f"the conditions of this plan are longer than {MAX_CONDITIONS:,} characters in all")
+            raise TooMany
+        lead = len(source) - len(source.lstrip())
+        try:
+            condition = compile_condition(source.strip())
+        except ConditionError as error:
+            self._condition_problem(path, source, error, lead)
+            return None
+        fields = {name: spec.fields for name, spec in self.probes.items()}
+        blameless = condition.source if self.broken & set(condition.probes) else ""
+        for problem in condition.check(fields):
+            named = condition.source[problem.offset : problem.offset + problem.length]
+            if not (blameless and named in self.broken):
+                self._condition_problem(path, source, problem, lead)
+        return condition if all(name in self.probes for name in condition.probes) else None
+
+    def _condition_problem(self, path: Path_, source: str, error: ConditionError, lead: int) -> None:
+        place = self.tree.within(path, source, error.offset + lead, error.length)
+        said = error.message
+        for name, spec in self.probes.items():
+            said = said.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)
+        self.tree.report(path, said, at=place)
+
+    def pace(self, *conditions: Condition | None) -> timedelta:
+        """How far apart the samples of these conditions are at most: for metrics at least their period."""
+        specs = self._specs(conditions)
+        return max((max(spec.interval, spec.period) for spec in specs), default=timedelta(seconds=30))
+
+    def stale_after(self, *conditions: Condition | None) -> timedelta:
+        """Age at which the data of these conditions no longer counts: the most patient of their probes."""
+        return max((spec.stale_after for spec in self._specs(conditions)), default=DEFAULT_STALE_AFTER)
+
+    def _specs(self, conditions: Sequence[Condition | None]) -> list[ProbeSpec]:
+        names = {name for condition in conditions if condition is not None for name in condition.probes}
+        return [self.probes[name] for name in names if name in self.probes]

@@ -1,0 +1,406 @@
+"""ECS: what counts as stable, healthy, failed and rolled back, and what nobody can know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from answering_aws import REQUEST_ID, AnsweringAws, refusal, wire
+from botocore.exceptions import ReadTimeoutError
+
+from probes.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
+from probes.reading import Reading, Reason
+
+NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
+CLUSTER, SERVICE = "transparent-trust-prod", "transparent-trust-web"
+BASE = "arn:aws:ecs:us-east-1:123456789012"
+DIGEST = "sha256:" + "1f" * 32
+
+
+@pytest.fixture
+async def aws() -> AsyncIterator[AnsweringAws]:
+    answering = AnsweringAws()
+    yield answering
+    await answering.clients.close()
+
+
+# -- ecs.service ------------------------------------------------------------------------------------------------------
+
+
+def deployment(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "ecs-svc/1",
+        "status": "PRIMARY",
+        "taskDefinition": f"{BASE}:task-definition/transparent-trust-web:42",
+        "desiredCount": 2,
+        "runningCount": 2,
+        "failedTasks": 0,
+        "rolloutState": "COMPLETED",
+        "rolloutStateReason": "ECS deployment ecs-svc/1 completed.",
+    } | more
+
+
+def described(**more: Any) -> dict[str, Any]:
+    return {
+        "serviceName": SERVICE,
+        "status": "ACTIVE",
+        "desiredCount": 2,
+        "runningCount": 2,
+        "pendingCount": 0,
+        "deployments": [deployment()],
+        "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
+        "enableExecuteCommand": False,
+        "events": [{"id": "1", "createdAt": NOW, "message": "(service web) has reached a steady state."}],
+    } | more
+
+
+async def service(aws: AnsweringAws, **more: Any) -> Reading:
+    aws.on["DescribeServices"] = wire({"services": [described(**more)], "failures": []})
+    return await EcsService(ServiceParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+
+
+async def test_a_service_at_rest(aws: AnsweringAws) -> None:
+    reading = await service(aws)
+    assert reading.values == {
+        "status": "ACTIVE",
+        "desired": 2,
+        "running": 2,
+        "pending": 0,
+        "deployments": 1,
+        "rollout_state": "COMPLETED",
+        "rollout_reason": "ECS deployment ecs-svc/1 completed.",
+        "failed_tasks": 0,
+        "task_definition": "transparent-trust-web:42",
+        "stable": True,
+        "circuit_breaker": True,
+        "execute_command": False,
+    }
+    assert not reading.unknown
+    assert reading.evidence.lines == ("(service web) has reached a steady state.",)
+    assert reading.evidence.request_id == REQUEST_ID
+    assert f"/clusters/{CLUSTER}/services/{SERVICE}/health" in reading.evidence.console_url
+
+
+async def test_zero_of_zero_is_not_stable(aws: AnsweringAws) -> None:
+    reading = await service(aws, desiredCount=0, runningCount=0)
+    assert (reading.values["stable"], reading.values["running"]) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"runningCount": 1},
+        {"runningCount": 3},
+        {"deployments": [deployment(), deployment(status="ACTIVE")]},
+        {"deployments": [deployment(rolloutState="IN_PROGRESS")]},
+        {"deployments": [deployment(rolloutState="FAILED", failedTasks=5)]},
+    ],
+)
+async def test_a_service_under_way_is_not_stable(aws: AnsweringAws, more: dict[str, Any]) -> None:
+    assert (await service(aws, **more)).values["stable"] is False
+
+
+async def test_the_newest_deployment_speaks_not_the_one_it_replaces(aws: AnsweringAws) -> None:
+    old = deployment(status="ACTIVE", failedTasks=0, taskDefinition=f"{BASE}:task-definition/w:41")
+    new = deployment(rolloutState="IN_PROGRESS", failedTasks=3, taskDefinition=f"{BASE}:task-definition/w:42")
+    values = (await service(aws, deployments=[old, new])).values
+    assert (values["rollout_state"], values["failed_tasks"], values["task_definition"]) == ("IN_PROGRESS", 3, "w:42")
+
+
+async def test_a_breaker_that_only_stops_does_not_roll_back(aws: AnsweringAws) -> None:
+    stops = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    assert (await service(aws, deploymentConfiguration=stops)).values["circuit_breaker"] is False
+
+
+async def test_what_the_answer_leaves_out_is_unknown_not_zero(aws: AnsweringAws) -> None:
+    aws.on["DescribeServices"] = wire({"services": [{"serviceName": SERVICE, "status": "INACTIVE"}], "failures": []})
+    reading = await EcsService(ServiceParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert reading.values == {"status": "INACTIVE"}
+    assert {u.reason for u in reading.unknown.values()} == {Reason.NO_DATA}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [({"services": [], "failures": [{"arn": "a", "reason": "MISSING"}]}, "MISSING"), ({"services": []}, "empty answer")],
+)
+async def test_a_missing_service_inside_a_successful_answer_is_not_found(
+    aws: AnsweringAws, answer: dict[str, Any], said: str
+) -> None:
+    aws.on["DescribeServices"] = wire(answer)
+    reading = await EcsService(ServiceParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {Reason.NOT_FOUND}
+    assert said in reading.unknown["running"].detail
+
+
+# -- ecs.tasks --------------------------------------------------------------------------------------------------------
+
+
+def task(number: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "taskArn": f"{BASE}:task/{CLUSTER}/{number:032x}",
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "startedAt": NOW - timedelta(minutes=20),
+        "containers": [{"name": "web", "imageDigest": DIGEST, "healthStatus": "HEALTHY"}],
+    } | more
+
+
+def stopped(number: int, code: str, reason: str, minutes: float = 2, exit_code: int | None = None) -> dict[str, Any]:
+    container = {"name": "web", "imageDigest": DIGEST} | ({} if exit_code is None else {"exitCode": exit_code})
+    return task(
+        number,
+        lastStatus="STOPPED",
+        desiredStatus="STOPPED",
+        stopCode=code,
+        stoppedReason=reason,
+        stoppedAt=NOW - timedelta(minutes=minutes),
+        containers=[container],
+    )
+
+
+async def tasks(aws: AnsweringAws, *found: dict[str, Any], window: str = "10m") -> Reading:
+    by_arn = {t["taskArn"]: t for t in found}
+
+    def listed(asked: dict[str, Any]) -> Any:
+        arns = [arn for arn, t in by_arn.items() if t["desiredStatus"] == asked["desiredStatus"]]
+        start = int(asked.get("nextToken", 0))
+        more = {"nextToken": str(start + PAGE)} if len(arns) > start + PAGE else {}
+        return wire({"taskArns": arns[start : start + PAGE]} | more)
+
+    aws.on["ListTasks"] = listed
+    aws.on["DescribeTasks"] = lambda asked: wire({"tasks": [by_arn[arn] for arn in asked["tasks"]], "failures": []})
+    params = TasksParams.model_validate({"cluster": CLUSTER, "service": SERVICE, "window": window})
+    return await EcsTasks(params, aws.clients).read(NOW)
+
+
+async def test_two_healthy_tasks_of_one_image(aws: AnsweringAws) -> None:
+    reading = await tasks(aws, task(1), task(2, startedAt=NOW - timedelta(minutes=15)))
+    assert reading.values == {
+        "running": 2,
+        "healthy": 2,
+        "unhealthy": 0,
+        "health_unknown": 0,
+        "failed_recently": 0,
+        "digests": (DIGEST,),
+        "one_image": True,
+        "youngest_age_s": 900.0,
+    }
+    assert reading.unknown["last_failure"].reason is Reason.NO_DATA
+
+
+async def test_a_task_without_a_health_check_is_not_healthy(aws: AnsweringAws) -> None:
+    values = (await tasks(aws, task(1, healthStatus="UNKNOWN"), task(2, healthStatus="UNHEALTHY"))).values
+    assert (values["healthy"], values["unhealthy"], values["health_unknown"]) == (0, 1, 1)
+
+
+async def test_no_task_running_is_a_count_of_zero_and_no_image(aws: AnsweringAws) -> None:
+    reading = await tasks(aws)
+    assert (reading.values["running"], reading.values["healthy"]) == (0, 0)
+    assert {reading.unknown[name].reason for name in ("digests", "one_image", "youngest_age_s")} == {Reason.NO_DATA}
+    assert "DescribeTasks" not in {operation for operation, _ in aws.asked}
+
+
+async def test_two_images_of_one_container_show(aws: AnsweringAws) -> None:
+    other = [{"name": "web", "imageDigest": "sha256:" + "2e" * 32}]
+    values = (await tasks(aws, task(1), task(2, containers=other))).values
+    assert (values["one_image"], len(values["digests"])) == (False, 2)  # type: ignore[arg-type]
+
+
+async def test_a_sidecar_is_not_a_second_image(aws: AnsweringAws) -> None:
+    both = [{"name": "web", "imageDigest": DIGEST}, {"name": "proxy", "imageDigest": "sha256:" + "2e" * 32}]
+    assert (await tasks(aws, task(1, containers=both), task(2, containers=both))).values["one_image"] is True
+
+
+async def test_an_image_that_is_not_named_could_be_another(aws: AnsweringAws) -> None:
+    reading = await tasks(aws, task(1), task(2, containers=[{"name": "web"}]))
+    assert reading.unknown["one_image"].reason is Reason.NO_DATA
+    assert reading.values["digests"] == (DIGEST,)
+
+
+async def test_tasks_that_died_by_themselves_are_failures_newest_first(aws: AnsweringAws) -> None:
+    reading = await tasks(
+        aws,
+        task(1),
+        stopped(2, "TaskFailedToStart", "CannotPullContainerError: manifest unknown", minutes=8),
+        stopped(3, "EssentialContainerExited", "Essential container in task exited", minutes=2, exit_code=137),
+    )
+    assert reading.values["failed_recently"] == 2
+    assert reading.values["last_failure"] == "EssentialContainerExited: Essential container in task exited (exit 137)"
+    assert reading.evidence.lines[0].startswith("22:28:20 EssentialContainerExited")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "failed"),
+    [
+        ("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment ecs-svc/2)", 0),
+        ("UserInitiated", "Task stopped by user", 0),
+        ("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn:x)", 1),
+        ("ServiceSchedulerInitiated", "Task failed container health checks", 1),
+        ("SpotInterruption", "Your Spot Task was interrupted.", 1),
+    ],
+)
+async def test_what_the_scheduler_stopped_on_purpose_is_no_failure(
+    aws: AnsweringAws, code: str, reason: str, failed: int
+) -> None:
+    assert (await tasks(aws, task(1), stopped(2, code, reason))).values["failed_recently"] == failed
+
+
+async def test_failures_before_the_window_do_not_count(aws: AnsweringAws) -> None:
+    old = stopped(2, "EssentialContainerExited", "x", minutes=11)
+    assert (await tasks(aws, task(1), old)).values["failed_recently"] == 0
+    assert (await tasks(aws, task(1), old, window="15m")).values["failed_recently"] == 1
+
+
+async def test_more_than_a_hundred_tasks_are_all_seen(aws: AnsweringAws) -> None:
+    reading = await tasks(aws, *(task(number) for number in range(1, 251)))
+    assert reading.values["running"] == 250
+    sizes = [len(asked["tasks"]) for operation, asked in aws.asked if operation == "DescribeTasks"]
+    assert sorted(sizes) == [50, 100, 100]
+
+
+async def test_a_secret_in_a_stop_reason_is_hidden(aws: AnsweringAws) -> None:
+    reason = "ResourceInitializationError: url postgres://app:hunter2@db/x"
+    reading = await tasks(aws, stopped(1, "TaskFailedToStart", reason))
+    assert "hunter2" not in repr(reading)
+
+
+# -- ecs.deployment ---------------------------------------------------------------------------------------------------
+
+
+def brief(number: int = 1, minutes: int = 30, **more: Any) -> dict[str, Any]:
+    arn = f"{BASE}:service-deployment/{CLUSTER}/{SERVICE}/{number:021x}"
+    return {"serviceDeploymentArn": arn, "createdAt": NOW - timedelta(minutes=minutes), "status": "SUCCESSFUL"} | more
+
+
+WHOLE = {
+    "deploymentCircuitBreaker": {"status": "MONITORING_COMPLETE", "failureCount": 1, "threshold": 3},
+    "alarms": {"status": "MONITORING_COMPLETE", "alarmNames": ["a"], "triggeredAlarmNames": []},
+}
+
+
+async def deployed(aws: AnsweringAws, *found: dict[str, Any], after: Any = None) -> Reading:
+    by_arn = {d["serviceDeploymentArn"]: d for d in found}
+    keep = ("serviceDeploymentArn", "createdAt", "status")
+    aws.on["ListServiceDeployments"] = wire({"serviceDeployments": [{key: d[key] for key in keep} for d in found]})
+    aws.on["DescribeServiceDeployments"] = lambda asked: wire(
+        {"serviceDeployments": [WHOLE | by_arn[arn] for arn in asked["serviceDeploymentArns"]]}
+    )
+    params = DeploymentParams(cluster=CLUSTER, service=SERVICE, after=after)
+    return await EcsDeployment(params, aws.clients).read(NOW)
+
+
+async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
+    failed = brief(1, minutes=90, status="ROLLBACK_SUCCESSFUL")
+    reading = await deployed(aws, failed, brief(2, minutes=30, statusReason="all well"))
+    assert reading.values == {
+        "status": "SUCCESSFUL",
+        "reason": "all well",
+        "succeeded": True,
+        "rolled_back": False,
+        "breaker": "MONITORING_COMPLETE",
+        "breaker_failures": 1,
+        "breaker_threshold": 3,
+        "alarms_triggered": 0,
+        "created_at": NOW - timedelta(minutes=30),
+    }
+    assert not reading.unknown
+
+
+@pytest.mark.parametrize(
+    ("status", "succeeded", "rolled_back"),
+    [
+        ("PENDING", False, False),
+        ("IN_PROGRESS", False, False),
+        ("STOPPED", False, False),
+        ("ROLLBACK_REQUESTED", False, True),
+        ("ROLLBACK_IN_PROGRESS", False, True),
+        ("ROLLBACK_SUCCESSFUL", False, True),
+        ("ROLLBACK_FAILED", False, True),
+    ],
+)
+async def test_only_a_success_that_stayed_is_a_success(
+    aws: AnsweringAws, status: str, succeeded: bool, rolled_back: bool
+) -> None:
+    values = (await deployed(aws, brief(status=status))).values
+    assert (values["succeeded"], values["rolled_back"]) == (succeeded, rolled_back)
+
+
+async def test_a_deployment_that_names_a_rollback_was_rolled_back(aws: AnsweringAws) -> None:
+    values = (await deployed(aws, brief(status="STOPPED", rollback={"reason": "alarm"}))).values
+    assert (values["succeeded"], values["rolled_back"]) == (False, True)
+
+
+async def test_alarms_that_went_off_are_counted_and_absent_ones_unknown(aws: AnsweringAws) -> None:
+    rang = {"status": "TRIGGERED", "triggeredAlarmNames": ["a", "b"]}
+    assert (await deployed(aws, brief(alarms=rang))).values["alarms_triggered"] == 2
+    silent = await deployed(aws, brief(alarms=None, deploymentCircuitBreaker=None))
+    assert silent.unknown["alarms_triggered"].reason is Reason.NO_DATA
+    assert {silent.unknown[n].reason for n in ("breaker", "breaker_failures", "breaker_threshold")} == {Reason.NO_DATA}
+
+
+@pytest.mark.parametrize("after", [NOW - timedelta(minutes=5), (NOW - timedelta(minutes=5)).replace(tzinfo=None)])
+async def test_an_older_success_proves_nothing(aws: AnsweringAws, after: datetime) -> None:
+    reading = await deployed(aws, brief(minutes=30), after=after)
+    assert {u.reason for u in reading.unknown.values()} == {Reason.NO_DATA}
+    assert "since 2026-11-23 22:25" in reading.unknown["succeeded"].detail
+    assert (await deployed(aws, brief(minutes=4), after=after)).values["succeeded"] is True
+
+
+async def test_a_deployment_that_cannot_be_described_is_not_found(aws: AnsweringAws) -> None:
+    aws.on["ListServiceDeployments"] = wire({"serviceDeployments": [brief()]})
+    aws.on["DescribeServiceDeployments"] = wire({"serviceDeployments": [], "failures": [{"reason": "MISSING"}]})
+    reading = await EcsDeployment(DeploymentParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert {u.reason for u in reading.unknown.values()} == {Reason.NOT_FOUND}
+
+
+# -- not knowing ------------------------------------------------------------------------------------------------------
+
+PROBES = [
+    (EcsService, ServiceParams, ["DescribeServices"], "ecs:DescribeServices"),
+    (EcsTasks, TasksParams, ["ListTasks"], "ecs:ListTasks"),
+    (EcsDeployment, DeploymentParams, ["ListServiceDeployments"], "ecs:ListServiceDeployments"),
+]
+
+
+@pytest.mark.parametrize(("probe", "params", "operations", "action"), PROBES)
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (refusal("AccessDeniedException", "User: arn:x is not authorized"), Reason.ACCESS_DENIED),
+        (refusal("ThrottlingException", "Rate exceeded"), Reason.THROTTLED),
+        (refusal("ClusterNotFoundException", "Cluster not found."), Reason.NOT_FOUND),
+        (refusal("ExpiredTokenException", "The security token included in the request is expired"), Reason.EXPIRED_CREDENTIALS),
+        (refusal("ServerException", "oops", 500), Reason.ERROR),
+        (ReadTimeoutError(endpoint_url="https://ecs"), Reason.TIMEOUT),
+    ],
+)  # fmt: skip
+async def test_a_call_that_fails_makes_every_field_unknown(
+    aws: AnsweringAws, probe: Any, params: Any, operations: list[str], action: str, answer: Any, reason: Reason
+) -> None:
+    aws.on |= dict.fromkeys(operations, answer)
+    reading = await probe(params(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {reason}
+    assert set(reading.unknown) == {field.name for field in probe.fields}
+    if reason is Reason.ACCESS_DENIED:
+        assert action in next(iter(reading.unknown.values())).hint
+
+
+async def test_tasks_that_may_be_listed_but_not_described_are_unknown(aws: AnsweringAws) -> None:
+    await tasks(aws, task(1))
+    aws.on["DescribeTasks"] = refusal("AccessDeniedException")
+    reading = await EcsTasks(TasksParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert not reading.values
+    assert "ecs:DescribeTasks" in reading.unknown["running"].hint
+
+
+def test_permissions_name_the_plan_s_resources() -> None:
+    clients = AnsweringAws().clients
+    where = EcsService(ServiceParams(cluster=CLUSTER, service=SERVICE), clients).resources()
+    assert where == {"ecs:DescribeServices": (f"{BASE}:service/{CLUSTER}/{SERVICE}",)}
+    for probe, params, _, _ in PROBES:
+        assert set(probe(params(cluster=CLUSTER, service=SERVICE), clients).resources()) <= set(probe.iam)
