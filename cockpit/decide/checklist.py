@@ -51,7 +51,7 @@ def judge_item(item: Item, plan: Plan, board: Board, record: Record, now: dateti
         killer=item.killer,
         because=_line(told, unknown, signed, item),
         position=item.position,
-        since=change.at if change is not None and change.after == check else now,
+        since=settled(change, check, now) or board.started_at,
         automatic=item.expect is not None,
         unknown=unknown,
         sign_off=signed,

@@ -170,7 +170,10 @@ def compile_condition(source: str) -> Condition:
     if unseen:
         name = min(unseen)
         raise ConditionError(f"'{name}' is not a field: write probe.field", max(0, source.find(name)), len(name))
-    return Condition(source, paths, tuple(_comparisons(words)), program)
+    condition = Condition(source, paths, tuple(_comparisons(words)), program)
+    if (always := condition.evaluate({}).truth) is not None:
+        raise ConditionError(f"is always {str(always).lower()}, whatever the probes say", 0, len(source))
+    return condition
 
 
 def context_of(readings: Mapping[str, Reading]) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown]]:

@@ -50,26 +50,23 @@ def judge(criterion: Criterion, plan: Plan, board: Board, record: Record, origin
     trips = unwaived(_trips(criterion, trail, board, unknown, now), record, criterion.id, now)
     timing = _timing(criterion, board, trail, state, now)
     seen_before = acknowledged if pre_existing and unknown is None else None
-    status = CriterionStatus(
-        id=criterion.id,
-        title=criterion.title,
-        kind=criterion.kind,
-        severity=criterion.severity,
-        enforced=criterion.enforced,
-        state=state,
-        since=_since(record, criterion.id, state, now),
-        because=_explained(trail, board, unknown, state),
-        position=criterion.position,
-        unknown=unknown,
-        badges=_badges(criterion, fold, state, unknown, waiver, pre_existing),
-        trips_in=timing if state is State.PENDING else None,
-        met_in=timing if state is State.PROVING else None,
-        ok_since=_ok_since(state, fold, waiver, signed, seen_before, record.latest(Change, criterion.id), now),
-        runbook=criterion.runbook,
-        ref=criterion.ref,
-        caution=criterion.caution,
-        sign_off=signed,
+    change = record.latest(Change, criterion.id)
+    told = trail.told(board, because)
+    varies = (
+        state,
+        settled(change, state, now) or board.started_at,
+        told.line if unknown is None else _blinded(told, unknown, state),
+        unknown,
+        _badges(criterion, fold, state, unknown, waiver, pre_existing),
+        timing if state is State.PENDING else None,
+        timing if state is State.PROVING else None,
+        _ok_since(state, fold, waiver, signed, seen_before, change, now),
+        signed,
     )
+    # Made anew only when something in it changed: most of them, most of the time, stay as they are.
+    if trail.shown is None or trail.shown[0] is not told or trail.shown[1] != varies:
+        trail.shown = (told, varies, _status(criterion, told, *varies))
+    status = trail.shown[2]
     return Judged(
         criterion,
         status,
@@ -78,6 +75,41 @@ def judge(criterion: Criterion, plan: Plan, board: Board, record: Record, origin
         acknowledged is not None,
         suspected=criterion.kind is Kind.TRIGGER and fold is not None and fold.state is not State.CLEAR,
         clears_in=timing if state is State.RECOVERING else None,
+    )
+
+
+def _status(
+    criterion: Criterion,
+    told: Because,
+    state: State,
+    since: datetime,
+    line: str,
+    unknown: Unknown | None,
+    badges: tuple[Badge, ...],
+    trips_in: timedelta | None,
+    met_in: timedelta | None,
+    ok_since: datetime | None,
+    signed: SignOffStatus | None,
+) -> CriterionStatus:
+    return CriterionStatus(
+        id=criterion.id,
+        title=criterion.title,
+        kind=criterion.kind,
+        severity=criterion.severity,
+        enforced=criterion.enforced,
+        state=state,
+        since=since,
+        because=told if line == told.line else replace(told, line=line),
+        position=criterion.position,
+        unknown=unknown,
+        badges=badges,
+        trips_in=trips_in,
+        met_in=met_in,
+        ok_since=ok_since,
+        runbook=criterion.runbook,
+        ref=criterion.ref,
+        caution=criterion.caution,
+        sign_off=signed,
     )
 
 
@@ -105,19 +137,19 @@ def _slept(trail: Trail, board: Board) -> Unknown | None:
 
 
 def _stale(trail: Trail, board: Board, now: datetime) -> Unknown | None:
-    for probe in trail.probes:
-        newest = board.histories[probe].newest_data_at
-        if newest is None or now - newest <= trail.criterion.stale_after:
-            continue
-        latest = board.latest(probe)
-        why = next(iter(latest.unknown.values()), None) if latest and not latest.values else None
-        if why is not None and why.reason is not Reason.STALE:
-            return why
-        age = words.duration(now - newest)
-        return Unknown(
-            Reason.STALE, f"the newest data of {probe} is {age} old", f"press r to read {probe} again; see Probes"
-        )
-    return None
+    """The newest real sample rests on data too old to count, whatever else the probes still see."""
+    fold = trail.fold
+    if fold is None or now - fold.data_at <= trail.criterion.stale_after:
+        return None
+    if trail.now.unknown is not None:
+        return trail.now.unknown
+    ages = {probe: now - (board.histories[probe].newest_data_at or fold.data_at) for probe in trail.probes}
+    oldest = max(ages, key=lambda probe: ages[probe])
+    return Unknown(
+        Reason.STALE,
+        f"the newest data of {oldest} is {words.duration(ages[oldest])} old",
+        f"press r to read {oldest} again; see Probes",
+    )
 
 
 def _unreadable(trail: Trail, board: Board) -> Unknown | None:
@@ -204,20 +236,12 @@ def _timing(criterion: Criterion, board: Board, trail: Trail, state: State, now:
     return max(left(criterion, fold, interval) - (now - fold.observed_at), timedelta(0))
 
 
-def _since(record: Record, subject: str, state: State, now: datetime) -> datetime:
-    change = record.latest(Change, subject)
-    return change.at if change is not None and change.after == state else now
-
-
-def _explained(trail: Trail, board: Board, unknown: Unknown | None, state: State) -> Because:
-    told = trail.told(board, because)
-    if unknown is None:
-        return told
+def _blinded(told: Because, unknown: Unknown, state: State) -> str:
+    """What to say of a criterion that cannot be seen: why, and what to do about it."""
     lead = f"{unknown.reason}: {unknown.detail}" if unknown.detail else str(unknown.reason)
     if unknown.hint:
         lead += f" ({unknown.hint})"
-    line = f"{told.line}; blind now: {lead}" if state in (State.TRIPPED, State.RECOVERING) else lead
-    return replace(told, line=line)
+    return f"{told.line}; blind now: {lead}" if state in (State.TRIPPED, State.RECOVERING) else lead
 
 
 def _badges(
@@ -228,12 +252,15 @@ def _badges(
     waiver: Waiver | None,
     pre_existing: bool,
 ) -> tuple[Badge, ...]:
-    flapped = bool(fold and state is not State.TRIPPED and (fold.trips or fold.near_misses))
-    shown = (
-        (Badge.WAIVED, waiver is not None),
-        (Badge.PRE_EXISTING, pre_existing),
-        (Badge.SHADOW, criterion.mode is Mode.SHADOW),
-        (Badge.BLIND, unknown is not None and state in (State.TRIPPED, State.RECOVERING)),
-        (Badge.FLAPPED, flapped),
-    )
-    return tuple(badge for badge, holds in shown if holds)
+    shown = []
+    if waiver is not None:
+        shown.append(Badge.WAIVED)
+    if pre_existing:
+        shown.append(Badge.PRE_EXISTING)
+    if criterion.mode is Mode.SHADOW:
+        shown.append(Badge.SHADOW)
+    if unknown is not None and state in (State.TRIPPED, State.RECOVERING):
+        shown.append(Badge.BLIND)
+    if fold is not None and state is not State.TRIPPED and (fold.trips or fold.near_misses):
+        shown.append(Badge.FLAPPED)
+    return tuple(shown)

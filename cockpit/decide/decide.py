@@ -29,7 +29,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     causes = root_causes(board, statuses, items)
     probes = probe_statuses(board, now)
     saw_something = any(probe.known for probe in probes)
-    word, path = verdict(plan, record, judged, sections, polls, causes, phase, saw_something, now)
+    word, path = verdict(plan, record, judged, sections, polls, causes, phase, saw_something, board.started_at, now)
     return Situation(
         now=now,
         started_at=board.started_at,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.record import Record, Vote
+from cockpit.decide.criterion import settled
+from cockpit.decide.record import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
 from cockpit.plan.model import Gate, Plan
 
@@ -26,6 +27,9 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime) -> GateStatus:
         needed = gate.poll.required - goes
         missing.append(f"{needed} more go from {' or '.join(waiting or gate.poll.roles)}")
     passed = not missing
+    moments = [vote.at for vote in valid]
+    if (shown := settled(record.latest(Change, gate.id), "passed", now)) is not None:
+        moments.append(shown)
     return GateStatus(
         id=gate.id,
         title=gate.title,
@@ -33,7 +37,7 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime) -> GateStatus:
         passed=passed,
         votes=tuple(_vote_text(vote) for vote in valid),
         missing=tuple(missing),
-        ok_since=max((vote.at for vote in valid), default=None) if passed else None,
+        ok_since=max(moments, default=None) if passed else None,
     )
 
 

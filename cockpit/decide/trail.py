@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cockpit.decide.condition import Condition, Outcome
 from cockpit.decide.fold import Fold, Sample, Trip, blind_trip, step
-from cockpit.decide.situation import Because
+from cockpit.decide.situation import Because, CriterionStatus
 from cockpit.plan.model import Criterion, Item, Kind
 from probes.reading import Reading, Unknown
 
@@ -44,6 +44,8 @@ class Trail:
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
+        self.shown: tuple[Because, tuple[object, ...], CriterionStatus] | None = None
+        """The status last made of it, with what it was made from."""
         self._told: tuple[int, Because] | None = None
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.criterion import Judged
+from cockpit.decide.criterion import Judged, settled
 from cockpit.decide.latch import latched
 from cockpit.decide.record import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.situation import (
@@ -49,6 +49,7 @@ def verdict(
     causes: Sequence[RootCause],
     phase: Phase,
     saw_something: bool,
+    started_at: datetime,
     now: datetime,
 ) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
@@ -72,7 +73,14 @@ def verdict(
     )
     word = Word.HOLD
     return (
-        Verdict(word, _since(record, word, now), phase, reasons, _waivers(judged, sections), judged=saw_something),
+        Verdict(
+            word,
+            _since(record, word, started_at, now),
+            phase,
+            reasons,
+            _waivers(judged, sections),
+            judged=saw_something,
+        ),
         tuple(o.step for o in obstacles),
     )
 
@@ -115,8 +123,6 @@ def _obstacles(
     now: datetime,
 ) -> list[Obstacle]:
     found = _emptiness(judged)
-    if not saw_something:
-        found.append(Obstacle(0, "no probe sees anything", PathStep("something must be seen")))
     for each in judged:
         if each.criterion.enforced and (obstacle := _criterion(each, phase, now)) is not None:
             found.append(obstacle)
@@ -129,6 +135,8 @@ def _obstacles(
             if gate.before == "deploy" and not gate.passed:
                 missing = "; ".join(gate.missing)
                 found.append(Obstacle(7, f"{gate.title}: {missing}", PathStep(f"{gate.title}: {missing}", gate.id)))
+    if not found and not saw_something:
+        found.append(Obstacle(0, "no probe sees anything", PathStep("something must be seen")))
     return found
 
 
@@ -156,7 +164,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
         return None
     line = f"{status.title} {status.state}: {status.because.line}"
-    if each.pre_existing:
+    if each.pre_existing and not each.acknowledged:
         line = f"{status.title} was already true before the cutover began: acknowledge it by name"
         return Obstacle(1, line, PathStep("acknowledge: " + status.title, status.id))
     if (
@@ -262,6 +270,5 @@ def _waivers(judged: Sequence[Judged], sections: Sequence[SectionStatus]) -> int
     return waived + sum(item.check is Check.WAIVED for section in sections for item in section.items)
 
 
-def _since(record: Record, word: Word, now: datetime) -> datetime:
-    change = record.latest(Change, "verdict")
-    return change.at if change is not None and change.after == word else now
+def _since(record: Record, word: Word, started_at: datetime, now: datetime) -> datetime:
+    return settled(record.latest(Change, "verdict"), word, now) or started_at

@@ -42,7 +42,7 @@ class WallClock:
 _LAYOUT = struct.Struct("<Qdddd")
 _SEQUENCE = struct.Struct("<Q")
 FOREVER = 1e12
-TRIES = 1000
+TRIES = 100
 
 
 class SharedClock:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cockpit.rehearsal.application import Application
-from cockpit.rehearsal.cloud.simulation import AwsFault, SimulatedAws
+from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
 from cockpit.rehearsal.faults import CATALOGUE, known
 from cockpit.rehearsal.llm import Llm
 from cockpit.rehearsal.pool import ConnectionPool

@@ -15,8 +15,8 @@ from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.application import Application, Surroundings
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
-from cockpit.rehearsal.cloud.furnish import Placed, furnish
-from cockpit.rehearsal.cloud.simulation import SimulatedAws
+from cockpit.rehearsal.aws.account import Placed, furnish
+from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.database import Logins, furnish_database
 from cockpit.rehearsal.history import remember
 from cockpit.rehearsal.llm import Llm
@@ -67,7 +67,7 @@ class House:
         self._closing.push_async_callback(self._site.close)
         self._outside = Outside()
         placed = furnish(self._aws, endpoint, site_url=self._site.url)
-        self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.load_balancer, placed.target_group)
+        self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.alb_suffix, placed.target_group_suffix)
         self._telemetry.database_connections = lambda: self._connections
         self._build_application(endpoint, logins)
         page = await self._site.open(self._balancer.asgi, self._google)

@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 
 from cockpit.rehearsal.application import FIRST_RELEASE, Release
-from cockpit.rehearsal.cloud.simulation import SimulatedAws, TaskBehaviour
+from cockpit.rehearsal.aws.simulation import SimulatedAws, TaskBehaviour
 
 FAMILY = "transparent-trust-web"
 CONTAINER = "web"

@@ -77,7 +77,7 @@ class CockpitApp(App[None]):
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self._background = background
-        self._task: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._lists: dict[str, ListScreen] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -93,9 +93,9 @@ class CockpitApp(App[None]):
         self.set_timer(0.02, self._start)
 
     def _start(self) -> None:
-        if self._background is not None and self._task is None:
-            self._task = asyncio.ensure_future(self._background())
-            self._task.add_done_callback(self._ended)
+        if self._background is not None and self._watching is None:
+            self._watching = asyncio.ensure_future(self._background())
+            self._watching.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -107,9 +107,9 @@ class CockpitApp(App[None]):
         self.paint()
 
     async def on_unmount(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=0.8)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching}, timeout=0.8)
 
     def paint(self) -> None:
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""

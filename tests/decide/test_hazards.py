@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
 from cockpit.decide.condition import ConditionError, compile_condition
 from cockpit.decide.record import Change
 from cockpit.decide.situation import Check, State, Word
 from cockpit.plan.model import Phase, Severity
 from probes.reading import Reading, Reason, Unknown
-from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
 # -- the first paragraph of the design -------------------------------------------------------------------------------
 

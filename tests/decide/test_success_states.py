@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
 from cockpit.decide.situation import State, Word
 from cockpit.plan.model import Phase
 from probes.reading import TRANSIENT, Reading, Reason, Unknown
-from scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
 HEALTHY = success("healthy", "m.ok", hold_for=60)
 
@@ -155,6 +155,18 @@ def test_a_probe_that_knows_a_part_blinds_only_what_reads_the_rest() -> None:
     assert scene.state("fine") is State.MET
     assert scene.reason("named") is Reason.ACCESS_DENIED
     assert "(allow it)" in scene.of("named").because.line
+
+
+def test_a_field_not_seen_for_too_long_is_unknown_although_its_probe_answers() -> None:
+    """However many errors are tolerated: the age of what was seen of this field counts."""
+    scene = Scene(success("fine", "m.ok", error_limit=100), success("other", "m.running > 0")).feed("up")
+    rest = {name: value for name, value in GOOD.items() if name != "ok"}
+    for _ in range(4):
+        scene.now += STEP
+        scene.board.add("m", Reading(scene.now, scene.now, rest, {"ok": Unknown(Reason.TIMEOUT)}))
+        scene.tick()
+    assert scene.reason("fine") is Reason.TIMEOUT
+    assert scene.state("other") is State.MET
 
 
 # -- nobody was looking ----------------------------------------------------------------------------------------------

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
 from cockpit.decide.record import Acknowledgement, PhaseBegan
 from cockpit.decide.situation import Badge, State, Word
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 from probes.reading import Reason
-from scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
 ERRORS = "m.rate > 0.05"
 FOR_A_MINUTE = trigger("errors", ERRORS, hold_for=60)

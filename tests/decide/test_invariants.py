@@ -1,0 +1,291 @@
+"""What must hold whatever happens (order ROLLBACK < HOLD < GO)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from histories import (
+    BEST,
+    DAYS,
+    LEVELS,
+    RANK,
+    REASONS,
+    WORST,
+    Poll,
+    Rule,
+    plan_of,
+    reading_of,
+    rule_sets,
+    settle,
+    ticks,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading, success, trigger
+
+from cockpit.decide.board import Board
+from cockpit.decide.decide import decide
+from cockpit.decide.record import (
+    Acknowledgement,
+    Decision,
+    Entry,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    SignOff,
+    Vote,
+    Waiver,
+)
+from cockpit.decide.situation import Situation, Word
+from cockpit.plan.model import OnUnknown, Phase
+from probes.reading import Reading, Reason, Unknown
+
+QUICK = settings(max_examples=80, deadline=None)
+PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]
+LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])
+
+
+def never_toward_go(before: Sequence[Situation], after: Sequence[Situation]) -> None:
+    for one, other in zip(before, after, strict=True):
+        words = f"{one.verdict.word} -> {other.verdict.word} at {one.now - START}"
+        assert RANK[other.verdict.word] <= RANK[one.verdict.word], words
+
+
+@QUICK
+@given(
+    rule_sets(opt_in=True),
+    DAYS,
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), REASONS), min_size=1, max_size=3),
+)
+def test_turning_a_good_sample_into_unknown_never_moves_the_verdict_toward_go(
+    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
+) -> None:
+    worse = [list(polls) for polls in day]
+    for step, which, reason in turns:
+        if worse[step % len(day)][which] == BEST:
+            worse[step % len(day)][which] = reason
+    made = plan_of(ruled)
+    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+
+
+@QUICK
+@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), LOUD), min_size=1, max_size=3))
+def test_before_deployment_too(
+    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
+) -> None:
+    """For want of traffic a trigger is excused there, so other reasons are drawn."""
+    worse = [list(polls) for polls in day]
+    for step, which, reason in turns:
+        if worse[step % len(day)][which] == BEST:
+            worse[step % len(day)][which] = reason
+    made = plan_of(ruled)
+    never_toward_go(ticks(made, day, PRE), ticks(made, [(m, n) for m, n in worse], PRE))
+
+
+@QUICK
+@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1)), min_size=1, max_size=3))
+def test_turning_any_sample_into_a_bad_one_never_moves_the_verdict_toward_go(
+    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int]]
+) -> None:
+    worse = [list(polls) for polls in day]
+    for step, which in turns:
+        if worse[step % len(day)][which] is not None:
+            worse[step % len(day)][which] = WORST
+    made = plan_of(ruled)
+    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+
+
+@QUICK
+@given(rule_sets(), DAYS)
+def test_a_stricter_threshold_never_moves_it_toward_go(ruled: list[Rule], day: list[tuple[Poll, Poll]]) -> None:
+    """Where no trigger opted in to roll back blind: there, being seen to breach is milder than not being seen."""
+    never_toward_go(ticks(plan_of(ruled), day), ticks(plan_of(ruled, strict=1), day))
+
+
+@QUICK
+@given(
+    rule_sets(opt_in=True), st.lists(st.tuples(REASONS | st.none(), REASONS | st.none()), max_size=20), st.booleans()
+)
+def test_a_stream_of_only_unknown_never_gives_go_nor_rollback_unless_opted_in(
+    ruled: list[Rule], day: list[tuple[Poll, Poll]], before: bool
+) -> None:
+    made = plan_of(ruled)
+    opted_in = any(c.on_unknown is OnUnknown.ROLLBACK for c in made.criteria())
+    for situation in ticks(made, day, PRE if before else ()):
+        assert situation.verdict.word is Word.HOLD or (opted_in and situation.verdict.word is Word.ROLLBACK)
+        assert situation.verdict.word is Word.ROLLBACK or situation.verdict.exit_code == 3
+
+
+@QUICK
+@given(rule_sets(opt_in=True), DAYS)
+def test_go_has_held_without_a_break_for_the_whole_dwell(ruled: list[Rule], day: list[tuple[Poll, Poll]]) -> None:
+    made = plan_of(ruled)
+    seen = ticks(made, day)
+    for number, situation in enumerate(seen):
+        if situation.verdict.word is not Word.GO:
+            continue
+        for earlier in seen[:number]:
+            if situation.now - earlier.now < made.verdict_dwell:
+                assert all(c.ok for c in earlier.criteria if c.enforced)
+                assert earlier.verdict.word is not Word.ROLLBACK
+
+
+@QUICK
+@given(rule_sets(opt_in=True), DAYS)
+def test_the_verdict_says_why_and_the_path_leads_to_go(ruled: list[Rule], day: list[tuple[Poll, Poll]]) -> None:
+    for situation in ticks(plan_of(ruled), day):
+        assert situation.verdict.reasons
+        assert all(situation.verdict.reasons)
+        assert bool(situation.path_to_go) or situation.verdict.word is not Word.HOLD
+        assert situation.verdict.word is not Word.GO or not situation.path_to_go
+        assert all(step.eta is None or step.eta >= situation.now for step in situation.path_to_go)
+
+
+# -- arrival ---------------------------------------------------------------------------------------------------------
+
+SLOW = (probe("m", period=60), probe("n"))
+MIXED = (
+    success("both", "m.ok && n.ok", hold_for=30, gap_tolerance=120, stale_after=120),
+    trigger("either", "m.rate > 0.05 || n.rate > 0.05", hold_for=30, clear_for=30, clear_condition="n.running > 1"),
+    trigger("errors", "m.rate > 0.05", on_unknown=OnUnknown.ROLLBACK, unknown_limit=60),
+    trigger("alarm", "!n.ok"),
+)
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> list[tuple[str, Reading]]:
+    """Readings as they were made: periods polled again and corrected, older periods along with them, parts and blanks."""
+    made: list[tuple[str, Reading]] = []
+    for step in range(draw(st.integers(1, 10))):
+        when = at(15 * (step + 1))
+        period = at(60 * (draw(st.integers(0, 15 * (step + 1))) // 60))
+        earlier = tuple(
+            reading(when, LEVELS[draw(st.integers(0, 3))], data_at=period - timedelta(minutes=back))
+            for back in range(draw(st.integers(0, 2)), 0, -1)
+        )
+        said = _answer(draw, when, data_at=period, earlier=earlier)
+        if made and draw(st.booleans()):
+            said = replace(made[-2][1], observed_at=when)  # the same again: nothing new in the world
+        made.append(("m", said))
+        made.append(("n", _answer(draw, when, state_since=draw(st.sampled_from([None, at(-60), at(5)])))))
+    return made
+
+
+def _answer(draw: st.DrawFn, when: object, **more: object) -> Reading:
+    level = draw(st.integers(-1, 3))
+    if level < 0:
+        return blind(when, draw(REASONS))  # type: ignore[arg-type]
+    full = reading(when, LEVELS[level], **more)  # type: ignore[arg-type]
+    if draw(st.booleans()):
+        return full
+    lost = draw(st.sampled_from(["rate", "ok", "running"]))
+    values = {name: value for name, value in full.values.items() if name != lost}
+    return Reading(
+        full.observed_at,
+        full.data_at,
+        values,
+        {lost: Unknown(draw(REASONS))},
+        state_since=full.state_since,
+        earlier=full.earlier,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(arrivals(), st.randoms(use_true_random=False), st.booleans())
+def test_shuffling_arrival_order_changes_no_state(
+    made: list[tuple[str, Reading]], shuffle: object, looking: bool
+) -> None:
+    """Nor anything else of the Situation, whether it was decided in between or only at the end."""
+    arranged = list(made)
+    shuffle.shuffle(arranged)  # type: ignore[attr-defined]
+    mixed = plan(*MIXED, probes=SLOW)
+    one, other = Board(mixed, START), Board(mixed, START)
+    now = at(15 * 12)
+    for name, answer in made:
+        one.add(name, answer)
+    for name, answer in arranged:
+        if looking:
+            decide(other.plan, other, Record(), now)
+        other.add(name, answer)
+    assert decide(one.plan, one, Record(), now) == decide(other.plan, other, Record(), now)
+
+
+# -- replay ----------------------------------------------------------------------------------------------------------
+
+EVERYTHING = plan(
+    *MIXED,
+    *CALM,
+    success("team", "", sign_off=ask(valid_for=120)),
+    probes=SLOW,
+    items=(item("infra", "m.ok"), item("vpn", sign_off=ask())),
+    after=(item("smoke", "n.ok", sign_off=ask()),),
+    gates=(gate(valid_for=60),),
+    dwell=30,
+)
+SUBJECTS = st.sampled_from(["both", "either", "errors", "alarm", "infra", "vpn", "smoke", "team"])
+
+
+@st.composite
+def deeds(draw: st.DrawFn) -> list[tuple[int, Entry | None]]:
+    """What people do, and when nobody looked (None), by step."""
+    done: list[tuple[int, Entry | None]] = []
+    for step in draw(st.lists(st.integers(0, 19), max_size=8)):
+        now, who = at(15 * (step + 1)), draw(st.sampled_from(["ann", "bob"]))
+        done.append(
+            (
+                step,
+                draw(
+                    st.sampled_from(
+                        [
+                            SignOff(now, draw(SUBJECTS), who, "on_call", "seen", EVERYTHING.digest),
+                            Vote(now, "go_no_go", who, draw(st.sampled_from(["on_call", "backup"])), "go"),
+                            Waiver(now, draw(SUBJECTS), who, "known", now + timedelta(seconds=60)),
+                            Acknowledgement(now, "alarm", who, "known"),
+                            Decision(now, draw(st.sampled_from(["dismiss", "execute"])), who, "so"),
+                            PhaseBegan(now, draw(st.sampled_from(list(Phase)))),
+                            PointOfNoReturn(now, "documents"),
+                            None,
+                        ]
+                    )
+                ),
+            )
+        )
+    return sorted(done, key=lambda deed: deed[0])
+
+
+@QUICK
+@given(arrivals(), deeds(), st.lists(st.sampled_from([BEST, BEST, BEST, WORST]), min_size=10, max_size=10))
+def test_replaying_the_same_readings_and_record_reproduces_every_situation(
+    made: list[tuple[str, Reading]], deeds: list[tuple[int, Entry | None]], tail: list[int]
+) -> None:
+    polls = [*made, *((name, reading_of(level, 10 + n, name)) for n, level in enumerate(tail) for name in "mn")]
+    record, board = Record(), Board(EVERYTHING, START)
+    situation = decide(EVERYTHING, board, record, START)
+    kept: list[tuple[int, int, Situation]] = []
+    arrived = 0
+    for step in range(20):
+        now = at(15 * (step + 1) + 5)
+        while arrived < len(polls) and polls[arrived][1].observed_at <= now:  # type: ignore[union-attr]
+            board.add(polls[arrived][0], polls[arrived][1])  # type: ignore[arg-type]
+            arrived += 1
+        for when, deed in deeds:
+            if when == step:
+                entry = deed or ObserverGap(now, now - timedelta(seconds=50))
+                record.append(entry)
+                if isinstance(entry, ObserverGap):
+                    board.gap(entry.since, entry.at)
+        situation = settle(EVERYTHING, board, record, situation, now)
+        kept.append((arrived, len(record.entries), situation))
+    again, rerecord, taken = Board(EVERYTHING, START), Record(), 0
+    for arrived, written, was in kept:
+        for name, answer in polls[taken:arrived]:
+            again.add(name, answer)  # type: ignore[arg-type]
+        taken = arrived
+        for entry in record.entries[len(rerecord.entries) : written]:
+            rerecord.append(entry)
+            if isinstance(entry, ObserverGap):
+                again.gap(entry.since, entry.at)
+        assert decide(EVERYTHING, again, rerecord, was.now) == was

@@ -1,0 +1,99 @@
+"""What can be seen: because-lines, blind spots, root causes. All green and all blind must never look alike."""
+
+from __future__ import annotations
+
+from scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
+
+from cockpit.decide.situation import State
+from cockpit.plan.model import Mode
+from probes.reading import Evidence, Reading, Reason, Unknown
+
+MANY = tuple(success(f"c{n}", "m.ok") for n in range(5))
+
+
+def test_one_cause_seen_by_many_is_shown_once_with_the_count() -> None:
+    scene = Scene(*MANY, trigger("t", "n.rate > 0.5"), items=(item("i", "m.ok"),))
+    for name in ("m", "n"):
+        scene.board.add(name, blind(at(0), Reason.EXPIRED_CREDENTIALS, f"{name} got 403", "run aws sso login"))
+    (cause,) = scene.tick().situation.root_causes
+    assert (cause.reason, cause.probes, len(cause.subjects)) == (Reason.EXPIRED_CREDENTIALS, ("m", "n"), 7)
+    assert scene.situation.verdict.reasons[0].startswith("EXPIRED_CREDENTIALS blinds 7 lines")
+
+
+def test_different_causes_are_told_apart_the_widest_first() -> None:
+    scene = Scene(*MANY, trigger("t", "n.rate > 0.5"))
+    scene.board.add("m", blind(at(0), Reason.ACCESS_DENIED, "no", "allow a"))
+    scene.board.add("n", blind(at(0), Reason.ACCESS_DENIED, "no", "allow b"))
+    assert [cause.hint for cause in scene.tick().situation.root_causes] == ["allow a", "allow b"]
+
+
+def test_waiting_is_no_fault_to_be_found() -> None:
+    assert Scene(*CALM).feed("low").situation.root_causes == ()
+
+
+def test_blind_spots_are_a_share_of_the_enforced() -> None:
+    scene = Scene(*MANY, trigger("t", "n.rate > 0.5"), success("s", "n.ok", mode=Mode.SHADOW)).feed("0")
+    sight = scene.situation.sight
+    assert (sight.enforced, sight.visible) == (6, 5)
+    assert 0 < sight.share < 1
+    assert Scene(*MANY).situation.sight.share == 0
+
+
+def test_a_tripped_trigger_that_is_blind_is_not_seen() -> None:
+    scene = Scene(trigger("t", "m.rate > 0.5")).feed("0.9 denied")
+    assert scene.state("t") is State.TRIPPED
+    assert scene.situation.sight.visible == 0
+
+
+def test_the_oldest_data_is_the_age_of_data_not_of_the_poll() -> None:
+    scene = Scene(*CALM, probes=(probe("m", period=60),))
+    scene.now = at(30)
+    scene.board.add("m", reading(at(30), data_at=at(0)))
+    assert scene.tick().situation.sight.oldest == seconds(30)
+
+
+def test_a_failed_poll_does_not_make_the_data_look_fresh() -> None:
+    scene = Scene(success("fine", "m.ok", stale_after=600)).feed("0 err err")
+    assert scene.of("fine").because.data_at == at(15)
+    assert scene.situation.sight.oldest == 2 * STEP
+
+
+def test_because_tells_value_threshold_window_samples_query_and_console() -> None:
+    scene = Scene(trigger("errors", "m.rate > 0.05", hold_for=300))
+    evidence = Evidence("cloudwatch get-metric-data", "req-1", "https://console", ("line",))
+    scene.now = at(15)
+    scene.board.add("m", reading(at(15), {"rate": 0.2}, evidence=evidence))
+    because = scene.tick().of("errors").because
+    for part in ("m rate 20.0 %", "> 5.0 %", "breached 0s of 5m", "1 of 3 samples"):
+        assert part in because.line
+    assert (because.query, because.request_id, because.console_url) == (evidence.query, "req-1", "https://console")
+    assert (because.samples, because.data_at, because.lines) == (1, at(15), ("line",))
+    assert because.observed[0].value == 0.2
+    assert because.thresholds[0].text == "> 5.0 %"
+
+
+def test_a_threshold_written_backwards_is_the_same_threshold() -> None:
+    because = Scene(trigger("errors", "0.05 < m.rate")).feed("0.2").of("errors").because
+    assert [(t.path, t.operator, t.value) for t in because.thresholds] == [("m.rate", ">", 0.05)]
+
+
+def test_what_cannot_be_seen_says_why_and_what_to_do() -> None:
+    scene = Scene(*CALM)
+    values = {name: GOOD[name] for name in GOOD if name != "ok"}
+    scene.board.add("m", Reading(at(0), at(0), values, {"ok": Unknown(Reason.ACCESS_DENIED, "403", "allow s3:Get")}))
+    assert scene.tick().of("fine").because.line == "ACCESS_DENIED: 403 (allow s3:Get)"
+    assert scene.of("fine").because.observed[0].text == "unknown: ACCESS_DENIED"
+
+
+def test_a_probes_status_tells_age_data_age_and_what_it_lacks() -> None:
+    scene = Scene(*CALM, probes=(probe("m"), probe("n"))).feed("0").wait(10)
+    seen, unseen = scene.situation.probes
+    assert (seen.age, seen.data_age, seen.readings, seen.blind) == (seconds(10), seconds(10), 1, False)
+    assert (unseen.age, unseen.data_age, unseen.readings, unseen.blind) == (None, None, 0, True)
+    assert scene.wait(60).situation.probes[0].stale
+
+
+def test_the_history_of_a_field_has_holes_where_it_was_unknown() -> None:
+    scene = Scene(*CALM).feed("0.1 denied 0.2 denied")
+    assert list(scene.board.series("m", "rate")) == [(at(15), 0.1), (at(30), None), (at(45), 0.2), (at(60), None)]
+    assert list(scene.board.series("nobody", "rate")) == []

@@ -1,0 +1,165 @@
+"""A tiny world to read: real probes of our own contract, a clock moved by hand, and clients that reach nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cockpit.decide.condition import compile_condition
+from cockpit.engine.source import LiveSource
+from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
+from probes.base import Field, Params, Probe
+from probes.reading import Reading, Reason, Unknown
+from probes.registry import BUILT_IN
+
+START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+HERE = Position("world.yaml", 1)
+FIELDS = (Field("ok", bool, "answers", example=True),)
+
+
+class HandClock:
+    """Stands still until it is moved; who sleeps wakes when their time has come."""
+
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.time = START
+        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, duration: timedelta) -> None:
+        woken = asyncio.Event()
+        self._sleepers.append((self.time + duration, woken))
+        await woken.wait()
+
+    async def move(self, seconds: float) -> None:
+        """Let that much time pass, and let everybody do what is due."""
+        self.time += timedelta(seconds=seconds)
+        due = [woken for until, woken in self._sleepers if until <= self.time]
+        self._sleepers = [(until, woken) for until, woken in self._sleepers if until > self.time]
+        for woken in due:
+            woken.set()
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task run until it waits for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@dataclass
+class World:
+    """What the probe of each name does when it is read, and how often it was."""
+
+    answers: dict[str, Callable[[Any, datetime], Awaitable[Any]]] = field(default_factory=dict)
+    begun: dict[str, int] = field(default_factory=dict)
+    under_way: dict[str, int] = field(default_factory=dict)
+    most_at_once: dict[str, int] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
+
+
+class FakeParams(Params):
+    name: str = "m"
+
+
+WORLD = World()
+
+
+class FakeProbe(Probe[FakeParams]):
+    """Reads the fake world."""
+
+    name = "fake"
+    params_type = FakeParams
+    fields = FIELDS
+
+    async def read(self, now: datetime) -> Reading:
+        name = self.params.name
+        WORLD.begun[name] = WORLD.begun.get(name, 0) + 1
+        WORLD.under_way[name] = WORLD.under_way.get(name, 0) + 1
+        WORLD.most_at_once[name] = max(WORLD.most_at_once.get(name, 0), WORLD.under_way[name])
+        try:
+            answer = WORLD.answers.get(name, good)
+            result: Reading = await answer(self, now)
+            return result
+        finally:
+            WORLD.under_way[name] -= 1
+
+    async def close(self) -> None:
+        WORLD.closed.append(self.params.name)
+
+
+async def good(probe: FakeProbe, now: datetime) -> Reading:
+    return probe.reading(now, {"ok": True})
+
+
+async def throttled(probe: FakeProbe, now: datetime) -> Reading:
+    return probe.blind(now, Unknown(Reason.THROTTLED, "slow down"))
+
+
+class NoClients:
+    """Clients of a world that has none."""
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setitem(BUILT_IN, "fake", "fake_world:FakeProbe")
+    WORLD.__dict__.update(World().__dict__)
+    return WORLD
+
+
+def plan_of(*names: str, interval: float = 10, timeout: float = 5) -> Plan:
+    return Plan(
+        name="world",
+        title="A world",
+        environment="test",
+        path="world.yaml",
+        digest="d",
+        probes={
+            name: ProbeSpec(
+                name,
+                "fake",
+                {"name": name},
+                timedelta(seconds=interval),
+                timedelta(seconds=timeout),
+                HERE,
+                fields=FIELDS,
+            )
+            for name in names
+        },
+        success_criteria=(Criterion("fine", "fine", Kind.SUCCESS, compile_condition(f"{names[0]}.ok"), HERE),),
+        rollback_triggers=(Criterion("gone", "gone", Kind.TRIGGER, compile_condition(f"!{names[0]}.ok"), HERE),),
+    )
+
+
+def live(plan: Plan, clock: HandClock) -> LiveSource:
+    return LiveSource(plan, NoClients(), clock)  # type: ignore[arg-type]
+
+
+class Reader:
+    """Takes readings from a source, as a watch does."""
+
+    def __init__(self, source: LiveSource) -> None:
+        self.source = source
+        self.read: list[tuple[str, Reading]] = []
+        self.first = asyncio.Event()
+        self.task = asyncio.create_task(self._take())
+
+    async def _take(self) -> None:
+        async for each in self.source.readings():
+            self.read.append(each)
+            self.first.set()
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.source.close()

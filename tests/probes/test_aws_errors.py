@@ -1,0 +1,182 @@
+"""What AWS says when it does not answer: the reason, and a next step that helps."""
+
+from __future__ import annotations
+
+import doctest
+
+import botocore.exceptions as aws
+import pytest
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+import probes.aws_errors
+from probes.aws_errors import SEE_LOG, explain, iam_action
+from probes.reading import Reason
+
+
+def refused(code: str, message: str = "no", status: int = 400, operation: str = "X") -> ClientError:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        ("AccessDenied", 403, Reason.ACCESS_DENIED),
+        ("AccessDeniedException", 400, Reason.ACCESS_DENIED),
+        ("UnauthorizedOperation", 403, Reason.ACCESS_DENIED),
+        ("AuthorizationErrorException", 403, Reason.ACCESS_DENIED),
+        ("403", 403, Reason.ACCESS_DENIED),
+        ("SomethingNew", 403, Reason.ACCESS_DENIED),
+        ("ExpiredToken", 400, Reason.EXPIRED_CREDENTIALS),
+        ("ExpiredTokenException", 403, Reason.EXPIRED_CREDENTIALS),
+        ("RequestExpired", 400, Reason.EXPIRED_CREDENTIALS),
+        ("InvalidClientTokenId", 403, Reason.EXPIRED_CREDENTIALS),
+        ("UnrecognizedClientException", 400, Reason.EXPIRED_CREDENTIALS),
+        ("InvalidAccessKeyId", 403, Reason.EXPIRED_CREDENTIALS),
+        ("SignatureDoesNotMatch", 403, Reason.EXPIRED_CREDENTIALS),
+        ("AuthFailure", 401, Reason.EXPIRED_CREDENTIALS),
+        ("Throttling", 400, Reason.THROTTLED),
+        ("ThrottlingException", 400, Reason.THROTTLED),
+        ("Throttling.User", 400, Reason.THROTTLED),
+        ("TooManyRequestsException", 429, Reason.THROTTLED),
+        ("RequestLimitExceeded", 503, Reason.THROTTLED),
+        ("SlowDown", 503, Reason.THROTTLED),
+        ("LimitExceededException", 400, Reason.THROTTLED),
+        ("Whatever", 429, Reason.THROTTLED),
+        ("ClusterNotFoundException", 400, Reason.NOT_FOUND),
+        ("ResourceNotFoundException", 400, Reason.NOT_FOUND),
+        ("DBInstanceNotFound", 404, Reason.NOT_FOUND),
+        ("TargetGroupNotFound", 400, Reason.NOT_FOUND),
+        ("NoSuchBucket", 404, Reason.NOT_FOUND),
+        ("404", 404, Reason.NOT_FOUND),
+        ("404", 0, Reason.NOT_FOUND),
+        ("QueueDoesNotExist", 400, Reason.NOT_FOUND),
+        ("InvalidInstanceID.NotFound", 400, Reason.NOT_FOUND),
+        ("PermanentRedirect", 301, Reason.NOT_FOUND),
+        ("InternalFailure", 500, Reason.ERROR),
+        ("ServiceUnavailable", 503, Reason.ERROR),
+        ("502", 502, Reason.ERROR),
+        ("InvalidParameterException", 400, Reason.ERROR),
+        ("com.amazonaws.ecs#AccessDeniedException", 400, Reason.ACCESS_DENIED),
+        ("com.amazonaws.ecs#ThrottlingException", 400, Reason.THROTTLED),
+    ],
+)
+def test_codes_and_their_reasons(code: str, status: int, reason: Reason) -> None:
+    unknown = explain(refused(code, "the words of AWS", status), "ecs", "describe_services")
+    assert unknown.reason is reason
+    assert unknown.hint
+    assert unknown.detail == f"ecs describe_services: {code}: the words of AWS"
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "action"),
+    [
+        ("sts", "get_caller_identity", "sts:GetCallerIdentity"),
+        ("ecs", "describe_services", "ecs:DescribeServices"),
+        ("ecs", "list_service_deployments", "ecs:ListServiceDeployments"),
+        ("elbv2", "describe_target_health", "elasticloadbalancing:DescribeTargetHealth"),
+        ("rds", "describe_db_instances", "rds:DescribeDBInstances"),
+        ("s3", "head_bucket", "s3:ListBucket"),
+        ("s3", "get_bucket_versioning", "s3:GetBucketVersioning"),
+        ("s3", "get_bucket_encryption", "s3:GetEncryptionConfiguration"),
+        ("s3", "get_bucket_lifecycle_configuration", "s3:GetLifecycleConfiguration"),
+        ("s3", "get_public_access_block", "s3:GetBucketPublicAccessBlock"),
+        ("secretsmanager", "describe_secret", "secretsmanager:DescribeSecret"),
+        ("secretsmanager", "get_secret_value", "secretsmanager:GetSecretValue"),
+        ("cloudwatch", "get_metric_data", "cloudwatch:GetMetricData"),
+        ("logs", "start_query", "logs:StartQuery"),
+    ],
+)
+def test_a_refusal_names_the_action_to_allow(service: str, operation: str, action: str) -> None:
+    assert iam_action(service, operation) == action
+    assert explain(refused("AccessDenied", status=403), service, operation).hint == f"allow {action}, then press r"
+
+
+def test_the_action_aws_names_is_the_one_to_allow() -> None:
+    words = "User: arn:aws:sts::1:assumed-role/a/b is not authorized to perform: kms:Decrypt on resource: arn:x because no identity-based"
+    unknown = explain(refused("AccessDeniedException", words), "secretsmanager", "get_secret_value")
+    assert unknown.hint == "allow kms:Decrypt, then press r"
+    unknown = explain(refused("AccessDeniedException", "Access to KMS is not allowed"), "secretsmanager", "get_secret_value")
+    assert unknown.hint == "allow kms:Decrypt, then press r"
+
+
+def test_an_explicit_deny_is_not_answered_with_allow() -> None:
+    words = "is not authorized to perform: ecs:ListTasks on resource: * with an explicit deny in a service control policy"
+    hint = explain(refused("AccessDeniedException", words), "ecs", "list_tasks").hint
+    assert hint == "an explicit deny blocks ecs:ListTasks: lift it, then press r"
+
+
+def test_a_secret_marked_for_deletion_can_be_brought_back() -> None:
+    words = "You can't perform this operation on the secret because it was marked for deletion."
+    unknown = explain(refused("InvalidRequestException", words), "secretsmanager", "get_secret_value")
+    assert (unknown.reason, "restore-secret" in unknown.hint) == (Reason.NOT_FOUND, True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("ExpiredToken"),
+        aws.NoCredentialsError(),
+        aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        aws.CredentialRetrievalError(provider="sso", error_msg="x"),
+        aws.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        aws.SSOTokenLoadError(error_msg="Token for x does not exist"),
+        aws.UnauthorizedSSOTokenError(),
+        aws.MetadataRetrievalError(error_msg="x"),
+    ],
+)
+def test_credentials_that_do_not_work_say_how_to_log_in_again(error: Exception) -> None:
+    unknown = explain(error, "sts", "get_caller_identity", profile="night")
+    assert unknown.reason is Reason.EXPIRED_CREDENTIALS
+    assert unknown.hint == "run `aws sso login --profile night`, then press r"
+    assert explain(error, "sts", "get_caller_identity").hint == "renew the AWS credentials, then press r"
+
+
+def test_the_code_of_an_expired_token_stays_readable() -> None:
+    words = "The security token included in the request is expired"
+    unknown = explain(refused("ExpiredToken", words), "secretsmanager", "get_secret_value")
+    assert unknown.detail == f"secretsmanager get_secret_value: ExpiredToken: {words}"
+
+
+def test_a_profile_that_does_not_exist() -> None:
+    unknown = explain(aws.ProfileNotFound(profile="nigth"), "ecs", "x", profile="nigth")
+    assert (unknown.reason, "list-profiles" in unknown.hint) == (Reason.EXPIRED_CREDENTIALS, True)
+    assert "nigth" in unknown.detail
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "hint"),
+    [
+        (aws.ConnectTimeoutError(endpoint_url="https://ecs"), Reason.TIMEOUT, "VPN"),
+        (aws.ReadTimeoutError(endpoint_url="https://ecs"), Reason.TIMEOUT, "VPN"),
+        (aws.EndpointConnectionError(endpoint_url="https://ecs"), Reason.UNREACHABLE, "DNS"),
+        (aws.ConnectionClosedError(endpoint_url="https://ecs"), Reason.UNREACHABLE, "DNS"),
+        (aws.SSLError(endpoint_url="https://ecs", error="bad certificate"), Reason.UNREACHABLE, "proxy"),
+        (aws.ProxyConnectionError(proxy_url="http://proxy"), Reason.UNREACHABLE, "proxy"),
+        (aws.NoRegionError(), Reason.ERROR, "region"),
+        (aws.ParamValidationError(report="cluster: int"), Reason.ERROR, "parameters"),
+        (AttributeError("'ECS' object has no attribute 'describe_service'"), Reason.ERROR, "parameters"),
+        (ZeroDivisionError("x"), Reason.ERROR, SEE_LOG),
+    ],
+)
+def test_what_the_network_and_we_do_wrong(error: Exception, reason: Reason, hint: str) -> None:
+    unknown = explain(error, "ecs", "describe_services")
+    assert unknown.reason is reason
+    assert hint in unknown.hint
+
+
+def test_an_answer_that_cannot_be_parsed_is_not_quoted() -> None:
+    error = ResponseParserError("Unable to parse response: b'the-secret-value'")
+    unknown = explain(error, "secretsmanager", "get_secret_value")
+    assert unknown.reason is Reason.ERROR
+    assert "the-secret-value" not in repr(unknown)
+
+
+def test_secrets_in_the_words_of_aws_are_hidden() -> None:
+    unknown = explain(refused("ValidationError", "bad url postgres://app:hunter2@db/x"), "ecs", "x")
+    assert "hunter2" not in unknown.detail
+
+
+def test_the_examples_in_the_documentation_hold() -> None:
+    assert doctest.testmod(probes.aws_errors).failed == 0

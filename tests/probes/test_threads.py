@@ -1,0 +1,158 @@
+"""Threads for calls that block: never more than agreed, never in the way of quitting, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from probes.threads import DaemonThreads
+
+PREFIX = "test-pool"
+
+
+@pytest.fixture
+def pool() -> Iterator[DaemonThreads]:
+    threads = DaemonThreads(size=3, name=PREFIX)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+def running() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith(PREFIX)}
+
+
+async def until(true: object) -> None:
+    for _ in range(2000):
+        if true():  # type: ignore[operator]
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came true")
+
+
+async def test_a_result_and_an_exception_reach_the_caller(pool: DaemonThreads) -> None:
+    assert await pool.run(lambda: 42) == 42
+
+    def fails() -> None:
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError, match="gone"):
+        await pool.run(fails)
+    assert await pool.run(lambda: 43) == 43
+
+
+async def test_an_exception_that_futures_refuse_is_passed_on_too(pool: DaemonThreads) -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await asyncio.wait_for(pool.run(lambda: next(iter(()))), 5)
+
+
+async def test_threads_are_started_as_needed_and_used_again(pool: DaemonThreads) -> None:
+    assert not running()
+    for number in range(5):
+        assert await pool.run(lambda number=number: number) == number
+    assert len(running()) == 1
+
+
+async def test_never_more_threads_than_agreed_and_every_job_is_done(
+    pool: DaemonThreads, gate: threading.Event
+) -> None:
+    calls = [asyncio.create_task(pool.run(lambda number=number: gate.wait(10) and number)) for number in range(20)]
+    await until(lambda: len(running()) == 3)
+    await asyncio.sleep(0)
+    assert len(running()) == 3
+    gate.set()
+    assert await asyncio.gather(*calls) == list(range(20))
+    assert len(running()) == 3
+
+
+async def test_the_pool_serves_as_well_after_a_rush_as_before(pool: DaemonThreads) -> None:
+    for _ in range(20):
+        assert await asyncio.gather(*(pool.run(lambda: threading.current_thread().name) for _ in range(10)))
+        assert len(running()) <= 3
+
+
+async def test_what_comes_for_a_caller_who_left_is_dropped(pool: DaemonThreads, gate: threading.Event) -> None:
+    waiting = asyncio.create_task(pool.run(lambda: gate.wait(10)))
+    await until(running)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    gate.set()
+    assert await pool.run(lambda: "next") == "next"
+
+
+async def test_a_job_whose_caller_left_before_it_began_is_not_done(pool: DaemonThreads, gate: threading.Event) -> None:
+    done: list[str] = []
+    busy = [asyncio.create_task(pool.run(lambda: gate.wait(10))) for _ in range(3)]
+    queued = asyncio.create_task(pool.run(lambda: done.append("queued")))
+    await asyncio.sleep(0)
+    queued.cancel()
+    await asyncio.gather(queued, return_exceptions=True)
+    gate.set()
+    await asyncio.gather(*busy)
+    await pool.run(lambda: None)
+    assert done == []
+
+
+async def test_closing_does_not_wait_and_ends_idle_threads(pool: DaemonThreads, gate: threading.Event) -> None:
+    stuck = asyncio.create_task(pool.run(lambda: gate.wait(10)))
+    await pool.run(lambda: None)
+    assert len(running()) == 2
+    pool.close()
+    await until(lambda: len(running()) == 1)
+    assert not stuck.done()
+    gate.set()
+    assert await stuck is True
+    await until(lambda: not running())
+
+
+async def test_a_call_after_closing_starts_afresh(pool: DaemonThreads) -> None:
+    await pool.run(lambda: None)
+    pool.close()
+    assert await asyncio.wait_for(pool.run(lambda: 1), 5) == 1
+
+
+def test_a_call_that_outlives_its_event_loop_does_not_cost_the_pool_a_thread(gate: threading.Event) -> None:
+    pool = DaemonThreads(size=1, name=PREFIX)
+
+    async def abandoned() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.run(lambda: gate.wait(10)), 0.01)
+
+    asyncio.run(abandoned())
+    gate.set()
+    assert asyncio.run(asyncio.wait_for(pool.run(lambda: "served"), 5)) == "served"
+    pool.close()
+
+
+def test_the_process_ends_at_once_whatever_its_threads_wait_for() -> None:
+    code = """
+import asyncio, threading
+from probes.threads import DaemonThreads
+pool = DaemonThreads()
+async def main():
+    calls = [asyncio.create_task(pool.run(threading.Event().wait)) for _ in range(40)]
+    await asyncio.sleep(0.05)
+    pool.close()
+asyncio.run(main())
+print("done", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "done\n"
+    began = time.monotonic()
+    assert process.wait(10) == 0
+    process.stdout.close()
+    assert time.monotonic() - began < 1
