@@ -30,7 +30,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     ALARM is true and OK is false; INSUFFICIENT_DATA, a failed evaluation and an alarm that does not exist are neither,
     so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
     one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
-    oldest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
+    newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
     notification, nor whether an alarm that is OK has had data: the evidence warns of `notBreaching` and `ignore`.
     """
 
@@ -207,13 +207,13 @@ def _not_there(names: Sequence[str]) -> Unknown:
 
 
 def _since(alarms: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """When the oldest alarm in ALARM entered it."""
+    """When the newest alarm in ALARM entered it: an old one must not make a new one look old."""
     began = [
         alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp")
         for alarm in alarms
         if alarm["StateValue"] == "ALARM"
     ]
-    return min((moment for moment in began if moment is not None), default=None)
+    return max((moment for moment in began if moment is not None), default=None)
 
 
 def _line(name: str, alarm: Mapping[str, Any] | None) -> str:

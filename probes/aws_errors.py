@@ -108,7 +108,7 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
         return Unknown(Reason.THROTTLED, detail, f"{service} asks for fewer calls: the probe slows down by itself")
     if bare in _DENIED or status == 403:
         return Unknown(Reason.ACCESS_DENIED, detail, _allow(service, operation, message))
-    if "marked for deletion" in message or "scheduled for deletion" in message:
+    if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
         return Unknown(Reason.NOT_FOUND, detail, "`aws secretsmanager restore-secret` brings it back, then press r")
     if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or "DoesNotExist" in bare:
         return Unknown(Reason.NOT_FOUND, detail, "check the name, account and region in the plan")

@@ -78,7 +78,7 @@ class RdsInstance(Probe[InstanceParams]):
 
 def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     status, restorable = found.get("DBInstanceStatus"), found.get("LatestRestorableTime")
-    groups, pending = found.get("DBParameterGroups") or [], found.get("PendingModifiedValues")
+    groups, pending = found.get("DBParameterGroups") or [], found.get("PendingModifiedValues") or {}
     return {
         "status": status,
         "available": None if status is None else status == "available",
@@ -86,7 +86,8 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "encrypted": found.get("StorageEncrypted"),
         "backup_retention_days": found.get("BackupRetentionPeriod"),
         "restorable_age_s": max((now - restorable).total_seconds(), 0.0) if restorable else None,
-        "pending_changes": None if pending is None else any(v not in (None, {}, []) for v in pending.values()),
+        # RDS leaves PendingModifiedValues out, or empty, when nothing waits (API reference of DBInstance).
+        "pending_changes": any(v not in (None, {}, []) for v in pending.values()),
         "parameters_in_sync": all(g.get("ParameterApplyStatus") == "in-sync" for g in groups) if groups else None,
         "deletion_protection": found.get("DeletionProtection"),
         "multi_az": found.get("MultiAZ"),

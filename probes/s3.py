@@ -130,7 +130,7 @@ def _versioning(answer: Mapping[str, Any]) -> Part:
 
 def _silent(answer: Mapping[str, Any], key: str, part: str) -> Part | None:
     """An empty answer to a question that S3 answers with a configuration, or with the error that there is none."""
-    if not answer or key in answer:
+    if not answer or answer.get(key):
         return None
     return {}, dict.fromkeys(_FIELDS[part], Unknown(Reason.NO_DATA, f"S3 answered without {key}"))
 

@@ -55,7 +55,7 @@ def verdict(
     """The verdict and the path to GO."""
     began = record.phase()
     latch, executing = latched(judged, record, began.at if began else None, now)
-    obstacles = sorted(_obstacles(judged, sections, gates, phase, saw_something, now), key=lambda o: o.rank)
+    obstacles = sorted(_obstacles(judged, sections, gates, phase, now), key=lambda o: o.rank)
     if latch is not None and phase is Phase.POST_DEPLOY:
         return _roll_back(judged, record, phase, latch, executing), tuple(o.step for o in obstacles)
     if not obstacles:
@@ -119,7 +119,6 @@ def _obstacles(
     sections: Sequence[SectionStatus],
     gates: Sequence[GateStatus],
     phase: Phase,
-    saw_something: bool,
     now: datetime,
 ) -> list[Obstacle]:
     found = _emptiness(judged)
@@ -135,9 +134,16 @@ def _obstacles(
             if gate.before == "deploy" and not gate.passed:
                 missing = "; ".join(gate.missing)
                 found.append(Obstacle(7, f"{gate.title}: {missing}", PathStep(f"{gate.title}: {missing}", gate.id)))
-    if not found and not saw_something:
-        found.append(Obstacle(0, "no probe sees anything", PathStep("something must be seen")))
+    if not found and not _anything_seen(judged, sections):
+        found.append(Obstacle(0, "nothing that is judged can be seen", PathStep("something must be seen")))
     return found
+
+
+def _anything_seen(judged: Sequence[Judged], sections: Sequence[SectionStatus]) -> bool:
+    """Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses."""
+    seen = (_decides(e.criterion) and e.criterion.condition is not None and e.status.unknown is None for e in judged)
+    items = (item for section in sections for item in section.items)
+    return any(seen) or any(item.automatic and item.blocking and item.unknown is None for item in items)
 
 
 def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:

@@ -13,10 +13,10 @@ import psycopg
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.application import Application, Surroundings
-from cockpit.rehearsal.balancer import Balancer
-from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
 from cockpit.rehearsal.aws.account import Placed, furnish
 from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.balancer import Balancer
+from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
 from cockpit.rehearsal.database import Logins, furnish_database
 from cockpit.rehearsal.history import remember
 from cockpit.rehearsal.llm import Llm

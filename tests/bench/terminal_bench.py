@@ -1,7 +1,7 @@
 """The terminal as its user meets it, in a real pseudo-terminal: start-up, first paint, keys, detection, CPU, quitting.
 
-Prints medians beside their budgets: `--help` 150 ms, first paint 0.7 s, key to screen p95 50 ms with 500 criteria, CPU 5 % of a core
-for the full plan, detection overhead 100 ms, quit 1 s.
+Prints medians beside their budgets: `--help` 150 ms, first paint 0.7 s, key to screen p95 50 ms with 500 criteria, CPU 5 %
+of a core for the full plan, detection overhead 100 ms, quit 1 s.
 """
 
 from __future__ import annotations
@@ -54,11 +54,15 @@ class Answers(http.server.BaseHTTPRequestHandler):
 class Terminal:
     """A process in a pseudo-terminal."""
 
-    def __init__(self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None
+    ) -> None:
         self.began = time.monotonic()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvpe(command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {}))
+            os.execvpe(
+                command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {})
+            )
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def wait_for(self, text: bytes, timeout_s: float = 20.0) -> float:
@@ -99,7 +103,8 @@ class Terminal:
 def plan_text(port: int, criteria: int = 1) -> str:
     """A plan of one HTTP probe, or of many with `criteria` on them."""
     count = max(1, criteria // 20)
-    probes = "\n".join(f"  p{n}: {{uses: http.health, with: {{url: 'http://127.0.0.1:{port}/'}}, interval: 1s}}" for n in range(count))
+    one = f"{{uses: http.health, with: {{url: 'http://127.0.0.1:{port}/'}}, interval: 1s}}"
+    probes = "\n".join(f"  p{n}: {one}" for n in range(count))
     success = "\n".join(
         f"  - {{id: c{n}, title: 'Criterion number {n}', success_condition: 'p{n % count}.latency_ms < {n % 90 + 9}.0'}}"
         for n in range(max(1, criteria - 1))

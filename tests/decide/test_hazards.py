@@ -162,6 +162,18 @@ def test_a_period_that_could_not_be_read_again_does_not_undo_what_was_read() -> 
     assert scene.word is Word.ROLLBACK
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_period_polled_again_does_not_change_when_it_was_known(order: tuple[int, int]) -> None:
+    """Else each poll would move the trip, the dwell and what a dismissal covers."""
+    polls = [reading(at(observed), {"rate": 0.2}, data_at=at(10)) for observed in (15, 30)]
+    scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0])
+    scene.now = at(30)
+    for index in order:
+        scene.board.add("m", polls[index])
+        scene.tick()
+    assert scene.situation.verdict.since == at(15)
+
+
 def test_a_period_corrected_later_does_not_take_back_a_rollback_already_shown() -> None:
     scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0])
     scene.board.add("m", reading(at(15), {"rate": 0.2}, data_at=at(10)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -43,7 +44,9 @@ from cockpit.decide.situation import Situation, Word
 from cockpit.plan.model import OnUnknown, Phase
 from probes.reading import Reading, Reason, Unknown
 
-QUICK = settings(max_examples=80, deadline=None)
+EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
+"""More for a longer look: `EXAMPLES=2000 pytest tests/decide/test_invariants.py`."""
+QUICK = settings(max_examples=EXAMPLES, deadline=None)
 PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]
 LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])
 
@@ -193,7 +196,7 @@ def _answer(draw: st.DrawFn, when: object, **more: object) -> Reading:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=2 * EXAMPLES, deadline=None)
 @given(arrivals(), st.randoms(use_true_random=False), st.booleans())
 def test_shuffling_arrival_order_changes_no_state(
     made: list[tuple[str, Reading]], shuffle: object, looking: bool
@@ -256,7 +259,7 @@ def deeds(draw: st.DrawFn) -> list[tuple[int, Entry | None]]:
     return sorted(done, key=lambda deed: deed[0])
 
 
-@QUICK
+@settings(max_examples=max(20, EXAMPLES // 2), deadline=None)
 @given(arrivals(), deeds(), st.lists(st.sampled_from([BEST, BEST, BEST, WORST]), min_size=10, max_size=10))
 def test_replaying_the_same_readings_and_record_reproduces_every_situation(
     made: list[tuple[str, Reading]], deeds: list[tuple[int, Entry | None]], tail: list[int]

@@ -91,6 +91,12 @@ def test_nothing_from_before_the_phase_is_carried_into_it_by_another_probe() -> 
     assert scene.wait(1).state("both") is State.UNKNOWN
 
 
+def test_nothing_from_within_initial_delay_is_carried_past_it_by_another_probe() -> None:
+    scene = Scene(success("both", "m.ok && n.ok", initial_delay=60)).feed_all("0x3").wait(20)
+    scene.board.add("n", reading(scene.now))
+    assert scene.tick().state("both") is State.UNKNOWN
+
+
 # -- not knowing -----------------------------------------------------------------------------------------------------
 
 
@@ -99,6 +105,12 @@ def test_transient_errors_are_tolerated_up_to_error_limit() -> None:
     scene = Scene(rule, CALM[1]).feed("up err err")
     assert scene.state("fine") is State.MET
     assert scene.feed("err").reason("fine") is Reason.ERROR
+
+
+def test_a_passing_error_of_every_probe_at_once_does_not_take_back_go() -> None:
+    scene = Scene(*CALM, probes=(probe("m"),)).feed("0x9 err")
+    assert scene.word is Word.GO
+    assert scene.feed("0").word is Word.GO
 
 
 def test_a_good_answer_resets_the_count_of_errors() -> None:

@@ -185,6 +185,11 @@ def test_a_breach_that_outlasts_initial_delay_trips() -> None:
     assert Scene(trigger("errors", ERRORS, initial_delay=60)).feed("0.2x4").word is Word.ROLLBACK
 
 
+def test_an_alarm_that_began_within_initial_delay_is_not_pre_existing() -> None:
+    scene = Scene(trigger("alarm", "!m.ok", initial_delay=60), CALM[0]).wait(60)
+    assert alarm(scene, ringing=True, since=20).word is Word.ROLLBACK
+
+
 # -- already so before the cutover -----------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Real boto3 clients that hear from AWS what a test says: bytes on the wire, operation by operation, in whatever order they are asked."""
+"""Real boto3 clients that hear what a test says: bytes on the wire, by operation, in whatever order they are asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.config import Config
 from probes.clients import AwsOptions, Clients
 
 Told = tuple[int, Mapping[str, str], bytes]
-Answer = Callable[[dict[str, Any]], Told]
+Answer = Callable[[dict[str, Any]], "Told | Exception"]
 REQUEST_ID = "0a1b2c3d-0000-4000-8000-0123456789ab"
 
 
@@ -72,9 +72,11 @@ class AnsweringAws:
         with self._lock:
             self.asked.append((operation, params))
         told = self.on[operation]
+        if callable(told):
+            told = told(params)
         if isinstance(told, Exception):
             raise told
-        status, headers, body = told(params) if callable(told) else told
+        status, headers, body = told
         return AWSResponse(request.url, status, _Headers(headers), _Raw(body))
 
 

@@ -76,13 +76,13 @@ async def test_all_ok(aws: StubbedAws) -> None:
     assert set(reading.unknown) == set(SINGLE)
 
 
-async def test_one_in_alarm_is_named_and_dated_by_the_oldest(aws: StubbedAws) -> None:
-    early = NOW - timedelta(minutes=30)
+async def test_those_in_alarm_are_named_and_dated_by_the_newest(aws: StubbedAws) -> None:
+    late = NOW - timedelta(minutes=3)
     reading = await read(
         aws,
         ["a", "b", "c"],
-        alarm("b", "ALARM", StateUpdatedTimestamp=early),
-        alarm("a", "ALARM", StateUpdatedTimestamp=NOW - timedelta(minutes=3)),
+        alarm("b", "ALARM", StateUpdatedTimestamp=NOW - timedelta(minutes=30)),
+        alarm("a", "ALARM", StateUpdatedTimestamp=late),
         alarm("c", StateUpdatedTimestamp=NOW - timedelta(days=3)),
     )
     assert (reading.values["all_ok"], reading.values["in_alarm"], reading.values["names_in_alarm"]) == (
@@ -90,7 +90,7 @@ async def test_one_in_alarm_is_named_and_dated_by_the_oldest(aws: StubbedAws) ->
         2,
         "a, b",
     )
-    assert reading.state_since == early
+    assert reading.state_since == late
 
 
 async def test_the_transition_dates_an_alarm_better_than_its_last_update(aws: StubbedAws) -> None:

@@ -69,9 +69,7 @@ async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: p
     assert time.monotonic() - began < 0.1
 
 
-async def test_many_stuck_calls_do_not_hold_up_the_event_loop(
-    black_hole: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_many_stuck_calls_do_not_hold_up_the_event_loop(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
     monkeypatch.setattr(probes.aws_client, "DEADLINE_S", 0.5)
     client = AwsClient("us-east-1")

@@ -123,7 +123,10 @@ async def test_what_the_answer_leaves_out_is_unknown_not_zero(aws: AnsweringAws)
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [({"services": [], "failures": [{"arn": "a", "reason": "MISSING"}]}, "MISSING"), ({"services": []}, "empty answer")],
+    [
+        ({"services": [], "failures": [{"arn": "a", "reason": "MISSING"}]}, "MISSING"),
+        ({"services": []}, "empty answer"),
+    ],
 )
 async def test_a_missing_service_inside_a_successful_answer_is_not_found(
     aws: AnsweringAws, answer: dict[str, Any], said: str

@@ -27,7 +27,9 @@ async def aws() -> AsyncIterator[AnsweringAws]:
 
 def answer(operation: str, result: str) -> Any:
     inner = f"<{operation}Result>{result}</{operation}Result>"
-    return wire(f"<{operation}Response>{inner}<ResponseMetadata><RequestId>R-1</RequestId></ResponseMetadata></{operation}Response>")
+    return wire(
+        f"<{operation}Response>{inner}<ResponseMetadata><RequestId>R-1</RequestId></ResponseMetadata></{operation}Response>"
+    )
 
 
 def groups(arn: str = ARN) -> Any:
@@ -83,13 +85,17 @@ async def test_draining_targets_neither_help_nor_hurt(aws: AnsweringAws) -> None
     assert (values["total"], values["draining"], values["all_healthy"]) == (2, 1, True)
 
 
-@pytest.mark.parametrize(("state", "reason"), [("initial", "Elb.InitialHealthChecking"), ("unused", "Target.NotInUse"), ("unavailable", "X")])
+@pytest.mark.parametrize(
+    ("state", "reason"), [("initial", "Elb.InitialHealthChecking"), ("unused", "Target.NotInUse"), ("unavailable", "X")]
+)
 async def test_a_state_that_is_not_healthy_is_not_healthy(aws: AnsweringAws, state: str, reason: str) -> None:
     assert (await read(aws, ("healthy", ""), (state, reason))).values["all_healthy"] is False
 
 
 @pytest.mark.parametrize("targets", [(), (("draining", "Target.DeregistrationInProgress"),)])
-async def test_a_group_without_targets_is_never_healthy(aws: AnsweringAws, targets: tuple[tuple[str, str], ...]) -> None:
+async def test_a_group_without_targets_is_never_healthy(
+    aws: AnsweringAws, targets: tuple[tuple[str, str], ...]
+) -> None:
     reading = await read(aws, *targets)
     assert reading.unknown["all_healthy"].reason is Reason.NO_DATA
     assert reading.values["healthy"] == 0
@@ -109,7 +115,9 @@ async def test_the_group_is_looked_up_once_and_again_after_it_was_made_anew(aws:
     assert aws.asked[-1][1]["TargetGroupArn"] == ARN + "0"
 
 
-@pytest.mark.parametrize(("given", "key"), [(ARN, "TargetGroupArns.member.1"), ("transparent-trust-web", "Names.member.1")])
+@pytest.mark.parametrize(
+    ("given", "key"), [(ARN, "TargetGroupArns.member.1"), ("transparent-trust-web", "Names.member.1")]
+)
 async def test_a_group_is_found_by_name_and_by_arn(aws: AnsweringAws, given: str, key: str) -> None:
     aws.on["DescribeTargetHealth"] = health(("healthy", ""))
     await probe(aws, given).read(NOW)

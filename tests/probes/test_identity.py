@@ -50,14 +50,20 @@ async def test_a_plan_without_an_account_matches_nothing() -> None:
 
 async def test_an_answer_without_an_account_is_not_a_mismatch() -> None:
     reading = await identity(told(account=""))
-    assert {name: u.reason for name, u in reading.unknown.items()} == {"account": Reason.NO_DATA, "matches": Reason.NO_DATA}
+    assert {name: u.reason for name, u in reading.unknown.items()} == {
+        "account": Reason.NO_DATA,
+        "matches": Reason.NO_DATA,
+    }
     assert reading.evidence.lines == ()
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (query_refusal("ExpiredToken", "The security token included in the request is expired", 403), Reason.EXPIRED_CREDENTIALS),
+        (
+            query_refusal("ExpiredToken", "The security token included in the request is expired", 403),
+            Reason.EXPIRED_CREDENTIALS,
+        ),
         (query_refusal("InvalidClientTokenId", status=403), Reason.EXPIRED_CREDENTIALS),
         (query_refusal("AccessDenied", status=403), Reason.ACCESS_DENIED),
         (query_refusal("Throttling", "Rate exceeded"), Reason.THROTTLED),

@@ -44,7 +44,11 @@ async def aws() -> AsyncIterator[AnsweringAws]:
 
 def told(described: dict[str, str] | None) -> Any:
     inner = "".join(f"<{key}>{value}</{key}>" for key, value in (described or {}).items())
-    instance = "" if described is None else f"<DBInstance><DBInstanceIdentifier>{NAME}</DBInstanceIdentifier>{inner}</DBInstance>"
+    instance = (
+        ""
+        if described is None
+        else f"<DBInstance><DBInstanceIdentifier>{NAME}</DBInstanceIdentifier>{inner}</DBInstance>"
+    )
     result = f"<DescribeDBInstancesResult><DBInstances>{instance}</DBInstances></DescribeDBInstancesResult>"
     return wire(
         f"<DescribeDBInstancesResponse>{result}<ResponseMetadata><RequestId>R-1</RequestId></ResponseMetadata></DescribeDBInstancesResponse>"
@@ -98,6 +102,10 @@ async def test_each_bad_value_shows(aws: AnsweringAws, key: str, told_as: str, f
     assert (await read(aws, **{key: told_as})).values[field] == value
 
 
+async def test_nothing_waits_when_the_answer_has_no_pending_values(aws: AnsweringAws) -> None:
+    assert (await read(aws, "PendingModifiedValues")).values["pending_changes"] is False
+
+
 async def test_a_parameter_that_waits_for_a_reboot_shows(aws: AnsweringAws) -> None:
     waits = GOOD["DBParameterGroups"].replace("in-sync", "pending-reboot")
     reading = await read(aws, DBParameterGroups=waits)
@@ -120,7 +128,6 @@ async def test_a_pending_password_is_named_and_not_shown(aws: AnsweringAws) -> N
         ("StorageEncrypted", {"encrypted"}),
         ("BackupRetentionPeriod", {"backup_retention_days"}),
         ("LatestRestorableTime", {"restorable_age_s"}),
-        ("PendingModifiedValues", {"pending_changes"}),
         ("DBParameterGroups", {"parameters_in_sync"}),
         ("DeletionProtection", {"deletion_protection"}),
         ("MultiAZ", {"multi_az"}),

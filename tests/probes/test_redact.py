@@ -26,8 +26,10 @@ DIRTY = of(LETTERS + "!#$%^*-_+/.~@=", 8).filter(lambda text: not text.startswit
 ANYTHING = of(LETTERS + " \"'\\,;:{}[]()&=@/\n\té☃", 8)
 NAMES = st.sampled_from(
     [
-        "password", "DB_PASSWORD", "passwd", "pwd", "client_secret", "NEXTAUTH_SECRET", "apiKey", "api-key", "ANTHROPIC_API_KEY",
-        "AWS_SECRET_ACCESS_KEY", "aws_session_token", "accessToken", "refresh.token", "ENCRYPTION_KEY", "privateKey", "credential",
+        "password", "DB_PASSWORD", "passwd", "pwd", "client_secret", "NEXTAUTH_SECRET", "apiKey", "api-key",
+        "ANTHROPIC_API_KEY",
+        "AWS_SECRET_ACCESS_KEY", "aws_session_token", "accessToken", "refresh.token", "ENCRYPTION_KEY", "privateKey",
+        "credential",
         "SLACK_WEBHOOK_URL", "db_pass", "passphrase",
     ]
 )  # fmt: skip
@@ -40,25 +42,32 @@ BARE_SHAPES = st.sampled_from(
 SHAPES_OF_KEYS = st.sampled_from(
     [
         "sk-ant-{w}", "sk-{w}{w}", "ghp_{w}{w}{w}", "GOCSPX-{w}", "xoxb-{w}", "https://hooks.slack.com/services/T/{w}",
-        "Bearer {w}", "authorization: Basic {w}", "Cookie: theme=dark; session={w}; a=b", 'Authorization: Digest a="b", response="{w}"',
+        "Bearer {w}", "authorization: Basic {w}", "Cookie: theme=dark; session={w}; a=b",
+        'Authorization: Digest a="b", response="{w}"',
         "https://x/?X-Amz-Credential=a&X-Amz-Signature={w}&b=c", "https://x/cb?code={w}", "eyJhbGciOiJIUzI1NiJ9.{w}.{w}",
-        "-----BEGIN RSA PRIVATE KEY-----\n{w}\n{w}\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\\n{w}", "--password {w}",
-        "--client-secret {w}", "ALTER ROLE app PASSWORD '{w}'", "{{'Cookie': 'session={w}'}}", "x-api-key: {w}", 'secret: ["a", "{w}"]',
+        "-----BEGIN RSA PRIVATE KEY-----\n{w}\n{w}\n-----END RSA PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\\n{w}",
+        "--password {w}",
+        "--client-secret {w}", "ALTER ROLE app PASSWORD '{w}'", "{{'Cookie': 'session={w}'}}", "x-api-key: {w}",
+        'secret: ["a", "{w}"]',
         'api_token={{"a": "{w}"}}', 'password="{w}', "password='{w}",
     ]
 )  # fmt: skip
 FRAGMENTS = [
-    "password", "_token", "=", ": ", '"', "'", "\\", '\\"', "://", "@", ":", "/", "?", "&", ",", " ", "\n", "[", "]", "{", "}", "abc",
-    "cookie", "authorization", "bearer ", "sk-ant-x", "eyJ", ".", "-", "--secret", "***", "42", "AKIA", "-----BEGIN PRIVATE KEY-----",
+    "password", "_token", "=", ": ", '"', "'", "\\", '\\"', "://", "@", ":", "/", "?", "&", ",", " ", "\n", "[", "]", "{",
+    "}", "abc",
+    "cookie", "authorization", "bearer ", "sk-ant-x", "eyJ", ".", "-", "--secret", "***", "42", "AKIA",
+    "-----BEGIN PRIVATE KEY-----",
     "… [7 more characters]",
 ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(NAMES, BARE_SHAPES, DIRTY)
 def test_a_named_secret_does_not_survive(name: str, shape: str, secret: str) -> None:
     assert secret not in redact(shape.format(name=name, secret=secret))
 
 
+@settings(deadline=None)
 @given(NAMES, ANYTHING.filter(lambda text: len(text.strip()) > 5), st.integers(1, 3))
 def test_a_secret_in_json_does_not_survive_however_often_it_is_wrapped(name: str, secret: str, depth: int) -> None:
     text = json.dumps({name: secret, "user": "me"})
@@ -72,23 +81,27 @@ def test_a_secret_in_json_does_not_survive_however_often_it_is_wrapped(name: str
     assert HIDDEN in hidden
 
 
+@settings(deadline=None)
 @given(NAMES, ANYTHING.filter(lambda text: len(text.strip()) > 5))
 def test_a_secret_in_a_printed_mapping_does_not_survive(name: str, secret: str) -> None:
     assert repr(secret)[1:-1] not in redact(repr({name: secret, "user": "me"}))
 
 
+@settings(deadline=None)
 @given(SHAPES_OF_KEYS, WORD)
 def test_a_secret_of_a_known_shape_does_not_survive(shape: str, word: str) -> None:
     word = f"Q9{word}"
     assert word not in redact(f"before {shape.format(w=word)}")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["AKIA", "ASIA"]), of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16, 16))
 def test_an_access_key_id_does_not_survive(kind: str, rest: str) -> None:
     assert rest not in redact(f"InvalidAccessKeyId {kind}{rest}_x")
 
 
-@given(st.sampled_from(["postgresql", "redis", "https"]), of(LETTERS + ".-_@", 0, 12), DIRTY)
+@settings(deadline=None)
+@given(st.sampled_from(["postgresql", "redis", "https"]), st.sampled_from(["", "app", "a.b-c", "me@x.org"]), DIRTY)
 @example("postgresql", "app", "pa/ss@wo:rd")
 @example("redis", "", "12345/x")
 def test_the_password_of_a_url_does_not_survive(scheme: str, user: str, secret: str) -> None:
@@ -120,7 +133,7 @@ def test_the_rest_of_a_json_line_stays_readable() -> None:
     assert redact(line) == '{"inputTokens":***,"durationMs":4000,"error":{"accessToken":***,"status":429}}'
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     once = redact(text)
@@ -142,7 +155,9 @@ def test_long_text_is_cut_and_says_by_how_much() -> None:
     assert redact("x" * LIMIT) == "x" * LIMIT
 
 
-@pytest.mark.parametrize("secret", ["postgres://app:s3cretword@db/x", "AKIAIOSFODNN7EXAMPLE", "'postgres://app:s3cretword@db/x'"])
+@pytest.mark.parametrize(
+    "secret", ["postgres://app:s3cretword@db/x", "AKIAIOSFODNN7EXAMPLE", "'postgres://app:s3cretword@db/x'"]
+)
 def test_a_cut_does_not_go_through_a_secret(secret: str) -> None:
     for inside in range(1, len(secret), 3):
         text = "a " * ((LIMIT - inside) // 2 - 1)
@@ -160,7 +175,8 @@ def test_one_line_is_one_line_and_short() -> None:
     "unit",
     [
         "x", "a.b-", "password", "password ", 'password="', "eyJ-", "eyJaaaaaaaaaa.", "://a:", "://", "a:", '\\"', "secret='\\",
-        "-----BEGIN ", "-----BEGIN RSA PRIVATE KEY-----", "-----END ", "token=,a,", "cookie: ", " ", "AKIA", "basic ", "--a-", "--secret ",
+        "-----BEGIN ", "-----BEGIN RSA PRIVATE KEY-----", "-----END ", "token=,a,", "cookie: ", " ", "AKIA", "basic ", "--a-",
+        "--secret ",
         "?token=", "pwd\\\\", "secret:[", "secret:{", "password \n", 'token=\\"x', "a@", "password '", "identified  ",
     ],
 )  # fmt: skip

@@ -21,6 +21,9 @@ def pool() -> Iterator[DaemonThreads]:
     threads = DaemonThreads(size=3, name=PREFIX)
     yield threads
     threads.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith(PREFIX):
+            thread.join(10)
 
 
 @pytest.fixture
@@ -65,9 +68,7 @@ async def test_threads_are_started_as_needed_and_used_again(pool: DaemonThreads)
     assert len(running()) == 1
 
 
-async def test_never_more_threads_than_agreed_and_every_job_is_done(
-    pool: DaemonThreads, gate: threading.Event
-) -> None:
+async def test_never_more_threads_than_agreed_and_every_job_is_done(pool: DaemonThreads, gate: threading.Event) -> None:
     calls = [asyncio.create_task(pool.run(lambda number=number: gate.wait(10) and number)) for number in range(20)]
     await until(lambda: len(running()) == 3)
     await asyncio.sleep(0)
@@ -108,6 +109,7 @@ async def test_a_job_whose_caller_left_before_it_began_is_not_done(pool: DaemonT
 
 async def test_closing_does_not_wait_and_ends_idle_threads(pool: DaemonThreads, gate: threading.Event) -> None:
     stuck = asyncio.create_task(pool.run(lambda: gate.wait(10)))
+    await until(running)
     await pool.run(lambda: None)
     assert len(running()) == 2
     pool.close()
@@ -125,7 +127,7 @@ async def test_a_call_after_closing_starts_afresh(pool: DaemonThreads) -> None:
 
 
 def test_a_call_that_outlives_its_event_loop_does_not_cost_the_pool_a_thread(gate: threading.Event) -> None:
-    pool = DaemonThreads(size=1, name=PREFIX)
+    pool = DaemonThreads(size=1, name="outlived")
 
     async def abandoned() -> None:
         with pytest.raises(TimeoutError):

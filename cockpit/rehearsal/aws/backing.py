@@ -6,6 +6,7 @@ import io
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from moto.backends import list_of_moto_modules
@@ -45,11 +46,17 @@ class _Dispatcher(DomainDispatcherApplication):  # type: ignore[misc, unused-ign
         )
 
 
+@cache
+def _application() -> _Dispatcher:
+    """One per process, as moto's state is: services stay loaded from one simulation to the next."""
+    return _Dispatcher(create_backend_app)
+
+
 class Moto:
     """moto's own server application, called within this process. There is one moto per process."""
 
     def __init__(self) -> None:
-        self._application = _Dispatcher(create_backend_app)
+        self._application = _application()
         self._errors = _ErrorLog()
 
     def begin(self, now: Callable[[], datetime]) -> None:

@@ -38,23 +38,10 @@ def service(held: Service) -> dict[str, Any]:
         "loadBalancers": _balancers(held),
         "serviceRegistries": [],
         "networkConfiguration": _network(held),
-        "events": [
-            {
-                "id": f"{hash((event.at, event.message)) & 0xFFFFFFFFFFFFFFFF:016x}",
-                "createdAt": event.at,
-                "message": event.message,
-            }
-            for event in held.events
-        ],
+        "events": [{"id": each.id, "createdAt": each.at, "message": each.message} for each in held.events],
         "createdAt": held.created_at,
-        "currentServiceDeployment": next(
-            (record.arn for record in held.records if record.status in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS")), None
-        ),
-        "currentServiceRevisions": [
-            {"arn": each.revision_arn, "requestedTaskCount": held.desired if each.primary else 0}
-            | _named_counts(held, each)
-            for each in deployments
-        ],
+        "currentServiceDeployment": _under_way(held),
+        "currentServiceRevisions": [_current_revision(held, each) for each in deployments],
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "enableECSManagedTags": True,
@@ -63,6 +50,16 @@ def service(held: Service) -> dict[str, Any]:
         "availabilityZoneRebalancing": "ENABLED",
         "healthCheckGracePeriodSeconds": 30,
     }
+
+
+def _under_way(held: Service) -> str | None:
+    going = ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+    return next((record.arn for record in held.records if record.status in going), None)
+
+
+def _current_revision(held: Service, each: Deployment) -> dict[str, Any]:
+    requested = held.desired if each.primary else 0
+    return {"arn": each.revision_arn, "requestedTaskCount": requested, **_named_counts(held, each)}
 
 
 def deployment(held: Service, each: Deployment) -> dict[str, Any]:

@@ -46,56 +46,54 @@ def furnish_alarms(tools: Tools, alarms: AlarmBook, balancer: str) -> None:
     sns = tools.client("sns")
     topic = sns.create_topic(Name=TOPIC)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@company.com", ReturnSubscriptionArn=True)
+    common: dict[str, Any] = {
+        "ActionsEnabled": True,
+        "AlarmActions": [topic],
+        "OKActions": [topic],
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "missing",
+    }
     cloudwatch = tools.client("cloudwatch")
-    dimensions = [{"Name": "LoadBalancer", "Value": balancer}]
-    common: dict[str, Any] = {"ActionsEnabled": True, "AlarmActions": [topic], "OKActions": [topic]}
-    above = {"ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "missing", **common}
-    cloudwatch.put_metric_alarm(
-        AlarmName=ERROR_RATE,
-        AlarmDescription="5xx of the load balancer and its targets above 5 % for 5 minutes",
-        Metrics=_error_rate(dimensions),
-        EvaluationPeriods=5,
-        DatapointsToAlarm=5,
-        Threshold=5.0,
-        **above,
-    )
-    cloudwatch.put_metric_alarm(
-        AlarmName=RESPONSE_TIME,
-        AlarmDescription="p95 of the response time above 10 s for 5 minutes",
-        Namespace="AWS/ApplicationELB",
-        MetricName="TargetResponseTime",
-        Dimensions=dimensions,
-        ExtendedStatistic="p95",
-        Period=60,
-        EvaluationPeriods=5,
-        Threshold=10.0,
-        **above,
-    )
-    cloudwatch.put_metric_alarm(
-        AlarmName=DB_CONNECTIONS,
-        AlarmDescription="more than 80 database connections",
-        Namespace="AWS/RDS",
-        MetricName="DatabaseConnections",
-        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": DATABASE}],
-        Statistic="Maximum",
-        Period=60,
-        EvaluationPeriods=3,
-        Threshold=80.0,
-        **above,
-    )
-    cloudwatch.put_metric_alarm(
-        AlarmName=UPLOAD_FAILURES,
-        AlarmDescription="uploads fall back to the database",
-        Namespace=_CUSTOM,
-        MetricName="S3UploadFailures",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=3,
-        Threshold=0.0,
-        **(above | {"TreatMissingData": "notBreaching"}),
-    )
-    for name in ALARMS:
+    for name, settings in _alarms([{"Name": "LoadBalancer", "Value": balancer}]).items():
+        cloudwatch.put_metric_alarm(AlarmName=name, **(common | settings))
         alarms.settle(name, tools.now - _THERE_SINCE)
+
+
+def _alarms(balancer: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
+    return {
+        ERROR_RATE: {
+            "AlarmDescription": "5xx of the load balancer and its targets above 5 % for 5 minutes",
+            "Metrics": _error_rate(balancer),
+            "EvaluationPeriods": 5,
+            "DatapointsToAlarm": 5,
+            "Threshold": 5.0,
+        },
+        RESPONSE_TIME: {
+            "AlarmDescription": "p95 of the response time above 10 s for 5 minutes",
+            **_metric("AWS/ApplicationELB", "TargetResponseTime", balancer, periods=5, threshold=10.0),
+            "ExtendedStatistic": "p95",
+        },
+        DB_CONNECTIONS: {
+            "AlarmDescription": "more than 80 database connections",
+            **_metric(
+                "AWS/RDS", "DatabaseConnections", [{"Name": "DBInstanceIdentifier", "Value": DATABASE}], threshold=80.0
+            ),
+            "Statistic": "Maximum",
+        },
+        UPLOAD_FAILURES: {
+            "AlarmDescription": "uploads fall back to the database",
+            **_metric(_CUSTOM, "S3UploadFailures", [], threshold=0.0),
+            "Statistic": "Sum",
+            "TreatMissingData": "notBreaching",
+        },
+    }
+
+
+def _metric(
+    namespace: str, metric: str, dimensions: list[dict[str, str]], *, periods: int = 3, threshold: float
+) -> dict[str, Any]:
+    place = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
+    return {**place, "Period": 60, "EvaluationPeriods": periods, "Threshold": threshold}
 
 
 def _error_rate(dimensions: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ class Foundry(Protocol):
 
 @dataclass(slots=True)
 class Event:
+    id: str
     at: datetime
     message: str
 
@@ -105,6 +106,8 @@ class Service:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     execute_command: bool = False
+    said: int = 0
+    """Events so far."""
     steady: bool = False
     failures_in_row: int = 0
     launch_not_before: datetime | None = None
@@ -122,7 +125,8 @@ class Service:
         return [task for task in self.tasks if task.started_by == deployment.id and task.stopped_at is None]
 
     def say(self, now: datetime, message: str) -> None:
-        self.events.appendleft(Event(now, f"(service {self.name}) {message}"))
+        self.said += 1
+        self.events.appendleft(Event(f"{self.said:08d}-{self.name}", now, f"(service {self.name}) {message}"))
 
     # -- what is asked of it -----------------------------------------------------------------------------------------
 

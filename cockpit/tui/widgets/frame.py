@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rich.text import Text
 from textual.widget import Widget
@@ -46,9 +46,10 @@ def context_line(watch: Watching, label: str, width: int) -> Text:
     now = watch.situation.now
     plan = watch.plan
     role = watch.arn.rpartition(":")[2].removeprefix("assumed-role/").partition("/")[0] if watch.arn else ""
-    local = (
-        datetime.now().astimezone().strftime("%H:%M %Z") if watch.clock.speed == 1.0 else f"{watch.clock.speed:.0f}x"
-    )
+    here = now.astimezone()
+    local = f"{here:%H:%M %Z}" if here.utcoffset() else ""
+    if watch.clock.speed != 1.0:
+        local = f"{watch.clock.speed:.0f}x"
     parts = [
         (7, watch.account or plan.target.account),
         (5, plan.target.region),
@@ -56,7 +57,7 @@ def context_line(watch: Watching, label: str, width: int) -> Text:
         (4, plan.name),
         (2, plan.digest[:7]),
     ]
-    clock = [(9, f"{words.clock(now)} UTC"), (6, local)]
+    clock = [(9, f"{words.clock(now)} UTC"), *([(6, local)] if local else [])]
     shown = [(rank, text) for rank, text in parts if text]
     tail = clock
     left = f" {label}  READ-ONLY"
@@ -116,6 +117,7 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
     if notice:
         lines.append(Text(f" ▲ {notice}", style=f"bold {palette.BAD if paused else palette.HOLD}", no_wrap=True))
     if len(reasons) == 1 and len(lines) == 1:
+        first.truncate(width, overflow="ellipsis")
         return Text("\n").join([first, *_wrapped(reasons[0], width)])
     while len(lines) < 3:
         reason = reasons.pop(0) if reasons else ""
@@ -135,6 +137,8 @@ def _wrapped(reason: str, width: int) -> list[Text]:
     lines = [Text(f"   {part}", style=palette.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
     if len(parts) > 2:
         lines[1].append(" …")
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
     return lines
 
 

@@ -1,0 +1,357 @@
+"""The terminal as its user meets it: the frame always in view, rows that keep their place, keys that do what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from stage import Stage, plan
+from textual.widgets import Input
+
+from cockpit.decide.situation import Word
+from cockpit.rehearsal.faults import FaultState
+from cockpit.tui.actions import ACTIONS, SCREENS, available, footer
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
+from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
+from cockpit.tui.widgets.frame import ContextRow, Footer, VerdictBanner, banner_lines, context_line, footer_line
+
+SIZES = [(80, 24), (60, 20), (140, 45), (200, 60)]
+
+
+@pytest.fixture(autouse=True)
+def _own_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def shown(app: CockpitApp) -> str:
+    """The screen as text."""
+    compositor = app.screen._compositor
+    return "\n".join("".join(segment.text for segment in line) for line in compositor.render_strips())
+
+
+@dataclass
+class Broken:
+    """A drill with one thing to break."""
+
+    scenario: str = "test"
+    speed: float = 1.0
+    active: bool = False
+    signed: int = 0
+
+    def faults(self) -> Sequence[FaultState]:
+        return [FaultState("app.errors", "The application [/fails]", self.active)]
+
+    def toggle(self, _fault: str) -> None:
+        self.active = not self.active
+
+    def crew_signs(self) -> int:
+        self.signed += 1
+        return 2
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("keys", ["1", "2", "3", "6", "?"])
+async def test_the_frame_is_in_view_on_every_screen(size: tuple[int, int], keys: str) -> None:
+    stage = Stage().burning()
+    app = CockpitApp(stage)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.press("question_mark" if keys == "?" else keys)
+        await pilot.pause()
+        lines = shown(app).splitlines()
+        assert "PROD" in lines[0]
+        assert "READ-ONLY" in lines[0]
+        assert "02:02:15 UTC" in lines[0]
+        assert "ROLLBACK" in lines[1]
+        assert "undecided" in lines[1]
+        assert app.screen.has_class("-production")
+        for part in (ContextRow, VerdictBanner, Footer):
+            assert app.screen.query_one(part).virtual_size.width <= size[0]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 110, 140, 200])
+def test_no_line_of_the_frame_is_wider_than_the_terminal(width: int) -> None:
+    stage = Stage().burning()
+    assert context_line(stage, "PROD", width).cell_len <= max(width, 34)
+    assert footer_line(footer(rehearsal=True), "go_cutover", width).cell_len <= max(width, 40)
+    banner = banner_lines(stage.situation, timedelta(0), "", width)
+    assert len(banner.split("\n")) == 3
+    assert all(line.cell_len <= width for line in banner.split("\n"))
+
+
+def test_the_footer_has_six_keys_at_most() -> None:
+    assert len(footer(rehearsal=True)) <= 6
+    assert len(footer(rehearsal=True, page=True)) <= 6
+
+
+async def test_the_cursor_keeps_its_row_while_values_change() -> None:
+    stage = Stage().calm()
+    app = CockpitApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down", "down")
+        screen = app.screen
+        assert isinstance(screen, CutoverScreen)
+        before = screen.grid.cursor
+        stage.saw(rate=0.5, running=0)
+        app.paint()
+        await pilot.pause()
+        assert screen.grid.cursor == before == "errors.high"
+
+
+async def test_a_timeline_that_grows_does_not_move_the_selection() -> None:
+    stage = Stage().calm(1)
+    stage.saw(rate=0.5)
+    app = CockpitApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("6", "down")
+        screen = app.screen
+        assert isinstance(screen, TimelineScreen)
+        before = screen.grid.cursor
+        stage.burning()
+        app.paint()
+        await pilot.pause()
+        assert screen.grid.cursor == before
+
+
+async def test_a_section_folds_and_unfolds() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        screen = app.screen
+        assert isinstance(screen, ChecklistScreen)
+        rows = len(screen.grid.rows)
+        await pilot.press("enter")
+        assert len(screen.grid.rows) == rows - 3
+        await pilot.press("enter")
+        assert len(screen.grid.rows) == rows
+
+
+async def test_a_filter_narrows_and_escape_clears_it_without_leaving() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("slash", *"error")
+        screen = app.screen
+        assert isinstance(screen, ListScreen)
+        assert [row.key for row in screen.grid.rows if row.selectable] == ["errors.high"]
+        await pilot.press("enter")
+        assert not screen.query_one("#filter", Input).display
+        await pilot.press("escape")
+        assert len([row for row in screen.grid.rows if row.selectable]) == 4
+        await pilot.press("escape", "escape", "escape")
+        assert app.is_running
+
+
+async def test_failing_only_hides_what_does_not_stand_in_the_way() -> None:
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("exclamation_mark")
+        assert isinstance(app.screen, ListScreen)
+        assert "tasks.gone" not in [row.key for row in app.screen.grid.rows]
+        assert "errors.high" in [row.key for row in app.screen.grid.rows]
+        assert "only failing" in shown(app)
+
+
+async def test_evidence_says_why_with_the_chart_the_condition_and_its_place() -> None:
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.press("end", "up", "enter")
+        assert isinstance(app.screen, EvidenceScreen)
+        text = shown(app)
+        for expected in (
+            "TRIPPED",
+            "12.0 %",
+            "> 5.0 %",
+            "errors.rate > 0.05",
+            "plan.yaml:12:5",
+            "https://console.example/ecs",
+            "r-1",
+        ):
+            assert expected in text
+        await pilot.press("escape")
+        assert isinstance(app.screen, CutoverScreen)
+
+
+@pytest.mark.parametrize(
+    "keys", [["1"], ["2"], ["3"], ["6"], ["3", "enter"], ["2", "down", "enter"], ["1", "down", "enter"]]
+)
+async def test_foreign_text_is_shown_and_never_read_as_markup(keys: list[str]) -> None:
+    stage = Stage().blinded()
+    app = CockpitApp(stage)
+    async with app.run_test(size=(140, 45), notifications=True) as pilot:
+        await pilot.press(*keys)
+        await pilot.press("c")
+        app.say("error [/aws/ecs/prod] not found [bold]")
+        await pilot.pause()
+        assert "[/aws/ecs/prod] not found [bold]" in shown(app)
+
+
+async def test_help_names_every_action_there_is() -> None:
+    app = CockpitApp(Stage(), drill=Broken())
+    async with app.run_test(size=(140, 60)) as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        text = app.screen.text().plain
+        assert all(action.help in text for action in ACTIONS)
+
+
+def test_bindings_are_the_registry() -> None:
+    bound = {(binding.key, binding.action) for binding in CockpitApp.BINDINGS if not isinstance(binding, tuple)}
+    assert bound == {(action.keys, f"do('{action.id}')") for action in ACTIONS}
+    handled = {name.removeprefix("_do_") for name in dir(CockpitApp) if name.startswith("_do_")}
+    assert handled == {action.id for action in ACTIONS} - {action.id for action in SCREENS}
+
+
+def test_the_rehearsals_actions_exist_only_in_one() -> None:
+    assert {"faults", "crew"} == {a.id for a in available(rehearsal=True)} - {a.id for a in available(rehearsal=False)}
+
+
+async def test_faults_can_be_broken_while_the_verdict_stays_in_view() -> None:
+    drill = Broken()
+    app = CockpitApp(Stage().calm(), drill=drill, environment_label="REHEARSAL")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f")
+        assert isinstance(app.screen, FaultsScreen)
+        await pilot.press("enter")
+        assert drill.active
+        assert "BROKEN" in shown(app)
+        assert "HOLD" in shown(app).splitlines()[1]
+        await pilot.press("escape", "g")
+        assert drill.signed == 1
+
+
+async def test_keys_of_the_rehearsal_do_nothing_outside_one() -> None:
+    app = CockpitApp(Stage())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f")
+        assert isinstance(app.screen, CutoverScreen)
+
+
+async def test_pausing_is_loud() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        assert "PAUSED" in shown(app)
+        assert "STALE" in shown(app).splitlines()[1]
+
+
+async def test_a_verdict_that_is_not_renewed_says_stale_with_its_age() -> None:
+    stage = Stage().calm()
+    app = CockpitApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        stage.hand.at += timedelta(seconds=75)
+        app.paint()
+        await pilot.pause()
+        assert "STALE 1m15s" in shown(app).splitlines()[1]
+
+
+async def test_a_dead_engine_is_told_and_the_screen_stays() -> None:
+    async def dies() -> None:
+        raise RuntimeError("a secret must not be shown")
+
+    app = CockpitApp(Stage().calm(), background=dies)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.1)
+        assert "COCKPIT DEGRADED" in shown(app)
+        assert "secret" not in shown(app)
+
+
+async def test_quitting_does_not_wait_for_an_engine_that_will_not_stop() -> None:
+    async def stubborn() -> None:
+        for _ in range(100):
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                continue
+
+    app = CockpitApp(Stage(), background=stubborn)
+    loop = asyncio.get_running_loop()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.05)
+        began = loop.time()
+        await pilot.press("q")
+    assert loop.time() - began < 1.5
+    for task in asyncio.all_tasks():
+        if task.get_coro().__name__ == "stubborn":  # type: ignore[union-attr]
+            for _ in range(101):
+                task.cancel()
+                await asyncio.sleep(0)
+
+
+async def test_copying_leaves_the_line_in_a_file_for_this_user_only(tmp_path: Path) -> None:
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("end", "up", "c")
+        await pilot.pause()
+        assert "TRIPPED: 500 error rate above 5 %" in app.clipboard
+    (kept,) = tmp_path.rglob("copied.txt")
+    assert "TRIPPED" in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_evidence_bundle_has_the_screen_and_the_situation(tmp_path: Path) -> None:
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    saved = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
+    assert set(saved) == {"screen.svg", "situation.txt", "situation.json"}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in saved.values())
+
+
+async def test_a_changed_word_is_painted_at_once() -> None:
+    stage = Stage().calm()
+    app = CockpitApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "ROLLBACK" not in shown(app).splitlines()[1]
+        stage.burning()
+        await pilot.pause()
+        assert stage.situation.verdict.word is Word.ROLLBACK
+        assert "ROLLBACK" in shown(app).splitlines()[1]
+
+
+async def test_without_colours_word_and_symbol_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "✗ ROLLBACK" in shown(app)
+        assert "✗ TRIPPED" in shown(app)
+
+
+async def test_five_hundred_criteria_scroll_to_the_last() -> None:
+    app = CockpitApp(Stage(plan(500)).calm(0.5))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("end")
+        await pilot.pause()
+        assert "No task is running" in shown(app)
+
+
+async def test_the_palette_finds_an_action() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("colon")
+        await pilot.press(*"timeline")
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, TimelineScreen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (200, 60)])
+def test_the_burning_screen_looks_as_agreed(snap_compare: object, size: tuple[int, int]) -> None:
+    stage = Stage(replace(plan(), environment="staging")).burning()
+    assert snap_compare(CockpitApp(stage), terminal_size=size)  # type: ignore[operator]
+
+
+def test_the_checklist_looks_as_agreed(snap_compare: object) -> None:
+    assert snap_compare(CockpitApp(Stage().calm()), press=["2"], terminal_size=(80, 24))  # type: ignore[operator]
+
+
+def test_the_screen_without_colours_looks_as_agreed(snap_compare: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(CockpitApp(Stage().blinded()), terminal_size=(80, 24))  # type: ignore[operator]
