@@ -20,7 +20,9 @@ ROOT = Path(__file__).parent.parent
 def cockpit(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     env = clean | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"} | environ
-    return subprocess.run([str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, cwd=ROOT, check=False)
+    return subprocess.run(
+        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, cwd=ROOT, check=False
+    )
 
 
 class _Site(http.server.ThreadingHTTPServer):
@@ -105,7 +107,11 @@ def test_check_prints_one_json_situation(plan: Path) -> None:
 
 
 def test_a_plan_for_an_account_stops_without_credentials_before_the_first_probe(plan: Path) -> None:
-    plan.write_text(plan.read_text().replace("environment: test", 'environment: test\ntarget: {account: "123456789012", region: us-east-1}'))
+    plan.write_text(
+        plan.read_text().replace(
+            "environment: test", 'environment: test\ntarget: {account: "123456789012", region: us-east-1}'
+        )
+    )
     done = cockpit("check", str(plan))
     assert done.returncode == 3
     assert "cannot tell which AWS account" in done.stderr
@@ -133,7 +139,9 @@ def test_a_missing_variable_of_the_environment_is_a_problem_when_it_is_needed() 
     assert "DATABASE_URL is not set" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["nonsense"], ["check", "plan.yaml", "--for", "soon"], ["check", "p", "--var", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["check"], ["nonsense"], ["check", "plan.yaml", "--for", "soon"], ["check", "p", "--var", "x"]]
+)
 def test_wrong_usage_exits_64(arguments: list[str]) -> None:
     assert cockpit(*arguments).returncode == 64
 

@@ -70,8 +70,13 @@ def state_text(word: str, badges: Sequence[Badge] = ()) -> Text:
 # -- cutover ---------------------------------------------------------------------------------------------------------
 
 
-def cutover(situation: Situation, series: Series) -> list[Row]:
-    """Success criteria, then triggers, each with a heading that counts."""
+Memo = dict[str, tuple[tuple[object, ...], Row]]
+"""Rows made before, by id, with what they were made from."""
+
+
+def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> list[Row]:
+    """Success criteria, then triggers, each with a heading that counts. What has not changed is taken from `memo`."""
+    kept = {} if memo is None else memo
     rows = []
     for kind, title, healthy in (
         (Kind.SUCCESS, "SUCCESS CRITERIA", State.MET),
@@ -82,7 +87,7 @@ def cutover(situation: Situation, series: Series) -> list[Row]:
         rows.append(
             Row(f"heading:{kind}", heading=_heading(title, f"{done}/{len(own)} {healthy.lower()}"), selectable=False)
         )
-        rows += [_criterion(status, situation.now, series) for status in own]
+        rows += [_kept(status, situation.now, series, kept) for status in own]
     return rows
 
 
@@ -90,6 +95,20 @@ def _heading(title: str, count: str) -> Text:
     text = Text(f" {title} ", style=f"bold {palette.TEXT}", no_wrap=True)
     text.append(f" {count}", style=palette.QUIET)
     return text
+
+
+def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) -> Row:
+    """The row of a criterion, made again only when something it shows has changed."""
+    age = words.duration(now - status.because.data_at) if status.because.data_at else ""
+    left = words.duration(status.trips_in) if status.trips_in is not None else ""
+    made_from = (status.because, status.state, status.badges, status.ok, age, left)
+    held = memo.get(status.id)
+    # The because-line is the same object until a reading changes it: comparing it is then free.
+    if held is not None and held[0][0] is status.because and held[0][1:] == made_from[1:]:
+        return held[1]
+    row = _criterion(status, now, series)
+    memo[status.id] = (made_from, row)
+    return row
 
 
 def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:

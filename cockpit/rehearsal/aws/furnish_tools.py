@@ -36,9 +36,7 @@ class Tools:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            config = Config(  # type: ignore[no-untyped-call]
-                connect_timeout=2, read_timeout=10, proxies={}, s3={"addressing_style": "path"}
-            )
+            config = Config(connect_timeout=2, read_timeout=10, proxies={}, s3={"addressing_style": "path"})
             self._clients[service] = self._session.client(
                 service,
                 endpoint_url=self.endpoint,

@@ -16,8 +16,8 @@ _MODEL_NAMES = {"monitoring": "cloudwatch", "elasticloadbalancing": "elbv2"}
 def service_model(signing_name: str) -> Any:
     """botocore's model of the service that signs as `signing_name`. Raises botocore's UnknownServiceError."""
     name = _MODEL_NAMES.get(signing_name, signing_name)
-    described = botocore.loaders.create_loader().load_service_model(name, "service-2")  # type: ignore[no-untyped-call]
-    return botocore.model.ServiceModel(described, name)  # type: ignore[no-untyped-call]
+    described = botocore.loaders.create_loader().load_service_model(name, "service-2")
+    return botocore.model.ServiceModel(described, name)
 
 
 @cache

@@ -171,8 +171,12 @@ class CutoverScreen(ListScreen):
     screen_id = "go_cutover"
     columns = rows.CUTOVER
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._memo: rows.Memo = {}
+
     def rows(self) -> list[Row]:
-        return rows.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series)
+        return rows.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
 
     def about(self, row: Row) -> Text:
         status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)

@@ -1,7 +1,7 @@
 """A live list by the line API: rows keep their place, the cursor keeps its row, and only what changed is painted again.
 
-A table widget that repaints every visible row for one changed cell costs half a core at ten updates a second; here each row's strip
-is kept until its content, the width or the cursor changes.
+A table widget that repaints every visible row for one changed cell costs half a core at ten updates a second; here each
+row's strip is kept until its content, the width or the cursor changes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
 class Grid(ScrollView, can_focus=True):
     """Rows with a cursor. Post-only: it says what was chosen, and decides nothing."""
 
-    DEFAULT_CSS = "Grid { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = """
+    Grid { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
+    """
 
     @dataclass
     class Moved(Message):
@@ -110,7 +112,7 @@ class Grid(ScrollView, can_focus=True):
         dirty = [
             Region(0, index - top, width, 1)
             for index, (old, new) in enumerate(zip(before, self.rows, strict=True))
-            if old != new and top <= index < top + self.size.height
+            if old is not new and old != new and top <= index < top + self.size.height
         ]
         if dirty:
             self.refresh(*dirty)
