@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ from cockpit.tui.widgets.frame import environment_label
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
+SETTLED_AFTER_S = (1.0, 8.0)
+"""When everything has been imported, and again when every client has been made."""
 
 
 class ActionCommands(Provider):
@@ -91,6 +94,8 @@ class CockpitApp(App[None]):
         self.cutover.on_change.append(self.paint)
         # A moment after the first paint, so that the screen is there before anything else is loaded.
         self.set_timer(0.02, self._start)
+        for seconds in SETTLED_AFTER_S:
+            self.set_timer(seconds, _settle)
 
     def _start(self) -> None:
         if self._background is not None and self._watching is None:
@@ -240,6 +245,12 @@ class CockpitApp(App[None]):
 
     def _do_quit(self) -> None:
         self.exit()
+
+
+def _settle() -> None:
+    """Take what is there to stay out of the garbage collector's rounds: each would stop the keys for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def _label(watch: Watching) -> str:
