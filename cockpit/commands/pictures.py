@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -40,9 +41,14 @@ async def _photograph(show: Show, folder: Path) -> None:
         async with asyncio.timeout(60):
             while not _pending(show.watch.situation):
                 await pilot.pause(0.1)
-        (folder / "cutover.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")
+        (folder / "cutover.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")
         await pilot.press("2")
-        (folder / "checklist.svg").write_text(app.export_screenshot(title="cockpit"), encoding="utf-8")
+        (folder / "checklist.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")
+
+
+def _self_contained(svg: str) -> str:
+    """Without the web font: a picture must not call anybody."""
+    return re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def _pending(situation: Situation) -> bool:

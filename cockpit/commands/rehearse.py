@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,12 +72,22 @@ async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str
             return await (_headless(show) if headless else _terminal(show))
 
 
+LAST_RESORT_S = 6.0
+
+
 def _end_on_signals() -> None:
-    """A closed terminal or a kill ends the rehearsal as ctrl-c does: by leaving through every door."""
+    """A closed terminal or a kill ends the rehearsal as ctrl-c does: through every door, and past one that is stuck."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
+
+    def end() -> None:
+        task.cancel()
+        last_resort = threading.Timer(LAST_RESORT_S, os._exit, [143])
+        last_resort.daemon = True
+        last_resort.start()
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, end)
 
 
 @dataclass(slots=True)
