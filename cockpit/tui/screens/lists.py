@@ -16,6 +16,7 @@ from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 TALL = 32
+PATH_SHOWN = 16
 
 
 class ListScreen(FrameScreen):
@@ -193,14 +194,13 @@ class CutoverScreen(ListScreen):
 
     def _path(self) -> Text:
         situation = self.cockpit.cutover.situation
-        text = Text()
-        text.append("PATH TO GO\n", style=f"bold {palette.TEXT}")
-        for step in situation.path_to_go[:14]:
-            eta = f"  by {words.clock(step.eta)}" if step.eta else f"  {step.who}" if step.who else ""
-            text.append(f"· {step.what}", style=palette.TEXT)
-            text.append(f"{eta}\n", style=palette.HOLD)
-        if len(situation.path_to_go) > 14:
-            text.append(f"  and {len(situation.path_to_go) - 14} more\n", style=palette.QUIET)
+        text = Text(no_wrap=True, overflow="ellipsis").append("PATH TO GO\n", style=f"bold {palette.TEXT}")
+        for step in situation.path_to_go[:PATH_SHOWN]:
+            when = words.clock(step.eta) if step.eta else step.who or "open"
+            text.append(f"{when:>9}  ", style=palette.HOLD if step.eta or step.who else palette.QUIET)
+            text.append(f"{step.what}\n", style=palette.TEXT)
+        if len(situation.path_to_go) > PATH_SHOWN:
+            text.append(f"           and {len(situation.path_to_go) - PATH_SHOWN} more\n", style=palette.QUIET)
         if not situation.path_to_go:
             text.append("nothing is missing\n", style=palette.GO)
         return text
