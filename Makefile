@@ -31,7 +31,7 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
 
 test: setup      ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 check: setup     ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff format --check .
