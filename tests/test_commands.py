@@ -28,12 +28,14 @@ def cockpit(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 class _Site(http.server.ThreadingHTTPServer):
     daemon_threads = True
     status = 200
+    asked = 0
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):
     server: _Site
 
     def do_GET(self) -> None:
+        self.server.asked += 1
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -116,6 +118,29 @@ def test_a_plan_for_an_account_stops_without_credentials_before_the_first_probe(
     assert done.returncode == 3
     assert "cannot tell which AWS account" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.world
+def test_another_account_than_the_plans_stops_before_the_first_probe(plan: Path, site: _Site) -> None:
+    from cockpit.engine.clock import WallClock
+    from cockpit.rehearsal.aws.simulation import SimulatedAws
+
+    target = 'environment: test\ntarget: {account: "999999999999", region: us-east-1}'
+    plan.write_text(plan.read_text().replace("environment: test", target))
+    aws = SimulatedAws(WallClock())
+    environ = {
+        "AWS_ENDPOINT_URL": aws.start(),
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "NO_PROXY": "127.0.0.1",
+    }
+    try:
+        done = cockpit("check", str(plan), **environ)
+    finally:
+        aws.stop()
+    assert done.returncode == 3
+    assert "these credentials are for account 123456789012" in done.stderr
+    assert site.asked == 0
 
 
 def test_validate_prints_every_problem_with_its_place_and_exits_65(plan: Path) -> None:
