@@ -20,6 +20,7 @@ from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.engine.ending import end
 from cockpit.engine.headless import watch_until
 from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
@@ -99,6 +100,14 @@ class Show:
     world: Rehearsal
     pace: Pace
     speed: float
+    tasks: Sequence[asyncio.Task[None]] = ()
+    """The pace and the director: the rehearsal is over when one of them has failed."""
+
+    def check(self) -> None:
+        """Raise what stopped the pace or the director, if anything did."""
+        for task in self.tasks:
+            if task.done() and not task.cancelled():
+                task.result()
 
     @property
     def scenario(self) -> str:
@@ -139,11 +148,9 @@ async def performing(
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
     ]
     try:
-        yield Show(watch, director, world, pace, speed)
+        yield Show(watch, director, world, pace, speed, tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await clients.close()
 
 
@@ -152,6 +159,7 @@ async def _headless(show: Show) -> int:
 
     def done(situation: Situation) -> bool:
         nonlocal judgement
+        show.check()
         judgement = show.director.judge(situation)
         return judgement is not Judgement.RUNNING
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from cockpit.decide.situation import Situation
+from cockpit.engine.ending import end
 from cockpit.engine.watch import Watch
 
 
@@ -20,8 +21,7 @@ async def watch_until(watch: Watch, done: Callable[[Situation], bool]) -> Situat
             running.result()
         return watch.situation
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end((running,))
 
 
 def every_probe_answered(situation: Situation) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from cockpit.engine.clock import Clock
+from cockpit.engine.ending import end
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.base import Probe
 from probes.clients import Clients
@@ -96,9 +97,7 @@ class LiveSource:
 
     async def close(self) -> None:
         """Stop every loop and let go of every connection, without waiting for calls that hang."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         closings = [asyncio.ensure_future(loop.probe.close()) for loop in self.loops.values()]
         closings.append(asyncio.ensure_future(self.clients.close()))
         _, slow = await asyncio.wait(closings, timeout=CLOSE_S)

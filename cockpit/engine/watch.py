@@ -18,6 +18,7 @@ from cockpit.decide.decide import changes, decide
 from cockpit.decide.record import Change, ObserverGap, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
+from cockpit.engine.ending import end
 from cockpit.engine.source import Source
 from cockpit.plan.model import Plan
 from probes.reading import Reading
@@ -169,9 +170,7 @@ class Watch:
             for task in done:
                 task.result()
         finally:
-            taking.cancel()
-            ticking.cancel()
-            await asyncio.gather(taking, ticking, return_exceptions=True)
+            await end((taking, ticking))
             await self.source.close()
 
     async def _take(self) -> None:
@@ -191,7 +190,8 @@ class Watch:
             cost = time.perf_counter() - began
             self._due.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):  # not wait_for: before Python 3.12 it can lose a cancellation
+                    await self._due.wait()
                 await asyncio.sleep(max(COALESCE_S, SHARE * cost))
 
     def tick(self) -> None:

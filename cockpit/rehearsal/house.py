@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -54,6 +55,7 @@ class House:
         self._closing = AsyncExitStack()
         self._ticked = self._observed = clock.now() - timedelta(days=1)
         self._connections = 0.0
+        self._counting: asyncio.Task[None] | None = None
 
     async def open(self) -> dict[str, Any]:
         """Build everything; what the cockpit needs to look at it (holds passwords)."""
@@ -112,7 +114,9 @@ class House:
         if now - self._observed >= _OBSERVE_EVERY:
             self._observed = now
             self._telemetry.tasks(self._balancer.tasks)
-            self._connections = await self._count_connections()
+            if self._counting is None or self._counting.done():
+                # Beside the round, not in it: a database that does not answer must not stop the world's time.
+                self._counting = asyncio.create_task(self._count_connections(), name="connections")
         self._telemetry.publish(now)
 
     async def deploy(self, kind: str) -> int:
@@ -182,7 +186,7 @@ class House:
         if admin is not None:
             await discard(admin)
 
-    async def _count_connections(self) -> float:
+    async def _count_connections(self) -> None:
         """Client connections as RDS counts them, through a slot kept for the superuser: a full server still answers."""
         try:
             if self._admin is None or self._admin.closed:
@@ -192,5 +196,6 @@ class House:
             row = await (await self._admin.execute(_CLIENTS)).fetchone()
         except psycopg.Error:
             await self._close_admin()
-            return 0.0
-        return float(row[0]) if row else 0.0
+            self._connections = 0.0
+            return
+        self._connections = float(row[0]) if row else 0.0
