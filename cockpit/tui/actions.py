@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -58,7 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("crew", "g", "crew", "Let the crew sign, vote and move on", "rehearsal"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
-    Action("quit", "q", "quit", "Leave the cockpit", footer=6),
+    Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),
 )
 SCREENS = tuple(action for action in ACTIONS if action.id.startswith("go_"))
 
@@ -72,11 +72,13 @@ def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
 
 
 PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
+HELP_FOOTER = ("back", "palette", "quit")
+FAULTS_FOOTER = ("back", "crew", "pause", "help", "quit")
 
 
-def footer(*, rehearsal: bool, page: bool = False) -> list[Action]:
-    """At most six keys, in order: those of a list, or those of a page opened over one."""
+def footer(*, rehearsal: bool, of: Sequence[str] = ()) -> list[Action]:
+    """At most six keys, in order: those of a list, or those a page opened over one asks for."""
     actions = {action.id: action for action in available(rehearsal=rehearsal)}
-    if page:
-        return [actions[id_] for id_ in PAGE_FOOTER]
+    if of:
+        return [actions[id_] for id_ in of]
     return sorted((a for a in actions.values() if a.footer), key=lambda a: a.footer)[:6]

@@ -18,11 +18,12 @@ from cockpit.decide import words
 from cockpit.engine.watch import Drill, Watching
 from cockpit.tui import bundle
 from cockpit.tui.actions import ACTIONS, SCREENS, Action, available
-from cockpit.tui.evidence import find
+from cockpit.tui.evidence import find, is_known
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
 from cockpit.tui.widgets.frame import environment_label
+from cockpit.tui.wrapping import plain
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
@@ -154,14 +155,14 @@ class CockpitApp(App[None]):
             getattr(self, f"_do_{action}")()
 
     def say(self, text: str) -> None:
-        self.notify(text, markup=False, timeout=4)
+        self.notify(plain(text), markup=False, timeout=4)
 
     def _front(self) -> FrameScreen | None:
         return self.screen if isinstance(self.screen, FrameScreen) else None
 
     def _subject(self) -> str:
-        subject = getattr(self.screen, "subject", None)
-        return str(subject()) if subject is not None else ""
+        front = self._front()
+        return front.subject() if front is not None else ""
 
     def _go(self, screen_id: str) -> None:
         while not isinstance(self.screen, ListScreen) and len(self.screen_stack) > 2:
@@ -184,7 +185,7 @@ class CockpitApp(App[None]):
             front.toggle()
         elif isinstance(front, ChecklistScreen) and front.fold():
             return
-        elif isinstance(front, ListScreen) and (subject := front.subject()) and find(self.cutover.situation, subject):
+        elif isinstance(front, ListScreen) and is_known(self.cutover, subject := front.subject()):
             self.push_screen(EvidenceScreen(subject))
 
     def _do_filter(self) -> None:
@@ -208,10 +209,15 @@ class CockpitApp(App[None]):
         self.paint()
 
     def _do_copy(self) -> None:
-        subject = find(self.cutover.situation, self._subject())
-        line = bundle.line(self.cutover.situation, subject)
+        front = self._front()
+        if front is None:
+            return
+        line = plain(front.takeaway()).replace("\n", " ")
         self.copy_to_clipboard(line)
-        self.say(f"copied, and added to {bundle.keep_line(self.saved_to, line)}")
+        try:
+            self.say(f"copied, and added to {bundle.keep_line(self.saved_to, line)}")
+        except OSError as error:
+            self.say(f"copied; could not be added to {self.saved_to}: {error.strerror}")
 
     def _do_link(self) -> None:
         subject = find(self.cutover.situation, self._subject())
@@ -221,7 +227,10 @@ class CockpitApp(App[None]):
         self.say(link or "there is no link for this line")
 
     def _do_save(self) -> None:
-        self.say(f"saved to {bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}")
+        try:
+            self.say(f"saved to {bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}")
+        except OSError as error:
+            self.say(f"nothing saved to {self.saved_to}: {error.strerror}; see that it can be written, then again")
 
     def _do_faults(self) -> None:
         if not isinstance(self.screen, FaultsScreen):
@@ -245,6 +254,10 @@ class CockpitApp(App[None]):
 
     def _do_quit(self) -> None:
         self.exit()
+
+    def action_help_quit(self) -> None:
+        """For ctrl+c, which never ends a cutover by habit."""
+        self.say("q leaves the cockpit; c copies")
 
 
 def _settle() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from cockpit.decide import words
-from cockpit.decide.situation import CriterionStatus, ItemStatus, ProbeStatus, Situation
+from cockpit.decide.record import Change
+from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
+from cockpit.plan.model import Plan
 from cockpit.report.as_json import situation_json
 from cockpit.report.text import situation_text
 
-Subject = CriterionStatus | ItemStatus | ProbeStatus
+Subject = CriterionStatus | ItemStatus | ProbeStatus | GateStatus
 
 
 def line(situation: Situation, subject: Subject | None) -> str:
@@ -22,7 +24,23 @@ def line(situation: Situation, subject: Subject | None) -> str:
     if isinstance(subject, ProbeStatus):
         seen = ", ".join(f"{name} {words.value(value)}" for name, value in subject.known.items())
         return f"{at} probe {subject.name}: {seen or 'sees nothing'}"
+    if isinstance(subject, GateStatus):
+        said = "; ".join((*subject.votes, *subject.missing))
+        return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {said}"
     return f"{at} {situation.verdict.label}: {'; '.join(situation.verdict.reasons[:3])}"
+
+
+def change_line(plan: Plan, change: Change) -> str:
+    """One line of the timeline."""
+    what = "verdict" if change.subject == "verdict" else titles(plan).get(change.subject, change.subject)
+    return f"{change.at:%H:%M:%S} UTC {what}: {change.before} → {change.after}: {change.because}"
+
+
+def titles(plan: Plan) -> dict[str, str]:
+    """Id to title, of everything that can change its word."""
+    found = {criterion.id: criterion.title for criterion in plan.criteria()}
+    found |= {item.id: item.title for section in plan.checklist for item in section.items}
+    return found | {gate.id: gate.title for gate in plan.gates}
 
 
 def link(subject: Subject | None) -> str:
@@ -31,7 +49,7 @@ def link(subject: Subject | None) -> str:
         return subject.runbook
     if isinstance(subject, (CriterionStatus, ItemStatus)):
         return subject.because.console_url
-    return subject.console_url if subject is not None else ""
+    return subject.console_url if isinstance(subject, ProbeStatus) else ""
 
 
 def keep_line(folder: Path, text: str) -> Path:

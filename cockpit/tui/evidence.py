@@ -1,23 +1,42 @@
-"""The evidence for one criterion, item or probe, as text: why, the chart, what was seen, and how to look oneself. Pure."""
+"""The evidence for one criterion, item, gate, probe or change of the verdict, as text. Pure.
+
+Why, the chart, what was seen, and how to look oneself: what decides comes first, so that a short terminal shows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.decide.situation import Because, CriterionStatus, ItemStatus, ProbeStatus, Situation
+from cockpit.decide.record import Change
+from cockpit.decide.situation import (
+    Because,
+    CriterionStatus,
+    GateStatus,
+    ItemStatus,
+    Observed,
+    ProbeStatus,
+    Situation,
+    Threshold,
+)
 from cockpit.engine.watch import Watching
-from cockpit.plan.model import Position
+from cockpit.plan.model import Kind, Position
 from cockpit.tui import palette
-from cockpit.tui.rows import probe_state, state_text, window
+from cockpit.tui.bundle import Subject, titles
+from cockpit.tui.rows import probe_state_text, state_text, window
 from cockpit.tui.widgets.chart import chart
+from cockpit.tui.wrapping import hanging, plain, wrapped
 from probes.reading import Unknown
 
-Subject = CriterionStatus | ItemStatus | ProbeStatus
+INDENT = 10
+LINES = 8
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 
 
 def find(situation: Situation, id_: str) -> Subject | None:
@@ -29,22 +48,38 @@ def find(situation: Situation, id_: str) -> Subject | None:
         for item in section.items:
             if item.id == id_:
                 return item
+    for gate in situation.gates:
+        if gate.id == id_:
+            return gate
     return next((probe for probe in situation.probes if probe.name == id_), None)
 
 
-def title(subject: Subject) -> str:
-    return subject.name if isinstance(subject, ProbeStatus) else subject.title
+def change_of(watch: Watching, key: str) -> Change | None:
+    """The change a timeline's row key (`change:3`) names."""
+    kind, _, number = key.partition(":")
+    changes = watch.changes()
+    return changes[int(number)] if kind == "change" and number.isdigit() and int(number) < len(changes) else None
+
+
+def is_known(watch: Watching, id_: str) -> bool:
+    """Whether there is evidence to show for an id."""
+    return bool(id_) and (find(watch.situation, id_) is not None or change_of(watch, id_) is not None)
 
 
 def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:
     """Everything known about one subject, for a body of `width` by `height` cells."""
+    page = _Page(watch, max(20, width))
+    chart_height = max(4, min(12, height // 3))
+    change = change_of(watch, id_)
+    if change is not None:
+        return page.change(change)
     subject = find(watch.situation, id_)
     if subject is None:
         return Text(f"{id_} is not in this plan", style=palette.QUIET)
-    page = _Page(watch, max(20, width - 2))
-    chart_height = max(5, min(12, height // 3))
     if isinstance(subject, ProbeStatus):
         return page.probe(subject, chart_height)
+    if isinstance(subject, GateStatus):
+        return page.gate(subject)
     return page.judged(subject, chart_height)
 
 
@@ -53,127 +88,209 @@ class _Page:
     watch: Watching
     width: int
 
+    # -- criterion and item ------------------------------------------------------------------------------------------
+
     def judged(self, subject: CriterionStatus | ItemStatus, chart_height: int) -> Text:
-        text = self._head(subject)
         because = subject.because
-        for block in (
-            self._chart(because, chart_height),
+        blocks = (
+            self._head(subject),
+            self._chart(subject, chart_height),
             self._sign_off(subject),
             self._observed(because),
-            self._how(because, subject.position, subject.caution, subject.ref),
-        ):
-            if block.plain:
-                text.append("\n")
-                text.append_text(block)
+            self._how(because, subject.position, subject.ref),
+        )
+        text = Text("\n").join(block for block in blocks if block.plain)
         if isinstance(subject, CriterionStatus) and subject.runbook:
-            text.append_text(_pair("runbook", subject.runbook))
+            text += self._pair("runbook", subject.runbook)
         return text
 
     def _head(self, subject: CriterionStatus | ItemStatus) -> Text:
-        text = Text()
-        text.append(f"{subject.title}\n", style=f"bold {palette.STRONG}")
+        text = self._lines(subject.title, f"bold {palette.STRONG}")
         if isinstance(subject, CriterionStatus):
-            text.append_text(state_text(subject.state, subject.badges))
-            facts = [f"since {words.clock(subject.since)}", window(subject), subject.kind, subject.severity]
-            text.append("  " + " · ".join(filter(None, [*facts, *subject.badges])) + "\n", style=palette.QUIET)
+            state = state_text(subject.state, subject.badges)
+            facts = [window(subject), *subject.badges, f"since {words.clock(subject.since)}"]
+            facts += [str(subject.kind), str(subject.severity)]
         else:
-            text.append_text(state_text(subject.check))
-            text.append(
-                f"  {'killer item' if subject.killer else ''}{'' if subject.blocking else ' not blocking'}\n",
-                style=palette.QUIET,
-            )
-        text.append(subject.because.line + "\n", style=palette.TEXT)
-        if subject.unknown is not None and subject.unknown.hint:
-            text.append(f"what to do: {subject.unknown.hint}\n", style=f"bold {palette.UNKNOWN}")
+            state = state_text(subject.check)
+            facts = ["killer item" if subject.killer else "", "" if subject.blocking else "not blocking"]
+            facts += [f"since {words.clock(subject.since)}"]
+        text += self._facts(state, facts)
+        hint = subject.unknown.hint if subject.unknown is not None else ""
+        line = subject.because.line.removesuffix(f" ({hint})") if hint else subject.because.line
+        text += self._lines(line, palette.TEXT)
+        detail = subject.detail if isinstance(subject, ItemStatus) else ""
+        for more, style in ((detail, palette.HOLD), (subject.caution, palette.HOLD)):
+            if more and more not in line:
+                text += self._lines(more, style)
+        if hint:
+            text += self._lines(f"what to do: {hint}", f"bold {palette.UNKNOWN}")
         return text
 
-    def _chart(self, because: Because, height: int) -> Text:
-        shown = next(
-            (o for o in because.observed if isinstance(o.value, (int, float)) and not isinstance(o.value, bool)), None
-        )
+    def _chart(self, subject: CriterionStatus | ItemStatus, height: int) -> Text:
+        because = subject.because
+        shown = next((o for o in because.observed if _is_number(o.value)), None)
         if shown is None:
             return Text("")
-        limit = next(
-            (t.value for t in because.thresholds if t.path == shown.path and isinstance(t.value, (int, float))), None
-        )
-        points = self.watch.series(*shown.path.split("."))
+        limit = next((t for t in because.thresholds if t.path == shown.path and _is_number(t.value)), None)
         lines = chart(
-            points, self.width, height, threshold=limit if not isinstance(limit, bool) else None, unit=shown.unit
+            self.watch.series(*shown.path.split(".")),
+            self.width,
+            height,
+            threshold=float(limit.value) if limit is not None else None,
+            unit=shown.unit,
+            bad=_against(limit, trigger=isinstance(subject, CriterionStatus) and subject.kind is Kind.TRIGGER),
         )
-        text = Text().append(shown.path, style=f"bold {palette.TEXT}")
-        text.append(f"  {shown.meaning}\n", style=palette.QUIET)
-        return text + Text("\n").join(lines) + Text("\n")
+        text = Text(no_wrap=True).append(shown.path, style=f"bold {palette.TEXT}")
+        text.append(f"  {shown.meaning}", style=palette.QUIET)
+        text.truncate(self.width, overflow="ellipsis")
+        return Text("\n").join([text, *lines]) + Text("\n")
 
-    @staticmethod
-    def _sign_off(subject: CriterionStatus | ItemStatus) -> Text:
+    def _sign_off(self, subject: CriterionStatus | ItemStatus) -> Text:
         signed = subject.sign_off
         if signed is None:
             return Text("")
-        text = _pair("asks", f"{signed.ask} ({' or '.join(signed.roles)})")
+        text = self._pair("asks", f"{signed.ask} ({' or '.join(signed.roles)})")
         if signed.at is not None:
             drill = ", in a rehearsal" if signed.rehearsal else ""
-            text.append_text(
-                _pair("signed", f"{signed.by} as {signed.role} at {words.clock(signed.at)}{drill}: {signed.answer}")
-            )
+            by = f"{signed.by} as {signed.role} at {words.clock(signed.at)}{drill}: {signed.answer}"
+            text += self._pair("signed", by)
         if signed.stale:
-            text.append_text(_pair("stale", signed.stale))
+            text += self._pair("stale", signed.stale)
         return text
 
     def _observed(self, because: Because) -> Text:
         text = Text()
+        longest = max((len(observed.path) for observed in because.observed), default=0)
         for observed in because.observed:
-            text.append(f"{observed.path:32} ", style=palette.QUIET)
-            text.append(observed.text, style=f"bold {palette.TEXT if observed.unknown is None else palette.UNKNOWN}")
             limit = next((t.text for t in because.thresholds if t.path == observed.path), "")
-            text.append(f"  {limit}\n", style=palette.HOLD)
-            if observed.unknown is not None:
-                text.append(f"    {observed.unknown.detail}\n", style=palette.QUIET)
+            text += self._value(observed, limit, min(longest, self.width // 2))
+            if observed.unknown is not None and observed.unknown.detail not in because.line:
+                text += self._lines(observed.unknown.detail, palette.QUIET, indent=4)
         return text
 
-    def _how(self, because: Because, position: Position, caution: str, ref: str) -> Text:
-        text = Text()
-        for line in because.lines[:8]:
-            text.append(f"  {line}\n", style=palette.TEXT)
+    def _value(self, observed: Observed, limit: str, longest: int) -> Text:
+        text = Text(no_wrap=True).append(f"{observed.path:{longest}}  ", style=palette.QUIET)
+        colour = palette.TEXT if observed.unknown is None else palette.UNKNOWN
+        text.append(plain(observed.text), style=f"bold {colour}")
+        text.append(f"  {limit}" if limit else "", style=palette.HOLD)
+        text.truncate(self.width, overflow="ellipsis")
+        return text.append("\n")
+
+    def _how(self, because: Because, position: Position, ref: str) -> Text:
         age = f"{words.duration(self.watch.situation.now - because.data_at)} old" if because.data_at else ""
+        samples = f", {words.count(because.samples, 'sample')}" if because.samples else ""
+        text = self._saw(because.lines)
         for name, value in (
             ("condition", because.condition),
             ("plan", str(position)),
             ("from", ref),
-            ("caution", caution),
-            ("data", age),
+            ("data", age + samples),
             ("query", because.query),
             ("request id", because.request_id),
             ("console", because.console_url),
         ):
             if value:
-                text.append_text(_pair(name, value))
+                text += self._pair(name, value)
         return text
 
+    # -- gate and verdict --------------------------------------------------------------------------------------------
+
+    def gate(self, gate: GateStatus) -> Text:
+        text = self._lines(gate.title, f"bold {palette.STRONG}")
+        text += self._facts(state_text("passed" if gate.passed else "open"), [f"before {gate.before}"])
+        for name, parts in (("missing", gate.missing), ("votes", gate.votes)):
+            for number, part in enumerate(parts):
+                text += self._pair(name if number == 0 else "", part)
+        return text
+
+    def change(self, change: Change) -> Text:
+        """Why the word became another: the reason kept, and what changed at the same time."""
+        titled = titles(self.watch.plan)
+        what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
+        text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {palette.STRONG}")
+        text += self._facts(state_text(change.after), [f"at {words.clock(change.at)} UTC"])
+        text += self._lines(change.because or "no reason was kept", palette.TEXT)
+        together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
+        if together:
+            text.append("\nAT THE SAME TIME\n", style=f"bold {palette.TEXT}")
+        for other in together:
+            text += self._facts(state_text(other.after), [titled.get(other.subject, other.subject)])
+            text += self._lines(other.because, palette.QUIET, indent=4)
+        return text
+
+    # -- probe -------------------------------------------------------------------------------------------------------
+
     def probe(self, status: ProbeStatus, chart_height: int) -> Text:
-        text = Text().append(f"{status.name}  {status.uses}\n", style=f"bold {palette.STRONG}")
-        text.append(f"{probe_state(status)}", style="bold")
-        text.append(f"  read {status.readings} times, every {words.duration(status.interval)}\n", style=palette.QUIET)
+        spec = self.watch.plan.probes[status.name]
+        units = {field.name: field.unit for field in spec.fields}
+        text = self._lines(f"{status.name}  {status.uses}", f"bold {palette.STRONG}")
+        often = f"read {status.readings} times, every {words.duration(status.interval)}"
+        took = f"took {words.value(status.latency_s, 's')}" if status.latency_s is not None else ""
+        text += self._facts(probe_state_text(status), [often, took])
         for name, why in _by_cause(status):
-            text.append(f"{name}: {why.reason}: {why.detail}\n", style=palette.UNKNOWN)
+            text += self._lines(f"{name}: {why.reason}: {why.detail}", palette.UNKNOWN)
             if why.hint:
-                text.append(f"what to do: {why.hint}\n", style=f"bold {palette.UNKNOWN}")
-        number = next(
-            (n for n, v in status.known.items() if isinstance(v, (int, float)) and not isinstance(v, bool)), None
-        )
+                text += self._lines(f"what to do: {why.hint}", f"bold {palette.UNKNOWN}")
+        number = next((name for name, value in status.known.items() if _is_number(value)), None)
         if number is not None:
             text.append(f"\n{number}\n", style=f"bold {palette.TEXT}")
-            text += Text("\n").join(chart(self.watch.series(status.name, number), self.width, chart_height))
-        text.append("\n\n")
+            series = self.watch.series(status.name, number)
+            text += Text("\n").join(chart(series, self.width, chart_height, unit=units.get(number, "")))
+            text.append("\n")
+        text.append("\n")
         reading = self.watch.latest(status.name)
-        for name, held in (reading.values if reading else {}).items():
-            text.append(f"{name:32} ", style=palette.QUIET)
-            text.append(f"{_raw(held)}\n", style=palette.TEXT)
-        for line in status.lines:
-            text.append(f"  {line}\n", style=palette.TEXT)
-        for name, value in (("query", status.query), ("console", status.console_url)):
+        values = reading.values if reading else {}
+        longest = max(map(len, values), default=0)
+        for name, held in values.items():
+            styles = (palette.QUIET, palette.TEXT)
+            text += hanging(name, words.value(held, units.get(name, "")), self.width, indent=longest, styles=styles)
+        text += self._saw(status.lines)
+        for name, value in (("plan", str(spec.position)), ("query", status.query), ("console", status.console_url)):
             if value:
-                text.append_text(_pair(name, value))
+                text += self._pair(name, value)
         return text
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _saw(self, lines: tuple[str, ...]) -> Text:
+        text = Text()
+        for number, line in enumerate(lines[:LINES]):
+            text += self._pair("saw" if number == 0 else "", line)
+        return text
+
+    def _facts(self, state: Text, facts: list[str]) -> Text:
+        """The state, then as many facts as fit beside it."""
+        text = Text().append_text(state)
+        for number, fact in enumerate(filter(None, facts)):
+            part = ("  " if number == 0 else " · ") + plain(fact)
+            if number and text.cell_len + len(part) > self.width:
+                break
+            text.append(part, style=palette.QUIET)
+        text.truncate(self.width, overflow="ellipsis")
+        return text.append("\n")
+
+    def _lines(self, value: str, style: str, indent: int = 0) -> Text:
+        lines = wrapped(value, self.width - indent) if value else []
+        return Text().append("".join(f"{' ' * indent}{line}\n" for line in lines), style=style)
+
+    def _pair(self, name: str, value: str) -> Text:
+        return hanging(name, value, self.width, indent=INDENT, styles=(palette.QUIET, palette.TEXT))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _against(limit: Threshold | None, *, trigger: bool) -> Callable[[float], bool] | None:
+    """Whether a value speaks against going on: a trigger's comparison holds, or a criterion's does not.
+
+    None where there is nothing to compare with.
+    """
+    compare = _COMPARE.get(limit.operator) if limit is not None else None
+    if limit is None or compare is None:
+        return None
+    bound = float(limit.value)
+    return lambda value: compare(value, bound) is trigger
 
 
 def _by_cause(status: ProbeStatus) -> Iterator[tuple[str, Unknown]]:
@@ -182,13 +299,3 @@ def _by_cause(status: ProbeStatus) -> Iterator[tuple[str, Unknown]]:
         grouped.setdefault(why, []).append(name)
     for why, names in grouped.items():
         yield ", ".join(names), why
-
-
-def _pair(name: str, value: str) -> Text:
-    text = Text().append(f"{name:>11}  ", style=palette.QUIET)
-    text.append(f"{value}\n", style=palette.TEXT)
-    return text
-
-
-def _raw(held: object) -> str:
-    return held.isoformat() if isinstance(held, datetime) else str(held)

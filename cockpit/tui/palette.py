@@ -5,7 +5,7 @@ from __future__ import annotations
 from cockpit.decide.situation import Word
 
 GO = "#86c98f"
-HOLD = "#e0b25c"
+HOLD = "#e8b84a"
 BAD = "#f0717a"
 UNKNOWN = "#9db2f5"
 QUIET = "#8b93a3"
@@ -14,7 +14,11 @@ STRONG = "#ffffff"
 GROUND = "#14171d"
 PANEL = "#1b1f27"
 CURSOR = "#2b3446"
-PRODUCTION = "#c2323c"
+GO_FILL = "#4f8159"
+NO_FILL = "#5b6780"
+BAD_FILL = "#9c2a33"
+"""Large areas, as in a chart, are quieter than words."""
+PRODUCTION = "#b81c26"
 REHEARSAL = "#3f6fb5"
 STAGING = "#7a6a2f"
 

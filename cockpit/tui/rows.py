@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -14,6 +14,7 @@ from cockpit.decide.situation import (
     Check,
     CriterionStatus,
     ItemStatus,
+    Observed,
     ProbeStatus,
     SectionStatus,
     Situation,
@@ -29,33 +30,34 @@ Series = Callable[[str, str], Sequence[tuple[datetime, float | None]]]
 
 CUTOVER = (
     Column("state", "STATE", 12),
-    Column("title", "CRITERION", rank=0, least=27, weight=3),
-    Column("value", "VALUE (LIMIT)", rank=1, least=18, weight=2),
-    Column("window", "WINDOW", 15, rank=2),
+    Column("title", "CRITERION", rank=0, least=24, weight=3, most=64),
+    Column("value", "VALUE (LIMIT)", rank=1, least=16, weight=2, most=40),
+    Column("window", "WINDOW", 14, rank=2),
+    Column("bar", "", 10, rank=5),
     Column("age", "AGE", 6, rank=3),
     Column("spark", "TREND", SPARK, rank=4),
-    Column("bar", "", 10, rank=5),
 )
 CHECKLIST = (
     Column("state", "STATE", 11),
-    Column("title", "ITEM", rank=0, least=32),
-    Column("who", "SIGNED", 22, rank=1),
+    Column("title", "ITEM", rank=0, least=32, most=70),
+    Column("who", "SIGNED", 24, rank=1),
     Column("because", "BECAUSE", rank=2, least=30),
 )
 PROBES = (
     Column("state", "STATE", 11),
-    Column("name", "PROBE", 18),
+    Column("name", "PROBE", 16),
     Column("age", "AGE", 6, rank=1),
-    Column("saw", "SEES, OR WHY NOT", rank=0, least=24),
+    Column("saw", "SEES, OR WHY NOT", rank=0, least=37),
     Column("uses", "USES", 22, rank=3),
     Column("every", "EVERY", 9, rank=2),
     Column("took", "TOOK", 7, rank=2),
 )
 TIMELINE = (
     Column("at", "UTC", 8),
-    Column("change", "CHANGE", 25),
-    Column("subject", "WHAT", rank=0, least=24),
-    Column("because", "BECAUSE", rank=1, least=30),
+    Column("before", "WAS", 13, rank=1),
+    Column("after", "NOW", 13),
+    Column("subject", "WHAT", rank=0, least=24, most=64),
+    Column("because", "BECAUSE", rank=2, least=30),
 )
 
 
@@ -92,7 +94,7 @@ def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> l
 
 
 def _heading(title: str, count: str) -> Text:
-    text = Text(f" {title} ", style=f"bold {palette.TEXT}", no_wrap=True)
+    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {palette.TEXT}")
     text.append(f" {count}", style=palette.QUIET)
     return text
 
@@ -118,7 +120,9 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
         if badge is not Badge.WAIVED:
             title.append(f" [{badge}]", style=f"bold {palette.HOLD}")
     age = words.duration(now - because.data_at) if because.data_at else ""
-    trend = next((line for o in because.observed if (line := sparkline(series(*o.path.split(".")), SPARK))), "")
+    limits = {t.path: float(t.value) for t in because.thresholds if type(t.value) in (int, float)}
+    trends = (sparkline(series(*o.path.split(".")), SPARK, limits.get(o.path)) for o in because.observed)
+    trend = next(filter(None, trends), "")
     progress = because.progress
     proving = (
         progress is not None and progress.need and status.state in (State.PROVING, State.PENDING, State.RECOVERING)
@@ -155,20 +159,17 @@ def value(status: CriterionStatus) -> str:
     if status.unknown is not None:
         return str(status.unknown.reason)
     limits = {t.path: t.text for t in status.because.thresholds if not isinstance(t.value, bool)}
-    parts = []
-    for observed in status.because.observed:
-        name = observed.path.partition(".")[2].replace("_", " ")
-        text = (
-            observed.text
-            if observed.path in limits and len(status.because.observed) == 1
-            else f"{name} {observed.text}"
-        )
-        parts.append(
-            f"{text} ({limits[observed.path]})"
-            if len(status.because.observed) == 1 and observed.path in limits
-            else text
-        )
-    return ", ".join(parts)
+    seen = status.because.observed
+    if len(seen) == 1 and seen[0].path in limits:
+        return f"{seen[0].text} ({limits[seen[0].path]})"
+    return ", ".join(f"{_name(observed, seen)} {observed.text}" for observed in seen)
+
+
+def _name(observed: Observed, among: Sequence[Observed]) -> str:
+    """The field, or the probe where the field alone would say nothing."""
+    probe, _, field = observed.path.partition(".")
+    alike = sum(other.path.partition(".")[2] == field for other in among)
+    return (probe if alike > 1 or field == "value" else field).replace("_", " ")
 
 
 # -- checklist -------------------------------------------------------------------------------------------------------
@@ -188,14 +189,17 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
         closed = section.title in folded
         rows.append(_section(section, closed=closed))
         if not closed:
-            rows += [_item(item) for item in section.items]
+            rows += [_item(item, section) for item in section.items]
+    if situation.gates:
+        count = f"{sum(gate.passed for gate in situation.gates)}/{len(situation.gates)} passed"
+        rows.append(Row("heading:gates", heading=_heading("GATES", count), selectable=False))
     for gate in situation.gates:
         rows.append(
             Row(
                 gate.id,
                 (
                     ("state", state_text("passed" if gate.passed else "open")),
-                    ("title", Text(f"Gate: {gate.title}, before {gate.before}", style=f"bold {palette.TEXT}")),
+                    ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {palette.TEXT}")),
                     ("who", Text("; ".join(gate.votes), style=palette.QUIET)),
                     ("because", Text("; ".join(gate.missing), style=palette.HOLD)),
                 ),
@@ -209,13 +213,13 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
 def _section(section: SectionStatus, *, closed: bool) -> Row:
     total = len(section.items)
     colour = palette.GO if section.done == total else palette.HOLD
-    text = Text(f" {'▸' if closed else '▾'} {section.title}  ", style=f"bold {palette.TEXT}", no_wrap=True)
+    text = Text(no_wrap=True).append(f"{'▸' if closed else '▾'} {section.title}  ", style=f"bold {palette.TEXT}")
     text.append(bar(section.done / total if total else 0.0, 12), style=colour)
     text.append(f" {section.done}/{total}", style=palette.QUIET)
     return Row(f"section:{section.title}", heading=text, search=section.title.lower(), failing=section.done < total)
 
 
-def _item(item: ItemStatus) -> Row:
+def _item(item: ItemStatus, section: SectionStatus) -> Row:
     title = Text(f"{'● ' if item.killer else '  '}{item.title}", style=palette.TEXT if item.blocking else palette.QUIET)
     if not item.blocking:
         title.append(" (not blocking)", style=palette.QUIET)
@@ -225,7 +229,7 @@ def _item(item: ItemStatus) -> Row:
         ("who", Text(_who(item), style=palette.QUIET)),
         ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=palette.QUIET)),
     )
-    search = f"{item.id} {item.title} {item.check} {item.because.line}".lower()
+    search = f"{item.id} {item.title} {item.check} {item.because.line} {section.title}".lower()
     return Row(item.id, cells, search=search, failing=item.check not in (Check.PASS, Check.WAIVED))
 
 
@@ -235,16 +239,20 @@ def _who(item: ItemStatus) -> str:
         return "probe"
     if signed.at is None:
         return f"by {' or '.join(signed.roles)}"
-    drill = " (rehearsal)" if signed.rehearsal else ""
+    drill = " rehearsed" if signed.rehearsal else ""
     return f"{signed.by} {words.clock(signed.at)[:5]}{drill}"
 
 
 # -- probes ----------------------------------------------------------------------------------------------------------
 
 
-def probes(situation: Situation) -> list[Row]:
-    """Every probe: what it sees, or why not and what to do about it."""
-    return [_probe(status) for status in situation.probes]
+Units = Mapping[str, str]
+"""Field name to unit."""
+
+
+def probes(situation: Situation, units: Mapping[str, Units]) -> list[Row]:
+    """Every probe: what it sees, or why not and what to do about it. `units` are by probe, then by field."""
+    return [_probe(status, units.get(status.name, {})) for status in situation.probes]
 
 
 def probe_state(status: ProbeStatus) -> str:
@@ -263,15 +271,21 @@ _PROBE_COLOURS = {"SEES": palette.GO, "PARTLY": palette.HOLD, "STALE": palette.H
 _PROBE_SYMBOLS = {"SEES": "✓", "PARTLY": "…", "STALE": "?", "BLIND": "?", "WAITING": "·"}
 
 
-def _probe(status: ProbeStatus) -> Row:
+def probe_state_text(status: ProbeStatus) -> Text:
+    """Symbol and word."""
+    state = probe_state(status)
+    return Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {_PROBE_COLOURS.get(state, palette.QUIET)}")
+
+
+def _probe(status: ProbeStatus, units: Units) -> Row:
     state = probe_state(status)
     colour = _PROBE_COLOURS.get(state, palette.QUIET)
     slowed = f" x{status.slowed:.0f}" if status.slowed > 1 else ""
     cells = (
-        ("state", Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {colour}")),
+        ("state", probe_state_text(status)),
         ("name", Text(status.name, style=palette.TEXT)),
         ("age", Text(words.duration(status.age) if status.age is not None else "", style=palette.QUIET)),
-        ("saw", Text(saw(status), style=palette.TEXT if state == "SEES" else colour)),
+        ("saw", Text(saw(status, units), style=palette.TEXT if state == "SEES" else colour)),
         ("uses", Text(status.uses, style=palette.QUIET)),
         ("every", Text(words.duration(status.interval) + slowed, style=palette.HOLD if slowed else palette.QUIET)),
         ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=palette.QUIET)),
@@ -280,10 +294,11 @@ def _probe(status: ProbeStatus) -> Row:
     return Row(status.name, cells, search=search, failing=state not in ("SEES", "WAITING"))
 
 
-def saw(status: ProbeStatus) -> str:
+def saw(status: ProbeStatus, units: Units) -> str:
     """What it sees in a few words; or the reason it does not, with the way out first."""
     if status.known and probe_state(status) in ("SEES", "STALE"):
-        return ", ".join(f"{name.replace('_', ' ')} {words.value(v)}" for name, v in list(status.known.items())[:5])
+        seen = list(status.known.items())[:5]
+        return ", ".join(f"{name.replace('_', ' ')} {words.value(v, units.get(name, ''))}" for name, v in seen)
     for name, why in status.unknown.items():
         if why.reason not in ("NO_DATA", "NOT_FOUND", "LOW_VOLUME") or not status.known:
             field = "" if not status.known else f"{name.replace('_', ' ')}: "
@@ -303,7 +318,8 @@ def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
             ("at", Text(words.clock(change.at), style=palette.QUIET)),
-            ("change", Text(f"{change.before} → {change.after}", style=style)),
+            ("before", Text(f"{change.before:>11} →", style=palette.QUIET)),
+            ("after", Text(f"{words.SYMBOLS.get(change.after, ' ')} {change.after}", style=style)),
             ("subject", Text(subject, style=f"bold {palette.STRONG}" if verdict else palette.TEXT)),
             ("because", Text(change.because, style=palette.QUIET)),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cockpit.decide.condition import compile_condition
@@ -24,6 +25,8 @@ from cockpit.plan.model import (
     Severity,
     Target,
 )
+from cockpit.rehearsal.faults import FaultState
+from cockpit.tui.app import CockpitApp
 from probes.base import Field
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 
@@ -140,6 +143,32 @@ def plan(criteria: int = 4, environment: str = "production") -> Plan:
         success_criteria=tuple(success),
         rollback_triggers=tuple(triggers),
     )
+
+
+@dataclass
+class Broken:
+    """A drill with one thing to break."""
+
+    scenario: str = "test"
+    speed: float = 1.0
+    active: bool = False
+    signed: int = 0
+
+    def faults(self) -> Sequence[FaultState]:
+        return [FaultState("app.errors", "The application [/fails]", self.active)]
+
+    def toggle(self, _fault: str) -> None:
+        self.active = not self.active
+
+    def crew_signs(self) -> int:
+        self.signed += 1
+        return 2
+
+
+def shown(app: CockpitApp) -> str:
+    """The screen as text."""
+    compositor = app.screen._compositor
+    return "\n".join("".join(segment.text for segment in line) for line in compositor.render_strips())
 
 
 class Stage(Watch):

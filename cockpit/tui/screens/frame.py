@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
+from cockpit.tui import bundle
 from cockpit.tui.actions import footer
+from cockpit.tui.evidence import find
 from cockpit.tui.widgets.frame import ContextRow, Footer, VerdictBanner
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ class FrameScreen(Screen[None]):
     """A screen that is painted, all of it, from the newest Situation."""
 
     screen_id = ""
-    is_page = False
-    """Opened over a list; esc goes back."""
+    _ready = False
+    footer: ClassVar[tuple[str, ...]] = ()
+    """Ids of the actions in the footer; empty for those of a list."""
 
     @property
     def cockpit(self) -> CockpitApp:
@@ -32,22 +35,28 @@ class FrameScreen(Screen[None]):
         yield ContextRow(cockpit.cutover, cockpit.label)
         yield VerdictBanner(cockpit.cutover)
         yield from self.body()
-        yield Footer(footer(rehearsal=cockpit.drill is not None, page=self.is_page), self.screen_id)
+        keys = footer(rehearsal=cockpit.drill is not None, of=self.footer)
+        yield Footer(keys, self.screen_id, cockpit.action_do)
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""
         return ()
 
     def on_mount(self) -> None:
+        self._ready = True
         self.set_class(self.cockpit.label == "PROD", "-production")
         self.paint()
+
+    def on_unmount(self) -> None:
+        self._ready = False
 
     def on_screen_resume(self) -> None:
         self.paint()
 
     def paint(self) -> None:
         """Show the newest Situation."""
-        if not self.is_attached:
+        # A frame may fall due while the screen is put together or taken apart; the next one paints it.
+        if not self._ready or not self.is_running:
             return
         banner = self.query_one(VerdictBanner)
         banner.degraded = self.cockpit.degraded
@@ -57,6 +66,15 @@ class FrameScreen(Screen[None]):
 
     def paint_body(self) -> None:
         """Show the newest Situation in the body."""
+
+    def subject(self) -> str:
+        """Id of what this screen or its cursor is about; empty where there is nothing."""
+        return ""
+
+    def takeaway(self) -> str:
+        """One line to paste into the incident channel."""
+        situation = self.cockpit.cutover.situation
+        return bundle.line(situation, find(situation, self.subject()))
 
     def back(self) -> bool:
         """Leave something inside this screen; False if there is nothing to leave."""

@@ -7,16 +7,35 @@ from collections.abc import Iterable, Sequence
 from rich.text import Text
 from textual import on
 from textual.containers import Horizontal
+from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from cockpit.decide import words
-from cockpit.tui import palette, rows
+from cockpit.decide.situation import GateStatus, ItemStatus
+from cockpit.tui import bundle, palette, rows
+from cockpit.tui.evidence import change_of, find
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.wrapping import hanging, safe, wrapped
 
 TALL = 32
 PATH_SHOWN = 16
+Lines = Sequence[tuple[str, str]]
+"""Lines with their styles; empty ones are left out."""
+
+
+def about_text(lines: Lines, width: int, height: int) -> Text:
+    """As much of `lines` as fits, the first of them wrapped over as many rows as it needs."""
+    text = Text(no_wrap=True)
+    left = height
+    for line, style in lines:
+        if not line or left <= 0:
+            continue
+        parts = wrapped(line, width - 3, most=left)
+        left -= len(parts)
+        text.append("".join(f" {part}\n" for part in parts), style=style)
+    return text
 
 
 class ListScreen(FrameScreen):
@@ -24,6 +43,7 @@ class ListScreen(FrameScreen):
 
     columns: Sequence[Column] = ()
     empty = "nothing here yet"
+    follow = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,9 +54,9 @@ class ListScreen(FrameScreen):
         """Every row, from the newest Situation."""
         raise NotImplementedError
 
-    def about(self, row: Row) -> Text:
-        """What to say of the selected row, below the list."""
-        return Text(row.search)
+    def about(self, row: Row) -> Lines:
+        """What to say of the selected row, below the list, most important first."""
+        return ((row.search, palette.TEXT),)
 
     def below(self) -> tuple[Text, Text] | None:
         """What to show below the list, left and right, where the terminal is tall; None for nothing."""
@@ -46,6 +66,7 @@ class ListScreen(FrameScreen):
         yield Static("", id="titles", markup=False)
         grid = Grid(self.columns, id="grid")
         grid.empty = self.empty
+        grid.follow = self.follow
         yield grid
         yield Horizontal(Static("", id="left", markup=False), Static("", id="right", markup=False), id="below")
         search = Input(placeholder="filter: part of a name or state; enter keeps it, esc clears it", id="filter")
@@ -57,7 +78,6 @@ class ListScreen(FrameScreen):
         grid = self.query_one(Grid)
         grid.on_layout = self._titles
         grid.focus()
-        super().on_mount()
 
     @property
     def grid(self) -> Grid:
@@ -65,7 +85,9 @@ class ListScreen(FrameScreen):
 
     def paint_body(self) -> None:
         shown = [row for row in self.rows() if self._shown(row)]
-        self.grid.show(_without_empty_headings(shown))
+        if self.wanted or self.only_failing:
+            shown = _without_empty_headings(shown)
+        self.grid.show(shown)
         self._about()
         below = self.below() if self.size.height >= TALL else None
         self.set_class(below is not None, "-tall")
@@ -73,14 +95,13 @@ class ListScreen(FrameScreen):
             if self.grid.styles.max_height is None or self.grid.styles.max_height.value != len(shown):
                 self.grid.styles.max_height = len(shown)
             for name, text in zip(("#left", "#right"), below, strict=True):
-                self.query_one(name, Static).update(text)
+                self.query_one(name, Static).update(safe(text))
         elif self.grid.styles.max_height is not None:
             self.grid.styles.max_height = None
 
     def _shown(self, row: Row) -> bool:
-        if row.heading is not None and not row.selectable:
-            return True
-        return (not self.only_failing or row.failing) and self.wanted in row.search
+        # Headings that are left with nothing are dropped afterwards.
+        return row.heading is not None or ((not self.only_failing or row.failing) and self.wanted in row.search)
 
     def _titles(self) -> None:
         titles = Text(no_wrap=True, style=f"{palette.QUIET} underline")
@@ -99,18 +120,19 @@ class ListScreen(FrameScreen):
         tall = self.size.height >= TALL
         about.set_class(tall, "-tall")
         row = self.grid.selected
-        text = self.about(row) if row is not None else Text("")
-        if not tall:
-            text = Text(text.plain.partition("\n")[0], style=palette.TEXT, no_wrap=True)
-            text.truncate(self.size.width - 1, overflow="ellipsis")
-        about.update(text)
+        about.update(about_text(self.about(row) if row is not None else (), self.size.width, 4 if tall else 2))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
 
     @on(Grid.Moved)
     def _moved(self) -> None:
-        self._about()
+        if self._ready:
+            self._about()
+
+    @on(Grid.Opened)
+    def _opened(self) -> None:
+        self.cockpit.action_do("evidence")
 
     # -- filter ------------------------------------------------------------------------------------------------------
 
@@ -134,6 +156,11 @@ class ListScreen(FrameScreen):
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:
         self._close_filter()
+
+    def on_key(self, event: Key) -> None:
+        """The arrows move the cursor while a filter is typed."""
+        if self.query_one("#filter", Input).has_focus and event.key in ("up", "down"):
+            self.grid.move(1 if event.key == "down" else -1)
 
     def _close_filter(self) -> None:
         self.query_one("#filter", Input).display = False
@@ -162,8 +189,9 @@ def _without_empty_headings(shown: list[Row]) -> list[Row]:
     """Drop headings that a filter has left with nothing below them."""
     kept: list[Row] = []
     for row in reversed(shown):
-        plain = row.heading is not None and not row.selectable
-        if not plain or (kept and (kept[-1].heading is None or kept[-1].selectable)):
+        below = kept[-1] if kept else None
+        is_line = below is not None and below.heading is None
+        if row.heading is None or is_line or (not row.selectable and below is not None and below.selectable):
             kept.append(row)
     return kept[::-1]
 
@@ -179,14 +207,16 @@ class CutoverScreen(ListScreen):
     def rows(self) -> list[Row]:
         return rows.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
 
-    def about(self, row: Row) -> Text:
+    def about(self, row: Row) -> Lines:
         status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
         if status is None:
-            return Text("")
-        text = Text(f" {status.because.line}", style=palette.TEXT)
-        for line in filter(None, (status.because.condition, status.caution)):
-            text.append(f"\n {line}", style=palette.QUIET)
-        return text
+            return ()
+        # The title may have been cut in the list.
+        return (
+            (f"{status.title}: {status.because.line}", palette.TEXT),
+            (status.caution, palette.HOLD),
+            (status.because.condition, palette.QUIET),
+        )
 
     def below(self) -> tuple[Text, Text]:
         """Path to GO; blind spots and what causes them."""
@@ -194,11 +224,12 @@ class CutoverScreen(ListScreen):
 
     def _path(self) -> Text:
         situation = self.cockpit.cutover.situation
-        text = Text(no_wrap=True, overflow="ellipsis").append("PATH TO GO\n", style=f"bold {palette.TEXT}")
+        text = Text().append("PATH TO GO\n", style=f"bold {palette.TEXT}")
+        width = self.size.width // 2 - 2
         for step in situation.path_to_go[:PATH_SHOWN]:
             when = words.clock(step.eta) if step.eta else step.who or "open"
-            text.append(f"{when:>9}  ", style=palette.HOLD if step.eta or step.who else palette.QUIET)
-            text.append(f"{step.what}\n", style=palette.TEXT)
+            colour = palette.HOLD if step.eta or step.who else palette.QUIET
+            text += hanging(when, step.what, width, indent=9, styles=(colour, palette.TEXT))
         if len(situation.path_to_go) > PATH_SHOWN:
             text.append(f"           and {len(situation.path_to_go) - PATH_SHOWN} more\n", style=palette.QUIET)
         if not situation.path_to_go:
@@ -232,19 +263,25 @@ class ChecklistScreen(ListScreen):
             self.cockpit.cutover.situation, set() if self.wanted or self.only_failing else self.folded
         )
 
-    def about(self, row: Row) -> Text:
-        for section in self.cockpit.cutover.situation.sections:
+    def about(self, row: Row) -> Lines:
+        situation = self.cockpit.cutover.situation
+        for section in situation.sections:
             if row.key == f"section:{section.title}":
-                return Text(
-                    f" {section.done} of {len(section.items)} done; enter folds and unfolds", style=palette.QUIET
-                )
-            for item in section.items:
-                if item.id == row.key:
-                    text = Text(f" {item.because.line}", style=palette.TEXT)
-                    for line in filter(None, (item.sign_off.ask if item.sign_off else "", item.caution)):
-                        text.append(f"\n {line}", style=palette.QUIET)
-                    return text
-        return Text("")
+                done = f"{section.title}: {section.done} of {len(section.items)} done; enter folds and unfolds"
+                return ((done, palette.QUIET),)
+        subject = find(situation, row.key)
+        if isinstance(subject, GateStatus):
+            return (
+                ("; ".join(subject.missing) or "passed", palette.HOLD if subject.missing else palette.TEXT),
+                ("; ".join(subject.votes) or "no votes yet", palette.QUIET),
+            )
+        if not isinstance(subject, ItemStatus):
+            return ()
+        return (
+            (f"{subject.title}: {subject.detail or subject.because.line}", palette.TEXT),
+            (subject.sign_off.ask if subject.sign_off else "", palette.QUIET),
+            (subject.caution, palette.HOLD),
+        )
 
     def fold(self) -> bool:
         """Fold or unfold the section under the cursor; False if it is not on one."""
@@ -261,35 +298,47 @@ class ProbesScreen(ListScreen):
     columns = rows.PROBES
 
     def rows(self) -> list[Row]:
-        return rows.probes(self.cockpit.cutover.situation)
+        specs = self.cockpit.cutover.plan.probes
+        units = {name: {field.name: field.unit for field in spec.fields} for name, spec in specs.items()}
+        return rows.probes(self.cockpit.cutover.situation, units)
 
-    def about(self, row: Row) -> Text:
+    def about(self, row: Row) -> Lines:
         status = next((p for p in self.cockpit.cutover.situation.probes if p.name == row.key), None)
         if status is None:
-            return Text("")
-        text = Text(f" {status.title + ': ' if status.title else ''}{status.query}", style=palette.TEXT)
-        for why in list(dict.fromkeys(status.unknown.values()))[:2]:
-            text.append(f"\n {why.reason}: {why.detail}", style=palette.QUIET)
-        return text
+            return ()
+        causes = dict.fromkeys(status.unknown.values())
+        return (
+            *((f"{why.reason}: {why.hint or why.detail}", palette.UNKNOWN) for why in causes),
+            (f"{status.title or status.uses}: {status.query}", palette.TEXT),
+        )
 
 
 class TimelineScreen(ListScreen):
     screen_id = "go_timeline"
     columns = rows.TIMELINE
     empty = "nothing has changed yet"
+    follow = True
 
     def rows(self) -> list[Row]:
-        situation = self.cockpit.cutover.situation
-        titles = {c.id: c.title for c in situation.criteria}
-        titles |= {item.id: item.title for section in situation.sections for item in section.items}
-        return rows.timeline(self.cockpit.cutover.changes(), titles)
+        cutover = self.cockpit.cutover
+        return rows.timeline(cutover.changes(), bundle.titles(cutover.plan))
 
-    def about(self, row: Row) -> Text:
-        return Text(f" {row.cell('because').plain}", style=palette.TEXT)
+    def about(self, row: Row) -> Lines:
+        change = change_of(self.cockpit.cutover, row.key)
+        if change is None:
+            return ()
+        what = "verdict" if change.subject == "verdict" else row.cell("subject").plain
+        return ((f"{what}: {change.because or 'no reason was kept'}", palette.TEXT),)
 
     def subject(self) -> str:
-        """The criterion or item whose change the cursor is on."""
+        """The criterion, item or gate whose change the cursor is on; the change itself if it is the verdict's."""
         row = self.grid.selected
-        if row is None or not row.key.startswith("change:"):
+        change = change_of(self.cockpit.cutover, row.key) if row is not None else None
+        if row is None or change is None:
             return ""
-        return self.cockpit.cutover.changes()[int(row.key.partition(":")[2])].subject
+        return change.subject if find(self.cockpit.cutover.situation, change.subject) else row.key
+
+    def takeaway(self) -> str:
+        row = self.grid.selected
+        change = change_of(self.cockpit.cutover, row.key) if row is not None else None
+        return super().takeaway() if change is None else bundle.change_line(self.cockpit.cutover.plan, change)

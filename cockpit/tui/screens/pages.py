@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from cockpit.tui import palette
-from cockpit.tui.actions import available
-from cockpit.tui.evidence import evidence
+from cockpit.decide import words
+from cockpit.tui import bundle, palette
+from cockpit.tui.actions import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, available
+from cockpit.tui.evidence import change_of, evidence
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.wrapping import hanging, safe, wrapped
 
 
 class Page(FrameScreen):
     """Text that scrolls."""
 
-    is_page = True
+    footer: ClassVar[tuple[str, ...]] = PAGE_FOOTER
 
     def body(self) -> Iterable[Widget]:
         with_text = VerticalScroll(Static("", id="text", markup=False), id="page")
         yield with_text
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#page").focus()
 
     def text(self) -> Text:
@@ -34,7 +37,7 @@ class Page(FrameScreen):
         raise NotImplementedError
 
     def paint_body(self) -> None:
-        self.query_one("#text", Static).update(self.text())
+        self.query_one("#text", Static).update(safe(self.text()))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
@@ -48,35 +51,44 @@ class EvidenceScreen(Page):
         self.about = subject
 
     def text(self) -> Text:
-        return evidence(self.cockpit.cutover, self.about, self.size.width - 2, self.size.height - 5)
+        return evidence(self.cockpit.cutover, self.about, self.size.width - 3, self.size.height - 5)
 
     def subject(self) -> str:
         return self.about
+
+    def takeaway(self) -> str:
+        change = change_of(self.cockpit.cutover, self.about)
+        return super().takeaway() if change is None else bundle.change_line(self.cockpit.cutover.plan, change)
 
 
 class HelpScreen(Page):
     """Keys, from the registry; and the settings in force."""
 
+    footer = HELP_FOOTER
+
     def text(self) -> Text:
         cockpit = self.cockpit
+        width = self.size.width - 3
         text = Text()
         text.append("KEYS\n", style=f"bold {palette.TEXT}")
         for action in available(rehearsal=cockpit.drill is not None):
-            text.append(f"{action.shown:>8}  ", style=f"bold {palette.STRONG}")
-            text.append(f"{action.label:10} ", style=palette.TEXT)
-            text.append(f"{action.help}\n", style=palette.QUIET)
-        text.append(f"{'↑ ↓ j k':>8}  ", style=f"bold {palette.STRONG}")
-        text.append(f"{'move':10} ", style=palette.TEXT)
-        text.append("pgup, pgdn, home, end; the mouse works too\n", style=palette.QUIET)
+            self._key(text, action.shown, action.label, action.help)
+        self._key(text, "↑ ↓ j k", "move", "Also pgup, pgdn, home, end; click selects, a double click opens")
         text.append("\nSETTINGS\n", style=f"bold {palette.TEXT}")
         for name, value in cockpit.settings():
-            text.append(f"{name:>16}  ", style=palette.QUIET)
-            text.append(f"{value}\n", style=palette.TEXT)
+            text += hanging(name, value, width, indent=12, styles=(palette.QUIET, palette.TEXT))
         text.append("\nWORDS\n", style=f"bold {palette.TEXT}")
         for word, meaning in _WORDS:
-            text.append(f"{word:>16}  ", style=f"bold {palette.of_state(word)}")
-            text.append(f"{meaning}\n", style=palette.QUIET)
+            styles = (f"bold {palette.of_state(word)}", palette.QUIET)
+            text += hanging(f"{words.SYMBOLS[word]} {word}", meaning, width, indent=12, styles=styles)
         return text
+
+    def _key(self, text: Text, shown: str, label: str, meaning: str) -> None:
+        """One line of the keys, its meaning wrapped below itself."""
+        text.append(f"{shown:>7}  ", style=f"bold {palette.STRONG}")
+        text.append(f"{label:9}  ", style=palette.TEXT)
+        lines = wrapped(meaning, self.size.width - 3 - 20)
+        text.append(("\n" + " " * 20).join(lines) + "\n", style=palette.QUIET)
 
 
 _WORDS = (
@@ -93,9 +105,10 @@ _WORDS = (
 class FaultsScreen(FrameScreen):
     """What can be broken in this rehearsal; the verdict above reacts while you watch."""
 
+    footer = FAULTS_FOOTER
     COLUMNS = (
         Column("on", "STATE", 11),
-        Column("title", "ENTER BREAKS AND MENDS", least=30),
+        Column("title", "ENTER BREAKS AND MENDS", least=56, most=90),
         Column("id", "FAULT", 24, rank=1),
     )
 
@@ -109,7 +122,6 @@ class FaultsScreen(FrameScreen):
             Text(grid.header.plain, style=f"{palette.QUIET} underline", no_wrap=True)
         )
         grid.focus()
-        super().on_mount()
 
     def paint_body(self) -> None:
         drill = self.cockpit.drill
@@ -123,6 +135,10 @@ class FaultsScreen(FrameScreen):
             )
             rows.append(Row(fault.id, cells, search=fault.title.lower()))
         self.query_one(Grid).show(rows)
+
+    @on(Grid.Opened)
+    def _opened(self) -> None:
+        self.toggle()
 
     def toggle(self) -> None:
         row = self.query_one(Grid).selected

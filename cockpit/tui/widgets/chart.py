@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -14,19 +15,21 @@ BARS = "▁▂▃▄▅▆▇█"
 Points = Sequence[tuple[datetime, float | None]]
 
 
-def sparkline(points: Points, width: int) -> str:
+def sparkline(points: Points, width: int, limit: float | None = None) -> str:
     """The newest points, one cell each; a gap is a dot.
+
+    Calm looks calm: what moves by less than a quarter of itself, or little against its distance to `limit`, stays low.
 
     >>> from datetime import UTC
     >>> sparkline([(datetime(2026, 1, 1, 0, m, tzinfo=UTC), v) for m, v in enumerate([0.0, 1.0, None, 2.0])], 6)
     '▁▄·█'
     """
-    newest = [value for _, value in points[-width:]]
+    newest = [value if value is not None and math.isfinite(value) else None for _, value in points[-width:]]
     known = [value for value in newest if value is not None]
     if not known:
         return ""
     low, high = min(known), max(known)
-    span = high - low
+    span = max(high - low, max(abs(low), abs(high)) / 4, abs(limit - low) if limit is not None else 0.0)
     return "".join("·" if v is None else BARS[int((v - low) / span * 7.999) if span else 0] for v in newest)
 
 
@@ -40,7 +43,7 @@ def buckets(points: Points, width: int) -> list[float | None]:
     gaps = [False] * width
     for at, value in points:
         column = min(width - 1, int((at - start).total_seconds() / seconds * width))
-        if value is None:
+        if value is None or not math.isfinite(value):
             gaps[column] = True
         else:
             found[column] = value
@@ -58,9 +61,20 @@ def buckets(points: Points, width: int) -> list[float | None]:
     return found
 
 
-def chart(points: Points, width: int, height: int, *, threshold: float | None = None, unit: str = "") -> list[Text]:
-    """Lines of a chart: values as blocks, the threshold as a dashed line, the scale at the left, time below."""
-    known = [value for _, value in points if value is not None]
+def chart(
+    points: Points,
+    width: int,
+    height: int,
+    *,
+    threshold: float | None = None,
+    unit: str = "",
+    bad: Callable[[float], bool] | None = None,
+) -> list[Text]:
+    """Lines of a chart: values as blocks, the threshold as a dashed line, the scale at the left, time below.
+
+    `bad` says of a value whether it speaks against going on; without it the blocks have no colour of their own.
+    """
+    known = [value for _, value in points if value is not None and math.isfinite(value)]
     if not known:
         return [Text("no numbers yet", style=palette.QUIET)]
     bounds = [*known, 0.0] if min(known) >= 0 else list(known)
@@ -84,7 +98,7 @@ def chart(points: Points, width: int, height: int, *, threshold: float | None = 
         )
         text.append("┤" if shown is not None else "│")
         for value in columns:
-            text.append(*_cell(value, low + row * step, step, limit=row == limit_row, threshold=threshold))
+            text.append(*_cell(value, low + row * step, step, limit=row == limit_row, bad=bad))
         lines.append(text)
     lines.append(_axis(points, label_width, len(columns)))
     return lines
@@ -94,23 +108,27 @@ def _tidy(value: float) -> float:
     return round(value, 4)
 
 
-def _cell(value: float | None, floor: float, step: float, *, limit: bool, threshold: float | None) -> tuple[str, str]:
+def _cell(
+    value: float | None, floor: float, step: float, *, limit: bool, bad: Callable[[float], bool] | None
+) -> tuple[str, str]:
     if value is None:
-        return ("╌", palette.BAD) if limit else (" ", palette.QUIET)
+        return ("╌", palette.HOLD) if limit else (" ", palette.QUIET)
     filled = (value - floor) / step
-    over = threshold is not None and value > threshold
-    colour = palette.BAD if over else palette.GO
+    colour = palette.NO_FILL if bad is None else palette.BAD_FILL if bad(value) else palette.GO_FILL
+    if limit:
+        # The threshold stays in view across the blocks that pass it.
+        return ("╌", f"bold {palette.STRONG} on {colour}") if filled >= 1 else ("╌", palette.HOLD)
     if filled >= 1:
         return "█", colour
-    if limit:
-        return "╌", palette.BAD
     if filled <= 0:
-        return (" ", palette.QUIET) if floor > value or value != floor else ("▁", colour)
+        return ("▁", colour) if value == floor else (" ", palette.QUIET)
     return BARS[int(filled * 7.999)], colour
 
 
 def _axis(points: Points, label_width: int, width: int) -> Text:
     start, end = words.clock(points[0][0]), words.clock(points[-1][0])
+    if width < len(start) + len(end) + 1:
+        start = ""
     line = Text(" " * label_width + "└", style=palette.QUIET, no_wrap=True)
     line.append(start + "─" * max(0, width - len(start) - len(end)) + end)
     return line

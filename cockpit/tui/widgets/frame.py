@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from rich.text import Text
+from textual.events import Click
 from textual.widget import Widget
 
 from cockpit.decide import words
@@ -14,6 +15,7 @@ from cockpit.engine.watch import Watching
 from cockpit.plan.model import Phase
 from cockpit.tui import palette
 from cockpit.tui.actions import SCREENS, Action
+from cockpit.tui.wrapping import plain, wrapped
 
 STALE_AFTER_S = 3.0
 PHASES = {Phase.PRE_DEPLOY: "before deployment", Phase.POST_DEPLOY: "after deployment"}
@@ -99,26 +101,14 @@ class VerdictBanner(Widget):
 
 def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, *, paused: bool = False) -> Text:
     """Three lines. `age` is real time since the situation was made; `notice` is what matters above all."""
-    verdict = situation.verdict
-    colour = palette.VERDICTS[verdict.word]
-    first = Text(no_wrap=True)
-    first.append(f" {words.SYMBOLS[verdict.word]} {verdict.label} ", style=f"bold {palette.GROUND} on {colour}")
-    first.append(f" since {words.clock(verdict.since)}", style=colour)
-    first.append(f" ({words.duration(situation.now - verdict.since)})", style=palette.QUIET)
-    if verdict.latch is not None:
-        first.append(f"  undecided {words.duration(verdict.latch.undecided)} ", style=f"bold {palette.BAD}")
-    else:
-        first.append(f"  {PHASES[verdict.phase]}", style=palette.QUIET)
-    first.append(_sight(situation), style=palette.QUIET if situation.sight.share == 1 else palette.UNKNOWN)
-    if age.total_seconds() > STALE_AFTER_S or paused:
-        first.append(f"  STALE {words.duration(age)} ", style=f"bold reverse {palette.BAD}")
-    lines = [first]
-    reasons = list(verdict.reasons)
+    stale = f"STALE {words.duration(age)}" if age.total_seconds() > STALE_AFTER_S or paused else ""
+    lines = [_word_line(situation, stale, width)]
+    reasons = [plain(reason) for reason in situation.verdict.reasons]
     if notice:
-        lines.append(Text(f" ▲ {notice}", style=f"bold {palette.BAD if paused else palette.HOLD}", no_wrap=True))
-    if len(reasons) == 1 and len(lines) == 1:
-        first.truncate(width, overflow="ellipsis")
-        return Text("\n").join([first, *_wrapped(reasons[0], width)])
+        colour = palette.BAD if paused else palette.HOLD
+        lines.append(Text(f" ▲ {plain(notice)}", style=f"bold {colour}", no_wrap=True))
+    elif len(reasons) == 1:
+        return Text("\n").join([*lines, *_wrapped(reasons[0], width)])
     while len(lines) < 3:
         reason = reasons.pop(0) if reasons else ""
         more = f"  (+{len(reasons)} more)" if len(lines) == 2 and reasons else ""
@@ -131,15 +121,38 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
     return Text("\n").join(lines)
 
 
+def _word_line(situation: Situation, stale: str, width: int) -> Text:
+    """The word, then as much as fits. What is dropped first: the phase, how much is seen, since when."""
+    verdict = situation.verdict
+    colour = palette.VERDICTS[verdict.word]
+    # A word that may no longer be true must not shine in its colour.
+    ground = palette.UNKNOWN if stale else colour
+    parts = [
+        (9, f" {words.SYMBOLS[verdict.word]} {verdict.label} ", f"bold {palette.GROUND} on {ground}"),
+        (8, f" {stale} ", f"bold {palette.STRONG} on {palette.PRODUCTION}"),
+        (5, f" since {words.clock(verdict.since)}", colour),
+        (3, f" ({words.duration(situation.now - verdict.since)})", palette.QUIET),
+    ]
+    if not stale:
+        parts.pop(1)
+    if verdict.latch is not None:
+        parts.append((7, f"  undecided {words.duration(verdict.latch.undecided)}", f"bold {palette.BAD}"))
+    else:
+        parts.append((2, f"  {PHASES[verdict.phase]}", palette.QUIET))
+    parts.append((4, _sight(situation), palette.QUIET if situation.sight.share == 1 else palette.UNKNOWN))
+    while len(parts) > 1 and sum(len(text) for _, text, _ in parts) > width:
+        parts.remove(min(parts, key=lambda part: part[0]))
+    line = Text(no_wrap=True)
+    for _, text, style in parts:
+        line.append(text, style=style)
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
 def _wrapped(reason: str, width: int) -> list[Text]:
     """The only reason, over two lines."""
-    parts = textwrap.wrap(reason, max(10, width - 4)) or [""]
-    lines = [Text(f"   {part}", style=palette.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
-    if len(parts) > 2:
-        lines[1].append(" …")
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
-    return lines
+    parts = wrapped(reason, width - 4, most=2)
+    return [Text(f"   {part}", style=palette.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
 
 
 def _sight(situation: Situation) -> str:
@@ -148,33 +161,59 @@ def _sight(situation: Situation) -> str:
 
 
 class Footer(Widget):
-    """The last row: which screen this is, and six keys at most."""
+    """The last row: which screen this is, and six keys at most. What it says can also be clicked."""
 
     DEFAULT_CSS = "Footer { height: 1; dock: bottom; }"
 
-    def __init__(self, actions: list[Action], screen_id: str) -> None:
+    def __init__(self, actions: Sequence[Action], screen_id: str, chosen: Callable[[str], None]) -> None:
         super().__init__()
         self.actions = actions
         self.screen_id = screen_id
+        self._chosen = chosen
 
     def render(self) -> Text:
         return footer_line(self.actions, self.screen_id, self.size.width)
 
+    def on_click(self, event: Click) -> None:
+        at = 0
+        for action, key, label in footer_parts(self.actions, self.screen_id, self.size.width):
+            at += len(key) + len(label)
+            if event.x < at:
+                self._chosen(action.id)
+                return
 
-def footer_line(actions: list[Action], screen_id: str, width: int) -> Text:
+
+KEPT = ("back", "help", "quit")
+"""Whoever is lost needs these: other keys leave a narrow footer first."""
+
+
+def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[tuple[Action, str, str]]:
+    """What the footer says, left to right: the action, its key, its label (empty for other screens when narrow)."""
+    wide = width >= 110
+    screens = [
+        (action, f" {action.shown} ", f"{action.label} " if wide or action.id == screen_id else "")
+        for action in SCREENS
+    ]
+    keys = [(action, f"  {action.shown} ", action.label) for action in actions]
+
+    def length() -> int:
+        return sum(len(key) + len(label) for _, key, label in (*screens, *keys)) + 1
+
+    while keys and length() > width:
+        keys.remove(next((part for part in reversed(keys) if part[0].id not in KEPT), keys[-1]))
+    return [*screens, *keys]
+
+
+def footer_line(actions: Sequence[Action], screen_id: str, width: int) -> Text:
     """Screens by number, the current one by name as well; then keys, as many as fit."""
     line = Text(no_wrap=True, style=f"{palette.QUIET} on {palette.PANEL}")
-    wide = width >= 110
-    for action in SCREENS:
-        here = action.id == screen_id
-        text = f" {action.shown} {action.label} " if here or wide else f" {action.shown} "
-        line.append(text, style=f"bold {palette.STRONG} on {palette.CURSOR}" if here else palette.TEXT)
-    line.append(" ")
-    for action in actions:
-        room = width - line.cell_len - len(action.shown) - len(action.label) - 3
-        if room < 0:
-            break
-        line.append(f" {action.shown}", style=f"bold {palette.TEXT}")
-        line.append(f" {action.label} ")
+    for action, key, label in footer_parts(actions, screen_id, width):
+        if action.id == screen_id:
+            line.append(key + label, style=f"bold {palette.STRONG} on {palette.CURSOR}")
+        elif action in SCREENS:
+            line.append(key + label, style=palette.TEXT)
+        else:
+            line.append(key, style=f"bold {palette.TEXT}")
+            line.append(label)
     line.append(" " * max(0, width - line.cell_len))
     return line

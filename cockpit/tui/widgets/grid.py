@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cockpit.tui import palette
+from cockpit.tui.wrapping import safe
 
-GAP = 1
+GAP = 2
+MARGIN = 1
+"""Left of every row: the cursor's mark, which is there without colours too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Column:
     """Cells a flexible column must keep."""
     weight: int = 1
     """A flexible column's share of what is left."""
+    most: int = 0
+    """Cells a flexible column takes at most; 0 for no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +74,12 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         kept.remove(droppable)
     flexible = [c for c in kept if not c.width]
     free = max(0, width - sum(c.width for c in kept) - GAP * (len(kept) - 1))
-    weights = sum(c.weight for c in flexible)
-    shares = {c.key: free * c.weight // weights for c in flexible}
+    shares: dict[str, int] = {}
+    for column in sorted(flexible, key=lambda c: c.most / c.weight if c.most else float("inf")):
+        weights = sum(c.weight for c in flexible if c.key not in shares)
+        share = free * column.weight // weights
+        shares[column.key] = min(share, column.most) if column.most else share
+        free -= shares[column.key]
     return [(c, c.width or shares[c.key]) for c in kept]
 
 
@@ -87,12 +97,22 @@ class Grid(ScrollView, can_focus=True):
         grid: Grid
         key: str
 
+    @dataclass
+    class Opened(Message):
+        """A row was clicked twice."""
+
+        grid: Grid
+        key: str
+
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self.columns = tuple(columns)
         self.rows: list[Row] = []
         self.cursor = ""
         self.empty = "nothing to show"
+        self.follow = False
+        """Stay on the first row while nobody has chosen another: for lists that grow at the top."""
+        self._aimed = False
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
         self._layout: list[tuple[Column, int]] = []
         self.on_layout: Callable[[], None] | None = None
@@ -103,9 +123,10 @@ class Grid(ScrollView, can_focus=True):
         """Replace the rows. The cursor stays on its row, or goes to the nearest one if that has gone."""
         before, self.rows = self.rows, list(rows)
         if [row.key for row in before] != [row.key for row in self.rows]:
-            self._keep_cursor(before)
             self.virtual_size = Size(0, len(self.rows))
-            self._strips = {key: held for key, held in self._strips.items() if any(r.key == key for r in self.rows)}
+            self._keep_cursor(before)
+            keys = {row.key for row in self.rows}
+            self._strips = {key: held for key, held in self._strips.items() if key in keys}
             self.refresh()
             return
         top, width = round(self.scroll_offset.y), self.size.width
@@ -119,14 +140,22 @@ class Grid(ScrollView, can_focus=True):
 
     def _keep_cursor(self, before: Sequence[Row]) -> None:
         keys = [row.key for row in self.rows if row.selectable]
-        if self.cursor in keys:
+        if self.cursor in keys and (self._aimed or not self.follow):
+            self._keep_place(before)
             self._scroll_to_cursor()
             return
         old = [row.key for row in before if row.selectable]
-        index = old.index(self.cursor) if self.cursor in old else 0
+        index = old.index(self.cursor) if self.cursor in old and (self._aimed or not self.follow) else 0
         self.cursor = keys[min(index, len(keys) - 1)] if keys else ""
         self._scroll_to_cursor()
         self.post_message(self.Moved(self, self.cursor))
+
+    def _keep_place(self, before: Sequence[Row]) -> None:
+        """Scroll by as many rows as came or went above the cursor: its row does not move on the screen."""
+        was = next((i for i, row in enumerate(before) if row.key == self.cursor), None)
+        now = next((i for i, row in enumerate(self.rows) if row.key == self.cursor), None)
+        if self._aimed and was is not None and now is not None and was != now:
+            self.scroll_to(y=self.scroll_offset.y + now - was, animate=False, force=True, immediate=True)
 
     @property
     def selected(self) -> Row | None:
@@ -134,6 +163,7 @@ class Grid(ScrollView, can_focus=True):
 
     def select(self, key: str) -> None:
         """Put the cursor on a row, if it is there."""
+        self._aimed = True
         if key != self.cursor and any(row.key == key and row.selectable for row in self.rows):
             self.cursor = key
             self._scroll_to_cursor()
@@ -162,6 +192,7 @@ class Grid(ScrollView, can_focus=True):
 
     def key_home(self) -> None:
         self.move(-len(self.rows))
+        self._aimed = False
 
     def key_end(self) -> None:
         self.move(len(self.rows))
@@ -174,10 +205,13 @@ class Grid(ScrollView, can_focus=True):
         index = keys.index(self.cursor) if self.cursor in keys else 0
         self.select(keys[max(0, min(len(keys) - 1, index + by))])
 
-    def on_click(self, event: object) -> None:
-        y = getattr(event, "y", 0) + self.scroll_offset.y
-        if 0 <= y < len(self.rows):
+    def on_click(self, event: Click) -> None:
+        """One click selects, two open."""
+        y = event.y + self.scroll_offset.y
+        if 0 <= y < len(self.rows) and self.rows[y].selectable:
             self.select(self.rows[y].key)
+            if event.chain == 2:
+                self.post_message(self.Opened(self, self.cursor))
 
     def _scroll_to_cursor(self) -> None:
         index = next((i for i, row in enumerate(self.rows) if row.key == self.cursor), None)
@@ -186,15 +220,15 @@ class Grid(ScrollView, can_focus=True):
             # Above the first line there may be a heading worth seeing.
             wanted = index - 1 if index and self.rows[index - 1].heading is not None else index
             if wanted < top:
-                self.scroll_to(y=wanted, animate=False)
+                self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
             elif index >= top + self.size.height:
-                self.scroll_to(y=index - self.size.height + 1, animate=False)
+                self.scroll_to(y=index - self.size.height + 1, animate=False, force=True, immediate=True)
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
         self.virtual_size = Size(0, len(self.rows))
-        self._layout = fit(self.columns, self.scrollable_content_region.width or self.size.width)
+        self._layout = fit(self.columns, (self.scrollable_content_region.width or self.size.width) - MARGIN)
         self._strips.clear()
         self._scroll_to_cursor()
         if self.on_layout is not None:
@@ -204,7 +238,7 @@ class Grid(ScrollView, can_focus=True):
     @property
     def header(self) -> Text:
         """The column titles, aligned with the rows."""
-        line = Text(no_wrap=True)
+        line = Text(" " * MARGIN, no_wrap=True)
         for index, (column, width) in enumerate(self._layout):
             line.append(" " * (GAP if index else 0))
             line.append(column.title[:width].ljust(width))
@@ -214,7 +248,7 @@ class Grid(ScrollView, can_focus=True):
         width = self.size.width
         index = y + self.scroll_offset.y
         if not self.rows and y == 0:
-            return self._strip(Text(f"  {self.empty}", style=palette.QUIET), width, selected=False)
+            return self._strip(Text(f" {self.empty}", style=palette.QUIET), width, selected=False)
         if index >= len(self.rows):
             return Strip.blank(width, self.rich_style)
         row = self.rows[index]
@@ -222,14 +256,14 @@ class Grid(ScrollView, can_focus=True):
         held = self._strips.get(row.key)
         if held is not None and held[:3] == (row, width, selected):
             return held[3]
-        strip = self._strip(self._line(row), width, selected=selected)
+        strip = self._strip(safe(self._line(row, ">" if selected else " ")), width, selected=selected)
         self._strips[row.key] = (row, width, selected, strip)
         return strip
 
-    def _line(self, row: Row) -> Text:
+    def _line(self, row: Row, mark: str) -> Text:
+        line = Text(no_wrap=True).append(mark, style=f"bold {palette.STRONG}")
         if row.heading is not None:
-            return row.heading
-        line = Text(no_wrap=True)
+            return line + row.heading
         for index, (column, width) in enumerate(self._layout):
             cell = row.cell(column.key).copy()
             cell.truncate(width, overflow="ellipsis", pad=True)
@@ -239,6 +273,6 @@ class Grid(ScrollView, can_focus=True):
 
     def _strip(self, line: Text, width: int, *, selected: bool) -> Strip:
         base = self.rich_style
-        ground = base + Style(bgcolor=palette.CURSOR, bold=True) if selected and self.has_focus else base
+        ground = base + Style(bgcolor=palette.CURSOR, bold=True) if selected else base
         segments = [segment for segment in line.render(self.app.console) if segment.text != "\n"]
         return Strip(segments).adjust_cell_length(width, None).crop(0, width).apply_style(ground)

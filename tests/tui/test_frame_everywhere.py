@@ -1,0 +1,142 @@
+"""Whose account, read-only or not, what time, which verdict: in view on every screen, page and size, whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from stage import Broken, Stage, plan, shown
+
+from cockpit.tui import palette
+from cockpit.tui.actions import footer
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.lists import TimelineScreen
+from cockpit.tui.widgets.frame import (
+    ContextRow,
+    Footer,
+    VerdictBanner,
+    banner_lines,
+    context_line,
+    footer_line,
+    footer_parts,
+)
+
+SIZES = [(80, 24), (60, 20), (140, 45), (200, 60)]
+PLACES = {
+    "cutover": ["1"],
+    "palette": ["colon"],
+    "filter": ["escape", "slash", "o"],
+    "checklist": ["escape", "2"],
+    "probes": ["3"],
+    "timeline": ["6"],
+    "help": ["question_mark"],
+    "faults": ["f"],
+    "a criterion": ["1", "enter"],
+    "an item": ["2", "down", "enter"],
+    "a gate": ["2", "end", "enter"],
+    "a probe": ["3", "enter"],
+    "a change of the verdict": ["6", "down", "enter"],
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
+    app = CockpitApp(Stage().burning(), drill=Broken())
+    async with app.run_test(size=size, notifications=True) as pilot:
+        for place, keys in PLACES.items():
+            await pilot.press(*keys)
+            lines = shown(app).splitlines()
+            assert "PROD" in lines[0], place
+            assert "READ-ONLY" in lines[0], place
+            assert "02:02:15 UTC" in lines[0], place
+            assert "✗ ROLLBACK" in lines[1], place
+            assert "undecided" in lines[1], place
+            front = app.screen if place != "palette" else app.screen_stack[-2]
+            assert front.has_class("-production"), place
+            assert front.query_one(VerdictBanner).size.height == 3, place
+            for part in (ContextRow, VerdictBanner, Footer):
+                assert front.query_one(part).virtual_size.width <= size[0], place
+
+
+@pytest.mark.parametrize("width", [20, 34, 40, 60, 78, 80, 110, 140, 200])
+@pytest.mark.parametrize("screen", ["go_cutover", "go_checklist", ""])
+def test_the_footer_is_never_wider_than_the_screen_and_keeps_the_ways_out(width: int, screen: str) -> None:
+    actions = footer(rehearsal=True)
+    assert footer_line(actions, screen, width).cell_len <= max(width, 30)
+    parts = {action.id for action, _, _ in footer_parts(actions, screen, width)}
+    if width >= 40:
+        assert {"help", "quit"} <= parts
+    assert len(parts - {"go_cutover", "go_checklist", "go_probes", "go_timeline"}) <= 6
+
+
+@pytest.mark.parametrize("width", [40, 58, 60, 78, 200])
+def test_environment_read_only_and_clock_are_never_dropped(width: int) -> None:
+    of = replace(plan(), name="a-very-long-name-of-a-plan-that-goes-on-and-on")
+    line = context_line(Stage(of).burning(), "PROD", width)
+    assert line.plain.startswith(" PROD  READ-ONLY")
+    assert line.plain.endswith("02:02:15 UTC ")
+    assert line.cell_len <= width
+
+
+@pytest.mark.parametrize("width", [20, 40, 58, 78, 138, 198])
+@pytest.mark.parametrize("notice", ["", "PAUSED: nothing is being read; press p to go on"])
+def test_the_banner_has_three_lines_that_fit(width: int, notice: str) -> None:
+    for stage in (Stage(), Stage().calm(), Stage().burning(), Stage().blinded()):
+        lines = banner_lines(stage.situation, timedelta(seconds=9), notice, width).split("\n")
+        assert len(lines) == 3
+        assert all(line.cell_len <= width for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 58, 78, 198])
+def test_stale_is_said_first_and_takes_the_colour_from_the_word(width: int) -> None:
+    situation = Stage().burning().situation
+    line = banner_lines(situation, timedelta(seconds=75), "", width).split("\n")[0]
+    assert line.plain.startswith(" ✗ ROLLBACK  STALE 1m15s ")
+    fresh = banner_lines(situation, timedelta(0), "", width).split("\n")[0]
+    assert palette.BAD in str(fresh.spans[0].style)
+    assert palette.BAD not in str(line.spans[0].style)
+
+
+def test_the_banner_never_parts_a_number_from_its_unit() -> None:
+    situation = Stage().burning().situation
+    for width in range(40, 100):
+        lines = banner_lines(situation, timedelta(0), "", width).plain.split("\n")
+        assert not any(line.lstrip().startswith("%") for line in lines)
+
+
+async def test_a_frame_that_falls_due_while_a_screen_is_made_does_no_harm() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.switch_screen("go_timeline")
+        app.paint()
+        await pilot.pause()
+        app.paint()
+        assert isinstance(app.screen, TimelineScreen)
+
+
+async def test_the_footer_can_be_clicked() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(140, 45)) as pilot:
+        at = shown(app).splitlines()[-1].index("Timeline")
+        await pilot.click(offset=(at, 44))
+        assert isinstance(app.screen, TimelineScreen)
+
+
+async def test_ctrl_c_only_says_how_to_leave() -> None:
+    app = CockpitApp(Stage().calm())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert "q leaves the cockpit" in shown(app)
+        assert app.is_running
+
+
+async def test_the_verdict_is_renewed_below_the_palette() -> None:
+    stage = Stage().calm()
+    app = CockpitApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("colon")
+        stage.burning()
+        await pilot.pause()
+        assert "ROLLBACK" in shown(app).splitlines()[1]
