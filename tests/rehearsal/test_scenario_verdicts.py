@@ -13,7 +13,7 @@ from cockpit.decide.situation import EXIT_CODES
 from cockpit.rehearsal.scenario import Judgement, load_scenario, names
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
-SPEED = 120
+SPEED = 90
 """A machine that cannot follow makes the rehearsal slower, not different."""
 
 
