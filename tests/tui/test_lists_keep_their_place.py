@@ -217,3 +217,13 @@ def test_columns_never_need_more_than_there_is(width: int) -> None:
     columns = [Column("a", "A", 8), Column("b", "B", least=10), Column("c", "C", 12, rank=2), Column("d", "D", rank=1)]
     laid = fit(columns, width)
     assert sum(w for _, w in laid) + 2 * (len(laid) - 1) <= max(width, 20)
+
+
+@pytest.mark.parametrize("height", [24, 32, 34, 38, 45, 60])
+async def test_what_is_below_the_list_never_pushes_a_trigger_out_of_view(height: int) -> None:
+    app = CockpitApp(Stage(plan(15)).calm())
+    async with app.run_test(size=(120, height)) as pilot:
+        await pilot.pause()
+        text = shown(app)
+        assert "500 error rate" in text
+        assert "No task is running" in text

@@ -20,6 +20,11 @@ from cockpit.tui.widgets.grid import Column, Grid, Row
 from cockpit.tui.wrapping import hanging, safe, wrapped
 
 TALL = 32
+ROWS_WITHOUT_ABOUT = 6
+"""Context, banner, titles, footer."""
+FRAME_ROWS = 11
+"""Context, banner, titles, a blank line, four lines about the row, footer."""
+BELOW_ROWS = 6
 PATH_SHOWN = 16
 Lines = Sequence[tuple[str, str]]
 """Lines with their styles; empty ones are left out."""
@@ -89,15 +94,24 @@ class ListScreen(FrameScreen):
             shown = _without_empty_headings(shown)
         self.grid.show(shown)
         self._about()
-        below = self.below() if self.size.height >= TALL else None
+        # The list comes first: what is below it is shown only where every row is in view as well.
+        room = self.size.height - FRAME_ROWS - len(shown)
+        below = self.below() if self.size.height >= TALL and room >= BELOW_ROWS else None
         self.set_class(below is not None, "-tall")
         if below is not None:
-            if self.grid.styles.max_height is None or self.grid.styles.max_height.value != len(shown):
-                self.grid.styles.max_height = len(shown)
+            self._grid_rows(len(shown))
             for name, text in zip(("#left", "#right"), below, strict=True):
                 self.query_one(name, Static).update(safe(text))
-        elif self.grid.styles.max_height is not None:
-            self.grid.styles.max_height = None
+        else:
+            self._grid_rows(0)
+
+    def _grid_rows(self, rows: int) -> None:
+        """Give the list exactly so many rows; 0: whatever is left."""
+        height = self.grid.styles.height
+        if rows and (height is None or not height.is_cells or height.value != rows):
+            self.grid.styles.height = rows
+        elif not rows and height is not None and height.is_cells:
+            self.grid.styles.height = "1fr"
 
     def _shown(self, row: Row) -> bool:
         # Headings that are left with nothing are dropped afterwards.
@@ -117,10 +131,13 @@ class ListScreen(FrameScreen):
 
     def _about(self) -> None:
         about = self.query_one("#about", Static)
-        tall = self.size.height >= TALL
-        about.set_class(tall, "-tall")
+        lines = 4 if self.size.height >= TALL else 2
+        if lines == 2 and len(self.grid.rows) == self.size.height - ROWS_WITHOUT_ABOUT - 1:
+            lines = 1  # the last row is worth more than the second line
+        about.set_class(lines == 4, "-tall")
+        about.set_class(lines == 1, "-short")
         row = self.grid.selected
-        about.update(about_text(self.about(row) if row is not None else (), self.size.width, 4 if tall else 2))
+        about.update(about_text(self.about(row) if row is not None else (), self.size.width, lines))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
