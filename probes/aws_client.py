@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from probes.aws_errors import SEE_LOG, explain
+from probes.aws_errors import SEE_LOG, explain, subject
 from probes.base import Unseen
 from probes.reading import Reason, Unknown
 from probes.threads import DaemonThreads
@@ -60,7 +60,8 @@ class AwsClient:
             client = self._client(service)
             answer: dict[str, Any] = getattr(client, operation)(**params)
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
-            unknown = explain(error, service, operation, profile=self._profile or os.environ.get("AWS_PROFILE", ""))
+            profile = self._profile or os.environ.get("AWS_PROFILE", "")
+            unknown = explain(error, service, operation, profile=profile, about=subject(params))
             if unknown.hint == SEE_LOG:
                 _log.warning("%s %s failed", service, operation, exc_info=True)
             if unknown.reason is Reason.EXPIRED_CREDENTIALS:

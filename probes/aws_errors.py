@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from probes.reading import Reason, Unknown
@@ -40,6 +41,11 @@ _IAM_ACTION = {
     ("s3", "list_object_versions"): "s3:ListBucketVersions",
     ("logs", "get_query_results"): "logs:GetQueryResults",
 }
+_NAMING = {
+    "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
+    "SecretId": "secret", "DBInstanceIdentifier": "instance", "Names": "target group", "TargetGroupArns": "target group",
+    "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
+}  # fmt: skip
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
@@ -69,12 +75,26 @@ def iam_action(service: str, operation: str) -> str:
     return f"{_IAM_PREFIX.get(service, service)}:{words}"
 
 
-def explain(error: Exception, service: str, operation: str, *, profile: str = "") -> Unknown:
-    """Why a call was not answered."""
+def subject(params: Mapping[str, Any]) -> str:
+    """What a call was about, in words; only names, so that nothing else of the question is ever shown.
+
+    >>> subject({"cluster": "prod", "services": ["web"], "password": "x"})
+    'cluster prod, service web'
+    """
+    parts: dict[str, None] = {}
+    for key, word in _NAMING.items():
+        value = params.get(key)
+        names = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+        parts |= dict.fromkeys(f"{word} {one_line(str(name), 120)}" for name in names[:3])
+    return ", ".join(parts)
+
+
+def explain(error: Exception, service: str, operation: str, *, profile: str = "", about: str = "") -> Unknown:
+    """Why a call was not answered; `about` is what it asked for, as `subject` words it."""
     name = type(error).__name__
     response = getattr(error, "response", None)
     if isinstance(response, dict) and "Error" in response:
-        return _refused(response, service, operation, profile)
+        return _refused(response, service, operation, profile, about)
     detail = f"{service} {operation}: {one_line(str(error))}"
     if name in _NO_CREDENTIALS:
         return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), _log_in(profile))
@@ -95,7 +115,7 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
     return Unknown(Reason.ERROR, detail, SEE_LOG)
 
 
-def _refused(response: dict[str, Any], service: str, operation: str, profile: str) -> Unknown:
+def _refused(response: dict[str, Any], service: str, operation: str, profile: str, about: str) -> Unknown:
     code = str(response["Error"].get("Code", ""))
     message = str(response["Error"].get("Message", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
@@ -106,16 +126,18 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
         return Unknown(Reason.EXPIRED_CREDENTIALS, detail, _log_in(profile))
     if bare in _THROTTLED or code.startswith("Throttling.") or status == 429:
         return Unknown(Reason.THROTTLED, detail, f"{service} asks for fewer calls: the probe slows down by itself")
+    # "Cluster not found." and S3's "Access Denied" do not say which one: we do.
+    named = f"{detail} ({about})" if about else detail
     if bare in _DENIED or status == 403:
-        return Unknown(Reason.ACCESS_DENIED, detail, _allow(service, operation, message))
+        return Unknown(Reason.ACCESS_DENIED, named, _allow(service, operation, message))
     if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
-        return Unknown(Reason.NOT_FOUND, detail, "`aws secretsmanager restore-secret` brings it back, then press r")
+        return Unknown(Reason.NOT_FOUND, named, "`aws secretsmanager restore-secret` brings it back, then press r")
     if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or "DoesNotExist" in bare:
-        return Unknown(Reason.NOT_FOUND, detail, "check the name, account and region in the plan")
+        return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
     if bare in _UNAVAILABLE or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
     if bare in _ELSEWHERE:
-        return Unknown(Reason.NOT_FOUND, detail, "the resource is in another region than the plan's")
+        return Unknown(Reason.NOT_FOUND, named, "the resource is in another region than the plan's")
     return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
 
 

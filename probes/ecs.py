@@ -178,7 +178,7 @@ class EcsTasks(Probe[TasksParams]):
         url = service_url(self.clients, cluster, service)
         try:
             running, stopped = await asyncio.gather(self._arns("RUNNING"), self._arns("STOPPED"))
-            tasks = await self._described(list(dict.fromkeys([*running, *stopped])))
+            tasks = await self._described(running, stopped)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
         failures = [task for task in tasks if _failed(task, now - self.params.window)]
@@ -188,28 +188,25 @@ class EcsTasks(Probe[TasksParams]):
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, console_url=url, lines=lines))
 
     async def _arns(self, status: str) -> list[str]:
-        arns: list[str] = []
-        token: dict[str, str] = {}
-        while True:
-            answer = await self.clients.aws(
-                "ecs",
-                "list_tasks",
-                cluster=self.params.cluster,
-                serviceName=self.params.service,
-                desiredStatus=status,
-                **token,
-            )
-            arns += answer.get("taskArns", [])
-            if not answer.get("nextToken"):
-                return arns
-            token = {"nextToken": answer["nextToken"]}
+        place = {"cluster": self.params.cluster, "serviceName": self.params.service}
+        return await _listed(self.clients, "list_tasks", "taskArns", desiredStatus=status, **place)
 
-    async def _described(self, arns: Sequence[str]) -> list[Mapping[str, Any]]:
+    async def _described(self, running: Sequence[str], stopped: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Every listed task. One left out of a successful answer would be a failure nobody counts, so it is PARTIAL."""
+        arns = list(dict.fromkeys([*running, *stopped]))
         pages = [arns[start : start + PAGE] for start in range(0, len(arns), PAGE)]
-        calls = (
-            self.clients.aws("ecs", "describe_tasks", cluster=self.params.cluster, tasks=list(page)) for page in pages
-        )
-        return [task for answer in await asyncio.gather(*calls) for task in answer.get("tasks", [])]
+        calls = (self.clients.aws("ecs", "describe_tasks", cluster=self.params.cluster, tasks=page) for page in pages)
+        answers = await asyncio.gather(*calls)
+        tasks = [task for answer in answers for task in answer.get("tasks", [])]
+        reasons = {f.get("arn"): str(f.get("reason", "")) for answer in answers for f in answer.get("failures", ())}
+        # ECS keeps a stopped task for an hour at least: one that just went ended before any window of use.
+        forgotten = {arn for arn in stopped if reasons.get(arn) == "MISSING"}
+        left_out = set(arns) - forgotten - {task.get("taskArn") for task in tasks}
+        if left_out:
+            why = ", ".join(sorted({reasons.get(arn) or "no reason given" for arn in left_out}))
+            detail = one_line(f"{len(left_out)} of {len(arns)} tasks were listed but not described ({why})")
+            raise Unseen(Unknown(Reason.PARTIAL, detail, "the next reading asks again"))
+        return tasks
 
 
 def _task_values(
@@ -316,14 +313,16 @@ class EcsDeployment(Probe[DeploymentParams]):
         )
         url = service_url(self.clients, cluster, service, "deployments")
         try:
-            listed = await self.clients.aws("ecs", "list_service_deployments", cluster=cluster, service=service)
-            brief = [d for d in listed.get("serviceDeployments", []) if self._counts(d)]
+            place = {"cluster": cluster, "service": service}
+            # Every page: AWS does not say in which order it lists them, and an older success proves nothing.
+            listed = await _listed(self.clients, "list_service_deployments", "serviceDeployments", **place)
+            brief = [d for d in listed if self._counts(d)]
             if not brief:
                 since = f" since {self.params.after:%Y-%m-%d %H:%M}" if self.params.after else ""
                 why = Unknown(
                     Reason.NO_DATA, f"no deployment of {service}{since}", "start the deployment, or correct `after`"
                 )
-                return self.blind(now, why, Evidence(query, _request_id(listed), url))
+                return self.blind(now, why, Evidence(query, console_url=url))
             newest = max(brief, key=lambda d: d["createdAt"])
             arn = newest["serviceDeploymentArn"]
             answer = await self.clients.aws("ecs", "describe_service_deployments", serviceDeploymentArns=[arn])
@@ -365,6 +364,18 @@ def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
         "alarms_triggered": None if alarms is None else len(alarms.get("triggeredAlarmNames") or ()),
         "created_at": found.get("createdAt"),
     }, unknown
+
+
+async def _listed(clients: Clients, operation: str, key: str, **asked: Any) -> list[Any]:
+    """What a listing operation of ECS has under `key`, all pages of it."""
+    found: list[Any] = []
+    token: dict[str, str] = {}
+    while True:
+        answer = await clients.aws("ecs", operation, **asked, **token)
+        found += answer.get(key) or []
+        if not answer.get("nextToken"):
+            return found
+        token = {"nextToken": answer["nextToken"]}
 
 
 def service_url(clients: Clients, cluster: str, service: str, page: str = "health") -> str:

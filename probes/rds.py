@@ -19,8 +19,8 @@ class RdsInstance(Probe[InstanceParams]):
     """An RDS instance: status, backups, encryption, exposure, and changes that wait for a reboot.
 
     Reads rds DescribeDBInstances: DBInstanceStatus, PubliclyAccessible, StorageEncrypted, BackupRetentionPeriod,
-    LatestRestorableTime, PendingModifiedValues, DBParameterGroups[].ParameterApplyStatus, DeletionProtection, MultiAZ. Cannot see
-    inside the database: an instance is `available` while its connections are exhausted.
+    LatestRestorableTime, PendingModifiedValues, DBParameterGroups[].ParameterApplyStatus, DeletionProtection, MultiAZ,
+    Endpoint.Address. Cannot see inside the database: an instance is `available` while its connections are exhausted.
     """
 
     name = "rds.instance"
@@ -39,6 +39,7 @@ class RdsInstance(Probe[InstanceParams]):
         Field("engine_version", str, "version of the engine", "16.4"),
         Field("instance_class", str, "size", "db.t4g.medium"),
         Field("allocated_bytes", int, "storage allocated", 100 * GIB, "bytes", low=0),
+        Field("host", str, "name of its endpoint", "db.abc.us-east-1.rds.amazonaws.com"),
     )
     iam = ("rds:DescribeDBInstances",)
     interval = timedelta(seconds=60)
@@ -94,6 +95,7 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "engine_version": found.get("EngineVersion"),
         "instance_class": found.get("DBInstanceClass"),
         "allocated_bytes": found["AllocatedStorage"] * GIB if "AllocatedStorage" in found else None,
+        "host": (found.get("Endpoint") or {}).get("Address"),
     }
 
 

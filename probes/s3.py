@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
 
 COOLER = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 
@@ -21,7 +22,8 @@ class S3Bucket(Probe[BucketParams]):
 
     Reads s3 HeadBucket, GetBucketVersioning, GetBucketEncryption, GetBucketLifecycleConfiguration, GetPublicAccessBlock, with
     ExpectedBucketOwner where the plan names an account: a bucket of the same name elsewhere is refused. Having no lifecycle or
-    no encryption configuration is an answer, not a failure. Cannot see whether the application may write: see s3.uploads.
+    no encryption configuration is an answer, not a failure. A lifecycle rule narrowed by prefix, tag or size does not archive the
+    bucket (it still `expires`). Cannot see whether the application may write: see s3.uploads.
     """
 
     name = "s3.bucket"
@@ -76,6 +78,8 @@ class S3Bucket(Probe[BucketParams]):
             return self.reading(now, {"exists": False}, unknown=others, evidence=evidence)
         if isinstance(head, Unknown) and head.reason is not Reason.ACCESS_DENIED:
             return self.blind(now, _most_telling(head, parts), evidence)
+        request = str(head.get("ResponseMetadata", {}).get("RequestId", "")) if isinstance(head, dict) else ""
+        evidence = Evidence(query, request, url, _rule_lines(parts[2]))
         values: dict[str, Any] = {}
         unknown: dict[str, Unknown] = {}
         readers = (_head, _versioning, _encryption, _lifecycle, _public_access)
@@ -148,11 +152,12 @@ def _lifecycle(answer: Mapping[str, Any]) -> Part:
     if silent := _silent(answer, "Rules", "_lifecycle"):
         return silent
     rules = [rule for rule in answer.get("Rules", []) if rule.get("Status") == "Enabled"]
-    transitions = [t for rule in rules for t in rule.get("Transitions", []) if t.get("StorageClass") in COOLER]
+    whole = [rule for rule in rules if not _scope(rule)]
+    transitions = [t for rule in whole for t in rule.get("Transitions", []) if t.get("StorageClass") in COOLER]
     moves = sorted((t["Days"], t["StorageClass"]) for t in transitions if "Days" in t)
     aborts = [
         rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
-        for rule in rules
+        for rule in whole
         if "AbortIncompleteMultipartUpload" in rule
     ]
     values: dict[str, Any] = {
@@ -162,7 +167,7 @@ def _lifecycle(answer: Mapping[str, Any]) -> Part:
         "expires": any({"Days", "Date"} & set(rule.get("Expiration", {})) for rule in rules),
         "abort_multipart_days": min((days for days in aborts if days is not None), default=None),
     }
-    why = "no enabled lifecycle rule" if not rules else "no enabled rule"
+    why = "no enabled rule for the whole bucket" if rules else "no enabled lifecycle rule"
     unknown: dict[str, Unknown] = {}
     if transitions and not moves:
         dated = Unknown(
@@ -177,6 +182,29 @@ def _lifecycle(answer: Mapping[str, Any]) -> Part:
     if values["abort_multipart_days"] is None:
         unknown["abort_multipart_days"] = Unknown(Reason.NOT_FOUND, f"{why} drops unfinished multipart uploads")
     return values, unknown
+
+
+def _scope(rule: Mapping[str, Any]) -> str:
+    """What narrows a lifecycle rule, in words; empty where it is for the whole bucket."""
+    given = rule.get("Filter") or {}
+    given = {"Prefix": rule.get("Prefix")} | given | (given.get("And") or {})
+    tags = [given["Tag"]] if given.get("Tag") else given.get("Tags") or []
+    parts = [f"prefix {given['Prefix']}"] if given.get("Prefix") else []
+    parts += [f"tag {tag.get('Key')}" for tag in tags]
+    parts += [f"{key} {given[key]}" for key in ("ObjectSizeGreaterThan", "ObjectSizeLessThan") if given.get(key)]
+    return ", ".join(parts)
+
+
+def _rule_lines(answer: dict[str, Any] | Unknown) -> tuple[str, ...]:
+    """The first lifecycle rules as a person would say them."""
+    rules = [] if isinstance(answer, Unknown) else answer.get("Rules") or []
+    lines = []
+    for rule in rules[:6]:
+        does = [f"{t.get('StorageClass')} after {t.get('Days', t.get('Date'))}" for t in rule.get("Transitions", [])]
+        does += [key for key in ("Expiration", "AbortIncompleteMultipartUpload") if key in rule]
+        on = _scope(rule) or "whole bucket"
+        lines.append(one_line(f"rule {rule.get('ID', '?')} {rule.get('Status')}: {on}: {', '.join(does) or 'other'}"))
+    return tuple(lines)
 
 
 def _public_access(answer: Mapping[str, Any]) -> Part:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +19,11 @@ from probes.clients import Clients
 _PLACEHOLDER = re.compile(
     r"^\s*$|\.\.\.|…|your[-_ ]|change[-_ ]?(me|this)|replace[-_ ]?(me|with|this)|placeholder|example"
     r"|^\s*(test|secret|password|dummy|todo|tbd|fixme|xxx+|string|null|none|undefined)\s*$"
-    r"|^<.*>$|^\[.*\]$|^\$\{.*\}$|^\{\{.*\}\}$|^(?P<one>.)(?P=one){3,}$|^(?:0?123456789?0?(?:abcdef)?)+$",
+    r"|^<.*>$|^\[.*\]$|^\$\{.*\}$|^\{\{.*\}\}$|^(?P<one>.)(?P=one){3,}$|^(?:0?123456789?0?(?:abcdef)?)+$"
+    # Inside a longer text, only what chance does not write: sk-ant-xxxx, aaaaaaaa..., the command that was to make it.
+    r"|(?:^|[-_.])x{3,}(?=$|[-_.])|(?P<run>.)(?P=run){7,}|abcdefgh|12345678|qwerty|\bopenssl\b"
+    r"|your(?:api)?(?:key|secret|token)|\b(?:insert|paste|enter|generate)[-_ ]|[-_ ]here\s*$"
+    r"|\bdev(?:elopment)?[-_ ](?:secret|key)|^\s*(?:super[-_ ]?)?secret[-_ ]?key\s*$|^\s*(?:supersecret|n/a|-+)\s*$",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -68,9 +74,14 @@ class SecretMetadata(Probe[MetadataParams]):
             not any("AWSCURRENT" in stages for stages in (d.get("VersionIdsToStages") or {}).values()) for d in found
         )
         changed = [d.get("LastChangedDate") or d.get("CreatedDate") for d in found]
-        oldest = min((c for c in changed if c is not None), default=None)
+        # The age of those that are left says nothing of the one that is missing.
+        dated = [c for c in changed if c is not None]
+        oldest = min(dated) if len(dated) == len(self.params.names) else None
         after = self.params.rotated_after
         unknown = {}
+        if missing:
+            gone = Unknown(Reason.NO_DATA, f"no age: {len(missing)} of {len(self.params.names)} secrets do not exist")
+            unknown["oldest_change_age_s"] = gone
         if not missing:
             unknown["missing"] = Unknown(Reason.NO_DATA, "none is missing")
         if after is None:
@@ -134,6 +145,7 @@ class SecretValue(Probe[ValueParams]):
             answer = await self.clients.aws("secretsmanager", "get_secret_value", SecretId=self.params.secret)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
+        evidence = replace(evidence, request_id=str(answer.get("ResponseMetadata", {}).get("RequestId", "")))
         text = answer.get("SecretString")
         if not isinstance(text, str):
             kind = "is binary, not text" if answer.get("SecretBinary") else "holds no text"
@@ -151,7 +163,7 @@ class SecretValue(Probe[ValueParams]):
     def _checks(self, text: str) -> dict[str, bool | None]:
         asked = self.params
         return {
-            "long_enough": len(text) >= asked.min_length,
+            "long_enough": len(text.strip()) >= asked.min_length,  # a line end that came with the paste is no key
             "real": _real(text),
             "has_keys": _has_keys(text, asked.json_keys) if asked.json_keys else None,
             "encrypts": _encrypts(text) if asked.aes_256_gcm else None,
@@ -162,7 +174,20 @@ def _real(text: str) -> bool:
     held = _json(text)
     if not isinstance(held, dict):
         return _PLACEHOLDER.search(text) is None
-    return bool(held) and all(_PLACEHOLDER.search(str(value)) is None for value in held.values())
+    return bool(held) and all(_PLACEHOLDER.search(str(value)) is None for value in _leaves(held))
+
+
+def _leaves(held: Any) -> Iterator[Any]:
+    """Every single value in parsed JSON, however deep: a list of real addresses, printed, looks like `[a placeholder]`."""
+    left = [held]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        else:
+            yield value
 
 
 def _has_keys(text: str, keys: list[str]) -> bool:
@@ -186,7 +211,7 @@ def _encrypts(text: str) -> bool:
     key = bytes.fromhex(text) if re.fullmatch(r"[0-9a-fA-F]{64}", text) else text.encode(errors="replace")[:32]
     if len(key) != 32:
         return False
-    cipher, nonce = AESGCM(key), bytes(12)
+    cipher, nonce = AESGCM(key), os.urandom(12)
     sealed = cipher.encrypt(nonce, b"cutover", None)
     try:
         cipher.decrypt(nonce, bytes([sealed[0] ^ 1]) + sealed[1:], None)

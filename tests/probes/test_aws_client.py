@@ -151,6 +151,14 @@ async def test_one_client_per_service_even_when_all_ask_at_once() -> None:
     await client.close()
 
 
+async def test_what_is_not_found_is_named() -> None:
+    factory = Counted()
+    factory.fails = ClientError({"Error": {"Code": "ClusterNotFoundException", "Message": "Cluster not found."}}, "Ask")
+    unknown = await unseen(AwsClient(factory=factory), "ecs", "ask", cluster="transparent-trust-prod")
+    assert "transparent-trust-prod" in unknown.detail
+    assert unknown.hint == "check cluster transparent-trust-prod, account and region in the plan"
+
+
 def expired() -> ClientError:
     return ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "Ask")  # type: ignore[typeddict-item]
 

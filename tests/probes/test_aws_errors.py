@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 import probes.aws_errors
-from probes.aws_errors import SEE_LOG, explain, iam_action
+from probes.aws_errors import SEE_LOG, explain, iam_action, subject
 from probes.reading import Reason
 
 
@@ -109,6 +109,49 @@ def test_an_explicit_deny_is_not_answered_with_allow() -> None:
     )
     hint = explain(refused("AccessDeniedException", words), "ecs", "list_tasks").hint
     assert hint == "an explicit deny blocks ecs:ListTasks: lift it, then press r"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"cluster": "prod", "services": ["web"]}, "cluster prod, service web"),
+        ({"cluster": "prod", "serviceName": "web", "desiredStatus": "STOPPED"}, "cluster prod, service web"),
+        ({"Bucket": "documents", "ExpectedBucketOwner": "123456789012"}, "bucket documents"),
+        ({"SecretId": "app/key"}, "secret app/key"),
+        ({"DBInstanceIdentifier": "db"}, "instance db"),
+        ({"Names": ["web"]}, "target group web"),
+        ({}, ""),
+    ],
+)
+def test_what_a_call_was_about(params: dict[str, object], said: str) -> None:
+    assert subject(params) == said
+
+
+def test_only_names_of_a_question_are_ever_shown() -> None:
+    assert "hunter2" not in subject({"cluster": "prod", "SecretString": "hunter2", "MasterUserPassword": "hunter2"})
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (
+            refused("ClusterNotFoundException", "Cluster not found."),
+            "ecs x: ClusterNotFoundException: Cluster not found. (cluster prod)",
+        ),
+        (refused("AccessDenied", "Access Denied", 403), "ecs x: AccessDenied: Access Denied (cluster prod)"),
+    ],
+)
+def test_what_is_not_found_or_not_allowed_is_named_even_where_aws_does_not(error: ClientError, detail: str) -> None:
+    assert explain(error, "ecs", "x", about="cluster prod").detail == detail
+
+
+def test_two_missing_things_are_two_causes_and_one_missing_permission_is_one() -> None:
+    """Causes are told apart by their hint."""
+    gone, denied = refused("ResourceNotFoundException"), refused("AccessDenied", status=403)
+    groups = ("log group a", "log group b")
+    hints = {explain(gone, "logs", "x", about=about).hint for about in groups}
+    assert hints == {f"check {about}, account and region in the plan" for about in groups}
+    assert len({explain(denied, "logs", "x", about=about).hint for about in groups}) == 1
 
 
 def test_a_secret_marked_for_deletion_can_be_brought_back() -> None:

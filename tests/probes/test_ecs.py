@@ -265,6 +265,36 @@ async def test_more_than_a_hundred_tasks_are_all_seen(aws: AnsweringAws) -> None
     assert sorted(sizes) == [50, 100, 100]
 
 
+async def described_as(aws: AnsweringAws, listed: list[dict[str, Any]], answer: dict[str, Any]) -> Reading:
+    await tasks(aws, *listed)
+    aws.on["DescribeTasks"] = wire(answer)
+    return await EcsTasks(TasksParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+
+
+async def test_a_stopped_task_that_is_not_described_could_be_a_failure_nobody_counts(aws: AnsweringAws) -> None:
+    dead = stopped(2, "EssentialContainerExited", "x")
+    refused = {"arn": dead["taskArn"], "reason": "ACCESS"}
+    reading = await described_as(aws, [task(1), dead], {"tasks": [task(1)], "failures": [refused]})
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {Reason.PARTIAL}
+    assert reading.unknown["failed_recently"].detail == "1 of 2 tasks were listed but not described (ACCESS)"
+
+
+@pytest.mark.parametrize("failures", [[], [{"arn": task(2)["taskArn"], "reason": "MISSING"}]])
+async def test_a_running_task_that_is_not_described_is_not_one_task_less(
+    aws: AnsweringAws, failures: list[dict[str, str]]
+) -> None:
+    reading = await described_as(aws, [task(1), task(2)], {"tasks": [task(1)], "failures": failures})
+    assert reading.unknown["running"].reason is Reason.PARTIAL
+
+
+async def test_a_stopped_task_that_ecs_has_forgotten_by_now_is_no_gap(aws: AnsweringAws) -> None:
+    old = stopped(2, "EssentialContainerExited", "x", minutes=61)
+    gone = {"arn": old["taskArn"], "reason": "MISSING"}
+    reading = await described_as(aws, [task(1), old], {"tasks": [task(1)], "failures": [gone]})
+    assert (reading.values["running"], reading.values["failed_recently"]) == (1, 0)
+
+
 async def test_a_secret_in_a_stop_reason_is_hidden(aws: AnsweringAws) -> None:
     reason = "ResourceInitializationError: url postgres://app:hunter2@db/x"
     reading = await tasks(aws, stopped(1, "TaskFailedToStart", reason))
@@ -351,6 +381,18 @@ async def test_an_older_success_proves_nothing(aws: AnsweringAws, after: datetim
     assert {u.reason for u in reading.unknown.values()} == {Reason.NO_DATA}
     assert "since 2026-11-23 22:25" in reading.unknown["succeeded"].detail
     assert (await deployed(aws, brief(minutes=4), after=after)).values["succeeded"] is True
+
+
+async def test_a_rollback_on_the_second_page_is_not_an_older_success(aws: AnsweringAws) -> None:
+    good, bad = brief(1, minutes=90), brief(2, minutes=5, status="ROLLBACK_SUCCESSFUL")
+    await deployed(aws, good, bad)
+    pages = {
+        None: {"serviceDeployments": [good], "nextToken": "more"},
+        "more": {"serviceDeployments": [bad]},
+    }
+    aws.on["ListServiceDeployments"] = lambda asked: wire(pages[asked.get("nextToken")])
+    reading = await EcsDeployment(DeploymentParams(cluster=CLUSTER, service=SERVICE), aws.clients).read(NOW)
+    assert (reading.values["status"], reading.values["succeeded"]) == ("ROLLBACK_SUCCESSFUL", False)
 
 
 async def test_a_deployment_that_cannot_be_described_is_not_found(aws: AnsweringAws) -> None:

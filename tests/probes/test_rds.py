@@ -32,6 +32,7 @@ GOOD = {
     "EngineVersion": "16.4",
     "DBInstanceClass": "db.t4g.medium",
     "AllocatedStorage": "100",
+    "Endpoint": "<Address>transparent-trust-db-prod.abc.us-east-1.rds.amazonaws.com</Address><Port>5432</Port>",
 }
 
 
@@ -77,6 +78,7 @@ async def test_an_instance_as_it_should_be(aws: AnsweringAws) -> None:
         "engine_version": "16.4",
         "instance_class": "db.t4g.medium",
         "allocated_bytes": 100 * GIB,
+        "host": "transparent-trust-db-prod.abc.us-east-1.rds.amazonaws.com",
     }
     assert not reading.unknown
     assert reading.evidence.request_id == "R-1"
@@ -134,6 +136,7 @@ async def test_a_pending_password_is_named_and_not_shown(aws: AnsweringAws) -> N
         ("EngineVersion", {"engine_version"}),
         ("DBInstanceClass", {"instance_class"}),
         ("AllocatedStorage", {"allocated_bytes"}),
+        ("Endpoint", {"host"}),
     ],
 )
 async def test_what_the_answer_leaves_out_is_unknown(aws: AnsweringAws, key: str, fields: set[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from answering_aws import AnsweringAws, wire, xml_refusal
+from answering_aws import REQUEST_ID, AnsweringAws, wire, xml_refusal
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
@@ -27,8 +27,8 @@ def moves(days: int = 90, kind: str = "STANDARD_IA", key: str = "Days") -> str:
     return f"<Transition>{when}<StorageClass>{kind}</StorageClass></Transition>"
 
 
-def rules(*inside: str, status: str = "Enabled") -> Any:
-    body = "".join(f"<Rule><ID>r</ID><Filter/><Status>{status}</Status>{part}</Rule>" for part in inside)
+def rules(*inside: str, status: str = "Enabled", scope: str = "<Filter/>") -> Any:
+    body = "".join(f"<Rule><ID>r</ID>{scope}<Status>{status}</Status>{part}</Rule>" for part in inside)
     return wire(f"<LifecycleConfiguration>{body}</LifecycleConfiguration>")
 
 
@@ -84,6 +84,10 @@ async def test_a_bucket_as_it_should_be(aws: AnsweringAws) -> None:
     }
     assert not reading.unknown
     assert BUCKET in reading.evidence.console_url
+    assert reading.evidence.request_id == REQUEST_ID
+    assert reading.evidence.lines == (
+        "rule r Enabled: whole bucket: STANDARD_IA after 90, AbortIncompleteMultipartUpload",
+    )
 
 
 async def test_every_question_names_the_owner_we_expect(aws: AnsweringAws) -> None:
@@ -140,6 +144,39 @@ async def test_a_move_on_a_date_is_not_no_move(aws: AnsweringAws) -> None:
     reading = await read(aws, GetBucketLifecycleConfiguration=rules(moves(key="Date")))
     assert reading.unknown["archive_after_days"].reason is Reason.NO_DATA
     assert "date" in reading.unknown["archive_after_days"].detail
+
+
+TAG = "<Tag><Key>cold</Key><Value>yes</Value></Tag>"
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("<Prefix>logs/</Prefix>", "prefix logs/"),
+        ("<Filter><Prefix>logs/</Prefix></Filter>", "prefix logs/"),
+        (f"<Filter>{TAG}</Filter>", "tag cold"),
+        ("<Filter><ObjectSizeGreaterThan>500</ObjectSizeGreaterThan></Filter>", "ObjectSizeGreaterThan 500"),
+        (f"<Filter><And><Prefix>logs/</Prefix>{TAG}</And></Filter>", "prefix logs/, tag cold"),
+    ],
+)
+async def test_a_rule_for_some_objects_does_not_archive_the_bucket(aws: AnsweringAws, scope: str, said: str) -> None:
+    reading = await read(aws, GetBucketLifecycleConfiguration=rules(moves() + ABORT, scope=scope))
+    assert reading.values["has_lifecycle"] is True
+    for name in ("archive_after_days", "archive_class", "abort_multipart_days"):
+        assert reading.unknown[name].reason is Reason.NOT_FOUND
+        assert "whole bucket" in reading.unknown[name].detail
+    assert f"rule r Enabled: {said}: STANDARD_IA after 90" in reading.evidence.lines[0]
+
+
+async def test_a_rule_that_deletes_some_objects_is_still_one_that_deletes(aws: AnsweringAws) -> None:
+    deletes = rules("<Expiration><Days>30</Days></Expiration>", scope="<Filter><Prefix>logs/</Prefix></Filter>")
+    assert (await read(aws, GetBucketLifecycleConfiguration=deletes)).values["expires"] is True
+
+
+@pytest.mark.parametrize("scope", ["<Prefix></Prefix>", "<Filter><Prefix></Prefix></Filter>", ""])
+async def test_an_empty_prefix_is_the_whole_bucket(aws: AnsweringAws, scope: str) -> None:
+    whole = rules(moves() + ABORT, scope=scope)
+    assert (await read(aws, GetBucketLifecycleConfiguration=whole)).values["archive_after_days"] == 90
 
 
 async def test_a_rule_that_deletes_objects_shows(aws: AnsweringAws) -> None:

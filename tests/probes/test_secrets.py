@@ -85,6 +85,12 @@ async def test_a_missing_secret_is_an_answer_and_named(aws: AnsweringAws) -> Non
     assert reading.evidence.lines == (f"missing: {NAMES[1]}",)
 
 
+@pytest.mark.parametrize("other", [GONE, {"Name": NAMES[1], "VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}}])
+async def test_the_age_of_the_others_says_nothing_of_one_without_a_date(aws: AnsweringAws, other: Any) -> None:
+    reading = await metadata(aws, about(NAMES[0], 1), other)
+    assert reading.unknown["oldest_change_age_s"].reason is Reason.NO_DATA
+
+
 async def test_all_missing_have_no_age(aws: AnsweringAws) -> None:
     reading = await metadata(aws, GONE, GONE, after=NOW)
     assert (reading.values["missing_count"], reading.values["all_rotated"]) == (2, False)
@@ -149,6 +155,12 @@ async def test_a_short_one_is_not_ok(aws: AnsweringAws) -> None:
     assert (values["long_enough"], values["ok"]) == (False, False)
 
 
+@pytest.mark.parametrize("held", [KEY[:31] + "\n", "  " + KEY[:30] + "  "])
+async def test_space_that_came_with_the_paste_makes_no_key_longer(aws: AnsweringAws, held: str) -> None:
+    values = (await value(aws, held, min_length=32)).values
+    assert (values["long_enough"], values["ok"]) == (False, False)
+
+
 @pytest.mark.parametrize(
     "placeholder",
     [
@@ -158,6 +170,10 @@ async def test_a_short_one_is_not_ok(aws: AnsweringAws) -> None:
         "<api key>",
         "[API_KEY]", "${ANTHROPIC_API_KEY}", "{{ api_key }}", "0" * 32, "0123456789abcdef0123456789abcdef", "12345678", "{}",
         "null\n",
+        "sk-ant-xxxx", "sk-ant-api03-XXXXXXXXXXXX", "GOCSPX-xxx", "openssl rand -base64 32", "generate-with-a-tool", "YOURAPIKEY",
+        "paste-key-in", "local-dev-secret", "key-goes-here", "supersecret", "n/a", "a" * 16 + "b" * 16, "abcdefghijklmnop1234",
+        '{"web": {"client_id": "id-7f", "client_secret": ""}}', '{"uris": ["https://a7.company.com", "your-domain"]}',
+        '{"client_id": "xxx.apps.googleusercontent.com", "client_secret": "b8Q"}',
         '{"client_id": "id-7f", "client_secret": "your-client-secret"}', '{"client_id": ""}', '{"client_id": null}',
     ],
 )  # fmt: skip
@@ -167,8 +183,12 @@ async def test_a_placeholder_is_not_real(aws: AnsweringAws, placeholder: str) ->
 
 
 @pytest.mark.parametrize(
-    "held", [KEY, "sk-ant-api03-Zk3vQ", "hunter2-and-more", '{"id": "a7", "port": 5}', "[1", "5f" * 32]
-)
+    "held",
+    [
+        KEY, "sk-ant-api03-Zk3vQ", "hunter2-and-more", '{"id": "a7", "port": 5}', "[1", "5f" * 32, "aXx3-xxy_XX4.there",
+        '{"client_id": "481516234299-q7.apps.googleusercontent.com", "redirect_uris": ["https://dev.company.com/api/auth"]}',
+    ],
+)  # fmt: skip
 async def test_a_real_value_is_real(aws: AnsweringAws, held: str) -> None:
     assert (await value(aws, held)).values["real"] is True
 
