@@ -8,6 +8,7 @@ from datetime import timedelta
 from cockpit.plan.criteria import Criteria, either
 from cockpit.plan.document import GatePart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.model import Ask, Gate, Item, Person, Phase, Plan, Poll, Position, Section, Step, Target
+from cockpit.plan.moving import Moving
 from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.parts import STAND_IN, Parts
 from cockpit.plan.problems import nearest
@@ -41,6 +42,7 @@ class Compiler:
         runbook = tuple(self._step(path, part) for path, part in self.parts.runbook)
         rollback_plan = tuple(self._step(path, part) for path, part in self.parts.rollback_plan)
         header = self.parts.header
+        migration = Moving(self.tree, self.watched).migration(header)
         if header is None:
             return None
         return Plan(
@@ -60,7 +62,7 @@ class Compiler:
             rollback_triggers=triggers,
             runbook=runbook,
             rollback_plan=rollback_plan,
-            migration=header.migration,
+            migration=migration,
             verdict_dwell=DEFAULT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
         )
@@ -129,7 +131,9 @@ class Compiler:
         parts = self.parts
         items = [(path, item.id) for placed in parts.items.values() for path, item in placed]
         named = (parts.gates, parts.success, parts.triggers, parts.runbook, parts.rollback_plan)
-        self._unique([*items, *((path, part.id) for placed in named for path, part in placed)])
+        moving = parts.header.migration if parts.header else None
+        guards = [(("migration", "guards", n), guard.id) for n, guard in enumerate(moving.guards if moving else ())]
+        self._unique([*items, *((path, part.id) for placed in named for path, part in placed), *guards])
         self._unique([(path, person.id) for path, person in parts.people])
 
     def _unique(self, ids: Sequence[tuple[Path_, str]]) -> None:

@@ -214,6 +214,76 @@ class StepPart(Part):
     ref: Note = Field("", description="Where the step comes from: file:line")
 
 
+class MigrationTablePart(Part):
+    """One table whose files move. Column names are those of the readiness report unless they are said here."""
+
+    name: Text = Field(description="The table, as the database spells it")
+    schema_: Note = Field("public", alias="schema", description="Its schema")
+    id: Text = Field("id", description="Primary key column")
+    data: Text = Field("fileData", description="The bytea column the files are in")
+    filename: Text = Field("filename", description="Column with the file's name")
+    file_type: Text = Field("fileType", description="Column with the file's type, such as pdf")
+    size: Text = Field("fileSize", description="Column with the file's size in bytes")
+    key: Text = Field("s3Key", description="Column that takes the object's key")
+    bucket: Text = Field("s3Bucket", description="Column that takes the bucket's name")
+    region: Text = Field("s3Region", description="Column that takes the bucket's region")
+
+
+class GuardPart(Part):
+    """What pauses copying: while it is true, or cannot be seen."""
+
+    id: Id = Field(description="Unique among items, criteria, gates, steps and guards")
+    title: Text = Field(description="What is guarded, as people say it")
+    pause_if: Condition = Field(description="CEL over probe.field: copying pauses while it is true or unknown")
+    resume_after: Period | None = Field(
+        None, description="How long it must be clear before copying goes on; default 60s"
+    )
+
+
+class LimitsPart(Part):
+    """What the migration may take of the world."""
+
+    workers: int = Field(2, ge=1, le=32, description="Worker processes on this machine")
+    connections: int = Field(4, ge=2, le=16, description="Database connections of one worker")
+    memory_mib: int = Field(256, ge=64, le=16_384, description="Memory for files in one worker, in MiB")
+    concurrency: int = Field(400, ge=1, le=2_000, description="Uploads in flight of one worker, at most")
+    mib_per_s: float = Field(0, ge=0, le=100_000, description="MiB a second of all workers together; 0: no limit")
+    files_per_s: int = Field(3_000, ge=0, le=100_000, description="Files a second of all workers together; 0: no limit")
+
+
+class EcsTaskPart(Part):
+    """How workers run as ECS tasks (`cockpit migrate run-on-ecs`)."""
+
+    cluster: Text = Field(description="Cluster the tasks run in")
+    task_definition: Text = Field(description="Family, family:revision or ARN of a task definition with this image")
+    subnets: list[Text] = Field(min_length=1, max_length=16, description="Subnets of the tasks")
+    security_groups: list[Text] = Field(default_factory=list, max_length=5, description="Their security groups")
+    container: Note = Field("", description="Container whose command is replaced; default the only one")
+    count: int = Field(2, ge=1, le=10, description="How many tasks")
+    public_ip: bool = Field(False, description="Whether the tasks get a public address")
+
+
+class MigrationPart(Part):
+    """The document files that move from PostgreSQL to S3."""
+
+    database: Text = Field(description="Connection string of a role that may write the tables: ${env:NAME}")
+    bucket: Text = Field(description="The bucket that takes the files")
+    region: Note = Field("", description="Its region; default the target's")
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*$", max_length=200)] = Field(
+        "documents/", description="What every key begins with; ends in /"
+    )
+    tables: list[MigrationTablePart] = Field(min_length=1, max_length=50, description="The tables whose files move")
+    guards: list[GuardPart] = Field(default_factory=list, max_length=50, description="What pauses copying")
+    limits: LimitsPart = Field(default_factory=LimitsPart, description="What it may take of the world")
+    soak: Span | None = Field(None, description="How long files live in S3 before a purge; default 24h")
+    verify_share: float = Field(1.0, ge=0, le=1, description="Share of small files read back whole; default all")
+    window: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")] | None = (
+        Field(None, description="Off-hours in which it may run: 22:00-05:00")
+    )
+    timezone: Note = Field("UTC", description="Time zone of the window, such as Europe/Berlin")
+    ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
+
+
 class HeaderPart(Part):
     """What is said once about a plan."""
 
@@ -230,7 +300,7 @@ class HeaderPart(Part):
     contacts: dict[str, Note] = Field(default_factory=dict, description="Channels and links to reach people")
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
-    migration: dict[str, Any] = Field(default_factory=dict, description="The file migration")
+    migration: MigrationPart | None = Field(None, description="The file migration")
 
 
 class PlanDocument(HeaderPart):

@@ -197,6 +197,74 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrationTable:
+    """One table whose files move, and what its columns are called."""
+
+    name: str
+    schema: str = "public"
+    id: str = "id"
+    data: str = "fileData"
+    filename: str = "filename"
+    file_type: str = "fileType"
+    size: str = "fileSize"
+    key: str = "s3Key"
+    bucket: str = "s3Bucket"
+    region: str = "s3Region"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the migration may take of the world. 0 means no limit of its own."""
+
+    workers: int = 2
+    connections: int = 4
+    """Database connections of one worker."""
+    memory_bytes: int = 256 * 1024 * 1024
+    """Bytes of files one worker holds at a time, with what handling them takes."""
+    concurrency: int = 400
+    """Uploads in flight of one worker, at most."""
+    bytes_per_s: int = 0
+    files_per_s: int = 3_000
+    """Of all workers together; S3 takes 3,500 writes a second for one prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """How workers run as ECS tasks: RunTask with these, and the image the task definition names."""
+
+    cluster: str
+    task_definition: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    container: str = ""
+    """The container whose command is replaced; the task's only one by default."""
+    count: int = 2
+    public_ip: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The files that move from PostgreSQL to S3. `database` is a connection string that may write: never show it."""
+
+    database: str = field(repr=False)
+    bucket: str
+    region: str
+    tables: tuple[MigrationTable, ...]
+    prefix: str = "documents/"
+    guards: tuple[Criterion, ...] = ()
+    """Conditions that pause copying while they are true or unknown, judged as triggers are."""
+    limits: Limits = Limits()
+    soak: timedelta = timedelta(hours=24)
+    """How long files must have lived in S3 before their bytes may leave the database."""
+    verify_share: float = 1.0
+    """Share of the small files that are read back whole; files in parts always are."""
+    window: tuple[str, str] = ("", "")
+    """Off-hours as HH:MM, in `timezone`; empty: at any time."""
+    timezone: str = "UTC"
+    ecs: EcsTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
 
@@ -216,7 +284,7 @@ class Plan:
     rollback_triggers: tuple[Criterion, ...] = ()
     runbook: tuple[Step, ...] = ()
     rollback_plan: tuple[Step, ...] = ()
-    migration: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets after substitution
+    migration: Migration | None = None
     verdict_dwell: timedelta = timedelta(seconds=60)
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

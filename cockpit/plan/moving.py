@@ -1,0 +1,100 @@
+"""The migration section of a plan: tables, limits, and the guards that pause it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from cockpit.plan.document import EcsTaskPart, GuardPart, HeaderPart, LimitsPart, MigrationPart, MigrationTablePart
+from cockpit.plan.model import Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
+from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.watched import Watched
+
+RESUME_AFTER = timedelta(seconds=60)
+SOAK = timedelta(hours=24)
+MIB = 1024 * 1024
+_AT: Path_ = ("migration",)
+
+
+class Moving:
+    """Builds the migration; what cannot be used is reported to the tree."""
+
+    def __init__(self, tree: Tree, watched: Watched) -> None:
+        self.tree = tree
+        self.watched = watched
+
+    def migration(self, header: HeaderPart | None) -> Migration | None:
+        part = header.migration if header else None
+        if header is None or part is None:
+            return None
+        self._tables(part)
+        self._timezone(part)
+        begins, _, ends = (part.window or "").partition("-")
+        return Migration(
+            database=part.database,
+            bucket=part.bucket,
+            region=part.region or header.target.region,
+            tables=tuple(_table(table) for table in part.tables),
+            prefix=part.prefix,
+            guards=tuple(self._guard((*_AT, "guards", n), guard) for n, guard in enumerate(part.guards)),
+            limits=_limits(part.limits),
+            soak=SOAK if part.soak is None else part.soak,
+            verify_share=part.verify_share,
+            window=(begins, ends),
+            timezone=part.timezone,
+            ecs=_ecs(part.ecs) if part.ecs else None,
+        )
+
+    def _guard(self, path: Path_, part: GuardPart) -> Criterion:
+        condition = self.watched.condition((*path, "pause_if"), part.pause_if)
+        return Criterion(
+            id=part.id,
+            title=part.title,
+            kind=Kind.TRIGGER,
+            condition=condition,
+            position=self.tree.place(path).position,
+            clear_for=RESUME_AFTER if part.resume_after is None else part.resume_after,
+            gap_tolerance=2 * self.watched.pace(condition),
+            stale_after=self.watched.stale_after(condition),
+        )
+
+    def _tables(self, part: MigrationPart) -> None:
+        seen: set[tuple[str, str]] = set()
+        for number, table in enumerate(part.tables):
+            if (table.schema_, table.name) in seen:
+                self.tree.report((*_AT, "tables", number, "name"), f"the table '{table.name}' is named twice")
+            seen.add((table.schema_, table.name))
+
+    def _timezone(self, part: MigrationPart) -> None:
+        try:
+            ZoneInfo(part.timezone)
+        except (KeyError, ValueError, OSError):
+            self.tree.report((*_AT, "timezone"), f"'{part.timezone}' is no time zone; write one such as Europe/Berlin")
+
+
+def _table(part: MigrationTablePart) -> MigrationTable:
+    names = part.model_dump()
+    return MigrationTable(schema=names.pop("schema_"), **names)
+
+
+def _limits(part: LimitsPart) -> Limits:
+    return Limits(
+        part.workers,
+        part.connections,
+        part.memory_mib * MIB,
+        part.concurrency,
+        round(part.mib_per_s * MIB),
+        part.files_per_s,
+    )
+
+
+def _ecs(part: EcsTaskPart) -> EcsTask:
+    return EcsTask(
+        part.cluster,
+        part.task_definition,
+        tuple(part.subnets),
+        tuple(part.security_groups),
+        part.container,
+        part.count,
+        part.public_ip,
+    )
