@@ -98,6 +98,9 @@ def _create_roles(postgres: EmbeddedPostgres) -> Logins:
         admin.execute(create.format(sql.Identifier("cockpit"), sql.Literal(cockpit)))
         admin.execute("GRANT pg_monitor TO cockpit")
         admin.execute("GRANT ALL ON SCHEMA public TO transparent_trust")
+        # The application's role owns its tables and may make the migration's ledger beside them.
+        database = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO transparent_trust").format(database))
     return Logins(postgres.dsn_of("transparent_trust", application), postgres.dsn_of("cockpit", cockpit))
 
 

@@ -1,0 +1,154 @@
+"""Copying: claim, read, put, switch. A lane does this for a batch at a time; several lanes and several workers do it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from cockpit.migration.database import Connection
+from cockpit.migration.ledger import Claim, Copied, names
+from cockpit.migration.settings import PART_BYTES, Source
+from cockpit.migration.store import Busy, Halting, StoreError
+from cockpit.migration.transfer import Burnt, Changed, Put, put_in_parts, put_whole
+from cockpit.migration.work import LeaseLost, Work
+
+AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    claim: Claim
+    xmin: str
+    size: int
+    body: bytes | None
+
+
+class Copy:
+    """The copy phase."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    async def batch(self, connection: Connection) -> int:
+        work = self.work
+        work.be_safe()
+        asked, size = work.batch()
+        asked = await work.ledger.allow(connection, asked)
+        claims = await work.ledger.claim_to_copy(connection, asked, size) if asked else []
+        if asked > len(claims):
+            await work.ledger.give_back(connection, asked - len(claims))
+        by_table: dict[str, list[Claim]] = {}
+        for claim in claims:
+            by_table.setdefault(claim.tbl, []).append(claim)
+        for label, ours in by_table.items():
+            await self._copy(connection, work.settings.source(label), ours)
+        return len(claims)
+
+    async def _copy(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
+        rows = await self._read(connection, source, claims)
+        await self.work.pace.wait(len(rows), sum(row.size for row in rows if row.body is not None))
+        await self._closed(connection, source, [c for c in claims if c.doc_id not in {r.claim.doc_id for r in rows}])
+        small = [row for row in rows if row.body is not None]
+        results = await asyncio.gather(*(self._put(row) for row in small), return_exceptions=True)
+        done: list[Copied] = []
+        for row, result in zip(small, results, strict=True):
+            if isinstance(result, Put):
+                done.append(_copied(row, result))
+            else:
+                await self._trouble(connection, row.claim, result)
+        if done:
+            await self._switch(connection, source, done)
+        for row in rows:
+            if row.body is None:
+                await self._copy_large(connection, source, row)
+
+    async def _copy_large(self, connection: Connection, source: Source, row: _Row) -> None:
+        async with self.work.large:
+            try:
+                put = await put_in_parts(self.work, connection, source, row.claim, row.xmin, row.size)
+            except (Burnt, Changed, LeaseLost, StoreError) as error:
+                await self._trouble(connection, row.claim, error)
+                return
+            await self._switch(connection, source, [_copied(row, put)])
+
+    async def _read(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> list[_Row]:
+        """The rows as they are now, with the bytes of all but the large."""
+        query = sql.SQL("""SELECT {id}::text, xmin::text, octet_length({data}),
+                CASE WHEN octet_length({data}) <= %s THEN {data} END
+            FROM {table} WHERE {id} = ANY(%s::{type}[]) AND {data} IS NOT NULL AND {key} IS NULL""").format(
+            **names(source)
+        )
+        cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
+        await cursor.execute(query, (PART_BYTES, [claim.doc_id for claim in claims]))
+        ours = {claim.doc_id: claim for claim in claims}
+        return [
+            _Row(ours[row[0]], row[1], row[2], None if row[3] is None else bytes(row[3]))
+            for row in await cursor.fetchall()
+        ]
+
+    async def _put(self, row: _Row) -> Put:
+        assert row.body is not None
+        return await put_whole(self.work, row.claim, row.body)
+
+    async def _switch(self, connection: Connection, source: Source, done: Sequence[Copied]) -> None:
+        work = self.work
+        if not work.safe():
+            return  # the leases lapse, and whoever takes the files next finds them in S3
+        switched = await work.ledger.switch(connection, source, done)
+        work.counters.files += len(switched)
+        work.counters.bytes += sum(c.size for c in done if c.claim.doc_id in switched)
+        left = [c for c in done if c.claim.doc_id not in switched]
+        if not left:
+            return
+        now = await work.ledger.look(connection, source, [c.claim.doc_id for c in left])
+        unchanged = [c.claim for c in left if now.get(c.claim.doc_id, ("",))[0] == c.xmin]
+        await self._closed(connection, source, [c.claim for c in left if c.claim not in unchanged], now)
+        # Unchanged, so somebody holds a lock on the row, or the lease is no longer ours (then this changes nothing).
+        await work.ledger.replan(connection, unchanged, after_s=AGAIN_S, why="the row was locked by somebody else")
+
+    async def _closed(
+        self,
+        connection: Connection,
+        source: Source,
+        claims: Sequence[Claim],
+        now: dict[str, tuple[str, bool, bool]] | None = None,
+    ) -> None:
+        """Rows that can no longer be copied as claimed: gone, taken over by the application, or changed and to be read again."""
+        if not claims:
+            return
+        ledger = self.work.ledger
+        now = await ledger.look(connection, source, [c.doc_id for c in claims]) if now is None else now
+        gone = [c for c in claims if c.doc_id not in now]
+        taken = [c for c in claims if c.doc_id in now and (now[c.doc_id][2] or not now[c.doc_id][1])]
+        await ledger.close(connection, gone, "gone")
+        await ledger.close(connection, taken, "skipped")
+        again = [c for c in claims if c not in gone and c not in taken]
+        await ledger.replan(connection, again, why="the row changed while it was copied")
+
+    async def _trouble(self, connection: Connection, claim: Claim, error: BaseException) -> None:
+        """One file did not get there: whose fault it is decides what happens to it."""
+        work = self.work
+        if isinstance(error, Burnt):
+            await work.ledger.replan(connection, [claim], new_key=True, why="its key held something else")
+        elif isinstance(error, Changed):
+            await work.ledger.replan(connection, [claim], why="the row changed while it was copied")
+        elif isinstance(error, Halting):
+            await work.halt(connection, error)
+            await work.ledger.replan(connection, [claim], why=str(error))
+        elif isinstance(error, Busy):
+            await work.ledger.replan(connection, [claim], after_s=AGAIN_S, why=str(error))
+        elif isinstance(error, StoreError):
+            work.counters.errors += 1
+            await work.ledger.fail(
+                connection, claim, str(error), after_s=min(30.0, 0.5 * 2 ** work.chance.randrange(4))
+            )
+        elif not isinstance(error, LeaseLost):
+            raise error
+
+
+def _copied(row: _Row, put: Put) -> Copied:
+    return Copied(row.claim, row.xmin, put.sha256, put.size, put.content_type, put.version, put.remark)

@@ -1,0 +1,39 @@
+"""Connections that write, for the migration alone: named, with deadlines, never left in a transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from probes.dsn import libpq_parameters
+from probes.redact import one_line
+
+STATEMENT_MS = 60_000
+Connection = psycopg.AsyncConnection[Any]
+GONE = (psycopg.OperationalError, psycopg.InterfaceError)
+"""What is raised when the server, or the way to it, is gone."""
+
+
+async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool = False) -> Connection:
+    """An autocommitting connection. Raises Unseen for a connection string that cannot be used, else psycopg's errors."""
+    parameters = libpq_parameters(dsn, STATEMENT_MS)
+    options = parameters["options"].replace(
+        "default_transaction_read_only=on", f"default_transaction_read_only={'on' if read_only else 'off'}"
+    )
+    parameters |= {
+        "options": f"{options} -c lock_timeout=5000",
+        "application_name": name,
+        "connect_timeout": "5",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
+    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+
+
+def words_of(error: BaseException) -> str:
+    """A database error on one line, without what it was given."""
+    diagnostic = getattr(error, "diag", None)
+    primary = diagnostic.message_primary if diagnostic is not None else None
+    return one_line(primary or str(error) or type(error).__name__, 200)

@@ -1,0 +1,118 @@
+"""Purging: bytes leave the database only by a statement that proves them identical to a verified object."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+
+from psycopg import sql
+
+from cockpit.migration.database import Connection
+from cockpit.migration.ledger import Claim, names
+from cockpit.migration.settings import Source
+from cockpit.migration.store import Busy, Halting, Missing, StoreError
+from cockpit.migration.verify import Verify
+from cockpit.migration.work import LeaseLost, Work
+
+
+class Purge:
+    """The purge phase. After its first file a rollback of the application loses files: fix forward."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self._verify = Verify(work)
+
+    async def batch(self, connection: Connection) -> int:
+        work = self.work
+        work.be_safe()
+        claims = await work.ledger.claim_to_check(
+            connection, ["verified"], work.batch()[0], soak_s=work.settings.soak_s
+        )
+        found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
+        ready: dict[str, list[Claim]] = {}
+        for claim, result in zip(claims, found, strict=True):
+            if result == "":
+                ready.setdefault(claim.tbl, []).append(claim)
+            elif isinstance(result, str):
+                work.counters.errors += 1
+                await self._verify.take_back(connection, claim, result)
+            elif isinstance(result, Halting):
+                await work.halt(connection, result)
+            elif not isinstance(result, (Busy, LeaseLost)):
+                raise result
+        for label, ours in ready.items():
+            work.be_safe()
+            await self._purge(connection, work.settings.source(label), ours)
+        return len(claims)
+
+    async def _look(self, claim: Claim) -> str:
+        """What speaks against it now: the object must be there, the very version that was verified."""
+        work = self.work
+        await work.pace.wait(1, 0)
+        try:
+            head = await work.insist(lambda: work.store.head(claim.key))
+        except Missing:
+            return "the object is no longer in S3"
+        except (Busy, Halting):
+            raise
+        except StoreError as error:
+            return str(error)
+        if head.size != claim.size or (head.sha256 and head.sha256 != claim.sha256):
+            return "the object is no longer the one that was verified"
+        if claim.version_id and head.version != claim.version_id:
+            return "the object was replaced after it was verified"
+        return ""
+
+    async def _purge(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
+        rows = await (
+            await connection.execute(
+                _drop_bytes(source),
+                {
+                    "tbl": source.label,
+                    "ids": [c.doc_id for c in claims],
+                    "epochs": [c.epoch for c in claims],
+                    "bucket": self.work.settings.bucket,
+                },
+            )
+        ).fetchall()
+        purged = {row[0] for row in rows}
+        self.work.counters.files += len(purged)
+        self.work.counters.bytes += sum(c.size for c in claims if c.doc_id in purged)
+        for claim in claims:
+            if claim.doc_id not in purged:
+                await self._diverged(connection, source, claim)
+
+    async def _diverged(self, connection: Connection, source: Source, claim: Claim) -> None:
+        """Not identical any more: the application wrote after the switch. What it wrote is what counts, and is copied again."""
+        query = sql.SQL(
+            "SELECT {data} IS NULL, {key} IS NOT DISTINCT FROM %s FROM {table} WHERE {id} = %s::{type}"
+        ).format(**names(source))
+        row = await (await connection.execute(query, (claim.key, claim.doc_id))).fetchone()
+        if row is None:
+            await self.work.ledger.close(connection, [claim], "gone")
+        elif not row[1]:
+            await self.work.ledger.close(connection, [claim], "skipped")
+        elif row[0]:
+            await connection.execute(
+                """UPDATE cutover.item SET state = 'purged', lease_until = NULL, remark = 'emptied by the application'
+                   WHERE tbl = %s AND doc_id = %s AND epoch = %s""",
+                (claim.tbl, claim.doc_id, claim.epoch),
+            )
+        else:
+            await self._verify.take_back(connection, claim, "the application changed the file after it was copied")
+
+
+@cache
+def _drop_bytes(source: Source) -> sql.Composed:
+    return sql.SQL("""
+        WITH ours AS (SELECT i.doc_id, i.key, i.sha256 FROM cutover.item i
+            JOIN unnest(%(ids)s::text[], %(epochs)s::int[]) AS v (id, epoch) ON v.id = i.doc_id AND v.epoch = i.epoch
+            WHERE i.tbl = %(tbl)s AND i.state = 'verified' ORDER BY i.doc_id FOR UPDATE OF i),
+        free AS (SELECT {id} AS id FROM {table} WHERE {id} = ANY(%(ids)s::{type}[]) FOR NO KEY UPDATE SKIP LOCKED),
+        emptied AS (UPDATE {table} AS d SET {data} = NULL FROM ours o JOIN free f ON f.id::text = o.doc_id
+            WHERE d.{id} = f.id AND d.{key} = o.key AND d.{bucket} = %(bucket)s AND sha256(d.{data}) = o.sha256
+            RETURNING d.{id}::text AS id)
+        UPDATE cutover.item i SET state = 'purged', lease_until = NULL, owner = NULL FROM emptied e
+        WHERE i.tbl = %(tbl)s AND i.doc_id = e.id RETURNING i.doc_id
+    """).format(**names(source))

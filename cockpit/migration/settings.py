@@ -1,0 +1,76 @@
+"""What a run works by. It is kept in the run's row, so that a worker anywhere needs nothing but the database and AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cockpit.plan.model import Limits, Migration, MigrationTable
+
+LEASE_S = 60.0
+SWEEP_AFTER_S = 20 * 60.0
+"""Beyond the lease: a signed request is refused after 15 minutes, so nothing can still arrive later."""
+MIB = 1024 * 1024
+PART_BYTES = 8 * MIB
+"""Files above this go in parts of this size, so that no file is ever whole in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One table as it was found: the plan's names, and the type of its key column."""
+
+    table: MigrationTable
+    id_type: str = "text"
+
+    @property
+    def label(self) -> str:
+        """What the ledger calls it."""
+        return self.table.name if self.table.schema == "public" else f"{self.table.schema}.{self.table.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    bucket: str
+    region: str
+    prefix: str
+    sources: tuple[Source, ...]
+    limits: Limits = field(default_factory=Limits)
+    lease_s: float = LEASE_S
+    sweep_after_s: float = SWEEP_AFTER_S
+    soak_s: float = 24 * 3600.0
+    verify_share: float = 1.0
+    account: str = ""
+    """The account that must own the bucket; empty when the plan names none."""
+
+    def source(self, label: str) -> Source:
+        """The table of this label. Raises KeyError."""
+        for source in self.sources:
+            if source.label == label:
+                return source
+        raise KeyError(label)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def settings_of(migration: Migration, id_types: Mapping[str, str], account: str = "") -> Settings:
+    """A plan's migration, with the types of its tables' keys by label."""
+    sources = [Source(table) for table in migration.tables]
+    return Settings(
+        bucket=migration.bucket,
+        region=migration.region,
+        prefix=migration.prefix,
+        sources=tuple(Source(source.table, id_types.get(source.label, "text")) for source in sources),
+        limits=migration.limits,
+        soak_s=migration.soak.total_seconds(),
+        verify_share=migration.verify_share,
+        account=account,
+    )
+
+
+def settings_from(held: Mapping[str, Any]) -> Settings:
+    """What `as_json` wrote, parsed."""
+    sources = tuple(Source(MigrationTable(**one["table"]), one["id_type"]) for one in held["sources"])
+    return Settings(**{**held, "sources": sources, "limits": Limits(**held["limits"])})

@@ -1,0 +1,318 @@
+"""S3 as the migration uses it: obstore carries the bytes, boto3 asks the questions. Errors come out as what to do about them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from cockpit.migration.settings import Settings
+from probes.redact import one_line
+
+TIMEOUT_S = 30
+_THREADS = 8
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
+_HALTING = {
+    "AccessDenied": "allow s3:PutObject and s3:GetObject on the bucket for the role that migrates, then resume",
+    "AllAccessDisabled": "the bucket is disabled: see the account, then resume",
+    "InvalidAccessKeyId": "log in again, then resume",
+    "SignatureDoesNotMatch": "log in again; see that the clock of this machine is right, then resume",
+    "ExpiredToken": "log in again, then resume",
+    "ExpiredTokenException": "log in again, then resume",
+    "InvalidToken": "log in again, then resume",
+    "TokenRefreshRequired": "log in again, then resume",
+    "RequestTimeTooSkewed": "set this machine's clock, then resume",
+    "NoSuchBucket": "correct migration.bucket in the plan, or create the bucket, then begin again",
+    "PermanentRedirect": "the bucket is in another region than the plan's: correct migration.region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region than the plan's: correct migration.region",
+    "KMS.DisabledException": "enable the bucket's KMS key, then resume",
+}
+
+
+class StoreError(Exception):
+    """Something S3 did not do."""
+
+    def __init__(self, code: str, detail: str = "", hint: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code, self.detail, self.hint = code, detail, hint
+
+
+class Exists(StoreError):  # noqa: N818
+    """The key is taken: by our own earlier write, or by something else."""
+
+
+class Missing(StoreError):  # noqa: N818
+    """There is no such object, or upload."""
+
+
+class Busy(StoreError):  # noqa: N818
+    """503, a timeout, a reset, a conflict: try again, more slowly."""
+
+
+class Halting(StoreError):  # noqa: N818
+    """Wrong for every file: permissions, credentials, the bucket."""
+
+
+class Rejected(StoreError):  # noqa: N818
+    """This file was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What S3 says about an object. `sha256` is empty where S3 has none of the whole object (parts)."""
+
+    size: int
+    sha256: bytes
+    content_type: str
+    encryption: str
+    version: str
+    in_parts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What was read back: the digest of every byte."""
+
+    size: int
+    sha256: bytes
+    content_type: str
+    version: str
+
+
+class Store:
+    """One bucket. `open` makes the clients (credentials by AWS's usual chain); `close` lets go of the threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bucket = settings.bucket
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._client: Any = None
+        self._objects: Any = None
+
+    def open(self) -> None:
+        import boto3
+        from botocore.config import Config
+
+        session = boto3.session.Session()
+        config = Config(
+            connect_timeout=5,
+            read_timeout=TIMEOUT_S,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=_THREADS + 2,
+            s3={"addressing_style": "auto"},
+            user_agent_extra="cockpit-migration",
+        )
+        self._client = session.client("s3", region_name=self.settings.region or None, config=config)
+        self._objects = _objects(session, self._client, self.settings)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- the bytes ---------------------------------------------------------------------------------------------------
+
+    async def put(self, key: str, body: bytes, content_type: str) -> str:
+        """Create one object, encrypted, its SHA-256 checked by S3; its version. Never replaces one."""
+        import obstore
+
+        try:
+            result = await obstore.put_async(
+                self._objects, key, body, mode="create", attributes={"Content-Type": content_type}, use_multipart=False
+            )
+        except Exception as error:  # noqa: BLE001 - whatever obstore raises is told as what to do about it
+            raise of_obstore(error) from None
+        return str(result.get("version") or "")
+
+    async def read(self, key: str) -> Body:
+        """Read an object whole, in pieces."""
+        import obstore
+
+        digest, size = hashlib.sha256(), 0
+        try:
+            got = await obstore.get_async(self._objects, key)
+            async for piece in got.stream(min_chunk_size=1024 * 1024):
+                digest.update(piece)
+                size += len(piece)
+        except Exception as error:  # noqa: BLE001
+            raise of_obstore(error) from None
+        kind = str(got.attributes.get("Content-Type", ""))
+        return Body(size, digest.digest(), kind, str(got.meta.get("version") or ""))
+
+    async def fetch(self, key: str, start: int, length: int) -> bytes:
+        """A range of an object."""
+        import obstore
+
+        try:
+            return bytes(await obstore.get_range_async(self._objects, key, start=start, length=length))
+        except Exception as error:  # noqa: BLE001
+            raise of_obstore(error) from None
+
+    # -- questions and uploads in parts ------------------------------------------------------------------------------
+
+    async def ask(self, operation: str, **given: Any) -> dict[str, Any]:
+        """One boto3 call about the bucket, in a thread."""
+        if self.settings.account:
+            given["ExpectedBucketOwner"] = self.settings.account
+        call = partial(getattr(self._client, operation), Bucket=self.bucket, **given)
+        try:
+            answer: dict[str, Any] = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except Exception as error:  # noqa: BLE001
+            raise of_boto(error) from None
+        return answer
+
+    async def head(self, key: str) -> Head:
+        answer = await self.ask("head_object", Key=key, ChecksumMode="ENABLED")
+        sha = str(answer.get("ChecksumSHA256", ""))
+        whole = sha and "-" not in sha and answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        return Head(
+            int(answer["ContentLength"]),
+            base64.b64decode(sha) if whole else b"",
+            str(answer.get("ContentType", "")),
+            str(answer.get("ServerSideEncryption", "")),
+            str(answer.get("VersionId", "")),
+            "-" in str(answer.get("ETag", "")),
+        )
+
+    async def begin_parts(self, key: str, content_type: str) -> str:
+        answer = await self.ask(
+            "create_multipart_upload",
+            Key=key,
+            ContentType=content_type,
+            ServerSideEncryption="AES256",
+            ChecksumAlgorithm="SHA256",
+        )
+        return str(answer["UploadId"])
+
+    async def put_part(self, key: str, upload: str, number: int, body: bytes, sha256: bytes) -> dict[str, Any]:
+        encoded = base64.b64encode(sha256).decode()
+        answer = await self.ask(
+            "upload_part", Key=key, UploadId=upload, PartNumber=number, Body=body, ChecksumSHA256=encoded
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": encoded}
+
+    async def parts(self, key: str, upload: str) -> dict[int, dict[str, Any]]:
+        """The parts that are there, by number. Raises Missing when the upload is not."""
+        found: dict[int, dict[str, Any]] = {}
+        marker = 0
+        while True:
+            answer = await self.ask("list_parts", Key=key, UploadId=upload, PartNumberMarker=marker)
+            found |= {part["PartNumber"]: part for part in answer.get("Parts", [])}
+            if not answer.get("IsTruncated"):
+                return found
+            marker = int(answer["NextPartNumberMarker"])
+
+    async def finish_parts(self, key: str, upload: str, parts: list[dict[str, Any]]) -> str:
+        answer = await self.ask(
+            "complete_multipart_upload", Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+        )
+        return str(answer.get("VersionId", ""))
+
+    async def abort_parts(self, key: str, upload: str) -> None:
+        try:
+            await self.ask("abort_multipart_upload", Key=key, UploadId=upload)
+        except Missing:
+            return
+
+    async def uploads(self, prefix: str) -> list[tuple[str, str]]:
+        """Keys and ids of uploads in parts that nobody has finished."""
+        found: list[tuple[str, str]] = []
+        marker: dict[str, str] = {}
+        while True:
+            answer = await self.ask("list_multipart_uploads", Prefix=prefix, **marker)
+            found += [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", [])]
+            if not answer.get("IsTruncated"):
+                return found
+            marker = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
+
+    async def delete(self, key: str, version: str = "") -> None:
+        await self.ask("delete_object", Key=key, **({"VersionId": version} if version else {}))
+
+    async def keys(self, prefix: str, after: str) -> list[str]:
+        """Up to a thousand keys after this one, in order."""
+        answer = await self.ask("list_objects_v2", Prefix=prefix, StartAfter=after)
+        return [str(found["Key"]) for found in answer.get("Contents", [])]
+
+
+def _objects(session: Any, client: Any, settings: Settings) -> Any:
+    from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.store import S3Store
+
+    endpoint = str(client.meta.endpoint_url)
+    amazon = "amazonaws.com" in endpoint
+    config = {
+        "aws_region": settings.region or str(client.meta.region_name),
+        "aws_checksum_algorithm": "sha256",
+        "aws_server_side_encryption": "AES256",
+        "aws_virtual_hosted_style_request": str(amazon and "." not in settings.bucket).lower(),
+    }
+    if not amazon:
+        config["aws_endpoint"] = endpoint
+    # No idle connection is kept for long: S3 closes them after about 20 seconds, and a reset would look like trouble.
+    options = {
+        "timeout": f"{TIMEOUT_S}s",
+        "connect_timeout": "5s",
+        "pool_idle_timeout": "15s",
+        "allow_http": str(endpoint.startswith("http:")).lower(),
+    }
+    return S3Store(
+        settings.bucket,
+        config=config,  # type: ignore[arg-type]
+        client_options=options,  # type: ignore[arg-type]
+        retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=TIMEOUT_S)},
+        credential_provider=Boto3CredentialProvider(session),
+    )
+
+
+def of_obstore(error: Exception) -> StoreError:
+    """What an error of the data plane means. obstore says the status in its text alone."""
+    text = str(error)
+    status = _STATUS.search(text)
+    code = _CODE.search(text)
+    if status is None and "without LOCATION" in text:
+        return of_answer(301, "PermanentRedirect", "the bucket is elsewhere")
+    if status is None:
+        kind = type(error).__name__
+        if kind in ("GenericError", "OSError", "TimeoutError", "ConnectionError"):
+            return Busy("Unreachable", one_line(text.partition("Debug source")[0], 160))
+        if "credential" in text.lower() or kind in ("UnauthenticatedError", "NoCredentialsError"):
+            return Halting("NoCredentials", one_line(text, 160), "log in, then resume")
+        return Busy(kind, one_line(text.partition("Debug source")[0], 160))
+    return of_answer(int(status.group(1)), code.group(1) if code else "", "")
+
+
+def of_boto(error: Exception) -> StoreError:
+    """What an error of the control plane means."""
+    response: Mapping[str, Any] = getattr(error, "response", None) or {}
+    if "Error" not in response:
+        name = type(error).__name__
+        if "Credential" in name or "Token" in name or "SSO" in name:
+            return Halting(name, one_line(str(error), 160), "log in, then resume")
+        return Busy("Unreachable", f"{name}: {one_line(str(error), 140)}")
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
+    return of_answer(status, str(response["Error"].get("Code", "")), str(response["Error"].get("Message", "")))
+
+
+def of_answer(status: int, code: str, detail: str) -> StoreError:
+    """What an HTTP status and an S3 error code mean."""
+    detail = one_line(detail, 160)
+    if code in _HALTING:
+        return Halting(code, detail, _HALTING[code])
+    if status == 412 or code == "PreconditionFailed":
+        return Exists(code or "412", detail)
+    if status in (404, 405) or code in ("NoSuchKey", "NoSuchUpload", "NotFound"):
+        return Missing(code or str(status), detail)
+    if status == 403:
+        return Halting(code or "AccessDenied", detail, _HALTING["AccessDenied"])
+    if status in (301, 307, 401):
+        return Halting(code or str(status), detail, "check the bucket's region and the credentials, then resume")
+    damaged = ("XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody", "RequestTimeout")
+    if status in (409, 429) or status >= 500 or code in damaged:
+        return Busy(code or str(status), detail)
+    return Rejected(code or str(status), detail)

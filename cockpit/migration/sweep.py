@@ -1,0 +1,111 @@
+"""Sweeping: what copying left behind is deleted once nothing can need it; what nobody knows is told, never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from cockpit.migration.database import Connection
+from cockpit.migration.ledger import names
+from cockpit.migration.settings import Settings
+from cockpit.migration.store import Store
+
+
+@dataclass(slots=True)
+class Swept:
+    deleted: int = 0
+    aborted: int = 0
+    waiting: int = 0
+    """Left-overs that may still be needed by a delayed request: another time."""
+    unknown: list[str] = field(default_factory=list)
+    """Keys under the prefix that neither the ledger nor a row knows."""
+
+
+_LEFT_OVER = """
+SELECT o.key, o.version_id, o.last_intent_at < clock_timestamp() - make_interval(secs => %s) FROM cutover.object o
+WHERE o.state IN ('intent', 'orphan') AND NOT EXISTS (SELECT FROM cutover.item i WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id
+    AND i.key = o.key AND i.state IN ('planned', 'uploading', 'switched', 'verified', 'purged'))
+"""
+
+
+async def sweep(connection: Connection, settings: Settings, store: Store) -> Swept:
+    """Delete left-overs, abort unfinished uploads of keys nobody works on, and list unknown keys."""
+    swept = Swept()
+    await _mark_gone(connection, settings)
+    wait = settings.lease_s + settings.sweep_after_s
+    rows = await (await connection.execute(_LEFT_OVER, (wait,))).fetchall()
+    uploads: dict[str, list[str]] = {}
+    for key, upload in await store.uploads(settings.prefix):
+        uploads.setdefault(key, []).append(upload)
+    for key, version, due in rows:
+        if not due or await _carried(connection, settings, [key]):
+            swept.waiting += not due
+            continue
+        for upload in uploads.get(key, ()):
+            await store.abort_parts(key, upload)
+            swept.aborted += 1
+        await store.delete(key, version or "")
+        await connection.execute(
+            "UPDATE cutover.object SET state = 'deleted' WHERE key = %s AND state IN ('intent', 'orphan')", (key,)
+        )
+        swept.deleted += 1
+    await _abort_finished(connection, store, uploads, swept)
+    swept.unknown = await unknown_keys(connection, settings, store)
+    return swept
+
+
+async def _mark_gone(connection: Connection, settings: Settings) -> None:
+    """Documents the application deleted after the switch leave a live object behind: an orphan."""
+    for source in settings.sources:
+        query = sql.SQL("""
+            WITH gone AS (UPDATE cutover.item i SET state = 'gone'
+                WHERE i.tbl = %s AND i.state IN ('switched', 'verified', 'purged')
+                AND (i.lease_until IS NULL OR i.lease_until < clock_timestamp())
+                AND NOT EXISTS (SELECT FROM {table} d WHERE d.{id} = i.doc_id::{type}) RETURNING i.key)
+            UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM gone g WHERE o.key = g.key
+        """).format(**names(source))
+        await connection.execute(query, (source.label,))
+
+
+async def _abort_finished(connection: Connection, store: Store, uploads: dict[str, list[str]], swept: Swept) -> None:
+    """Uploads in parts beside the one the ledger works with: a worker died between beginning one and writing it down."""
+    for key, ids in uploads.items():
+        row = await (
+            await connection.execute(
+                """SELECT i.upload_id, i.state, o.last_intent_at < clock_timestamp() - interval '5 minutes' FROM cutover.object o
+                   JOIN cutover.item i ON i.tbl = o.tbl AND i.doc_id = o.doc_id WHERE o.key = %s AND o.state <> 'deleted'""",
+                (key,),
+            )
+        ).fetchone()
+        if row is None:
+            continue
+        held, state, quiet = row
+        for upload in ids:
+            if (state in ("switched", "verified", "purged")) or (quiet and upload != held):
+                await store.abort_parts(key, upload)
+                swept.aborted += 1
+
+
+async def unknown_keys(connection: Connection, settings: Settings, store: Store) -> list[str]:
+    """Keys under the prefix that are neither in the ledger nor in any row."""
+    unknown: list[str] = []
+    after = ""
+    while keys := await store.keys(settings.prefix, after):
+        after = keys[-1]
+        rows = await (
+            await connection.execute("SELECT key FROM cutover.object WHERE key = ANY(%s)", (keys,))
+        ).fetchall()
+        strange = sorted(set(keys) - {row[0] for row in rows})
+        carried = await _carried(connection, settings, strange)
+        unknown += [key for key in strange if key not in carried]
+    return unknown
+
+
+async def _carried(connection: Connection, settings: Settings, keys: list[str]) -> set[str]:
+    """Those of the keys that a row points at."""
+    found: set[str] = set()
+    for source in settings.sources if keys else ():
+        query = sql.SQL("SELECT {key} FROM {table} WHERE {key} = ANY(%s)").format(**names(source))
+        found |= {row[0] for row in await (await connection.execute(query, (keys,))).fetchall()}
+    return found

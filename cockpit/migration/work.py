@@ -1,0 +1,115 @@
+"""What the phases share: the settings, the store, the ledger, the throttle, and the numbers shown to the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from cockpit.migration.database import Connection
+from cockpit.migration.ledger import Ledger
+from cockpit.migration.settings import MIB, Settings
+from cockpit.migration.store import Busy, Halting, Store
+from cockpit.migration.throttle import Pace, Throttle
+
+log = logging.getLogger(__name__)
+MOST_TRIES = 7
+BATCH = 128
+BATCH_BYTES = 12 * MIB
+T = TypeVar("T")
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Our leases may have ended: nothing may be begun or switched until they are renewed."""
+
+
+@dataclass(slots=True)
+class Counters:
+    files: int = 0
+    bytes: int = 0
+    uploads: int = 0
+    adopted: int = 0
+    retries: int = 0
+    errors: int = 0
+    throttled: int = 0
+
+
+@dataclass(slots=True)
+class Work:
+    """One worker's tools."""
+
+    settings: Settings
+    run: int
+    owner: str
+    store: Store
+    ledger: Ledger
+    throttle: Throttle
+    pace: Pace = field(default_factory=Pace)
+    counters: Counters = field(default_factory=Counters)
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Files in parts at a time: each holds a few parts in memory."""
+    renewed: float = field(default_factory=time.monotonic)
+    stopping: bool = False
+    chance: random.Random = field(default_factory=random.Random)
+
+    @property
+    def lanes(self) -> int:
+        return max(1, self.settings.limits.connections - 1)
+
+    def safe(self) -> bool:
+        """Whether our leases surely hold: past two thirds of one without renewal, nothing is begun."""
+        return time.monotonic() - self.renewed < self.settings.lease_s * 2 / 3
+
+    def be_safe(self) -> None:
+        if not self.safe():
+            raise LeaseLost
+
+    def batch(self) -> tuple[int, int]:
+        """How many files, and how many bytes, a lane takes at a time."""
+        share = self.settings.limits.memory_bytes // (self.lanes * 4)
+        many = min(self.throttle.limit, self.throttle.most) * 5 // (4 * self.lanes)
+        return min(BATCH, max(8, many)), max(MIB, min(BATCH_BYTES, share))
+
+    async def insist(self, request: Callable[[], Awaitable[T]], *, tries: int = MOST_TRIES) -> T:
+        """Send a request until S3 answers, ever more slowly. Raises the last Busy, or what else it says, or LeaseLost."""
+        for attempt in range(tries):
+            self.be_safe()
+            await self.throttle.take()
+            began, took = time.monotonic(), None
+            try:
+                answer = await request()
+                took = time.monotonic() - began
+            except Busy as busy:
+                self.counters.retries += 1
+                self.counters.throttled += busy.code in ("SlowDown", "503")
+                self.throttle.objected()
+                if attempt == tries - 1:
+                    raise
+            else:
+                return answer
+            finally:
+                self.throttle.give(took)
+            await asyncio.sleep(min(5.0, 0.1 * 2**attempt) * self.chance.uniform(0.5, 1.5))
+        raise AssertionError
+
+    async def halt(self, connection: Connection, halting: Halting) -> None:
+        await self.ledger.halt(connection, halting.code, halting.detail, halting.hint)
+
+
+class Phase(Protocol):
+    """One phase's work for one lane."""
+
+    async def batch(self, connection: Connection) -> int:
+        """Take some files and bring them on; how many were taken (0: there are none now)."""
+        ...
+
+
+def outcome_of(results: list[Any]) -> None:
+    """Raise what is not about one file: a cancellation, or an error of ours."""
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

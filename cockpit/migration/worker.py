@@ -1,0 +1,227 @@
+"""A worker: a plain process that takes files until there are none, told only which database. Any number, on any machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import psycopg
+
+from cockpit.migration import runs
+from cockpit.migration.copy import Copy
+from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.ledger import Ledger
+from cockpit.migration.purge import Purge
+from cockpit.migration.restore import Restore
+from cockpit.migration.store import Halting, Store
+from cockpit.migration.throttle import Throttle
+from cockpit.migration.verify import Verify
+from cockpit.migration.work import LeaseLost, Phase, Work
+
+log = logging.getLogger(__name__)
+BEAT_S = 1.0
+IDLE_S = 0.25
+GIVE_UP_S = 300.0
+"""Without the database for so long, a worker ends: its leases have lapsed long since."""
+_PHASES: Mapping[str, Callable[[Work], Phase]] = {"copy": Copy, "verify": Verify, "purge": Purge, "restore": Restore}
+
+
+class Worker:
+    """`run()` until its run has ended, it is told to stop, or the database is gone for good."""
+
+    def __init__(self, dsn: str, run: int) -> None:
+        self._dsn = dsn
+        self._run = run
+        self.id = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._stop = asyncio.Event()
+        self._aborted = False
+        self._work: Work | None = None
+        self._phase = ""
+        self._renewed_at = 0.0
+
+    def stop(self) -> None:
+        """Finish what is in flight, take nothing new, and end."""
+        self._stop.set()
+        if self._work is not None:
+            self._work.stopping = True
+
+    async def run(self) -> None:
+        control = await self._connected()
+        run = await runs.load(control, self._run)
+        store = Store(run.settings)
+        await asyncio.to_thread(store.open)
+        ledger = Ledger(run.settings, run.id, self.id)
+        throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
+        work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle)
+        self._phase = run.phase
+        phase = _PHASES[run.phase](work)
+        lanes = [asyncio.create_task(self._lane(phase), name=f"lane {n}") for n in range(work.lanes)]
+        beating = asyncio.create_task(self._beats(control, work), name="heartbeat")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({*lanes, beating, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped in done and not self._aborted:
+                done, _ = await asyncio.wait({*lanes}, timeout=25)
+            for task in done - {stopped}:
+                task.result()
+        finally:
+            for task in (*lanes, beating, stopped):
+                task.cancel()
+            await asyncio.gather(*lanes, beating, stopped, return_exceptions=True)
+            await self._leave(work)
+            store.close()
+
+    async def _lane(self, phase: Phase) -> None:
+        connection: Connection | None = None
+        try:
+            while not self._stop.is_set():
+                try:
+                    if connection is None or connection.closed:
+                        connection = await self._connected()
+                    taken = await phase.batch(connection)
+                except LeaseLost:
+                    taken = 0
+                except (
+                    psycopg.errors.LockNotAvailable,
+                    psycopg.errors.DeadlockDetected,
+                    psycopg.errors.QueryCanceled,
+                ) as error:
+                    log.warning("%s: %s", self._phase, words_of(error))
+                    taken = 0
+                except (psycopg.errors.DiskFull, psycopg.errors.InsufficientPrivilege) as error:
+                    await self._halted(connection, type(error).__name__, words_of(error))
+                    taken = 0
+                except GONE as error:
+                    log.warning("the database is away: %s", words_of(error))
+                    await _dropped(connection)
+                    taken, connection = 0, None
+                if not taken:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(IDLE_S):
+                            await self._stop.wait()
+        finally:
+            await _dropped(connection)
+
+    async def _halted(self, connection: Connection | None, code: str, detail: str) -> None:
+        if connection is not None and self._work is not None:
+            with contextlib.suppress(*GONE):
+                await self._work.halt(connection, Halting(code, detail, "mend it in the database, then resume"))
+
+    # -- heartbeat ---------------------------------------------------------------------------------------------------
+
+    async def _beats(self, control: Connection, work: Work) -> None:
+        """Once a second: say how it goes, hear what is wanted; every quarter of a lease, renew it."""
+        while True:
+            try:
+                if control.closed:
+                    control = await self._connected()
+                began = time.monotonic()
+                if began - self._renewed_at >= work.settings.lease_s / 4:
+                    await work.ledger.renew(control)
+                    self._renewed_at = work.renewed = began
+                run = await runs.load(control, self._run)
+                await self._say(control, work, "draining" if work.stopping else "working")
+                self._obey(run, work)
+            except GONE as error:
+                log.warning("no heartbeat: %s", words_of(error))
+                await _dropped(control)
+            await asyncio.sleep(BEAT_S)
+
+    def _obey(self, run: runs.Run, work: Work) -> None:
+        share = max(1, run.workers)
+        work.throttle.most = max(1, run.concurrency)
+        work.pace.files_per_s = run.files_per_s / share
+        work.pace.bytes_per_s = run.bytes_per_s / share
+        if run.wanted == "abort":
+            self._aborted = True
+        if run.ended_at is not None or run.wanted in ("drain", "abort"):
+            self.stop()
+
+    async def _say(self, connection: Connection, work: Work, state: str) -> None:
+        counters, throttle = work.counters, work.throttle
+        await connection.execute(
+            """INSERT INTO cutover.worker AS w (id, run_id, host, pid, state, phase, in_flight, concurrency, why, files, bytes,
+                   uploads, adopted, retries, errors, throttled, p95_ms, rss_bytes)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), state = excluded.state, in_flight = excluded.in_flight,
+                   concurrency = excluded.concurrency, why = excluded.why, files = excluded.files, bytes = excluded.bytes,
+                   uploads = excluded.uploads, adopted = excluded.adopted, retries = excluded.retries, errors = excluded.errors,
+                   throttled = excluded.throttled, p95_ms = excluded.p95_ms, rss_bytes = excluded.rss_bytes""",
+            (
+                *(self.id, self._run, socket.gethostname()[:60], os.getpid(), state, self._phase),
+                *(throttle.in_flight, min(throttle.limit, throttle.most), throttle.why),
+                *(
+                    counters.files,
+                    counters.bytes,
+                    counters.uploads,
+                    counters.adopted,
+                    counters.retries,
+                    counters.errors,
+                ),
+                *(counters.throttled, throttle.p95_s * 1000, _resident_bytes()),
+            ),
+        )
+
+    async def _leave(self, work: Work) -> None:
+        """Leave nothing leased, if the database still hears us."""
+        try:
+            async with asyncio.timeout(3):
+                connection = await connect(self._dsn)
+                await work.ledger.let_go(connection)
+                await self._say(connection, work, "ended")
+                await connection.close()
+        except (*GONE, TimeoutError):
+            log.warning("could not say goodbye: the leases will lapse")
+
+    async def _connected(self) -> Connection:
+        """A connection, however long it takes (up to GIVE_UP_S). Raises what the last try said."""
+        until, wait = time.monotonic() + GIVE_UP_S, 0.2
+        while True:
+            try:
+                return await connect(self._dsn)
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(wait)
+            wait = min(5.0, wait * 2)
+
+
+async def _dropped(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(*GONE):
+            await connection.close()
+
+
+def _resident_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        with open("/proc/self/statm", encoding="ascii") as held:  # noqa: PTH123 - read every second, as cheaply as can be
+            return int(held.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+async def main(dsn: str, run: int) -> int:
+    """A worker process: SIGTERM and SIGINT drain it."""
+    worker = Worker(dsn, run)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.run()
+    except runs.RunError as error:
+        log.error("%s", error)
+        return 1
+    except GONE as error:
+        log.error("the database is gone: %s", words_of(error))
+        return 1
+    return 0
