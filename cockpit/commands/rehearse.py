@@ -7,13 +7,14 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import click
+import yaml
 
 from cockpit.cli import USAGE
 from cockpit.commands.logs import log_to_file
@@ -68,9 +69,19 @@ async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
     async with Rehearsal() as world:
         world.apply(os.environ)
-        plan = load(plan_path, overrides=world.vars)
+        plan = load(plan_path, overrides=_known(plan_path, world.vars))
         async with performing(scenario, world, plan, speed, plays_crew=crew_plays) as show:
             return await (_headless(show) if headless else _terminal(show))
+
+
+def _known(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
+    """Those of the world's own values that the plan has a name for."""
+    try:
+        written = yaml.safe_load(Path(plan).read_bytes())
+    except (OSError, yaml.YAMLError):
+        return overrides  # loading says what is wrong with it
+    held = written.get("vars") if isinstance(written, dict) else None
+    return {name: value for name, value in overrides.items() if isinstance(held, dict) and name in held}
 
 
 LAST_RESORT_S = 6.0

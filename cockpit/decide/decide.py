@@ -23,6 +23,11 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     origin = began.at if began else board.started_at
     judged = [judge(criterion, plan, board, record, origin, now) for criterion in plan.criteria()]
     statuses = tuple(each.status for each in judged)
+    guards = plan.migration.guards if plan.migration else ()
+    # A guard proves nothing: what was seen just before is as good as what is seen now.
+    guarding = tuple(
+        judge(guard, plan, board, record, board.started_at - guard.stale_after, now).status for guard in guards
+    )
     sections = checklist(plan, board, record, now)
     polls = gates(plan, record, now)
     items = [item for section in sections for item in section.items]
@@ -44,6 +49,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         path_to_go=path,
         sight=sight(statuses, now),
         observer_gap=_gap(board, now),
+        guards=guarding,
         _by_id={status.id: status for status in statuses},
     )
 
@@ -57,12 +63,12 @@ def _gap(board: Board, now: datetime) -> timedelta | None:
 
 
 def changes(before: Situation, after: Situation) -> Iterator[Change]:
-    """What changed its word between two situations: the verdict first, then criteria, items and gates."""
+    """What changed its word between two situations: the verdict first, then criteria, guards, items and gates."""
     if (before.verdict.word, before.verdict.phase) != (after.verdict.word, after.verdict.phase):
         because = after.verdict.reasons[0] if after.verdict.reasons else ""
         yield Change(after.now, "verdict", before.verdict.word, after.verdict.word, because)
-    old = {status.id: status for status in before.criteria}
-    for status in after.criteria:
+    old = {status.id: status for status in (*before.criteria, *before.guards)}
+    for status in (*after.criteria, *after.guards):
         was = old.get(status.id)
         if was is not None and was.state is not status.state:
             yield Change(after.now, status.id, was.state, status.state, status.because.line)

@@ -325,6 +325,8 @@ class Situation:
     path_to_go: tuple[PathStep, ...]
     sight: Sight
     observer_gap: timedelta | None = None
+    guards: tuple[CriterionStatus, ...] = ()
+    """What pauses the file migration while it is true or unknown; never part of the verdict."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
 
     def criterion(self, id_: str) -> CriterionStatus:

@@ -49,6 +49,8 @@ class Run:
     halted: Mapping[str, Any] | None
     workers: int
     """Workers seen within the last ten seconds."""
+    abandoned: bool
+    """Guarded, and nobody has judged its guards for five minutes."""
 
 
 async def begin(
@@ -114,7 +116,8 @@ async def _select(connection: Connection, where: str, given: tuple[Any, ...]) ->
         f"""SELECT r.id, r.phase, r.wanted, r.settings, r.started_by, r.started_at, r.ended_at, r.outcome,
             r.allowance, r.files_per_s, r.bytes_per_s, r.concurrency, r.guarded, r.guards, r.held_since, r.halted,
             (SELECT count(*) FROM cutover.worker w WHERE w.run_id = r.id AND w.state <> 'ended'
-                AND w.seen_at > clock_timestamp() - interval '{ALIVE_S:g} seconds')
+                AND w.seen_at > clock_timestamp() - interval '{ALIVE_S:g} seconds'),
+            r.guarded AND coalesce(r.guard_until, r.started_at) < clock_timestamp() - interval '5 minutes'
             FROM cutover.run r WHERE {where}""",
         given,
     )

@@ -143,7 +143,7 @@ class Worker:
         work.pace.bytes_per_s = run.bytes_per_s / share
         if run.wanted == "abort":
             self._aborted = True
-        if run.ended_at is not None or run.wanted in ("drain", "abort"):
+        if run.ended_at is not None or run.abandoned or run.wanted in ("drain", "abort"):
             self.stop()
 
     async def _say(self, connection: Connection, work: Work, state: str) -> None:

@@ -266,7 +266,7 @@ class EcsTaskPart(Part):
 class MigrationPart(Part):
     """The document files that move from PostgreSQL to S3."""
 
-    database: Text = Field(description="Connection string of a role that may write the tables: ${env:NAME}")
+    database: Note = Field(description="Connection string of a role that may write the tables: ${env:NAME:-}")
     bucket: Text = Field(description="The bucket that takes the files")
     region: Note = Field("", description="Its region; default the target's")
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*$", max_length=200)] = Field(

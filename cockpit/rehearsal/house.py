@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import psycopg
 
 from cockpit.engine.clock import SharedClock
+from cockpit.migration.launch import DATABASE
 from cockpit.rehearsal.application import Application, Surroundings
 from cockpit.rehearsal.aws.account import Placed, furnish
 from cockpit.rehearsal.aws.simulation import SimulatedAws
@@ -22,13 +24,14 @@ from cockpit.rehearsal.database import Logins, furnish_database
 from cockpit.rehearsal.history import remember
 from cockpit.rehearsal.llm import Llm
 from cockpit.rehearsal.logbook import Logbook
+from cockpit.rehearsal.movers import Movers
 from cockpit.rehearsal.pool import ConnectionPool, discard
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from cockpit.rehearsal.releases import Releases, operator_client
 from cockpit.rehearsal.signin import Google, SignIn
 from cockpit.rehearsal.site import Site
 from cockpit.rehearsal.slots import SlotHog
-from cockpit.rehearsal.storage import BUCKET, REGION, DocumentStorage
+from cockpit.rehearsal.storage import APPLICATION_KEY, BUCKET, REGION, DocumentStorage
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import Users
 from cockpit.rehearsal.vault import ENCRYPTION_KEY, Vault
@@ -40,12 +43,17 @@ _AWS_EVERY_REAL_S = 0.25
 _OBSERVE_EVERY = timedelta(seconds=10)
 _CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 COCKPIT_KEY = "AKIACOCKPIT000000000"
+_MOVING = {"soak": "0s", "migration_subnet": "subnet-rehearsed"}
+"""A rehearsal has no day to wait before a purge."""
+_TASK_ROLE = {"AWS_ACCESS_KEY_ID": APPLICATION_KEY, "AWS_SECRET_ACCESS_KEY": "rehearsed-task-role"}
+"""A task runs with the application's role, not with the cockpit's."""
 
 
 class House:
     """The world's parts. `open` from the main thread, `round` about 20 times a real second, `close` at the end."""
 
     def __init__(self, folder: Path, clock: SharedClock, *, seed: int, rate: float) -> None:
+        self._folder = folder
         self._clock = clock
         self._seed = seed
         self._rate = rate
@@ -79,6 +87,13 @@ class House:
         self._break = self._breakage(endpoint, logins)
         remember(self._telemetry, self._clock.now(), self._rate, self._seed)
         self._closing.push_async_callback(self._close_admin)
+        self._movers = Movers(
+            self._aws.ecs,
+            {**os.environ, **self._environment(endpoint, logins), **_TASK_ROLE, DATABASE: logins.application},
+            logins.application,
+            self._folder / "migration.log",
+        )
+        self._closing.callback(self._movers.close)
         await self.round()
         return self._ready(endpoint, logins, placed)
 
@@ -89,15 +104,20 @@ class House:
             "dsn": logins.cockpit,
             "application_dsn": logins.application,
             "url": self._site.url,
-            "vars": {**placed.vars, "url": self._site.url, "bucket": BUCKET},
-            "environment": {
-                "AWS_ENDPOINT_URL": endpoint,
-                "AWS_ACCESS_KEY_ID": COCKPIT_KEY,
-                "AWS_SECRET_ACCESS_KEY": "rehearsed-cockpit",
-                "AWS_REGION": REGION,
-                "AWS_DEFAULT_REGION": REGION,
-                "DATABASE_URL": logins.cockpit,
-            },
+            "vars": {**placed.vars, "url": self._site.url, "bucket": BUCKET, **_MOVING},
+            "environment": self._environment(endpoint, logins),
+        }
+
+    def _environment(self, endpoint: str, logins: Logins) -> Mapping[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": COCKPIT_KEY,
+            "AWS_SECRET_ACCESS_KEY": "rehearsed-cockpit",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "DATABASE_URL": logins.cockpit,
+            "MIGRATION_DATABASE_URL": logins.application,
+            "COCKPIT_CLOCK": str(self._clock.path),
         }
 
     @property
@@ -111,6 +131,7 @@ class House:
             self._ticked = now
             self._aws.tick(now)
             self._balancer.tasks = self._aws.ecs.running()
+            self._movers.round()
         if now - self._observed >= _OBSERVE_EVERY:
             self._observed = now
             self._telemetry.tasks(self._balancer.tasks)

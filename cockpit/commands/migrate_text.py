@@ -1,0 +1,101 @@
+"""The migration in words, for a terminal without screens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from cockpit.decide.words import duration
+from cockpit.migration.preflight import Check
+from cockpit.migration.progress import Progress
+from cockpit.migration.survey import Survey
+from cockpit.plan.model import Migration
+
+_MARK = {True: "ok  ", False: "FAIL", None: "note"}
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def size(count: float) -> str:
+    """Bytes as people read them: 12.3 MB (of 1,000)."""
+    for unit in _UNITS:
+        if abs(count) < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def checks_text(checks: Iterable[Check]) -> str:
+    checks, lines = list(checks), []
+    width = max([len(check.what) for check in checks] or [0])
+    for check in checks:
+        lines.append(f"{_MARK[check.ok]}  {check.what:{width}}  {check.found}")
+        if check.ok is False and check.fix:
+            lines.append(f"{'':{width + 8}}{check.fix}")
+    return "\n".join(lines)
+
+
+def survey_text(found: Survey, migration: Migration, form: str) -> str:
+    if form == "json":
+        return json.dumps(asdict(found), default=str, indent=1)
+    lines = [f"{found.files:,} files, {size(found.bytes)}, to s3://{migration.bucket}/{migration.prefix}", ""]
+    for table in found.tables:
+        measured = f"{size(table.bytes)}, largest {size(table.largest)}"
+        lines.append(f"{table.label}: {table.files:,} files, {measured}; {table.moved:,} have a key")
+        most = max([count for _, count in table.histogram] or [1])
+        for label, count in table.histogram:
+            lines.append(f"  {label:>16}  {count:>9,}  {'█' * round(30 * count / most) or '▏'}")
+    rate = found.files_per_s
+    lines += ["", f"about {duration_text(found.seconds)} at {rate:,.0f} files/s ({found.why})"]
+    if found.problems:
+        lines += ["", f"{len(found.problems):,} rows to look at:"]
+        lines += [f"  {problem.tbl} {problem.doc_id}: {problem.what}" for problem in found.problems[:50]]
+    return "\n".join(lines)
+
+
+def duration_text(seconds: float) -> str:
+    from datetime import timedelta
+
+    return duration(timedelta(seconds=max(1, round(seconds))))
+
+
+def progress_line(progress: Progress, width: int) -> str:
+    """One line: bar, files, rates, time left, what is in the way."""
+    share = progress.done / progress.files if progress.files else 0.0
+    facts = [
+        f"{progress.done:,}/{progress.files:,}",
+        f"{progress.files_per_s:,.0f}/s",
+        f"{size(progress.bytes_per_s)}/s",
+        f"{progress.in_flight} in flight",
+    ]
+    if progress.eta_s is not None:
+        facts.append(f"{duration_text(progress.eta_s)} left")
+    if progress.errors or progress.count("quarantined"):
+        facts.append(f"{progress.count('quarantined')} quarantined, {progress.errors} errors")
+    tail = f" {share:4.0%} " + " · ".join(facts)
+    lead = f"{progress.phase} {progress.word.lower()} "
+    room = max(5, width - len(lead) - len(tail) - 1)
+    filled = round(room * share)
+    return (lead + "█" * filled + "░" * (room - filled) + tail)[: width - 1]
+
+
+def progress_text(progress: Progress) -> str:
+    """The whole of it, in a few lines."""
+    if not progress.prepared:
+        return "not prepared: `cockpit migrate prepare PLAN` makes the ledger"
+    lines = [f"{progress.phase} (run {progress.run}): {progress.word}" if progress.run else progress.word]
+    for table in progress.tables:
+        states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
+        lines.append(f"  {table.label}: {table.done:,} of {table.files:,} files, {size(table.done_bytes)}; {states}")
+    if progress.active:
+        left = "" if progress.eta_s is None else f", {duration_text(progress.eta_s)} left"
+        rates = f"{progress.files_per_s:,.0f} files/s, {size(progress.bytes_per_s)}/s"
+        lines.append(f"  {rates}, {progress.in_flight} in flight{left}")
+    lines += [f"  held by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
+    if progress.halted:
+        lines.append(f"  halted: {progress.halted['code']} {progress.halted['detail']}. {progress.halted['hint']}")
+    lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.workers]
+    lines += [f"  {f.state}: {f.tbl} {f.doc_id} after {f.failures}: {f.why}" for f in progress.failures[:20]]
+    if progress.purged:
+        lines.append(f"  {progress.purged:,} files live in S3 alone: a rollback of the application would lose them")
+    return "\n".join(lines)

@@ -1,0 +1,121 @@
+"""Workers as ECS tasks: started by RunTask, followed through the ledger, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from cockpit.migration.launch import DATABASE
+from cockpit.migration.runs import RunError
+from cockpit.plan.model import EcsTask
+from probes.base import Unseen
+from probes.clients import Clients
+
+log = logging.getLogger(__name__)
+STARTED_BY = "cockpit-migration"
+AGAIN_ROUNDS = 15
+"""Rounds between two looks at the tasks: the ledger says how the workers do, ECS only whether they are there."""
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Tasks of one run. `keep` starts what is missing; `ended` waits for them; `stop` stops those that are left."""
+
+    clients: Clients
+    task: EcsTask
+    run: int
+    count: int
+    arns: list[str] = field(default_factory=list)
+    _round: int = 0
+
+    async def keep(self) -> int:
+        """The number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
+        self._round += 1
+        if self.arns and self._round % AGAIN_ROUNDS:
+            return len(self.arns)
+        await self._look()
+        missing = self.count - len(self.arns)
+        if missing > 0:
+            await self._start(missing)
+        return len(self.arns)
+
+    async def ended(self, within_s: float) -> bool:
+        """Wait until every task has stopped by itself."""
+        waited = 0.0
+        while waited < within_s:
+            await self._look()
+            if not self.arns:
+                return True
+            await asyncio.sleep(1)
+            waited += 1
+        return False
+
+    async def stop(self) -> None:
+        """Stop what is left: SIGTERM, which drains, and a kill after the task's stopTimeout."""
+        for arn in self.arns:
+            try:
+                await self.clients.aws(
+                    "ecs", "stop_task", cluster=self.task.cluster, task=arn, reason="migration ended"
+                )
+            except Unseen as unseen:
+                log.warning("could not stop %s: %s", arn, unseen.unknown.detail)
+        self.arns.clear()
+
+    async def _look(self) -> None:
+        if not self.arns:
+            return
+        try:
+            answer = await self.clients.aws("ecs", "describe_tasks", cluster=self.task.cluster, tasks=self.arns)
+        except Unseen as unseen:
+            log.warning("cannot see the tasks: %s", unseen.unknown.detail)
+            return
+        gone = {task["taskArn"] for task in answer.get("tasks", []) if task.get("lastStatus") == "STOPPED"}
+        gone |= {failure["arn"] for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"}
+        self.arns = [arn for arn in self.arns if arn not in gone]
+
+    async def _start(self, count: int) -> None:
+        asked = self.task
+        override = {"name": asked.container or await self._container(), "command": self._command()}
+        network = {
+            "subnets": list(asked.subnets),
+            "securityGroups": list(asked.security_groups),
+            "assignPublicIp": "ENABLED" if asked.public_ip else "DISABLED",
+        }
+        try:
+            answer = await self.clients.aws(
+                "ecs",
+                "run_task",
+                cluster=asked.cluster,
+                taskDefinition=asked.task_definition,
+                count=count,
+                launchType="FARGATE",
+                networkConfiguration={"awsvpcConfiguration": network},
+                overrides={"containerOverrides": [override]},
+                startedBy=STARTED_BY,
+            )
+        except Unseen as unseen:
+            raise RunError(f"ECS did not start a worker: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
+        self.arns += [task["taskArn"] for task in answer.get("tasks", [])]
+        for failure in answer.get("failures", []):
+            log.warning("ECS did not start a worker: %s", failure.get("reason", "no reason given"))
+
+    def _command(self) -> list[str]:
+        return ["python", "-m", "cockpit.migration", str(self.run)]
+
+    async def _container(self) -> str:
+        """The only container's name. The connection string is the task definition's to give, as COCKPIT_MIGRATION_DATABASE."""
+        answer: dict[str, Any] = await self.clients.aws(
+            "ecs", "describe_task_definition", taskDefinition=self.task.task_definition
+        )
+        containers = answer["taskDefinition"]["containerDefinitions"]
+        names = [str(container["name"]) for container in containers]
+        held = [entry for c in containers for entry in (*c.get("secrets", []), *c.get("environment", []))]
+        if DATABASE not in {entry["name"] for entry in held}:
+            raise RunError(f"{self.task.task_definition} does not give its container {DATABASE}: add it as a secret")
+        if len(names) != 1:
+            raise RunError(
+                f"{self.task.task_definition} has {len(names)} containers: name one in migration.ecs.container"
+            )
+        return names[0]

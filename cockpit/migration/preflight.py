@@ -1,0 +1,225 @@
+"""Everything that must be so before a file moves: each check says what was found and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from cockpit.migration import runs, schema
+from cockpit.migration.database import Connection, words_of
+from cockpit.migration.settings import Settings, Source, settings_of
+from cockpit.migration.store import Missing, Store, StoreError
+from cockpit.plan.model import Migration, MigrationTable, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`ok` None: worth knowing, stops nothing."""
+
+    what: str
+    ok: bool | None
+    found: str
+    fix: str = ""
+
+
+def good(what: str, found: str) -> Check:
+    return Check(what, ok=True, found=found)
+
+
+def bad(what: str, found: str, fix: str = "") -> Check:
+    return Check(what, ok=False, found=found, fix=fix)
+
+
+async def describe(connection: Connection, migration: Migration) -> tuple[Mapping[str, str], list[Check]]:
+    """The type of each table's key column by label, and what is wrong with the tables."""
+    types: dict[str, str] = {}
+    checks: list[Check] = []
+    for table in migration.tables:
+        label = Source(table).label
+        columns = await _columns(connection, table)
+        if not columns:
+            checks.append(bad(label, "there is no such table", "correct migration.tables in the plan"))
+            continue
+        types[label] = columns.get(table.id, ("text", True))[0]
+        checks += _judged(label, table, columns)
+        checks += await _may_write(connection, label, table)
+    return types, checks
+
+
+async def _columns(connection: Connection, table: MigrationTable) -> dict[str, tuple[str, bool]]:
+    rows = await (
+        await connection.execute(
+            """SELECT a.attname, format_type(a.atttypid, NULL), NOT a.attnotnull
+               FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')""",
+            (table.schema, table.name),
+        )
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _judged(label: str, table: MigrationTable, columns: Mapping[str, tuple[str, bool]]) -> list[Check]:
+    wanted = (table.id, table.data, table.filename, table.file_type, table.size, table.key, table.bucket, table.region)
+    missing = [name for name in wanted if name not in columns]
+    if missing:
+        fix = "apply the Prisma migration that adds them, or name them in migration.tables"
+        return [bad(label, f"has no column {', '.join(missing)}", fix)]
+    kind, nullable = columns[table.data]
+    if kind != "bytea":
+        return [bad(label, f"{table.data} is {kind}, not bytea", "name the column with the files")]
+    if not nullable:
+        return [bad(label, f"{table.data} may not be NULL, so a purge could not empty it", "drop its NOT NULL")]
+    return [good(label, f"{len(wanted)} columns as the plan says")]
+
+
+async def _may_write(connection: Connection, label: str, table: MigrationTable) -> list[Check]:
+    row = await (
+        await connection.execute(
+            "SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE') FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+            (table.schema, table.name),
+        )
+    ).fetchone()
+    if row and row[0]:
+        return []
+    return [bad(label, "this role may not SELECT and UPDATE it", f'GRANT SELECT, UPDATE ON "{table.name}"')]
+
+
+async def preflight(
+    connection: Connection, plan: Plan, migration: Migration, now: datetime, *, own_run: int | None = None
+) -> AsyncIterator[Check]:
+    """Every check in turn; one that fails does not keep the others from being made."""
+    types, checks = await describe(connection, migration)
+    for check in checks:
+        yield check
+    yield await _ledger(connection)
+    yield await _alone(connection, own_run)
+    yield _off_hours(migration, now)
+    settings = settings_of(migration, types, plan.target.account)
+    store = Store(settings)
+    try:
+        try:
+            store.open()
+        except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
+            yield bad("AWS", words_of(error), "log in, then again")
+            return
+        async for check in _bucket(store, settings):
+            yield check
+    finally:
+        store.close()
+
+
+async def _ledger(connection: Connection) -> Check:
+    row = await (
+        await connection.execute(
+            "SELECT has_database_privilege(current_database(), 'CREATE') OR to_regclass('cutover.run') IS NOT NULL"
+        )
+    ).fetchone()
+    fix = "GRANT CREATE ON DATABASE to this role, until the ledger is made"
+    return Check(
+        "ledger", bool(row and row[0]), "this role may make the schema cutover" if row and row[0] else "it may not", fix
+    )
+
+
+async def _alone(connection: Connection, own_run: int | None) -> Check:
+    row = await (await connection.execute(schema.EXISTS)).fetchone()
+    active = await runs.current(connection) if row and row[0] else None
+    if active is None or active.id == own_run:
+        return good("no other run", "none is active")
+    found = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'}) is active"
+    return bad("no other run", found, "`cockpit migrate drain` ends it gently")
+
+
+def _off_hours(migration: Migration, now: datetime) -> Check:
+    begins, ends = migration.window
+    if not begins:
+        return Check("off-hours", None, "the plan names no window")
+    local = f"{now.astimezone(ZoneInfo(migration.timezone)):%H:%M}"
+    inside = begins <= local < ends if begins <= ends else local >= begins or local < ends
+    found = f"{local} {migration.timezone} is {'inside' if inside else 'outside'} {begins}-{ends}"
+    return Check("off-hours", inside, found, "wait, or say why it must be now with --outside-window")
+
+
+async def _bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
+    name = f"bucket {settings.bucket}"
+    try:
+        await store.ask("head_bucket")
+    except StoreError as error:
+        yield bad(name, str(error), error.hint or "check its name, account and region")
+        return
+    owner = f", owned by {settings.account}" if settings.account else ""
+    yield good(name, f"there{owner}")
+    yield await _asked(store, "versioning", "get_bucket_versioning", _versioned)
+    yield await _asked(store, "unfinished uploads", "get_bucket_lifecycle_configuration", _aborts)
+    yield await _canary(store, settings)
+
+
+def _versioned(answer: Mapping[str, object]) -> tuple[bool, str]:
+    status = str(answer.get("Status") or "never enabled")
+    return status == "Enabled", status
+
+
+def _aborts(answer: Mapping[str, object]) -> tuple[bool, str]:
+    rules = answer.get("Rules")
+    on = [r for r in rules if r.get("Status") == "Enabled"] if isinstance(rules, list) else []
+    days = [
+        r["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
+        for r in on
+        if "AbortIncompleteMultipartUpload" in r
+    ]
+    return bool(days), f"aborted after {min(days)} days" if days else "kept, and paid for, for ever"
+
+
+_FIXES = {
+    "versioning": "aws s3api put-bucket-versioning --versioning-configuration Status=Enabled",
+    "unfinished uploads": "add a lifecycle rule with AbortIncompleteMultipartUpload",
+}
+
+
+async def _asked(store: Store, what: str, operation: str, judge: object) -> Check:
+    assert callable(judge)
+    try:
+        answer = await store.ask(operation)
+    except Missing:
+        answer = {}
+    except StoreError as error:
+        return bad(what, str(error), error.hint)
+    ok, found = judge(answer)
+    # Without the lifecycle rule only money is lost; sweep aborts what is left.
+    return Check(what, ok if what == "versioning" else (ok or None), found, _FIXES[what])
+
+
+async def _canary(store: Store, settings: Settings) -> Check:
+    """Put, read back, ask about and delete one small object: the permissions, proven."""
+    key, body = f"{settings.prefix}cockpit-canary/{secrets.token_hex(8)}", secrets.token_bytes(64)
+    what = "put, read, delete"
+    try:
+        version = await store.put(key, body, "application/octet-stream")
+        try:
+            there, head = await store.read(key), await store.head(key)
+        finally:
+            await store.delete(key, version)
+    except StoreError as error:
+        hint = error.hint or "allow s3:PutObject, s3:GetObject and s3:DeleteObject under the prefix"
+        return bad(what, str(error), hint)
+    if there.size != len(body):
+        return bad(what, "what was read back is not what was put")
+    if not head.encryption:
+        return bad(what, "the object is not encrypted", "set the bucket's default encryption")
+    return good(what, f"done, {head.encryption}, version {'kept' if head.version else 'not kept'}")
+
+
+async def prepare(connection: Connection, settings: Settings) -> int:
+    """Make the ledger and plan every file; how many were new. Repeatable."""
+    async with connection.transaction():
+        await connection.execute(schema.CREATE)
+    with contextlib.suppress(psycopg.Error):  # without it only the cockpit's own role cannot follow
+        await connection.execute(schema.LET_MONITORS_READ)
+    return await runs.enlist_all(connection, settings)

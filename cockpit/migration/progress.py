@@ -1,0 +1,317 @@
+"""How far the migration is: one frozen view, read from the ledger. The terminal, the command line and JSON all show this."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cockpit.migration import runs, schema
+from cockpit.migration.database import Connection
+from cockpit.migration.ledger import Event
+
+WINDOW_S = 10.0
+KEPT = 120
+_DONE = {
+    "copy": ("switched", "verified", "purged"),
+    "verify": ("verified", "purged"),
+    "purge": ("purged",),
+    "restore": ("restored",),
+}
+_OUT = ("gone", "skipped")
+"""Not ours to move: deleted, or moved by the application itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableProgress:
+    """One table: files and bytes in all and done in this phase, and how many files are in each state."""
+
+    label: str
+    files: int
+    done: int
+    bytes: int
+    done_bytes: int
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLine:
+    id: str
+    host: str
+    state: str
+    in_flight: int
+    concurrency: int
+    why: str
+    files: int
+    bytes: int
+    retries: int
+    errors: int
+    p95_ms: float
+    rss_bytes: int
+    seen_s: float
+    """Seconds since it was last heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that is quarantined, or failed before: why, and how often."""
+
+    tbl: str
+    doc_id: str
+    state: str
+    failures: int
+    why: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything shown of the migration. Without a ledger, `prepared` is False and the rest is empty."""
+
+    prepared: bool = False
+    phase: str = ""
+    run: int = 0
+    wanted: str = ""
+    active: bool = False
+    outcome: str = ""
+    started_by: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    held_since: datetime | None = None
+    halted: Mapping[str, Any] | None = None
+    guards: Sequence[Mapping[str, Any]] = ()
+    watched: bool = True
+    """Whether somebody judges the guards: without, nothing new is begun."""
+    concurrency_most: int = 0
+    files_per_s_most: int = 0
+    bytes_per_s_most: int = 0
+    tables: tuple[TableProgress, ...] = ()
+    files_per_s: float = 0.0
+    bytes_per_s: float = 0.0
+    run_files_per_s: float = 0.0
+    eta_s: float | None = None
+    uploads: int = 0
+    adopted: int = 0
+    retries: int = 0
+    errors: int = 0
+    throttled: int = 0
+    workers: tuple[WorkerLine, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    events: tuple[Event, ...] = ()
+    rates: tuple[float, ...] = ()
+    """Files a second, a value a poll, oldest first."""
+    purge_began: datetime | None = None
+    purged: int = 0
+
+    @property
+    def files(self) -> int:
+        return sum(table.files for table in self.tables)
+
+    @property
+    def done(self) -> int:
+        return sum(table.done for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(table.bytes for table in self.tables)
+
+    @property
+    def done_bytes(self) -> int:
+        return sum(table.done_bytes for table in self.tables)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(worker.in_flight for worker in self.workers)
+
+    def count(self, *states: str) -> int:
+        """Files in these states, of all tables."""
+        return sum(table.states.get(state, 0) for table in self.tables for state in states)
+
+    @property
+    def word(self) -> str:
+        """The state of the migration in one word or two."""
+        if not self.prepared:
+            return "NOT PREPARED"
+        if not self.run:
+            return "READY"
+        if not self.active:
+            return self.outcome.upper().split(",")[0] or "ENDED"
+        if self.halted:
+            return "HALTED"
+        if self.wanted != "run":
+            return {"pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}[self.wanted]
+        if self.held_since:
+            return "HELD BY A GUARD"
+        return "RUNNING" if self.watched else "NOBODY JUDGES THE GUARDS"
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads the ledger again and again; rates come from the readings before."""
+
+    _seen: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _rates: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _run: int = 0
+
+    async def poll(self, connection: Connection) -> Progress:
+        """The migration now; a few small queries, whatever the number of files."""
+        row = await (await connection.execute(schema.EXISTS)).fetchone()
+        if row is None or not row[0]:
+            return Progress()
+        run = await runs.latest(connection)
+        phase = run.phase if run else "copy"
+        tables = await _tables(connection, phase)
+        workers = await _workers(connection, run.id) if run else ()
+        sums = await _sums(connection, run.id) if run else (0, 0, 0, 0, 0, 0, 0)
+        files_per_s, bytes_per_s = self._rate(run.id if run else 0, sums[0], sums[1])
+        left = sum(table.files - table.done for table in tables)
+        purge_began, purged = await _purged(connection)
+        return Progress(
+            prepared=True,
+            phase=phase,
+            tables=tables,
+            files_per_s=files_per_s,
+            bytes_per_s=bytes_per_s,
+            eta_s=left / files_per_s if files_per_s > 0.05 and run and run.ended_at is None else None,
+            uploads=sums[2],
+            adopted=sums[3],
+            retries=sums[4],
+            errors=sums[5],
+            throttled=sums[6],
+            workers=workers,
+            failures=await _failures(connection),
+            events=await _events(connection),
+            rates=tuple(self._rates),
+            purge_began=purge_began,
+            purged=purged,
+            **(await _of_run(connection, run, sums[0]) if run else {}),
+        )
+
+    def _rate(self, run: int, files: int, size: int) -> tuple[float, float]:
+        now = time.monotonic()
+        if run != self._run:
+            self._run = run
+            self._seen.clear()
+            self._rates.clear()
+        self._seen.append((now, files, size))
+        while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW_S:
+            self._seen.popleft()
+        since, had, held = self._seen[0]
+        passed = now - since
+        if passed < 0.3:
+            return 0.0, 0.0
+        rate = max(0.0, (files - had) / passed)
+        self._rates.append(rate)
+        return rate, max(0.0, (size - held) / passed)
+
+
+async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str, Any]:
+    row = await (
+        await connection.execute(
+            """SELECT coalesce(guard_until > clock_timestamp(), false) OR NOT guarded,
+                   extract(epoch FROM coalesce(ended_at, clock_timestamp()) - started_at) FROM cutover.run WHERE id = %s""",
+            (run.id,),
+        )
+    ).fetchone()
+    watched, seconds = (bool(row[0]), float(row[1])) if row else (False, 0.0)
+    return {
+        "run": run.id,
+        "wanted": run.wanted,
+        "active": run.ended_at is None,
+        "outcome": run.outcome,
+        "started_by": run.started_by,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "held_since": run.held_since,
+        "halted": run.halted,
+        "guards": tuple(run.guards),
+        "watched": watched,
+        "concurrency_most": run.concurrency,
+        "files_per_s_most": run.files_per_s,
+        "bytes_per_s_most": run.bytes_per_s,
+        "run_files_per_s": files / seconds if seconds > 1 else 0.0,
+    }
+
+
+async def _tables(connection: Connection, phase: str) -> tuple[TableProgress, ...]:
+    rows = await (
+        await connection.execute(
+            "SELECT tbl, state, sum(files)::bigint, sum(bytes)::bigint FROM cutover.tally GROUP BY 1, 2"
+        )
+    ).fetchall()
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for tbl, state, files, size in rows:
+        found.setdefault(tbl, {})[state] = (files, size)
+    tables = []
+    for label in sorted(found, key=lambda one: (-sum(n for n, _ in found[one].values()), one)):
+        states = found[label]
+        ours = {state: held for state, held in states.items() if state not in _OUT}
+        done = [ours.get(state, (0, 0)) for state in _DONE[phase]]
+        tables.append(
+            TableProgress(
+                label,
+                sum(n for n, _ in ours.values()),
+                sum(n for n, _ in done),
+                sum(size for _, size in ours.values()),
+                sum(size for _, size in done),
+                {state: n for state, (n, _) in states.items() if n},
+            )
+        )
+    return tuple(tables)
+
+
+async def _workers(connection: Connection, run: int) -> tuple[WorkerLine, ...]:
+    rows = await (
+        await connection.execute(
+            """SELECT id, host, state, in_flight, concurrency, why, files, bytes, retries, errors, p95_ms, rss_bytes,
+                   extract(epoch FROM clock_timestamp() - seen_at)::float8 FROM cutover.worker
+               WHERE run_id = %s AND state <> 'ended' AND seen_at > clock_timestamp() - interval '2 minutes'
+               ORDER BY started_at LIMIT 64""",
+            (run,),
+        )
+    ).fetchall()
+    return tuple(WorkerLine(*row) for row in rows)
+
+
+async def _sums(connection: Connection, run: int) -> tuple[int, ...]:
+    row = await (
+        await connection.execute(
+            """SELECT coalesce(sum(files), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(sum(uploads), 0)::bigint,
+                   coalesce(sum(adopted), 0)::bigint, coalesce(sum(retries), 0)::bigint, coalesce(sum(errors), 0)::bigint,
+                   coalesce(sum(throttled), 0)::bigint FROM cutover.worker WHERE run_id = %s""",
+            (run,),
+        )
+    ).fetchone()
+    return tuple(row) if row else (0,) * 7
+
+
+async def _failures(connection: Connection) -> tuple[Failure, ...]:
+    rows = await (
+        await connection.execute(
+            """SELECT tbl, doc_id, state, failures, coalesce(last_error, ''), coalesce(key, '') FROM cutover.item
+               WHERE state IN ('quarantined', 'diverged') OR failures > 0
+               ORDER BY state = 'quarantined' DESC, tbl, doc_id LIMIT 200"""
+        )
+    ).fetchall()
+    return tuple(Failure(*row) for row in rows)
+
+
+async def _events(connection: Connection) -> tuple[Event, ...]:
+    rows = await (
+        await connection.execute("SELECT at, who, kind, text FROM cutover.event ORDER BY id DESC LIMIT 20")
+    ).fetchall()
+    return tuple(Event(*row) for row in reversed(rows))
+
+
+async def _purged(connection: Connection) -> tuple[datetime | None, int]:
+    """When bytes first left the database, and how many files are gone from it now."""
+    row = await (
+        await connection.execute(
+            """SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = 'purge'),
+                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = 'purged')"""
+        )
+    ).fetchone()
+    return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)

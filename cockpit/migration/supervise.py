@@ -1,0 +1,143 @@
+"""A run's one supervisor: judges the guards, keeps workers going, plans what came since, and ends the run when it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from cockpit.decide.situation import CriterionStatus, Situation, State
+from cockpit.migration import runs
+from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.progress import Follower, Progress
+
+log = logging.getLogger(__name__)
+ROUND_S = 1.0
+ENLIST_S = 20.0
+_LOCK = 0x6375_746F_7665
+"""The advisory lock only one supervisor can hold."""
+
+
+def standing(situation: Situation) -> list[dict[str, Any]]:
+    """How the guards stand: those of the plan, and every enforced trigger that is tripped or about to be."""
+    found = [_guard(status, holds=status.state is not State.CLEAR) for status in situation.guards]
+    found += [
+        _guard(status, holds=True)
+        for status in situation.criteria
+        if status.enforced and status.state in (State.TRIPPED, State.PENDING, State.RECOVERING)
+        and status.kind == "trigger"
+    ]  # fmt: skip
+    return found
+
+
+def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
+    return {
+        "id": status.id,
+        "title": status.title,
+        "state": str(status.state),
+        "line": status.because.line,
+        "since": status.since.isoformat(),
+        "holds": holds,
+    }
+
+
+class Supervisor:
+    """`run()` until the run has ended; its outcome. `keep` keeps workers going, `show` is told how it goes once a round."""
+
+    def __init__(
+        self,
+        dsn: str,
+        run: int,
+        guards: Callable[[], list[dict[str, Any]]],
+        keep: Callable[[], Awaitable[Any]],
+        show: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self._dsn = dsn
+        self._run = run
+        self._guards = guards
+        self._keep = keep
+        self._show = show
+        self._follower = Follower()
+        self._enlisted = 0.0
+        self.progress = Progress()
+
+    async def run(self) -> str:
+        """Raises RunError when another supervisor has the run."""
+        connection = await self._alone()
+        try:
+            while True:
+                try:
+                    outcome = await self._round(connection)
+                    if outcome:
+                        return outcome
+                except GONE as error:
+                    log.warning("the database is away: %s", words_of(error))
+                    with contextlib.suppress(*GONE):
+                        await connection.close()
+                    connection = await self._again()
+                await asyncio.sleep(ROUND_S)
+        finally:
+            with contextlib.suppress(*GONE):
+                await connection.close()
+
+    async def _round(self, connection: Connection) -> str:
+        await runs.judge(connection, self._run, self._guards())
+        run = await runs.load(connection, self._run)
+        if run.phase == "copy" and run.wanted == "run" and time.monotonic() - self._enlisted > ENLIST_S:
+            self._enlisted = time.monotonic()
+            await runs.enlist_all(connection, run.settings)
+        if run.wanted in ("run", "pause") and run.ended_at is None:
+            await self._keep()
+        outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
+        self.progress = await self._follower.poll(connection)
+        self._show(self.progress)
+        return outcome
+
+    async def _alone(self) -> Connection:
+        connection = await connect(self._dsn, name="cockpit-migration-supervisor")
+        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))).fetchone()
+        if row and row[0]:
+            return connection
+        await connection.close()
+        raise runs.RunError("another supervisor has this run: follow it with `cockpit migrate status`")
+
+    async def _again(self) -> Connection:
+        wait = 0.2
+        while True:
+            try:
+                return await self._alone()
+            except (*GONE, runs.RunError):
+                await asyncio.sleep(wait)
+                wait = min(5.0, wait * 2)
+
+
+def as_json(progress: Progress) -> Mapping[str, Any]:
+    """The numbers of a moment, flat, for a JSON line."""
+    return {
+        "run": progress.run,
+        "phase": progress.phase,
+        "state": progress.word,
+        "files": progress.files,
+        "done": progress.done,
+        "bytes": progress.bytes,
+        "done_bytes": progress.done_bytes,
+        "files_per_s": round(progress.files_per_s, 1),
+        "bytes_per_s": round(progress.bytes_per_s),
+        "eta_s": None if progress.eta_s is None else round(progress.eta_s),
+        "in_flight": progress.in_flight,
+        "workers": len(progress.workers),
+        "uploads": progress.uploads,
+        "adopted": progress.adopted,
+        "retries": progress.retries,
+        "errors": progress.errors,
+        "quarantined": progress.count("quarantined"),
+        "diverged": progress.count("diverged"),
+        "gone": progress.count("gone"),
+        "skipped": progress.count("skipped"),
+        "held_by": [guard["title"] for guard in progress.guards if guard.get("holds")],
+        "halted": progress.halted,
+        "purged": progress.purged,
+    }
