@@ -53,8 +53,11 @@ def main() -> None:
 @main.command()
 @PLAN
 @_connection
+@click.option(
+    "--arm", is_flag=True, help="Allow what changes the world from the start; else F9 and the account's number."
+)
 def run(**given: Any) -> None:
-    """Open the cockpit on a living system (read-only)."""
+    """Open the cockpit on a living system (read-only until it is armed)."""
     _call("run", **given)
 
 
@@ -85,6 +88,7 @@ def validate(**given: Any) -> None:
 @click.option(
     "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
 )
+@click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def rehearse(**given: Any) -> None:
     """Rehearse a cutover on this machine: a whole world, no cloud account."""
@@ -239,3 +243,7 @@ def migrate_forget(**given: Any) -> None:
 def migrate_run_on_ecs(**given: Any) -> None:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
     _call("migrate", action="run_on_ecs", **given)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,23 +6,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from cockpit.decide.words import duration
+from cockpit.decide.words import duration, size
 from cockpit.migration.preflight import Check
 from cockpit.migration.progress import Progress
 from cockpit.migration.survey import Survey
 from cockpit.plan.model import Migration
 
 _MARK = {True: "ok  ", False: "FAIL", None: "note"}
-_UNITS = ("B", "KB", "MB", "GB", "TB")
-
-
-def size(count: float) -> str:
-    """Bytes as people read them: 12.3 MB (of 1,000)."""
-    for unit in _UNITS:
-        if abs(count) < 1000 or unit == _UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
 
 
 def checks_text(checks: Iterable[Check]) -> str:

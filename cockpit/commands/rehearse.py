@@ -17,6 +17,7 @@ import click
 import yaml
 
 from cockpit.cli import USAGE
+from cockpit.commands.helming import helm_of
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.record import Entry
@@ -36,7 +37,7 @@ from cockpit.report.text import situation_text, turning_points
 from probes.clients import AwsOptions, Clients
 
 
-def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool) -> int:
+def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool, arm: bool) -> int:
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -45,7 +46,7 @@ def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, 
     try:
         chosen = load_scenario(scenario)
         return asyncio.run(
-            _play(chosen, speed, headless, plan or shipped(chosen.plan), crew_plays=crew_plays or headless)
+            _play(chosen, speed, headless, plan or shipped(chosen.plan), crew_plays=crew_plays or headless, armed=arm)
         )
     except ScenarioError as error:
         click.echo(str(error), err=True)
@@ -64,14 +65,16 @@ def shipped(plan: str) -> str:
     return str(files("checklists") / Path(plan).name)
 
 
-async def _play(scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool) -> int:
+async def _play(
+    scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool, armed: bool
+) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
     async with Rehearsal() as world:
         world.apply(os.environ)
         plan = load(plan_path, overrides=_known(plan_path, world.vars))
         async with performing(scenario, world, plan, speed, plays_crew=crew_plays) as show:
-            return await (_headless(show) if headless else _terminal(show))
+            return await (_headless(show) if headless else _terminal(show, armed=armed))
 
 
 def _known(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
@@ -183,10 +186,16 @@ async def _headless(show: Show) -> int:
     return situation.verdict.exit_code
 
 
-async def _terminal(show: Show) -> int:
+async def _terminal(show: Show, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
-    app = CockpitApp(show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run)
-    with contextlib.suppress(asyncio.CancelledError):
-        await app.run_async()
+    given = _known(show.watch.plan.path, show.world.vars)
+    async with helm_of(show.watch, [f"{name}={value}" for name, value in given.items()]) as helm:
+        app = CockpitApp(
+            show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run, helm=helm, armed=armed
+        )
+        with contextlib.suppress(asyncio.CancelledError):
+            await app.run_async()
+        if helm is not None:
+            helm.end_started()
     return show.watch.situation.verdict.exit_code

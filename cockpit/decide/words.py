@@ -81,6 +81,15 @@ def _bytes(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def size(count: float) -> str:
+    """Bytes as people read them.
+
+    >>> size(812), size(5_146_820)
+    ('812 B', '4.9 MB')
+    """
+    return _bytes(count)
+
+
 def clock(at: datetime) -> str:
     """Time of day, UTC."""
     return f"{at:%H:%M:%S}"

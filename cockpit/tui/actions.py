@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a key does. `where` is "everywhere", "lists", or "rehearsal"; `footer` ranks it for the footer (0: not there)."""
+    """One thing a key does. `where` is "everywhere", "lists", "migration" or "rehearsal".
+
+    `footer` ranks it for the footer (0: not there).
+    """
 
     id: str
     key: str
@@ -30,6 +33,9 @@ class Action:
             "colon": ":",
             "escape": "esc",
             "ctrl+s": "^s",
+            "f9": "F9",
+            "plus": "+",
+            "minus": "-",
         }
         return names.get(self.key, self.key)
 
@@ -42,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_cutover", "1", "Cutover", "Success criteria and rollback triggers"),
     Action("go_checklist", "2", "Checklist", "Every line of the checklist, by section"),
     Action("go_probes", "3", "Probes", "What can be seen, what cannot, and what to do about it"),
+    Action("go_migration", "4", "Migration", "The files' move to S3: progress, guards, failures"),
     Action("go_timeline", "6", "Timeline", "Every change of the verdict and of each state"),
     Action(
         "evidence", "enter", "evidence", "Evidence for the selected line; folds a section heading", "lists", footer=1
@@ -54,6 +61,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", "c", "copy", "Copy the because-line (clipboard and file)", "lists"),
     Action("link", "o", "link", "Show and copy the console or runbook link", "lists"),
     Action("save", "ctrl+s", "save", "Save an evidence bundle: screen, situation as text and JSON"),
+    Action("arm", "f9", "arm", "Allow what changes the world, after typing the account; again to be read-only"),
+    Action(
+        "move_start",
+        "m",
+        "start",
+        "Start the copy, go on with it, or verify what was copied",
+        "migration",
+        dangerous=True,
+    ),
+    Action("move_hold", "h", "hold", "Pause the migration, or let it go on", "migration", dangerous=True),
+    Action("move_drain", "d", "drain", "End the run once what is in flight has ended", "migration", dangerous=True),
+    Action("move_abort", "x", "abort", "End the run at once; nothing is lost", "migration", dangerous=True),
+    Action("move_more", "plus", "more", "Allow twice as many uploads at once", "migration", dangerous=True),
+    Action("move_fewer", "minus", "fewer", "Allow half as many uploads at once", "migration", dangerous=True),
+    Action("move_rate", "b", "cap", "Cap files a second: 100, 500, 2,000, none", "migration", dangerous=True),
+    Action("move_retry", "t", "retry", "Try quarantined files again", "migration", dangerous=True),
+    Action(
+        "move_purge",
+        "u",
+        "purge",
+        "Empty the verified files' bytes: the point of no return",
+        "migration",
+        dangerous=True,
+    ),
+    Action("move_restore", "e", "restore", "Bring every file back to the database", "migration", dangerous=True),
     Action("faults", "f", "faults", "Break or mend something in the rehearsal", "rehearsal"),
     Action("crew", "g", "crew", "Let the crew sign, vote and move on", "rehearsal"),
     Action("help", "question_mark", "help", "This page", footer=5),
@@ -73,12 +105,14 @@ def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
 
 PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
 HELP_FOOTER = ("back", "palette", "quit")
+MIGRATION_FOOTER = ("move_start", "move_hold", "move_drain", "arm", "help", "quit")
+CONFIRM_FOOTER = ("back",)
 FAULTS_FOOTER = ("back", "crew", "pause", "help", "quit")
 
 
-def footer(*, rehearsal: bool, of: Sequence[str] = ()) -> list[Action]:
+def footer(*, rehearsal: bool, of: Sequence[str] = (), armed: bool = False) -> list[Action]:
     """At most six keys, in order: those of a list, or those a page opened over one asks for."""
-    actions = {action.id: action for action in available(rehearsal=rehearsal)}
+    actions = {action.id: action for action in available(rehearsal=rehearsal, armed=armed)}
     if of:
-        return [actions[id_] for id_ in of]
+        return [actions[id_] for id_ in of if id_ in actions]
     return sorted((a for a in actions.values() if a.footer), key=lambda a: a.footer)[:6]

@@ -7,7 +7,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from platformdirs import user_log_path, user_state_path
 from textual.app import App
@@ -21,9 +21,14 @@ from cockpit.tui.actions import ACTIONS, SCREENS, Action, available
 from cockpit.tui.evidence import find, is_known
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
+from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
+from cockpit.tui.steering import Steering
 from cockpit.tui.widgets.frame import environment_label
 from cockpit.tui.wrapping import plain
+
+if TYPE_CHECKING:
+    from cockpit.migration.helm import Helm
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
@@ -37,7 +42,7 @@ class ActionCommands(Provider):
     def _actions(self) -> Iterator[Action]:
         app = self.app
         assert isinstance(app, CockpitApp)
-        return available(rehearsal=app.drill is not None)
+        return app.actions()
 
     async def discover(self) -> Hits:
         for action in self._actions():
@@ -73,22 +78,34 @@ class CockpitApp(App[None]):
         *,
         environment_label: str = "",
         drill: Drill | None = None,
+        helm: Helm | None = None,
+        armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__()
         self.cutover = watch
         self.drill = drill
+        self.helm = helm
+        self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self._background = background
         self._watching: asyncio.Task[None] | None = None
-        self._lists: dict[str, ListScreen] = {}
+        self._steer = Steering(self)
+        self._main: dict[str, FrameScreen] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        for kind in (CutoverScreen, ChecklistScreen, ProbesScreen, TimelineScreen):
-            screen = self._lists[kind.screen_id] = kind()
+        kinds: tuple[type[FrameScreen], ...] = (
+            CutoverScreen,
+            ChecklistScreen,
+            ProbesScreen,
+            MigrationScreen,
+            TimelineScreen,
+        )
+        for kind in kinds:
+            screen = self._main[kind.screen_id] = kind()
             self.install_screen(screen, kind.screen_id)
         self.push_screen("go_cutover")
         self.set_interval(FRAME_S, self.paint)
@@ -132,7 +149,7 @@ class CockpitApp(App[None]):
             ("environment", plan.environment),
             ("account", self.cutover.account or "not known yet"),
             ("principal", self.cutover.arn or "not known yet"),
-            ("mode", "read-only"),
+            ("mode", "armed" if self.armed else "read-only"),
             ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),
@@ -147,12 +164,19 @@ class CockpitApp(App[None]):
 
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""
-        if not any(action == each.id for each in available(rehearsal=self.drill is not None)):
+        found = next((each for each in self.actions() if each.id == action), None)
+        if found is None or (found.where == "migration" and not isinstance(self.screen, MigrationScreen)):
             return
         if any(action == each.id for each in SCREENS):
             self._go(action)
+        elif found.where == "migration":
+            self._steer.do(action)
         else:
             getattr(self, f"_do_{action}")()
+
+    def actions(self) -> Iterator[Action]:
+        """What can be done now."""
+        return available(rehearsal=self.drill is not None, armed=self.armed)
 
     def say(self, text: str) -> None:
         self.notify(plain(text), markup=False, timeout=4)
@@ -165,9 +189,9 @@ class CockpitApp(App[None]):
         return front.subject() if front is not None else ""
 
     def _go(self, screen_id: str) -> None:
-        while not isinstance(self.screen, ListScreen) and len(self.screen_stack) > 2:
+        while self.screen not in self._main.values() and len(self.screen_stack) > 2:
             self.pop_screen()
-        if self.screen is not self._lists[screen_id]:
+        if self.screen is not self._main[screen_id]:
             self.switch_screen(screen_id)
 
     def _do_back(self) -> None:
@@ -176,7 +200,7 @@ class CockpitApp(App[None]):
             return
         if len(self.screen_stack) > 2:
             self.pop_screen()
-        elif self.screen is not self._lists["go_cutover"]:
+        elif self.screen is not self._main["go_cutover"]:
             self._go("go_cutover")
 
     def _do_evidence(self) -> None:
@@ -231,6 +255,24 @@ class CockpitApp(App[None]):
             self.say(f"saved to {bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}")
         except OSError as error:
             self.say(f"nothing saved to {self.saved_to}: {error.strerror}; see that it can be written, then again")
+
+    def _do_arm(self) -> None:
+        if self.armed:
+            self.armed = False
+            self.say("read-only again")
+        elif not isinstance(self.screen, ConfirmScreen):
+            account = self.cutover.account or self.cutover.plan.target.account or self.cutover.plan.name
+            consequences = (
+                "From then on keys that change the world are there. They still ask before what cannot be undone."
+            )
+            title = f"ARM the cockpit on {account} ({self.label})"
+            self.push_screen(ConfirmScreen(title, consequences, account, self._arm))
+        self.paint()
+
+    def _arm(self) -> None:
+        self.armed = True
+        self.say("ARMED: F9 makes it read-only again")
+        self.paint()
 
     def _do_faults(self) -> None:
         if not isinstance(self.screen, FaultsScreen):

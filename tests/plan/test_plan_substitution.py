@@ -138,10 +138,11 @@ def test_no_message_ever_repeats_a_value_of_the_environment(parameter: str) -> N
 
 
 def test_a_plan_never_shows_what_it_was_given() -> None:
-    text = with_('target: "${env:S}"', 'migration: {dsn: "${env:S}"}\n')
+    text = with_('target: "${env:S}"', 'migration: {database: "${env:S}", bucket: b, tables: [{name: t}]}\n')
     loaded = load_text(text, "p.yaml", environ={"S": SECRET})
     assert loaded.probes["live"].params["target"] == SECRET
-    assert loaded.migration["dsn"] == SECRET
+    assert loaded.migration is not None
+    assert loaded.migration.database == SECRET
     assert SECRET not in repr(loaded)
 
 

@@ -94,7 +94,7 @@ def test_something_else_than_a_mapping_is_no_plan(text: str) -> None:
 
 def test_nesting_has_an_end() -> None:
     assert "nested deeper than 40" in problem("migration: " + "[" * 60 + "]" * 60 + "\n").message
-    assert plan("migration: {a: " + "[" * 30 + "]" * 30 + "}\n")
+    assert not any("nested" in found.message for found in problems("migration: {a: " + "[" * 30 + "]" * 30 + "}\n"))
 
 
 def test_a_flood_of_values_is_refused() -> None:

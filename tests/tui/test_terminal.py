@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,13 +12,25 @@ from stage import Broken, Stage, plan, shown
 from textual.widgets import Input
 
 from cockpit.decide.situation import Word
-from cockpit.tui.actions import ACTIONS, FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, SCREENS, available, footer
+from cockpit.tui.actions import (
+    ACTIONS,
+    FAULTS_FOOTER,
+    HELP_FOOTER,
+    MIGRATION_FOOTER,
+    PAGE_FOOTER,
+    SCREENS,
+    available,
+    footer,
+)
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
+from cockpit.tui.steering import Steering
+
+KNOWN = {action.id for action in ACTIONS}
 
 
-@pytest.mark.parametrize("of", [(), PAGE_FOOTER, HELP_FOOTER, FAULTS_FOOTER])
+@pytest.mark.parametrize("of", [(), MIGRATION_FOOTER, PAGE_FOOTER, HELP_FOOTER, FAULTS_FOOTER])
 def test_the_footer_has_six_keys_at_most(of: tuple[str, ...]) -> None:
     assert len(footer(rehearsal=True, of=of)) <= 6
 
@@ -90,19 +103,25 @@ async def test_failing_only_hides_what_does_not_stand_in_the_way() -> None:
 
 
 async def test_help_names_every_action_there_is() -> None:
-    app = CockpitApp(Stage(), drill=Broken())
-    async with app.run_test(size=(140, 60)) as pilot:
+    app = CockpitApp(Stage(), drill=Broken(), armed=True)
+    async with app.run_test(size=(140, 70)) as pilot:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         text = app.screen.text().plain
         assert all(action.help in text for action in ACTIONS)
+        app.armed = False
+        text = app.screen.text().plain
+        assert not any(action.help in text for action in ACTIONS if action.dangerous)
 
 
 def test_bindings_are_the_registry() -> None:
     bound = {(binding.key, binding.action) for binding in CockpitApp.BINDINGS if not isinstance(binding, tuple)}
     assert bound == {(action.keys, f"do('{action.id}')") for action in ACTIONS}
     handled = {name.removeprefix("_do_") for name in dir(CockpitApp) if name.startswith("_do_")}
-    assert handled == {action.id for action in ACTIONS} - {action.id for action in SCREENS}
+    steered = {
+        f"move_{name[1:]}" for name in vars(Steering) if re.fullmatch("_[a-z]+", name) and f"move_{name[1:]}" in KNOWN
+    }
+    assert handled | steered == KNOWN - {action.id for action in SCREENS}
 
 
 def test_the_rehearsals_actions_exist_only_in_one() -> None:

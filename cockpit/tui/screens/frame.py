@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cockpit.tui import bundle
-from cockpit.tui.actions import footer
+from cockpit.tui.actions import Action, footer
 from cockpit.tui.evidence import find
 from cockpit.tui.widgets.frame import ContextRow, Footer, VerdictBanner
 
@@ -32,11 +32,14 @@ class FrameScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         cockpit = self.cockpit
-        yield ContextRow(cockpit.cutover, cockpit.label)
+        yield ContextRow(cockpit.cutover, cockpit.label, lambda: cockpit.armed)
         yield VerdictBanner(cockpit.cutover)
         yield from self.body()
-        keys = footer(rehearsal=cockpit.drill is not None, of=self.footer)
-        yield Footer(keys, self.screen_id, cockpit.action_do)
+        yield Footer(self._keys(), self.screen_id, cockpit.action_do)
+
+    def _keys(self) -> list[Action]:
+        cockpit = self.cockpit
+        return footer(rehearsal=cockpit.drill is not None, of=self.footer, armed=cockpit.armed)
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""
@@ -62,6 +65,10 @@ class FrameScreen(Screen[None]):
         banner.degraded = self.cockpit.degraded
         banner.refresh()
         self.query_one(ContextRow).refresh()
+        keys = self.query_one(Footer)
+        if keys.actions != (now := self._keys()):
+            keys.actions = now
+            keys.refresh()
         self.paint_body()
 
     def paint_body(self) -> None:

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from cockpit.decide import words
 from cockpit.tui import bundle, palette
-from cockpit.tui.actions import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, available
+from cockpit.tui.actions import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
 from cockpit.tui.evidence import change_of, evidence
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.widgets.grid import Column, Grid, Row
@@ -71,7 +71,7 @@ class HelpScreen(Page):
         width = self.size.width - 3
         text = Text()
         text.append("KEYS\n", style=f"bold {palette.TEXT}")
-        for action in available(rehearsal=cockpit.drill is not None):
+        for action in cockpit.actions():
             self._key(text, action.shown, action.label, action.help)
         self._key(text, "↑ ↓ j k", "move", "Also pgup, pgdn, home, end; click selects, a double click opens")
         text.append("\nSETTINGS\n", style=f"bold {palette.TEXT}")

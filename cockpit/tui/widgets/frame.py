@@ -30,21 +30,22 @@ def environment_label(environment: str) -> str:
 
 
 class ContextRow(Widget):
-    """Row 1: environment, account, region, role, READ-ONLY, plan and digest, UTC and local clock."""
+    """Row 1: environment, account, region, role, READ-ONLY or ARMED, plan and digest, UTC and local clock."""
 
     DEFAULT_CSS = "ContextRow { height: 1; }"
 
-    def __init__(self, watch: Watching, label: str) -> None:
+    def __init__(self, watch: Watching, label: str, armed: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
         self.cutover = watch
         self.label = label
+        self._armed = armed
 
     def render(self) -> Text:
-        return context_line(self.cutover, self.label, self.size.width)
+        return context_line(self.cutover, self.label, self.size.width, armed=self._armed())
 
 
-def context_line(watch: Watching, label: str, width: int) -> Text:
-    """As many parts as fit; the environment, READ-ONLY and the clock are never dropped."""
+def context_line(watch: Watching, label: str, width: int, *, armed: bool = False) -> Text:
+    """As many parts as fit; the environment, READ-ONLY or ARMED and the clock are never dropped."""
     now = watch.situation.now
     plan = watch.plan
     role = watch.arn.rpartition(":")[2].removeprefix("assumed-role/").partition("/")[0] if watch.arn else ""
@@ -62,7 +63,8 @@ def context_line(watch: Watching, label: str, width: int) -> Text:
     clock = [(9, f"{words.clock(now)} UTC"), *([(6, local)] if local else [])]
     shown = [(rank, text) for rank, text in parts if text]
     tail = clock
-    left = f" {label}  READ-ONLY"
+    mode = "ARMED" if armed else "READ-ONLY"
+    left = f" {label}  {mode}"
 
     def length() -> int:
         return len(left) + sum(len(text) + 2 for _, text in (*shown, *tail)) + 2
@@ -72,7 +74,8 @@ def context_line(watch: Watching, label: str, width: int) -> Text:
         (shown if weakest in shown else tail).remove(weakest)
     line = Text(no_wrap=True, style=f"{palette.TEXT} on {palette.PANEL}")
     line.append(f" {label} ", style=f"bold {palette.STRONG} on {palette.of_environment(label)}")
-    line.append(" READ-ONLY", style="bold")
+    line.append(" ")
+    line.append(mode, style=f"bold {palette.STRONG} on {palette.BAD_FILL}" if armed else "bold")
     for _, text in shown:
         line.append(f"  {text}")
     right = "  ".join(text for _, text in tail)
@@ -189,9 +192,9 @@ KEPT = ("back", "help", "quit")
 
 def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[tuple[Action, str, str]]:
     """What the footer says, left to right: the action, its key, its label (empty for other screens when narrow)."""
-    wide = width >= 110
+    wide, named = width >= 120, width >= 44
     screens = [
-        (action, f" {action.shown} ", f"{action.label} " if wide or action.id == screen_id else "")
+        (action, f" {action.shown} ", f"{action.label} " if wide or (named and action.id == screen_id) else "")
         for action in SCREENS
     ]
     keys = [(action, f"  {action.shown} ", action.label) for action in actions]

@@ -1,0 +1,164 @@
+"""The terminal's hand on the migration: follows the ledger, writes what is wanted, starts phases as processes of their own.
+
+Nothing here moves a file: closing the terminal stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+
+from cockpit.migration import runs
+from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.progress import Follower, Progress
+from cockpit.plan.model import Migration
+from probes.base import Unseen
+
+log = logging.getLogger(__name__)
+POLL_S = 1.0
+AGAIN_S = 3.0
+
+
+@dataclass(slots=True)
+class Helm:
+    """`run()` follows until cancelled; `progress` is the newest. What is done answers in words, and never raises."""
+
+    migration: Migration
+    plan_path: str
+    variables: Sequence[str] = ()
+    """NAME=VALUE, as the plan was loaded with."""
+    options: Sequence[str] = ()
+    """--profile, --region."""
+    by: str = ""
+    log_file: str = os.devnull
+    progress: Progress = field(default_factory=Progress)
+    trouble: str = ""
+    """Why the ledger cannot be read now; empty while it can."""
+    on_purge: list[Callable[[datetime, int], None]] = field(default_factory=list)
+    """Told once, when it is seen that bytes have left the database."""
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _past: bool = False
+
+    async def run(self) -> None:
+        follower, connection = Follower(), None
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = await connect(self.migration.database, name="cockpit", read_only=True)
+                    self.progress = await follower.poll(connection)
+                    self.trouble = ""
+                    self._tell()
+                except Unseen as unseen:
+                    self.trouble = unseen.unknown.detail
+                except (*GONE, psycopg.Error) as error:
+                    self.trouble = words_of(error)
+                    await _closed(connection)
+                    connection = None
+                await asyncio.sleep(AGAIN_S if self.trouble else POLL_S)
+        finally:
+            await _closed(connection)
+
+    def _tell(self) -> None:
+        self._started = [process for process in self._started if process.poll() is None]
+        if self.progress.purge_began is not None and not self._past:
+            self._past = True
+            for tell in self.on_purge:
+                tell(self.progress.purge_began, self.progress.purged)
+
+    # -- what the operator does --------------------------------------------------------------------------------------
+
+    @property
+    def next_phase(self) -> str:
+        """What would be started now: go on with what is open, else the next phase; a purge and a restore ask first."""
+        progress = self.progress
+        if not progress.prepared or progress.count("planned", "uploading", "diverged"):
+            return "copy"
+        return "verify" if progress.count("switched") else "copy"
+
+    def start(self, phase: str, *, confirm: str = "") -> str:
+        """Start a phase in a process of its own, which outlives this one."""
+        if self.progress.active and self.progress.phase != phase:
+            return f"{self.progress.phase} is active: drain it first"
+        if not self.migration.database:
+            return "migration.database is empty: set the variable the plan reads"
+        command = [
+            sys.executable,
+            "-m",
+            "cockpit.cli",
+            "migrate",
+            phase,
+            self.plan_path,
+            *self.options,
+            "--format",
+            "json",
+        ]
+        command += [word for pair in self.variables for word in ("--var", pair)]
+        command += ["--confirm", confirm] if confirm else []
+        with open(self.log_file, "ab") as out:  # noqa: PTH123 - the log of the process, not ours
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        self._started.append(process)
+        return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
+
+    async def want(self, wanted: str) -> str:
+        """Run, pause, drain or abort the active run."""
+        return await self._write(lambda connection: runs.want(connection, self.progress.run, wanted, self.by), wanted)
+
+    async def concurrency(self, by: float) -> str:
+        """More or fewer uploads at once, of every worker."""
+        most = max(1, min(2000, round(max(1, self.progress.concurrency_most) * by)))
+        return await self._write(
+            lambda connection: runs.limit(connection, self.progress.run, concurrency=most), f"at most {most} at once"
+        )
+
+    async def rate(self, files_per_s: int) -> str:
+        """Cap the whole run; 0 takes the cap away."""
+        said = f"at most {files_per_s:,} files/s" if files_per_s else "no cap on files/s"
+        return await self._write(
+            lambda connection: runs.limit(connection, self.progress.run, files_per_s=files_per_s), said
+        )
+
+    async def retry(self) -> str:
+        """Everything quarantined is tried again."""
+        return await self._write(runs.retry, "quarantined files are tried again")
+
+    def end_started(self) -> None:
+        """For a rehearsal that ends: what was started goes with its world."""
+        for process in self._started:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait(5)
+
+    async def _write(self, change: Callable[[Connection], object], said: str) -> str:
+        connection = None
+        try:
+            connection = await connect(self.migration.database, name="cockpit")
+            result = change(connection)
+            assert asyncio.iscoroutine(result)
+            await result
+        except runs.RunError as error:
+            return str(error)
+        except Unseen as unseen:
+            return unseen.unknown.detail
+        except (*GONE, psycopg.Error) as error:
+            return f"not done: {words_of(error)}"
+        finally:
+            await _closed(connection)
+        return said
+
+
+async def _closed(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(*GONE):
+            await connection.close()

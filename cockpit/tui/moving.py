@@ -1,0 +1,210 @@
+"""The Migration screen as text, from a frozen Progress. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from cockpit.decide import words
+from cockpit.decide.words import size
+from cockpit.tui import palette
+from cockpit.tui.wrapping import hanging, plain
+
+if TYPE_CHECKING:
+    from cockpit.migration.progress import Progress, TableProgress
+
+_COLOURS = {
+    "RUNNING": palette.GO, "DONE": palette.GO, "READY": palette.TEXT, "HALTED": palette.BAD, "ABORTED": palette.BAD,
+    "ABORTING": palette.BAD, "NOBODY JUDGES THE GUARDS": palette.UNKNOWN,
+}  # fmt: skip
+_SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NOBODY JUDGES THE GUARDS": "?"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
+INDENT = 10
+WIDE = 110
+
+
+def migration_text(progress: Progress, trouble: str, width: int, *, armed: bool, now: datetime) -> Text:
+    """Everything about the migration, most important first."""
+    text = Text()
+    for line in _lines(progress, trouble, width, armed=armed, now=now):
+        text.append_text(line)
+        if not line.plain.endswith("\n"):
+            text.append("\n")
+    return text
+
+
+def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: datetime) -> Iterator[Text]:
+    if trouble:
+        yield _row("LEDGER", f"cannot be read: {trouble}", width, palette.UNKNOWN)
+    yield _headline(progress, now, width)
+    if not progress.prepared:
+        yield Text("")
+        how = (
+            "m starts it: every check first, then the ledger, then the copy"
+            if armed
+            else "arm the cockpit (F9) to start it"
+        )
+        yield _row("NEXT", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
+        return
+    if progress.halted:
+        said = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
+        yield _row("HALTED", said, width, palette.BAD)
+    yield _bar(progress.done, progress.files, width, progress)
+    yield _rates(progress, width)
+    yield Text("")
+    for table in progress.tables:
+        yield _table(table, width)
+    yield Text("")
+    yield from _guards(progress, width)
+    yield from _workers(progress, width)
+    yield from _failures(progress, width)
+    yield from _history(progress, width)
+    yield from _next(progress, width, armed=armed)
+    yield _row("SAFE", _safety(progress), width, palette.QUIET)
+
+
+def _headline(progress: Progress, now: datetime, width: int) -> Text:
+    word = progress.word
+    line = Text(no_wrap=True)
+    phase = progress.phase.upper() if progress.run else "MIGRATION"
+    line.append(f" {phase} ", style=f"bold {palette.STRONG}")
+    line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, palette.HOLD)}")
+    if progress.run and progress.started_at is not None:
+        until = progress.ended_at or now
+        took = words.duration(max(until - progress.started_at, timedelta(seconds=1)))
+        said = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
+        line.append(said, style=palette.QUIET)
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
+    share = done / files if files else 1.0
+    tail = f" {share:4.0%}  {done:,} of {files:,} files  {size(progress.done_bytes)} of {size(progress.bytes)}"
+    if progress.eta_s is not None:
+        tail += f"  {words.duration(timedelta(seconds=max(1, round(progress.eta_s))))} left"
+    room = max(8, width - len(tail) - 2)
+    filled = round(room * share)
+    line = Text(" ", no_wrap=True)
+    line.append("█" * filled, style=palette.GO)
+    line.append("░" * (room - filled), style=palette.NO_FILL)
+    line.append(tail, style=palette.TEXT)
+    return line
+
+
+def _rates(progress: Progress, width: int) -> Text:
+    line = Text(" ", no_wrap=True)
+    if progress.active:
+        line.append(
+            f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {palette.TEXT}"
+        )
+        line.append(f"  {progress.in_flight} in flight", style=palette.TEXT)
+    line.append(f"  whole run {progress.run_files_per_s:,.0f} files/s  ", style=palette.QUIET)
+    facts = f"{progress.uploads:,} uploads, {progress.adopted:,} adopted, {progress.retries:,} retries, "
+    facts += f"{progress.errors:,} errors "
+    if width >= WIDE:
+        line.append(facts, style=palette.QUIET)
+    line.append(_spark(progress.rates, max(0, width - line.cell_len - 1)), style=palette.GO_FILL)
+    return line
+
+
+def _spark(values: tuple[float, ...], width: int) -> str:
+    shown = values[-width:] if width > 0 else ()
+    most = max(shown, default=0.0)
+    if most <= 0:
+        return ""
+    return "".join(_BLOCKS[min(7, int(value / most * 7.99))] for value in shown)
+
+
+def _table(table: TableProgress, width: int) -> Text:
+    share = table.done / table.files if table.files else 1.0
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
+    line = Text(f" {plain(table.label):<24.24}", style=palette.TEXT, no_wrap=True)
+    line.append(f"{share:5.0%}  ", style=f"bold {palette.TEXT}")
+    line.append("█" * round(12 * share), style=palette.GO)
+    line.append("░" * (12 - round(12 * share)), style=palette.NO_FILL)
+    line.append(f"  {table.done:,}/{table.files:,}  {states}", style=palette.QUIET)
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _guards(progress: Progress, width: int) -> Iterator[Text]:
+    for number, guard in enumerate(progress.guards):
+        holds = bool(guard.get("holds"))
+        mark, colour = ("✗", palette.HOLD) if holds else ("✓", palette.GO)
+        since = f" since {str(guard['since'])[11:16]}" if holds and guard.get("since") else ""
+        said = f"{mark} {guard['title']}{': HOLDS' + since if holds else ''}: {guard['line']}"
+        yield hanging("GUARDS" if number == 0 else "", said, width, indent=INDENT, styles=(palette.QUIET, colour))
+
+
+def _workers(progress: Progress, width: int) -> Iterator[Text]:
+    shown = progress.workers[:8]
+    for number, worker in enumerate(shown):
+        quiet = worker.seen_s > 10
+        said = f"{worker.id}  "
+        said += (
+            f"SILENT {worker.seen_s:.0f}s" if quiet else f"{worker.state}, {worker.in_flight} in flight; {worker.why}"
+        )
+        said += f"; {worker.files:,} files, {worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
+        styles = (palette.QUIET, palette.UNKNOWN if quiet else palette.TEXT)
+        yield hanging("WORKERS" if number == 0 else "", plain(said), width, indent=INDENT, styles=styles)
+    if len(progress.workers) > len(shown):
+        yield _row("", f"and {len(progress.workers) - len(shown)} more", width, palette.QUIET)
+
+
+def _failures(progress: Progress, width: int) -> Iterator[Text]:
+    stuck = progress.count("quarantined")
+    for number, failure in enumerate(progress.failures[:6]):
+        said = (
+            f"{failure.state} {failure.tbl} {failure.doc_id}, {words.count(failure.failures, 'failure')}: {failure.why}"
+        )
+        colour = palette.BAD if failure.state == "quarantined" else palette.HOLD
+        yield hanging(
+            "FAILED" if number == 0 else "", plain(said), width, indent=INDENT, styles=(palette.QUIET, colour)
+        )
+    if stuck > 6:
+        yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
+
+
+def _history(progress: Progress, width: int) -> Iterator[Text]:
+    for number, event in enumerate(reversed(progress.events[-4:])):
+        who = f"{plain(event.who)}: " if event.who else ""
+        yield _row(
+            "LATELY" if number == 0 else "",
+            f"{event.at:%H:%M:%S} {who}{event.kind}: {event.text}",
+            width,
+            palette.QUIET,
+        )
+
+
+def _next(progress: Progress, width: int, *, armed: bool) -> Iterator[Text]:
+    """What would come next, and the key for it."""
+    if progress.active or not armed:
+        return
+    if progress.count("planned", "uploading", "diverged"):
+        said = f"m copies {progress.count('planned', 'uploading', 'diverged'):,} files"
+    elif progress.count("switched"):
+        said = f"m verifies {progress.count('switched'):,} files: read back by a process that did not write them"
+    elif progress.count("verified"):
+        said = f"u purges {progress.count('verified'):,} verified files once they have soaked: the point of no return"
+    else:
+        return
+    yield _row("NEXT", said, width)
+
+
+def _safety(progress: Progress) -> str:
+    if progress.purged:
+        return (
+            f"{progress.purged:,} files live in S3 alone: a rollback of the application would lose them. "
+            "Restore brings them back."
+        )
+    if progress.active:
+        return "Closing this screen does not stop the migration. The bytes stay in the database until a purge."
+    return "The bytes are still in the database: a rollback of the application loses nothing."
+
+
+def _row(name: str, said: str, width: int, colour: str = palette.TEXT) -> Text:
+    return hanging(name, plain(said), width, indent=INDENT, styles=(palette.QUIET, colour))

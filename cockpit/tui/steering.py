@@ -1,0 +1,116 @@
+"""What the Migration screen's keys do. Gates of the plan are asked before a copy and a purge; what destroys asks for a word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from cockpit.tui.screens.moving import ConfirmScreen
+
+if TYPE_CHECKING:
+    from cockpit.migration.helm import Helm
+    from cockpit.tui.app import CockpitApp
+
+CAPS = (100, 500, 2_000, 0)
+
+
+class Steering:
+    """Keys to the helm; every answer is said on screen."""
+
+    def __init__(self, app: CockpitApp) -> None:
+        self._app = app
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def do(self, action: str) -> None:
+        helm = self._app.helm
+        if helm is None:
+            self._app.say("this plan has no migration")
+            return
+        getattr(self, f"_{action.removeprefix('move_')}")(helm)
+
+    def _start(self, helm: Helm) -> None:
+        phase = helm.progress.phase if helm.progress.active else helm.next_phase
+        if phase == "copy" and not self._gate("migrate"):
+            return
+        self._app.say(helm.start(phase))
+
+    def _hold(self, helm: Helm) -> None:
+        wanted = "run" if helm.progress.wanted == "pause" or helm.progress.halted else "pause"
+        self._write(helm.want(wanted))
+
+    def _drain(self, helm: Helm) -> None:
+        self._write(helm.want("drain"))
+
+    def _abort(self, helm: Helm) -> None:
+        title = f"ABORT run {helm.progress.run} ({helm.progress.phase}) on {self._place()}"
+        said = "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
+        self._ask(title, said, "abort", lambda: self._write(helm.want("abort")))
+
+    def _more(self, helm: Helm) -> None:
+        self._write(helm.concurrency(2.0))
+
+    def _fewer(self, helm: Helm) -> None:
+        self._write(helm.concurrency(0.5))
+
+    def _rate(self, helm: Helm) -> None:
+        most = helm.progress.files_per_s_most
+        self._write(helm.rate(CAPS[(CAPS.index(most) + 1) % len(CAPS)] if most in CAPS else CAPS[0]))
+
+    def _retry(self, helm: Helm) -> None:
+        self._write(helm.retry())
+
+    def _purge(self, helm: Helm) -> None:
+        if not self._gate("purge"):
+            return
+        verified = helm.progress.count("verified")
+        if not verified:
+            self._app.say("no file is verified yet: there is nothing that may be purged")
+            return
+        database = _database(helm)
+        said = (
+            f"The bytes of {verified:,} verified files leave the database. From then on a rollback of the application "
+            "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
+            "used again, RDS never shrinks its storage. Restore brings files back from S3."
+        )
+        words = f"purge {database}"
+        title = f"PURGE {verified:,} files on {self._place()}"
+        self._ask(title, said, words, lambda: self._app.say(helm.start("purge", confirm=words)))
+
+    def _restore(self, helm: Helm) -> None:
+        files = helm.progress.count("switched", "verified", "purged")
+        said = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
+        title = f"RESTORE {files:,} files on {self._place()}"
+        self._ask(title, said, "restore", lambda: self._app.say(helm.start("restore")))
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _gate(self, before: str) -> bool:
+        """Whether the plan's polls before this say go; says what is missing where they do not."""
+        for gate in self._app.cutover.situation.gates:
+            if gate.before == before and not gate.passed:
+                self._app.say(f"{gate.title}: {'; '.join(gate.missing) or 'not passed'}")
+                return False
+        return True
+
+    def _place(self) -> str:
+        watch = self._app.cutover
+        return f"{watch.account or watch.plan.target.account} ({self._app.label})"
+
+    def _ask(self, title: str, said: str, word: str, then: Callable[[], None]) -> None:
+        self._app.push_screen(ConfirmScreen(title, said, word, then))
+
+    def _write(self, change: Awaitable[str]) -> None:
+        async def done() -> None:
+            self._app.say(await change)
+
+        task = asyncio.ensure_future(done())
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+
+def _database(helm: Helm) -> str:
+    from psycopg.conninfo import conninfo_to_dict
+
+    base = helm.migration.database.partition("?")[0]
+    return str(conninfo_to_dict(base).get("dbname") or "the database")
