@@ -113,9 +113,7 @@ class Subject:
     def said(self, *kinds: str, within: str = "") -> Iterator[Text]:
         """The texts of these kinds (all if none is named), of one top-level key if it is named."""
         yield from (
-            text
-            for text in self.texts
-            if (not kinds or text.kind in kinds) and (not within or text.path[0] == within)
+            text for text in self.texts if (not kinds or text.kind in kinds) and (not within or text.path[0] == within)
         )
 
     def _texts(self) -> Iterator[Text]:
