@@ -97,7 +97,10 @@ def iam(**given: Any) -> None:
 @_connection
 @_FORM
 def doctor(**given: Any) -> None:
-    """Try every probe once: which would be blind, why, and what a GO could not see. Exit 0 all seen, 1 some blind."""
+    """Try every probe once: which would be blind, and why.
+
+    Also what a GO could not see. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
+    """
     _call("doctor", **given)
 
 

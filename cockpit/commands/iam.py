@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
@@ -45,6 +46,8 @@ def main(plan: str, *, migration: bool) -> int:
         click.echo(json.dumps(policy(needs), indent=2))
     else:
         click.echo(f"{plan}: its probes need no AWS permission", err=True)
+    for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):
+        click.echo(f"Besides this policy: {grant}", err=True)
     return 0
 
 
@@ -56,9 +59,18 @@ def probes_need(plan: Plan) -> dict[str, set[str]]:
 
 def _probe_needs(spec: ProbeSpec, clients: Clients) -> dict[str, set[str]]:
     kind = find(spec.uses)
-    probe: Probe[Any] = kind(kind.params_type.model_validate(spec.params), clients)
-    narrowed = probe.resources()
+    narrowed = resources(spec, clients)
     return {action: set(narrowed.get(action) or ("*",)) for action in kind.iam}
+
+
+def resources(spec: ProbeSpec, clients: Clients) -> Mapping[str, tuple[str, ...]]:
+    """IAM action -> ARNs that one probe narrows its needs down to."""
+    kind = find(spec.uses)
+    try:
+        probe: Probe[Any] = kind(kind.params_type.model_validate(spec.params), clients)
+    except ValidationError:  # a parameter from a variable of the environment that is not set
+        return {}
+    return probe.resources()
 
 
 def migration_needs(plan: Plan) -> dict[str, set[str]]:
