@@ -62,13 +62,20 @@ def _pairs(subject: Subject) -> Iterator[Pair]:
 
 
 def _demands(good: Judged) -> tuple[Atom, ...]:
-    forms = alternatives(good.condition.source)
+    forms = _forms(good)
     return tuple(atom for atom in forms[0] if atom.path) if len(forms) == 1 else ()
 
 
 def _enough(bad: Judged) -> tuple[Atom, ...]:
     """What trips a trigger all by itself."""
-    return tuple(form[0] for form in alternatives(bad.condition.source) if len(form) == 1 and form[0].path)
+    return tuple(form[0] for form in _forms(bad) if len(form) == 1 and form[0].path)
+
+
+def _forms(judged: Judged) -> list[tuple[Atom, ...]]:
+    try:
+        return alternatives(judged.condition.source)
+    except OverflowError:  # too many to compare: nothing is claimed
+        return []
 
 
 def _kin(subject: Subject, stay: Atom, back: Atom) -> bool:

@@ -68,9 +68,9 @@ def few_samples(subject: Subject) -> Iterator[Found]:
     for spec in subject.plan.probes.values():
         path, params = ("probes", spec.name, "with"), spec.params
         if spec.uses == "cloudwatch.percentile" and params.get("min_samples") is not None:
-            p, least, key = float(params["p"]), float(params["min_samples"]), "min_samples"
+            p, least, key = _number(params["p"], 50), _number(params["min_samples"], 1), "min_samples"
         elif spec.uses == "logs.query" and (found := _PERCENTILE.search(str(params.get("query", "")))):
-            p, least, key = float(found[1]), float(params.get("min_matched", 0)), "min_matched"
+            p, least, key = float(found[1]), _number(params.get("min_matched"), 0), "min_matched"
         else:
             continue
         needed = math.ceil(round(100 / (100 - p), 6)) if p < 100 else math.inf
@@ -89,11 +89,19 @@ def _shares(subject: Subject) -> Iterator[Found]:
             bound = atom.values[0]
             if spec is None or name != field or atom.operator not in (">", ">=") or not isinstance(bound, float):
                 continue
-            least = float(spec.params.get(key, default))
+            least = _number(spec.params.get(key), default)
             if bound > 0 and least < 1 / bound - 1e-9:
                 place = subject.piece(judged, atom.start, atom.end - atom.start)
                 said = f"with {key} {least:g} a single failure can be above {bound:g}: ask for {math.ceil(1 / bound)}"
                 yield Found(judged.path, said, place)
+
+
+def _number(value: object, default: float) -> float:
+    """A parameter as a number; the default where it is absent, or comes from a variable that is not set."""
+    try:
+        return default if value is None else float(str(value))
+    except ValueError:
+        return default
 
 
 RULES = (for_too_short, gap_too_small, few_samples)

@@ -80,6 +80,16 @@ def test_a_percentage_for_a_share_is_explained_where_it_stands() -> None:
     assert "5 % is written 0.05" in one.problem.message
 
 
+def test_a_condition_with_too_many_ways_is_left_alone() -> None:
+    many = " && ".join(f"(errors.rate > 0.{n} || pool.used > {n})" for n in range(10, 30))
+    assert lint(success(many) + trigger(many)) == []
+
+
+def test_a_parameter_from_a_variable_that_is_not_set_is_no_crash() -> None:
+    head = HEAD.replace("min_total: 20", 'min_total: "${env:LEAST}"')
+    assert found(trigger("errors.rate > 0.01"), "few-samples", head)
+
+
 def test_a_count_cannot_exceed_the_names_it_counts() -> None:
     head = HEAD.replace("people:", "  alarms: {uses: cloudwatch.alarms, with: {names: [a, b]}}\npeople:")
     assert found(success("alarms.exist_count == 3"), "never-met", head)
