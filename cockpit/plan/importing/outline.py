@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from cockpit.plan.source import plain
+
 MAX_LINES = 500
 """More is no checklist a person works through in a night."""
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([\w+-]*)")
@@ -111,5 +113,5 @@ def _words(text: str) -> str:
     >>> _words("**S3** bucket [docs](https://x) with `versioning`")
     'S3 bucket docs with versioning'
     """
-    text = _CODE.sub(r"\1", _LINK.sub(r"\1", text))
+    text = _CODE.sub(r"\1", _LINK.sub(r"\1", plain(text)))
     return " ".join(re.sub(r"(\*\*|__|~~)(.+?)\1", r"\2", text).split())
