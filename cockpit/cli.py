@@ -39,6 +39,7 @@ def _connection(command: Any) -> Any:
 
 
 PLAN = click.argument("plan", type=click.Path(dir_okay=False))
+_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -76,6 +77,41 @@ def check(**given: Any) -> None:
 def validate(**given: Any) -> None:
     """Load a plan: every problem with its place, or a summary."""
     _call("validate", **given)
+
+
+@main.command()
+@PLAN
+@_FORM
+def lint(**given: Any) -> None:
+    """What is legal in a plan, and will be regretted. Exit 0 clean, 1 with findings, 65 bad plan."""
+    _call("lint", **given)
+
+
+@main.command()
+@PLAN
+@click.option("--migration", is_flag=True, help="Also what moving the files needs.")
+def iam(**given: Any) -> None:
+    """Print the least-privilege IAM policy for a plan's probes."""
+    _call("iam", **given)
+
+
+@main.command()
+@PLAN
+@_connection
+@_FORM
+def doctor(**given: Any) -> None:
+    """Try every probe once: which would be blind, and why.
+
+    Also what a GO could not see. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
+    """
+    _call("doctor", **given)
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(dir_okay=False))
+def import_(file: str) -> None:
+    """Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
+    _call("import_", file=file)
 
 
 @main.command()

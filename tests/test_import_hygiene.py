@@ -27,7 +27,7 @@ def test_deciding_imports_no_io_library() -> None:
     assert not loaded & {"textual", "boto3", "botocore", "psycopg", "httpx", "moto", "yaml"}
 
 
-@pytest.mark.parametrize("command", ["check", "validate", "probes", "run"])
+@pytest.mark.parametrize("command", ["check", "validate", "probes", "run", "lint", "iam", "doctor", "import_"])
 def test_commands_do_not_import_the_terminal_until_it_opens(command: str) -> None:
     assert "textual" not in imported_by(f"import cockpit.commands.{command}")
 

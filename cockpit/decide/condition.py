@@ -193,23 +193,28 @@ def _program(source: str) -> Any:
 
 def _comparisons(words: Sequence[Token]) -> Iterator[Comparison]:
     """Comparisons of a path with a literal, whichever comes first, for thresholds and for lint."""
-    for term in grammar.terms(words):
-        parts = grammar.comparison(term)
-        if parts is None or parts[1] not in _MIRRORED:
-            continue
-        left, operator, right = parts
-        if (path := _as_path(left)) and (literal := _as_literal(right)) is not None:
-            yield Comparison(path, operator, literal)
-        elif (path := _as_path(right)) and (literal := _as_literal(left)) is not None:
-            yield Comparison(path, _MIRRORED[operator], literal)
+    yield from (found for term in grammar.terms(words) if (found := comparison_of(term)) is not None)
 
 
-def _as_path(side: Sequence[Token]) -> str:
+def comparison_of(term: Sequence[Token]) -> Comparison | None:
+    """What a term compares, if it is a path with a literal."""
+    parts = grammar.comparison(term)
+    if parts is None or parts[1] not in _MIRRORED:
+        return None
+    left, operator, right = parts
+    if (path := as_path(left)) and (literal := as_literal(right)) is not None:
+        return Comparison(path, operator, literal)
+    if (path := as_path(right)) and (literal := as_literal(left)) is not None:
+        return Comparison(path, _MIRRORED[operator], literal)
+    return None
+
+
+def as_path(side: Sequence[Token]) -> str:
     found = list(grammar.paths(side))
     return f"{found[0][0].text}.{found[0][1].text}" if len(side) == 3 and found else ""
 
 
-def _as_literal(side: Sequence[Token]) -> float | bool | str | None:
+def as_literal(side: Sequence[Token]) -> float | bool | str | None:
     sign = -1.0 if len(side) == 2 and side[0].text == "-" else 1.0
     if len(side) - (sign < 0) != 1:
         return None

@@ -141,14 +141,14 @@ def terms(words: Sequence[Token]) -> Iterator[Sequence[Token]]:
     [['a', '.', 'b'], ['c', '.', 'd', '>', '1'], ['e', '.', 'f']]
     """
     for operator in ("||", "&&"):
-        parts = _split(words, operator)
+        parts = split(words, operator)
         if len(parts) > 1:
             for part in parts:
                 yield from terms(part)
             return
     if words and words[0].text == "!":
         yield from terms(words[1:])
-    elif words and words[0].text == "(" and _closing(words, 0) == len(words) - 1:
+    elif words and words[0].text == "(" and closing(words, 0) == len(words) - 1:
         yield from terms(words[1:-1])
     else:
         yield words
@@ -164,7 +164,7 @@ def comparison(term: Sequence[Token]) -> tuple[Sequence[Token], str, Sequence[To
     return None
 
 
-def _split(words: Sequence[Token], operator: str) -> list[Sequence[Token]]:
+def split(words: Sequence[Token], operator: str) -> list[Sequence[Token]]:
     parts, depth, begin = [], 0, 0
     for at, word in enumerate(words):
         depth += (word.text in _OPENS) - (word.text in _CLOSES)
@@ -174,7 +174,7 @@ def _split(words: Sequence[Token], operator: str) -> list[Sequence[Token]]:
     return [*parts, words[begin:]]
 
 
-def _closing(words: Sequence[Token], at: int) -> int:
+def closing(words: Sequence[Token], at: int) -> int:
     depth = 0
     for index in range(at, len(words)):
         depth += (words[index].text in _OPENS) - (words[index].text in _CLOSES)

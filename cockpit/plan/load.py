@@ -14,7 +14,7 @@ from cockpit.plan.problems import PlanError
 from cockpit.plan.source import Source, read
 from cockpit.plan.substitute import Substitution
 
-__all__ = ["PlanError", "load_plan", "load_text"]
+__all__ = ["PlanError", "load_plan", "load_text", "loaded"]
 
 
 def load_plan(
@@ -48,6 +48,17 @@ def load_text(
 def _plan(
     source: Source, overrides: Mapping[str, str] | None, environ: Mapping[str, str] | None, *, require_environment: bool
 ) -> Plan:
+    return loaded(source, overrides, environ, require_environment=require_environment)[0]
+
+
+def loaded(
+    source: Source,
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    require_environment: bool = True,
+) -> tuple[Plan, Tree]:
+    """The plan of a source, and the tree that knows where everything in it stands. Raises PlanError with every problem."""
     tree = Tree(source)
     plan = None
     try:
@@ -61,7 +72,7 @@ def _plan(
         plan = None
     if tree.problems or plan is None:
         raise PlanError(tree.problems)
-    return plan
+    return plan, tree
 
 
 def _compiled(tree: Tree, substitution: Substitution) -> Plan | None:

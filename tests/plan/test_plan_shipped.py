@@ -97,7 +97,7 @@ def test_the_customer_plan_is_for_production_and_two_people_open_its_gate(custom
 def test_every_step_names_its_line_and_the_commands_keep_their_shell(customer: Plan) -> None:
     steps = {step.id: step for step in (*customer.runbook, *customer.rollback_plan)}
     assert all(lines_of([step.ref]) for step in steps.values())
-    assert "docker push ${ECR_REPO}:latest" in steps["run.image"].command
+    assert "docker push ${ECR_REPO}:$TAG" in steps["run.image"].command
     assert "--bucket transparent-trust-documents-prod" in steps["run.bucket"].command
 
 

@@ -1,0 +1,158 @@
+"""`cockpit doctor`: every probe once, which would be blind and why, and what a GO could not see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+import click
+
+from cockpit.commands.iam import resources
+from cockpit.commands.living import WrongAccount, watching
+from cockpit.commands.logs import log_to_file
+from cockpit.commands.plans import load
+from cockpit.decide.condition import Condition
+from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.decide.words import count
+from cockpit.engine.headless import every_probe_answered, watch_until
+from cockpit.plan.model import Plan, ProbeSpec
+from probes.clients import AwsOptions, Clients
+from probes.reading import Reading, Reason, Unknown
+from probes.registry import find
+
+BLIND = 1
+_ACTION = re.compile(r"\b[a-z][a-z0-9-]*:[A-Z][A-Za-z]+\b")
+_QUIET = frozenset({Reason.LOW_VOLUME, Reason.WARMING})
+"""The eye is open, there is only nothing to see yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Fields of one probe that cannot be seen, for one reason."""
+
+    fields: tuple[str, ...]
+    reason: str
+    detail: str
+    hint: str
+    missing: tuple[str, ...] = ()
+    """IAM actions that are missing, each with what it is missing on: "ecs:DescribeServices on arn:..."."""
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Eye:
+    """One probe, and what it could not see of what the plan asks it for."""
+
+    probe: str
+    uses: str
+    blind: tuple[Blind, ...]
+
+    @property
+    def seeing(self) -> bool:
+        return all(one.quiet for one in self.blind)
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Something that decides, and the fields it could not be judged by."""
+
+    kind: str
+    id: str
+    title: str
+    fields: tuple[str, ...]
+
+
+def main(plan: str, profile: str, region: str, variables: Sequence[str], phase: str, form: str) -> int:
+    log_to_file()
+    loaded = load(plan, variables)
+    try:
+        readings = asyncio.run(_read_once(loaded, profile, region, phase))
+    except WrongAccount as error:
+        click.echo(str(error), err=True)
+        return COULD_NOT_JUDGE
+    options = AwsOptions(region or loaded.target.region, profile, loaded.target.account)
+    eyes = [diagnose(loaded, spec, readings.get(name), options) for name, spec in loaded.probes.items()]
+    unjudged = list(blind_to(loaded, eyes))
+    click.echo(_json(eyes, unjudged) if form == "json" else "\n".join(_text(eyes, unjudged)))
+    return 0 if all(eye.seeing for eye in eyes) else BLIND
+
+
+async def _read_once(plan: Plan, profile: str, region: str, phase: str) -> dict[str, Reading]:
+    async with watching(plan, profile=profile, region=region, phase=phase) as watch:
+        await watch_until(watch, every_probe_answered)
+        return {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
+
+
+def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsOptions) -> Eye:
+    """What one probe could not see of the fields the plan reads; of all fields if it reads none."""
+    if reading is None:
+        return Eye(spec.name, spec.uses, (Blind((), str(Reason.TIMEOUT), "it did not answer", "", ()),))
+    used = {name for condition in _conditions(plan) for probe, name in condition.paths if probe == spec.name}
+    hidden = {name: why for name, why in reading.unknown.items() if name in used or not used}
+    if not used and len(hidden) < len(spec.fields):
+        hidden = {}  # no condition reads it, and it sees something
+    narrowed = resources(spec, Clients(options))
+    by_reason = sorted(hidden.items(), key=lambda pair: (pair[1].reason, pair[1].detail, pair[0]))
+    blind = []
+    for why, group in groupby(by_reason, key=lambda pair: pair[1]):
+        missing = tuple(_missing(why, spec, narrowed))
+        names = tuple(name for name, _ in group)
+        blind.append(Blind(names, str(why.reason), why.detail, why.hint, missing, why.reason in _QUIET))
+    return Eye(spec.name, spec.uses, tuple(blind))
+
+
+def _missing(why: Unknown, spec: ProbeSpec, narrowed: object) -> Iterator[str]:
+    if why.reason is not Reason.ACCESS_DENIED:
+        return
+    known = find(spec.uses).iam
+    named = [one for one in dict.fromkeys(_ACTION.findall(f"{why.hint} {why.detail}")) if one in known]
+    for action in named:
+        where = narrowed.get(action) if isinstance(narrowed, dict) else None
+        yield f"{action} on {', '.join(where) if where else '*'}"
+
+
+def blind_to(plan: Plan, eyes: Sequence[Eye]) -> Iterator[Unjudged]:
+    """Criteria, triggers and lines that read what cannot be seen: a GO would not know about them."""
+    hidden = {f"{eye.probe}.{name}" for eye in eyes for one in eye.blind if not one.quiet for name in one.fields}
+    hidden |= {eye.probe for eye in eyes for one in eye.blind if not one.fields}
+    judged: list[tuple[str, str, str, Condition | None]] = []
+    judged += [(f"{one.kind}", one.id, one.title, one.condition) for one in plan.criteria()]
+    judged += [("line", item.id, item.title, item.expect) for _, item in plan.items()]
+    for kind, id_, title, condition in judged:
+        paths = condition.paths if condition else ()
+        fields = tuple(f"{probe}.{name}" for probe, name in paths if f"{probe}.{name}" in hidden or probe in hidden)
+        if fields:
+            yield Unjudged(kind, id_, title, fields)
+
+
+def _conditions(plan: Plan) -> Iterator[Condition]:
+    for one in plan.criteria():
+        yield from (condition for condition in (one.condition, one.clear_condition) if condition)
+    yield from (item.expect for _, item in plan.items() if item.expect)
+
+
+def _json(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> str:
+    probes = [{**asdict(eye), "seeing": eye.seeing} for eye in eyes]
+    return json.dumps({"probes": probes, "blind_to": [asdict(one) for one in unjudged]}, indent=2)
+
+
+def _text(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> Iterator[str]:
+    for eye in eyes:
+        yield f"{'sees ' if eye.seeing else 'BLIND'}  {eye.probe} ({eye.uses})"
+        for one in eye.blind:
+            what = ", ".join(one.fields) or "everything"
+            yield f"       {what}: {one.reason}: {one.detail}".rstrip(": ")
+            if one.missing:
+                yield from (f"       missing: {action}" for action in one.missing)
+            elif one.hint:
+                yield f"       next:    {one.hint}"
+    dark = sum(not eye.seeing for eye in eyes)
+    yield ""
+    if unjudged:
+        yield "Until then a GO would be blind to:"
+        yield from (f"  {one.kind:8} {one.id}: {one.title} ({', '.join(one.fields)})" for one in unjudged)
+    yield f"{count(len(eyes), 'probe')}: " + (f"{dark} blind" if dark else "all see what the plan asks for")

@@ -1,0 +1,111 @@
+"""`cockpit iam`: the least-privilege policy for exactly the probes of a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.model import Migration, Plan, ProbeSpec
+from probes.base import Probe
+from probes.clients import AwsOptions, Clients
+from probes.registry import find
+
+MIGRATION = {
+    "bucket": ("s3:ListBucket",),
+    "objects": (
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ),
+}
+"""Actions that moving the files needs, on the bucket and on what is in it."""
+
+
+def main(plan: str, *, migration: bool) -> int:
+    try:
+        loaded = load_plan(plan, require_environment=False)
+    except PlanError as error:
+        click.echo(str(error), err=True)
+        return BAD_PLAN
+    needs = probes_need(loaded)
+    if migration:
+        more = migration_needs(loaded)
+        if not more:
+            click.echo(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
+            return USAGE
+        needs = _joined((needs, more))
+    if needs:
+        click.echo(json.dumps(policy(needs), indent=2))
+    else:
+        click.echo(f"{plan}: its probes need no AWS permission", err=True)
+    for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):
+        click.echo(f"Besides this policy: {grant}", err=True)
+    return 0
+
+
+def probes_need(plan: Plan) -> dict[str, set[str]]:
+    """IAM action -> ARNs, for every probe of a plan. What a probe does not narrow down is needed on `*`."""
+    clients = Clients(AwsOptions(region=plan.target.region, account=plan.target.account))
+    return _joined(_probe_needs(spec, clients) for spec in plan.probes.values())
+
+
+def _probe_needs(spec: ProbeSpec, clients: Clients) -> dict[str, set[str]]:
+    kind = find(spec.uses)
+    narrowed = resources(spec, clients)
+    return {action: set(narrowed.get(action) or ("*",)) for action in kind.iam}
+
+
+def resources(spec: ProbeSpec, clients: Clients) -> Mapping[str, tuple[str, ...]]:
+    """IAM action -> ARNs that one probe narrows its needs down to."""
+    kind = find(spec.uses)
+    try:
+        probe: Probe[Any] = kind(kind.params_type.model_validate(spec.params), clients)
+    except ValidationError:  # a parameter from a variable of the environment that is not set
+        return {}
+    return probe.resources()
+
+
+def migration_needs(plan: Plan) -> dict[str, set[str]]:
+    """What moving the files needs on the bucket and prefix of `migration:`; empty without a bucket."""
+    bucket, prefix = _where(plan.migration)
+    if not bucket:
+        return {}
+    objects = f"arn:aws:s3:::{bucket}/{prefix}*"
+    return {action: {f"arn:aws:s3:::{bucket}"} for action in MIGRATION["bucket"]} | {
+        action: {objects} for action in MIGRATION["objects"]
+    }
+
+
+def _where(migration: Migration | None) -> tuple[str, str]:
+    """Bucket and prefix; empty without a migration."""
+    return (migration.bucket, migration.prefix) if migration else ("", "")
+
+
+def policy(needs: Mapping[str, set[str]]) -> dict[str, Any]:
+    """The policy document: actions on the same resources stand in one statement; the order never depends on the plan's."""
+    by_resources: dict[tuple[str, ...], list[str]] = {}
+    for action in sorted(needs):
+        resources = ("*",) if "*" in needs[action] else tuple(sorted(needs[action]))
+        by_resources.setdefault(resources, []).append(action)
+    ordered = sorted(by_resources.items(), key=lambda pair: (pair[1], pair[0]))
+    statements = [
+        {"Effect": "Allow", "Action": actions, "Resource": resources[0] if resources == ("*",) else list(resources)}
+        for resources, actions in ordered
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _joined(parts: Iterable[Mapping[str, set[str]]]) -> dict[str, set[str]]:
+    joined: dict[str, set[str]] = {}
+    for part in parts:
+        for action, resources in part.items():
+            joined.setdefault(action, set()).update(resources)
+    return joined

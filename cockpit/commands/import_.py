@@ -1,0 +1,41 @@
+"""`cockpit import`: a Markdown checklist as a plan, on standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cockpit.cli import BAD_PLAN
+from cockpit.decide.words import count
+from cockpit.plan.importing.sketch import Sketch
+
+MAX_BYTES = 1_000_000
+
+
+def main(file: str) -> int:
+    try:
+        with Path(file).open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        return _refuse(file, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    if len(raw) > MAX_BYTES:
+        return _refuse(file, f"is larger than {MAX_BYTES // 1_000_000} MB: that is not a checklist")
+    if b"\0" in raw:
+        return _refuse(file, "is not text: save it as UTF-8 Markdown")
+    sketch = Sketch(raw.decode("utf-8-sig", errors="replace"), Path(file).name)
+    groups = sketch.outline.groups
+    if not groups:
+        return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
+    click.echo(sketch.text(), nl=False)
+    lines = sum(len(group.lines) for group in groups)
+    said = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
+    if sketch.outline.left_out:
+        said += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
+    click.echo(f"{file}: {said}", err=True)
+    return 0
+
+
+def _refuse(file: str, why: str) -> int:
+    click.echo(f"{file} {why}", err=True)
+    return BAD_PLAN

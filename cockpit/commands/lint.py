@@ -1,0 +1,59 @@
+"""`cockpit lint`: what is legal in a plan, and will be regretted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cockpit.cli import BAD_PLAN
+from cockpit.decide.words import count
+from cockpit.plan.lint.rule import Finding
+from cockpit.plan.lint.run import lint_plan
+from cockpit.plan.load import PlanError
+
+FINDINGS = 1
+
+
+def main(plan: str, form: str) -> int:
+    try:
+        findings = lint_plan(plan)
+    except PlanError as error:
+        click.echo(str(error), err=True)
+        return BAD_PLAN
+    open_ = [one for one in findings if not one.accepted]
+    click.echo(json.dumps([_json(one) for one in findings], indent=2) if form == "json" else _text(findings, plan))
+    return FINDINGS if open_ else 0
+
+
+def _text(findings: Sequence[Finding], plan: str) -> str:
+    open_ = [one for one in findings if not one.accepted]
+    accepted = [one for one in findings if one.accepted]
+    said: set[str] = set()
+    parts = []
+    for one in open_:
+        lines = [str(one.problem)]
+        if one.rule.id not in said:
+            lines += [f"  why:     {one.rule.why}", f"  instead: {one.rule.instead}"]
+        said.add(one.rule.id)
+        parts.append("\n".join(lines))
+    parts += [f"{one.problem.position}: {one.rule.id}: accepted: {one.accepted}" for one in accepted]
+    total = f"{plan}: {count(len(open_), 'finding')}" if open_ else f"{plan}: nothing found"
+    return "\n\n".join([*parts, total + (f", {len(accepted)} accepted" if accepted else "")])
+
+
+def _json(one: Finding) -> dict[str, Any]:
+    at = one.problem.position
+    return {
+        "rule": one.rule.id,
+        "report": one.rule.report,
+        "file": at.file,
+        "line": at.line,
+        "column": at.column,
+        "message": one.problem.message,
+        "why": one.rule.why,
+        "instead": one.rule.instead,
+        "accepted": one.accepted,
+    }

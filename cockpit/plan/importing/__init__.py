@@ -1,0 +1,1 @@
+"""From a Markdown checklist to a plan: `cockpit import FILE.md`."""

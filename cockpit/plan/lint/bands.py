@@ -1,0 +1,107 @@
+"""What is good enough to stay and what is bad enough to go back: the bands must not overlap, and a gap must have a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cockpit.plan.lint.logic import Atom, alternatives, consistent
+from cockpit.plan.lint.rule import Found, rule
+from cockpit.plan.lint.subject import Judged, Subject
+from cockpit.plan.model import Criterion, Kind
+
+_KIN = {
+    "cloudwatch.ratio": ({"rate", "part"},),
+    "postgres.pool": ({"utilization", "exhausted"},),
+    "s3.uploads": ({"failure_rate", "new_rows_without_key", "row_failure_rate", "log_failure_rate", "failures"},),
+}
+"""Fields of one probe that measure the same thing: going from good to bad, all of them move."""
+Pair = tuple[Judged, Atom, Judged, Atom]
+
+
+@rule(
+    "bands-overlap",
+    "A value that is good enough to stay and bad enough to go back",
+    why="The same number says GO and ROLLBACK: whoever reads the screen first is right.",
+    instead="Put the trigger's threshold on the far side of the criterion's.",
+)
+def bands_overlap(subject: Subject) -> Iterator[Found]:
+    for good, stay, bad, back in _pairs(subject):
+        if stay.path == back.path and consistent((stay, back), subject.field):
+            place = subject.piece(bad, back.start, back.end - back.start)
+            yield Found(bad.path, f"values of {back.path} can trip this and still meet '{_id(good)}'", place)
+
+
+@rule(
+    "bands-gap",
+    "A gap between go and rollback that nobody named",
+    why="In the gap the verdict is HOLD, and the plan does not say what people then do: they argue at night.",
+    instead="Close the gap, or say HOLD in the caution of one of the two, and who decides how long.",
+    report="T11",
+)
+def bands_gap(subject: Subject) -> Iterator[Found]:
+    seen: set[tuple[str, str]] = set()
+    for good, stay, bad, back in _pairs(subject):
+        pair = (_id(good), _id(bad))
+        if pair in seen or re.search(r"\bhold\b", good.owner.caution + bad.owner.caution, re.IGNORECASE):
+            continue
+        between = stay.path != back.path or consistent((stay.flipped(), back.flipped()), subject.field)
+        if between and not _says_the_same(stay, back):
+            seen.add(pair)
+            place = subject.piece(bad, back.start, back.end - back.start)
+            said = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) nothing is said"
+            yield Found(bad.path, said, place)
+
+
+def _pairs(subject: Subject) -> Iterator[Pair]:
+    """What a criterion demands and what trips a trigger, where both measure the same thing."""
+    for good in (one for one in subject.judged if one.kind == str(Kind.SUCCESS)):
+        for bad in (one for one in subject.judged if one.kind == str(Kind.TRIGGER)):
+            for stay in _demands(good):
+                yield from ((good, stay, bad, back) for back in _enough(bad) if _kin(subject, stay, back))
+
+
+def _demands(good: Judged) -> tuple[Atom, ...]:
+    forms = _forms(good)
+    return tuple(atom for atom in forms[0] if atom.path) if len(forms) == 1 else ()
+
+
+def _enough(bad: Judged) -> tuple[Atom, ...]:
+    """What trips a trigger all by itself."""
+    return tuple(form[0] for form in _forms(bad) if len(form) == 1 and form[0].path)
+
+
+def _forms(judged: Judged) -> list[tuple[Atom, ...]]:
+    try:
+        return alternatives(judged.condition.source)
+    except OverflowError:  # too many to compare: nothing is claimed
+        return []
+
+
+def _kin(subject: Subject, stay: Atom, back: Atom) -> bool:
+    if stay.path == back.path:
+        return True
+    (one, _, left), (other, _, right) = stay.path.partition("."), back.path.partition(".")
+    if one != other:
+        return False
+    return any({left, right} <= group for group in _KIN.get(subject.plan.probes[one].uses, ()))
+
+
+def _says_the_same(stay: Atom, back: Atom) -> bool:
+    """None of it and any of it: no failures, and a share of failures above nothing."""
+    return stay.operator == "==" and stay.values == (0.0,) and back.operator == ">" and back.values == (0.0,)
+
+
+def _text(atom: Atom) -> str:
+    value = atom.values[0]
+    if isinstance(value, bool):
+        return atom.path if value == (atom.operator == "==") else f"!{atom.path}"
+    return f"{atom.path} {atom.operator} {value:g}" if isinstance(value, int | float) else atom.path
+
+
+def _id(judged: Judged) -> str:
+    owner = judged.owner
+    return owner.id if isinstance(owner, Criterion) else owner.title
+
+
+RULES = (bands_overlap, bands_gap)

@@ -1,0 +1,85 @@
+"""Who is asked: names still in brackets, roles nobody holds, and rules for two that one person can satisfy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cockpit.plan.lint.rule import Found, rule
+from cockpit.plan.lint.subject import Subject
+from cockpit.plan.model import Gate, Person
+
+_BRACKETS = re.compile(r"^\s*[\[<{].*[\]>}]\s*$|^\s*(TODO|TBD|FIXME)\b", re.IGNORECASE)
+_TWO = r"\btwo (people|persons|engineers)\b|\bfour[- ]eyes\b|\bboth (people|engineers)\b"
+
+
+@rule(
+    "contact-in-brackets",
+    "A name or contact nobody filled in",
+    why="At three in the morning somebody looks here for a name, and finds [Your Name].",
+    instead="Fill it in, and call the number once before the night.",
+)
+def contact_in_brackets(subject: Subject) -> Iterator[Found]:
+    for index, person in enumerate(subject.plan.people):
+        if _BRACKETS.match(person.name):
+            yield Found(("people", index, "name"), f"the name of '{person.id}' is still {person.name}")
+    for key, contact in subject.plan.contacts.items():
+        if _BRACKETS.match(contact):
+            yield Found(("contacts", key), f"{key} is still {contact}")
+    written = subject.tree.value_at(("target", "account"))
+    if isinstance(written, str) and _BRACKETS.match(written):
+        yield Found(("target", "account"), f"the account is still {written}: any account would do")
+
+
+@rule(
+    "role-nobody-holds",
+    "A sign-off role that nobody real holds",
+    why="The line can never be signed, or is signed by somebody who should not.",
+    instead="Name a person for the role, with a name and a way to reach them.",
+)
+def role_nobody_holds(subject: Subject) -> Iterator[Found]:
+    held = {role for person in subject.plan.people if not _BRACKETS.match(person.name) for role in person.roles}
+    seen: set[str] = set()
+    for path, ask in subject.asks():
+        if not set(ask.roles) & held and not set(ask.roles) & seen:
+            seen |= set(ask.roles)
+            yield Found((*path, "roles"), f"nobody with a name holds {' or '.join(ask.roles)}")
+
+
+@rule(
+    "one-person-quorum",
+    "A two-person rule that one person can satisfy",
+    why="The second pair of eyes is the same pair: the gate opens on one tired opinion.",
+    instead="Ask for distinct people, name different ones, and give each an ssh_key to sign with.",
+)
+def one_person_quorum(subject: Subject) -> Iterator[Found]:
+    for path, gate in subject.gates():
+        poll, where = gate.poll, (*path, "poll")
+        voters = [person for person in subject.plan.people if set(person.roles) & set(poll.roles)]
+        if poll.required < 2:
+            if re.search(_TWO, gate.title, re.IGNORECASE):
+                yield Found(where, "its title asks for two people, and one vote opens it")
+            continue
+        most = max((len(set(one.roles) & set(poll.roles)) for one in voters), default=0)
+        if not poll.distinct_people and most > 1:
+            yield Found(where, f"{most} votes can come from one person with several roles")
+        elif twins := _twins(voters):
+            yield Found(where, f"'{twins[0].id}' and '{twins[1].id}' are one person: same name or key")
+        elif _unkeyed(subject, gate, voters):
+            yield Found(where, "nobody has an ssh_key: one person can vote under every name")
+
+
+def _unkeyed(subject: Subject, gate: Gate, voters: list[Person]) -> bool:
+    return subject.plan.production and gate.poll.distinct_people and not any(one.ssh_key for one in voters)
+
+
+def _twins(voters: list[Person]) -> tuple[Person, Person] | None:
+    for index, one in enumerate(voters):
+        for other in voters[index + 1 :]:
+            same_name = one.name.casefold().strip() == other.name.casefold().strip()
+            if same_name or (one.ssh_key and one.ssh_key.split()[:2] == other.ssh_key.split()[:2]):
+                return one, other
+    return None
+
+
+RULES = (contact_in_brackets, role_nobody_holds, one_person_quorum)

@@ -1,0 +1,17 @@
+"""All rules, in the order they are told about."""
+
+from __future__ import annotations
+
+from cockpit.plan.lint import bands, capacity, irreversible, people, reach, release, secrets, storage, windows
+from cockpit.plan.lint.rule import Rule
+
+_FAMILIES = (reach, windows, bands, people, release, irreversible, storage, capacity, secrets)
+RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
+
+
+def find(id_: str) -> Rule:
+    """
+    >>> find("mutable-tag").report
+    'T2'
+    """
+    return next(rule for rule in RULES if rule.id == id_)

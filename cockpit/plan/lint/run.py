@@ -1,0 +1,35 @@
+"""All rules over one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cockpit.plan.lint.accepted import accept, acceptances
+from cockpit.plan.lint.registry import RULES
+from cockpit.plan.lint.rule import Finding, Found, Rule
+from cockpit.plan.lint.subject import Subject
+from cockpit.plan.load import loaded
+from cockpit.plan.nodes import Tree
+from cockpit.plan.problems import Problem
+from cockpit.plan.source import Source, read
+
+
+def lint_plan(path: str | Path, environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """What is found in a plan's file, in the order of the file. Raises PlanError if it does not load."""
+    return lint_source(read(path), environ)
+
+
+def lint_source(source: Source, environ: Mapping[str, str] | None = None) -> list[Finding]:
+    """The same for a text. Findings the plan accepts are there too, with its reason."""
+    plan, tree = loaded(source, environ=environ, require_environment=False)
+    subject = Subject(plan, tree)
+    known = tuple(acceptances(tree))
+    found = [accept(tree, one.path, _finding(tree, rule, one), known) for rule in RULES for one in rule.check(subject)]
+    return sorted(found, key=lambda one: (one.problem.position, one.rule.id))
+
+
+def _finding(tree: Tree, rule: Rule, found: Found) -> Finding:
+    place = found.at or tree.place(found.path)
+    line = tree.source.line(place.position.line)
+    return Finding(rule, Problem(place.position, rule.id, found.message, line, place.length))

@@ -1,0 +1,107 @@
+"""Windows that are too short for their data, and shares of too few samples."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cockpit.decide.words import duration
+from cockpit.plan.lint.logic import atoms
+from cockpit.plan.lint.rule import Found, rule
+from cockpit.plan.lint.subject import Subject
+from cockpit.plan.model import Criterion, Kind, Plan
+
+_PERCENTILE = re.compile(r"\b(?:pct|percentile)\s*\([^,()]+,\s*([0-9.]+)\s*\)", re.IGNORECASE)
+
+
+def pace(plan: Plan, criterion: Criterion) -> timedelta:
+    """How far apart the samples of a criterion are."""
+    names = criterion.condition.probes if criterion.condition else ()
+    specs = [plan.probes[name] for name in names]
+    return max((max(spec.interval, spec.period) for spec in specs), default=timedelta(0))
+
+
+@rule(
+    "for-too-short",
+    "`for` shorter than two periods of its metric",
+    why="One point of the metric decides: a single bad minute calls for a rollback, a single good one proves success.",
+    instead="Let `for` cover two periods or more.",
+)
+def for_too_short(subject: Subject) -> Iterator[Found]:
+    for path, one in subject.criteria():
+        specs = [subject.plan.probes[name] for name in one.condition.probes] if one.condition else []
+        period = max((spec.period for spec in specs), default=timedelta(0))
+        judged_at_once = not one.hold_for and one.kind is Kind.SUCCESS  # seen once is what it asks for
+        if not period or one.hold_for >= 2 * period or judged_at_once:
+            continue
+        written = f"`for` is {duration(one.hold_for)}" if one.hold_for else "there is no `for`"
+        where = (*path, "for") if (*path, "for") in subject.tree.places else path
+        yield Found(where, f"{written}, and its metric has one point every {duration(period)}")
+
+
+@rule(
+    "gap-too-small",
+    "A window that every sample begins anew",
+    why="Samples come further apart than the gap a window bears, or than their data counts: it is never filled.",
+    instead="Leave gap_tolerance and stale_after out: their defaults follow the probes.",
+)
+def gap_too_small(subject: Subject) -> Iterator[Found]:
+    for path, one in subject.criteria():
+        apart = pace(subject.plan, one)
+        if one.hold_for and one.gap_tolerance < apart:
+            said = f"gap_tolerance is {duration(one.gap_tolerance)}, samples come every {duration(apart)}"
+            yield Found((*path, "gap_tolerance"), said)
+        if one.stale_after < apart:
+            said = f"stale_after is {duration(one.stale_after)}, samples come every {duration(apart)}"
+            yield Found((*path, "stale_after"), said)
+
+
+@rule(
+    "few-samples",
+    "A percentile or a share of too few samples",
+    why="The 95th percentile of ten requests is the slowest one; 1 failure in 15 requests is already above 5 %.",
+    instead="Ask for enough: min_samples, min_matched or min_total of at least 1 / (1 - p), or 1 / threshold.",
+)
+def few_samples(subject: Subject) -> Iterator[Found]:
+    for spec in subject.plan.probes.values():
+        path, params = ("probes", spec.name, "with"), spec.params
+        if spec.uses == "cloudwatch.percentile" and params.get("min_samples") is not None:
+            p, least, key = _number(params["p"], 50), _number(params["min_samples"], 1), "min_samples"
+        elif spec.uses == "logs.query" and (found := _PERCENTILE.search(str(params.get("query", "")))):
+            p, least, key = float(found[1]), _number(params.get("min_matched"), 0), "min_matched"
+        else:
+            continue
+        needed = math.ceil(round(100 / (100 - p), 6)) if p < 100 else math.inf
+        if least < needed:
+            yield Found((*path, key), f"{key} is {least:g}, and a p{p:g} begins to mean something at {needed:g}")
+    yield from _shares(subject)
+
+
+def _shares(subject: Subject) -> Iterator[Found]:
+    keys = {"cloudwatch.ratio": ("min_total", 1.0, "rate"), "s3.uploads": ("min_uploads", 10.0, "failure_rate")}
+    for judged in (one for one in subject.judged if one.kind == str(Kind.TRIGGER)):
+        for atom in atoms(judged.condition.source):
+            probe, _, name = atom.path.partition(".")
+            spec = subject.plan.probes.get(probe)
+            key, default, field = keys.get(spec.uses, ("", 0.0, "")) if spec else ("", 0.0, "")
+            bound = atom.values[0]
+            if spec is None or name != field or atom.operator not in (">", ">=") or not isinstance(bound, float):
+                continue
+            least = _number(spec.params.get(key), default)
+            if bound > 0 and least < 1 / bound - 1e-9:
+                place = subject.piece(judged, atom.start, atom.end - atom.start)
+                said = f"with {key} {least:g} a single failure can be above {bound:g}: ask for {math.ceil(1 / bound)}"
+                yield Found(judged.path, said, place)
+
+
+def _number(value: object, default: float) -> float:
+    """A parameter as a number; the default where it is absent, or comes from a variable that is not set."""
+    try:
+        return default if value is None else float(str(value))
+    except ValueError:
+        return default
+
+
+RULES = (for_too_short, gap_too_small, few_samples)

@@ -1,0 +1,169 @@
+"""Each rule finds the smallest plan that has it, and leaves one alone that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lint_cases import CASES, HEAD, item, sign, step, success, trigger
+
+from cockpit.plan.lint.registry import RULES
+from cockpit.plan.lint.rule import Finding
+from cockpit.plan.lint.run import lint_plan, lint_source
+from cockpit.plan.source import Source
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def lint(text: str, head: str = HEAD) -> list[Finding]:
+    return lint_source(Source.of(head + text, "p.yaml"), environ={})
+
+
+def found(text: str, rule: str, head: str = HEAD) -> list[Finding]:
+    return [one for one in lint(text, head) if one.rule.id == rule and not one.accepted]
+
+
+def marked(one: Finding) -> str:
+    begin = one.problem.position.column - 1
+    return one.problem.source_line[begin : begin + one.problem.length]
+
+
+def test_every_rule_has_a_plan_that_has_it_and_one_that_does_not() -> None:
+    assert sorted(CASES) == sorted(rule.id for rule in RULES)
+    assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", sorted(CASES))
+def test_a_rule_finds_the_plan_that_has_it(rule: str) -> None:
+    assert found(CASES[rule][0], rule)
+
+
+@pytest.mark.parametrize("rule", sorted(CASES))
+def test_a_rule_leaves_the_plan_alone_that_does_not(rule: str) -> None:
+    assert [one.problem.message for one in found(CASES[rule][1], rule)] == []
+
+
+def test_rules_say_why_they_bite_and_what_to_do() -> None:
+    for rule in RULES:
+        assert rule.why.endswith("."), rule.id
+        assert rule.instead.endswith(".") or rule.instead.endswith("]."), rule.id
+        assert len(rule.why) < 200, rule.id
+
+
+@pytest.mark.parametrize(
+    ("condition", "can_trip"),
+    [
+        ("errors.rate > 1.0", False),
+        ("errors.rate >= 1.0", True),
+        ("errors.rate < 0.0", False),
+        ("1.5 < errors.rate", False),
+        ("errors.rate > 0.5 && errors.rate < 0.4", False),
+        ("!(errors.rate <= 1.0)", False),
+        ("service.running > 1 && service.running < 2", False),
+        ("service.running > 1 && service.running <= 2", True),
+        ("service.running < 0", False),
+        ("pool.exhausted && !pool.exhausted", False),
+        ("pool.exhausted != true || pool.exhausted", True),
+        ("service.status == 'A' && service.status == 'B'", False),
+        ("service.status in ['A', 'B'] && service.status != 'A'", True),
+        ("service.status in ['A'] && service.status != 'A'", False),
+        ("errors.part > errors.total", True),
+    ],
+)
+def test_intervals_tell_what_can_never_trip(condition: str, can_trip: bool) -> None:
+    assert bool(found(trigger(condition), "never-trips")) is not can_trip
+
+
+def test_a_percentage_for_a_share_is_explained_where_it_stands() -> None:
+    (one,) = found(trigger("pool.exhausted || errors.rate > 5.0"), "never-trips")
+    assert marked(one) == "errors.rate > 5.0"
+    assert "5 % is written 0.05" in one.problem.message
+
+
+def test_a_condition_with_too_many_ways_is_left_alone() -> None:
+    many = " && ".join(f"(errors.rate > 0.{n} || pool.used > {n})" for n in range(10, 30))
+    assert lint(success(many) + trigger(many)) == []
+
+
+def test_a_parameter_from_a_variable_that_is_not_set_is_no_crash() -> None:
+    head = HEAD.replace("min_total: 20", 'min_total: "${env:LEAST}"')
+    assert found(trigger("errors.rate > 0.01"), "few-samples", head)
+
+
+def test_a_count_cannot_exceed_the_names_it_counts() -> None:
+    head = HEAD.replace("people:", "  alarms: {uses: cloudwatch.alarms, with: {names: [a, b]}}\npeople:")
+    assert found(success("alarms.exist_count == 3"), "never-met", head)
+    assert not found(success("alarms.exist_count == 2"), "never-met", head)
+
+
+def test_a_band_without_a_gap_is_not_a_gap() -> None:
+    assert not found(success("!pool.exhausted") + trigger("pool.exhausted"), "bands-gap")
+    assert not found(success("pool.utilization < 0.8") + trigger("pool.utilization >= 0.8"), "bands-gap")
+
+
+def test_people_who_vote_under_two_names_are_found() -> None:
+    gate = "gates: [{id: g, before: deploy, poll: {roles: [on_call, backup], required: 2}}]\n"
+    assert found(gate, "one-person-quorum", HEAD.replace("name: Bob", "name: ann"))
+    assert found("environment: production\n" + gate, "one-person-quorum")
+    assert not found(gate, "one-person-quorum")
+
+
+def test_the_budget_of_connections_is_added_up() -> None:
+    head = HEAD.replace("u:hidden@h/d", "u:hidden@h/d?connection_limit=100")
+    (one,) = found(success("service.running == 2 && pool.max_connections >= 200"), "pool-budget", head)
+    assert "2 x 2 tasks x 100 = 400 connections; the plan asks the server for 200" in one.problem.message
+    assert "hidden" not in str(one.problem)
+
+
+def test_a_finding_is_accepted_with_a_reason_above_it_or_beside_it() -> None:
+    above = "rollback_triggers:\n  # lint: ignore never-trips it is a drill\n"
+    entry = "  - {id: t, title: T, failure_condition: errors.rate > 5.0, for: 5m, runbook: r}"
+    (one,) = [f for f in lint(above + entry + "\n") if f.rule.id == "never-trips"]
+    assert one.accepted == "it is a drill"
+    assert not found(f"rollback_triggers:\n{entry}  # lint: ignore never-trips a drill\n", "never-trips")
+
+
+@pytest.mark.parametrize(
+    "comment", ["# lint: ignore never-trips", "# lint: ignore never-met a drill", "# lint: ignore"]
+)
+def test_without_a_reason_or_with_another_rule_nothing_is_accepted(comment: str) -> None:
+    entry = "  - {id: t, title: T, failure_condition: errors.rate > 5.0, for: 5m, runbook: r}\n"
+    assert found(f"rollback_triggers:\n  {comment}\n{entry}", "never-trips")
+
+
+def test_a_secret_of_the_environment_is_never_told() -> None:
+    head = HEAD.replace('"postgresql://u:hidden@h/d"', '"${env:URL}"')
+    text = success("service.running == 2")
+    url = {"URL": "postgresql://u:hunter2@h/d?connection_limit=900"}
+    findings = lint_source(Source.of(head + text, "p.yaml"), environ=url)
+    assert "pool-budget" in [one.rule.id for one in findings]
+    assert "hunter2" not in "".join(str(one.problem) for one in findings)
+
+
+def test_a_plan_with_nothing_but_probes_has_no_findings() -> None:
+    assert lint("") == []
+    assert lint(item("X", sign("What is it?")) + step("ls")) == []
+
+
+def test_the_report_copied_literally_has_its_contradictions() -> None:
+    findings = lint_plan(ROOT / "tests/plan/plans/literal.yaml", environ={})
+    assert {one.rule.report for one in findings} >= {
+        "T1",
+        "T2",
+        "T3",
+        "T4",
+        "T5",
+        "T6",
+        "T8",
+        "T9",
+        "T11",
+        "T12",
+        "T13",
+    }
+    assert {"rollback-to-same-image", "unattended-irreversible", "contact-in-brackets"} <= {f.rule.id for f in findings}
+
+
+def test_the_shipped_plans_have_only_what_their_owner_must_fill_in_or_decide() -> None:
+    assert lint_plan(ROOT / "checklists/minimal.yaml", environ={}) == []
+    left = {one.rule.id for one in lint_plan(ROOT / "checklists/transparent-trust.yaml", environ={})}
+    assert left == {"contact-in-brackets", "role-nobody-holds", "one-person-quorum", "point-of-no-return"}
