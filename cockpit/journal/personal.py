@@ -42,6 +42,8 @@ class Statement:
         """The signature, if it is one of exactly this. Raises SshError; says nothing about whose key it is."""
         if set(sig) != {"keyid", "statement", "sshsig"}:
             raise SshError("not a person's signature")
+        if self.body.get("by", self.by) != self.by:
+            raise SshError(f"{self.by[:60]} signed what {str(self.body['by'])[:60]} is said to have said")
         if sig["statement"] != self.text:
             raise SshError("what was signed is not what the entry says")
         signature = verify(sig["sshsig"], self.text.encode())
