@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,17 +37,44 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 def read(path: Path) -> Chain:
     """One chain, without judging it. Raises OSError."""
-    lines, unread = [], 0
-    for raw in raw_lines(path):
-        try:
-            lines.append(parse(raw))
-        except BadLine:
-            unread += 1
-    return Chain(path.stem, lines, unread)
+    return _chain(path.stem, raw_lines(path))
+
+
+@dataclass(slots=True)
+class Follower:
+    """Reads of a folder's chains only what was added since it last looked."""
+
+    journal: Path
+    _read: dict[str, int] = field(default_factory=dict)
+
+    def new(self) -> list[Chain]:
+        """The lines added, by writer. Raises OSError."""
+        found = []
+        for path in files(self.journal):
+            at = self._read.get(path.stem, 0)
+            if path.stat().st_size <= at:
+                continue
+            with path.open("rb") as file:
+                file.seek(at)
+                data = file.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            self._read[path.stem] = at + len(whole)
+            found.append(_chain(path.stem, io.BytesIO(whole)))
+        return found
 
 
 def read_all(journal: Path) -> list[Chain]:
     return [read(path) for path in files(journal)]
+
+
+def _chain(writer: str, raws: Iterable[bytes]) -> Chain:
+    lines, unread = [], 0
+    for raw in raws:
+        try:
+            lines.append(parse(raw))
+        except BadLine:
+            unread += 1
+    return Chain(writer, lines, unread)
 
 
 def merged(chains: Sequence[Chain]) -> list[tuple[str, Line]]:
