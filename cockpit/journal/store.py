@@ -84,7 +84,8 @@ class DirectoryStore:
     def parts(self) -> Sequence[Part]:
         try:
             found = [
-                Part.named(path.relative_to(self._folder).as_posix()) for path in self._folder.glob("*/*" + SUFFIX)
+                Part.named(path.relative_to(self._folder).as_posix(), path.stat().st_size)
+                for path in self._folder.glob("*/*" + SUFFIX)
             ]
         except OSError as error:
             raise Away(f"{self._folder}: {error.strerror}") from None
