@@ -65,7 +65,16 @@ def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSig
     if allowed is not None:
         found.remarks += [f"not used: {line}" for line in allowed.skipped]
     heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}
-    return Result(found.broken, found.unproven, found.remarks, heads, sum(len(chain.lines) for chain in chains))
+    return Result(
+        _in_order(found.broken), found.unproven, found.remarks, heads, sum(len(chain.lines) for chain in chains)
+    )
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """By file and line, without what is only the consequence of the line before."""
+    places = {(problem.path, problem.line) for problem in problems}
+    causes = [problem for problem in problems if not (problem.follows and (problem.path, problem.line - 1) in places)]
+    return sorted(causes, key=lambda problem: (problem.path, problem.line))
 
 
 def _opens(chain: Checked) -> list[Line]:

@@ -21,6 +21,8 @@ class Problem:
     path: Path
     line: int
     what: str
+    follows: bool = False
+    """Whether it may only be what a problem of the line before brings with it."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
@@ -62,9 +64,9 @@ class Checked:
         self._places[id(line)] = number
         self._records[id(line)] = self._record
 
-    def broke(self, number: int, what: str) -> None:
+    def broke(self, number: int, what: str, *, follows: bool = False) -> None:
         if len(self.broken) < MOST:
-            self.broken.append(Problem(self.path, number, what))
+            self.broken.append(Problem(self.path, number, what, follows))
 
 
 @dataclass(slots=True)
@@ -89,7 +91,6 @@ def check_chain(path: Path) -> Checked:
     _check_torn(chain, torn)
     _check_places(chain, {each.number for each in torn})
     _check_signatures(chain)
-    chain.broken.sort(key=lambda problem: problem.line)
     return chain
 
 
@@ -132,7 +133,7 @@ def _check_places(chain: Checked, torn: set[int]) -> None:
         if not follows:
             chain.broke(number, _misplaced(entry.seq, seq, lost))
         elif entry.prev != prev and not (lost and entry.type is not Type.OPEN):
-            chain.broke(number, "does not follow the line before it: one of the two was changed")
+            chain.broke(number, "does not follow the line before it: one of the two was changed", follows=True)
         if entry.type is Type.OPEN:
             closed, mono = False, entry.mono_ns
         elif closed:
