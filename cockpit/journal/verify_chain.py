@@ -88,26 +88,32 @@ def check_chain(path: Path) -> Checked:
             torn.append(_Torn(number, raw, str(bad)))
             continue
         chain.add(number, line)
-    _check_torn(chain, torn)
-    _check_places(chain, {each.number for each in torn})
+    _check_places(chain, _check_torn(chain, torn))
     _check_signatures(chain)
     return chain
 
 
-def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> None:
-    """A line that is no entry is what a crash left only if the session after it says so."""
+def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> set[int]:
+    """A line that is no entry is what a crash left only if the session after it says so: in `recovered`, or in its prev where
+    `recovered` cannot be read. Gives the numbers of the others.
+    """
+    kinds = {number: line.entry.type for line, number in zip(chain.lines, chain.numbers, strict=True)}
     named: dict[int, str] = {}
-    opened = {number for line, number in zip(chain.lines, chain.numbers, strict=True) if line.entry.type is Type.OPEN}
     for line, number in zip(chain.lines, chain.numbers, strict=True):
-        if line.entry.type is Type.RECOVERED and number - 1 in opened:
+        if line.entry.type is Type.OPEN and number + 1 not in kinds:
+            named[number - 1] = line.entry.prev
+        elif line.entry.type is Type.RECOVERED and kinds.get(number - 1) in (Type.OPEN, None):
             named.update(_named(line))
+    unexplained: set[int] = set()
     for each in torn:
         if named.get(each.number) == hash_of(each.raw):
             chain.unproven.append(
                 f"what {chain.path.name} line {each.number} was to say: torn in a crash, kept, and named by the next session"
             )
         else:
+            unexplained.add(each.number)
             chain.broke(each.number, each.why)
+    return unexplained
 
 
 def _named(line: Line) -> list[tuple[int, str]]:
@@ -122,12 +128,12 @@ def _named(line: Line) -> list[tuple[int, str]]:
     ]
 
 
-def _check_places(chain: Checked, torn: set[int]) -> None:
+def _check_places(chain: Checked, unexplained: set[int]) -> None:
     """seq, prev and who may stand where."""
     seq, last_number, closed, mono = 0, 0, True, 0
     for line, number in zip(chain.lines, chain.numbers, strict=True):
         entry = line.entry
-        lost = len([n for n in range(last_number + 1, number) if n in torn])
+        lost = len([n for n in range(last_number + 1, number) if n in unexplained])
         follows = entry.seq == seq + 1 or (lost and entry.seq == seq + 1 + lost)
         prev = chain.hashes[number - 2] if number > 1 else ""
         if not follows:
@@ -136,7 +142,7 @@ def _check_places(chain: Checked, torn: set[int]) -> None:
             chain.broke(number, "does not follow the line before it: one of the two was changed", follows=True)
         if entry.type is Type.OPEN:
             closed, mono = False, entry.mono_ns
-        elif closed:
+        elif closed and not lost:
             chain.broke(number, "stands outside any session: nothing opened it")
             closed = False
         if entry.mono_ns < mono:
@@ -156,7 +162,7 @@ def _check_signatures(chain: Checked) -> None:
     """Each session's last signature, which covers the session; every single one where anything does not fit."""
     sessions: list[list[tuple[int, Line]]] = []
     for line, number in zip(chain.lines, chain.numbers, strict=True):
-        if line.entry.type is Type.OPEN or not sessions:
+        if line.entry.type is Type.OPEN or not sessions or _is_strange(sessions[-1][-1], number, line):
             sessions.append([])
         sessions[-1].append((number, line))
     whole = not chain.broken
@@ -176,8 +182,17 @@ def _check_signatures(chain: Checked) -> None:
                     break
 
 
+def _is_strange(before: tuple[int, Line], number: int, line: Line) -> bool:
+    """Whether, after a line that is no entry, another session goes on: what opened it cannot be read."""
+    return number > before[0] + 1 and _key_id(line) != _key_id(before[1])
+
+
+def _key_id(line: Line) -> str:
+    return line.sigs[0].get("keyid", "") if line.sigs else ""
+
+
 def _named_right(key: Verifier, session: Sequence[tuple[int, Line]]) -> bool:
-    return all(line.sigs and line.sigs[0].get("keyid") == key.id for _, line in session)
+    return all(_key_id(line) == key.id for _, line in session)
 
 
 def _key(line: Line) -> Verifier | None:
