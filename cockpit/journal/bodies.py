@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from cockpit.decide import record as kinds
@@ -121,6 +122,7 @@ def _hidden(name: str, value: Any) -> Any:
     raise ValueError(f"{name}: {type(value).__name__} cannot be kept")
 
 
+@lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
     shown = json.dumps({name: "x"})
     return redact(shown) != shown
