@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
@@ -112,8 +113,6 @@ def test_a_security_key_counts_only_when_touched(tmp_path: Path, touched: bool) 
         with pytest.raises(SshError, match="not touched"):
             sign(Fido(), TEXT)
         return
-    import base64
-
     line = f"{kind.decode()} {base64.b64encode(public).decode()}"
     assert stock_verify(tmp_path, sign(Fido(), TEXT), TEXT, line)
 
