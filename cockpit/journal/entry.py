@@ -80,7 +80,7 @@ class Entry:
     actor: Actor
     body: Mapping[str, Any]
     seen: Mapping[str, str] = field(default_factory=dict)
-    """Writer -> hash of the last line of theirs that this writer had seen."""
+    """Writer -> hash of the last line of theirs that this writer had seen; only where that is news in this session."""
 
     def payload(self) -> str:
         """The entry as JSON text, ASCII only. Raises ValueError for what JSON cannot hold (NaN, a datetime, a loop)."""

@@ -51,8 +51,12 @@ class ReadingStore:
         """Why, in one line; empty while all are kept."""
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._open = True
-        with closing(_connect(path)) as database:
-            database.executescript(_SCHEMA)
+        self._database = _connect(path)
+        try:
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
         self._thread = threading.Thread(target=self._run, name="readings", daemon=True)
         self._thread.start()
 
@@ -76,15 +80,21 @@ class ReadingStore:
             self._open = False
             self._jobs.put(None)
             self._thread.join()
+            while not self._jobs.empty():  # came in while we closed
+                job = self._jobs.get()
+                if isinstance(job, threading.Event):
+                    job.set()
+                else:
+                    self.lost += 1
 
     def _run(self) -> None:
-        with closing(_connect(self.path)) as database:
-            going = True
-            while going:
-                batch, waiting, going = self._batch()
-                self._keep(database, batch)
-                for done in waiting:
-                    done.set()
+        going = True
+        while going:
+            batch, waiting, going = self._batch()
+            self._keep(batch)
+            for done in waiting:
+                done.set()
+        self._database.close()
 
     def _batch(self) -> tuple[list[tuple[str, Reading]], list[threading.Event], bool]:
         """What came within the pause, who waits for it, and whether more may come."""
@@ -105,7 +115,7 @@ class ReadingStore:
             timeout = PAUSE_S
         return batch, waiting, True
 
-    def _keep(self, database: sqlite3.Connection, batch: list[tuple[str, Reading]]) -> None:
+    def _keep(self, batch: list[tuple[str, Reading]]) -> None:
         rows = []
         for probe, reading in batch:
             try:
@@ -116,11 +126,11 @@ class ReadingStore:
         if not rows:
             return
         try:
-            with database:
-                database.executemany(
+            with self._database:
+                self._database.executemany(
                     "INSERT INTO readings (probe, observed_us, data_us, reading) VALUES (?, ?, ?, ?)", rows
                 )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             log.exception("readings cannot be written")
             self._lose(len(rows), f"readings are not being kept: {error}")
 
@@ -155,9 +165,14 @@ def reading_body(probe: str, reading: Reading) -> dict[str, Any]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=10.0)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
+    """Made in one thread, then used by the writing one only."""
+    database = sqlite3.connect(path, timeout=10.0, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:
+        database.close()
+        raise
     return database
 
 

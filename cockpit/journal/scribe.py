@@ -30,9 +30,10 @@ class Scribe:
         self.trouble = ""
         """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
-        self._closed = False
 
     def tell(self, draft: Draft) -> Future[Line]:
         """Keep an entry soon. The future gives its line once it is on the disk, or raises what `Journal.extend` does.
@@ -40,16 +41,19 @@ class Scribe:
         In an event loop: `await asyncio.wrap_future(scribe.tell(draft))`.
         """
         done: Future[Line] = Future()
-        if self._closed:
-            done.set_exception(OSError("the journal is closed"))
-        else:
-            self._jobs.put((draft, done))
+        with self._door:
+            if self._closed:
+                done.set_exception(OSError("the journal is closed"))
+            else:
+                self._jobs.put((draft, done))
         return done
 
     def close(self, body: Mapping[str, Any] | None = None) -> str:
         """Write what is left and `close`; the last head. Waits for the disk: call it in a thread. Raises OSError."""
-        self._closed = True
-        self._jobs.put(None)
+        with self._door:
+            if not self._closed:
+                self._jobs.put(None)
+            self._closed = True
         self._thread.join()
         return self.journal.close(body)
 
@@ -80,7 +84,7 @@ class Scribe:
                 return
             log.warning("an entry cannot be kept: %s", error)
             batch[0][1].set_exception(error)
-        except OSError as error:
+        except Exception as error:
             log.exception("the journal cannot be written")
             self.trouble = f"the journal is not being written: {error}"
             for _, done in batch:

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cockpit.journal.chain import files
-from cockpit.journal.entry import PERSONAL, Line, Type
+from cockpit.journal.chain import files, raw_lines
+from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.personal import Statement
 from cockpit.journal.ssh import SshError
 from cockpit.journal.ssh_signers import AllowedSigners
@@ -47,7 +47,10 @@ class _Findings:
 
 
 def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Result:
-    """Check a record's folder. `anchors` are heads that were given to somebody outside. Raises OSError."""
+    """Check a record's folder. `anchors` are heads that were given to somebody outside. Raises OSError.
+
+    A record may be checked while it is written: what is added meanwhile is left for the next time.
+    """
     found = _Findings()
     chains = [check_chain(path) for path in files(record / "journal")]
     for chain in chains:
@@ -100,10 +103,14 @@ def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
 def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
     """What a writer had seen of another is there, and never less than it had seen before."""
     places = {chain.writer: {head: n for n, head in enumerate(chain.hashes)} for chain in chains}
+    newer = {chain.writer: chain for chain in chains}
     for chain in chains:
         last: dict[str, int] = {}
         for line in chain.lines:
             for writer, head in line.entry.seen.items():
+                if writer in newer and head not in places[writer]:
+                    # Read before this chain was, it may have grown since; once more is enough.
+                    places[writer] = {each: n for n, each in enumerate(map(hash_of, raw_lines(newer.pop(writer).path)))}
                 at = places.get(writer, {}).get(head)
                 if at is None:
                     if last.get(writer) != -1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cockpit.journal.chain import raw_lines
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
 
+PAUSE_S = 0.05
 MOST = 50
 """Problems told of one chain: after so many, more say nothing new."""
 
@@ -80,7 +82,7 @@ def check_chain(path: Path) -> Checked:
     """Read and check one file. Raises OSError."""
     chain = Checked(path)
     torn: list[_Torn] = []
-    for number, raw in enumerate(raw_lines(path), start=1):
+    for number, raw in enumerate(_settled(path), start=1):
         chain.hashes.append(hash_of(raw))
         try:
             line = parse(raw)
@@ -91,6 +93,20 @@ def check_chain(path: Path) -> Checked:
     _check_places(chain, _check_torn(chain, torn))
     _check_signatures(chain)
     return chain
+
+
+def _settled(path: Path) -> Iterator[bytes]:
+    """The file's lines; where the last lacks its end, what it is a moment later: it may just be being written."""
+    at, raw = 0, b"\n"
+    for raw in raw_lines(path):
+        if raw.endswith(b"\n"):
+            at += len(raw)
+            yield raw
+    if not raw.endswith(b"\n"):
+        time.sleep(PAUSE_S)
+        with path.open("rb") as file:
+            file.seek(at)
+            yield file.readline()
 
 
 def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> set[int]:

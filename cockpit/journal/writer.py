@@ -95,6 +95,7 @@ class Journal:
         self.resumed = tail.size > 0
         """Whether the chain had lines before this session."""
         self._tail: Tail = tail
+        self._told: Mapping[str, str] = {}
 
     @classmethod
     def open(
@@ -147,14 +148,15 @@ class Journal:
         with self._lock:
             if self.closed:
                 raise JournalLost(f"{self.path.name} is closed")
-            seen = dict(self._heads())
+            heads = dict(self._heads())
+            seen = {writer: head for writer, head in heads.items() if self._told.get(writer) != head}
             lines: list[Line] = []
             seq, head = self._seq, self._head
             for draft in drafts:
-                lines.append(self._line(draft, seq + 1, head, seen))
+                lines.append(self._line(draft, seq + 1, head, {} if lines else seen))
                 seq, head = seq + 1, lines[-1].hash
             self._write(b"".join(line.raw for line in lines))
-            self._seq, self._head = seq, head
+            self._seq, self._head, self._told = seq, head, heads
             return lines
 
     def statement(self, draft: Draft) -> Statement:

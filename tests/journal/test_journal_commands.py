@@ -110,7 +110,7 @@ def test_foreign_text_cannot_command_the_terminal(state: Path, record: RecordFol
     journal.append(Draft(Type.NOTE, {"text": "a\x1b[2J\u202ereversed\nsecond \ud83d line \x9b1m"}))
     journal.close()
     with journal.path.open("ab") as file:
-        file.write("\x1b[2J not a line\n".encode())
+        file.write(b"\x1b[2J not a line\n")
     for arguments in (("show",), ("verify",)):
         told = cockpit(state, "journal", *arguments)
         for each in ("\x1b", "\u202e", "\x9b"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -143,6 +145,47 @@ def test_a_file_that_is_not_as_it_was_left_takes_nothing_more(tmp_path: Path, do
     journal.close()
 
 
+def test_a_full_disk_stops_the_session_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_folder(tmp_path)
+    journal = open_journal(folder)
+    left = [150]
+
+    def full(file: int, data: memoryview) -> int:
+        """Takes 40 bytes at a time, and 150 in all."""
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        took = write(file, data[: min(40, left[0])])
+        left[0] -= took
+        return took
+
+    write = os.write
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        journal.add(change(1))
+    with pytest.raises(JournalLost):
+        journal.add(change(2))
+    left[0] = 10_000
+    again = open_journal(folder)
+    again.add(change(3))
+    again.close()
+    monkeypatch.undo()
+    assert [line.entry.type for line in read(journal.path).lines] == ["open", "open", "recovered", "probe", "close"]
+    assert not verify_record(folder.path).broken
+
+
+def test_many_threads_share_one_journal(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    journal = open_journal(folder)
+    threads = [threading.Thread(target=lambda: [journal.add(change(n)) for n in range(40)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    head = journal.close()
+    result = verify_record(folder.path, [head])
+    assert (result.exit_code, result.entries) == (0, 162)
+
+
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     (folder.journal / "alex.jsonl").symlink_to(tmp_path / "elsewhere")
@@ -172,6 +215,34 @@ def test_what_a_crash_left_is_kept_hashed_and_named(tmp_path: Path, tail: bytes)
     result = verify_record(folder.path)
     assert not result.broken
     assert any("torn" in each for each in result.unproven)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cut_at_any_byte_the_chain_goes_on_and_keeps_what_was_whole(tmp_path: Path, seed: int) -> None:
+    folder = make_folder(tmp_path)
+    rng = random.Random(seed)
+    journal = open_journal(folder)
+    for n in range(40):
+        journal.add(change(n))
+        if rng.random() < 0.5:
+            os.close(journal._file)
+            raw = journal.path.read_bytes()
+            last = len(raw) - len(raw.splitlines(keepends=True)[-1])
+            journal.path.write_bytes(raw[: rng.randrange(last, len(raw) + 1)])
+            journal = open_journal(folder)
+            assert journal.path.read_bytes().startswith(raw[:last])
+    journal.close()
+    assert not verify_record(folder.path).broken
+
+
+def test_a_record_being_written_is_not_called_broken(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    open_journal(folder, "carol").close()
+    with driver(folder, "alex", 0, 400) as one, driver(folder, "bo", 0, 400) as two:
+        while one.poll() is None or two.poll() is None:
+            assert not verify_record(folder.path).broken
+        one.communicate()
+        two.communicate()
 
 
 def test_a_whole_line_that_lacks_only_its_newline_is_an_entry(tmp_path: Path) -> None:
@@ -236,3 +307,12 @@ def test_writers_names_are_safe(person: str, host: str, name: str | None) -> Non
     assert name is None or made == name
     assert "/" not in made
     assert made
+
+
+def test_the_journal_needs_neither_the_cloud_nor_the_terminal() -> None:
+    code = (
+        "import sys, cockpit.journal.scribe, cockpit.journal.verify, cockpit.journal.store, cockpit.journal.readings\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert not set(done.stdout.split()) & {"boto3", "botocore", "textual", "moto", "httpx", "psycopg"}

@@ -70,7 +70,7 @@ def test_two_machines_end_with_the_same_journal(tmp_path: Path, store: Store) ->
     for folder in (one, two):
         assert not verify_record(folder.path, [last]).broken
     seen = [line.entry.seen for writer, line in one.lines() if writer == "alex"]
-    assert "bo" in seen[-1]
+    assert any("bo" in each for each in seen)
 
 
 def test_merged_by_time_but_never_before_what_was_seen(tmp_path: Path, store: Store) -> None:
