@@ -281,5 +281,57 @@ def migrate_run_on_ecs(**given: Any) -> None:
     _call("migrate", action="run_on_ecs", **given)
 
 
+RECORD = click.argument("record", default="latest")
+
+
+@main.group()
+def journal() -> None:
+    """Look at what a cutover left behind: who saw, said and did what, and whether it can be believed.
+
+    RECORD is a record's folder, its name, or "latest".
+    """
+
+
+@journal.command()
+@RECORD
+@click.option("--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was given to somebody outside.")
+@click.option(
+    "--allowed-signers",
+    default="",
+    type=click.Path(exists=True, dir_okay=False),
+    help="OpenSSH's file of who signs with which key.",
+)
+def verify(**given: Any) -> None:
+    """Check a record offline: every line, its place, its signatures; then say what cannot be proven.
+
+    Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
+    """
+    _call("journal", action="verify", **given)
+
+
+@journal.command()
+@RECORD
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only entries of this type; may be repeated.")
+@click.option(
+    "--since", default="", metavar="TIME", help="Only later ones: 2026-01-02T03:04Z, 03:04 (UTC, its last day), or 30m."
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def show(**given: Any) -> None:
+    """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
+    _call("journal", action="show", **given)
+
+
+@main.group()
+def record() -> None:
+    """The records kept on this machine."""
+
+
+@record.command("list")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def record_list(**given: Any) -> None:
+    """List records, newest first: when, how many entries, by whom, and how each ended."""
+    _call("record", **given)
+
+
 if __name__ == "__main__":
     main()

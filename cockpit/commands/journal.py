@@ -1,0 +1,129 @@
+"""`cockpit journal`: check a record, or list what is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cockpit.cli import USAGE
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.folder import RecordFolder, find_record
+from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
+
+_SPAN = re.compile(r"(\d+)([smhd])")
+_CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_HASH = re.compile(r"[0-9a-f]{64}")
+_HEADLINE = {
+    INTACT: "INTACT: every line is as it was written, and what was given proves the rest",
+    BROKEN: "BROKEN: this is not the record as it was written",
+    NOT_PROVABLE: "NOTHING BROKEN, but not everything can be proven",
+}
+
+
+def main(action: str, record: str, **given: Any) -> int:
+    try:
+        folder = find_record(record)
+        return _verify(folder, **given) if action == "verify" else _show(folder, **given)
+    except (OSError, ValueError) as error:
+        click.echo(safe(str(error)), err=True)
+        return USAGE
+
+
+def _verify(folder: RecordFolder, anchors: Sequence[str], allowed_signers: str) -> int:
+    for anchor in anchors:
+        if not _HASH.fullmatch(anchor):
+            raise ValueError(f"--anchor {anchor}: a head is 64 hex digits")
+    allowed = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
+    result = verify_record(folder.path, anchors, allowed)
+    _tell(folder, result)
+    return result.exit_code
+
+
+def _tell(folder: RecordFolder, result: Result) -> None:
+    many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
+    click.echo(f"{_HEADLINE[result.exit_code]}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
+    for writer, head in result.heads.items():
+        click.echo(f"head {head} {safe(writer)}")
+    for title, lines in (
+        ("Broken", [str(problem) for problem in result.broken]),
+        ("Could not be proven", result.unproven),
+        ("Also", result.remarks),
+    ):
+        if lines:
+            click.echo(f"\n{title}")
+            for line in lines:
+                click.echo("  " + safe(line))
+
+
+def _show(folder: RecordFolder, types: Sequence[str], since: str, form: str) -> int:
+    unknown = sorted(set(types) - set(Type))
+    if unknown:
+        raise ValueError(f"--type {unknown[0]}: one of {', '.join(Type)}")
+    lines = folder.lines()
+    begin = _since(since, [line for _, line in lines])
+    wanted = [
+        (writer, line)
+        for writer, line in lines
+        if (not types or line.entry.type in types) and (begin is None or line.entry.ts >= begin)
+    ]
+    for writer, line in wanted:
+        click.echo(_json(writer, line) if form == "json" else _text(writer, line))
+    unread = sum(chain.unread for chain in folder.chains())
+    if unread:
+        click.echo(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
+    return 0
+
+
+def _since(text: str, lines: Sequence[Line]) -> datetime | None:
+    """A time, a clock time of the record's last day (UTC), or a span before the record's last entry. Raises ValueError."""
+    if not text or not lines:
+        return None
+    last = max(line.entry.ts for line in lines)
+    if span := _SPAN.fullmatch(text):
+        return last - timedelta(**{_UNITS[span[2]]: int(span[1])})
+    try:
+        if _CLOCK.fullmatch(text):
+            hours = (
+                datetime.strptime(text, "%H:%M:%S" if text.count(":") == 2 else "%H:%M").replace(tzinfo=UTC).timetz()
+            )
+            return datetime.combine(last.date(), hours)
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"--since {text}: write 2026-01-02T03:04Z, 03:04 or 30m") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _json(writer: str, line: Line) -> str:
+    """One JSON object a line: the payload with its writer, its hash and the keys that signed it."""
+    entry: dict[str, Any] = json.loads(line.payload)
+    return json.dumps(
+        {"writer": writer, "hash": line.hash, "keys": [sig.get("keyid", "") for sig in line.sigs], **entry},
+        separators=(",", ":"),
+    )
+
+
+def _text(writer: str, line: Line) -> str:
+    entry = line.entry
+    who = entry.actor.id + (f" ({entry.actor.role})" if entry.actor.role else "")
+    signed = " signed" if len(line.sigs) > 1 else ""
+    told = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
+    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {told}  [{writer}:{entry.seq}]")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return text if len(text) <= 160 else text[:159] + "…"
+
+
+def safe(text: str) -> str:
+    """On one line, without anything a terminal would obey or turn around: what is shown was written by others."""
+    return "".join("�" if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") else each for each in text)

@@ -1,0 +1,58 @@
+"""`cockpit record list`: what is kept on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import click
+
+from cockpit.commands.journal import safe
+from cockpit.decide.record import Change
+from cockpit.journal.bodies import record_of
+from cockpit.journal.entry import Type, as_text
+from cockpit.journal.folder import RecordFolder, list_records, records_root, writers
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    name: str
+    path: str
+    begun: str
+    last: str
+    entries: int
+    writers: list[str]
+    verdict: str
+    """The last one kept; empty when none was."""
+    closed: bool
+
+
+def main(form: str) -> int:
+    found = [_summary(folder) for folder in list_records()]
+    if form == "json":
+        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+        return 0
+    if not found:
+        click.echo(f"No records in {records_root()}")
+    for each in found:
+        end = "closed" if each.closed else "not closed"
+        many = "1 entry" if each.entries == 1 else f"{each.entries} entries"
+        click.echo(safe(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}"))
+    return 0
+
+
+def _summary(folder: RecordFolder) -> _Summary:
+    lines = [line for _, line in folder.lines()]
+    verdict = record_of(line.entry for line in lines).latest(Change, "verdict")
+    times = [line.entry.ts for line in lines]
+    ends = [chain.lines[-1].entry.type is Type.CLOSE for chain in folder.chains() if chain.lines]
+    return _Summary(
+        folder.id,
+        str(folder.path),
+        as_text(min(times)) if times else "",
+        as_text(max(times)) if times else "",
+        len(lines),
+        writers(folder),
+        verdict.after if verdict else "",
+        bool(ends) and all(ends),
+    )

@@ -1,0 +1,56 @@
+"""What a person signs with their own key: a statement, the same whether or not it has its place in the chain yet.
+
+A signature of the whole payload would hold the chain up while someone looks for their security key. So a person signs
+{record, type, by, body} as one text. The text stands beside the signature in the line; it must say exactly what the line
+says, and no two lines of a record may carry the same one. `jq -j '.sigs[1].statement'` gives what `ssh-keygen -Y verify`
+checks, `jq -r '.sigs[1].sshsig'` the signature.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cockpit.journal.entry import Entry, Type
+from cockpit.journal.ssh import Signature, Signer, SshError, sign, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one person says in one record."""
+
+    record: str
+    type: Type
+    by: str
+    """The person's id: the principal in allowed_signers."""
+    body: Mapping[str, Any]
+    """As the line has it, secrets hidden."""
+
+    @property
+    def text(self) -> str:
+        given = {"record": self.record, "type": str(self.type), "by": self.by, "body": self.body}
+        return json.dumps(given, separators=(",", ":"), allow_nan=False)
+
+    def signed(self, signer: Signer) -> Mapping[str, str]:
+        """One member of `sigs`. Waits for the key: call it in a thread. Raises SshError."""
+        armored = sign(signer, self.text.encode())
+        return {"keyid": verify(armored, self.text.encode()).fingerprint, "statement": self.text, "sshsig": armored}
+
+    def check(self, sig: Mapping[str, str]) -> Signature:
+        """The signature, if it is one of exactly this. Raises SshError; says nothing about whose key it is."""
+        if set(sig) != {"keyid", "statement", "sshsig"}:
+            raise SshError("not a person's signature")
+        if self.body.get("by", self.by) != self.by:
+            raise SshError(f"{self.by[:60]} signed what {str(self.body['by'])[:60]} is said to have said")
+        if sig["statement"] != self.text:
+            raise SshError("what was signed is not what the entry says")
+        signature = verify(sig["sshsig"], self.text.encode())
+        if signature.fingerprint != sig["keyid"]:
+            raise SshError(f"signed with {signature.fingerprint}, not with {sig['keyid'][:60]}")
+        return signature
+
+    @classmethod
+    def of(cls, record: str, entry: Entry) -> Statement:
+        return cls(record, entry.type, entry.actor.id, entry.body)

@@ -1,0 +1,239 @@
+"""Every reading at full resolution, beside the journal: for sparklines, replay and backtests.
+
+One SQLite file in WAL mode, written by a thread of its own, a transaction for many readings. Values and times come back
+exactly; text is kept redacted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from probes.reading import Evidence, Reading, Reason, Unknown, Value
+from probes.redact import redact
+
+log = logging.getLogger(__name__)
+BATCH = 500
+PAUSE_S = 0.25
+"""How long a reading may wait for others to share its transaction."""
+MOST_WAITING = 100_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS readings (
+  id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL, reading TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us);
+PRAGMA user_version = 1;
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Job = tuple[str, Reading] | threading.Event | None
+
+
+class ReadingStore:
+    """Keeps readings; `put` never waits. One per record and process."""
+
+    def __init__(self, path: Path) -> None:
+        """Begins or goes on with a file (mode 0600). Raises OSError or sqlite3.Error."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        self.path = path
+        self.lost = 0
+        """Readings that were not kept."""
+        self.trouble = ""
+        """Why, in one line; empty while all are kept."""
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._open = True
+        self._database = _connect(path)
+        try:
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
+        self._thread = threading.Thread(target=self._run, name="readings", daemon=True)
+        self._thread.start()
+
+    def put(self, probe: str, reading: Reading) -> None:
+        """Keep a reading soon. Never waits and never raises; see `lost`."""
+        if self._open and self._jobs.qsize() < MOST_WAITING:
+            self._jobs.put((probe, reading))
+        else:
+            self.lost += 1
+
+    def flush(self) -> None:
+        """Wait until everything put so far is in the file."""
+        done = threading.Event()
+        if self._open:
+            self._jobs.put(done)
+            done.wait()
+
+    def close(self) -> None:
+        """Write what is left and let go of the file. Waits for the disk: call it in a thread."""
+        if self._open:
+            self._open = False
+            self._jobs.put(None)
+            self._thread.join()
+            while not self._jobs.empty():  # came in while we closed
+                job = self._jobs.get()
+                if isinstance(job, threading.Event):
+                    job.set()
+                else:
+                    self.lost += 1
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch, waiting, going = self._batch()
+            self._keep(batch)
+            for done in waiting:
+                done.set()
+        self._database.close()
+
+    def _batch(self) -> tuple[list[tuple[str, Reading]], list[threading.Event], bool]:
+        """What came within the pause, who waits for it, and whether more may come."""
+        batch: list[tuple[str, Reading]] = []
+        waiting: list[threading.Event] = []
+        timeout: float | None = None
+        while len(batch) < BATCH:
+            try:
+                job = self._jobs.get(timeout=timeout)
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, waiting, False
+            if isinstance(job, threading.Event):
+                waiting.append(job)
+                break
+            batch.append(job)
+            timeout = PAUSE_S
+        return batch, waiting, True
+
+    def _keep(self, batch: list[tuple[str, Reading]]) -> None:
+        rows = []
+        for probe, reading in batch:
+            try:
+                rows.append((probe, _micros(reading.observed_at), _micros(reading.data_at), _text(reading)))
+            except (TypeError, ValueError, AttributeError):
+                log.exception("a reading of %s cannot be kept", probe)
+                self._lose(1, f"a reading of {probe} has a form that cannot be kept")
+        if not rows:
+            return
+        try:
+            with self._database:
+                self._database.executemany(
+                    "INSERT INTO readings (probe, observed_us, data_us, reading) VALUES (?, ?, ?, ?)", rows
+                )
+        except (sqlite3.Error, ValueError) as error:
+            log.exception("readings cannot be written")
+            self._lose(len(rows), f"readings are not being kept: {error}")
+
+    def _lose(self, many: int, why: str) -> None:
+        self.lost += many
+        self.trouble = why
+
+
+def read(
+    path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None
+) -> Iterator[tuple[str, Reading]]:
+    """(probe, reading) in the order they came in; `since` and `until` bound `observed_at`, both included.
+
+    Raises FileNotFoundError, sqlite3.Error for a file that is none, and ValueError for a reading that was altered.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    query = "SELECT probe, reading FROM readings WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
+    low = _micros(since) if since else -(1 << 62)
+    high = _micros(until) if until else 1 << 62
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        for name, text in database.execute(query, (probe, low, high)):
+            try:
+                yield name, _reading(json.loads(text))
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
+
+
+def reading_body(probe: str, reading: Reading) -> dict[str, Any]:
+    """The body of a `probe` entry that puts one reading under the journal's signature (times in microseconds since 1970)."""
+    return {"kind": "reading", "probe": probe, "reading": _plain(reading)}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Made in one thread, then used by the writing one only."""
+    database = sqlite3.connect(path, timeout=10.0, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _micros(at: datetime) -> int:
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _text(reading: Reading) -> str:
+    return json.dumps(_plain(reading), separators=(",", ":"), allow_nan=False)
+
+
+def _plain(reading: Reading) -> dict[str, Any]:
+    evidence = reading.evidence
+    plain: dict[str, Any] = {
+        "at": _micros(reading.observed_at),
+        "data": _micros(reading.data_at),
+        "values": {name: _value(value) for name, value in reading.values.items()},
+        "unknown": {
+            name: [str(why.reason), redact(why.detail), redact(why.hint)] for name, why in reading.unknown.items()
+        },
+        "latency": reading.latency_s,
+    }
+    if evidence != Evidence():
+        texts = [redact(text) for text in (evidence.query, evidence.request_id, evidence.console_url)]
+        plain["evidence"] = [*texts, [redact(line) for line in evidence.lines]]
+    if reading.state_since is not None:
+        plain["since"] = _micros(reading.state_since)
+    if reading.earlier:
+        plain["earlier"] = [_plain(each) for each in reading.earlier]
+    return plain
+
+
+def _value(value: Value) -> Any:
+    """Times as {"t": microseconds}; lists of text as lists; all else is JSON's own."""
+    if isinstance(value, datetime):
+        return {"t": _micros(value)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _reading(plain: Mapping[str, Any]) -> Reading:
+    query, request_id, console_url, lines = plain.get("evidence", ("", "", "", ()))
+    since = plain.get("since")
+    return Reading(
+        _moment(plain["at"]),
+        _moment(plain["data"]),
+        MappingProxyType({name: _kept(value) for name, value in plain["values"].items()}),
+        MappingProxyType({name: Unknown(Reason(why[0]), why[1], why[2]) for name, why in plain["unknown"].items()}),
+        Evidence(query, request_id, console_url, tuple(lines)),
+        plain["latency"],
+        None if since is None else _moment(since),
+        tuple(_reading(each) for each in plain.get("earlier", ())),
+    )
+
+
+def _kept(value: Any) -> Value:
+    if isinstance(value, dict):
+        return _moment(value["t"])
+    kept: Value = tuple(value) if isinstance(value, list) else value
+    return kept

@@ -1,0 +1,234 @@
+"""Checking a record offline: what is broken and where, and what cannot be proven however intact it looks.
+
+Every line's hash, place, shape and signatures are looked at. A session's signature on its last line covers every line before
+it through `prev`, so session signatures are checked there first and line by line only where something does not fit: the proof
+is the same, the time a tenth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cockpit.journal.chain import files, raw_lines
+from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
+from cockpit.journal.personal import Statement
+from cockpit.journal.ssh import SshError
+from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.verify_chain import Checked, Problem, check_chain
+
+INTACT, BROKEN, NOT_PROVABLE = 0, 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What checking found. Nothing broken and nothing unproven is the only thing that counts as intact."""
+
+    broken: Sequence[Problem]
+    unproven: Sequence[str]
+    remarks: Sequence[str]
+    heads: Mapping[str, str]
+    """Writer -> hash of the last line."""
+    entries: int
+
+    @property
+    def exit_code(self) -> int:
+        return BROKEN if self.broken else NOT_PROVABLE if self.unproven else INTACT
+
+
+@dataclass(slots=True)
+class _Findings:
+    broken: list[Problem] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Result:
+    """Check a record's folder. `anchors` are heads that were given to somebody outside. Raises OSError.
+
+    A record may be checked while it is written: what is added meanwhile is left for the next time.
+    """
+    found = _Findings()
+    chains = [check_chain(path) for path in files(record / "journal")]
+    for chain in chains:
+        found.broken += chain.broken
+        found.unproven += chain.unproven
+    if not any(chain.lines for chain in chains):
+        found.unproven.append("anything: the record holds no entry")
+    _check_record(chains, found)
+    _check_seen(chains, found)
+    _check_people(chains, allowed, found)
+    _check_plans(record, chains, found)
+    _check_anchors(chains, anchors, found)
+    if (record / "readings.sqlite").exists():
+        found.remarks.append("readings.sqlite is not signed: nothing here speaks for the readings in it")
+    if allowed is not None:
+        found.remarks += [f"not used: {line}" for line in allowed.skipped]
+    heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}
+    return Result(
+        _in_order(found.broken), found.unproven, found.remarks, heads, sum(len(chain.lines) for chain in chains)
+    )
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """By file and line, without what is only the consequence of the line before."""
+    places = {(problem.path, problem.line) for problem in problems}
+    causes = [problem for problem in problems if not (problem.follows and (problem.path, problem.line - 1) in places)]
+    return sorted(causes, key=lambda problem: (problem.path, problem.line))
+
+
+def _opens(chain: Checked) -> list[Line]:
+    return [line for line in chain.lines if line.entry.type is Type.OPEN]
+
+
+def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
+    """Every session says it belongs to the same record, and to the file it stands in."""
+    ids = [(chain, line, line.entry.body.get("record")) for chain in chains for line in _opens(chain)]
+    for chain, line, id_ in ids:
+        if id_ != ids[0][2]:
+            found.broken.append(
+                chain.problem(line, f"belongs to the record {str(id_)[:80]}, not to {str(ids[0][2])[:80]}")
+            )
+        if line.entry.body.get("writer") != chain.writer:
+            told = str(line.entry.body.get("writer"))[:80]
+            found.broken.append(chain.problem(line, f"was written to {told}.jsonl, not to this file"))
+    for chain in chains:
+        if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE:
+            found.remarks.append(f"{chain.path.name} has no close at its end: it goes on, or its session was cut short")
+
+
+def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
+    """What a writer had seen of another is there, and never less than it had seen before."""
+    places = {chain.writer: {head: n for n, head in enumerate(chain.hashes)} for chain in chains}
+    newer = {chain.writer: chain for chain in chains}
+    for chain in chains:
+        last: dict[str, int] = {}
+        for line in chain.lines:
+            for writer, head in line.entry.seen.items():
+                if writer in newer and head not in places[writer]:
+                    # Read before this chain was, it may have grown since; once more is enough.
+                    places[writer] = {each: n for n, each in enumerate(map(hash_of, raw_lines(newer.pop(writer).path)))}
+                at = places.get(writer, {}).get(head)
+                if at is None:
+                    if last.get(writer) != -1:
+                        told = f"had seen a line of {writer[:80]} that is not there: it was cut off, changed, or not fetched"
+                        found.broken.append(chain.problem(line, told))
+                    last[writer] = -1
+                elif at < last.get(writer, 0):
+                    found.broken.append(chain.problem(line, f"had seen more of {writer[:80]} before"))
+                else:
+                    last[writer] = at
+
+
+def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: _Findings) -> None:
+    told: set[str] = set()
+    claimed: dict[str, int] = {}
+    unknown: dict[tuple[str, str], int] = {}
+    for chain in chains:
+        for line in chain.lines:
+            if line.entry.type not in PERSONAL:
+                if len(line.sigs) > 1:
+                    found.broken.append(chain.problem(line, f"a {line.entry.type} is not signed by a person"))
+                continue
+            problem = _check_person(chain, line, allowed, told, claimed, unknown)
+            if problem:
+                found.broken.append(chain.problem(line, problem))
+    for who, times in sorted(claimed.items()):
+        found.unproven.append(f"that {who} made {_count(times)} under this name: claimed, no key signed")
+    for (who, key), times in sorted(unknown.items()):
+        why = "the allowed signers do not know it" if allowed else "give --allowed-signers to tie it to a person"
+        found.unproven.append(f"that {who} made {_count(times)} signed with {key}: {why}")
+
+
+def _check_person(
+    chain: Checked,
+    line: Line,
+    allowed: AllowedSigners | None,
+    told: set[str],
+    claimed: dict[str, int],
+    unknown: dict[tuple[str, str], int],
+) -> str:
+    """What is wrong with an entry of a person, or an empty text."""
+    entry = line.entry
+    if len(line.sigs) < 2:
+        who = str(entry.body.get("by") or entry.actor.id)[:80]
+        claimed[who] = claimed.get(who, 0) + 1
+        return ""
+    if len(line.sigs) > 2:
+        return "more than one person's signature"
+    sig = line.sigs[1]
+    try:
+        signature = Statement.of(chain.record_at(line), entry).check(sig)
+    except SshError as error:
+        return f"the signature of {entry.actor.id[:80]} does not hold: {error}"
+    if sig["statement"] in told:
+        return "the same statement stands in the record twice: one is a copy"
+    told.add(sig["statement"])
+    if allowed is None or not allowed.knows(signature.public):
+        key = entry.actor.id[:80], signature.fingerprint
+        unknown[key] = unknown.get(key, 0) + 1
+        return ""
+    if not allowed.allows(entry.actor.id, signature.public, entry.ts):
+        return f"{signature.fingerprint} is not a key of {entry.actor.id[:80]}, or was not valid then"
+    return ""
+
+
+def _check_plans(record: Path, chains: Sequence[Checked], found: _Findings) -> None:
+    """The copies of the plan are the plans the journal names."""
+    named = {
+        str(line.entry.body["plan_digest"])
+        for chain in chains
+        for line in chain.lines
+        if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
+    }
+    kept = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(record.glob("plan*.yaml"))}
+    for path, digest in kept.items():
+        if digest not in named and any(chain.lines for chain in chains):
+            found.broken.append(Problem(path, 0, "is not a plan the journal names: it was changed"))
+    for digest in sorted(named - set(kept.values())):
+        found.unproven.append(f"what the plan {digest[:12]} said: its copy is not in the record")
+
+
+def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Findings) -> None:
+    """Nothing before an anchor can have been cut off. What came after it, no one outside has seen."""
+    places = {head: (chain.writer, n) for chain in chains for n, head in enumerate(chain.hashes)}
+    reached = dict.fromkeys((chain.writer for chain in chains), 0)
+    for anchor in anchors:
+        if anchor not in places:
+            told = f"the anchor {anchor} is not in the record: lines were cut off, or the record was replaced"
+            found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, told))
+            continue
+        _reach(chains, places, anchor, reached)
+    for chain in chains:
+        left = len(chain.hashes) - reached[chain.writer]
+        if left and not anchors:
+            found.unproven.append(f"that nothing was cut off the end of {chain.path.name}: no outside anchor was given")
+        elif left:
+            found.unproven.append(
+                f"that nothing was cut off the end of {chain.path.name}: its last {left} lines came after the anchor"
+            )
+
+
+def _reach(
+    chains: Sequence[Checked], places: Mapping[str, tuple[str, int]], anchor: str, reached: dict[str, int]
+) -> None:
+    """Mark every line an anchor commits to: those before it, and what they had seen of other chains."""
+    by_name = {chain.writer: chain for chain in chains}
+    waiting = [anchor]
+    while waiting:
+        writer, n = places[waiting.pop()]
+        start, reached[writer] = reached[writer], max(reached[writer], n + 1)
+        chain = by_name[writer]
+        for line in chain.lines[bisect_right(chain.numbers, start) : bisect_right(chain.numbers, n + 1)]:
+            waiting += [head for head in line.entry.seen.values() if head in places]
+
+
+def _last_file(chains: Sequence[Checked]) -> Path:
+    return chains[-1].path if chains else Path("journal")
+
+
+def _count(times: int) -> str:
+    return "1 entry" if times == 1 else f"{times} entries"

@@ -1,0 +1,225 @@
+"""Checking one chain: line after line, its shape, its place, its hash, and the signature of the session that wrote it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cockpit.journal.chain import raw_lines
+from cockpit.journal.dsse import Verifier
+from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
+
+PAUSE_S = 0.05
+MOST = 50
+"""Problems told of one chain: after so many, more say nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and where; `line` counts from 1, and is 0 for a whole file."""
+
+    path: Path
+    line: int
+    what: str
+    follows: bool = False
+    """Whether it may only be what a problem of the line before brings with it."""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
+
+
+@dataclass(slots=True)
+class Checked:
+    """One chain, and what was found in it."""
+
+    path: Path
+    lines: list[Line] = field(default_factory=list)
+    """Every line that is an entry, whether or not it is as it should be."""
+    numbers: list[int] = field(default_factory=list)
+    """The number of each in the file."""
+    broken: list[Problem] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    """Of every line of the file, those that are no entry too."""
+    _places: dict[int, int] = field(default_factory=dict)
+    _records: dict[int, str] = field(default_factory=dict)
+    _record: str = ""
+
+    @property
+    def writer(self) -> str:
+        return self.path.stem
+
+    def problem(self, line: Line, what: str) -> Problem:
+        return Problem(self.path, self._places.get(id(line), 0), what)
+
+    def record_at(self, line: Line) -> str:
+        """The record the session that wrote this line belongs to."""
+        return self._records.get(id(line), "")
+
+    def add(self, number: int, line: Line) -> None:
+        if line.entry.type is Type.OPEN:
+            self._record = str(line.entry.body.get("record", ""))
+        self.lines.append(line)
+        self.numbers.append(number)
+        self._places[id(line)] = number
+        self._records[id(line)] = self._record
+
+    def broke(self, number: int, what: str, *, follows: bool = False) -> None:
+        if len(self.broken) < MOST:
+            self.broken.append(Problem(self.path, number, what, follows))
+
+
+@dataclass(slots=True)
+class _Torn:
+    number: int
+    raw: bytes
+    why: str
+
+
+def check_chain(path: Path) -> Checked:
+    """Read and check one file. Raises OSError."""
+    chain = Checked(path)
+    torn: list[_Torn] = []
+    for number, raw in enumerate(_settled(path), start=1):
+        chain.hashes.append(hash_of(raw))
+        try:
+            line = parse(raw)
+        except BadLine as bad:
+            torn.append(_Torn(number, raw, str(bad)))
+            continue
+        chain.add(number, line)
+    _check_places(chain, _check_torn(chain, torn))
+    _check_signatures(chain)
+    return chain
+
+
+def _settled(path: Path) -> Iterator[bytes]:
+    """The file's lines; where the last lacks its end, what it is a moment later: it may just be being written."""
+    at, raw = 0, b"\n"
+    for raw in raw_lines(path):
+        if raw.endswith(b"\n"):
+            at += len(raw)
+            yield raw
+    if not raw.endswith(b"\n"):
+        time.sleep(PAUSE_S)
+        with path.open("rb") as file:
+            file.seek(at)
+            yield file.readline()
+
+
+def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> set[int]:
+    """A line that is no entry is what a crash left only if the session after it says so: in `recovered`, or in its prev where
+    `recovered` cannot be read. Gives the numbers of the others.
+    """
+    kinds = {number: line.entry.type for line, number in zip(chain.lines, chain.numbers, strict=True)}
+    named: dict[int, str] = {}
+    for line, number in zip(chain.lines, chain.numbers, strict=True):
+        if line.entry.type is Type.OPEN and number + 1 not in kinds:
+            named[number - 1] = line.entry.prev
+        elif line.entry.type is Type.RECOVERED and kinds.get(number - 1) in (Type.OPEN, None):
+            named.update(_named(line))
+    unexplained: set[int] = set()
+    for each in torn:
+        if named.get(each.number) == hash_of(each.raw):
+            chain.unproven.append(
+                f"what {chain.path.name} line {each.number} was to say: torn in a crash, kept, and named by the next session"
+            )
+        else:
+            unexplained.add(each.number)
+            chain.broke(each.number, each.why)
+    return unexplained
+
+
+def _named(line: Line) -> list[tuple[int, str]]:
+    """(line, hash) of what a `recovered` entry names."""
+    torn = line.entry.body.get("torn")
+    if not isinstance(torn, list):
+        return []
+    return [
+        (each["line"], each["sha256"])
+        for each in torn
+        if isinstance(each, dict) and isinstance(each.get("line"), int) and isinstance(each.get("sha256"), str)
+    ]
+
+
+def _check_places(chain: Checked, unexplained: set[int]) -> None:
+    """seq, prev and who may stand where."""
+    seq, last_number, closed, mono = 0, 0, True, 0
+    for line, number in zip(chain.lines, chain.numbers, strict=True):
+        entry = line.entry
+        lost = len([n for n in range(last_number + 1, number) if n in unexplained])
+        follows = entry.seq == seq + 1 or (lost and entry.seq == seq + 1 + lost)
+        prev = chain.hashes[number - 2] if number > 1 else ""
+        if not follows:
+            chain.broke(number, _misplaced(entry.seq, seq, lost))
+        elif entry.prev != prev and not (lost and entry.type is not Type.OPEN):
+            chain.broke(number, "does not follow the line before it: one of the two was changed", follows=True)
+        if entry.type is Type.OPEN:
+            closed, mono = False, entry.mono_ns
+        elif closed and not lost:
+            chain.broke(number, "stands outside any session: nothing opened it")
+            closed = False
+        if entry.mono_ns < mono:
+            chain.broke(number, "was written before the line before it, by the session's own clock")
+        mono = entry.mono_ns
+        closed = closed or entry.type is Type.CLOSE
+        seq, last_number = entry.seq, number
+
+
+def _misplaced(found: int, before: int, lost: int) -> str:
+    if found <= before:
+        return f"is entry {found}, after entry {before}: copied, or moved"
+    return f"is entry {found}, but entry {before + lost + 1} is due: lines were removed, or moved"
+
+
+def _check_signatures(chain: Checked) -> None:
+    """Each session's last signature, which covers the session; every single one where anything does not fit."""
+    sessions: list[list[tuple[int, Line]]] = []
+    for line, number in zip(chain.lines, chain.numbers, strict=True):
+        if line.entry.type is Type.OPEN or not sessions or _is_strange(sessions[-1][-1], number, line):
+            sessions.append([])
+        sessions[-1].append((number, line))
+    whole = not chain.broken
+    for session in sessions:
+        key = _key(session[0][1])
+        if key is None:
+            number, first = session[0]
+            if first.entry.type is Type.OPEN:
+                chain.broke(number, "opens a session without a key")
+            continue
+        if whole and _signed(key, session[-1][1]) and _signed(key, session[0][1]) and _named_right(key, session):
+            continue
+        for number, line in session:
+            if not _signed(key, line):
+                chain.broke(number, "the session's signature is not of this line: it was changed after it was written")
+                if line is session[0][1]:
+                    break
+
+
+def _is_strange(before: tuple[int, Line], number: int, line: Line) -> bool:
+    """Whether, after a line that is no entry, another session goes on: what opened it cannot be read."""
+    return number > before[0] + 1 and _key_id(line) != _key_id(before[1])
+
+
+def _key_id(line: Line) -> str:
+    return line.sigs[0].get("keyid", "") if line.sigs else ""
+
+
+def _named_right(key: Verifier, session: Sequence[tuple[int, Line]]) -> bool:
+    return all(_key_id(line) == key.id for _, line in session)
+
+
+def _key(line: Line) -> Verifier | None:
+    session = line.entry.body.get("session")
+    if line.entry.type is not Type.OPEN or not isinstance(session, dict):
+        return None
+    try:
+        return Verifier(str(session.get("public")))
+    except ValueError:
+        return None
+
+
+def _signed(key: Verifier, line: Line) -> bool:
+    return bool(line.sigs) and key.accepts(line.payload, line.sigs[0])

@@ -1,0 +1,122 @@
+"""What deciding looks at survives the journal exactly; what must not enter does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from journal_making import START, change, make_folder, open_journal
+
+from cockpit.decide.record import Change, Entry, PhaseBegan, Record, SignOff
+from cockpit.decide.situation import State, Word
+from cockpit.journal.bodies import _KINDS, from_body, record_of, to_body, type_of, without_secrets
+from cockpit.journal.entry import Type
+from cockpit.journal.writer import Draft
+from cockpit.plan.model import Phase
+
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-9))])
+TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=ZONES)
+VALUES = {datetime: TIMES, str: st.text(), bool: st.booleans(), Phase: st.sampled_from(Phase)}
+ENTRIES = st.one_of(
+    [
+        st.builds(kind, **{each.name: VALUES[get_type_hints(kind)[each.name]] for each in fields(kind)})
+        for kind, _ in _KINDS.values()
+    ]
+)
+
+
+def test_every_kind_of_entry_has_a_body() -> None:
+    assert {kind for kind, _ in _KINDS.values()} == set(Entry.__args__)
+
+
+@given(st.lists(ENTRIES, max_size=8))
+def test_every_record_survives(entries: list[Entry]) -> None:
+    bodies = [json.loads(json.dumps(to_body(entry))) for entry in entries]
+    assert Record([from_body(body) for body in bodies]) == Record(entries)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ENTRIES, max_size=5))
+def test_every_record_survives_the_file(tmp_path_factory: pytest.TempPathFactory, entries: list[Entry]) -> None:
+    folder = make_folder(tmp_path_factory.mktemp("records"))
+    journal = open_journal(folder)
+    lines = journal.extend([Draft.of(entry) for entry in entries])
+    journal.close()
+    kept = record_of(line.entry for _, line in folder.lines())
+    assert kept.entries == record_of(line.entry for line in lines).entries
+    shown = [without_secrets(to_body(entry)) for entry in entries]
+    assert [to_body(entry) for entry in kept.entries] == shown
+
+
+def test_the_verdict_turning_is_a_trigger_and_a_phase_nobody_began_a_note() -> None:
+    assert type_of(Change(START, "verdict", Word.GO, Word.ROLLBACK)) is Type.TRIGGER
+    assert type_of(Change(START, "errors", State.PENDING, State.TRIPPED)) is Type.TRIGGER
+    assert type_of(change()) is Type.PROBE
+    assert type_of(PhaseBegan(START, Phase.PRE_DEPLOY)) is Type.NOTE
+    assert type_of(PhaseBegan(START, Phase.POST_DEPLOY, "alex")) is Type.DECISION
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"kind": "vote"},
+        {"kind": "change", "at": "yesterday", "subject": "a", "before": "", "after": ""},
+        {"kind": "change", "at": "2026-01-01T00:00:00", "subject": "a", "before": "", "after": ""},
+        {"kind": "change", "at": 5, "subject": "a", "before": "", "after": ""},
+        {"kind": "change", "at": "2026-01-01T00:00:00+00:00", "subject": None, "before": "", "after": ""},
+        {"kind": "phase_began", "at": "2026-01-01T00:00:00+00:00", "phase": "teatime"},
+    ],
+)
+def test_a_malformed_body_is_refused(broken: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=str(broken["kind"])):
+        from_body(broken)
+
+
+def test_other_bodies_are_no_entries_and_newer_fields_are_left_out() -> None:
+    assert from_body({"torn": []}) is None
+    assert from_body({"kind": "sonnet"}) is None
+    assert from_body(to_body(change()) | {"mood": "calm"}) == change()
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        to_body(Change(datetime(2026, 1, 1), "a", "", ""))
+
+
+def test_no_secret_reaches_the_file(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    journal = open_journal(folder)
+    journal.add(SignOff(START, "db", "alex", "on_call", "postgresql://app:hunter2@db/x works", "d"))
+    journal.append(
+        Draft(
+            Type.ACTION_START,
+            {
+                "argv": ["psql", "postgresql://app:hunter2@db/x"],
+                "url": "https://b.s3.amazonaws.com/k?X-Amz-Signature=hunter2&X-Amz-Credential=hunter2",
+                "environ": {"DATABASE_PASSWORD": "hunter2", "deep": [{"client_secret": "hunter2"}]},
+            },
+        )
+    )
+    journal.close()
+    text = journal.path.read_text()
+    assert "hunter2" not in text
+    assert "works" in text
+
+
+def test_halves_of_characters_and_what_json_cannot_hold(tmp_path: Path) -> None:
+    journal = open_journal(make_folder(tmp_path))
+    line = journal.append(Draft(Type.NOTE, {"text": "a\ud800b"}))
+    assert line.entry.body["text"] == "a\ufffdb"
+    for wrong in ({"x": float("nan")}, {"x": object()}, {"x": START}):
+        with pytest.raises(ValueError, match=r"x|JSON"):
+            journal.append(Draft(Type.NOTE, wrong))
+    with pytest.raises(ValueError, match="takes"):
+        journal.append(Draft(Type.NOTE, {"x": ["y" * 1000] * 2000}))
+    assert journal.append(Draft(Type.NOTE, {"still": "writing"})).entry.seq == 3
+    journal.close()

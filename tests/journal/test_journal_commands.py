@@ -1,0 +1,142 @@
+"""`cockpit journal` and `cockpit record` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from journal_making import (
+    ALEX,
+    START,
+    change,
+    make_folder,
+    make_key,
+    open_journal,
+    public_line,
+    sign_off,
+    write_session,
+)
+
+from cockpit.journal.entry import Type
+from cockpit.journal.folder import RecordFolder, find_record, list_records
+from cockpit.journal.ssh_keys import KeyFile
+from cockpit.journal.writer import Draft
+
+COCKPIT = Path(sys.executable).with_name("cockpit")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def record(state: Path) -> RecordFolder:
+    return make_folder(state / "cockpit" / "records")
+
+
+def cockpit(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
+    return subprocess.run([str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, check=False)
+
+
+pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="moves the state folder by XDG_STATE_HOME")
+
+
+def test_verify_says_intact_broken_and_not_provable(tmp_path: Path, state: Path, record: RecordFolder) -> None:
+    key = make_key(tmp_path)
+    head = write_session(record, key=KeyFile(key))
+    (tmp_path / "who").write_text(f"alex {public_line(key)}\n")
+    signers = ("--allowed-signers", str(tmp_path / "who"))
+    intact = cockpit(state, "journal", "verify", str(record.path), "--anchor", head, *signers)
+    assert (intact.returncode, intact.stderr) == (0, "")
+    assert intact.stdout.startswith("INTACT")
+    assert f"head {head} alex-laptop" in intact.stdout
+    unproven = cockpit(state, "journal", "verify", record.id, *signers)
+    assert unproven.returncode == 3
+    assert "no outside anchor was given" in unproven.stdout
+    path = record.journal / "alex-laptop.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"reason 1", b"reason 2"))
+    broken = cockpit(state, "journal", "verify", "latest", "--anchor", head, *signers)
+    assert broken.returncode == 1
+    assert f"{path}:3: the session's signature is not of this line" in broken.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "nothing"),
+        ("verify", "latest", "--anchor", "abc"),
+        ("verify", "latest", "--allowed-signers", "nothing"),
+        ("show", "latest", "--type", "sonnet"),
+        ("show", "latest", "--since", "yesterday"),
+        ("dance",),
+    ],
+)
+def test_usage(state: Path, record: RecordFolder, arguments: tuple[str, ...]) -> None:
+    write_session(record)
+    done = cockpit(state, "journal", *arguments)
+    assert done.returncode == 64
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_records_at_all(state: Path) -> None:
+    assert cockpit(state, "journal", "verify").returncode == 64
+    listed = cockpit(state, "record", "list")
+    assert listed.returncode == 0
+    assert listed.stdout.startswith("No records in")
+
+
+def test_show(state: Path, record: RecordFolder) -> None:
+    write_session(record)
+    whole = cockpit(state, "journal", "show")
+    assert whole.returncode == 0
+    assert len(whole.stdout.splitlines()) == 8
+    assert "sign_off     alex (on_call)  kind=sign_off" in whole.stdout
+    votes = cockpit(state, "journal", "show", "latest", "--type", "vote", "--type", "open", "--format", "json")
+    assert [json.loads(line)["type"] for line in votes.stdout.splitlines()] == ["open", "vote"]
+    for since, many in (("1h", 8), ("2020-01-01", 8), ("2999-01-01T00:00Z", 0), ("00:00", 8)):
+        assert len(cockpit(state, "journal", "show", "--since", since).stdout.splitlines()) == many
+
+
+def test_foreign_text_cannot_command_the_terminal(state: Path, record: RecordFolder) -> None:
+    journal = open_journal(record)
+    journal.add(sign_off("alex"), ALEX)
+    journal.append(Draft(Type.NOTE, {"text": "a\x1b[2J\u202ereversed\nsecond \ud83d line \x9b1m"}))
+    journal.close()
+    with journal.path.open("ab") as file:
+        file.write(b"\x1b[2J not a line\n")
+    for arguments in (("show",), ("verify",)):
+        told = cockpit(state, "journal", *arguments)
+        for each in ("\x1b", "\u202e", "\x9b"):
+            assert each not in told.stdout + told.stderr
+    assert "1 lines are not entries" in cockpit(state, "journal", "show").stderr
+
+
+def test_record_list(state: Path, record: RecordFolder) -> None:
+    journal = open_journal(record, "alex-laptop")
+    journal.add(change())
+    journal.close()
+    open_journal(make_folder(record.path.parent), "bo-desk")
+    listed = cockpit(state, "record", "list").stdout.splitlines()
+    assert listed[0] == "20260102T220000Z-test-2  1 entry, bo-desk, no verdict, not closed"
+    assert listed[1] == "20260102T220000Z-test  3 entries, alex-laptop, GO, closed"
+    first, second = json.loads(cockpit(state, "record", "list", "--format", "json").stdout)
+    assert (first["name"], second["writers"], second["verdict"]) == ("20260102T220000Z-test-2", ["alex-laptop"], "GO")
+
+
+def test_folders(tmp_path: Path) -> None:
+    folder = RecordFolder.create("../../a plan", b"x: 1\n", START, tmp_path)
+    assert folder.path.parent == tmp_path
+    assert folder.id == "20260102T220000Z-a-plan"
+    assert folder.keep_plan(b"x: 1\n") == folder.keep_plan(b"x: 1\n")
+    folder.keep_plan(b"x: 2\n")
+    assert len(list(folder.path.glob("plan*.yaml"))) == 2
+    assert find_record("latest", tmp_path) == find_record(folder.id, tmp_path) == next(list_records(tmp_path))
+    (tmp_path / "stray").mkdir()
+    assert len(list(list_records(tmp_path))) == 1

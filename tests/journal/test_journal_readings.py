@@ -1,0 +1,150 @@
+"""Readings come back exactly as they were, however many, and putting one never waits."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from journal_making import START
+
+from cockpit.journal.readings import ReadingStore, read, reading_body
+from probes.reading import Evidence, Reading, Reason, Unknown
+
+TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+PLAIN = st.text("abcdefghij äöü\n\"\\'", max_size=20)
+VALUES = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+    TIMES,
+    st.lists(PLAIN, min_size=1, max_size=3).map(tuple),
+)
+UNKNOWN = st.builds(Unknown, st.sampled_from(Reason), PLAIN, PLAIN)
+EVIDENCE = st.builds(Evidence, PLAIN, PLAIN, PLAIN, st.lists(PLAIN, max_size=2).map(tuple))
+
+
+def readings(earlier: st.SearchStrategy[tuple[Reading, ...]]) -> st.SearchStrategy[Reading]:
+    fields = st.dictionaries(PLAIN, VALUES, max_size=4)
+    blind = st.dictionaries(PLAIN, UNKNOWN, max_size=3)
+    latency = st.floats(0, 60)
+    return st.builds(Reading, TIMES, TIMES, fields, blind, EVIDENCE, latency, st.none() | TIMES, earlier)
+
+
+READINGS = readings(st.lists(readings(st.just(())), max_size=2).map(tuple))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(PLAIN, READINGS), max_size=4))
+def test_every_reading_survives(tmp_path_factory: pytest.TempPathFactory, many: list[tuple[str, Reading]]) -> None:
+    path = tmp_path_factory.mktemp("readings") / "readings.sqlite"
+    store = ReadingStore(path)
+    for probe, reading in many:
+        store.put(probe, reading)
+    store.close()
+    kept = list(read(path))
+    assert kept == many
+    assert [[type(value) for value in each.values.values()] for _, each in kept] == [
+        [type(value) for value in each.values.values()] for _, each in many
+    ]
+    assert store.lost == 0
+
+
+def at(second: int, **values: int) -> Reading:
+    now = START + timedelta(seconds=second)
+    return Reading(now, now, values)
+
+
+def test_chosen_by_probe_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    for second in range(10):
+        store.put("db" if second % 2 else "web", at(second, n=second))
+    store.flush()
+    assert [reading.values["n"] for _, reading in read(path, "db")] == [1, 3, 5, 7, 9]
+    since, until = START + timedelta(seconds=3), START + timedelta(seconds=6)
+    assert [reading.values["n"] for _, reading in read(path, since=since, until=until)] == [3, 4, 5, 6]
+    store.close()
+    again = ReadingStore(path)
+    again.put("db", at(11, n=11))
+    again.close()
+    assert len(list(read(path))) == 11
+
+
+def test_putting_never_waits_even_while_the_file_is_locked(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.perf_counter()
+    for second in range(2000):
+        store.put("db", at(second, n=second))
+    assert time.perf_counter() - began < 1.0
+    other.execute("COMMIT")
+    other.close()
+    store.close()
+    assert len(list(read(path))) == 2000
+    store.put("db", at(1))
+    assert store.lost == 1
+
+
+def test_no_secret_and_only_the_owner(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    url = "https://x/?X-Amz-Signature=hunter2"
+    why = Unknown(Reason.ERROR, "password=hunter2", "token: hunter2")
+    store.put(
+        "db",
+        Reading(START, START, {}, {"n": why}, Evidence("psql postgresql://a:hunter2@b", "", url, ("secret=hunter2",))),
+    )
+    store.flush()
+    for each in tmp_path.iterdir():
+        assert stat.S_IMODE(each.stat().st_mode) == 0o600
+        assert b"hunter2" not in each.read_bytes()
+    store.close()
+    ((_, kept),) = read(path)
+    assert kept.evidence.console_url == "https://x/?X-Amz-Signature=***"
+
+
+def test_what_cannot_be_kept_is_counted_and_the_rest_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    store.put("db", Reading(START, START, {"n": float("nan")}))
+    store.put("db", Reading(START, START, {"n": object()}))  # type: ignore[dict-item]
+    store.put("db", at(1, n=1))
+    store.close()
+    assert [reading.values for _, reading in read(path)] == [{"n": 1}]
+    assert store.lost == 2
+    assert "db" in store.trouble
+
+
+def test_no_file_another_file_and_an_altered_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(read(tmp_path / "nothing"))
+    other = tmp_path / "other"
+    other.write_text("not a database, not at all, " * 10)
+    with pytest.raises(sqlite3.Error):
+        list(read(other))
+    with pytest.raises(sqlite3.Error):
+        ReadingStore(other)
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    store.put("db", at(1))
+    store.close()
+    database = sqlite3.connect(path)
+    for text in ('{"at": 1}', "[]", "{", '{"at":"x","data":1,"values":{},"unknown":{},"latency":0}'):
+        with database:
+            database.execute("UPDATE readings SET reading = ?", (text,))
+        with pytest.raises(ValueError, match=r"none|JSON|Expecting"):
+            list(read(path))
+    database.close()
+
+
+def test_a_body_for_the_journal() -> None:
+    assert reading_body("db", at(1, n=2))["reading"]["values"] == {"n": 2}
