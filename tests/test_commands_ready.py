@@ -51,7 +51,7 @@ def test_statements_are_grouped_by_resources_in_an_order_of_their_own() -> None:
 
 def test_the_migration_needs_its_prefix_of_the_bucket_and_nothing_wider() -> None:
     head = "plan: v1\nname: p\nprobes: {me: {uses: aws.identity}}\n"
-    plan = load_text(head + "migration: {bucket: docs, prefix: documents/}\n", "p.yaml", environ={})
+    plan = load_text(head + "migration: {database: x, bucket: docs, tables: [{name: t}]}\n", "p.yaml", environ={})
     found = iam.migration_needs(plan)
     assert found["s3:PutObject"] == {"arn:aws:s3:::docs/documents/*"}
     assert found["s3:ListBucket"] == {"arn:aws:s3:::docs"}

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from cockpit.rehearsal.aws.furnish_access import SECRETS, furnish_roles, furnish_secrets
 from cockpit.rehearsal.aws.furnish_data import furnish_bucket, furnish_database
 from cockpit.rehearsal.aws.furnish_network import Balancing, furnish_balancer, furnish_network
-from cockpit.rehearsal.aws.furnish_service import furnish_service, furnish_task_definition, register_release
+from cockpit.rehearsal.aws.furnish_service import (
+    furnish_migration_task,
+    furnish_service,
+    furnish_task_definition,
+    register_release,
+)
 from cockpit.rehearsal.aws.furnish_tools import SERVICE, SITE, Tools
 from cockpit.rehearsal.aws.furnish_watching import furnish_alarms, furnish_dashboard, furnish_logs
 from cockpit.rehearsal.aws.simulation import SimulatedAws
@@ -53,6 +58,7 @@ def furnish(aws: SimulatedAws, endpoint: str, *, site_url: str = f"https://{SITE
         furnish_roles(tools)
         secrets = furnish_secrets(tools)
         definition = furnish_task_definition(tools, secrets)
+        furnish_migration_task(tools, secrets)
         furnish_service(tools, aws.ecs, definition, balancing.target_group, network)
         furnish_database(tools, network)
         furnish_bucket(tools)

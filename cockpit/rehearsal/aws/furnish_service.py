@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from cockpit.migration.launch import DATABASE
 from cockpit.rehearsal.aws.ecs import EcsSimulation
 from cockpit.rehearsal.aws.furnish_access import DATABASE_URL
 from cockpit.rehearsal.aws.furnish_network import Network
@@ -26,6 +27,7 @@ from cockpit.rehearsal.aws.furnish_tools import (
 )
 
 DESIRED = 2
+MIGRATION = "transparent-trust-migration"
 _RUNNING_FOR = timedelta(days=3)
 _COPIED = (
     "networkMode",
@@ -76,6 +78,30 @@ def furnish_task_definition(tools: Tools, secrets: Mapping[str, str]) -> str:
         taskRoleArn=tools.arn("iam", f"role/{TASK_ROLE}", regional=False),
         executionRoleArn=tools.arn("iam", f"role/{EXECUTION_ROLE}", regional=False),
         containerDefinitions=[_container(tools, push_image(tools, "2024.12.1"), secrets)],
+    )
+    return str(made["taskDefinition"]["taskDefinitionArn"])
+
+
+def furnish_migration_task(tools: Tools, secrets: Mapping[str, str]) -> str:
+    """The task definition the file migration's workers run by: this program's image, its database as a secret; the ARN."""
+    ecs = tools.client("ecs")
+    container = {
+        "name": "migration",
+        "image": push_image(tools, "cockpit"),
+        "memory": 1024,
+        "essential": True,
+        "secrets": [{"name": DATABASE, "valueFrom": secrets[DATABASE_URL]}],
+        "stopTimeout": 60,
+    }
+    made = ecs.register_task_definition(
+        family=MIGRATION,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="1024",
+        memory="2048",
+        taskRoleArn=tools.arn("iam", f"role/{TASK_ROLE}", regional=False),
+        executionRoleArn=tools.arn("iam", f"role/{EXECUTION_ROLE}", regional=False),
+        containerDefinitions=[container],
     )
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
