@@ -115,6 +115,8 @@ class Store:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
 
     # -- the bytes ---------------------------------------------------------------------------------------------------
 

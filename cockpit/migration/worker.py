@@ -56,7 +56,11 @@ class Worker:
 
     async def run(self) -> None:
         control = await self._connected()
-        run = await runs.load(control, self._run)
+        try:
+            run = await runs.load(control, self._run)
+        except BaseException:
+            await _dropped(control)
+            raise
         store = Store(run.settings)
         await asyncio.to_thread(store.open)
         ledger = Ledger(run.settings, run.id, self.id)
@@ -120,21 +124,27 @@ class Worker:
 
     async def _beats(self, control: Connection, work: Work) -> None:
         """Once a second: say how it goes, hear what is wanted; every quarter of a lease, renew it."""
-        while True:
-            try:
-                if control.closed:
-                    control = await self._connected()
-                began = time.monotonic()
-                if began - self._renewed_at >= work.settings.lease_s / 4:
-                    await work.ledger.renew(control)
-                    self._renewed_at = work.renewed = began
-                run = await runs.load(control, self._run)
-                await self._say(control, work, "draining" if work.stopping else "working")
-                self._obey(run, work)
-            except GONE as error:
-                log.warning("no heartbeat: %s", words_of(error))
-                await _dropped(control)
-            await asyncio.sleep(BEAT_S)
+        try:
+            while True:
+                try:
+                    if control.closed:
+                        control = await self._connected()
+                    await self._beat(control, work)
+                except GONE as error:
+                    log.warning("no heartbeat: %s", words_of(error))
+                    await _dropped(control)
+                await asyncio.sleep(min(BEAT_S, work.settings.lease_s / 8))
+        finally:
+            await _dropped(control)
+
+    async def _beat(self, control: Connection, work: Work) -> None:
+        began = time.monotonic()
+        if began - self._renewed_at >= work.settings.lease_s / 4:
+            await work.ledger.renew(control)
+            self._renewed_at = work.renewed = began
+        run = await runs.load(control, self._run)
+        await self._say(control, work, "draining" if work.stopping else "working")
+        self._obey(run, work)
 
     def _obey(self, run: runs.Run, work: Work) -> None:
         share = max(1, run.workers)

@@ -84,8 +84,9 @@ class ObjectStore:
     def _run(self, port: int, ready: threading.Event) -> None:
         loop = self._loop = asyncio.new_event_loop()
         tasks: set[asyncio.Task[None]] = set()
+        open_: set[asyncio.Transport] = set()
         server = loop.run_until_complete(
-            loop.create_server(lambda: Connection(self.handle, tasks), "127.0.0.1", port, backlog=1024)
+            loop.create_server(lambda: Connection(self.handle, tasks, open_), "127.0.0.1", port, backlog=1024)
         )
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
@@ -97,6 +98,9 @@ class ObjectStore:
                 task.cancel()
             if tasks:
                 loop.run_until_complete(asyncio.wait(tasks, timeout=2))
+            for transport in list(open_):
+                transport.abort()
+            loop.run_until_complete(asyncio.sleep(0.01))
             loop.close()
 
     # -- one request -------------------------------------------------------------------------------------------------
@@ -263,7 +267,7 @@ class ObjectStore:
 def _listing(shelf: Shelf, query: Mapping[str, str]) -> Response:
     prefix, limit = query.get("prefix", ""), int(query.get("max-keys") or 1000)
     after = query.get("continuation-token") or query.get("start-after") or ""
-    keys = [key for key in shelf.keys(prefix) if key > after]
+    keys = [key for key in shelf.names(prefix) if key > after]
     shown = [held for key in keys[:limit] if (held := shelf.current(key)) is not None]
     items = "".join(
         f"<Contents><Key>{escape(held.key)}</Key><LastModified>{held.modified:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"

@@ -55,7 +55,7 @@ class Shelf:
         versions = self.versions.get(key)
         return versions[-1] if versions and not versions[-1].deleted else None
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def names(self, prefix: str = "") -> list[str]:
         return sorted(key for key in self.versions if key.startswith(prefix) and self.current(key) is not None)
 
     def put(self, key: str, body: bytes, headers: dict[str, str], *, sha256: str = "", etag: str = "") -> Stored:

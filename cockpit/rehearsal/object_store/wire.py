@@ -48,9 +48,10 @@ Handler = Callable[[Request], Awaitable[Response | None]]
 class Connection(asyncio.Protocol):
     """One client connection: requests are answered in order."""
 
-    def __init__(self, handler: Handler, tasks: set[asyncio.Task[None]]) -> None:
+    def __init__(self, handler: Handler, tasks: set[asyncio.Task[None]], open_: set[asyncio.Transport]) -> None:
         self._handler = handler
         self._tasks = tasks
+        self._open = open_
         self._buffer = bytearray()
         self._request: Request | None = None
         self._left = 0
@@ -61,8 +62,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._open.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio gives it
+        if self._transport is not None:
+            self._open.discard(self._transport)
         self._transport = None
 
     def data_received(self, data: bytes) -> None:

@@ -1,0 +1,233 @@
+"""What may happen after a file was switched: verify, purge, restore and sweep, each with the outcome that must follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from conftest import BUCKET, TABLES, Bench, quick
+
+from cockpit.migration.settings import PART_BYTES
+from cockpit.migration.store import Store
+from cockpit.migration.sweep import Swept, sweep, unknown_keys
+from cockpit.rehearsal.object_store import Fault
+
+pytestmark = pytest.mark.timeout(100)
+REWRITE = """UPDATE "KnowledgeDocument" SET "fileData" = 'rewritten' WHERE "id" = 'doc-00001'"""
+
+
+async def _swept(bench: Bench, *, after_s: float = 0.0) -> Swept:
+    settings = replace(bench.settings, lease_s=0, sweep_after_s=after_s)
+    store = Store(settings)
+    store.open()
+    try:
+        return await sweep(bench.connection, settings, store)
+    finally:
+        store.close()
+
+
+async def test_there_and_back_leaves_both_tables_byte_identical(bench: Bench) -> None:
+    bench.insert(60)
+    bench.insert(15, table=TABLES[1])
+    bench.insert(id_="empty", body=b"")
+    bench.insert(id_="large", body=b"0123456789abcdef" * (PART_BYTES // 8))
+    before = bench.fingerprint()
+    for phase in ("copy", "verify", "purge"):
+        assert await bench.phase(phase, workers=2) == "done"
+    assert bench.states() == {"purged": 77}
+    assert all(held is None for table in TABLES for held, _ in bench.rows(table).values())
+    assert await bench.phase("restore", workers=2) == "done"
+    assert bench.fingerprint() == before
+    assert (await _swept(bench)).deleted == 77
+    assert bench.shelf.names() == []
+
+
+async def test_restore_before_a_purge_only_forgets_keys(bench: Bench) -> None:
+    bench.insert(10)
+    before = bench.fingerprint()
+    await bench.phase("copy")
+    reads = bench.store.requests["GET"]
+    assert await bench.phase("restore") == "done"
+    assert bench.store.requests["GET"] == reads
+    assert bench.fingerprint() == before
+    # And it can be copied again, under new keys.
+    assert await bench.phase("copy") == "done"
+    assert bench.states() == {"switched": 10}
+    bench.proven()
+
+
+async def test_an_upload_in_parts_goes_on_where_it_was_killed(bench: Bench) -> None:
+    quick(bench)
+    bench.insert(id_="large", body=bytes(range(256)) * (5 * PART_BYTES // 256))
+    run = await bench.begin("copy")
+    process = bench.process(run)
+    await bench.until(lambda: any(len(u.bodies) >= 2 for u in bench.shelf.uploads.values()) or bench.shelf.names())
+    process.kill()
+    process.wait()
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    assert bench.shelf.uploads == {}
+    bench.proven()
+
+
+async def test_parts_left_by_a_deleted_document_are_aborted_by_the_sweep(bench: Bench) -> None:
+    quick(bench)
+    bench.insert(id_="large", body=b"x" * (3 * PART_BYTES))
+    bench.store.faults.append(Fault("stall", key="large", seconds=60))
+    run = await bench.begin("copy")
+    process = bench.process(run)
+    await bench.until(lambda: len(bench.shelf.uploads) == 1)
+    process.kill()
+    bench.store.faults.clear()
+    bench.sql('DELETE FROM "KnowledgeDocument"')
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    assert bench.states() == {"gone": 1}
+    swept = await _swept(bench)
+    assert bench.shelf.uploads == {}
+    assert swept.aborted == 1
+
+
+async def test_rot_at_rest_is_found_and_the_row_goes_back_to_the_database(bench: Bench) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    bench.shelf.spoil(bench.rows()["doc-00001"][1])
+    assert await bench.phase("verify") == "done, 1 to copy again"
+    assert bench.states() == {"verified": 4, "diverged": 1}
+    assert bench.rows()["doc-00001"][1] is None
+    await bench.phase("purge")
+    assert bench.rows()["doc-00001"][0] is not None
+    assert await bench.phase("copy") == "done"
+    assert await bench.phase("verify") == "done"
+    bench.proven()
+
+
+async def test_an_object_deleted_before_verify_blocks_its_purge(bench: Bench) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    bench.shelf.delete(bench.rows()["doc-00001"][1])
+    await bench.phase("verify")
+    await bench.phase("purge")
+    assert bench.states() == {"purged": 4, "diverged": 1}
+    assert bench.rows()["doc-00001"][0] is not None
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+async def test_an_object_deleted_or_replaced_after_verify_blocks_its_purge(bench: Bench, how: str) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    await bench.phase("verify")
+    key = bench.rows()["doc-00001"][1]
+    assert key is not None
+    if how == "deleted":
+        bench.shelf.delete(key)
+    else:
+        held = bench.shelf.current(key)
+        bench.shelf.put(key, b"something else", held.headers)
+    await bench.phase("purge")
+    assert bench.states() == {"purged": 4, "diverged": 1}
+    assert bench.rows()["doc-00001"][0] is not None
+
+
+async def test_a_blob_rewritten_after_the_switch_is_never_purged_but_copied_again(bench: Bench) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    await bench.phase("verify")
+    bench.sql(REWRITE)
+    assert await bench.phase("purge") == "done, 1 to copy again"
+    assert bench.rows()["doc-00001"] == (b"rewritten", None)
+    for phase in ("copy", "verify", "purge"):
+        assert await bench.phase(phase) == "done"
+    held, key = bench.rows()["doc-00001"]
+    assert held is None
+    assert bench.shelf.current(key).body == b"rewritten"
+
+
+async def test_what_the_application_deleted_after_the_switch_is_swept(bench: Bench) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    bench.sql("""DELETE FROM "KnowledgeDocument" WHERE "id" = 'doc-00001'""")
+    assert (await _swept(bench, after_s=600)).deleted == 0
+    assert (await _swept(bench)).deleted == 1
+    assert len(bench.shelf.names()) == 4
+    bench.proven()
+
+
+async def test_nothing_is_purged_before_it_has_soaked(bench: Bench) -> None:
+    bench.insert(5)
+    await bench.phase("copy")
+    await bench.phase("verify")
+    bench.settings = replace(bench.settings, soak_s=3600)
+    assert await bench.phase("purge") == "done"
+    assert bench.states() == {"verified": 5}
+
+
+@pytest.mark.parametrize("phase", ["purge", "restore"])
+async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: str) -> None:
+    quick(bench)
+    bench.insert(120)
+    before = bench.fingerprint()
+    await bench.phase("copy")
+    await bench.phase("verify")
+    if phase == "restore":
+        await bench.phase("purge")
+    bench.store.latency_s = 0.02
+    run = await bench.begin(phase)
+    goal = "purged" if phase == "purge" else "restored"
+    for _ in range(3):
+        had = bench.states().get(goal, 0)
+        process = bench.process(run)
+        await bench.until(lambda had=had: bench.states().get(goal, 0) > had)
+        process.kill()
+        process.wait()
+        emptied = {id_ for id_, (held, _) in bench.rows().items() if held is None}
+        purged = {row[0] for row in bench.sql("SELECT doc_id FROM cutover.item WHERE state = 'purged'")}
+        assert emptied == purged
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    if phase == "purge":
+        assert await bench.phase("restore") == "done"
+    assert bench.fingerprint() == before
+
+
+async def test_a_damaged_object_is_never_written_back(bench: Bench) -> None:
+    bench.insert(3)
+    for phase in ("copy", "verify", "purge"):
+        await bench.phase(phase)
+    key = bench.rows()["doc-00001"][1]
+    bench.shelf.spoil(key)
+    run = await bench.begin("restore")
+    bench.work(run)
+    await bench.until(lambda: bench.item("doc-00001")["failures"] >= 1)
+    assert "Damaged" in bench.item("doc-00001")["last_error"]
+    assert bench.rows()["doc-00001"] == (None, key)
+
+
+async def test_a_key_nobody_knows_is_reported_and_left_alone(bench: Bench) -> None:
+    bench.insert(3)
+    await bench.phase("copy")
+    bench.shelf.put("documents/pdf/somebody-elses", b"theirs", {})
+    swept = await _swept(bench)
+    assert swept.unknown == ["documents/pdf/somebody-elses"]
+    assert "documents/pdf/somebody-elses" in bench.shelf.names()
+
+
+async def test_what_the_application_uploaded_itself_is_no_unknown_key(bench: Bench) -> None:
+    bench.insert(id_="own")
+    bench.shelf.put("documents/pdf/own", b"x", {})
+    bench.sql("""UPDATE "KnowledgeDocument" SET "s3Key" = 'documents/pdf/own', "fileData" = NULL""")
+    await bench.prepare()
+    store = Store(bench.settings)
+    store.open()
+    assert await unknown_keys(bench.connection, bench.settings, store) == []
+    store.close()
+
+
+async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> None:
+    bench.insert(90)
+    bench.store.faults.append(Fault("status", chance=0.1))
+    for phase in ("copy", "verify", "purge", "restore"):
+        await bench.phase(phase, workers=2)
+        counted = dict(bench.sql("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0"))
+        assert counted == bench.states()
+    assert BUCKET in bench.store.buckets
