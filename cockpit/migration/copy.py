@@ -44,8 +44,9 @@ class Copy:
         by_table: dict[str, list[Claim]] = {}
         for claim in claims:
             by_table.setdefault(claim.tbl, []).append(claim)
-        for label, ours in by_table.items():
-            await self._copy(connection, work.settings.source(label), ours)
+        with work.holding(claims):
+            for label, ours in by_table.items():
+                await self._copy(connection, work.settings.source(label), ours)
         return len(claims)
 
     async def _copy(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
@@ -55,11 +56,18 @@ class Copy:
         small = [row for row in rows if row.body is not None]
         results = await asyncio.gather(*(self._put(row) for row in small), return_exceptions=True)
         done: list[Copied] = []
+        halting: list[tuple[Claim, Halting]] = []
         for row, result in zip(small, results, strict=True):
             if isinstance(result, Put):
                 done.append(_copied(row, result))
+            elif isinstance(result, Halting):
+                halting.append((row.claim, result))
             else:
                 await self._trouble(connection, row.claim, result)
+        if halting:
+            # Once for the whole batch: what is resumed meanwhile must not be halted again by the same trouble.
+            await self.work.halt(connection, halting[0][1])
+            await self.work.ledger.replan(connection, [claim for claim, _ in halting], why=str(halting[0][1]))
         if done:
             await self._switch(connection, source, done)
         for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -157,13 +157,15 @@ class Ledger:
             "after_id": self._after[1],
         }
 
-    async def renew(self, connection: Connection) -> None:
-        """Everything this worker holds stays its own for another lease."""
+    async def renew(self, connection: Connection, held: Collection[Claim]) -> None:
+        """What is being worked on stays ours for another lease. What a lane has given up is left to lapse."""
+        if not held:
+            return
         await connection.execute(
-            """UPDATE cutover.item SET lease_until = clock_timestamp() + make_interval(secs => %s)
-               WHERE owner = %s AND lease_until > clock_timestamp() AND state IN ('uploading', 'switched', 'verified', 'purged')
-               AND (state = 'uploading' OR lease_until IS NOT NULL)""",
-            (self.settings.lease_s, self.owner),
+            """UPDATE cutover.item i SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+               FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)
+               WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch AND i.lease_until > clock_timestamp()""",
+            _given(list(held)) | {"lease": self.settings.lease_s},
         )
 
     # -- copying -----------------------------------------------------------------------------------------------------

@@ -29,21 +29,22 @@ class Purge:
         claims = await work.ledger.claim_to_check(
             connection, ["verified"], work.batch()[0], soak_s=work.settings.soak_s
         )
-        found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
-        ready: dict[str, list[Claim]] = {}
-        for claim, result in zip(claims, found, strict=True):
-            if result == "":
-                ready.setdefault(claim.tbl, []).append(claim)
-            elif isinstance(result, str):
-                work.counters.errors += 1
-                await self._verify.take_back(connection, claim, result)
-            elif isinstance(result, Halting):
-                await work.halt(connection, result)
-            elif not isinstance(result, (Busy, LeaseLost)):
-                raise result
-        for label, ours in ready.items():
-            work.be_safe()
-            await self._purge(connection, work.settings.source(label), ours)
+        with work.holding(claims):
+            found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
+            ready: dict[str, list[Claim]] = {}
+            for claim, result in zip(claims, found, strict=True):
+                if result == "":
+                    ready.setdefault(claim.tbl, []).append(claim)
+                elif isinstance(result, str):
+                    work.counters.errors += 1
+                    await self._verify.take_back(connection, claim, result)
+                elif isinstance(result, Halting):
+                    await work.halt(connection, result)
+                elif not isinstance(result, (Busy, LeaseLost)):
+                    raise result
+            for label, ours in ready.items():
+                work.be_safe()
+                await self._purge(connection, work.settings.source(label), ours)
         return len(claims)
 
     async def _look(self, claim: Claim) -> str:

@@ -28,17 +28,18 @@ class Restore:
         work = self.work
         work.be_safe()
         claims = await work.ledger.claim_to_check(connection, ["switched", "verified", "purged"], work.batch()[0])
-        for claim in claims:
-            try:
-                await self._restore(connection, claim)
-            except Halting as halting:
-                await work.halt(connection, halting)
-                break
-            except (Busy, LeaseLost):
-                continue
-            except StoreError as error:
-                work.counters.errors += 1
-                await work.ledger.fail(connection, claim, f"restore: {error}", after_s=5.0)
+        with work.holding(claims):
+            for claim in claims:
+                try:
+                    await self._restore(connection, claim)
+                except Halting as halting:
+                    await work.halt(connection, halting)
+                    break
+                except (Busy, LeaseLost):
+                    continue
+                except StoreError as error:
+                    work.counters.errors += 1
+                    await work.ledger.fail(connection, claim, f"restore: {error}", after_s=5.0)
         return len(claims)
 
     async def _restore(self, connection: Connection, claim: Claim) -> None:

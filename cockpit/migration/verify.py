@@ -25,21 +25,22 @@ class Verify:
         work = self.work
         work.be_safe()
         claims = await work.ledger.claim_to_check(connection, ["switched"], work.batch()[0], independent=True)
-        found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
-        good: list[tuple[Claim, str]] = []
-        for claim, result in zip(claims, found, strict=True):
-            if isinstance(result, tuple):
-                version, wrong = result
-                if wrong:
-                    work.counters.errors += 1
-                    await self.take_back(connection, claim, wrong)
-                else:
-                    good.append((claim, version))
-            elif isinstance(result, Halting):
-                await work.halt(connection, result)
-            elif not isinstance(result, (Busy, LeaseLost)):
-                raise result
-        await self._verified(connection, good)
+        with work.holding(claims):
+            found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
+            good: list[tuple[Claim, str]] = []
+            for claim, result in zip(claims, found, strict=True):
+                if isinstance(result, tuple):
+                    version, wrong = result
+                    if wrong:
+                        work.counters.errors += 1
+                        await self.take_back(connection, claim, wrong)
+                    else:
+                        good.append((claim, version))
+                elif isinstance(result, Halting):
+                    await work.halt(connection, result)
+                elif not isinstance(result, (Busy, LeaseLost)):
+                    raise result
+            await self._verified(connection, good)
         return len(claims)
 
     async def _check(self, claim: Claim) -> tuple[str, str]:

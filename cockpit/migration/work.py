@@ -6,12 +6,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Ledger
+from cockpit.migration.ledger import Claim, Ledger
 from cockpit.migration.settings import MIB, Settings
 from cockpit.migration.store import Busy, Halting, Store
 from cockpit.migration.throttle import Pace, Throttle
@@ -54,6 +55,8 @@ class Work:
     """Files in parts at a time: each holds a few parts in memory."""
     renewed: float = field(default_factory=time.monotonic)
     stopping: bool = False
+    held: set[Claim] = field(default_factory=set)
+    """What the lanes are working on now: these leases are renewed, and no others."""
     chance: random.Random = field(default_factory=random.Random)
 
     @property
@@ -67,6 +70,15 @@ class Work:
     def be_safe(self) -> None:
         if not self.safe():
             raise LeaseLost
+
+    @contextmanager
+    def holding(self, claims: Sequence[Claim]) -> Iterator[None]:
+        """These are being worked on: their leases are renewed until they are done or given up."""
+        self.held.update(claims)
+        try:
+            yield
+        finally:
+            self.held.difference_update(claims)
 
     def batch(self) -> tuple[int, int]:
         """How many files, and how many bytes, a lane takes at a time."""

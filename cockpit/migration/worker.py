@@ -140,7 +140,7 @@ class Worker:
     async def _beat(self, control: Connection, work: Work) -> None:
         began = time.monotonic()
         if began - self._renewed_at >= work.settings.lease_s / 4:
-            await work.ledger.renew(control)
+            await work.ledger.renew(control, work.held)
             self._renewed_at = work.renewed = began
         run = await runs.load(control, self._run)
         await self._say(control, work, "draining" if work.stopping else "working")
@@ -186,9 +186,11 @@ class Worker:
         try:
             async with asyncio.timeout(3):
                 connection = await connect(self._dsn)
-                await work.ledger.let_go(connection)
-                await self._say(connection, work, "ended")
-                await connection.close()
+                try:
+                    await work.ledger.let_go(connection)
+                    await self._say(connection, work, "ended")
+                finally:
+                    await _dropped(connection)
         except (*GONE, TimeoutError):
             log.warning("could not say goodbye: the leases will lapse")
 

@@ -12,7 +12,11 @@ from cockpit.migration.store import Store
 from cockpit.migration.sweep import Swept, sweep, unknown_keys
 from cockpit.rehearsal.object_store import Fault
 
-pytestmark = pytest.mark.timeout(100)
+# A connection that is cancelled while it is being made is psycopg's to close.
+pytestmark = [
+    pytest.mark.timeout(100),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 REWRITE = """UPDATE "KnowledgeDocument" SET "fileData" = 'rewritten' WHERE "id" = 'doc-00001'"""
 
 

@@ -8,14 +8,18 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from conftest import BUCKET, TABLES, Bench, memory_peak, quick, uploads
+from conftest import TABLES, Bench, memory_peak, quick, uploads
 
 from cockpit.migration import runs
 from cockpit.migration.settings import Settings
 from cockpit.plan.model import Limits
 from cockpit.rehearsal.object_store import Fault
 
-pytestmark = pytest.mark.timeout(100)
+# A connection that is cancelled while it is being made is psycopg's to close.
+pytestmark = [
+    pytest.mark.timeout(100),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 async def test_both_tables_are_copied_and_the_bytes_stay(bench: Bench) -> None:
@@ -139,6 +143,7 @@ async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(bench: 
     assert bench.sql("SELECT count(*) FROM cutover.event WHERE kind = 'halted'") == [(1,)]
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
     bench.store.faults.clear()
+    await bench.until(lambda: "uploading" not in bench.states())
     await runs.want(bench.connection, run, "run")
     assert await bench.finish(run) == "done"
     bench.proven()
@@ -387,19 +392,21 @@ def small_memory(settings: Settings) -> Settings:
     return replace(settings, limits=Limits(memory_bytes=256 * 1024 * 1024))
 
 
-async def test_600_mb_and_twelve_of_100_mb_stay_within_the_memory_budget(bench: Bench) -> None:
-    bench.store.buckets[BUCKET].keeps_bytes = True
+async def test_files_larger_than_the_memory_budget_stay_within_the_memory_budget(bench: Bench) -> None:
+    # As PDFs and ZIPs are stored: PostgreSQL does not compress what is compressed.
+    bench.sql('ALTER TABLE "KnowledgeDocument" ALTER "fileData" SET STORAGE EXTERNAL')
     query = """INSERT INTO "KnowledgeDocument" ("id", "title", "filename", "fileType", "content", "fileData", "fileSize")
-        SELECT %s, 't', 'big.pdf', 'pdf', 'c', decode(repeat(md5(%s), %s), 'hex'), 0"""
-    bench.sql(query, "big", "a", 600 * 65_536)
-    for number in range(4):
-        bench.sql(query, f"part-{number}", str(number), 100 * 65_536)
+        SELECT %s, 't', 'big.pdf', 'pdf', 'c', string_agg(decode(repeat(md5(n::text), 655360), 'hex'), ''::bytea), 0
+        FROM generate_series(1, %s) AS n"""
+    bench.sql(query, "big", 32)
+    for number in range(2):
+        bench.sql(query, f"part-{number}", 10)
     bench.settings = small_memory(bench.settings)
     run = await bench.begin("copy")
     process = bench.process(run)
-    await bench.until(lambda: bench.states() == {"switched": 5}, within_s=80)
+    await bench.until(lambda: bench.states() == {"switched": 3}, within_s=80)
     assert memory_peak(process.pid) < 300 * 1024 * 1024
     assert bench.shelf.uploads == {}
     sizes = sorted(bench.shelf.current(key).size for key in bench.shelf.names())
-    assert sizes[-1] == 600 * 1024 * 1024
+    assert sizes[-1] == 32 * 10 * 1024 * 1024
     assert await bench.finish(run) == "done"

@@ -1,0 +1,267 @@
+"""Workers killed at random while the store misbehaves and the application writes; afterwards everything is audited.
+
+`python tests/migration/crash_driver.py --documents 4000 --seeds 6` prints a line a seed. `--without xmin|intent|epoch` takes one
+guard out of the workers: the audit must then find something, or it proves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from cockpit.migration import runs, schema
+from cockpit.migration.database import connect
+from cockpit.migration.launch import DATABASE
+from cockpit.migration.settings import Settings, Source
+from cockpit.plan.model import Limits, MigrationTable
+from cockpit.rehearsal.database import furnish_database
+from cockpit.rehearsal.object_store import Fault, ObjectStore
+from cockpit.rehearsal.postgres import EmbeddedPostgres
+
+BUCKET = "documents-under-fire"
+TABLE = '"KnowledgeDocument"'
+WORKERS = 3
+COUNT_SWITCHES = """
+CREATE TABLE IF NOT EXISTS switches (id text, at timestamptz DEFAULT clock_timestamp(), bytes bytea);
+CREATE OR REPLACE FUNCTION switched() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO switches (id, bytes) VALUES (NEW."id", sha256(NEW."fileData"));
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER switched AFTER UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW
+    WHEN (OLD."s3Key" IS NULL AND NEW."s3Key" IS NOT NULL) EXECUTE FUNCTION switched();
+TRUNCATE switches;
+"""
+WITHOUT = {
+    # The switch no longer looks whether the row is the one that was read.
+    "xmin": "import cockpit.migration.ledger as l; _s = l.sql.SQL\n"
+    "class S(_s):\n    def __init__(self, t): super().__init__(t.replace('d.xmin = v.x AND', ''))\n"
+    "l.sql.SQL = S\n",
+    # Keys are no longer written down before the upload.
+    "intent": "import cockpit.migration.ledger as l\n"
+    "l._CLAIM_TO_COPY = l._CLAIM_TO_COPY.replace(\"'intent' FROM taken\", \"'intent' FROM taken WHERE false\")"
+    ".replace(', EXISTS (SELECT FROM intent o WHERE o.key = t.key AND o.tbl = t.tbl AND o.doc_id = t.doc_id) AS ours',"
+    " ', true AS ours')\n",
+    # A worker that lost its lease may still switch.
+    "epoch": "import cockpit.migration.ledger as l; _s = l.sql.SQL\n"
+    "class S(_s):\n    def __init__(self, t): super().__init__(t.replace('AND v.epoch = i.epoch AND v.key = i.key', '')"
+    ".replace(\"i.tbl = %(tbl)s AND i.state = 'uploading' ORDER\", 'i.tbl = %(tbl)s ORDER').replace("
+    "'d.xmin = v.x AND d.{key} IS NULL AND', ''))\n"
+    "l.sql.SQL = S\nimport cockpit.migration.work as w; w.Work.safe = lambda self: True\n",
+}
+
+
+@dataclass
+class Audit:
+    documents: int = 0
+    kills: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """Rows whose object is not their bytes."""
+    unknown: list[str] = field(default_factory=list)
+    """Keys in the store that the ledger does not know."""
+    doubled: list[str] = field(default_factory=list)
+    """Documents switched more than once with the same bytes."""
+    unrecorded: list[str] = field(default_factory=list)
+    """Left-overs in the store that are neither live nor waiting to be swept."""
+
+    @property
+    def clean(self) -> bool:
+        return not (self.wrong or self.unknown or self.doubled or self.unrecorded)
+
+    def __str__(self) -> str:
+        found = f"{len(self.wrong)} wrong, {len(self.unknown)} unknown keys, {len(self.doubled)} switched twice"
+        return f"{self.documents:,} documents, {self.kills} kills: {found}, {len(self.unrecorded)} unrecorded"
+
+
+async def drive(
+    dsn: str, store: ObjectStore, documents: int, seed: int, *, without: str = "", within_s: float = 120
+) -> Audit:
+    """One run under fire, and its audit."""
+    chance = random.Random(seed)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
+        connection.execute(f'TRUNCATE {TABLE}, "CustomerDocument"')
+        connection.execute(COUNT_SWITCHES)
+        with connection.cursor() as cursor:
+            columns = '"id", "title", "filename", "fileType", "content", "fileData", "fileSize"'
+            with cursor.copy(f"COPY {TABLE} ({columns}) FROM STDIN") as copy:
+                for number in range(documents):
+                    body = chance.randbytes(chance.randrange(1, 4_000))
+                    copy.write_row((f"d{number:06}", "t", "a file.pdf", "pdf", "c", body, len(body)))
+    store.faults[:] = [
+        Fault("status", chance=0.02),
+        Fault("reset_after", chance=0.02),
+        Fault("stall", chance=0.002, seconds=2.5),
+    ]
+    settings = Settings(
+        BUCKET,
+        "us-east-1",
+        "documents/",
+        (Source(MigrationTable("KnowledgeDocument")),),
+        Limits(files_per_s=0),
+        lease_s=1.0,
+    )
+    control = await connect(dsn)
+    audit = Audit()
+    fighters = Fighters(dsn, without)
+    writing = asyncio.create_task(_application(dsn, documents, chance))
+    try:
+        await control.execute(schema.CREATE)
+        await runs.enlist_all(control, settings)
+        run = await runs.begin(control, "copy", settings, guarded=False)
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            fighters.keep(run)
+            await asyncio.sleep(chance.uniform(0.05, 0.35))
+            left = await (
+                await control.execute("SELECT sum(files) FROM cutover.tally WHERE state IN ('planned')")
+            ).fetchone()
+            calm = not left or not left[0] or left[0] < documents * 0.1
+            if not calm:
+                fighters.hit(chance)
+            elif not writing.done():
+                writing.cancel()
+            if calm and await runs.finish_if_done(control, await runs.load(control, run)):
+                break
+        audit.kills = fighters.kills
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        fighters.end()
+        await control.close()
+    return _audited(dsn, store, audit)
+
+
+@dataclass
+class Fighters:
+    """Worker processes that die and come back; some are stopped past their lease instead."""
+
+    dsn: str
+    without: str
+    kills: int = 0
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    stopped: dict[int, float] = field(default_factory=dict)
+
+    def keep(self, run: int) -> None:
+        now = time.monotonic()
+        for process in list(self.processes):
+            if process.pid in self.stopped and now > self.stopped[process.pid]:
+                del self.stopped[process.pid]
+                process.send_signal(signal.SIGCONT)
+            if process.poll() is not None:
+                self.processes.remove(process)
+        while len(self.processes) < WORKERS:
+            code = WITHOUT.get(self.without, "") + "import asyncio, os\nfrom cockpit.migration.worker import main\n"
+            code += f"asyncio.run(main(os.environ[{DATABASE!r}], {run}))"
+            self.processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", code], env={**os.environ, DATABASE: self.dsn}, stderr=subprocess.DEVNULL
+                )
+            )
+
+    def hit(self, chance: random.Random) -> None:
+        victim = chance.choice(self.processes)
+        if victim.pid in self.stopped:
+            return
+        if chance.random() < 0.3:
+            victim.send_signal(signal.SIGSTOP)
+            self.stopped[victim.pid] = time.monotonic() + chance.uniform(1.2, 2.5)
+        elif chance.random() < 0.5:
+            victim.kill()
+            self.kills += 1
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait(5)
+
+
+async def _application(dsn: str, documents: int, chance: random.Random) -> None:
+    """The application: it rewrites files (and then forgets its key, as an upload does), edits titles, deletes, adds."""
+    connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    try:
+        while True:
+            id_ = f"d{chance.randrange(documents):06}"
+            what = chance.random()
+            body = chance.randbytes(chance.randrange(1, 2_000))
+            if what < 0.5:
+                # Only files that are not in S3 yet: a rewrite after the switch is the purge's to find.
+                query = f'UPDATE {TABLE} SET "fileData" = %s WHERE "id" = %s AND "s3Key" IS NULL'
+                await connection.execute(query, (body, id_))
+            elif what < 0.8:
+                await connection.execute(f'UPDATE {TABLE} SET "title" = \'edited\' WHERE "id" = %s', (id_,))
+            elif what < 0.9:
+                await connection.execute(f'DELETE FROM {TABLE} WHERE "id" = %s', (id_,))
+            await asyncio.sleep(0.002)
+    finally:
+        await connection.close()
+
+
+def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
+    shelf = store.buckets[BUCKET]
+    with psycopg.connect(dsn) as connection:
+        rows: Sequence[Any] = connection.execute(f'SELECT "id", "fileData", "s3Key" FROM {TABLE}').fetchall()
+        objects = dict(connection.execute("SELECT key, state FROM cutover.object").fetchall())
+        twice = connection.execute("SELECT id FROM switches GROUP BY id HAVING count(*) > 1").fetchall()
+    audit.documents = len(rows)
+    audit.doubled = [row[0] for row in twice]
+    live = set()
+    for id_, held, key in rows:
+        stored = shelf.current(key) if key else None
+        live.add(key)
+        if stored is None or stored.body != bytes(held):
+            audit.wrong.append(id_)
+    for key in shelf.names():
+        if key not in objects:
+            audit.unknown.append(key)
+        elif key not in live and objects[key] == "live":
+            audit.unrecorded.append(key)
+    # A document deleted after its switch leaves a live object that sweep marks: it is recorded, by its item.
+    with psycopg.connect(dsn) as connection:
+        ids = {row[0] for row in rows}
+        keys = dict(connection.execute("SELECT key, doc_id FROM cutover.item WHERE key IS NOT NULL").fetchall())
+    audit.unrecorded = [key for key in audit.unrecorded if keys.get(key) in ids or key not in keys]
+    return audit
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--documents", type=int, default=4_000)
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--without", choices=sorted(WITHOUT), default="")
+    asked = parser.parse_args()
+    os.environ.update(AWS_ACCESS_KEY_ID="rehearsal", AWS_SECRET_ACCESS_KEY="rehearsal-secret", AWS_REGION="us-east-1")
+    clean = True
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "postgres")
+        postgres.start()
+        try:
+            dsn = furnish_database(postgres, datetime.now(UTC)).application
+            for seed in range(asked.seeds):
+                with ObjectStore(BUCKET, seed=seed) as store:
+                    os.environ["AWS_ENDPOINT_URL"] = store.url
+                    audit = asyncio.run(drive(dsn, store, asked.documents, seed, without=asked.without))
+                clean = clean and audit.clean
+                print(f"seed {seed}: {audit}", flush=True)
+        finally:
+            postgres.stop()
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
