@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -128,6 +129,8 @@ class HttpClient:
             # Its own log lines hold whole URLs, tokens in the query included.
             logging.getLogger("httpx").setLevel(logging.WARNING)
             self._client = httpx.AsyncClient(
+                # No cookie of one answer goes along with the next question: every reading begins afresh.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
                 max_redirects=5,
             )

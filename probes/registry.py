@@ -30,6 +30,7 @@ BUILT_IN: dict[str, str] = {
     "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
     "logs.query": "probes.logs:LogsQuery",
     "http.health": "probes.http:HttpHealth",
+    "oauth.nextauth": "probes.oauth:OAuthNextAuth",
     "tls.certificate": "probes.tls:TlsCertificate",
 }
 GROUP = "cockpit.probes"
