@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "rds.instance": "probes.rds:RdsInstance",
     "postgres.pool": "probes.postgres:PostgresPool",
     "postgres.query": "probes.postgres:PostgresQuery",
+    "prisma.migrations": "probes.prisma:PrismaMigrations",
     "s3.bucket": "probes.s3:S3Bucket",
     "s3.uploads": "probes.uploads:S3Uploads",
     "secrets.metadata": "probes.secrets:SecretMetadata",
