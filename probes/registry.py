@@ -20,6 +20,8 @@ BUILT_IN: dict[str, str] = {
     "rds.instance": "probes.rds:RdsInstance",
     "postgres.pool": "probes.postgres:PostgresPool",
     "postgres.query": "probes.postgres:PostgresQuery",
+    "postgres.indexes": "probes.postgres_schema:PostgresIndexes",
+    "postgres.rows": "probes.postgres_schema:PostgresRows",
     "prisma.migrations": "probes.prisma:PrismaMigrations",
     "s3.bucket": "probes.s3:S3Bucket",
     "s3.uploads": "probes.uploads:S3Uploads",
