@@ -33,6 +33,7 @@ BUILT_IN: dict[str, str] = {
     "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
     "logs.query": "probes.logs:LogsQuery",
     "http.health": "probes.http:HttpHealth",
+    "redis.upstash": "probes.redis:RedisUpstash",
     "oauth.nextauth": "probes.oauth:OAuthNextAuth",
     "tls.certificate": "probes.tls:TlsCertificate",
 }
