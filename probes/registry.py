@@ -34,6 +34,8 @@ BUILT_IN: dict[str, str] = {
     "logs.query": "probes.logs:LogsQuery",
     "http.health": "probes.http:HttpHealth",
     "redis.upstash": "probes.redis:RedisUpstash",
+    "status.page": "probes.status_page:StatusPage",
+    "llm.models": "probes.llm:LlmModels",
     "oauth.nextauth": "probes.oauth:OAuthNextAuth",
     "tls.certificate": "probes.tls:TlsCertificate",
 }
