@@ -24,6 +24,7 @@ BUILT_IN: dict[str, str] = {
     "postgres.rows": "probes.postgres_schema:PostgresRows",
     "prisma.migrations": "probes.prisma:PrismaMigrations",
     "s3.bucket": "probes.s3:S3Bucket",
+    "s3.roundtrip": "probes.s3_roundtrip:S3Roundtrip",
     "s3.uploads": "probes.uploads:S3Uploads",
     "secrets.metadata": "probes.secrets:SecretMetadata",
     "secrets.value": "probes.secrets:SecretValue",
@@ -36,6 +37,7 @@ BUILT_IN: dict[str, str] = {
     "redis.upstash": "probes.redis:RedisUpstash",
     "status.page": "probes.status_page:StatusPage",
     "llm.models": "probes.llm:LlmModels",
+    "slack.webhook": "probes.slack:SlackWebhook",
     "oauth.nextauth": "probes.oauth:OAuthNextAuth",
     "tls.certificate": "probes.tls:TlsCertificate",
 }
