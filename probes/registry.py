@@ -37,6 +37,7 @@ BUILT_IN: dict[str, str] = {
     "redis.upstash": "probes.redis:RedisUpstash",
     "status.page": "probes.status_page:StatusPage",
     "llm.models": "probes.llm:LlmModels",
+    "tailscale.status": "probes.tailscale:TailscaleStatus",
     "slack.webhook": "probes.slack:SlackWebhook",
     "oauth.nextauth": "probes.oauth:OAuthNextAuth",
     "tls.certificate": "probes.tls:TlsCertificate",
