@@ -12,14 +12,13 @@ from typing import Any
 from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.certain import Said, sorted_out
 from probes.clients import Clients
+from probes.files import LocalFiles
 from probes.postgres import Dsn
 from probes.redact import one_line
-from probes.threads import DaemonThreads
 
 _QUERY = """\
 SELECT migration_name AS name, checksum, finished_at, rolled_back_at, started_at, coalesce(logs, '') AS logs
   FROM _prisma_migrations ORDER BY started_at, migration_name"""
-_FOLDER_WITHIN_S = 5.0
 _LINES = 8
 
 
@@ -62,10 +61,10 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
 
     def __init__(self, params: PrismaMigrationsParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        self._threads = DaemonThreads(size=1, name="prisma")
+        self._files = LocalFiles()
 
     async def close(self) -> None:
-        self._threads.close()
+        self._files.close()
 
     async def read(self, now: datetime) -> Reading:
         rows, folder = await asyncio.gather(self._recorded(), self._folder())
@@ -87,16 +86,9 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
             return Unknown(Reason.NO_DATA, "the plan gives no folder of migrations", "set folder: prisma/migrations")
         place = self.params.folder
         try:
-            async with asyncio.timeout(_FOLDER_WITHIN_S):
-                held = await self._threads.run(lambda: _checksums(Path(place).expanduser()))
-        except TimeoutError:
-            return Unknown(Reason.TIMEOUT, f"{place} was not read within {_FOLDER_WITHIN_S:g} s", "a network drive?")
-        except (FileNotFoundError, NotADirectoryError):
-            return Unknown(Reason.NOT_FOUND, f"there is no folder {place}", "run in the repository, or give its path")
-        except PermissionError:
-            return Unknown(Reason.ACCESS_DENIED, f"{place} may not be read", "check the files' owner")
-        except OSError as error:
-            return Unknown(Reason.ERROR, f"{place}: {error.strerror}", "check the folder")
+            held = await self._files.read(place, _checksums, "run in the repository, or give the folder's path")
+        except Unseen as unseen:
+            return unseen.unknown
         if not held:
             return Unknown(Reason.NO_DATA, f"{place} holds no migration", "folder is the one with <name>/migration.sql")
         return held

@@ -34,6 +34,8 @@ BUILT_IN: dict[str, str] = {
     "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
     "logs.query": "probes.logs:LogsQuery",
     "http.health": "probes.http:HttpHealth",
+    "file.env_example": "probes.env_example:EnvExample",
+    "time.window": "probes.window:TimeWindow",
     "redis.upstash": "probes.redis:RedisUpstash",
     "status.page": "probes.status_page:StatusPage",
     "llm.models": "probes.llm:LlmModels",
