@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
@@ -38,26 +38,11 @@ class TimeWindowParams(Params):
     """06:00; not later than `from` means the next day, and 24:00 is midnight."""
     timezone: Annotated[str, AfterValidator(_zone)]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _colons(cls, given: Any) -> Any:
-        """YAML may read an unquoted 22:00 as a number of minutes in base 60."""
-        if not isinstance(given, dict):
-            return given
-        return {
-            key: f"{value // 60:02}:{value % 60:02}" if key in ("from", "to") and _is_number(value) else value
-            for key, value in given.items()
-        }
-
     @model_validator(mode="after")
     def _some_time(self) -> Self:
         if self.begins in (self.ends, "24:00"):
             raise ValueError("from and to are two times of a day; a whole day is from 00:00 to 24:00")
         return self
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 24 * 60
 
 
 def _until_end(window: tuple[datetime, datetime], now: datetime) -> float | Unknown:
