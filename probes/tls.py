@@ -109,7 +109,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
             detail = f"{asked.host}: the name does not resolve"
             hint = "check the DNS record, and the VPN's resolver"
             raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
-        return found[:MOST_ADDRESSES]
+        return found
 
 
 def _told(
