@@ -20,7 +20,19 @@ from probes.reading import Evidence, Reading, Reason, Unknown, Value
 if TYPE_CHECKING:
     from probes.clients import Clients
 
-__all__ = ["Evidence", "Field", "Moment", "Params", "Probe", "Reading", "Reason", "Unknown", "Unseen", "Value"]
+__all__ = [
+    "Evidence",
+    "Field",
+    "Moment",
+    "Params",
+    "Probe",
+    "Reading",
+    "Reason",
+    "Unknown",
+    "Unseen",
+    "Value",
+    "WritingParams",
+]
 
 
 class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen
@@ -62,6 +74,13 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class WritingParams(Params):
+    """Parameters of a probe that writes."""
+
+    consent: bool = False
+    """Somebody has agreed to what this probe writes."""
+
+
 P = TypeVar("P", bound=Params)
 
 
@@ -87,6 +106,9 @@ class Probe(ABC, Generic[P]):
     """Other permissions needed, in words: "PostgreSQL role pg_monitor"."""
     interval: ClassVar[timedelta] = timedelta(seconds=30)
     """Default interval; the plan may set another."""
+    writes: ClassVar[bool] = False
+    """Whether reading changes something in the world. Such a probe has the parameter `consent`, and without it answers
+    that it asks first."""
     period: ClassVar[timedelta] = timedelta(0)
     """Length of the metric period a reading is about; zero for live calls. Staleness allows two of them."""
 

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,7 +29,8 @@ BODY_CAP_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer. `headers` have lower-case names; `text` is at most 256 KB of the body, `truncated` if there was more.
+    """One answer. `headers` have lower-case names; `text` is at most 256 KB of the body, or as much
+    as was asked for; `truncated` if there was more.
 
     `elapsed_s` is real seconds from the first packet to the last byte read, redirects included. `url` is the last one
     asked; `redirects` are the ones before it.
@@ -61,6 +63,7 @@ class HttpClient:
         timeout_s: float = 5.0,
         follow_redirects: bool = False,
         content: bytes | str | None = None,
+        most_bytes: int = BODY_CAP_BYTES,
     ) -> HttpAnswer:
         """One exchange; `timeout_s` is real seconds for all of it. Raises Unseen, never with the URL's query."""
         from httpx import HTTPError, InvalidURL, TimeoutException
@@ -68,7 +71,9 @@ class HttpClient:
         began = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._ask(method, url, dict(headers or {}), timeout_s, follow_redirects, content, began)
+                return await self._ask(
+                    method, url, dict(headers or {}), timeout_s, follow_redirects, content, most_bytes, began
+                )
         except (TimeoutError, TimeoutException):
             detail = f"{place_of(url)} did not finish answering within {timeout_s:g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, "slow, or the route drops packets: check VPN")) from None
@@ -90,6 +95,7 @@ class HttpClient:
         timeout_s: float,
         follow_redirects: bool,
         content: bytes | str | None,
+        most_bytes: int,
         began: float,
     ) -> HttpAnswer:
         await self._look_up(url)
@@ -101,7 +107,7 @@ class HttpClient:
         async with client.stream(
             method, url, headers=headers, timeout=stage_s, follow_redirects=follow_redirects, content=content
         ) as response:
-            body, truncated = await _body_of(response)
+            body, truncated = await _body_of(response, most_bytes)
             return HttpAnswer(
                 status=response.status_code,
                 headers=MappingProxyType({name.lower(): value for name, value in response.headers.items()}),
@@ -128,6 +134,8 @@ class HttpClient:
             # Its own log lines hold whole URLs, tokens in the query included.
             logging.getLogger("httpx").setLevel(logging.WARNING)
             self._client = httpx.AsyncClient(
+                # No cookie of one answer goes along with the next question: every reading begins afresh.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
                 max_redirects=5,
             )
@@ -140,13 +148,13 @@ def _by_proxy(scheme: str, host: str) -> bool:
     return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
 
 
-async def _body_of(response: Response) -> tuple[bytes, bool]:
-    """At most BODY_CAP_BYTES of the body, and whether there was more."""
+async def _body_of(response: Response, most_bytes: int) -> tuple[bytes, bool]:
+    """At most `most_bytes` of the body, and whether there was more."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > BODY_CAP_BYTES:
-            return bytes(body[:BODY_CAP_BYTES]), True
+        if len(body) > most_bytes:
+            return bytes(body[:most_bytes]), True
     return bytes(body), False
 
 

@@ -20,7 +20,11 @@ BUILT_IN: dict[str, str] = {
     "rds.instance": "probes.rds:RdsInstance",
     "postgres.pool": "probes.postgres:PostgresPool",
     "postgres.query": "probes.postgres:PostgresQuery",
+    "postgres.indexes": "probes.postgres_schema:PostgresIndexes",
+    "postgres.rows": "probes.postgres_schema:PostgresRows",
+    "prisma.migrations": "probes.prisma:PrismaMigrations",
     "s3.bucket": "probes.s3:S3Bucket",
+    "s3.roundtrip": "probes.s3_roundtrip:S3Roundtrip",
     "s3.uploads": "probes.uploads:S3Uploads",
     "secrets.metadata": "probes.secrets:SecretMetadata",
     "secrets.value": "probes.secrets:SecretValue",
@@ -30,6 +34,15 @@ BUILT_IN: dict[str, str] = {
     "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
     "logs.query": "probes.logs:LogsQuery",
     "http.health": "probes.http:HttpHealth",
+    "file.env_example": "probes.env_example:EnvExample",
+    "time.window": "probes.window:TimeWindow",
+    "redis.upstash": "probes.redis:RedisUpstash",
+    "status.page": "probes.status_page:StatusPage",
+    "llm.models": "probes.llm:LlmModels",
+    "tailscale.status": "probes.tailscale:TailscaleStatus",
+    "slack.webhook": "probes.slack:SlackWebhook",
+    "oauth.nextauth": "probes.oauth:OAuthNextAuth",
+    "tls.certificate": "probes.tls:TlsCertificate",
 }
 GROUP = "cockpit.probes"
 

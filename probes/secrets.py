@@ -59,7 +59,7 @@ class SecretMetadata(Probe[MetadataParams]):
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        return {self.iam[0]: tuple(_arn(self.clients, name) for name in self.params.names)}
+        return {self.iam[0]: tuple(secret_arn(self.clients, name) for name in self.params.names)}
 
     async def read(self, now: datetime) -> Reading:
         query = f"secretsmanager describe-secret --secret-id {{{','.join(self.params.names)}}}"
@@ -136,7 +136,7 @@ class SecretValue(Probe[ValueParams]):
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        return {self.iam[0]: (_arn(self.clients, self.params.secret),)}
+        return {self.iam[0]: (secret_arn(self.clients, self.params.secret),)}
 
     async def read(self, now: datetime) -> Reading:
         query = f"secretsmanager get-secret-value --secret-id {self.params.secret} (compared, not kept)"
@@ -164,13 +164,14 @@ class SecretValue(Probe[ValueParams]):
         asked = self.params
         return {
             "long_enough": len(text.strip()) >= asked.min_length,  # a line end that came with the paste is no key
-            "real": _real(text),
+            "real": is_real(text),
             "has_keys": _has_keys(text, asked.json_keys) if asked.json_keys else None,
             "encrypts": _encrypts(text) if asked.aes_256_gcm else None,
         }
 
 
-def _real(text: str) -> bool:
+def is_real(text: str) -> bool:
+    """Whether a value is none of the placeholders people leave behind; of JSON, whether every value in it is real."""
     held = _json(text)
     if not isinstance(held, dict):
         return _PLACEHOLDER.search(text) is None
@@ -220,7 +221,8 @@ def _encrypts(text: str) -> bool:
     return False
 
 
-def _arn(clients: Clients, name: str) -> str:
+def secret_arn(clients: Clients, name: str) -> str:
+    """The resource a secret's actions are needed on; Secrets Manager adds six characters to the name."""
     options = clients.options
     return f"arn:aws:secretsmanager:{options.region or '*'}:{options.account or '*'}:secret:{name}-*"
 

@@ -33,12 +33,16 @@ def _show(name: str) -> None:
     for key, param in probe.params_type.model_fields.items():
         need = "required" if param.is_required() else f"default {param.get_default(call_default_factory=True)!r}"
         kind = getattr(param.annotation, "__name__", str(param.annotation))
-        click.echo(f"  {key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
+        click.echo(
+            f"  {param.alias or key:22} {kind}, {need}" + (f": {param.description}" if param.description else "")
+        )
     click.echo("\nFields")
     for declared in probe.fields:
         click.echo(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
     needs = [*probe.iam, *probe.grants]
     click.echo("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
+    if probe.writes:
+        click.echo("Writes     only with consent: true")
     click.echo(f"Read every {words.duration(probe.interval)}")
     example = probe.fields[0]
     click.echo(f"Condition  {name.rsplit('.', maxsplit=1)[-1]}.{example.name} == {_literal(example)}")

@@ -19,6 +19,7 @@ from cockpit.rehearsal.vault import GOOGLE_OAUTH, Vault
 CALLBACK = "/api/auth/callback/google"
 GOOGLE_PATH = "/accounts.google/o/oauth2/v2/auth"
 _CSRF_COOKIE = "next-auth.csrf-token"
+_CALLBACK_COOKIE = "next-auth.callback-url"
 
 
 class Google:
@@ -68,9 +69,14 @@ class SignIn:
         google = {"id": "google", "name": "Google", "type": "oauth", "signinUrl": f"{site}/api/auth/signin/google"}
         return JSONResponse({"google": google | {"callbackUrl": site + CALLBACK}})
 
-    async def csrf(self, _: Request) -> Response:
+    async def csrf(self, request: Request) -> Response:
+        """A token with its cookie; who comes with a good cookie hears its token again and gets no other."""
+        held = self._cookie(request).partition("|")[0]
+        if held and self._cookie(request) == f"{held}|{self._seal(held)}":
+            return JSONResponse({"csrfToken": held})
         token = secrets.token_hex(32)
         answer = JSONResponse({"csrfToken": token})
+        answer.set_cookie(_CALLBACK_COOKIE, self._site(), httponly=True, samesite="lax", path="/")
         answer.set_cookie(_CSRF_COOKIE, f"{token}|{self._seal(token)}", httponly=True, samesite="lax", path="/")
         return answer
 

@@ -221,3 +221,10 @@ async def test_a_server_that_drips_bytes_ends_at_the_deadline(http: HttpClient) 
 
 def test_what_may_be_shown_of_an_address() -> None:
     assert place_of("https://user:secret@host:8443/a/b?token=1#x") == "https://host:8443/a/b"
+
+
+async def test_no_cookie_of_one_answer_goes_along_with_the_next_question(http: HttpClient, site: Site) -> None:
+    site.page("/", 200, Set_Cookie="session=s3cret; Path=/")
+    for _ in range(2):
+        assert (await http.exchange("GET", f"{site.url}/")).headers["set-cookie"].startswith("session=")
+    assert not any("cookie" in head.lower() for head in site.asked)
