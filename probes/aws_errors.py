@@ -45,6 +45,10 @@ _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
     "SecretId": "secret", "DBInstanceIdentifier": "instance", "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
+    "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
+    "LoadBalancerArns": "load balancer", "LoadBalancerArn": "load balancer", "GroupIds": "security group",
+    "repositoryName": "repository", "repositoryNames": "repository", "TopicArn": "topic", "DashboardName": "dashboard",
+    "PolicySourceArn": "role",
 }  # fmt: skip
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
@@ -132,7 +136,8 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
         return Unknown(Reason.ACCESS_DENIED, named, _allow(service, operation, message))
     if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
         return Unknown(Reason.NOT_FOUND, named, "`aws secretsmanager restore-secret` brings it back, then press r")
-    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or "DoesNotExist" in bare:
+    absent = "DoesNotExist" in bare or "Unable to describe task definition" in message
+    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or absent:
         return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
     if bare in _UNAVAILABLE or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")

@@ -16,6 +16,7 @@ BUILT_IN: dict[str, str] = {
     "ecs.service": "probes.ecs:EcsService",
     "ecs.tasks": "probes.ecs:EcsTasks",
     "ecs.deployment": "probes.ecs:EcsDeployment",
+    "ecs.task_definition": "probes.ecs_task_definition:EcsTaskDefinition",
     "alb.targets": "probes.elb:AlbTargets",
     "rds.instance": "probes.rds:RdsInstance",
     "postgres.pool": "probes.postgres:PostgresPool",
