@@ -50,6 +50,7 @@ _NAMING = {
     "repositoryName": "repository", "repositoryNames": "repository", "TopicArn": "topic", "DashboardName": "dashboard",
     "PolicySourceArn": "role",
 }  # fmt: skip
+_NAMING_OF = {"describe_load_balancers": {"Names": "load balancer"}}
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
@@ -79,14 +80,14 @@ def iam_action(service: str, operation: str) -> str:
     return f"{_IAM_PREFIX.get(service, service)}:{words}"
 
 
-def subject(params: Mapping[str, Any]) -> str:
+def subject(params: Mapping[str, Any], operation: str = "") -> str:
     """What a call was about, in words; only names, so that nothing else of the question is ever shown.
 
     >>> subject({"cluster": "prod", "services": ["web"], "password": "x"})
     'cluster prod, service web'
     """
     parts: dict[str, None] = {}
-    for key, word in _NAMING.items():
+    for key, word in (_NAMING | _NAMING_OF.get(operation, {})).items():
         value = params.get(key)
         names = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
         parts |= dict.fromkeys(f"{word} {one_line(str(name), 120)}" for name in names[:3])
