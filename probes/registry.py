@@ -28,12 +28,15 @@ BUILT_IN: dict[str, str] = {
     "s3.uploads": "probes.uploads:S3Uploads",
     "secrets.metadata": "probes.secrets:SecretMetadata",
     "secrets.value": "probes.secrets:SecretValue",
+    "ecr.image": "probes.ecr:EcrImage",
     "ec2.security_groups": "probes.security_groups:Ec2SecurityGroups",
     "cloudwatch.metric": "probes.cloudwatch:CloudWatchMetric",
     "cloudwatch.ratio": "probes.cloudwatch:CloudWatchRatio",
     "cloudwatch.percentile": "probes.cloudwatch:CloudWatchPercentile",
     "cloudwatch.alarms": "probes.alarms:CloudWatchAlarms",
+    "cloudwatch.dashboard": "probes.dashboard:CloudWatchDashboard",
     "logs.query": "probes.logs:LogsQuery",
+    "logs.group": "probes.log_group:LogsGroup",
     "http.health": "probes.http:HttpHealth",
 }
 GROUP = "cockpit.probes"
