@@ -13,21 +13,29 @@ MOST_PAGES = 50
 
 
 async def pages(
-    clients: Clients, service: str, operation: str, /, *, sent: str = "NextToken", told: str = "NextToken", **asked: Any
+    clients: Clients,
+    service: str,
+    operation: str,
+    /,
+    *,
+    sent: str = "NextToken",
+    told: str = "NextToken",
+    most: int = MOST_PAGES,
+    **asked: Any,
 ) -> list[dict[str, Any]]:
     """Every page of an answer, in order; the token comes as `told` and goes back as `sent`.
 
-    Raises Unseen: for a page that cannot be had, and as PARTIAL when there is no end to them, for half a list looks like a list.
+    Raises Unseen: for a page that cannot be had, and as PARTIAL where there are more than `most`: half a list looks like a list.
     """
     found: list[dict[str, Any]] = []
     token: dict[str, Any] = {}
-    for _ in range(MOST_PAGES):
+    for _ in range(most):
         page = await clients.aws(service, operation, **asked, **token)
         found.append(page)
         if not page.get(told):
             return found
         token = {sent: page[told]}
-    detail = f"{service} {operation}: more than {MOST_PAGES} pages"
+    detail = f"{service} {operation}: more than {most} pages"
     raise Unseen(Unknown(Reason.PARTIAL, detail, "narrow the probe's parameters in the plan"))
 
 
