@@ -33,7 +33,8 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
     one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
     newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
-    notification, nor whether an alarm that is OK has had data: the evidence warns of `notBreaching` and `ignore`.
+    notification, nor whether an alarm that is OK has had data (the evidence warns of `notBreaching` and `ignore`): see
+    alarms.definition for both.
     """
 
     name = "cloudwatch.alarms"

@@ -20,6 +20,9 @@ KEPT = timedelta(days=90)
 MOST_PAGES = 12
 """LookupEvents answers twice a second for the whole account: more pages would take longer than a call may."""
 
+NAMING = ("Id", "Name", "Arn", "ARN", "name")
+"""How request parameters that name something end."""
+
 
 class EventsParams(Params):
     event: str = Setting(min_length=1)
@@ -35,9 +38,9 @@ class CloudTrailEvents(Probe[EventsParams]):
     """How often a role has called one operation since a moment: proof that it reads its secrets itself, for instance.
 
     Reads cloudtrail LookupEvents (EventTime, EventSource, Resources[].ResourceName, and from CloudTrailEvent
-    userIdentity.sessionContext.sessionIssuer, userIdentity.principalId, errorCode). Events come up to 15 minutes late, so none
-    in the first 15 minutes proves nothing and is WARMING. Only management events are found: S3 objects being read or written are
-    not among them. A role that fell back to something else leaves no event.
+    userIdentity.sessionContext.sessionIssuer, userIdentity.principalId, requestParameters, errorCode). Events come up to 15
+    minutes late, so none in the first 15 minutes proves nothing and is WARMING. Only management events are found: S3 objects
+    being read or written are not among them. A role that fell back to something else leaves no event.
     """
 
     name = "cloudtrail.events"
@@ -102,9 +105,7 @@ class CloudTrailEvents(Probe[EventsParams]):
         failed = sorted({str(told["errorCode"]) for _, told in seen if told.get("errorCode")})
         done = [(event, told) for event, told in seen if not told.get("errorCode")]
         times = [event["EventTime"] for event, _ in done if event.get("EventTime")]
-        names = {
-            str(r["ResourceName"]) for event, _ in done for r in event.get("Resources") or () if r.get("ResourceName")
-        }
+        names = {name for each in done for name in _named(*each)}
         sessions = {str((told.get("userIdentity") or {}).get("principalId", "")) for _, told in done} - {""}
         values: dict[str, Any] = {
             "count": len(done),
@@ -135,7 +136,15 @@ class CloudTrailEvents(Probe[EventsParams]):
         return f"{base}#/events?EventName={self.params.event}" if region else ""
 
 
+def _named(event: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """What a call was upon: its resources, or, where CloudTrail leaves them out, what the request named."""
+    listed = [str(each["ResourceName"]) for each in event.get("Resources") or () if each.get("ResourceName")]
+    asked = told.get("requestParameters")
+    named = asked.items() if isinstance(asked, dict) else ()
+    return listed or [text for key, text in named if isinstance(text, str) and key.endswith(NAMING)]
+
+
 def _line(event: Mapping[str, Any], told: Mapping[str, Any]) -> str:
-    names = ", ".join(str(r.get("ResourceName")) for r in event.get("Resources") or ()) or "no resource named"
+    names = ", ".join(_named(event, told)) or "no resource named"
     at = f"{event['EventTime']:%H:%M:%S}" if event.get("EventTime") else "?"
     return one_line(f"{at} {event.get('EventName')} {told.get('errorCode') or 'done'}: {names}", 200)

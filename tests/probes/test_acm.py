@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 from pydantic import ValidationError
 
+import probes.acm
 from probes.acm import AcmCertificate, CertificateParams, covers
 from probes.reading import Reading, Reason
 
@@ -199,3 +201,7 @@ async def test_an_imported_one_never_renews(aws: ModelledAws) -> None:
 def test_a_certificate_or_a_balancer_is_needed() -> None:
     with pytest.raises(ValidationError, match="give certificate"):
         CertificateParams(host=HOST)
+
+
+def test_the_examples_in_the_documentation_hold() -> None:
+    assert doctest.testmod(probes.acm).failed == 0

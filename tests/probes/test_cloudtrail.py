@@ -65,6 +65,14 @@ async def test_two_tasks_have_read_their_secret(aws: ModelledAws) -> None:
     assert (asked["StartTime"], asked["EndTime"]) == (NOW - 60 * MINUTE, NOW)
 
 
+async def test_what_a_request_names_stands_in_for_resources_left_out(aws: ModelledAws) -> None:
+    asked = {"secretId": SECRET, "versionStage": "AWSCURRENT", "clientRequestToken": "t"}
+    bare = event(requestParameters=asked) | {"Resources": []}
+    assert (await read(aws, bare)).values["touched"] == (SECRET,)
+    nothing = await read(aws, event(requestParameters=None) | {"Resources": []})
+    assert (nothing.values["count"], nothing.unknown["touched"].reason) == (1, Reason.NO_DATA)
+
+
 async def test_a_refused_call_is_no_success(aws: ModelledAws) -> None:
     reading = await read(aws, event(errorCode="AccessDenied", errorMessage="not authorized"))
     assert (reading.values["count"], reading.values["failed"], reading.values["failures"]) == (0, 1, ("AccessDenied",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 from pydantic import ValidationError
 
+import probes.security_rules
 from probes.reading import Reading, Reason
 from probes.security_groups import Ec2SecurityGroups, SecurityGroupsParams
 
@@ -250,3 +252,7 @@ async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, operation: s
 def test_parameters_that_lead_nowhere_are_refused(given: Any) -> None:
     with pytest.raises(ValidationError):
         SecurityGroupsParams.model_validate(given)
+
+
+def test_the_examples_in_the_documentation_hold() -> None:
+    assert doctest.testmod(probes.security_rules).failed == 0
