@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field as Setting
 
 from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
+from probes.clients import Clients
 from probes.console import alarm_url
+from probes.paging import pages
 
 MAX_NAMES = 100
 """DescribeAlarms' own limit on names in one call."""
@@ -31,7 +33,8 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
     one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
     newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
-    notification, nor whether an alarm that is OK has had data: the evidence warns of `notBreaching` and `ignore`.
+    notification, nor whether an alarm that is OK has had data (the evidence warns of `notBreaching` and `ignore`): see
+    alarms.definition for both.
     """
 
     name = "cloudwatch.alarms"
@@ -69,7 +72,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     async def read(self, now: datetime) -> Reading:
         evidence = Evidence(self._query(), console_url=self._url())
         try:
-            found = await self._describe()
+            found = await describe(self.clients, self.params.names)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         alarms = {alarm["AlarmName"]: alarm for alarm in found}
@@ -85,25 +88,26 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             state_since=_since(alarms.values()),
         )
 
-    async def _describe(self) -> list[dict[str, Any]]:
-        asked: dict[str, Any] = {
-            "AlarmNames": self.params.names,
-            "AlarmTypes": ["MetricAlarm", "CompositeAlarm"],
-            "MaxRecords": MAX_NAMES,
-        }
-        found: list[dict[str, Any]] = []
-        while True:
-            page = await self.clients.aws("cloudwatch", "describe_alarms", **asked)
-            found += [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
-            if not page.get("NextToken"):
-                return [alarm for alarm in found if alarm["AlarmName"] in self.params.names]
-            asked["NextToken"] = page["NextToken"]
-
     def _query(self) -> str:
         return f"cloudwatch describe-alarms --alarm-names {' '.join(self.params.names)}"
 
     def _url(self) -> str:
         return alarm_url(self.clients.options.region, self.params.names[0] if len(self.params.names) == 1 else "")
+
+
+async def describe(clients: Clients, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Metric and composite alarms as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
+    wanted: dict[str, Any] = {"AlarmNames": list(names)} if names else {}
+    found = await pages(
+        clients,
+        "cloudwatch",
+        "describe_alarms",
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+        MaxRecords=MAX_NAMES,
+        **wanted,
+    )
+    alarms = [alarm for page in found for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, ())]
+    return [alarm for alarm in alarms if not names or alarm["AlarmName"] in names]
 
 
 def _together(
@@ -148,12 +152,12 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
     if alarm is None:
         why = _ONE_NAME_ONLY if len(names) > 1 else _not_there(names)
         return {}, dict.fromkeys(fields, why)
-    metric, period = _metric_of(alarm), _period_of(alarm)
+    metric, period = metric_of(alarm), period_of(alarm)
     periods = alarm.get("EvaluationPeriods")
     values: dict[str, Value | None] = {
         "state": alarm["StateValue"],
         "threshold": alarm.get("Threshold"),
-        "metric": f"{metric['Namespace']} {metric['MetricName']}" if "MetricName" in metric else _expression_of(alarm),
+        "metric": f"{metric['Namespace']} {metric['MetricName']}" if "MetricName" in metric else expression_of(alarm),
         "statistic": alarm.get("Statistic") or alarm.get("ExtendedStatistic") or metric.get("Stat"),
         "dimensions_text": ",".join(f"{d['Name']}={d['Value']}" for d in metric.get("Dimensions", ())),
         "evaluation_periods": periods,
@@ -164,7 +168,15 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
     return values, {"state": blind} if blind else {}
 
 
-def _metric_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
+def stats_of(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Each series an alarm looks at, with Namespace, MetricName, Dimensions, Stat and Period; of metric math, those below it."""
+    if "MetricName" in alarm:
+        return [{**alarm, "Stat": alarm.get("Statistic") or alarm.get("ExtendedStatistic")}]
+    below = [entry["MetricStat"] for entry in alarm.get("Metrics", ()) if "MetricStat" in entry]
+    return [{**each["Metric"], "Stat": each.get("Stat"), "Period": each.get("Period")} for each in below]
+
+
+def metric_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
     """Namespace, MetricName, Dimensions and Stat, also of a metric-math alarm with a single metric under it."""
     if "MetricName" in alarm:
         return alarm
@@ -174,14 +186,16 @@ def _metric_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**below[0]["Metric"], "Stat": below[0]["Stat"]}
 
 
-def _period_of(alarm: Mapping[str, Any]) -> int | None:
+def period_of(alarm: Mapping[str, Any]) -> int | None:
+    """Its longest period, in seconds."""
     periods = [alarm.get("Period")] + [
         entry.get("MetricStat", {}).get("Period") or entry.get("Period") for entry in alarm.get("Metrics", ())
     ]
     return max((period for period in periods if period), default=None)
 
 
-def _expression_of(alarm: Mapping[str, Any]) -> str | None:
+def expression_of(alarm: Mapping[str, Any]) -> str | None:
+    """Its metric math, or the rule of a composite alarm."""
     expressions = [entry["Expression"] for entry in alarm.get("Metrics", ()) if entry.get("Expression")]
     return "; ".join(expressions) or alarm.get("AlarmRule")
 

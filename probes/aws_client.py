@@ -61,7 +61,7 @@ class AwsClient:
             answer: dict[str, Any] = getattr(client, operation)(**params)
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
-            unknown = explain(error, service, operation, profile=profile, about=subject(params))
+            unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:
                 _log.warning("%s %s failed", service, operation, exc_info=True)
             if unknown.reason is Reason.EXPIRED_CREDENTIALS:

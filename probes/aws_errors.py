@@ -45,7 +45,12 @@ _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
     "SecretId": "secret", "DBInstanceIdentifier": "instance", "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
+    "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
+    "LoadBalancerArns": "load balancer", "LoadBalancerArn": "load balancer", "GroupIds": "security group",
+    "repositoryName": "repository", "repositoryNames": "repository", "TopicArn": "topic", "DashboardName": "dashboard",
+    "PolicySourceArn": "role",
 }  # fmt: skip
+_NAMING_OF = {"describe_load_balancers": {"Names": "load balancer"}}
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
@@ -75,14 +80,14 @@ def iam_action(service: str, operation: str) -> str:
     return f"{_IAM_PREFIX.get(service, service)}:{words}"
 
 
-def subject(params: Mapping[str, Any]) -> str:
+def subject(params: Mapping[str, Any], operation: str = "") -> str:
     """What a call was about, in words; only names, so that nothing else of the question is ever shown.
 
     >>> subject({"cluster": "prod", "services": ["web"], "password": "x"})
     'cluster prod, service web'
     """
     parts: dict[str, None] = {}
-    for key, word in _NAMING.items():
+    for key, word in (_NAMING | _NAMING_OF.get(operation, {})).items():
         value = params.get(key)
         names = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
         parts |= dict.fromkeys(f"{word} {one_line(str(name), 120)}" for name in names[:3])
@@ -132,7 +137,8 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
         return Unknown(Reason.ACCESS_DENIED, named, _allow(service, operation, message))
     if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
         return Unknown(Reason.NOT_FOUND, named, "`aws secretsmanager restore-secret` brings it back, then press r")
-    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or "DoesNotExist" in bare:
+    absent = "DoesNotExist" in bare or "Unable to describe task definition" in message
+    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or absent:
         return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
     if bare in _UNAVAILABLE or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")

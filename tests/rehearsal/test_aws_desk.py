@@ -132,7 +132,7 @@ def test_moto_keeps_the_time_of_the_world() -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "code"),
     [
-        ("cloudtrail", "lookup_events", {}, "UnknownOperationException"),
+        ("cloudtrail", "list_channels", {}, "UnknownOperationException"),
         (
             "pi",
             "list_available_resource_metrics",
@@ -161,9 +161,9 @@ def test_tracebacks_go_to_the_log_file_and_not_to_the_terminal(
     log_file = tmp_path / "aws.log"
     with open_desk(log_file) as desk:
         with pytest.raises(ClientError):
-            desk.client("cloudtrail").lookup_events()
+            desk.client("cloudtrail").list_channels()
         with pytest.raises(ClientError):
             desk.client("s3").get_object(Bucket="no", Key="k")
     said = capfd.readouterr()
     assert said.out + said.err == ""
-    assert "cloudtrail LookupEvents is beyond moto" in log_file.read_text()
+    assert "cloudtrail ListChannels is beyond moto" in log_file.read_text()

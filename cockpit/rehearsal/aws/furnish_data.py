@@ -50,7 +50,7 @@ def _age(tools: Tools) -> None:
     backend.database_snapshots.clear()
     taken = tools.now - _SNAPSHOT_AGE
     snapshot = backend.create_db_snapshot(DATABASE, f"rds:{DATABASE}-{taken:%Y-%m-%d-%H-%M}", snapshot_type="automated")
-    snapshot.created = taken.replace(tzinfo=None)
+    snapshot.created = snapshot.original_snapshot_create_time = taken.replace(tzinfo=None)
 
 
 def furnish_bucket(tools: Tools) -> None:

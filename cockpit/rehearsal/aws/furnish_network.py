@@ -90,6 +90,10 @@ def furnish_balancer(tools: Tools, network: Network) -> Balancing:
         SslPolicy="ELBSecurityPolicy-TLS13-1-2-2021-06",
         DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
     )
+    settings = {"idle_timeout.timeout_seconds": "60", "deletion_protection.enabled": "true"}
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer, Attributes=[{"Key": key, "Value": value} for key, value in settings.items()]
+    )
     delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "15"}
     elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[delay])
     return Balancing(balancer, group, certificate_arn)

@@ -54,6 +54,7 @@ class LogAnswers:
             "StartQuery": self.start_query,
             "GetQueryResults": self.get_query_results,
             "StopQuery": self.stop_query,
+            "DescribeLogGroups": self.describe_log_groups,
             "DeleteLogGroup": self.delete_log_group,
             "PutMetricFilter": self.put_metric_filter,
             "DeleteMetricFilter": self.delete_metric_filter,
@@ -180,6 +181,21 @@ class LogAnswers:
         return {"success": True}
 
     # -- groups and metric filters: moto keeps the definitions ---------------------------------------------------------
+
+    def describe_log_groups(self, call: Call) -> Mapping[str, Any] | None:
+        """By prefix, a page at a time, with what only the store knows; anything else that can be asked is left to moto."""
+        asked = call.params
+        if not set(asked) <= {"logGroupNamePrefix", "nextToken", "limit"}:
+            return None
+        held = logs_backends[self._account][self._region].groups
+        names = sorted(name for name in list(held) if name.startswith(asked.get("logGroupNamePrefix") or ""))
+        skip, most = int(asked.get("nextToken") or 0), int(asked.get("limit") or 50)
+        told = []
+        for name in names[skip : skip + most]:
+            filters, size = self._store.sizes(name)
+            told.append({**held[name].to_describe_dict(), "metricFilterCount": filters, "storedBytes": size})
+        token = {"nextToken": str(skip + most)} if len(names) > skip + most else {}
+        return {"logGroups": told, **token}
 
     def delete_log_group(self, call: Call) -> None:
         self._store.delete_group(self._group(call))

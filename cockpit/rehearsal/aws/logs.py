@@ -127,6 +127,12 @@ class LogStore:
             held.streams.pop(stream, None)
             held.events[:] = [event for event in held.events if event.stream != stream]
 
+    def sizes(self, group: str) -> tuple[int, int]:
+        """Metric filters of a group, and bytes of its events as CloudWatch counts them: 26 more each."""
+        with self._lock:
+            held = self._groups.get(group, Group())
+            return len(held.filters), sum(len(event.message) + 26 for event in held.events)
+
     def delete_group(self, group: str) -> None:
         with self._lock:
             self._groups.pop(group, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -28,7 +29,9 @@ from cockpit.rehearsal.aws.routing import Call, HttpRequest, Malformed, understa
 from cockpit.rehearsal.aws.s3_operations import s3_operation
 from cockpit.rehearsal.aws.server import HttpFront
 from cockpit.rehearsal.aws.shapes import operation_model
+from cockpit.rehearsal.aws.snapshots import Snapshots
 from cockpit.rehearsal.aws.targets import Targets
+from cockpit.rehearsal.aws.trail import Trail
 
 __all__ = ["AwsFault", "AwsFaults", "SimulatedAws", "TaskBehaviour", "TaskView"]
 log = logging.getLogger("cockpit.rehearsal.aws")
@@ -62,6 +65,7 @@ class SimulatedAws:
         self.alarms = AlarmBook(clock.now, self.metrics, account, region)
         self.ecs = EcsSimulation(clock.now, account, region)
         self.databases = Databases(clock.now, account, region)
+        self.trail = Trail(clock.now, account, region)
         self.calls = 0
         """Requests answered so far."""
         self._moto = Moto()
@@ -76,7 +80,9 @@ class SimulatedAws:
             EcsAnswers(self.ecs, account, region, clock.now),
             Targets(self.ecs),
             self.databases,
+            Snapshots(clock.now, account, region),
             Identity(account),
+            self.trail,
             self._buckets,
         ):
             self._answers |= part.answers()
@@ -113,7 +119,9 @@ class SimulatedAws:
             if call.service == "s3":
                 self._buckets.guard(call)
             answer = self._own(call) or self._moto.answer(call, environ)
+            self.trail.note(call, "" if answer.status < 400 else _code_of(answer))
         except AwsError as error:
+            self.trail.note(call, error.code)
             answer = encode_error(call, error)
         except Malformed as error:
             answer = encode_error(call, AwsError("SerializationException", str(error), 400))
@@ -145,6 +153,15 @@ def _request(environ: Mapping[str, Any]) -> HttpRequest:
     if body is None:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     return HttpRequest(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
+
+
+def _code_of(answer: Answer) -> str:
+    """The error code of a finished answer of one of the JSON services, which are those CloudTrail is asked about."""
+    try:
+        told = json.loads(answer.body)
+    except ValueError:
+        return "ClientError"
+    return str(told.get("__type", "ClientError")).rpartition("#")[2] if isinstance(told, dict) else "ClientError"
 
 
 def _to_file(path: Path | None) -> logging.Handler | None:

@@ -1,0 +1,250 @@
+"""Alarms as the plan means them: the right metric, the right number, somebody who hears, and data to judge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from modelled_aws import DENIED, NOW, THROTTLED, ModelledAws, paged
+from pydantic import ValidationError
+
+from probes.alarm_definitions import AlarmDefinition, AlarmDefinitionParams
+from probes.reading import Reading, Reason
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
+DIMENSIONS = [{"Name": "DBInstanceIdentifier", "Value": "db"}]
+WANTED = {
+    "namespace": "AWS/RDS",
+    "metric": "DatabaseConnections",
+    "dimensions": {"DBInstanceIdentifier": "db"},
+    "statistic": "Maximum",
+    "threshold": 80,
+    "comparison": "GreaterThanThreshold",
+    "period": "60s",
+    "evaluation_periods": 3,
+}
+OF_MATCHING = {
+    "matching_names",
+    "actions_enabled",
+    "notifies",
+    "confirmed_subscribers",
+    "pending_subscribers",
+    "dead",
+    "unheard",
+}
+
+
+def alarm(name: str = "connections", **more: Any) -> dict[str, Any]:
+    return {
+        "AlarmName": name,
+        "ActionsEnabled": True,
+        "AlarmActions": [TOPIC],
+        "StateValue": "OK",
+        "Namespace": "AWS/RDS",
+        "MetricName": "DatabaseConnections",
+        "Dimensions": DIMENSIONS,
+        "Statistic": "Maximum",
+        "Threshold": 80.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Period": 60,
+        "EvaluationPeriods": 3,
+    } | more
+
+
+def metric(name: str = "DatabaseConnections", dimensions: Any = DIMENSIONS) -> dict[str, Any]:
+    return {"Namespace": "AWS/RDS", "MetricName": name, "Dimensions": dimensions}
+
+
+def subscriptions(*arns: str) -> dict[str, Any]:
+    return {"Subscriptions": [{"SubscriptionArn": arn, "Protocol": "email", "TopicArn": TOPIC} for arn in arns]}
+
+
+@pytest.fixture
+async def aws() -> AsyncIterator[ModelledAws]:
+    modelled = ModelledAws()
+    modelled.on = {
+        "ListSubscriptionsByTopic": subscriptions(f"{TOPIC}:1"),
+        "ListMetrics": {"Metrics": [metric()]},
+    }
+    yield modelled
+    await modelled.clients.close()
+
+
+async def read(aws: ModelledAws, *alarms: Any, params: dict[str, Any] = WANTED, **on: Any) -> Reading:
+    aws.on |= {"DescribeAlarms": {"MetricAlarms": list(alarms)}} | on
+    return await AlarmDefinition(AlarmDefinitionParams.model_validate(params), aws.clients).read(NOW)
+
+
+async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
+    reading = await read(aws, alarm(), alarm("other", MetricName="CPUUtilization"))
+    assert reading.values == {
+        "matching": 1,
+        "matching_names": ("connections",),
+        "differing": 0,
+        "actions_enabled": True,
+        "notifies": True,
+        "confirmed_subscribers": 1,
+        "pending_subscribers": 0,
+        "dead": False,
+    }
+    assert set(reading.unknown) == {"differences", "missing", "unheard"}
+    assert reading.evidence.lines == ("connections: as planned",)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"Threshold": 90.5}, "threshold 90.5 instead of 80"),
+        ({"Period": 300}, "period 300 instead of 60"),
+        ({"EvaluationPeriods": 1}, "evaluation periods 1 instead of 3"),
+        ({"Statistic": "Average"}, "statistic Average instead of Maximum"),
+        ({"ComparisonOperator": "LessThanThreshold"}, "comparison LessThanThreshold instead of GreaterThanThreshold"),
+        ({"Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "old"}]}, "dimensions DBInstanceIdentifier=old"),
+        ({"Dimensions": []}, "dimensions none"),
+    ],
+)
+async def test_an_alarm_that_differs_is_told_in_what(aws: ModelledAws, more: Any, text: str) -> None:
+    reading = await read(aws, alarm(**more))
+    assert (reading.values["matching"], reading.values["differing"]) == (0, 1)
+    assert reading.values["differences"] == (f"connections: {text}",)
+    assert {reading.unknown[name].reason for name in OF_MATCHING} == {Reason.NOT_FOUND}
+
+
+async def test_no_alarm_on_the_metric_is_a_count_of_zero_and_open_questions(aws: ModelledAws) -> None:
+    reading = await read(aws, alarm(MetricName="CPUUtilization"))
+    assert reading.values == {"matching": 0, "differing": 0}
+
+
+async def test_named_alarms_are_judged_and_missed(aws: ModelledAws) -> None:
+    reading = await read(aws, alarm(MetricName="CPUUtilization"), params=WANTED | {"names": ["connections", "gone"]})
+    assert (reading.values["missing"], reading.values["matching"]) == (1, 0)
+    assert reading.values["differences"] == ("connections: not on AWS/RDS DatabaseConnections",)
+    assert "gone: does not exist" in reading.evidence.lines
+    assert aws.asked[0][1]["AlarmNames"] == ["connections", "gone"]
+
+
+async def test_a_name_alone_is_enough(aws: ModelledAws) -> None:
+    reading = await read(aws, alarm(), params={"names": ["connections"]})
+    assert (reading.values["matching"], reading.values["missing"]) == (1, 0)
+
+
+async def test_an_alarm_on_a_later_page_counts(aws: ModelledAws) -> None:
+    two = paged([{"MetricAlarms": [alarm("a")]}, {"MetricAlarms": [alarm("b")]}])
+    assert (await read(aws, DescribeAlarms=two)).values["matching_names"] == ("a", "b")
+
+
+def math(**more: Any) -> dict[str, Any]:
+    described = alarm("rate", **more)
+    for name in ("Namespace", "MetricName", "Dimensions", "Statistic", "Period"):
+        del described[name]
+    stats = [
+        {"Id": f"m{n}", "MetricStat": {"Metric": metric(name), "Period": 60, "Stat": "Sum"}, "ReturnData": False}
+        for n, name in enumerate(("Errors", "Requests"))
+    ]
+    described["Metrics"] = [*stats, {"Id": "rate", "Expression": "100*m0/m1", "ReturnData": True}]
+    return described
+
+
+MATH = {"namespace": "AWS/RDS", "metric": "Errors", "statistic": "Sum", "threshold": 80, "period": "1m"}
+
+
+async def test_metric_math_is_on_each_metric_below_it(aws: ModelledAws) -> None:
+    listed = {"Metrics": [metric("Requests"), metric("Errors", [])]}
+    reading = await read(aws, math(), params=MATH, ListMetrics=listed)
+    assert reading.values["matching_names"] == ("rate",)
+    assert (reading.values["dead"], reading.values["unheard"]) == (False, ("Errors",))
+
+
+async def test_switched_off_actions_show(aws: ModelledAws) -> None:
+    assert (await read(aws, alarm(ActionsEnabled=False))).values["actions_enabled"] is False
+
+
+async def test_a_subscriber_who_has_not_confirmed_hears_nothing(aws: ModelledAws) -> None:
+    values = (await read(aws, alarm(), ListSubscriptionsByTopic=subscriptions("PendingConfirmation"))).values
+    assert (values["notifies"], values["confirmed_subscribers"], values["pending_subscribers"]) == (False, 0, 1)
+
+
+@pytest.mark.parametrize("actions", [[], ["arn:aws:lambda:us-east-1:123456789012:function:f"]])
+async def test_an_alarm_without_a_topic_tells_nobody_we_know_of(aws: ModelledAws, actions: list[str]) -> None:
+    values = (await read(aws, alarm(), alarm("b", AlarmActions=actions))).values
+    assert (values["notifies"], values["confirmed_subscribers"]) == (False, 0)
+
+
+async def test_pages_of_subscribers_are_followed(aws: ModelledAws) -> None:
+    two = paged([subscriptions("PendingConfirmation"), subscriptions(f"{TOPIC}:2", f"{TOPIC}:3")])
+    assert (await read(aws, alarm(), ListSubscriptionsByTopic=two)).values["confirmed_subscribers"] == 2
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [[], [metric(dimensions=[*DIMENSIONS, {"Name": "More", "Value": "x"}])], [metric(dimensions=[])]],
+)
+async def test_dimensions_without_any_data_are_dead(aws: ModelledAws, listed: Any) -> None:
+    values = (await read(aws, alarm(), ListMetrics={"Metrics": listed})).values
+    assert (values["dead"], values["unheard"]) == (True, ("DatabaseConnections",))
+    assert ("ListMetrics", {"Namespace": "AWS/RDS", "Dimensions": DIMENSIONS}) in aws.asked
+
+
+async def test_a_metric_never_heard_of_under_living_dimensions_is_told_apart(aws: ModelledAws) -> None:
+    values = (await read(aws, alarm(), ListMetrics={"Metrics": [metric("CPUUtilization")]})).values
+    assert (values["dead"], values["unheard"]) == (False, ("DatabaseConnections",))
+
+
+async def test_without_dimensions_the_metric_itself_is_looked_for(aws: ModelledAws) -> None:
+    params = {"namespace": "AWS/RDS", "metric": "DatabaseConnections"}
+    reading = await read(aws, alarm(Dimensions=[]), params=params, ListMetrics={"Metrics": [metric(dimensions=[])]})
+    assert reading.values["dead"] is False
+    assert ("ListMetrics", {"Namespace": "AWS/RDS", "MetricName": "DatabaseConnections"}) in aws.asked
+
+
+async def test_a_composite_alarm_looks_at_no_metric(aws: ModelledAws) -> None:
+    composite = {"AlarmName": "c", "ActionsEnabled": True, "AlarmActions": [TOPIC], "AlarmRule": "ALARM(a)"}
+    reading = await read(aws, params={"names": ["c"]}, DescribeAlarms={"CompositeAlarms": [composite]})
+    assert {reading.unknown[name].reason for name in ("dead", "unheard")} == {Reason.NO_DATA}
+    assert reading.values["notifies"] is True
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "action"),
+    [
+        (
+            "ListSubscriptionsByTopic",
+            {"notifies", "confirmed_subscribers", "pending_subscribers"},
+            "sns:ListSubscriptionsByTopic",
+        ),
+        ("ListMetrics", {"dead", "unheard"}, "cloudwatch:ListMetrics"),
+    ],
+)
+@pytest.mark.parametrize(("said", "reason"), [(DENIED, Reason.ACCESS_DENIED), (THROTTLED, Reason.THROTTLED)])
+async def test_a_part_that_fails_makes_only_its_fields_unknown(
+    aws: ModelledAws, operation: str, fields: set[str], action: str, said: Any, reason: Reason
+) -> None:
+    reading = await read(aws, alarm(), **{operation: said})
+    assert {name for name, u in reading.unknown.items() if u.reason is reason} == fields
+    assert reading.values["matching"] == 1
+    if reason is Reason.ACCESS_DENIED:
+        assert action in reading.unknown[min(fields)].hint
+
+
+@pytest.mark.parametrize(("said", "reason"), [(DENIED, Reason.ACCESS_DENIED), (THROTTLED, Reason.THROTTLED)])
+async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, said: Any, reason: Reason) -> None:
+    reading = await read(aws, DescribeAlarms=said)
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {reason}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"threshold": 5},
+        {"namespace": "AWS/RDS"},
+        {"names": ["a"], "dimensions": {"a": "b"}},
+        {"names": ["a"], "statistic": "Sum"},
+        {"names": ["a"], "comparison": "More"},
+    ],
+)
+def test_a_definition_must_say_of_what(given: Any) -> None:
+    with pytest.raises(ValidationError):
+        AlarmDefinitionParams.model_validate(given)

@@ -1,0 +1,135 @@
+"""Snapshots: only a finished one brings a database back, and a copy is as old as what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
+
+from probes.reading import Reading, Reason
+from probes.snapshots import RdsSnapshots, SnapshotsParams
+
+HOUR = timedelta(hours=1)
+AGES = {"newest_age_s", "newest_automated_age_s", "newest_manual_age_s"}
+
+
+def snapshot(name: str, age: timedelta | None, kind: str = "automated", **more: Any) -> dict[str, Any]:
+    told = {"DBSnapshotIdentifier": name, "SnapshotType": kind, "Status": "available", "PercentProgress": 100}
+    dated = {} if age is None else {"SnapshotCreateTime": NOW - age, "OriginalSnapshotCreateTime": NOW - age}
+    return told | {"Encrypted": True} | dated | more
+
+
+@pytest.fixture
+async def aws() -> AsyncIterator[ModelledAws]:
+    modelled = ModelledAws()
+    yield modelled
+    await modelled.clients.close()
+
+
+async def read(aws: ModelledAws, *snapshots: Any, after: datetime | None = None, said: Any = None) -> Reading:
+    aws.on["DescribeDBSnapshots"] = said or {"DBSnapshots": list(snapshots)}
+    return await RdsSnapshots(SnapshotsParams(instance="db", after=after), aws.clients).read(NOW)
+
+
+async def test_an_automated_and_a_manual_one(aws: ModelledAws) -> None:
+    reading = await read(
+        aws,
+        snapshot("rds:db-1", 30 * HOUR),
+        snapshot("rds:db-2", 6 * HOUR),
+        snapshot("before-cutover", HOUR, "manual"),
+        after=NOW - 2 * HOUR,
+    )
+    assert reading.values == {
+        "available": 3,
+        "creating": 0,
+        "failed": 0,
+        "newest_age_s": 3600.0,
+        "newest_automated_age_s": 6 * 3600.0,
+        "newest_manual_age_s": 3600.0,
+        "newest": "before-cutover",
+        "newest_type": "manual",
+        "newest_status": "available",
+        "newest_progress": 100,
+        "newest_encrypted": True,
+        "taken_after": True,
+    }
+    assert not reading.unknown
+    assert reading.evidence.request_id == REQUEST_ID
+    assert reading.evidence.lines[0] == "2026-11-23 21:30 manual available 100 % before-cutover"
+
+
+async def test_one_under_way_is_told_but_does_not_count(aws: ModelledAws) -> None:
+    running = snapshot("before-cutover", timedelta(minutes=2), "manual", Status="creating", PercentProgress=40)
+    reading = await read(aws, snapshot("rds:db-1", 6 * HOUR), running, after=NOW - HOUR)
+    values = reading.values
+    assert (values["available"], values["creating"], values["newest_age_s"]) == (1, 1, 6 * 3600.0)
+    assert (values["newest_status"], values["newest_progress"], values["taken_after"]) == ("creating", 40, False)
+    assert reading.unknown["newest_manual_age_s"].reason is Reason.NOT_FOUND
+
+
+async def test_one_just_asked_for_has_no_time_yet_and_is_the_newest(aws: ModelledAws) -> None:
+    asked = snapshot("just-now", None, "manual", Status="creating", PercentProgress=0)
+    reading = await read(aws, snapshot("rds:db-1", HOUR), asked)
+    assert (reading.values["newest"], reading.values["newest_progress"]) == ("just-now", 0)
+    assert reading.evidence.lines[0].startswith("no time yet manual creating 0 %")
+
+
+async def test_a_copy_is_as_old_as_what_it_holds(aws: ModelledAws) -> None:
+    copy = snapshot("copy", HOUR, "manual", OriginalSnapshotCreateTime=NOW - 72 * HOUR)
+    reading = await read(aws, copy, after=NOW - 2 * HOUR)
+    assert reading.values["newest_manual_age_s"] == 72 * 3600.0
+    assert reading.values["taken_after"] is False
+
+
+async def test_a_failed_one_is_counted_and_proves_nothing(aws: ModelledAws) -> None:
+    reading = await read(aws, snapshot("x", HOUR, "manual", Status="failed"))
+    assert (reading.values["available"], reading.values["failed"]) == (0, 1)
+    assert {name for name, u in reading.unknown.items() if u.reason is Reason.NOT_FOUND} == AGES
+
+
+async def test_without_a_moment_in_the_plan_nothing_is_after_it(aws: ModelledAws) -> None:
+    assert "taken_after" in (await read(aws, snapshot("x", HOUR))).unknown
+
+
+async def test_a_finished_one_without_a_time_has_no_age(aws: ModelledAws) -> None:
+    reading = await read(aws, snapshot("x", None))
+    assert reading.unknown["newest_age_s"].reason is Reason.NO_DATA
+
+
+async def test_what_rds_leaves_out_is_unknown(aws: ModelledAws) -> None:
+    bare = snapshot("x", HOUR)
+    del bare["PercentProgress"], bare["Encrypted"]
+    reading = await read(aws, bare)
+    assert {"newest_progress", "newest_encrypted"} <= set(reading.unknown)
+
+
+async def test_an_empty_list_is_no_zero(aws: ModelledAws) -> None:
+    reading = await read(aws)
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {Reason.NOT_FOUND}
+
+
+async def test_pages_are_followed(aws: ModelledAws) -> None:
+    two = paged(
+        [{"DBSnapshots": [snapshot("a", 9 * HOUR)]}, {"DBSnapshots": [snapshot("b", HOUR)]}], "Marker", "Marker"
+    )
+    assert (await read(aws, said=two)).values["newest"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (DENIED, Reason.ACCESS_DENIED),
+        (THROTTLED, Reason.THROTTLED),
+        (refusal("DBInstanceNotFound", status=404), Reason.NOT_FOUND),
+    ],
+)
+async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, said: Any, reason: Reason) -> None:
+    reading = await read(aws, said=said)
+    assert not reading.values
+    assert {u.reason for u in reading.unknown.values()} == {reason}
+    if reason is Reason.ACCESS_DENIED:
+        assert "rds:DescribeDBSnapshots" in reading.unknown["available"].hint
