@@ -167,6 +167,8 @@ class CockpitApp(App[None]):
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where == "migration" and not isinstance(self.screen, MigrationScreen)):
             return
+        if isinstance(self.screen, ConfirmScreen) and action != "back":
+            return  # whoever types a word there means the word
         if any(action == each.id for each in SCREENS):
             self._go(action)
         elif found.where == "migration":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -28,6 +29,13 @@ from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 BUCKET = "documents-under-test"
 TABLES = ("KnowledgeDocument", "CustomerDocument")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a cancelled connection leaves behind is collected where it arose, not in another test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

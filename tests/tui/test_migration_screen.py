@@ -1,0 +1,139 @@
+"""The Migration screen: what it says, and that nothing dangerous is there before the cockpit is armed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from stage import START, Stage, shown
+
+from cockpit.migration.ledger import Event
+from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
+from cockpit.tui.actions import available
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.moving import migration_text
+from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
+
+
+def progress(**more: object) -> Progress:
+    table = TableProgress(
+        "KnowledgeDocument", 400, 100, 8_000_000, 2_000_000, {"planned": 298, "switched": 100, "quarantined": 2}
+    )
+    worker = WorkerLine(
+        "host-1-ab",
+        "host",
+        "working",
+        12,
+        32,
+        "doubling while it gets faster: 32",
+        100,
+        2_000_000,
+        3,
+        0,
+        21.0,
+        9e7,
+        0.4,
+    )
+    given: dict[str, object] = {
+        "prepared": True,
+        "phase": "copy",
+        "run": 3,
+        "wanted": "run",
+        "active": True,
+        "started_by": "ada",
+        "started_at": START - timedelta(minutes=2),
+        "tables": (table,),
+        "files_per_s": 71.0,
+        "eta_s": 4.2,
+        "workers": (worker,),
+        "failures": (Failure("KnowledgeDocument", "doc-7", "quarantined", 5, "InvalidRequest: [/odd]", "k"),),
+        "events": (Event(START, "ada", "began", "copy"),),
+        "rates": (0.0, 20.0, 71.0),
+    }
+    return Progress(**(given | more))  # type: ignore[arg-type]
+
+
+def said(of: Progress, width: int = 77, *, armed: bool = False, trouble: str = "") -> str:
+    return migration_text(of, trouble, width, armed=armed, now=START).plain
+
+
+@pytest.mark.parametrize("width", [57, 77, 137, 197])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    guard = {
+        "id": "g",
+        "title": "Pool below 80 %",
+        "holds": True,
+        "since": "2026-03-01T01:59:00+00:00",
+        "line": "pool 91 % " * 12,
+    }
+    for of in (
+        progress(),
+        progress(guards=(guard,), held_since=START),
+        progress(active=False, outcome="done"),
+        Progress(),
+    ):
+        assert max(len(line) for line in said(of, width, armed=True).splitlines()) <= width + 2
+
+
+def test_it_says_what_is_done_what_is_left_and_what_failed() -> None:
+    text = said(progress())
+    assert "COPY ▶ RUNNING" in text
+    assert "100 of 400 files" in text
+    assert "4s left" in text
+    assert "quarantined KnowledgeDocument doc-7, 5 failures: InvalidRequest: [/odd]" in " ".join(text.split())
+    assert "Closing this screen does not stop the migration" in " ".join(text.split())
+
+
+def test_what_holds_it_is_said_with_its_value() -> None:
+    guard = {
+        "id": "g",
+        "title": "Pool below 80 %",
+        "holds": True,
+        "since": "2026-03-01T01:59:00+00:00",
+        "line": "utilization 91 %",
+    }
+    text = said(progress(guards=(guard,), held_since=START))
+    assert "HELD BY A GUARD" in text
+    assert "HOLDS since 01:59: utilization 91 %" in " ".join(text.split())
+
+
+def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> None:
+    assert "NOBODY JUDGES THE GUARDS" in said(progress(watched=False))
+    halted = {"code": "AccessDenied", "detail": "", "hint": "allow s3:PutObject"}
+    assert "allow s3:PutObject" in said(progress(halted=halted))
+    assert "cannot be read: timeout" in said(progress(), trouble="timeout")
+
+
+def test_after_a_purge_it_says_what_a_rollback_would_lose() -> None:
+    assert "400 files live in S3 alone" in said(progress(purged=400, active=False, outcome="done", phase="purge"))
+
+
+async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
+    app = CockpitApp(Stage().calm(1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        assert isinstance(app.screen, MigrationScreen)
+        assert "no files are moved" in " ".join(shown(app).split())
+        assert not any(action.dangerous for action in app.actions())
+        await pilot.press("f9")
+        assert isinstance(app.screen, ConfirmScreen)
+        await pilot.pause(0.6)
+        await pilot.press(*"wrong", "enter")
+        assert not app.armed
+        await pilot.press("escape", "f9")
+        await pilot.pause(0.6)
+        await pilot.press(*"123456789012", "enter")
+        await pilot.pause()
+        assert app.armed
+        assert "ARMED" in shown(app).splitlines()[0]
+        assert {a.id for a in app.actions()} == {a.id for a in available(rehearsal=False, armed=True)}
+        await pilot.press("f9")
+        assert not app.armed
+
+
+async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it() -> None:
+    app = CockpitApp(Stage().calm(1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f9", *"123456789012", "enter")
+        assert not app.armed
+        assert isinstance(app.screen, ConfirmScreen)
