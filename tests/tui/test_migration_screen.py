@@ -14,26 +14,20 @@ from cockpit.tui.app import CockpitApp
 from cockpit.tui.moving import migration_text
 from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
 
+GUARD = {
+    "id": "g",
+    "title": "Pool below 80 %",
+    "holds": True,
+    "since": "2026-03-01T01:59:00+00:00",
+    "line": "utilization 91 %",
+}
+
 
 def progress(**more: object) -> Progress:
-    table = TableProgress(
-        "KnowledgeDocument", 400, 100, 8_000_000, 2_000_000, {"planned": 298, "switched": 100, "quarantined": 2}
-    )
-    worker = WorkerLine(
-        "host-1-ab",
-        "host",
-        "working",
-        12,
-        32,
-        "doubling while it gets faster: 32",
-        100,
-        2_000_000,
-        3,
-        0,
-        21.0,
-        9e7,
-        0.4,
-    )
+    states = {"planned": 298, "switched": 100, "quarantined": 2}
+    table = TableProgress("KnowledgeDocument", 400, 100, 8_000_000, 2_000_000, states)
+    why = "doubling while it gets faster: 32"
+    worker = WorkerLine("host-1-ab", "host", "working", 12, 32, why, 100, 2_000_000, 3, 0, 21.0, 90_000_000, 0.4)
     given: dict[str, object] = {
         "prepared": True,
         "phase": "copy",
@@ -59,13 +53,7 @@ def said(of: Progress, width: int = 77, *, armed: bool = False, trouble: str = "
 
 @pytest.mark.parametrize("width", [57, 77, 137, 197])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
-    guard = {
-        "id": "g",
-        "title": "Pool below 80 %",
-        "holds": True,
-        "since": "2026-03-01T01:59:00+00:00",
-        "line": "pool 91 % " * 12,
-    }
+    guard = GUARD | {"line": "pool 91 % " * 12}
     for of in (
         progress(),
         progress(guards=(guard,), held_since=START),
@@ -85,14 +73,7 @@ def test_it_says_what_is_done_what_is_left_and_what_failed() -> None:
 
 
 def test_what_holds_it_is_said_with_its_value() -> None:
-    guard = {
-        "id": "g",
-        "title": "Pool below 80 %",
-        "holds": True,
-        "since": "2026-03-01T01:59:00+00:00",
-        "line": "utilization 91 %",
-    }
-    text = said(progress(guards=(guard,), held_since=START))
+    text = said(progress(guards=(GUARD,), held_since=START))
     assert "HELD BY A GUARD" in text
     assert "HOLDS since 01:59: utilization 91 %" in " ".join(text.split())
 
