@@ -7,8 +7,9 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-FIRST = 16
+FIRST = 32
 STEP_S = 2.0
+DOUBLING_S = 1.0
 HOLD_S = 5.0
 ADD = 8
 FEWEST = 2
@@ -72,7 +73,7 @@ class Throttle:
 
     def _step(self, now: float) -> None:
         passed = now - self._stepped
-        if passed < STEP_S or len(self._latencies) < 8:
+        if passed < (DOUBLING_S if self._doubling else STEP_S) or len(self._latencies) < 8:
             return
         ordered = sorted(self._latencies)
         self.p95_s = ordered[int(len(ordered) * 0.95)]

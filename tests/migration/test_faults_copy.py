@@ -106,7 +106,7 @@ async def test_a_storm_of_503_halves_the_concurrency_and_fails_no_file(bench: Be
     assert await bench.finish(run) == "done"
     work = bench.workers[0]._work
     assert work is not None
-    assert work.throttle.limit < 16
+    assert work.throttle.limit < 32
     assert work.counters.errors == 0
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import random
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -337,37 +336,3 @@ def _xml(root: str, inside: str, headers: dict[str, str] | None = None) -> Respo
 def _error(refused: Refused) -> Response:
     text = f"{_XML}<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message></Error>"
     return Response(refused.status, {"content-type": "application/xml"}, text.encode())
-
-
-def main(arguments: list[str]) -> None:
-    """`python -m cockpit.rehearsal.object_store.server BUCKET LATENCY_S [forget]`: prints its address, ends with its input."""
-    import sys
-
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    store = ObjectStore(arguments[0], latency_s=float(arguments[1]), keeps_bytes="forget" not in arguments[2:])
-    with store:
-        sys.stdout.write(store.url + "\n")
-        sys.stdout.flush()
-        for line in sys.stdin:
-            word, _, value = line.strip().partition(" ")
-            if word == "latency":
-                store.latency_s = float(value)
-            elif word == "empty":
-                for shelf in store.buckets.values():
-                    shelf.versions.clear()
-                    shelf.uploads.clear()
-            sys.stdout.write("ok\n")
-            sys.stdout.flush()
-
-
-def _main() -> Any:
-    import sys
-
-    main(sys.argv[1:])
-
-
-if __name__ == "__main__":
-    _main()
