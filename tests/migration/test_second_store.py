@@ -1,0 +1,67 @@
+"""There and back against an S3 somebody else wrote: `rclone serve s3`, which keeps no versions and ignores If-None-Match."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import BUCKET, Bench
+
+from cockpit.migration.settings import PART_BYTES
+
+pytestmark = [
+    pytest.mark.timeout(100),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where rclone keeps the bucket's objects, as files."""
+    (tmp_path / BUCKET).mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rclone = Path(sys.executable).parent / "rclone"
+    command = [
+        rclone,
+        "serve",
+        "s3",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--auth-key",
+        "rehearsal,rehearsal-secret",
+        tmp_path,
+    ]
+    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        yield tmp_path / BUCKET
+    finally:
+        process.kill()
+        process.wait(5)
+
+
+async def test_there_and_back_against_another_implementation(bench: Bench, folder: Path) -> None:
+    bench.insert(30)
+    bench.insert(id_="empty", body=b"")
+    bench.insert(id_="large", body=bytes(range(256)) * (2 * PART_BYTES // 256) + b"tail")
+    before = bench.fingerprint()
+    assert await bench.phase("copy", workers=2) == "done"
+    for held, key in bench.rows().values():
+        assert key is not None
+        assert (folder / key).read_bytes() == held
+    for phase in ("verify", "purge", "restore"):
+        assert await bench.phase(phase) == "done"
+    assert bench.fingerprint() == before
