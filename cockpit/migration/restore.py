@@ -73,7 +73,7 @@ class Restore:
             length = min(PART_BYTES, claim.size - start)
 
             async def fetch(start: int = start, length: int = length) -> bytes:
-                return await store.fetch(claim.key, start, length)
+                return await store.fetch(claim.key, start, length, claim.size)
 
             piece = await self.work.insist(fetch)
             whole.update(piece)
