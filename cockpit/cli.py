@@ -28,9 +28,8 @@ def _connection(command: Any) -> Any:
             click.option(
                 "--phase",
                 type=click.Choice(["pre_deploy", "post_deploy"]),
-                default="post_deploy",
-                show_default=True,
-                help="Which decision is being taken.",
+                default=None,
+                help="Which decision is being taken; default: the record's, else post_deploy.",
             ),
         )
     ):
@@ -57,6 +56,11 @@ def main() -> None:
 @click.option(
     "--arm", is_flag=True, help="Allow what changes the world from the start; else F9 and the account's number."
 )
+@click.option("--as", "who", default="", metavar="ID", help="Who you are: one of the plan's people; else key i.")
+@click.option("--record", default="", metavar="NAME", help="Go on with this record; default: this plan's newest.")
+@click.option("--new", is_flag=True, help="Begin a new record.")
+@click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
+@click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
 def run(**given: Any) -> None:
     """Open the cockpit on a living system (read-only until it is armed)."""
     _call("run", **given)
@@ -125,6 +129,7 @@ def import_(file: str) -> None:
     "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
 )
 @click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
+@click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def rehearse(**given: Any) -> None:
     """Rehearse a cutover on this machine: a whole world, no cloud account."""
@@ -298,7 +303,7 @@ def journal() -> None:
 @click.option(
     "--allowed-signers",
     default="",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     help="OpenSSH's file of who signs with which key.",
 )
 def verify(**given: Any) -> None:

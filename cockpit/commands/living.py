@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cockpit.decide.record import PhaseBegan, Record
 from cockpit.engine.clock import Clock, SharedClock, WallClock
+from cockpit.engine.recording import Recording
 from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
@@ -31,15 +32,33 @@ class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failu
 
 @asynccontextmanager
 async def watching(
-    plan: Plan, *, profile: str = "", region: str = "", phase: str = "post_deploy", clock: Clock | None = None
+    plan: Plan,
+    *,
+    profile: str = "",
+    region: str = "",
+    phase: str = "",
+    clock: Clock | None = None,
+    kept: Recording | None = None,
 ) -> AsyncIterator[Watch]:
-    """A watch that has not begun to read. Raises WrongAccount before the first probe."""
+    """A watch that has not begun to read, going on where `kept` was left. Raises WrongAccount before the first probe.
+
+    Without `phase` the cutover stays in the phase its record says; a new one is past its deployment.
+    """
     clients = Clients(AwsOptions(region or plan.target.region, profile, plan.target.account))
     clock = clock or clock_in_use()
     try:
         account, arn = await identify(plan, clients)
-        watch = Watch(plan, LiveSource(plan, clients, clock), clock, Record())
-        watch.record.append(PhaseBegan(clock.now(), Phase(phase)))
+        source = LiveSource(plan, clients, clock)
+        if kept is None:
+            watch = Watch(plan, source, clock, Record())
+        else:
+            kept.account = {"account": account, "arn": arn}
+            watch = Watch(plan, source, clock, kept.record, kept.started_at)
+        began = watch.record.phase()
+        if began is None or (phase and began.phase is not Phase(phase)):
+            watch.record.append(PhaseBegan(clock.now(), Phase(phase or Phase.POST_DEPLOY)))
+        if kept is not None:
+            kept.attach(watch)
         watch.account, watch.arn = account, arn
         yield watch
     finally:

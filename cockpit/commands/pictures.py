@@ -11,6 +11,7 @@ from pathlib import Path
 from cockpit.commands.plans import load
 from cockpit.commands.rehearse import Show, performing, shipped
 from cockpit.decide.situation import Situation, State
+from cockpit.engine.recording import recording
 from cockpit.rehearsal.launch import Rehearsal
 from cockpit.rehearsal.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
@@ -30,7 +31,10 @@ async def _pictures(folder: Path) -> None:
         world.apply(os.environ)
         scenario = load_scenario("bad-release")
         plan = load(shipped(scenario.plan), overrides=world.vars)
-        async with performing(scenario, world, plan, SPEED) as show:
+        async with (
+            recording(plan, world.clock, root=world.folder / "records", new=True) as kept,
+            performing(scenario, world, plan, SPEED, kept=kept) as show,
+        ):
             await _photograph(show, folder)
 
 

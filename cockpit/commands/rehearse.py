@@ -22,8 +22,10 @@ from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.engine.desk import Desk
 from cockpit.engine.ending import end
 from cockpit.engine.headless import watch_until
+from cockpit.engine.recording import Recording, recording
 from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Plan
@@ -37,7 +39,9 @@ from cockpit.report.text import situation_text, turning_points
 from probes.clients import AwsOptions, Clients
 
 
-def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool, arm: bool) -> int:
+def main(
+    scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool, arm: bool, keep: str
+) -> int:
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -46,7 +50,15 @@ def main(scenario: str, speed: float, headless: bool, listing: bool, plan: str, 
     try:
         chosen = load_scenario(scenario)
         return asyncio.run(
-            _play(chosen, speed, headless, plan or shipped(chosen.plan), crew_plays=crew_plays or headless, armed=arm)
+            _play(
+                chosen,
+                speed,
+                headless,
+                plan or shipped(chosen.plan),
+                crew_plays=crew_plays or headless,
+                armed=arm,
+                keep=keep,
+            )
         )
     except ScenarioError as error:
         click.echo(str(error), err=True)
@@ -66,15 +78,30 @@ def shipped(plan: str) -> str:
 
 
 async def _play(
-    scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool, armed: bool
+    scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool, armed: bool, keep: str
 ) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
     async with Rehearsal() as world:
         world.apply(os.environ)
-        plan = load(plan_path, overrides=_known(plan_path, world.vars))
-        async with performing(scenario, world, plan, speed, plays_crew=crew_plays) as show:
-            return await (_headless(show) if headless else _terminal(show, armed=armed))
+        given = _known(plan_path, world.vars)
+        plan = load(plan_path, overrides=given)
+        # A rehearsal leaves nothing behind, unless it is asked to.
+        root = Path(keep) if keep else world.folder / "records"
+        try:
+            async with (
+                recording(plan, world.clock, who=_first(plan), root=root, new=True, variables=given) as kept,
+                performing(scenario, world, plan, speed, plays_crew=crew_plays, kept=kept) as show,
+            ):
+                return await (_headless(show) if headless else _terminal(show, armed=armed))
+        finally:
+            if keep:
+                click.echo(f"record kept in {root}", err=True)
+
+
+def _first(plan: Plan) -> str:
+    """Who sits at a rehearsed cockpit until key i says otherwise."""
+    return plan.people[0].id if plan.people else ""
 
 
 def _known(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
@@ -114,6 +141,7 @@ class Show:
     world: Rehearsal
     pace: Pace
     speed: float
+    kept: Recording
     tasks: Sequence[asyncio.Task[None]] = ()
     """The pace and the director: the rehearsal is over when one of them has failed."""
 
@@ -149,12 +177,13 @@ class Show:
 
 @asynccontextmanager
 async def performing(
-    scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, plays_crew: bool = True
+    scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
 ) -> AsyncIterator[Show]:
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
     source = LiveSource(plan, clients, world.clock)
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, world.lag_s))
-    watch = Watch(plan, source, world.clock)
+    watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
+    kept.attach(watch)
     watch.notices.append(pace.notice)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew)
     tasks = [
@@ -162,7 +191,7 @@ async def performing(
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
     ]
     try:
-        yield Show(watch, director, world, pace, speed, tasks)
+        yield Show(watch, director, world, pace, speed, kept, tasks)
     finally:
         await end(tasks)
         await clients.close()
@@ -192,7 +221,14 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     given = _known(show.watch.plan.path, show.world.vars)
     async with helm_of(show.watch, [f"{name}={value}" for name, value in given.items()]) as helm:
         app = CockpitApp(
-            show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run, helm=helm, armed=armed
+            show.watch,
+            environment_label="REHEARSAL",
+            drill=show,
+            background=show.watch.run,
+            helm=helm,
+            armed=armed,
+            desk=Desk(show.watch, show.kept, _first(show.watch.plan)),
+            record=show.kept.folder.path,
         )
         with contextlib.suppress(asyncio.CancelledError):
             await app.run_async()

@@ -12,6 +12,7 @@ from cockpit.decide.gate import gates
 from cockpit.decide.record import Change, Record
 from cockpit.decide.sight import probe_statuses, root_causes, sight
 from cockpit.decide.situation import Situation
+from cockpit.decide.steps import steps
 from cockpit.decide.verdict import verdict
 from cockpit.plan.model import Phase, Plan
 
@@ -50,6 +51,8 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         sight=sight(statuses, now),
         observer_gap=_gap(board, now),
         guards=guarding,
+        runbook=steps(plan.runbook, plan, record, now),
+        rollback_plan=steps(plan.rollback_plan, plan, record, now),
         _by_id={status.id: status for status in statuses},
     )
 

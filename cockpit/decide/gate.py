@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from cockpit.decide import words
@@ -15,11 +16,15 @@ def gates(plan: Plan, record: Record, now: datetime) -> tuple[GateStatus, ...]:
     return tuple(poll(gate, plan, record, now) for gate in plan.gates)
 
 
-def poll(gate: Gate, plan: Plan, record: Record, now: datetime) -> GateStatus:
-    """How a gate stands: each role's newest valid vote, and what is missing from whom."""
-    valid = _newest_votes(gate, plan, record, now)
+def poll(gate: Gate, plan: Plan, record: Record, now: datetime, without: str = "") -> GateStatus:
+    """How a gate stands: each role's newest valid vote, and what is missing from whom.
+
+    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
+    """
+    excluded = without if gate.poll.exclude_initiator else ""
+    valid = [v for v in _newest_votes(gate, plan, record, now) if v.by != excluded or v.choice != "go"]
     against = [vote for vote in valid if vote.choice != "go"]
-    people = {vote.by for vote in valid if vote.choice == "go"}
+    people = _people(vote for vote in valid if vote.choice == "go")
     goes = len(people) if gate.poll.distinct_people else sum(vote.choice == "go" for vote in valid)
     missing = [f"{vote.by} ({vote.role}) says {vote.choice}" for vote in against]
     if goes < gate.poll.required:
@@ -41,6 +46,17 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime) -> GateStatus:
     )
 
 
+def _people(votes: Iterable[Vote]) -> set[str]:
+    """Different people: one key is one person, whatever names it signs under."""
+    seen: set[str] = set()
+    keys: set[str] = set()
+    for vote in votes:
+        if vote.by not in seen and (not vote.key or vote.key not in keys):
+            seen.add(vote.by)
+            keys.add(vote.key)
+    return seen
+
+
 def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list[Vote]:
     newest: dict[tuple[str, str], Vote] = {}
     for vote in record.all(Vote):
@@ -55,5 +71,5 @@ def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list
 
 
 def _vote_text(vote: Vote) -> str:
-    drill = " (rehearsal)" if vote.rehearsal else ""
+    drill = " (rehearsal)" if vote.rehearsal else "" if vote.key else " (claimed)"
     return f"{vote.by} ({vote.role}): {vote.choice} {words.clock(vote.at)}{drill}"

@@ -24,6 +24,10 @@ class SignOff:
     """True when the rehearsal's crew signed: always shown."""
     retracted: bool = False
     """A counter-entry: takes back the earlier sign-off of the same subject."""
+    key: str = ""
+    """Fingerprint of the SSH key it was signed with; empty where it is only claimed."""
+    evidence: str = ""
+    """The because-line that was on screen, and the digest of the readings behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Vote:
     rehearsal: bool = False
     plan_digest: str = ""
     """The plan voted on; a vote on another plan does not count. Empty where it was not kept."""
+    key: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Waiver:
     by: str
     why: str
     until: datetime
+    """Not after `at`: a counter-entry, which takes the waiver back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,40 @@ class Decision:
     choice: str
     by: str
     why: str
+    advised: str = ""
+    """The verdict the cockpit showed when it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepBegan:
+    """Somebody started a step of the runbook or the rollback plan."""
+
+    at: datetime
+    subject: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """How a step ended, and what was seen."""
+
+    at: datetime
+    subject: str
+    by: str
+    outcome: str
+    """"done", "failed" or "skipped"; "open" takes back what was said before."""
+    seen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something the cockpit did or saw that no verdict rests on: an action, a phase or a guard of the migration."""
+
+    at: datetime
+    subject: str
+    """What it is about: "migration", "ecs.rollback", "release", "notice"."""
+    text: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +148,20 @@ class ObserverGap:
     since: datetime
 
 
-Entry = SignOff | Vote | Waiver | Acknowledgement | Decision | PhaseBegan | PointOfNoReturn | Change | ObserverGap
+Entry = (
+    SignOff
+    | Vote
+    | Waiver
+    | Acknowledgement
+    | Decision
+    | StepBegan
+    | StepEnded
+    | Happened
+    | PhaseBegan
+    | PointOfNoReturn
+    | Change
+    | ObserverGap
+)
 E = TypeVar("E", bound=Entry)
 
 

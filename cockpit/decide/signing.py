@@ -28,6 +28,8 @@ def sign_off_status(
         given.answer,
         given.at,
         given.rehearsal,
+        given.key,
+        given.evidence,
         _stale(ask, given, plan, fold, now),
     )
 
@@ -35,6 +37,8 @@ def sign_off_status(
 def _stale(ask: Ask, given: SignOff, plan: Plan, fold: Fold | None, now: datetime) -> str:
     if given.plan_digest != plan.digest:
         return "the plan changed since it was signed"
+    if not ask.claimed and not given.key and not given.rehearsal:
+        return "signed without a key, and the plan asks for one"
     if given.role not in ask.roles:
         return f"signed as {given.role}, but it takes {' or '.join(ask.roles)}"
     if ask.valid_for is not None and now > given.at + ask.valid_for:

@@ -160,6 +160,10 @@ class SignOffStatus:
     answer: str = ""
     at: datetime | None = None
     rehearsal: bool = False
+    key: str = ""
+    """Fingerprint of the key it was signed with; empty: claimed."""
+    evidence: str = ""
+    """What was on screen when it was signed."""
     stale: str = ""
     """Why the given sign-off no longer counts; empty while it does."""
 
@@ -211,6 +215,44 @@ class GateStatus:
     missing: tuple[str, ...]
     """What is missing, from whom."""
     ok_since: datetime | None = None
+
+
+class Progressed(StrEnum):
+    """How far a step is."""
+
+    OPEN = "open"
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One step of the runbook or the rollback plan: what to do, and how it went."""
+
+    id: str
+    title: str
+    progress: Progressed
+    command: str
+    expect: str
+    duration: timedelta | None
+    """As planned."""
+    action: str
+    caution: str
+    ref: str
+    position: Position
+    sign_off: SignOffStatus | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+    by: str = ""
+    seen: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do: ended, and signed where the plan asks for it."""
+        ended = self.progress in (Progressed.DONE, Progressed.SKIPPED)
+        return ended and (self.sign_off is None or self.sign_off.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +369,8 @@ class Situation:
     observer_gap: timedelta | None = None
     guards: tuple[CriterionStatus, ...] = ()
     """What pauses the file migration while it is true or unknown; never part of the verdict."""
+    runbook: tuple[StepStatus, ...] = ()
+    rollback_plan: tuple[StepStatus, ...] = ()
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
 
     def criterion(self, id_: str) -> CriterionStatus:

@@ -136,12 +136,15 @@ class Drill(Protocol):
 class Watch:
     """A running cutover over a source of readings. `run()` until cancelled; read `situation` at any time."""
 
-    def __init__(self, plan: Plan, source: Source, clock: Clock, record: Record | None = None) -> None:
+    def __init__(
+        self, plan: Plan, source: Source, clock: Clock, record: Record | None = None, started_at: datetime | None = None
+    ) -> None:
+        """`started_at`: when the cutover began, if that was before now."""
         self.plan = plan
         self.clock = clock
         self.source = source
-        self.record = record or Record()
-        self.board = Board(plan, clock.now())
+        self.record = record if record is not None else Record()
+        self.board = Board(plan, started_at or clock.now())
         self.situation = decide(plan, self.board, self.record, clock.now())
         self.revision = 0
         self.account = ""
@@ -149,6 +152,8 @@ class Watch:
         self.notices: list[Callable[[], str]] = []
         self.on_change: list[Callable[[], None]] = []
         """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
+        self.taps: list[Callable[[str, Reading, datetime], None]] = []
+        """Called with every reading taken in, and when."""
         self._due = asyncio.Event()
         self._ticked = time.time()
 
@@ -177,6 +182,8 @@ class Watch:
         async for probe, reading in self.source.readings():
             try:
                 self.board.add(probe, reading)
+                for tap in self.taps:
+                    tap(probe, reading, self.clock.now())
                 self._identify(probe, reading)
             except Exception:
                 # Not taken in, so the probe goes stale in plain sight; the others are judged as ever.
@@ -215,6 +222,15 @@ class Watch:
         if turned:
             for tell in self.on_change:
                 tell()
+
+    def poke(self) -> None:
+        """Decide soon: the record has grown."""
+        self._due.set()
+
+    def away_since(self, last: datetime) -> None:
+        """Nobody has been looking since then: the next decision counts it as a gap."""
+        self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / self.clock.speed)
+        self.situation = decide(self.plan, self.board, self.record, last)
 
     def _notice_gap(self, now: datetime) -> None:
         """The wall's clock went on while we did not: a laptop slept, a process was stopped."""

@@ -26,6 +26,9 @@ _KINDS: Mapping[str, tuple[type[kinds.Entry], Type]] = {
     "waiver": (kinds.Waiver, Type.WAIVER),
     "acknowledgement": (kinds.Acknowledgement, Type.WAIVER),
     "decision": (kinds.Decision, Type.DECISION),
+    "step_began": (kinds.StepBegan, Type.ACTION_START),
+    "step_ended": (kinds.StepEnded, Type.ACTION_END),
+    "happened": (kinds.Happened, Type.NOTE),
     "phase_began": (kinds.PhaseBegan, Type.DECISION),
     "point_of_no_return": (kinds.PointOfNoReturn, Type.NOTE),
     "change": (kinds.Change, Type.PROBE),
@@ -45,6 +48,8 @@ def type_of(entry: kinds.Entry) -> Type:
     """The type an entry is kept as. A change to ROLLBACK or TRIPPED is a trigger; a phase nobody began is a note."""
     if isinstance(entry, kinds.Change) and entry.after in (Word.ROLLBACK, State.TRIPPED):
         return Type.TRIGGER
+    if isinstance(entry, kinds.Happened) and entry.subject.startswith("migration"):
+        return Type.MIGRATION
     if isinstance(entry, kinds.PhaseBegan) and not entry.by:
         return Type.NOTE
     return _KINDS[_NAMES[type(entry)]][1]

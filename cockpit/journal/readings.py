@@ -6,6 +6,7 @@ exactly; text is kept redacted.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -14,10 +15,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 from probes.redact import redact
@@ -29,13 +32,30 @@ PAUSE_S = 0.25
 MOST_WAITING = 100_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (
-  id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL, reading TEXT NOT NULL
+  id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL,
+  taken_us INTEGER NOT NULL, reading TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS named (id TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us);
 PRAGMA user_version = 1;
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_Job = tuple[str, Reading] | threading.Event | None
+_Row = tuple[str, Reading, datetime]
+_Job = _Row | threading.Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a stretch of readings is: put under the journal's signature, it makes a change in them visible."""
+
+    file: str
+    """Which file of readings, by the name it was born with."""
+    first: int
+    last: int
+    sha256: str
+
+    def body(self) -> dict[str, Any]:
+        return {"kind": "readings", "file": self.file, "first": self.first, "last": self.last, "sha256": self.sha256}
 
 
 class ReadingStore:
@@ -49,21 +69,29 @@ class ReadingStore:
         """Readings that were not kept."""
         self.trouble = ""
         """Why, in one line; empty while all are kept."""
+        self._marked = 0
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._open = True
         self._database = _connect(path)
         try:
             self._database.executescript(_SCHEMA)
+            with self._database:
+                self._database.execute(
+                    "INSERT INTO named SELECT ? WHERE NOT EXISTS (SELECT 1 FROM named)", (uuid4().hex,)
+                )
         except sqlite3.Error:
             self._database.close()
             raise
         self._thread = threading.Thread(target=self._run, name="readings", daemon=True)
         self._thread.start()
 
-    def put(self, probe: str, reading: Reading) -> None:
-        """Keep a reading soon. Never waits and never raises; see `lost`."""
+    def put(self, probe: str, reading: Reading, taken: datetime | None = None) -> None:
+        """Keep a reading soon, with the moment it was taken in (when it was made, by default).
+
+        Never waits and never raises; see `lost`.
+        """
         if self._open and self._jobs.qsize() < MOST_WAITING:
-            self._jobs.put((probe, reading))
+            self._jobs.put((probe, reading, taken or reading.observed_at))
         else:
             self.lost += 1
 
@@ -73,6 +101,15 @@ class ReadingStore:
         if self._open:
             self._jobs.put(done)
             done.wait()
+
+    def mark(self) -> Mark | None:
+        """What was kept since the last mark; None when nothing was. Waits for the disk: call it in a thread."""
+        self.flush()
+        with closing(_reading_only(self.path)) as database:
+            found = mark_of(database, self._marked + 1)
+        if found is not None:
+            self._marked = found.last
+        return found
 
     def close(self) -> None:
         """Write what is left and let go of the file. Waits for the disk: call it in a thread."""
@@ -96,9 +133,9 @@ class ReadingStore:
                 done.set()
         self._database.close()
 
-    def _batch(self) -> tuple[list[tuple[str, Reading]], list[threading.Event], bool]:
+    def _batch(self) -> tuple[list[_Row], list[threading.Event], bool]:
         """What came within the pause, who waits for it, and whether more may come."""
-        batch: list[tuple[str, Reading]] = []
+        batch: list[_Row] = []
         waiting: list[threading.Event] = []
         timeout: float | None = None
         while len(batch) < BATCH:
@@ -115,11 +152,12 @@ class ReadingStore:
             timeout = PAUSE_S
         return batch, waiting, True
 
-    def _keep(self, batch: list[tuple[str, Reading]]) -> None:
+    def _keep(self, batch: list[_Row]) -> None:
         rows = []
-        for probe, reading in batch:
+        for probe, reading, taken in batch:
+            times = (reading.observed_at, reading.data_at, taken)
             try:
-                rows.append((probe, _micros(reading.observed_at), _micros(reading.data_at), _text(reading)))
+                rows.append((probe, *map(_micros, times), _text(reading)))
             except (TypeError, ValueError, AttributeError):
                 log.exception("a reading of %s cannot be kept", probe)
                 self._lose(1, f"a reading of {probe} has a form that cannot be kept")
@@ -128,7 +166,7 @@ class ReadingStore:
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT INTO readings (probe, observed_us, data_us, reading) VALUES (?, ?, ?, ?)", rows
+                    "INSERT INTO readings (probe, observed_us, data_us, taken_us, reading) VALUES (?, ?, ?, ?, ?)", rows
                 )
         except (sqlite3.Error, ValueError) as error:
             log.exception("readings cannot be written")
@@ -142,26 +180,68 @@ class ReadingStore:
 def read(
     path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[tuple[str, Reading]]:
-    """(probe, reading) in the order they came in; `since` and `until` bound `observed_at`, both included.
+    """(probe, reading) in the order they came in; `since` and `until` bound `observed_at`, both included. Raises as `taken`."""
+    for _, name, reading in taken(path, probe, since, until):
+        yield name, reading
+
+
+def taken(
+    path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None
+) -> Iterator[tuple[datetime, str, Reading]]:
+    """(when it was taken in, probe, reading) in that order; `since` and `until` bound `observed_at`, both included.
 
     Raises FileNotFoundError, sqlite3.Error for a file that is none, and ValueError for a reading that was altered.
     """
     if not path.is_file():
         raise FileNotFoundError(path)
-    query = "SELECT probe, reading FROM readings WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
+    query = (
+        "SELECT taken_us, probe, reading FROM readings "
+        "WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
+    )
     low = _micros(since) if since else -(1 << 62)
     high = _micros(until) if until else 1 << 62
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        for name, text in database.execute(query, (probe, low, high)):
+    with closing(_reading_only(path)) as database:
+        for micros, name, text in database.execute(query, (probe, low, high)):
             try:
-                yield name, _reading(json.loads(text))
+                yield _moment(micros), name, _reading(json.loads(text))
             except (KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
 
 
-def reading_body(probe: str, reading: Reading) -> dict[str, Any]:
-    """The body of a `probe` entry that puts one reading under the journal's signature (times in microseconds since 1970)."""
-    return {"kind": "reading", "probe": probe, "reading": _plain(reading)}
+def mark_of(database: sqlite3.Connection, first: int, last: int = 1 << 62) -> Mark | None:
+    """The mark of the readings from row `first` to row `last`; None where there are none. Raises sqlite3.Error."""
+    digest = hashlib.sha256()
+    rows = database.execute(
+        "SELECT id, probe, taken_us, reading FROM readings WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
+    )
+    end = 0
+    for id_, probe, micros, text in rows:
+        end = id_
+        digest.update(f"{id_}\t{probe}\t{micros}\t{text}\n".encode())
+    if not end:
+        return None
+    name = str(database.execute("SELECT id FROM named").fetchone()[0])
+    return Mark(name, first, end, digest.hexdigest())
+
+
+def check_mark(path: Path, body: Mapping[str, Any]) -> str:
+    """What is wrong with the readings a mark speaks for; empty where they are as they were. Raises sqlite3.Error."""
+    with closing(_reading_only(path)) as database:
+        named = database.execute("SELECT id FROM named").fetchone()
+        if named is None or named[0] != body.get("file"):
+            return ""  # another cockpit's readings: they lie on its machine
+        found = mark_of(database, int(body["first"]), int(body["last"]))
+    return "" if found is not None and found.body() == dict(body) else "the readings it speaks for were changed"
+
+
+def digest_of(readings: Mapping[str, Reading]) -> str:
+    """SHA-256 of what some probes said, hex, as a sign-off names the evidence it was given on."""
+    plain = {name: _plain(reading) for name, reading in sorted(readings.items())}
+    return hashlib.sha256(json.dumps(plain, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def _reading_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

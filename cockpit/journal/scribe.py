@@ -7,13 +7,16 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
+from cockpit.decide.record import Change, ObserverGap, Record, SignOff, Vote
 from cockpit.decide.record import Entry as Kept
-from cockpit.decide.record import Record
 from cockpit.journal.bodies import from_body
 from cockpit.journal.chain import Follower, merged
 from cockpit.journal.entry import Actor, Line
+from cockpit.journal.personal import Statement
+from cockpit.journal.ssh import SshError
 from cockpit.journal.writer import COCKPIT, Draft, Journal
 
 log = logging.getLogger(__name__)
@@ -97,11 +100,17 @@ class Scribe:
 class KeptRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_scribe")
+    __slots__ = ("_actor", "_follower", "_keys", "_scribe")
 
-    def __init__(self, scribe: Scribe, actor: Callable[[], Actor] = lambda: COCKPIT) -> None:
-        """Begins with everything the journal's folder already holds. `actor` tells who is at this cockpit now. Raises OSError."""
+    def __init__(
+        self, scribe: Scribe, actor: Callable[[], Actor] = lambda: COCKPIT, keys: Mapping[str, str] | None = None
+    ) -> None:
+        """Begins with everything the journal's folder already holds. `actor` tells who is at this cockpit now. Raises OSError.
+
+        `keys`: see `vouched`.
+        """
         super().__init__()
+        self._keys = keys or {}
         self._scribe = scribe
         self._actor = actor
         self._follower = Follower(scribe.journal.folder)
@@ -126,7 +135,28 @@ class KeptRecord(Record):
                 entry = from_body(line.entry.body)
             except ValueError:
                 continue
-            if entry is not None:
-                super().append(entry)
-                added += 1
+            if entry is None or (not own and isinstance(entry, _SEEN_HERE)):
+                continue
+            super().append(vouched(entry, line, self._scribe.journal.record, self._keys))
+            added += 1
         return added
+
+
+_SEEN_HERE = (Change, ObserverGap)
+"""What each cockpit sees for itself, once it is open."""
+
+
+def vouched(entry: Kept, line: Line, record: str, keys: Mapping[str, str]) -> Kept:
+    """The entry, as claimed where its line does not carry the signature it speaks of, by that person's key.
+
+    `keys`: person's id -> fingerprint, as the plan names them; whoever has none there may use any key.
+    """
+    key = getattr(entry, "key", "")
+    if not key or not isinstance(entry, SignOff | Vote):
+        return entry
+    wanted = keys.get(entry.by, key)
+    try:
+        held = len(line.sigs) == 2 and Statement.of(record, line.entry).check(line.sigs[1]).fingerprint
+    except SshError:
+        held = False
+    return entry if held == key == wanted else replace(entry, key="")

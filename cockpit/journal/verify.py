@@ -8,6 +8,7 @@ is the same, the time a tenth.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.personal import Statement
+from cockpit.journal.readings import check_mark
 from cockpit.journal.ssh import SshError
 from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.journal.verify_chain import Checked, Problem, check_chain
@@ -63,8 +65,7 @@ def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSig
     _check_people(chains, allowed, found)
     _check_plans(record, chains, found)
     _check_anchors(chains, anchors, found)
-    if (record / "readings.sqlite").exists():
-        found.remarks.append("readings.sqlite is not signed: nothing here speaks for the readings in it")
+    _check_readings(record / "readings.sqlite", chains, found)
     if allowed is not None:
         found.remarks += [f"not used: {line}" for line in allowed.skipped]
     heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}
@@ -190,6 +191,24 @@ def _check_plans(record: Path, chains: Sequence[Checked], found: _Findings) -> N
             found.broken.append(Problem(path, 0, "is not a plan the journal names: it was changed"))
     for digest in sorted(named - set(kept.values())):
         found.unproven.append(f"what the plan {digest[:12]} said: its copy is not in the record")
+
+
+def _check_readings(path: Path, chains: Sequence[Checked], found: _Findings) -> None:
+    """The readings are those the journal's marks speak for. Rows after the last mark nobody speaks for."""
+    marks = [(chain, line) for chain in chains for line in chain.lines if line.entry.body.get("kind") == "readings"]
+    if not path.exists():
+        if marks:
+            found.unproven.append("what the probes said: readings.sqlite is not in the record")
+        return
+    for chain, line in marks:
+        try:
+            problem = check_mark(path, line.entry.body)
+        except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
+            problem = f"readings.sqlite cannot be compared with it: {error}"
+        if problem:
+            found.broken.append(chain.problem(line, problem))
+    if not marks:
+        found.remarks.append("no mark speaks for readings.sqlite")
 
 
 def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Findings) -> None:

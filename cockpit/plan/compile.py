@@ -115,7 +115,7 @@ class Compiler:
             counted = "people" if poll.distinct_people else "votes, one for each role a person holds"
             said = f"can never be met: these roles have {votes} {counted} ({who})"
             self.tree.report((*path, "poll", "required"), said)
-        asked = Poll(tuple(poll.roles), poll.required, poll.distinct_people, poll.valid_for)
+        asked = Poll(tuple(poll.roles), poll.required, poll.distinct_people, poll.valid_for, poll.exclude_initiator)
         return Gate(part.id, part.title or part.id, part.before, asked, self._at(path))
 
     def _known_roles(self, path: Path_, roles: Sequence[str]) -> None:

@@ -126,6 +126,9 @@ class PollPart(Part):
     required: int = Field(1, ge=1, le=50, description="How many must say go")
     distinct_people: bool = Field(True, description="Whether one person counts once, whatever roles they hold")
     valid_for: Period | None = Field(None, description="How long a vote counts")
+    exclude_initiator: bool = Field(
+        False, description="Whether the go of whoever starts what is guarded does not count"
+    )
 
 
 class GatePart(Part):

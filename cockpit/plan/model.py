@@ -152,6 +152,8 @@ class Poll:
     required: int
     distinct_people: bool = True
     valid_for: timedelta | None = None
+    exclude_initiator: bool = False
+    """Whether the go of whoever starts what is guarded does not count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from cockpit.tui.widgets.frame import environment_label
 from cockpit.tui.wrapping import plain
 
 if TYPE_CHECKING:
+    from cockpit.engine.desk import Desk
     from cockpit.migration.helm import Helm
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ class CockpitApp(App[None]):
         environment_label: str = "",
         drill: Drill | None = None,
         helm: Helm | None = None,
+        desk: Desk | None = None,
+        record: Path | None = None,
         armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -86,6 +89,8 @@ class CockpitApp(App[None]):
         self.cutover = watch
         self.drill = drill
         self.helm = helm
+        self.desk = desk
+        self.record = record
         self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
@@ -151,6 +156,8 @@ class CockpitApp(App[None]):
             ("principal", self.cutover.arn or "not known yet"),
             ("mode", "armed" if self.armed else "read-only"),
             ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
+            ("you are", self.desk.person.id if self.desk and self.desk.person else "nobody yet: press i"),
+            ("record", str(self.record or "none is kept")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),
         ]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_making import START
 
-from cockpit.journal.readings import ReadingStore, read, reading_body
+from cockpit.journal.readings import ReadingStore, check_mark, digest_of, read, taken
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -146,5 +146,30 @@ def test_no_file_another_file_and_an_altered_one(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_body_for_the_journal() -> None:
-    assert reading_body("db", at(1, n=2))["reading"]["values"] == {"n": 2}
+def test_a_mark_speaks_for_what_was_kept_since_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    store.put("db", at(1, n=1))
+    first = store.mark()
+    assert store.mark() is None
+    store.put("db", at(2, n=2), START + timedelta(seconds=5))
+    second = store.mark()
+    store.close()
+    assert first is not None
+    assert second is not None
+    assert (first.first, first.last, second.first, second.last) == (1, 1, 2, 2)
+    assert [check_mark(path, mark.body()) for mark in (first, second)] == ["", ""]
+    assert [when for when, _, _ in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("UPDATE readings SET taken_us = taken_us + 1 WHERE id = 2")
+    database.close()
+    assert [bool(check_mark(path, mark.body())) for mark in (first, second)] == [False, True]
+    other = ReadingStore(tmp_path / "other.sqlite")
+    other.close()
+    assert not check_mark(other.path, second.body()), "another cockpit's readings are not here to compare"
+
+
+def test_evidence_has_a_digest() -> None:
+    assert digest_of({"db": at(1, n=2), "a": at(1, n=1)}) == digest_of({"a": at(1, n=1), "db": at(1, n=2)})
+    assert digest_of({"db": at(1, n=2)}) != digest_of({"db": at(1, n=3)})

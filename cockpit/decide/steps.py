@@ -1,0 +1,42 @@
+"""How far the steps of the runbook and the rollback plan are. Steps inform; no verdict rests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cockpit.decide.record import Record, StepBegan, StepEnded
+from cockpit.decide.signing import sign_off_status
+from cockpit.decide.situation import Progressed, StepStatus
+from cockpit.plan.model import Plan, Step
+
+
+def steps(listed: Sequence[Step], plan: Plan, record: Record, now: datetime) -> tuple[StepStatus, ...]:
+    """Every step with what was said of it."""
+    return tuple(_status(step, plan, record, now) for step in listed)
+
+
+def _status(step: Step, plan: Plan, record: Record, now: datetime) -> StepStatus:
+    began, ended = record.latest(StepBegan, step.id), record.latest(StepEnded, step.id)
+    if began is not None and ended is not None and ended.at < began.at:
+        ended = None
+    if ended is not None and ended.outcome == Progressed.OPEN:
+        began = ended = None
+    progress = Progressed(ended.outcome) if ended else Progressed.STARTED if began else Progressed.OPEN
+    return StepStatus(
+        id=step.id,
+        title=step.title,
+        progress=progress,
+        command=step.command,
+        expect=step.expect,
+        duration=step.duration,
+        action=step.action,
+        caution=step.caution,
+        ref=step.ref,
+        position=step.position,
+        sign_off=sign_off_status(step.sign_off, step.id, record, plan, None, now),
+        began=began.at if began else None,
+        ended=ended.at if ended else None,
+        by=ended.by if ended else began.by if began else "",
+        seen=ended.seen if ended else "",
+    )

@@ -1,0 +1,270 @@
+"""What the person at this cockpit may say, and the rules for it. Everything said is kept in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Protocol
+
+from cockpit.decide.gate import poll
+from cockpit.decide.record import (
+    Acknowledgement,
+    Decision,
+    Entry,
+    PhaseBegan,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
+from cockpit.decide.situation import Because, Situation, Word
+from cockpit.engine.watch import Watch
+from cockpit.journal.readings import digest_of
+from cockpit.plan.model import Ask, Gate, Person, Phase
+
+LONGEST_WAIVER = timedelta(hours=12)
+TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
+"""Answers that say nothing: whoever signs says what was seen."""
+
+
+class Refused(Exception):  # noqa: N818 - what became of what somebody wanted to say
+    """It may not be said: by this person, now, or in these words. The message is for the screen."""
+
+
+class Keeper(Protocol):
+    """Where what is said goes."""
+
+    async def key_of(self, person: Person) -> str:
+        """Fingerprint of the key this person signs with here; empty where there is none. Raises Refused."""
+        ...
+
+    async def keep(self, entry: Entry, person: Person, role: str) -> None:
+        """Keep it, signed where there is a key; back once it is on the disk. Raises Refused."""
+        ...
+
+
+class Desk:
+    """One person's voice in the cutover. Every method raises Refused with the reason, and then nothing was kept."""
+
+    def __init__(self, watch: Watch, keeper: Keeper, who: str = "") -> None:
+        self.watch = watch
+        self.keeper = keeper
+        self.person: Person | None = None
+        if who:
+            self.sit_down(who)
+
+    # -- who ---------------------------------------------------------------------------------------------------------
+
+    def sit_down(self, who: str) -> None:
+        """Somebody else is at this cockpit now."""
+        person = next((each for each in self.watch.plan.people if each.id == who), None)
+        if person is None:
+            known = ", ".join(each.id for each in self.watch.plan.people) or "nobody"
+            raise Refused(f"the plan knows no {who}: {known}")
+        self.person = person
+
+    def may_sign(self, roles: Iterable[str]) -> bool:
+        """Whether the person here holds one of the roles."""
+        return self.person is not None and not set(self.person.roles).isdisjoint(roles)
+
+    @property
+    def deciding_roles(self) -> tuple[str, ...]:
+        """Roles that waive, acknowledge and decide: those the plan's gates ask; everybody's where it has none."""
+        asked = [role for gate in self.watch.plan.gates for role in gate.poll.roles]
+        return tuple(dict.fromkeys(asked or [role for each in self.watch.plan.people for role in each.roles]))
+
+    def _as(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
+        wanted = tuple(roles)
+        if self.person is None:
+            raise Refused("who are you? press i and choose")
+        role = next((role for role in wanted if role in self.person.roles), None)
+        if role is None:
+            raise Refused(f"{what} takes {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
+        return self.person, role
+
+    # -- sign-offs ---------------------------------------------------------------------------------------------------
+
+    async def sign(self, subject: str, answer: str) -> SignOff:
+        """A typed observation about an item, a criterion or a step."""
+        ask = self.ask_of(subject)
+        if ask is None:
+            raise Refused("nobody is asked to sign this")
+        person, role = self._as(ask.roles, "this")
+        said = observation(answer)
+        key = await self.keeper.key_of(person)
+        if not ask.claimed and not key:
+            raise Refused(f"this is signed with a key, and there is none of {person.id} here")
+        now, plan = self.watch.clock.now(), self.watch.plan
+        entry = SignOff(now, subject, person.id, role, said, plan.digest, key=key, evidence=self._evidence(subject))
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    async def retract(self, subject: str) -> None:
+        """Take back the sign-off, the waiver or the ended step of a subject, by a counter-entry."""
+        record, now = self.watch.record, self.watch.clock.now()
+        waiver = record.latest(Waiver, subject)
+        if waiver is not None and now < waiver.until:
+            person, role = self._as(self.deciding_roles, "taking back a waiver")
+            await self.keeper.keep(Waiver(now, subject, person.id, "taken back", now), person, role)
+            return
+        given = record.latest(SignOff, subject)
+        if given is not None and not given.retracted:
+            ask = self.ask_of(subject)
+            person, role = self._as((*(ask.roles if ask else ()), *self.deciding_roles), "taking back a sign-off")
+            digest = self.watch.plan.digest
+            entry = SignOff(now, subject, person.id, role, "taken back", digest, retracted=True)
+            await self.keeper.keep(entry, person, role)
+            return
+        ended = record.latest(StepEnded, subject)
+        if ended is not None and ended.outcome != "open":
+            await self._step(StepEnded(now, subject, self._anyone().id, "open", "taken back"))
+            return
+        raise Refused("there is nothing of this line to take back")
+
+    def ask_of(self, subject: str) -> Ask | None:
+        """What is asked about a subject; None where nothing is."""
+        plan = self.watch.plan
+        asked = {item.id: item.sign_off for _, item in plan.items()}
+        asked |= {each.id: each.sign_off for each in plan.criteria()}
+        asked |= {step.id: step.sign_off for step in (*plan.runbook, *plan.rollback_plan)}
+        return asked.get(subject)
+
+    def _evidence(self, subject: str) -> str:
+        told = because_of(self.watch.situation, subject)
+        if told is None or not told.probes:
+            return ""
+        seen = {name: reading for name in told.probes if (reading := self.watch.latest(name)) is not None}
+        return f"{told.line} [sha256 {digest_of(seen)}]"
+
+    # -- gates and exceptions ----------------------------------------------------------------------------------------
+
+    async def vote(self, gate_id: str, choice: str, why: str = "") -> Vote:
+        """Go, no-go or hold at a gate."""
+        gate = self._gate(gate_id)
+        person, role = self._as(gate.poll.roles, gate.title)
+        if choice not in ("go", "no-go", "hold"):
+            raise Refused("say go, no-go or hold")
+        if choice != "go" and len(why.strip()) < 3:
+            raise Refused(f"{choice} needs a reason")
+        key = await self.keeper.key_of(person)
+        digest = self.watch.plan.digest
+        entry = Vote(
+            self.watch.clock.now(), gate.id, person.id, role, choice, plan_digest=digest, key=key, why=why.strip()
+        )
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    def missing_before(self, what: str) -> list[str]:
+        """What the gates before something still want, from whom; empty when it may begin by this person's hand."""
+        plan, now = self.watch.plan, self.watch.clock.now()
+        who = self.person.id if self.person else ""
+        polls = [poll(gate, plan, self.watch.record, now, who) for gate in plan.gates if gate.before == what]
+        missing = [f"{each.title}: {'; '.join(each.missing)}" for each in polls if not each.passed]
+        leaves_out = any(g.poll.exclude_initiator for g in plan.gates if g.before == what)
+        return missing or (["who are you? press i and choose"] if leaves_out and not who else [])
+
+    async def waive(self, subject: str, why: str, duration: timedelta) -> Waiver:
+        """Suspend one item or criterion; it re-arms itself at the end."""
+        person, role = self._as(self.deciding_roles, "a waiver")
+        known = {item.id for _, item in self.watch.plan.items()} | {each.id for each in self.watch.plan.criteria()}
+        if subject not in known:
+            raise Refused("only items and criteria can be waived")
+        if not timedelta(0) < duration <= LONGEST_WAIVER:
+            raise Refused("a waiver ends within 12 hours")
+        now = self.watch.clock.now()
+        entry = Waiver(now, subject, person.id, reason(why), now + duration)
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    async def acknowledge(self, subject: str, why: str) -> Acknowledgement:
+        """This trigger was true before the cutover began, and a named person has seen it."""
+        person, role = self._as(self.deciding_roles, "an acknowledgement")
+        entry = Acknowledgement(self.watch.clock.now(), subject, person.id, reason(why))
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    # -- decisions ---------------------------------------------------------------------------------------------------
+
+    async def decide(self, choice: str, why: str) -> Decision:
+        """Answer a latched rollback: execute, dismiss, or fix_forward."""
+        person, role = self._as(self.deciding_roles, "this decision")
+        verdict = self.watch.situation.verdict
+        if choice in ("execute", "dismiss", "fix_forward") and verdict.latch is None:
+            raise Refused("no rollback waits for a decision")
+        if choice == "execute" and verdict.word is Word.FIX_FORWARD:
+            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
+        entry = Decision(self.watch.clock.now(), choice, person.id, reason(why), advised=verdict.word)
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    async def begin(self, phase: Phase, why: str = "") -> PhaseBegan:
+        """Go on to the next phase. Against the verdict only with a reason, which is kept with what was advised."""
+        person, role = self._as(self.deciding_roles, "beginning a phase")
+        verdict = self.watch.situation.verdict
+        if verdict.phase is phase:
+            raise Refused(f"{phase} has begun already")
+        missing = self.missing_before("deploy") if phase is Phase.POST_DEPLOY else []
+        if missing:
+            raise Refused(missing[0])
+        if verdict.word is not Word.GO:
+            said = Decision(self.watch.clock.now(), "proceed", person.id, reason(why), advised=verdict.word)
+            await self.keeper.keep(said, person, role)
+        entry = PhaseBegan(self.watch.clock.now(), phase, person.id, why.strip())
+        await self.keeper.keep(entry, person, role)
+        return entry
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    async def start_step(self, step: str) -> None:
+        await self._step(StepBegan(self.watch.clock.now(), step, self._anyone().id))
+
+    async def end_step(self, step: str, outcome: str, seen: str) -> None:
+        """How a step ended (done, failed, skipped), with what was seen."""
+        await self._step(StepEnded(self.watch.clock.now(), step, self._anyone().id, outcome, observation(seen)))
+
+    def _anyone(self) -> Person:
+        if self.person is None:
+            raise Refused("who are you? press i and choose")
+        return self.person
+
+    async def _step(self, entry: StepBegan | StepEnded) -> None:
+        person = self._anyone()
+        known = {step.id for step in (*self.watch.plan.runbook, *self.watch.plan.rollback_plan)}
+        if entry.subject not in known:
+            raise Refused("this is no step")
+        await self.keeper.keep(entry, person, person.roles[0] if person.roles else "")
+
+    def _gate(self, gate_id: str) -> Gate:
+        found = next((gate for gate in self.watch.plan.gates if gate.id == gate_id), None)
+        if found is None:
+            raise Refused("this is no gate")
+        return found
+
+
+def observation(text: str) -> str:
+    """What was seen, in words. Raises Refused for a tick.
+
+    >>> observation(" 100.64.0.7 answered ")
+    '100.64.0.7 answered'
+    """
+    said = text.strip()
+    if len(said) < 3 or said.lower().rstrip(".!") in TICKS:
+        raise Refused("say what you saw, in words: a tick proves nothing")
+    return said
+
+
+def reason(text: str) -> str:
+    """Why, in words. Raises Refused without one."""
+    if len(text.strip()) < 3 or text.strip().lower() in TICKS:
+        raise Refused("say why, in words: it is kept")
+    return text.strip()
+
+
+def because_of(situation: Situation, subject: str) -> Because | None:
+    """The because-line of an item or criterion."""
+    for section in situation.sections:
+        for item in section.items:
+            if item.id == subject:
+                return item.because
+    return next((each.because for each in situation.criteria if each.id == subject), None)

@@ -1,0 +1,296 @@
+"""The record while it is written: a folder, its journal, the readings, and the people elsewhere who share it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cockpit.decide.record import Entry, ObserverGap
+from cockpit.engine.clock import Clock
+from cockpit.engine.desk import Refused
+from cockpit.engine.ending import end
+from cockpit.engine.watch import Watch
+from cockpit.journal.bodies import moment, time_text
+from cockpit.journal.entry import PERSONAL, Actor, Type
+from cockpit.journal.folder import RecordFolder, list_records, records_root
+from cockpit.journal.readings import ReadingStore, taken
+from cockpit.journal.scribe import KeptRecord, Scribe
+from cockpit.journal.ssh import Signer, SshError, fingerprint
+from cockpit.journal.ssh_keys import find_signer
+from cockpit.journal.ssh_signers import public_of
+from cockpit.journal.store import Store, Sync
+from cockpit.journal.writer import Draft, Journal, writer_name
+from cockpit.plan.model import Person, Plan
+
+log = logging.getLogger(__name__)
+SHARE_S = 1.0
+"""Between two looks at a shared record."""
+MARK = timedelta(minutes=5)
+RESUMED_WITHIN = timedelta(days=7)
+WARM = timedelta(hours=12)
+"""Readings older than this decide nothing."""
+
+
+class CannotRecord(Exception):  # noqa: N818 - what keeps it from beginning
+    """The record cannot be begun or gone on with; the message says why."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """One cockpit's hand in a record. Made by `recording`; `attach` it to the watch before that runs."""
+
+    folder: RecordFolder
+    scribe: Scribe
+    record: KeptRecord
+    readings: ReadingStore
+    clock: Clock
+    started_at: datetime
+    key_file: Path | None = None
+    sync: Sync | None = None
+    resumed: bool = False
+    account: Mapping[str, str] = field(default_factory=dict)
+    """account, arn and user_id of the AWS credentials in use."""
+    on_news: Any = None
+    """Called when somebody else's entries have come in."""
+    _signers: dict[str, Signer | None] = field(default_factory=dict)
+
+    @property
+    def journal(self) -> Journal:
+        return self.scribe.journal
+
+    @property
+    def trouble(self) -> str:
+        """What is not being kept, and why; empty while everything is."""
+        lost = f"{self.readings.lost} readings were not kept: {self.readings.trouble}" if self.readings.lost else ""
+        away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
+        return " · ".join(text for text in (self.scribe.trouble, lost, away) if text)
+
+    # -- the watch ---------------------------------------------------------------------------------------------------
+
+    def attach(self, watch: Watch) -> None:
+        """Keep what the watch takes in; give it back what was kept before."""
+        watch.taps.append(self.readings.put)
+        watch.notices.append(lambda: self.trouble)
+        self.on_news = watch.poke
+        if self.resumed:
+            last = self._warm(watch)
+            watch.away_since(last)
+
+    def _warm(self, watch: Watch) -> datetime:
+        """The readings kept so far, as if they had just come in; the moment of the last one."""
+        last = max((entry.at for entry in self.record.entries), default=self.started_at)
+        for when, probe, reading in taken(self.folder.readings, since=self.clock.now() - WARM):
+            if probe in watch.plan.probes:
+                watch.board.add(probe, reading)
+                last = max(last, when)
+        for gap in self.record.all(ObserverGap):
+            watch.board.gap(gap.since, gap.at)
+        return last
+
+    # -- what people say (the protocol `Keeper`) ----------------------------------------------------------------------
+
+    async def key_of(self, person: Person) -> str:
+        """The fingerprint this person signs with here; looked for once."""
+        signer = await self._signer(person)
+        return fingerprint(signer.public) if signer else ""
+
+    async def keep(self, entry: Entry, person: Person, role: str) -> None:
+        """Keep what a person said, with their signature where they have a key. Raises Refused."""
+        actor = Actor(person.id, role, **self.account)
+        draft = Draft.of(entry, actor)
+        signature = None
+        try:
+            signer = await self._signer(person) if draft.type in PERSONAL else None
+            if signer is not None:
+                signature = await asyncio.to_thread(self.journal.statement(draft).signed, signer)
+            await asyncio.wrap_future(self.record.keep_signed(entry, actor, signature))
+        except SshError as error:
+            raise Refused(f"not signed: {error}") from None
+        except (OSError, ValueError) as error:
+            raise Refused(f"said, but not kept: {error}") from None
+        if self.on_news:
+            self.on_news()
+
+    async def _signer(self, person: Person) -> Signer | None:
+        """The person's key: what the plan names, in the agent or in the file given. None: what they say is claimed."""
+        if person.id not in self._signers:
+            named = person.ssh_key if _is_key(person.ssh_key) else ""
+            if not named and self.key_file is None:
+                self._signers[person.id] = None
+            else:
+                try:
+                    self._signers[person.id] = await asyncio.to_thread(find_signer, named, self.key_file)
+                except SshError as error:
+                    log.info("%s signs without a key: %s", person.id, error)
+                    return None  # the agent may hold it later
+        return self._signers[person.id]
+
+    # -- while it goes on --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Share the record, and mark the readings now and then; until cancelled."""
+        marked = self.clock.now()
+        while True:
+            await asyncio.sleep(SHARE_S)
+            await self.share()
+            if self.clock.now() - marked >= MARK:
+                marked = self.clock.now()
+                await asyncio.to_thread(self.mark)
+
+    async def share(self) -> None:
+        """One round with the shared place, if there is one."""
+        if self.sync is not None:
+            await asyncio.to_thread(self.sync.once)
+            if self.record.take_in() and self.on_news:
+                self.on_news()
+
+    def mark(self) -> None:
+        """Put the readings since the last mark under the journal's signature."""
+        found = self.readings.mark()
+        if found is not None:
+            self.scribe.tell(Draft(Type.NOTE, found.body()))
+
+    def anchor(self, where: str) -> str:
+        """The journal's head, noted as given to somebody outside. Waits for the disk. Raises OSError."""
+        return self.journal.anchor(where)
+
+    def close(self) -> None:
+        """Everything to the disk, a last mark, the chain closed, and pushed where it is shared."""
+        try:
+            self.mark()
+            self.scribe.close()
+        except (OSError, ValueError) as error:
+            log.error("the record was not closed: %s", error)
+        self.readings.close()
+        if self.sync is not None:
+            self.sync.once()
+
+
+@asynccontextmanager
+async def recording(
+    plan: Plan,
+    clock: Clock,
+    *,
+    who: str = "",
+    name: str = "",
+    root: Path | None = None,
+    new: bool = False,
+    store: Store | None = None,
+    key_file: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> AsyncIterator[Recording]:
+    """The record of a cutover, begun or gone on with.
+
+    Without `name` it goes on with the newest record of this plan that is younger than a week, unless `new`. With a `store`
+    the record is the one that lies there, or is put there. `variables` are what the plan was loaded with: secrets in them are
+    hidden. Raises CannotRecord.
+    """
+    try:
+        made = await asyncio.to_thread(_open, plan, clock, who, name, root, new, store, variables or {})
+    except (OSError, ValueError) as error:
+        raise CannotRecord(f"the record cannot be written: {error}") from None
+    made.key_file = key_file
+    running = asyncio.create_task(made.run(), name="record")
+    try:
+        yield made
+    finally:
+        await end((running,))
+        await asyncio.to_thread(made.close)
+
+
+def _open(
+    plan: Plan,
+    clock: Clock,
+    who: str,
+    name: str,
+    root: Path | None,
+    new: bool,
+    store: Store | None,
+    variables: Mapping[str, str],
+) -> Recording:
+    now = clock.now()
+    text = Path(plan.path).read_bytes()
+    root = records_root() if root is None else root
+    shared = _shared_id(store) if store is not None else ""
+    folder = _folder(plan, text, now, root, shared or name, new=new)
+    sync = None
+    writer = writer_name(who or "cockpit")
+    if store is not None:
+        sync = Sync(folder.journal, store, [])
+        if shared and not sync.once():
+            raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
+    earlier = started_at(folder)
+    body: dict[str, Any] = {
+        "plan": plan.name,
+        "plan_digest": folder.keep_plan(text),
+        "started_at": time_text(earlier or now),
+        "vars": dict(variables),
+    }
+    journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
+    if store is not None:
+        sync = Sync(folder.journal, store, [journal.writer])
+    scribe = Scribe(journal)
+    try:
+        record = KeptRecord(scribe, lambda: Actor("cockpit"), _keys(plan))
+        readings = ReadingStore(folder.readings)
+    except BaseException:
+        scribe.close()
+        raise
+    return Recording(folder, scribe, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None)
+
+
+def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:
+    if name:
+        path = root / name if not Path(name).is_dir() else Path(name)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / "journal").mkdir(mode=0o700, exist_ok=True)
+        return RecordFolder(path)
+    if not new:
+        for folder in list_records(root):
+            if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
+                return folder
+    return RecordFolder.create(plan.name, text, now, root)
+
+
+def _is_of(folder: RecordFolder, plan: Plan) -> bool:
+    opens = (line.entry.body for _, line in folder.lines() if line.entry.type is Type.OPEN)
+    return any(body.get("plan") == plan.name for body in opens)
+
+
+def started_at(folder: RecordFolder) -> datetime | None:
+    """When the cutover of a record began: what its first session says. None for a record without one."""
+    opens = (line.entry.body for _, line in folder.lines() if line.entry.type is Type.OPEN)
+    told = [moment(body["started_at"]) for body in opens if "started_at" in body]
+    return min(told, default=None)
+
+
+def _shared_id(store: Store) -> str:
+    """The id of the record that lies in a store; empty where there is none yet. Raises what the store raises, as OSError."""
+    from cockpit.journal.entry import parse
+    from cockpit.journal.store import Away
+
+    try:
+        first = next((part for part in store.parts() if part.start == 0), None)
+        if first is None:
+            return ""
+        data = store.get(first)
+    except Away as away:
+        raise OSError(str(away)) from None
+    return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
+
+
+def _keys(plan: Plan) -> dict[str, str]:
+    return {person.id: fingerprint(public_of(person.ssh_key)) for person in plan.people if _is_key(person.ssh_key)}
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(text) and bool(public_of(text))
+    except SshError:
+        return False
