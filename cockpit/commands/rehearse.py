@@ -17,12 +17,12 @@ import click
 import yaml
 
 from cockpit.cli import USAGE
+from cockpit.commands.acting import acting
 from cockpit.commands.helming import helm_of
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
-from cockpit.engine.desk import Desk
 from cockpit.engine.ending import end
 from cockpit.engine.headless import watch_until
 from cockpit.engine.recording import Recording, recording
@@ -219,7 +219,10 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
     given = _known(show.watch.plan.path, show.world.vars)
-    async with helm_of(show.watch, [f"{name}={value}" for name, value in given.items()]) as helm:
+    async with (
+        helm_of(show.watch, [f"{name}={value}" for name, value in given.items()]) as helm,
+        acting(show.watch, show.kept, _first(show.watch.plan)) as hands,
+    ):
         app = CockpitApp(
             show.watch,
             environment_label="REHEARSAL",
@@ -227,7 +230,8 @@ async def _terminal(show: Show, *, armed: bool) -> int:
             background=show.watch.run,
             helm=helm,
             armed=armed,
-            desk=Desk(show.watch, show.kept, _first(show.watch.plan)),
+            desk=hands.desk,
+            hands=hands,
             record=show.kept.folder.path,
         )
         with contextlib.suppress(asyncio.CancelledError):

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from cockpit.cli import USAGE
+from cockpit.commands.acting import acting
 from cockpit.commands.helming import helm_of
 from cockpit.commands.living import WrongAccount, clock_in_use, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE
-from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.desk import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.journal.store import store_at
 from cockpit.plan.model import Phase, Plan
@@ -94,10 +95,17 @@ async def _open(
     ) as kept:
         begins = phase or ("" if kept.resumed else first_phase(plan))
         async with watching(plan, profile=profile, region=region, phase=begins, clock=clock, kept=kept) as watch:
-            async with helm_of(watch, variables, {"profile": profile, "region": region}) as helm:
-                desk = Desk(watch, kept, who)
-                app = CockpitApp(
-                    watch, background=watch.run, helm=helm, armed=armed, desk=desk, record=kept.folder.path
-                )
-                await app.run_async()
+            async with (
+                helm_of(watch, variables, {"profile": profile, "region": region}) as helm,
+                acting(watch, kept, who) as hands,
+            ):
+                await CockpitApp(
+                    watch,
+                    background=watch.run,
+                    helm=helm,
+                    armed=armed,
+                    desk=hands.desk,
+                    hands=hands,
+                    record=kept.folder.path,
+                ).run_async()
             return watch.situation.verdict.exit_code

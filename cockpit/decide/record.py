@@ -112,6 +112,21 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseSeen:
+    """What a service ran before its deployment: where a rollback goes back to."""
+
+    at: datetime
+    cluster: str
+    service: str
+    task_definition: str
+    """ARN with its revision."""
+    images: str
+    """As the task definition names them, separated by spaces."""
+    digests: str
+    """What its tasks really ran, sorted, separated by spaces."""
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseBegan:
     """The cutover entered a phase; criteria count only what is seen from here on."""
 
@@ -157,6 +172,7 @@ Entry = (
     | StepBegan
     | StepEnded
     | Happened
+    | ReleaseSeen
     | PhaseBegan
     | PointOfNoReturn
     | Change

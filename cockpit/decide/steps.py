@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cockpit.decide.record import Record, StepBegan, StepEnded
+from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.signing import sign_off_status
 from cockpit.decide.situation import Progressed, StepStatus
 from cockpit.plan.model import Plan, Step
@@ -38,5 +38,11 @@ def _status(step: Step, plan: Plan, record: Record, now: datetime) -> StepStatus
         began=began.at if began else None,
         ended=ended.at if ended else None,
         by=ended.by if ended else began.by if began else "",
-        seen=ended.seen if ended else "",
+        seen=ended.seen if ended else _happening(step, record, began),
     )
+
+
+def _happening(step: Step, record: Record, began: StepBegan | None) -> str:
+    """How far the step's action is, as it last said."""
+    told = record.latest(Happened, step.action) if step.action and began else None
+    return told.text if told is not None and began is not None and told.at >= began.at else ""

@@ -74,6 +74,10 @@ class Desk:
         asked = [role for gate in self.watch.plan.gates for role in gate.poll.roles]
         return tuple(dict.fromkeys(asked or [role for each in self.watch.plan.people for role in each.roles]))
 
+    def may_decide(self) -> Person:
+        """The person here, if they hold a role that decides."""
+        return self._as(self.deciding_roles, "this decision")[0]
+
     def _as(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
         wanted = tuple(roles)
         if self.person is None:

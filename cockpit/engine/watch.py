@@ -15,7 +15,7 @@ from typing import Protocol
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
-from cockpit.decide.record import Change, ObserverGap, Record
+from cockpit.decide.record import Change, Entry, ObserverGap, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.engine.ending import end
@@ -87,6 +87,10 @@ class Watching(Protocol):
 
     def changes(self) -> Sequence[Change]:
         """Every change of the verdict, criteria and items so far, oldest first."""
+        ...
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything in the record so far: what changed, what was said, what was done."""
         ...
 
     def probe_now(self, probe: str = "") -> None:
@@ -256,6 +260,9 @@ class Watch:
 
     def changes(self) -> Sequence[Change]:
         return self.record.all(Change)
+
+    def entries(self) -> Sequence[Entry]:
+        return self.record.entries
 
     def probe_now(self, probe: str = "") -> None:
         self.source.probe_now(probe)

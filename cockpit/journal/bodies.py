@@ -29,6 +29,7 @@ _KINDS: Mapping[str, tuple[type[kinds.Entry], Type]] = {
     "step_began": (kinds.StepBegan, Type.ACTION_START),
     "step_ended": (kinds.StepEnded, Type.ACTION_END),
     "happened": (kinds.Happened, Type.NOTE),
+    "release_seen": (kinds.ReleaseSeen, Type.NOTE),
     "phase_began": (kinds.PhaseBegan, Type.DECISION),
     "point_of_no_return": (kinds.PointOfNoReturn, Type.NOTE),
     "change": (kinds.Change, Type.PROBE),

@@ -33,6 +33,7 @@ class Action:
             "colon": ":",
             "escape": "esc",
             "ctrl+s": "^s",
+            "f8": "F8",
             "f9": "F9",
             "plus": "+",
             "minus": "-",
@@ -49,13 +50,26 @@ ACTIONS: tuple[Action, ...] = (
     Action("go_checklist", "2", "Checklist", "Every line of the checklist, by section"),
     Action("go_probes", "3", "Probes", "What can be seen, what cannot, and what to do about it"),
     Action("go_migration", "4", "Migration", "The files' move to S3: progress, guards, failures"),
+    Action("go_rollback", "5", "Rollback", "What tripped, the decision, and the way back step by step"),
     Action("go_timeline", "6", "Timeline", "Every change of the verdict and of each state"),
+    Action("go_runbook", "7", "Runbook", "The steps of the night: read, do, say what you saw"),
     Action(
         "evidence", "enter", "evidence", "Evidence for the selected line; folds a section heading", "lists", footer=1
     ),
     Action("back", "escape", "back", "Back to where you came from; never quits"),
     Action("filter", "slash", "filter", "Show only lines that contain a text", "lists", footer=2),
     Action("failing", "exclamation_mark", "failing", "Show only what stands in the way", "lists", footer=3),
+    Action("sign", "s", "sign", "Sign the selected line: the question, what is seen now, your answer", "lists"),
+    Action("next", "n", "next to sign", "Walk everything open that you can sign, one by one", "lists"),
+    Action("mine", "y", "mine", "Show only what you can sign", "lists"),
+    Action(
+        "undo", "z", "take back", "Take back your sign-off, waiver or step; both entries stay in the record", "lists"
+    ),
+    Action("waive", "w", "waive", "Suspend the selected line for a while, with a reason", "lists"),
+    Action("acknowledge", "a", "acknowledge", "Acknowledge what was true before the cutover began", "lists"),
+    Action("vote", "v", "vote", "Say go, no-go or hold at a gate", "lists"),
+    Action("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
+    Action("who", "i", "I am", "Say who is at this cockpit now"),
     Action("probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", footer=4),
     Action("pause", "p", "pause", "Stop reading, loudly; again to go on"),
     Action("copy", "c", "copy", "Copy the because-line (clipboard and file)", "lists"),
@@ -105,6 +119,9 @@ def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
 
 PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
 HELP_FOOTER = ("back", "palette", "quit")
+SPEAKING = frozenset({"sign", "next", "undo", "waive", "acknowledge", "vote", "begin", "who"})
+"""What a person says; see `speaking`."""
+CHECKLIST_FOOTER = ("evidence", "sign", "next", "failing", "help", "quit")
 MIGRATION_FOOTER = ("move_start", "move_hold", "move_drain", "arm", "help", "quit")
 CONFIRM_FOOTER = ("back",)
 FAULTS_FOOTER = ("back", "crew", "pause", "help", "quit")

@@ -17,17 +17,21 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from cockpit.decide import words
 from cockpit.engine.watch import Drill, Watching
 from cockpit.tui import bundle
-from cockpit.tui.actions import ACTIONS, SCREENS, Action, available
+from cockpit.tui.actions import ACTIONS, SCREENS, SPEAKING, Action, available
 from cockpit.tui.evidence import find, is_known
+from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.frame import FrameScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
+from cockpit.tui.screens.steps import RollbackScreen, RunbookScreen, StepsScreen
+from cockpit.tui.speaking import Speaking
 from cockpit.tui.steering import Steering
 from cockpit.tui.widgets.frame import environment_label
 from cockpit.tui.wrapping import plain
 
 if TYPE_CHECKING:
+    from cockpit.actions.hands import Hands
     from cockpit.engine.desk import Desk
     from cockpit.migration.helm import Helm
 
@@ -81,6 +85,7 @@ class CockpitApp(App[None]):
         drill: Drill | None = None,
         helm: Helm | None = None,
         desk: Desk | None = None,
+        hands: Hands | None = None,
         record: Path | None = None,
         armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
@@ -90,6 +95,7 @@ class CockpitApp(App[None]):
         self.drill = drill
         self.helm = helm
         self.desk = desk
+        self.hands = hands
         self.record = record
         self.armed = armed
         self.label = environment_label or _label(watch)
@@ -97,6 +103,7 @@ class CockpitApp(App[None]):
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._steer = Steering(self)
+        self.speaking = Speaking(self)
         self._main: dict[str, FrameScreen] = {}
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -107,7 +114,9 @@ class CockpitApp(App[None]):
             ChecklistScreen,
             ProbesScreen,
             MigrationScreen,
+            RollbackScreen,
             TimelineScreen,
+            RunbookScreen,
         )
         for kind in kinds:
             screen = self._main[kind.screen_id] = kind()
@@ -174,12 +183,14 @@ class CockpitApp(App[None]):
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where == "migration" and not isinstance(self.screen, MigrationScreen)):
             return
-        if isinstance(self.screen, ConfirmScreen) and action != "back":
+        if isinstance(self.screen, ConfirmScreen | AnswerScreen) and action != "back":
             return  # whoever types a word there means the word
         if any(action == each.id for each in SCREENS):
             self._go(action)
         elif found.where == "migration":
             self._steer.do(action)
+        elif action in SPEAKING:
+            self.speaking.do(action, self._subject())
         else:
             getattr(self, f"_do_{action}")()
 
@@ -216,7 +227,9 @@ class CockpitApp(App[None]):
         front = self._front()
         if isinstance(front, FaultsScreen):
             front.toggle()
-        elif isinstance(front, ChecklistScreen) and front.fold():
+        elif (isinstance(front, ChecklistScreen) and front.fold()) or (
+            isinstance(front, StepsScreen) and front.opened()
+        ):
             return
         elif isinstance(front, ListScreen) and is_known(self.cutover, subject := front.subject()):
             self.push_screen(EvidenceScreen(subject))
@@ -228,6 +241,14 @@ class CockpitApp(App[None]):
     def _do_failing(self) -> None:
         if isinstance(self.screen, ListScreen):
             self.screen.toggle_failing()
+
+    def _do_mine(self) -> None:
+        if isinstance(self.screen, ListScreen):
+            self.screen.toggle_mine()
+
+    def mine(self) -> frozenset[str]:
+        """Ids of what the person here can sign and has not."""
+        return frozenset(self.speaking.open_for(self.desk)) if self.desk else frozenset()
 
     def _do_probe_now(self) -> None:
         subject = find(self.cutover.situation, self._subject())

@@ -28,6 +28,7 @@ from cockpit.plan.model import Kind, Position
 from cockpit.tui import palette
 from cockpit.tui.bundle import Subject, titles
 from cockpit.tui.rows import probe_state_text, state_text, window
+from cockpit.tui.told import as_change
 from cockpit.tui.widgets.chart import chart
 from cockpit.tui.wrapping import hanging, plain, wrapped
 from probes.reading import Unknown
@@ -57,8 +58,9 @@ def find(situation: Situation, id_: str) -> Subject | None:
 def change_of(watch: Watching, key: str) -> Change | None:
     """The change a timeline's row key (`change:3`) names."""
     kind, _, number = key.partition(":")
-    changes = watch.changes()
-    return changes[int(number)] if kind == "change" and number.isdigit() and int(number) < len(changes) else None
+    entries = watch.entries()
+    is_one = kind == "change" and number.isdigit() and int(number) < len(entries)
+    return as_change(entries[int(number)]) if is_one else None
 
 
 def is_known(watch: Watching, id_: str) -> bool:

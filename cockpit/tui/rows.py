@@ -318,7 +318,7 @@ def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
             ("at", Text(words.clock(change.at), style=palette.QUIET)),
-            ("before", Text(f"{change.before:>11} →", style=palette.QUIET)),
+            ("before", Text(f"{change.before:>11} →" if change.before else "", style=palette.QUIET)),
             ("after", Text(f"{words.SYMBOLS.get(change.after, ' ')} {change.after}", style=style)),
             ("subject", Text(subject, style=f"bold {palette.STRONG}" if verdict else palette.TEXT)),
             ("because", Text(change.because, style=palette.QUIET)),

@@ -19,12 +19,14 @@ from cockpit.tui.actions import (
     MIGRATION_FOOTER,
     PAGE_FOOTER,
     SCREENS,
+    SPEAKING,
     available,
     footer,
 )
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
+from cockpit.tui.speaking import Speaking
 from cockpit.tui.steering import Steering
 
 KNOWN = {action.id for action in ACTIONS}
@@ -121,7 +123,9 @@ def test_bindings_are_the_registry() -> None:
     steered = {
         f"move_{name[1:]}" for name in vars(Steering) if re.fullmatch("_[a-z]+", name) and f"move_{name[1:]}" in KNOWN
     }
-    assert handled | steered == KNOWN - {action.id for action in SCREENS}
+    spoken = {name[1:] for name in vars(Speaking) if name[1:] in SPEAKING}
+    assert spoken == SPEAKING
+    assert handled | steered | spoken == KNOWN - {action.id for action in SCREENS}
 
 
 def test_the_rehearsals_actions_exist_only_in_one() -> None:

@@ -14,8 +14,10 @@ from textual.widgets import Input, Static
 from cockpit.decide import words
 from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import bundle, palette, rows
+from cockpit.tui.actions import CHECKLIST_FOOTER
 from cockpit.tui.evidence import change_of, find
 from cockpit.tui.screens.frame import FrameScreen
+from cockpit.tui.told import as_change
 from cockpit.tui.widgets.grid import Column, Grid, Row
 from cockpit.tui.wrapping import hanging, safe, wrapped
 
@@ -53,6 +55,7 @@ class ListScreen(FrameScreen):
     def __init__(self) -> None:
         super().__init__()
         self.only_failing = False
+        self.only_mine = False
         self.wanted = ""
 
     def rows(self) -> list[Row]:
@@ -89,8 +92,9 @@ class ListScreen(FrameScreen):
         return self.query_one(Grid)
 
     def paint_body(self) -> None:
-        shown = [row for row in self.rows() if self._shown(row)]
-        if self.wanted or self.only_failing:
+        mine = self.cockpit.mine() if self.only_mine else None
+        shown = [row for row in self.rows() if self._shown(row, mine)]
+        if self.wanted or self.only_failing or self.only_mine:
             shown = _without_empty_headings(shown)
         self.grid.show(shown)
         self._about()
@@ -113,16 +117,19 @@ class ListScreen(FrameScreen):
         elif not rows and height is not None and height.is_cells:
             self.grid.styles.height = "1fr"
 
-    def _shown(self, row: Row) -> bool:
+    def _shown(self, row: Row, mine: frozenset[str] | None) -> bool:
         # Headings that are left with nothing are dropped afterwards.
-        return row.heading is not None or ((not self.only_failing or row.failing) and self.wanted in row.search)
+        if row.heading is not None:
+            return True
+        wanted = (not self.only_failing or row.failing) and self.wanted in row.search
+        return wanted and (mine is None or row.key in mine)
 
     def _titles(self) -> None:
         titles = Text(no_wrap=True, style=f"{palette.QUIET} underline")
         titles.append_text(self.grid.header)
-        marks = (["only failing (! for all)"] if self.only_failing else []) + (
-            [f"filter: {self.wanted}"] if self.wanted else []
-        )
+        marks = ["only failing (! for all)"] if self.only_failing else []
+        marks += ["what you can sign (y for all)"] if self.only_mine else []
+        marks += [f"filter: {self.wanted}"] if self.wanted else []
         if marks:
             mark = f" {' · '.join(marks)} "
             titles.truncate(max(0, self.size.width - len(mark)))
@@ -158,6 +165,11 @@ class ListScreen(FrameScreen):
         self._titles()
         self.paint()
 
+    def toggle_mine(self) -> None:
+        self.only_mine = not self.only_mine
+        self._titles()
+        self.paint()
+
     def open_filter(self) -> None:
         search = self.query_one("#filter", Input)
         search.display = True
@@ -185,10 +197,10 @@ class ListScreen(FrameScreen):
 
     def back(self) -> bool:
         search = self.query_one("#filter", Input)
-        if not (search.display or self.wanted or self.only_failing):
+        if not (search.display or self.wanted or self.only_failing or self.only_mine):
             return False
         search.value = ""
-        self.wanted, self.only_failing = "", False
+        self.wanted, self.only_failing, self.only_mine = "", False, False
         self._close_filter()
         self._titles()
         self.paint()
@@ -268,6 +280,7 @@ class CutoverScreen(ListScreen):
 
 class ChecklistScreen(ListScreen):
     screen_id = "go_checklist"
+    footer = CHECKLIST_FOOTER
     columns = rows.CHECKLIST
     empty = "this plan has no checklist"
 
@@ -277,7 +290,8 @@ class ChecklistScreen(ListScreen):
 
     def rows(self) -> list[Row]:
         return rows.checklist(
-            self.cockpit.cutover.situation, set() if self.wanted or self.only_failing else self.folded
+            self.cockpit.cutover.situation,
+            set() if self.wanted or self.only_failing or self.only_mine else self.folded,
         )
 
     def about(self, row: Row) -> Lines:
@@ -338,7 +352,7 @@ class TimelineScreen(ListScreen):
 
     def rows(self) -> list[Row]:
         cutover = self.cockpit.cutover
-        return rows.timeline(cutover.changes(), bundle.titles(cutover.plan))
+        return rows.timeline([as_change(entry) for entry in cutover.entries()], bundle.titles(cutover.plan))
 
     def about(self, row: Row) -> Lines:
         change = change_of(self.cockpit.cutover, row.key)

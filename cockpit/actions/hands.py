@@ -1,0 +1,91 @@
+"""The cockpit's hands: the built-in actions of a plan's steps, each asked for, kept in the record, and followed to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cockpit.actions import ecs_rollback
+from cockpit.actions.ecs_rollback import RollbackRefused
+from cockpit.actions.release import service_of
+from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
+from cockpit.decide.situation import StepStatus, Word
+from cockpit.engine.clock import Clock
+from cockpit.engine.desk import Desk, Refused
+from probes.clients import Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a dangerous page says before anything is done."""
+
+    title: str
+    consequences: str
+    word: str
+    """To be typed exactly."""
+
+
+@dataclass(slots=True)
+class Hands:
+    """One action at a time. Every method raises Refused, and then nothing was changed."""
+
+    desk: Desk
+    clients: Clients
+    record: Record
+    clock: Clock
+    busy: str = ""
+
+    async def watch_release(self) -> None:
+        """Keep what the service runs before its deployment; until cancelled."""
+        cluster, service = service_of(self.desk.watch.plan)
+        if service:
+            await ecs_rollback.capture(self.clients, cluster, service, self.record, self.clock)
+
+    async def propose(self, step: StepStatus) -> Proposal:
+        """What would be done, looked at now."""
+        if step.action != ecs_rollback.NAME:
+            raise Refused(f"this cockpit has no action {step.action}")
+        if self.busy:
+            raise Refused(f"{self.busy} is under way: watch it on this screen")
+        verdict = self.desk.watch.situation.verdict
+        if verdict.word is Word.FIX_FORWARD:
+            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
+        self.desk.may_decide()
+        try:
+            before = await ecs_rollback.check(self.clients, ecs_rollback.earlier(self.record))
+        except RollbackRefused as refused:
+            raise Refused(str(refused)) from None
+        revision = before.task_definition.rpartition("/")[2]
+        watch = self.desk.watch
+        return Proposal(
+            f"ROLL BACK {before.service} to {revision} on {watch.account or watch.plan.target.account}",
+            f"ECS deploys {revision} in place of what runs now, image {before.digests[:26]}, as it ran at "
+            f"{before.at:%H:%M:%S} UTC. The database and the files stay as they are. It is followed to its end here.",
+            f"roll back {before.service}",
+        )
+
+    async def do(self, step: StepStatus) -> str:
+        """Do it, and follow it to its end; what was seen. Raises Refused with what went wrong, which is kept too."""
+        before = ecs_rollback.earlier(self.record)
+        if before is None or self.busy:
+            raise Refused(self.busy or "what ran before was never seen")
+        person = self.desk.may_decide()
+        if self.desk.watch.situation.verdict.latch is not None:
+            await self.desk.decide("execute", f"{step.title}, done from the cockpit")
+        self.busy = step.title
+        self.record.append(StepBegan(self.clock.now(), step.id, person.id))
+        self._tell(f"begun by {person.id}: back to {before.task_definition}, {before.digests}")
+        try:
+            seen = await ecs_rollback.roll_back(self.clients, before, self.clock, self._tell)
+        except RollbackRefused as refused:
+            self._tell(f"failed: {refused}")
+            self.record.append(StepEnded(self.clock.now(), step.id, person.id, "failed", str(refused)))
+            raise Refused(str(refused)) from None
+        finally:
+            self.busy = ""
+        self._tell(f"ended: {seen}")
+        self.record.append(StepEnded(self.clock.now(), step.id, person.id, "done", seen))
+        return seen
+
+    def _tell(self, text: str) -> None:
+        self.record.append(Happened(self.clock.now(), ecs_rollback.NAME, text))
+        self.desk.watch.poke()

@@ -1,0 +1,31 @@
+"""Giving the terminal its voice and its hands: what a person may say, and what the cockpit may then do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cockpit.actions.hands import Hands
+from cockpit.engine.desk import Desk
+from cockpit.engine.ending import end
+from cockpit.engine.recording import Recording
+from cockpit.engine.source import LiveSource
+from cockpit.engine.watch import Watch
+
+
+@asynccontextmanager
+async def acting(watch: Watch, kept: Recording, who: str) -> AsyncIterator[Hands]:
+    """Hands that note from the start what the service runs. Raises Refused for somebody the plan does not know."""
+    assert isinstance(watch.source, LiveSource)
+    hands = Hands(Desk(watch, kept, who), watch.source.clients, watch.record, watch.clock)
+
+    async def note() -> None:
+        await asyncio.sleep(1.0)  # the screen and the probes first
+        await hands.watch_release()
+
+    noting = asyncio.create_task(note(), name="release")
+    try:
+        yield hands
+    finally:
+        await end((noting,))

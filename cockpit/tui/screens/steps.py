@@ -1,0 +1,66 @@
+"""The runbook (read, do, say what you saw) and the rollback: the decision, and the way back."""
+
+from __future__ import annotations
+
+from cockpit.decide.situation import StepStatus
+from cockpit.tui import palette, step_rows
+from cockpit.tui.screens.lists import Lines, ListScreen
+from cockpit.tui.widgets.grid import Row
+
+
+class StepsScreen(ListScreen):
+    """A list of steps."""
+
+    columns = step_rows.STEPS
+    footer = ("evidence", "sign", "undo", "copy", "help", "quit")
+
+    def step(self, key: str) -> StepStatus | None:
+        situation = self.cockpit.cutover.situation
+        return next((s for s in (*situation.runbook, *situation.rollback_plan) if s.id == key), None)
+
+    def about(self, row: Row) -> Lines:
+        step = self.step(row.key)
+        if step is None:
+            status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
+            return ((status.because.line if status else row.cell("seen").plain, palette.TEXT),)
+        asked = f"signature: {step.sign_off.ask}" if step.sign_off else ""
+        return (
+            (f"{step.title}: {step.seen or step.expect or 'enter starts it'}", palette.TEXT),
+            (step.caution, palette.HOLD),
+            (asked, palette.QUIET),
+        )
+
+    def takeaway(self) -> str:
+        """The command of the step, to paste into a shell; else its title."""
+        row = self.grid.selected
+        step = self.step(row.key) if row is not None else None
+        return super().takeaway() if step is None else step.command or step.title
+
+    def opened(self) -> bool:
+        """Enter on this line; False where it has nothing of its own."""
+        row = self.grid.selected
+        if row is None:
+            return False
+        if row.key.startswith("decide:"):
+            self.cockpit.speaking.decide(row.key.removeprefix("decide:"))
+            return True
+        if self.step(row.key) is not None:
+            self.cockpit.speaking.step(row.key)
+            return True
+        return False
+
+
+class RunbookScreen(StepsScreen):
+    screen_id = "go_runbook"
+    empty = "this plan has no runbook"
+
+    def rows(self) -> list[Row]:
+        return step_rows.runbook(self.cockpit.cutover.situation)
+
+
+class RollbackScreen(StepsScreen):
+    screen_id = "go_rollback"
+    empty = "this plan has no rollback plan"
+
+    def rows(self) -> list[Row]:
+        return step_rows.rollback(self.cockpit.cutover.situation)

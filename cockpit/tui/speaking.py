@@ -1,0 +1,300 @@
+"""The keys with which a person speaks: signs, votes, waives, decides, walks steps. The rules are the desk's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from cockpit.decide import words
+from cockpit.decide.situation import Badge, Check, GateStatus, Progressed, StepStatus, Word
+from cockpit.engine.desk import Desk, Refused
+from cockpit.plan.model import Phase
+from cockpit.tui import palette
+from cockpit.tui.evidence import evidence, find
+from cockpit.tui.screens.answer import AnswerScreen
+from cockpit.tui.screens.moving import ConfirmScreen
+from cockpit.tui.step_rows import step_text
+from cockpit.tui.wrapping import hanging, plain
+from probes.periods import parse_duration
+
+if TYPE_CHECKING:
+    from cockpit.actions.hands import Hands
+    from cockpit.tui.app import CockpitApp
+
+
+class Speaking:
+    """Every method opens a page, or says why not."""
+
+    def __init__(self, app: CockpitApp) -> None:
+        self._app = app
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def do(self, action: str, subject: str) -> None:
+        if self._app.desk is None:
+            self._app.say("nothing can be said here: no record is kept")
+            return
+        getattr(self, f"_{action}")(self._app.desk, subject)
+
+    # -- sign-offs ---------------------------------------------------------------------------------------------------
+
+    def _sign(self, desk: Desk, subject: str) -> None:
+        self._open_sign(desk, subject, walk=False)
+
+    def _next(self, desk: Desk, _: str) -> None:
+        """The next line this person can sign; after each comes the next, until none is left."""
+        open_ = self.open_for(desk)
+        if not open_:
+            self._app.say("nothing is left that you can sign")
+            return
+        self._open_sign(desk, open_[0], walk=True)
+
+    def open_for(self, desk: Desk) -> list[str]:
+        """Ids of items and criteria whose sign-off is missing and which the person here may give."""
+        situation = self._app.cutover.situation
+        before = situation.verdict.phase is Phase.PRE_DEPLOY
+        found = [
+            item.id
+            for section in situation.sections
+            if not before or section.phase is Phase.PRE_DEPLOY
+            for item in section.items
+            if item.sign_off and not item.sign_off.given and item.check is not Check.WAIVED
+            if desk.may_sign(item.sign_off.roles)
+        ]
+        return found + [
+            each.id
+            for each in situation.criteria
+            if not before and each.sign_off and not each.sign_off.given and desk.may_sign(each.sign_off.roles)
+        ]
+
+    def _open_sign(self, desk: Desk, subject: str, *, walk: bool) -> None:
+        ask = desk.ask_of(subject)
+        if ask is None:
+            self._app.say("nobody is asked to sign this line")
+            return
+        who = desk.person.id if desk.person else "nobody yet: press i"
+        left = f"   {len(self.open_for(desk))} open" if walk else ""
+
+        async def say(text: str) -> str:
+            signed = await desk.sign(subject, text)
+            return f"signed {subject} as {signed.by} ({signed.role}), {'with your key' if signed.key else 'claimed'}"
+
+        def seen(width: int, height: int) -> Text:
+            signer = f"you are {who}; it takes {' or '.join(ask.roles)}{left}"
+            text = hanging("", signer, width, indent=0, styles=("", palette.QUIET))
+            if find(self._app.cutover.situation, subject) is not None:
+                text.append_text(evidence(self._app.cutover, subject, width, height))
+            else:
+                text.append_text(self._step_text(subject, width))
+            return text
+
+        hint = "what did you see, in words?   enter signs, esc leaves"
+        then = (lambda: self._walk(desk)) if walk else (lambda: None)
+        self._push(AnswerScreen(ask.ask, seen, hint, say, about=subject, then=then))
+
+    def _walk(self, desk: Desk) -> None:
+        """On to the next open line, once the one just signed has been judged."""
+        self._app.call_later(lambda: self._app.set_timer(0.2, lambda: self._next(desk, "")))
+
+    def _undo(self, desk: Desk, subject: str) -> None:
+        async def retract() -> str:
+            await desk.retract(subject)
+            return f"taken back: {subject}; both entries stay in the record"
+
+        self.run(retract())
+
+    # -- exceptions --------------------------------------------------------------------------------------------------
+
+    def _waive(self, desk: Desk, subject: str) -> None:
+        async def say(text: str) -> str:
+            period, _, why = text.strip().partition(" ")
+            try:
+                duration = parse_duration(period)
+            except ValueError:
+                raise Refused("begin with how long: 30m, 2h; then the reason") from None
+            waiver = await desk.waive(subject, why, duration)
+            return f"waived until {words.clock(waiver.until)}; then it counts again"
+
+        self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", say)
+
+    def _acknowledge(self, desk: Desk, subject: str) -> None:
+        status = find(self._app.cutover.situation, subject)
+        if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
+            self._app.say("only what was true before the cutover began is acknowledged")
+            return
+
+        async def say(text: str) -> str:
+            await desk.acknowledge(subject, text)
+            return "acknowledged, by name"
+
+        self._ask(f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", say)
+
+    # -- gates and decisions -----------------------------------------------------------------------------------------
+
+    def _vote(self, desk: Desk, subject: str) -> None:
+        gates = self._app.cutover.situation.gates
+        found = find(self._app.cutover.situation, subject)
+        gate = found if isinstance(found, GateStatus) else next((g for g in gates if not g.passed), None)
+        gate = gate or next(iter(gates), None)
+        if gate is None:
+            self._app.say("this plan has no gates")
+            return
+
+        async def say(text: str) -> str:
+            choice, _, why = text.strip().partition(" ")
+            vote = await desk.vote(gate.id, choice.lower().rstrip(":,"), why)
+            return f"{gate.title}: {vote.by} says {vote.choice}"
+
+        hint = "go   |   no-go and why   |   hold and why"
+        self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, say)
+
+    def decide(self, choice: str) -> None:
+        desk = self._app.desk
+        if desk is None:
+            self._app.say("nothing can be decided here: no record is kept")
+            return
+
+        async def say(text: str) -> str:
+            await desk.decide(choice, text)
+            return {"execute": "decided: roll back. Walk the plan, step by step", "dismiss": "dismissed"}.get(
+                choice, "decided: fix forward"
+            )
+
+        title = {"execute": "EXECUTE THE ROLLBACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
+        self._push(AnswerScreen(f"{title}: why?", self._verdict_text, "the reason, for the record", say))
+
+    def _begin(self, desk: Desk, _: str) -> None:
+        verdict = self._app.cutover.situation.verdict
+        if verdict.phase is Phase.POST_DEPLOY:
+            self._app.say("the deployment has begun already: from here on it is judged")
+            return
+        against = verdict.word is not Word.GO
+
+        async def say(text: str) -> str:
+            word, _, why = text.strip().partition(" ")
+            if word.lower() != "deploy":
+                raise Refused("type deploy" + (" and why, against the advice" if against else ""))
+            await desk.begin(Phase.POST_DEPLOY, why)
+            return "the deployment has begun: criteria and triggers count from now"
+
+        advice = f"The cockpit advises {verdict.word}. " if against else ""
+        hint = "deploy and why" if against else "deploy"
+        self._push(AnswerScreen(f"{advice}BEGIN the deployment?", self._verdict_text, hint, say))
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def step(self, step_id: str) -> None:
+        """The page of a step: start it, then say how it went."""
+        desk = self._app.desk
+        status = self._step(step_id)
+        if desk is None or status is None:
+            self._app.say("nothing can be said here: no record is kept")
+            return
+        if status.action and self._app.armed and self._app.hands is not None:
+            self.run(self._act(self._app.hands, status))
+            return
+
+        async def say(text: str) -> str:
+            now = self._step(step_id)
+            if now is not None and now.progress in (
+                Progressed.OPEN,
+                Progressed.DONE,
+                Progressed.FAILED,
+                Progressed.SKIPPED,
+            ):
+                if text.strip().lower().startswith("skip"):
+                    await desk.end_step(step_id, "skipped", text.strip()[4:].lstrip(": "))
+                    return "skipped, with the reason"
+                await desk.start_step(step_id)
+                return "started: do it, then enter again and say what you saw"
+            lowered = text.strip().lower()
+            if lowered.startswith("failed"):
+                await desk.end_step(step_id, "failed", text.strip()[6:].lstrip(": "))
+                return "kept as failed"
+            await desk.end_step(step_id, "done", text)
+            return "done"
+
+        started = status.progress is Progressed.STARTED
+        hint = "what you saw   |   failed: what" if started else "enter starts it   |   skip: why"
+        if status.action and not self._app.armed:
+            hint += "   (F9 arms the cockpit to do it)"
+        self._push(
+            AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, say, about=step_id)
+        )
+
+    async def _act(self, hands: Hands, status: StepStatus) -> str:
+        """Look, ask for the word, and only then do it."""
+        proposal = await hands.propose(status)
+
+        async def do() -> str:
+            return await hands.do(status)
+
+        self._app.push_screen(
+            ConfirmScreen(proposal.title, proposal.consequences, proposal.word, lambda: self.run(do()))
+        )
+        return ""
+
+    def _who(self, desk: Desk, _: str) -> None:
+        people = self._app.cutover.plan.people
+
+        async def say(text: str) -> str:
+            desk.sit_down(text.strip())
+            return f"you are {text.strip()}"
+
+        def seen(width: int, _: int) -> Text:
+            text = Text("\n")
+            for each in people:
+                said = f"{each.name}: {', '.join(each.roles)}"
+                text.append_text(
+                    hanging(each.id, said, width, indent=14, styles=(f"bold {palette.STRONG}", palette.TEXT))
+                )
+            return text
+
+        self._push(AnswerScreen("Who are you?", seen, "  |  ".join(each.id for each in people), say))
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _step(self, step_id: str) -> StepStatus | None:
+        situation = self._app.cutover.situation
+        return next((s for s in (*situation.runbook, *situation.rollback_plan) if s.id == step_id), None)
+
+    def _step_text(self, step_id: str, width: int) -> Text:
+        status = self._step(step_id)
+        return Text("") if status is None else step_text(status, self._app.cutover.situation, width)
+
+    def _verdict_text(self, width: int, _: int) -> Text:
+        text = Text("\n")
+        for line in self._app.cutover.situation.verdict.reasons[:6]:
+            text.append_text(hanging("·", line, width, indent=2, styles=(palette.QUIET, palette.TEXT)))
+        return text
+
+    def _title(self, subject: str) -> str:
+        found = find(self._app.cutover.situation, subject)
+        return plain(getattr(found, "title", "") or subject)
+
+    def _ask(self, question: str, subject: str, hint: str, say: Callable[[str], Awaitable[str]]) -> None:
+        def seen(width: int, height: int) -> Text:
+            return evidence(self._app.cutover, subject, width, height)
+
+        self._push(AnswerScreen(question, seen, hint, say, about=subject))
+
+    def _push(self, screen: AnswerScreen) -> None:
+        if not isinstance(self._app.screen, AnswerScreen):
+            self._app.push_screen(screen)
+
+    def run(self, said: Awaitable[str]) -> None:
+        """Say something that needs no page."""
+
+        async def done() -> None:
+            try:
+                if told := await said:
+                    self._app.say(told)
+            except Refused as refused:
+                self._app.say(str(refused))
+            self._app.paint()
+
+        task = asyncio.ensure_future(done())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

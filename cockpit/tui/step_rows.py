@@ -1,0 +1,138 @@
+"""Rows of the runbook and the rollback, from a Situation. Pure."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from cockpit.decide import words
+from cockpit.decide.situation import CriterionStatus, Progressed, Situation, StepStatus, Word
+from cockpit.tui import palette
+from cockpit.tui.rows import state_text, window
+from cockpit.tui.widgets.grid import Column, Row
+from cockpit.tui.wrapping import hanging, wrapped
+
+STEPS = (
+    Column("state", "STATE", 11),
+    Column("title", "STEP", rank=0, least=34, weight=2, most=76),
+    Column("took", "TOOK (PLAN)", 16, rank=1),
+    Column("who", "BY", 16, rank=2),
+    Column("seen", "SEEN", rank=3, least=24),
+)
+_SYMBOLS = {
+    Progressed.OPEN: ("·", palette.QUIET),
+    Progressed.STARTED: ("▸", palette.HOLD),
+    Progressed.DONE: ("✓", palette.GO),
+    Progressed.FAILED: ("✗", palette.BAD),
+    Progressed.SKIPPED: ("~", palette.QUIET),
+}
+OPTIONS = (
+    ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
+    ("dismiss", "DISMISS it, with a reason", "the triggers must trip anew to bring it back"),
+    ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and mend it"),
+)
+
+
+def runbook(situation: Situation) -> list[Row]:
+    """Every step in order, with a heading that counts."""
+    steps = situation.runbook
+    done = sum(step.over for step in steps)
+    rows = [_heading("RUNBOOK", f"{done}/{len(steps)} done")] if steps else []
+    return rows + [step_row(step, situation, number) for number, step in enumerate(steps, 1)]
+
+
+def rollback(situation: Situation) -> list[Row]:
+    """What latched, what can be decided, and the plan."""
+    rows: list[Row] = []
+    latch = situation.verdict.latch
+    if latch is not None:
+        waited = f"undecided for {words.duration(latch.undecided)}"
+        rows.append(_heading("DECIDE", waited))
+        for choice, title, meaning in OPTIONS:
+            if choice == "execute" and situation.verdict.word is Word.FIX_FORWARD:
+                continue
+            cells = (
+                ("state", Text("→ decide", style=f"bold {palette.HOLD}")),
+                ("title", Text(title, style=f"bold {palette.STRONG}")),
+                ("seen", Text(meaning, style=palette.QUIET)),
+            )
+            rows.append(Row(f"decide:{choice}", cells, search=title.lower(), failing=True))
+    latched = set(latch.triggers) if latch else set()
+    bad = [c for c in situation.criteria if c.id in latched or c.state in ("TRIPPED", "PENDING", "RECOVERING")]
+    if bad:
+        rows.append(_heading("WHY", words.count(len(bad), "trigger")))
+        rows += [_trigger(status) for status in bad]
+    steps = situation.rollback_plan
+    if steps:
+        done = sum(step.over for step in steps)
+        rows.append(_heading("ROLLBACK PLAN", f"{done}/{len(steps)} done"))
+        rows += [step_row(step, situation, number) for number, step in enumerate(steps, 1)]
+    return rows
+
+
+def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
+    symbol, colour = _SYMBOLS[step.progress]
+    title = Text(f"{number:>2} {step.title}", style=palette.TEXT)
+    if step.action:
+        title.append(f"  [{step.action}]", style=f"bold {palette.HOLD}")
+    if step.progress is Progressed.DONE and not step.over:
+        title.append("  waits for a signature", style=palette.HOLD)
+    cells = (
+        ("state", Text(f"{symbol} {step.progress}", style=f"bold {colour}")),
+        ("title", title),
+        ("took", Text(took(step, situation), style=palette.QUIET)),
+        ("who", Text(_who(step), style=palette.QUIET)),
+        ("seen", Text(step.seen or step.expect, style=palette.TEXT if step.seen else palette.QUIET)),
+    )
+    search = f"{step.id} {step.title} {step.progress} {step.seen}".lower()
+    return Row(step.id, cells, search=search, failing=not step.over)
+
+
+def _who(step: StepStatus) -> str:
+    at = step.ended or step.began
+    return f"{step.by} {words.clock(at)[:5]}" if at else ""
+
+
+def took(step: StepStatus, situation: Situation) -> str:
+    """How long it took, or takes so far, beside how long it was to take."""
+    plan = f"({words.duration(step.duration)})" if step.duration else ""
+    if step.began is None:
+        return plan
+    return f"{words.duration((step.ended or situation.now) - step.began)} {plan}".strip()
+
+
+def _trigger(status: CriterionStatus) -> Row:
+    cells = (
+        ("state", state_text(status.state)),
+        ("title", Text(status.title, style=palette.TEXT)),
+        ("took", Text(window(status), style=palette.of_state(status.state))),
+        ("seen", Text(status.because.line, style=palette.QUIET)),
+    )
+    return Row(status.id, cells, search=f"{status.id} {status.title}".lower(), failing=True)
+
+
+def _heading(title: str, count: str) -> Row:
+    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {palette.TEXT}").append(f" {count}", style=palette.QUIET)
+    return Row(f"heading:{title}", heading=text, selectable=False)
+
+
+def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
+    """One step, as it is read before it is done."""
+    text = Text("\n")
+
+    def pair(name: str, value: str, style: str) -> None:
+        if value:
+            text.append_text(hanging(name, value, width, indent=9, styles=(palette.QUIET, style)))
+
+    pair("now", f"{step.progress} {step.by} {took(step, situation)}".strip(), f"bold {palette.STRONG}")
+    if step.command:
+        text.append("\n")
+        for line in step.command.splitlines():
+            for part in wrapped(line, width - 4):
+                text.append(f"  {part}\n", style=f"{palette.STRONG} on {palette.PANEL}")
+        text.append("\n")
+    pair("expect", step.expect, palette.TEXT)
+    pair("caution", step.caution, palette.HOLD)
+    pair("action", step.action and f"{step.action}: done by the cockpit, once it is armed", palette.TEXT)
+    pair("seen", step.seen, palette.TEXT)
+    pair("from", step.ref, palette.QUIET)
+    return text

@@ -1,0 +1,72 @@
+"""Every entry of the record as a line of the timeline: what turned, what was said, what was done. Pure."""
+
+from __future__ import annotations
+
+from cockpit.decide import words
+from cockpit.decide.record import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Entry,
+    Happened,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    ReleaseSeen,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
+
+
+def as_change(entry: Entry) -> Change:
+    """The entry in the words of the timeline: what it is about, what became of it, and why."""
+    if isinstance(entry, Change):
+        return entry
+    return _said(entry) or _done(entry)
+
+
+def _said(entry: Entry) -> Change | None:
+    """What a person said; None for what was done or seen."""
+    match entry:
+        case SignOff():
+            word = "TAKEN BACK" if entry.retracted else "SIGNED"
+            how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "claimed"
+            return Change(entry.at, entry.subject, "", word, f"{entry.by} ({entry.role}, {how}): {entry.answer}")
+        case Vote():
+            return Change(
+                entry.at, entry.gate, "", entry.choice.upper(), f"{entry.by} ({entry.role}) {entry.why}".strip()
+            )
+        case Waiver():
+            word = "WAIVED" if entry.until > entry.at else "TAKEN BACK"
+            return Change(
+                entry.at, entry.subject, "", word, f"{entry.by} until {words.clock(entry.until)}: {entry.why}"
+            )
+        case Acknowledgement():
+            return Change(entry.at, entry.subject, "", "SEEN", f"{entry.by}: {entry.why}")
+        case Decision():
+            against = f" (advised {entry.advised})" if entry.advised else ""
+            return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}")
+    return None
+
+
+def _done(entry: Entry) -> Change:
+    match entry:
+        case StepBegan():
+            return Change(entry.at, entry.subject, "", "STARTED", entry.by)
+        case StepEnded():
+            return Change(entry.at, entry.subject, "", entry.outcome.upper(), f"{entry.by}: {entry.seen}")
+        case PhaseBegan():
+            return Change(entry.at, "phase", "", "BEGAN", f"{entry.phase} {entry.by} {entry.why}".strip())
+        case PointOfNoReturn():
+            return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
+        case ObserverGap():
+            return Change(entry.at, "cockpit", "", "GAP", f"nobody was looking since {words.clock(entry.since)}")
+        case ReleaseSeen():
+            seen = f"{entry.task_definition.rpartition('/')[2]} {entry.digests}"
+            return Change(entry.at, "release", "", "NOTED", seen)
+        case Happened():
+            return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {entry.text}".strip())
+    raise TypeError(f"{type(entry).__name__} has no words")

@@ -1,0 +1,228 @@
+"""The record while it is written: gone on with after a kill, shared by two, and never longer than what was kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fake_world import HandClock
+from no_source import NoSource
+from signing_plan import signing_plan
+
+from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
+from cockpit.decide.situation import Check, State
+from cockpit.engine.clock import WallClock
+from cockpit.engine.desk import Desk
+from cockpit.engine.recording import Recording, recording
+from cockpit.engine.watch import Watch
+from cockpit.journal.store import DirectoryStore
+from cockpit.journal.verify import verify_record
+from cockpit.plan.model import Phase, Plan
+from probes.reading import Reading
+
+DRIVER = textwrap.dedent(
+    """
+    import asyncio, os, sys
+    from datetime import timedelta
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    from no_source import NoSource
+    from cockpit.decide.record import PhaseBegan
+    from cockpit.engine.clock import WallClock
+    from cockpit.engine.desk import Desk
+    from cockpit.engine.recording import recording
+    from cockpit.engine.watch import Watch
+    from cockpit.plan.load import load_plan
+    from cockpit.plan.model import Phase
+    from probes.reading import Reading
+
+    async def main():
+        plan, clock = load_plan(sys.argv[2]), WallClock()
+        async with recording(plan, clock, who="ada", root=Path(sys.argv[3])) as kept:
+            watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+            kept.attach(watch)
+            watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+            for _ in range(3):
+                now = clock.now()
+                reading = Reading(now, now, {"account": "000000000000", "arn": "arn:x", "user": "u"})
+                watch.board.add("identity", reading)
+                for tap in watch.taps:
+                    tap("identity", reading, clock.now())
+                watch.tick()
+            await Desk(watch, kept, "ada").sign("vpn", "100.64.0.7 answered")
+            watch.tick()
+            await asyncio.to_thread(kept.readings.flush)
+            kept.scribe.tell(__import__("cockpit.journal.writer", fromlist=["Draft"]).Draft("note", {})).result(5)
+            print(watch.situation.verdict.word, watch.situation.verdict.since.isoformat(), kept.folder.path, flush=True)
+            await asyncio.sleep(60)
+
+    asyncio.run(main())
+    """
+)
+HERE = Path(__file__).parent
+
+
+def watch_of(plan: Plan, kept: Recording, clock: WallClock | HandClock) -> Watch:
+    watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+    kept.attach(watch)
+    return watch
+
+
+def state(watch: Watch, item: str) -> Check:
+    return next(i.check for s in watch.situation.sections for i in s.items if i.id == item)
+
+
+async def test_after_a_kill_everything_is_where_it_was(tmp_path: Path) -> None:
+    plan = signing_plan(tmp_path)
+    command = [sys.executable, "-c", DRIVER, str(HERE), plan.path, str(tmp_path / "records")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220 - killed just below
+        assert process.stdout is not None
+        word, since, folder = (await asyncio.to_thread(process.stdout.readline)).split()
+        os.kill(process.pid, signal.SIGKILL)
+    clock = WallClock()
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+        assert str(kept.folder.path) == folder
+        assert kept.resumed
+        watch = watch_of(plan, kept, clock)
+        watch.tick()
+        assert watch.situation.verdict.word == word == "ROLLBACK"
+        assert watch.situation.verdict.since.isoformat() == since, "the clock of the decision goes on"
+        assert watch.situation.verdict.latch is not None
+        assert watch.situation.criterion("wrong").state is State.TRIPPED
+        assert state(watch, "vpn") is Check.PASS
+        phases = watch.record.all(PhaseBegan)
+        assert len(phases) == 1
+        shown = [change for change in watch.record.all(Change) if change.subject == "verdict"]
+        assert len(shown) == 1, "the verdict did not turn because somebody looked again"
+    result = verify_record(Path(folder))
+    assert result.broken == []
+
+
+async def test_time_nobody_looked_is_a_gap(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+        watch = watch_of(plan, kept, clock)
+        watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+        watch.tick()
+    clock.time += timedelta(minutes=20)
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+        watch = watch_of(plan, kept, clock)
+        watch.tick()
+        (gap,) = watch.record.all(ObserverGap)
+        assert gap.at - gap.since == timedelta(minutes=20)
+
+
+async def test_a_new_record_is_begun_where_it_is_asked_for_or_the_old_one_is_of_last_month(tmp_path: Path) -> None:
+    plan, clock, root = signing_plan(tmp_path), HandClock(), tmp_path / "records"
+    names = []
+    for new, days in ((False, 0), (False, 1), (True, 0), (False, 30)):
+        clock.time += timedelta(days=days)
+        async with recording(plan, clock, who="ada", root=root, new=new) as kept:
+            names.append(kept.folder.path.name)
+        clock.time += timedelta(seconds=1)
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    other = replace(plan, name="another")
+    async with recording(other, clock, who="ada", root=root) as kept:
+        assert kept.folder.path.name not in names
+
+
+async def test_two_operators_see_each_other_within_three_seconds_and_offline_work_merges(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), WallClock()
+    place = tmp_path / "shared"
+    async with AsyncExitStack() as stack:
+        desks = []
+        for who in ("ada", "bob"):
+            store = DirectoryStore(place)
+            kept = await stack.enter_async_context(recording(plan, clock, who=who, root=tmp_path / who, store=store))
+            if who == "ada":
+                kept.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
+            await kept.share()
+            watch = watch_of(plan, kept, clock)
+            watch.tick()
+            desks.append((watch, Desk(watch, kept, who), kept))
+        (ada, ada_says, ada_keeps), (bob, bob_says, bob_keeps) = desks
+        assert ada_keeps.folder.id == bob_keeps.folder.id, "one record"
+        assert bob.record.phase() is not None, "who joins is where the others are"
+        await asyncio.gather(ada_says.sign("vpn", "100.64.0.7 answered"), bob_says.sign("seed", "Category Security"))
+        async with asyncio.timeout(3):
+            while not all(len(watch.record.all(SignOff)) == 2 for watch in (ada, bob)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        for watch in (ada, bob):
+            watch.tick()
+            assert (state(watch, "vpn"), state(watch, "seed")) == (Check.PASS, Check.PASS)
+        place.rename(tmp_path / "away")
+        (tmp_path / "shared").write_text("no folder")
+        await bob_says.retract("seed")
+        await bob_keeps.share()
+        assert "cannot be reached" in bob.notice
+        assert len(ada.record.all(SignOff)) == 2
+        (tmp_path / "shared").unlink()
+        (tmp_path / "away").rename(place)
+        async with asyncio.timeout(5):
+            while len(ada.record.all(SignOff)) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(lambda: None)
+        assert bob_keeps.sync is not None
+        ada.tick()
+        assert state(ada, "seed") is Check.PENDING
+    for who in ("ada", "bob"):
+        (folder,) = (tmp_path / who).iterdir()
+        assert verify_record(folder).broken == []
+
+
+async def test_a_signature_named_but_not_given_is_only_claimed(tmp_path: Path) -> None:
+    """Somebody who writes to the shared place cannot speak with a key they do not have."""
+    plan, clock = signing_plan(tmp_path), WallClock()
+    place = tmp_path / "shared"
+    async with recording(plan, clock, who="ada", root=tmp_path / "ada", store=DirectoryStore(place)) as ada:
+        await ada.share()
+        async with recording(plan, clock, who="bob", root=tmp_path / "bob", store=DirectoryStore(place)) as bob:
+            forged = SignOff(
+                clock.now(), "restore", "ada", "on_call", "in 11 minutes", plan.digest, key="SHA256:made-up"
+            )
+            bob.record.append(forged)
+            await asyncio.sleep(0)
+            for _ in range(40):
+                await asyncio.gather(bob.share(), ada.share())
+                if ada.record.all(SignOff):
+                    break
+                await asyncio.sleep(0.05)
+        (taken,) = ada.record.all(SignOff)
+        assert taken.key == ""
+        watch = watch_of(plan, ada, clock)
+        watch.tick()
+        assert state(watch, "restore") is Check.STALE
+
+
+async def test_readings_come_back_as_they_were(tmp_path: Path) -> None:
+    plan, clock, root = signing_plan(tmp_path), HandClock(), tmp_path / "records"
+    reading = Reading(clock.now(), clock.now(), {"account": "123456789012", "arn": "arn:x", "user": "u"})
+    async with recording(plan, clock, root=root) as kept:
+        watch = watch_of(plan, kept, clock)
+        kept.readings.put("identity", reading, clock.now())
+    clock.time += timedelta(seconds=2)
+    async with recording(plan, clock, root=root) as kept:
+        watch = watch_of(plan, kept, clock)
+        latest = watch.latest("identity")
+        assert latest is not None
+        assert latest.values == reading.values
+
+
+@pytest.mark.parametrize("text", ["root:hunter2", "postgresql://u:hunter2@h/d"])
+async def test_no_secret_of_a_variable_enters_the_record(tmp_path: Path, text: str) -> None:
+    plan, clock, root = signing_plan(tmp_path), HandClock(), tmp_path / "records"
+    async with recording(plan, clock, root=root, variables={"database_password": text, "dsn": text}) as kept:
+        folder = kept.folder.path
+    held = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"hunter2" not in held or text.startswith("root")
+    assert b'"database_password":"root' not in held

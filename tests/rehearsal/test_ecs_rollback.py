@@ -1,0 +1,177 @@
+"""The guarded rollback, against ECS as it behaves: back to what really ran, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from test_aws_ecs import IMAGE, PLACE, Furnished
+
+from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
+from cockpit.actions.release import running
+from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
+from cockpit.engine.ending import end
+from cockpit.plan.model import Phase
+from cockpit.rehearsal.aws.tasks import TaskBehaviour
+from probes.clients import AwsOptions, Clients
+
+
+class Passing:
+    """The cutover's clock is the world's; whoever sleeps lets the world live for that long."""
+
+    speed = 1.0
+
+    def __init__(self, world: Furnished) -> None:
+        self.world = world
+        self.then: list[Callable[[], Any]] = []
+
+    def now(self) -> datetime:
+        return self.world.clock.time
+
+    async def sleep(self, duration: timedelta) -> None:
+        if self.then:
+            self.then.pop(0)()
+        await asyncio.to_thread(self.world.wait, duration.total_seconds())
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def world() -> Iterator[Furnished]:
+    opened = Furnished()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def clients(world: Furnished) -> Clients:
+    return Clients(AwsOptions("us-east-1"), world.client)
+
+
+def by_digest(world: Furnished, digest: str) -> str:
+    image = f"{IMAGE}@sha256:{digest * 64}"
+    container = {"name": "web", "image": image, "memory": 512, "essential": True}
+    made = world.ecs.register_task_definition(family=PLACE["service"], containerDefinitions=[container])
+    return str(made["taskDefinition"]["taskDefinitionArn"])
+
+
+async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEPLOY) -> Record:
+    """A record after one look at what runs."""
+    record = Record()
+    record.append(PhaseBegan(world.clock.time, phase))
+    taking = asyncio.create_task(capture(clients, PLACE["cluster"], PLACE["service"], record, Passing(world)))
+    for _ in range(1000):
+        if record.all(ReleaseSeen):
+            break
+        await asyncio.sleep(0.02)
+    await end((taking,))
+    return record
+
+
+async def deployed(world: Furnished, definition: str) -> None:
+    await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=definition)
+    await asyncio.to_thread(world.wait, 180)
+
+
+async def test_back_to_the_digest_that_ran(world: Furnished, clients: Clients) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    seen = earlier(record)
+    assert seen is not None
+    assert (seen.task_definition, seen.digests) == (good, "sha256:" + "a" * 64)
+    await deployed(world, bad)
+    told: list[str] = []
+    before = await check(clients, seen)
+    said = await roll_back(clients, before, Passing(world), told.append)
+    now = await running(clients, PLACE["cluster"], PLACE["service"])
+    assert (now.task_definition, now.settled, now.digests) == (good, True, ("sha256:" + "a" * 64,))
+    assert "complete, 2 of 2 tasks" in said
+    assert "ECS deploys" in told[0]
+    await clients.close()
+
+
+async def test_a_cutover_that_has_begun_goes_back_to_what_ecs_says_was_replaced(
+    world: Furnished, clients: Clients
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=bad)
+    record = await noted(world, clients, Phase.POST_DEPLOY)
+    seen = earlier(record)
+    assert seen is not None
+    assert (seen.task_definition, seen.digests) == (good, "sha256:" + "a" * 64)
+    await clients.close()
+
+
+async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -> None:
+    """The report pushes :latest: going back to a revision that names it starts the bad image again."""
+    record = await noted(world, clients)
+    await deployed(world, world.release(2))
+    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be told"):
+        await check(clients, earlier(record))
+    assert (await running(clients, PLACE["cluster"], PLACE["service"])).task_definition.endswith(":2")
+    await clients.close()
+
+
+async def test_nothing_seen_before_is_refused(clients: Clients) -> None:
+    with pytest.raises(RollbackRefused, match="never seen"):
+        await check(clients, None)
+    await clients.close()
+
+
+async def test_a_deregistered_revision_is_refused(world: Furnished, clients: Clients) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    await asyncio.to_thread(world.ecs.deregister_task_definition, taskDefinition=good)
+    with pytest.raises(RollbackRefused, match="deregistered"):
+        await check(clients, earlier(record))
+    await clients.close()
+
+
+async def test_somebody_elses_deployment_in_between_is_told(world: Furnished, clients: Clients) -> None:
+    good, bad, other = (by_digest(world, letter) for letter in "abc")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    before = await check(clients, earlier(record))
+    clock = Passing(world)
+    clock.then = [lambda: None, lambda: world.ecs.update_service(**PLACE, taskDefinition=other)]
+    with pytest.raises(RollbackRefused, match="was deployed instead"):
+        await roll_back(clients, before, clock, lambda _: None)
+    await clients.close()
+
+
+async def test_a_revision_that_does_not_come_up_any_more_is_no_success(world: Furnished, clients: Clients) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    before = await check(clients, earlier(record))
+    number = int(good.rpartition(":")[2])
+    world.aws.ecs.behaviour[number] = TaskBehaviour(crash_after_s=3, exit_code=1)
+    with pytest.raises(RollbackRefused, match=r"failed|deployed instead"):
+        await roll_back(clients, before, Passing(world), lambda _: None)
+    await clients.close()
+
+
+async def test_asked_again_after_an_interruption_it_follows_and_deploys_nothing_twice(
+    world: Furnished, clients: Clients
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    before = await check(clients, earlier(record))
+    await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=good)
+    deployments = len(world.ecs.list_service_deployments(**PLACE)["serviceDeployments"])
+    assert await check(clients, before) == before
+    assert "complete" in await roll_back(clients, before, Passing(world), lambda _: None)
+    assert len(world.ecs.list_service_deployments(**PLACE)["serviceDeployments"]) == deployments
+    await clients.close()

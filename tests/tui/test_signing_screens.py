@@ -1,0 +1,251 @@
+"""Signing, voting, waiving, deciding and walking steps by keys, on a real record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from stage import HERE, START, HandClock, Stage, plan, shown
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.situation import Word
+from cockpit.engine.desk import Desk
+from cockpit.engine.recording import Recording, recording
+from cockpit.plan.model import Ask, Phase, Plan, Step
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.answer import AnswerScreen
+from cockpit.tui.screens.lists import ChecklistScreen, ListScreen, TimelineScreen
+from cockpit.tui.screens.steps import RollbackScreen, RunbookScreen
+
+Seat = tuple[Pilot[None], "Seated"]
+STEPS = (
+    Step(
+        "run.deploy",
+        "Deploy [/odd]",
+        HERE,
+        "make deploy IMAGE=web@sha256:1f",
+        "both tasks healthy",
+        timedelta(minutes=30),
+    ),
+    Step("run.look", "Look", HERE, sign_off=Ask("What did you read?", ("on_call",))),
+)
+BACK = (Step("back.revision", "Go back", HERE, duration=timedelta(minutes=10)),)
+
+
+class Seated(Stage):
+    """A stage whose record is kept in a folder."""
+
+    def __init__(self, of: Plan, kept: Recording, hand: HandClock) -> None:
+        self._kept, self._hand = kept, hand
+        super().__init__(of)
+
+    def keep(self) -> None:
+        self.record = self._kept.record
+        self.clock = self.hand = self._hand
+        self.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
+        self._kept.attach(self)
+        self.tick()
+
+
+@asynccontextmanager
+async def cockpit(tmp_path: Path, who: str = "ada", size: tuple[int, int] = (100, 30)) -> AsyncIterator[Seat]:
+    path = tmp_path / "plan.yaml"
+    path.write_text("the copy of the plan")
+    of = replace(plan(), path=str(path), runbook=STEPS, rollback_plan=BACK)
+    hand = HandClock()
+    async with recording(of, hand, who=who, root=tmp_path / "records") as kept:
+        watch = Seated(of, kept, hand)
+        watch.keep()
+        app = CockpitApp(watch, desk=Desk(watch, kept, who))
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield pilot, watch
+
+
+async def say(pilot: Pilot[None], text: str) -> None:
+    """Type an answer once the page listens, and wait until it was said."""
+    screen = pilot.app.screen
+    assert isinstance(screen, AnswerScreen)
+    field = screen.query_one("#word", Input)
+    for _ in range(200):
+        if field.has_focus:
+            break
+        await pilot.pause(0.02)
+    field.value = text
+    await pilot.press("enter")
+    if screen._saying is not None:
+        await asyncio.wait({screen._saying}, timeout=5)
+    await pilot.pause()
+
+
+def at(pilot: Pilot[None], key: str) -> None:
+    screen = pilot.app.screen
+    assert isinstance(screen, ListScreen)
+    grid = screen.grid
+    assert key in {row.key for row in grid.rows}
+    grid.cursor = key
+    grid.refresh()
+
+
+async def test_a_line_is_signed_beside_its_evidence_and_taken_back(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("2")
+        at(pilot, "i.vpn")
+        await pilot.press("s")
+        page = shown(pilot.app)  # type: ignore[arg-type]
+        assert "Which address answered?" in page
+        assert "you are ada" in page
+        assert "HOLD" in page.splitlines()[1], "the verdict stays in view"
+        await say(pilot, "ok")
+        assert "a tick proves nothing" in shown(pilot.app)  # type: ignore[arg-type]
+        assert watch.record.all(SignOff) == []
+        await say(pilot, "100.64.0.7 answered [/x]")
+        assert isinstance(pilot.app.screen, ChecklistScreen)
+        (signed,) = watch.record.all(SignOff)
+        assert (signed.subject, signed.by, signed.answer) == ("i.vpn", "ada", "100.64.0.7 answered [/x]")
+        await pilot.press("6")
+        assert isinstance(pilot.app.screen, TimelineScreen)
+        assert "SIGNED" in shown(pilot.app)  # type: ignore[arg-type]
+        await pilot.press("2")
+        at(pilot, "i.vpn")
+        await pilot.press("z")
+        await pilot.pause(0.1)
+        assert watch.record.all(SignOff)[-1].retracted
+
+
+async def test_walking_what_is_open_goes_from_one_to_the_next(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("2", "y")
+        keys = [row.key for row in pilot.app.screen.grid.rows if row.heading is None]  # type: ignore[attr-defined]
+        assert keys == ["i.vpn", "i.smoke"], "what ada can sign, and nothing else"
+        await pilot.press("n")
+        assert "Which address answered?" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "100.64.0.7 answered")
+        watch.saw()
+        for _ in range(100):
+            if isinstance(pilot.app.screen, AnswerScreen):
+                break
+            await pilot.pause(0.02)
+        assert "What did you see?" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "Signed in, project 4711, an answer in 4 s")
+        assert {each.subject for each in watch.record.all(SignOff)} == {"i.vpn", "i.smoke"}
+
+
+async def test_nobody_signs_for_a_role_they_do_not_hold_until_they_say_who_they_are(tmp_path: Path) -> None:
+    async with cockpit(tmp_path, who="bob") as (pilot, watch):
+        await pilot.press("2")
+        at(pilot, "i.vpn")
+        await pilot.press("s")
+        await say(pilot, "100.64.0.7 answered")
+        assert "takes on_call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
+        await pilot.press("escape", "i")
+        await say(pilot, "eve")
+        assert "the plan knows no eve" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "ada")
+        at(pilot, "i.vpn")
+        await pilot.press("s")
+        await say(pilot, "100.64.0.7 answered")
+        assert [each.by for each in watch.record.all(SignOff)] == ["ada"]
+
+
+async def test_a_vote_a_waiver_and_what_they_need(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("2", "v")
+        await say(pilot, "no-go")
+        assert "no-go needs a reason" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "no-go the pool is too small")
+        (vote,) = watch.record.all(Vote)
+        assert (vote.choice, vote.why) == ("no-go", "the pool is too small")
+        at(pilot, "i.odd")
+        await pilot.press("w")
+        await say(pilot, "because")
+        assert "begin with how long" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "30m known since Tuesday")
+        (waiver,) = watch.record.all(Waiver)
+        assert waiver.until - waiver.at == timedelta(minutes=30)
+
+
+async def test_a_rollback_is_decided_on_its_screen(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        watch.burning()
+        await pilot.press("5")
+        assert isinstance(pilot.app.screen, RollbackScreen)
+        page = shown(pilot.app)  # type: ignore[arg-type]
+        for words in ("DECIDE", "EXECUTE the rollback", "DISMISS it", "500 error rate above 5 %", "Go back"):
+            assert words in page
+        at(pilot, "decide:dismiss")
+        await pilot.press("enter")
+        await say(pilot, "ok")
+        assert "say why" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "a load test, ended by hand")
+        (decided,) = watch.record.all(Decision)
+        assert (decided.choice, decided.advised, decided.by) == ("dismiss", "ROLLBACK", "ada")
+        watch.saw(rate=0.0)
+        assert watch.situation.verdict.word is not Word.ROLLBACK
+
+
+async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("7")
+        assert isinstance(pilot.app.screen, RunbookScreen)
+        assert "Deploy [/odd]" in shown(pilot.app)  # type: ignore[arg-type]
+        await pilot.press("enter")
+        page = shown(pilot.app)  # type: ignore[arg-type]
+        assert "make deploy IMAGE=web@sha256:1f" in page
+        await say(pilot, "")
+        watch.saw(600)
+        pilot.app.screen.paint()  # type: ignore[attr-defined]
+        took = {row.key: row.cell("took").plain for row in pilot.app.screen.grid.rows}  # type: ignore[attr-defined]
+        assert took["run.deploy"] == "10m (30m)"
+        at(pilot, "run.deploy")
+        await pilot.press("enter")
+        await say(pilot, "failed: no credentials")
+        watch.saw()
+        await pilot.press("enter")
+        await say(pilot, "")
+        await pilot.press("enter")
+        await say(pilot, "web:42, both healthy")
+        assert [(each.outcome, each.seen) for each in watch.record.all(StepEnded)] == [
+            ("failed", "no credentials"),
+            ("done", "web:42, both healthy"),
+        ]
+
+
+async def test_the_deployment_begins_by_a_typed_word(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        watch.record.append(PhaseBegan(watch.hand.at, Phase.PRE_DEPLOY))
+        watch.tick()
+        await pilot.press("f8")
+        assert "The cockpit advises HOLD" in shown(pilot.app)  # type: ignore[arg-type]
+        await say(pilot, "deploy we must")
+        assert "Go / no-go: 2 more go" in shown(pilot.app)  # type: ignore[arg-type]
+        phase = watch.record.phase()
+        assert phase is not None
+        assert phase.phase is Phase.PRE_DEPLOY
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (200, 60)], ids=str)
+async def test_the_answer_can_be_seen_being_typed_at_every_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with cockpit(tmp_path, size=size) as (pilot, _):
+        await pilot.press("2")
+        at(pilot, "i.vpn")
+        await pilot.press("s")
+        await pilot.pause(0.5)
+        await pilot.press(*"seen")
+        lines = shown(pilot.app).splitlines()  # type: ignore[arg-type]
+        assert "seen" in lines[-2]
+        assert "HOLD" in lines[1]
+
+
+async def test_without_a_record_nothing_can_be_said() -> None:
+    app = CockpitApp(Stage())
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("2", "s")
+        await pilot.pause()
+        assert "no record is kept" in shown(app)
