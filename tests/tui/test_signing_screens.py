@@ -209,6 +209,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         watch.saw()
         await pilot.press("enter")
         await say(pilot, "")
+        watch.saw()
         await pilot.press("enter")
         await say(pilot, "web:42, both healthy")
         assert [(each.outcome, each.seen) for each in watch.record.all(StepEnded)] == [
