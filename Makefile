@@ -32,7 +32,7 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 
 test: setup      ## every test
 	@$(BIN)/python -m pytest -n 2 --ignore=tests/rehearsal/test_scenario_verdicts.py
-	@$(BIN)/python -m pytest tests/rehearsal/test_scenario_verdicts.py
+	@$(BIN)/python -m pytest -n 2 tests/rehearsal/test_scenario_verdicts.py
 
 check: setup     ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff format --check .

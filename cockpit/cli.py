@@ -189,6 +189,10 @@ def migrate_prepare(**given: Any) -> None:
 
 def _phase(phase: str, text: str) -> None:
     @migrate.command(phase, help=text)
+    @click.option(
+        "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
+    )
+    @click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
     @_migration
     @click.option("--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Begin at most so many files.")
     @click.option("--table", default="", help="Only this table.")

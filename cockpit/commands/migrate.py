@@ -17,6 +17,7 @@ import click
 import psycopg
 
 from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.commands.approval import missing
 from cockpit.commands.living import WrongAccount, clock_in_use, identify, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.migrate_text import checks_text, progress_line, progress_text, survey_text
@@ -52,8 +53,8 @@ def main(action: str, plan: str, profile: str, region: str, variables: Sequence[
     if not migration.database:
         click.echo(f"{loaded.path}: migration.database is empty: set the variable it reads", err=True)
         return BAD_PLAN
-    desk = Desk(loaded, migration, profile, region)
-    command: Callable[..., Coroutine[Any, Any, int]] = getattr(desk, action.replace("-", "_"))
+    orders = Orders(loaded, migration, profile, region)
+    command: Callable[..., Coroutine[Any, Any, int]] = getattr(orders, action.replace("-", "_"))
     try:
         return asyncio.run(command(**given))
     except (runs.RunError, WrongAccount, StoreError) as error:
@@ -67,7 +68,7 @@ def main(action: str, plan: str, profile: str, region: str, variables: Sequence[
     return COULD_NOT_JUDGE
 
 
-class Desk:
+class Orders:
     """The commands. Each gives its exit code."""
 
     def __init__(self, plan: Plan, migration: Migration, profile: str, region: str) -> None:
@@ -101,9 +102,14 @@ class Desk:
         return 0
 
     async def run(self, phase: str, limit: int | None, table: str, workers: int, max_bytes_per_s: int,
-                  outside_window: str, confirm: str, unguarded: bool, form: str) -> int:  # fmt: skip
+                  outside_window: str, confirm: str, unguarded: bool, form: str,
+                  record: str = "", who: str = "") -> int:  # fmt: skip
         """A phase in the foreground: supervised, with workers on this machine."""
         async with AsyncExitStack() as closing:
+            if open_ := missing(self.plan_, phase, clock_in_use().now(), record, who):
+                click.echo("\n".join(["not approved:", *open_]), err=True)
+                return FAILED
+            self.by = f"{who} ({self.by})" if who else self.by
             connection = await self._connection(closing)
             run = await self._begun(
                 connection, phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded
@@ -192,8 +198,6 @@ class Desk:
             f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. To go on, type: {words}",
             err=True,
         )
-        for gate in (gate for gate in self.plan_.gates if gate.before == "purge"):
-            click.echo(f"The plan asks {', '.join(gate.poll.roles)} to say go first: {gate.title}", err=True)
         typed = confirm or (await asyncio.to_thread(input) if sys.stdin.isatty() else "")
         if typed.strip() != words:
             click.echo("nothing was purged", err=True)
@@ -399,4 +403,4 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await end((task,))
 
 
-__all__ = ["USAGE", "Desk", "main"]
+__all__ = ["USAGE", "Orders", "main"]

@@ -220,7 +220,7 @@ async def _terminal(show: Show, *, armed: bool) -> int:
 
     given = _known(show.watch.plan.path, show.world.vars)
     async with (
-        helm_of(show.watch, [f"{name}={value}" for name, value in given.items()]) as helm,
+        helm_of(show.watch, [f"{name}={value}" for name, value in given.items()], record=show.kept.folder.path) as helm,
         acting(show.watch, show.kept, _first(show.watch.plan)) as hands,
     ):
         app = CockpitApp(

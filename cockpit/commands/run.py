@@ -96,7 +96,7 @@ async def _open(
         begins = phase or ("" if kept.resumed else first_phase(plan))
         async with watching(plan, profile=profile, region=region, phase=begins, clock=clock, kept=kept) as watch:
             async with (
-                helm_of(watch, variables, {"profile": profile, "region": region}) as helm,
+                helm_of(watch, variables, {"profile": profile, "region": region}, kept.folder.path) as helm,
                 acting(watch, kept, who) as hands,
             ):
                 await CockpitApp(

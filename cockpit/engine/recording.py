@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,16 +12,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cockpit.decide.record import Entry, ObserverGap
+from cockpit.decide.record import Entry, ObserverGap, Record
 from cockpit.engine.clock import Clock
 from cockpit.engine.desk import Refused
 from cockpit.engine.ending import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.bodies import moment, time_text
+from cockpit.journal.bodies import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.folder import RecordFolder, list_records, records_root
 from cockpit.journal.readings import ReadingStore, taken
-from cockpit.journal.scribe import KeptRecord, Scribe
+from cockpit.journal.scribe import KeptRecord, Scribe, vouched
 from cockpit.journal.ssh import Signer, SshError, fingerprint
 from cockpit.journal.ssh_keys import find_signer
 from cockpit.journal.ssh_signers import public_of
@@ -237,7 +238,7 @@ def _open(
         sync = Sync(folder.journal, store, [journal.writer])
     scribe = Scribe(journal)
     try:
-        record = KeptRecord(scribe, lambda: Actor("cockpit"), _keys(plan))
+        record = KeptRecord(scribe, lambda: Actor("cockpit"), keys_of(plan))
         readings = ReadingStore(folder.readings)
     except BaseException:
         scribe.close()
@@ -251,11 +252,15 @@ def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, ne
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (path / "journal").mkdir(mode=0o700, exist_ok=True)
         return RecordFolder(path)
-    if not new:
-        for folder in list_records(root):
-            if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
-                return folder
-    return RecordFolder.create(plan.name, text, now, root)
+    return (None if new else newest_of(plan, now, root)) or RecordFolder.create(plan.name, text, now, root)
+
+
+def newest_of(plan: Plan, now: datetime, root: Path | None = None) -> RecordFolder | None:
+    """The newest record of a plan that is still gone on with; None where there is none. Raises OSError."""
+    for folder in list_records(root):
+        if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
+            return folder
+    return None
 
 
 def _is_of(folder: RecordFolder, plan: Plan) -> bool:
@@ -285,7 +290,18 @@ def _shared_id(store: Store) -> str:
     return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
 
 
-def _keys(plan: Plan) -> dict[str, str]:
+def said_in(folder: RecordFolder, plan: Plan) -> Record:
+    """What a record holds, for looking at only: signatures it speaks of are checked. Raises OSError."""
+    record, keys = Record(), keys_of(plan)
+    for _, line in folder.lines():
+        with contextlib.suppress(ValueError):
+            if (entry := from_body(line.entry.body)) is not None:
+                record.append(vouched(entry, line, folder.id, keys))
+    return record
+
+
+def keys_of(plan: Plan) -> dict[str, str]:
+    """Person's id -> fingerprint of the key the plan names for them."""
     return {person.id: fingerprint(public_of(person.ssh_key)) for person in plan.people if _is_key(person.ssh_key)}
 
 

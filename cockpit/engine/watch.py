@@ -233,7 +233,7 @@ class Watch:
 
     def away_since(self, last: datetime) -> None:
         """Nobody has been looking since then: the next decision counts it as a gap."""
-        self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / self.clock.speed)
+        self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
         self.situation = decide(self.plan, self.board, self.record, last)
 
     def _notice_gap(self, now: datetime) -> None:

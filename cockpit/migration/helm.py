@@ -39,12 +39,16 @@ class Helm:
     options: Sequence[str] = ()
     """--profile, --region."""
     by: str = ""
+    record: str = ""
+    """The cutover's record, in which the gates were voted on."""
     log_file: str = os.devnull
     progress: Progress = field(default_factory=Progress)
     trouble: str = ""
     """Why the ledger cannot be read now; empty while it can."""
     on_purge: list[Callable[[datetime, int], None]] = field(default_factory=list)
     """Told once, when it is seen that bytes have left the database."""
+    on_progress: list[Callable[[Progress], None]] = field(default_factory=list)
+    """Told of every progress that was read."""
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _past: bool = False
 
@@ -70,10 +74,12 @@ class Helm:
 
     def _tell(self) -> None:
         self._started = [process for process in self._started if process.poll() is None]
+        for tell in self.on_progress:
+            tell(self.progress)
         if self.progress.purge_began is not None and not self._past:
             self._past = True
-            for tell in self.on_purge:
-                tell(self.progress.purge_began, self.progress.purged)
+            for told in self.on_purge:
+                told(self.progress.purge_began, self.progress.purged)
 
     # -- what the operator does --------------------------------------------------------------------------------------
 
@@ -85,8 +91,8 @@ class Helm:
             return "copy"
         return "verify" if progress.count("switched") else "copy"
 
-    def start(self, phase: str, *, confirm: str = "") -> str:
-        """Start a phase in a process of its own, which outlives this one."""
+    def start(self, phase: str, *, confirm: str = "", who: str = "") -> str:
+        """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
         if self.progress.active and self.progress.phase != phase:
             return f"{self.progress.phase} is active: drain it first"
         if not self.migration.database:
@@ -104,6 +110,8 @@ class Helm:
         ]
         command += [word for pair in self.variables for word in ("--var", pair)]
         command += ["--confirm", confirm] if confirm else []
+        command += ["--record", self.record] if self.record else []
+        command += ["--as", who] if who else []
         with open(self.log_file, "ab") as out:  # noqa: PTH123 - the log of the process, not ours
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

@@ -33,7 +33,7 @@ class Steering:
         phase = helm.progress.phase if helm.progress.active else helm.next_phase
         if phase == "copy" and not self._gate("migrate"):
             return
-        self._app.say(helm.start(phase))
+        self._app.say(helm.start(phase, who=self._who()))
 
     def _hold(self, helm: Helm) -> None:
         wanted = "run" if helm.progress.wanted == "pause" or helm.progress.halted else "pause"
@@ -75,23 +75,31 @@ class Steering:
         )
         words = f"purge {database}"
         title = f"PURGE {verified:,} files on {self._place()}"
-        self._ask(title, said, words, lambda: self._app.say(helm.start("purge", confirm=words)))
+        self._ask(title, said, words, lambda: self._app.say(helm.start("purge", confirm=words, who=self._who())))
 
     def _restore(self, helm: Helm) -> None:
         files = helm.progress.count("switched", "verified", "purged")
         said = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
         title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(title, said, "restore", lambda: self._app.say(helm.start("restore")))
+        self._ask(title, said, "restore", lambda: self._app.say(helm.start("restore", who=self._who())))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _gate(self, before: str) -> bool:
         """Whether the plan's polls before this say go; says what is missing where they do not."""
-        for gate in self._app.cutover.situation.gates:
-            if gate.before == before and not gate.passed:
-                self._app.say(f"{gate.title}: {'; '.join(gate.missing) or 'not passed'}")
-                return False
-        return True
+        gates = self._app.cutover.situation.gates
+        desk = self._app.desk
+        missing = [
+            f"{g.title}: {'; '.join(g.missing) or 'not passed'}" for g in gates if g.before == before and not g.passed
+        ]
+        missing = missing or (desk.missing_before(before) if desk is not None else [])
+        if missing:
+            self._app.say(missing[0])
+        return not missing
+
+    def _who(self) -> str:
+        desk = self._app.desk
+        return desk.person.id if desk is not None and desk.person is not None else ""
 
     def _place(self) -> str:
         watch = self._app.cutover

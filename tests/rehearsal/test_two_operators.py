@@ -1,0 +1,203 @@
+"""A whole night with two operators on one record: signed, polled, refused, rolled back, and proven afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cockpit.actions.hands import Hands
+from cockpit.commands.approval import missing
+from cockpit.commands.rehearse import _known, shipped
+from cockpit.decide.record import PhaseBegan, SignOff
+from cockpit.decide.situation import Check, Progressed, Word
+from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.ending import end
+from cockpit.engine.recording import Recording, recording
+from cockpit.engine.source import LiveSource
+from cockpit.engine.watch import Watch
+from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.store import DirectoryStore
+from cockpit.journal.verify import BROKEN, INTACT, verify_record
+from cockpit.plan.load import load_plan
+from cockpit.plan.model import Phase, Plan
+from cockpit.rehearsal import crew
+from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.pace import Pace
+from probes.clients import AwsOptions, Clients
+
+pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
+SPEED = 60.0
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kept = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+def key_of(folder: Path, who: str) -> tuple[Path, str]:
+    path = folder / f"id_{who}"
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", who, "-f", str(path)]
+    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    return path, " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+def plan_with_keys(folder: Path, keys: Mapping[str, str], given: Mapping[str, str]) -> Plan:
+    """The shipped plan, with the two people's keys in it."""
+    text = Path(shipped("transparent-trust.yaml")).read_text()
+    for who, key in keys.items():
+        assert f"{{id: {who}, " in text
+        text = text.replace(f"{{id: {who}, ", f'{{id: {who}, ssh_key: "{key}", ')
+    path = folder / "night.yaml"
+    path.write_text(text)
+    return load_plan(path, overrides=given)
+
+
+@dataclass
+class Seat:
+    """One operator's cockpit."""
+
+    watch: Watch
+    desk: Desk
+    hands: Hands
+    kept: Recording
+
+    async def sign_everything(self) -> None:
+        """Answer all that waits for this person and nothing else."""
+        for section in self.watch.situation.sections:
+            for item in section.items:
+                asked = item.sign_off
+                if (
+                    asked
+                    and not asked.given
+                    and item.check in (Check.PENDING, Check.STALE)
+                    and self.desk.may_sign(asked.roles)
+                ):
+                    await self.desk.sign(item.id, crew.answer_to(asked.ask))
+        for status in self.watch.situation.criteria:
+            if status.sign_off and not status.sign_off.given and self.desk.may_sign(status.sign_off.roles):
+                await self.desk.sign(status.id, crew.answer_to(status.sign_off.ask))
+
+    async def until(self, done: str, limit: timedelta = timedelta(minutes=40)) -> None:
+        """Wait for a word of the verdict, signing what comes up."""
+        ends: datetime = self.watch.clock.now() + limit
+        while self.watch.situation.verdict.word != done:
+            assert self.watch.clock.now() < ends, self.watch.situation.verdict.reasons
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str, Path]) -> AsyncIterator[list[Seat]]:
+    async with AsyncExitStack() as stack:
+        made = []
+        for who, key in keys.items():
+            store = DirectoryStore(tmp_path / "shared")
+            kept = await stack.enter_async_context(
+                recording(plan, world.clock, who=who, root=tmp_path / who, store=store, key_file=key)
+            )
+            await kept.share()
+            clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
+            source = LiveSource(plan, clients, world.clock)
+            watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
+            kept.attach(watch)
+            if kept.record.phase() is None and not made:
+                kept.record.append(PhaseBegan(world.clock.now(), Phase.PRE_DEPLOY))
+            desk = Desk(watch, kept, who)
+            hands = Hands(desk, clients, kept.record, world.clock)
+            for work in (watch.run(), hands.watch_release()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(end, (task,))
+            made.append(Seat(watch, desk, hands, kept))
+        pace = Pace(world.clock, SPEED, lambda: max(world.lag_s, *(seat.watch.source.waiting_s for seat in made)))  # type: ignore[attr-defined]
+        pacing = asyncio.create_task(pace.run())
+        stack.push_async_callback(end, (pacing,))
+        yield made
+
+
+async def test_a_night_with_two_operators(tmp_path: Path) -> None:
+    keys, public = {}, {}
+    for who in ("primary", "second"):
+        keys[who], public[who] = key_of(tmp_path, who)
+    async with Rehearsal() as world:
+        world.apply(os.environ)
+        given = _known(shipped("transparent-trust.yaml"), world.vars)
+        plan = plan_with_keys(tmp_path, public, given)
+        async with seats(world, plan, tmp_path, keys) as (primary, second):
+            await sign_and_poll(primary, second)
+            assert missing(plan, "purge", world.clock.now(), str(primary.kept.folder.path), "primary"), (
+                "nobody voted for it"
+            )
+            await world.deploy("bad")
+            await primary.until(Word.ROLLBACK)
+            await second.until(Word.ROLLBACK)
+            step = next(s for s in primary.watch.situation.rollback_plan if s.action)
+            proposal = await primary.hands.propose(step)
+            assert "ROLL BACK" in proposal.title
+            said = await primary.hands.do(step)
+            assert "complete, 2 of 2 tasks" in said
+            for seat in (primary, second):
+                for _ in range(100):
+                    done = next(s for s in seat.watch.situation.rollback_plan if s.action)
+                    if done.progress is Progressed.DONE and seat.watch.situation.verdict.latch is None:
+                        break
+                    await asyncio.sleep(0.1)
+                assert done.progress is Progressed.DONE
+                assert seat.watch.situation.verdict.latch is None, "decided: the other cockpit knows"
+        folders = [seat.kept.folder.path for seat in (primary, second)]
+        heads = [seat.kept.journal.head for seat in (primary, second)]
+    await proven(tmp_path, folders, heads, public, primary)
+
+
+async def sign_and_poll(primary: Seat, second: Seat) -> None:
+    """Everything is signed by whoever may, and the gate says go; before that nothing is deployed."""
+    with pytest.raises(Refused, match="more go from"):
+        await primary.desk.begin(Phase.POST_DEPLOY, "we are in a hurry")
+    for _ in range(400):
+        await asyncio.gather(primary.sign_everything(), second.sign_everything())
+        open_ = [
+            item.id
+            for section in primary.watch.situation.sections
+            if section.phase is Phase.PRE_DEPLOY
+            for item in section.items
+            if item.blocking and item.check is not Check.PASS
+        ]
+        if not open_:
+            break
+        await asyncio.sleep(0.1)
+    assert open_ == []
+    await asyncio.gather(primary.desk.vote("go_no_go", "go"), second.desk.vote("go_no_go", "go"))
+    await primary.until(Word.GO)
+    assert all(each.key for each in primary.watch.record.all(SignOff)), "each of them with a key"
+    await primary.desk.begin(Phase.POST_DEPLOY)
+
+
+async def proven(
+    tmp_path: Path, folders: list[Path], heads: list[str], public: Mapping[str, str], primary: Seat
+) -> None:
+    """Both copies of the record say the same and can be proven; one byte changed and they cannot."""
+    allowed = tmp_path / "allowed_signers"
+    allowed.write_text("".join(f"{who} {key}\n" for who, key in public.items()))
+    signers = AllowedSigners.read(allowed)
+    chains = [{path.name: path.read_bytes() for path in (folder / "journal").glob("*.jsonl")} for folder in folders]
+    assert len(chains[0]) == 2
+    result = verify_record(folders[0], heads, signers)
+    assert result.broken == []
+    assert result.unproven == []
+    assert result.exit_code == INTACT
+    (chain,) = (folders[0] / "journal").glob(f"{primary.kept.journal.writer}.jsonl")
+    held = chain.read_bytes()
+    chain.write_bytes(held[: len(held) // 2] + b"x" + held[len(held) // 2 + 1 :])
+    assert verify_record(folders[0], heads, signers).exit_code == BROKEN
+    chain.write_bytes(held[: held.rindex(b"\n", 0, -1) + 1])
+    assert verify_record(folders[0], heads, signers).exit_code == BROKEN, "cut off, and there is an anchor"
