@@ -30,9 +30,15 @@ def files(journal: Path) -> list[Path]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Lines with their newline; the last may lack it. Only \\n ends a line."""
+    """Lines with their newline; the last may lack it. Only \\n ends a line.
+
+    A line that is just being written is the last: what comes after its first half is not a line of its own.
+    """
     with path.open("rb") as file:
-        yield from file
+        for raw in file:
+            yield raw
+            if not raw.endswith(b"\n"):
+                return
 
 
 def read(path: Path) -> Chain:

@@ -54,7 +54,10 @@ def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSig
     A record may be checked while it is written: what is added meanwhile is left for the next time.
     """
     found = _Findings()
-    chains = [check_chain(path) for path in files(record / "journal")]
+    chains: list[Checked] = []
+    # Somebody may join while the others are read: what those had seen of a newcomer must be there.
+    while more := [path for path in files(record / "journal") if path not in {chain.path for chain in chains}]:
+        chains += [check_chain(path) for path in more]
     for chain in chains:
         found.broken += chain.broken
         found.unproven += chain.unproven

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
 
 PAUSE_S = 0.05
+PAUSES = 40
 MOST = 50
 """Problems told of one chain: after so many, more say nothing new."""
 
@@ -103,10 +105,24 @@ def _settled(path: Path) -> Iterator[bytes]:
             at += len(raw)
             yield raw
     if not raw.endswith(b"\n"):
-        time.sleep(PAUSE_S)
         with path.open("rb") as file:
-            file.seek(at)
-            yield file.readline()
+            for _ in range(PAUSES):
+                time.sleep(PAUSE_S)
+                file.seek(at)
+                raw = file.readline()
+                if raw.endswith(b"\n") or not _is_held(file.fileno()):
+                    break
+            yield raw
+
+
+def _is_held(file: int) -> bool:
+    """Whether a session has the file open for writing: it holds its lock as long as it lives."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
 
 
 def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> set[int]:

@@ -43,13 +43,13 @@ class Speaking:
     def _sign(self, desk: Desk, subject: str) -> None:
         self._open_sign(desk, subject, walk=False)
 
-    def _next(self, desk: Desk, _: str) -> None:
+    def _next(self, desk: Desk, _: str, signed: frozenset[str] = frozenset()) -> None:
         """The next line this person can sign; after each comes the next, until none is left."""
-        open_ = self.open_for(desk)
+        open_ = [subject for subject in self.open_for(desk) if subject not in signed]
         if not open_:
             self._app.say("nothing is left that you can sign")
             return
-        self._open_sign(desk, open_[0], walk=True)
+        self._open_sign(desk, open_[0], walk=True, signed=signed)
 
     def open_for(self, desk: Desk) -> list[str]:
         """Ids of items and criteria whose sign-off is missing and which the person here may give."""
@@ -69,7 +69,8 @@ class Speaking:
             if not before and each.sign_off and not each.sign_off.given and desk.may_sign(each.sign_off.roles)
         ]
 
-    def _open_sign(self, desk: Desk, subject: str, *, walk: bool) -> None:
+    def _open_sign(self, desk: Desk, subject: str, *, walk: bool, signed: frozenset[str] = frozenset()) -> None:
+        """`signed`: on this walk already, though the verdict may not have seen it yet."""
         ask = desk.ask_of(subject)
         if ask is None:
             self._app.say("nobody is asked to sign this line")
@@ -78,8 +79,8 @@ class Speaking:
         left = f"   {len(self.open_for(desk))} open" if walk else ""
 
         async def say(text: str) -> str:
-            signed = await desk.sign(subject, text)
-            return f"signed {subject} as {signed.by} ({signed.role}), {'with your key' if signed.key else 'claimed'}"
+            given = await desk.sign(subject, text)
+            return f"signed {subject} as {given.by} ({given.role}), {'with your key' if given.key else 'claimed'}"
 
         def seen(width: int, height: int) -> Text:
             signer = f"you are {who}; it takes {' or '.join(ask.roles)}{left}"
@@ -91,12 +92,8 @@ class Speaking:
             return text
 
         hint = "what did you see, in words?   enter signs, esc leaves"
-        then = (lambda: self._walk(desk)) if walk else (lambda: None)
+        then = (lambda: self._next(desk, "", signed | {subject})) if walk else (lambda: None)
         self._push(AnswerScreen(ask.ask, seen, hint, say, about=subject, then=then))
-
-    def _walk(self, desk: Desk) -> None:
-        """On to the next open line, once the one just signed has been judged."""
-        self._app.call_later(lambda: self._app.set_timer(0.2, lambda: self._next(desk, "")))
 
     def _undo(self, desk: Desk, subject: str) -> None:
         async def retract() -> str:
