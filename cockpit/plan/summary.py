@@ -82,4 +82,5 @@ def _row(label: str, text: str) -> list[str]:
 def _used(plan: Plan) -> set[str]:
     conditions = [c for one in plan.criteria() for c in (one.condition, one.clear_condition)]
     conditions += [item.expect for _, item in plan.items()]
+    conditions += [guard.condition for guard in plan.migration.guards] if plan.migration else []
     return {probe for condition in conditions if condition is not None for probe in condition.probes}
