@@ -33,7 +33,8 @@ def test_the_schema_beside_the_plans_is_current() -> None:
 
 
 def test_every_field_of_the_schema_says_what_it_is_for() -> None:
-    from cockpit.plan.document import Part, PlanDocument
+    from cockpit.plan.document import PlanDocument
+    from cockpit.plan.shapes import Part
 
     def silent(kind: type[Part]) -> list[str]:
         return [f"{kind.__name__}.{name}" for name, info in kind.model_fields.items() if not info.description]
