@@ -73,12 +73,12 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options, params = self.clients.options, self.params
         place = f"{options.region or '*'}:{options.account or '*'}"
-        service = f"arn:aws:ecs:{place}:service/{params.cluster or '*'}/{params.service or '*'}"
+        service = f"arn:aws:ecs:{place}:service/{params.cluster}/{params.service}"
         lists = f"arn:aws:ec2:{options.region or '*'}:*:prefix-list/*"
         return {
             "ec2:GetManagedPrefixListEntries": (lists,),
-            "ecs:DescribeServices": (service,),
-            "rds:DescribeDBInstances": (f"arn:aws:rds:{place}:db:{params.instance or '*'}",),
+            "ecs:DescribeServices": (service,) if params.service else (),
+            "rds:DescribeDBInstances": (f"arn:aws:rds:{place}:db:{params.instance}",) if params.instance else (),
         }
 
     async def read(self, now: datetime) -> Reading:

@@ -60,7 +60,8 @@ def probes_need(plan: Plan) -> dict[str, set[str]]:
 def _probe_needs(spec: ProbeSpec, clients: Clients) -> dict[str, set[str]]:
     kind = find(spec.uses)
     narrowed = resources(spec, clients)
-    return {action: set(narrowed.get(action) or ("*",)) for action in kind.iam}
+    needed = {action: set(narrowed.get(action, ("*",))) for action in kind.iam}
+    return {action: arns for action, arns in needed.items() if arns}
 
 
 def resources(spec: ProbeSpec, clients: Clients) -> Mapping[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cockpit.plan.around import Around
 from cockpit.plan.criteria import Criteria, either
 from cockpit.plan.document import GatePart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.model import Ask, Gate, Item, Person, Phase, Plan, Poll, Position, Section, Step, Target
@@ -43,6 +44,12 @@ class Compiler:
         rollback_plan = tuple(self._step(path, part) for path, part in self.parts.rollback_plan)
         header = self.parts.header
         migration = Moving(self.tree, self.watched).migration(header)
+        guards = migration.guards if migration else ()
+        judged = [item.id for section in checklist for item in section.items]
+        judged += [criterion.id for criterion in (*success, *triggers, *guards)]
+        around = Around(self.tree, self.parts, judged, self.parts.probes)
+        risks, variables = around.risks(), around.variables()
+        secrets, services = around.secrets(), around.services()
         if header is None:
             return None
         return Plan(
@@ -53,8 +60,9 @@ class Compiler:
             digest=self.tree.source.digest,
             source=header.source,
             target=Target(header.target.account, header.target.region),
-            people=tuple(Person(p.id, p.name, tuple(p.roles), p.ssh_key) for _, p in self.parts.people),
-            contacts=header.contacts,
+            people=tuple(Person(p.id, p.name, tuple(p.roles), p.ssh_key, p.ref) for _, p in self.parts.people),
+            contacts={name: contact.at for name, contact in header.contacts.items()},
+            contact_refs={name: contact.ref for name, contact in header.contacts.items() if contact.ref},
             probes=self.watched.probes,
             checklist=checklist,
             gates=gates,
@@ -63,6 +71,10 @@ class Compiler:
             runbook=runbook,
             rollback_plan=rollback_plan,
             migration=migration,
+            risks=risks,
+            environment_variables=variables,
+            secrets=secrets,
+            services=services,
             verdict_dwell=DEFAULT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
         )

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, StringConstraints
 
+from cockpit.plan.around_parts import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
-from probes.periods import Duration
-
-LONGEST = timedelta(days=400)
-
-
-def _sensible(value: timedelta) -> timedelta:
-    if value > LONGEST:
-        raise PydanticCustomError("duration", "is longer than 400 days")
-    return value
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value < timedelta(seconds=1):
-        raise PydanticCustomError("duration", "must be at least 1s")
-    return _sensible(value)
-
-
-_DURATION = WithJsonSchema(
-    {"type": "string", "pattern": r"^(\d+(\.\d+)?[smhd])+$|^\$\{", "examples": ["90s", "5m", "1h30m"]}
-)
-Span = Annotated[Duration, AfterValidator(_sensible), _DURATION]
-"""A duration that may be nothing."""
-Period = Annotated[Duration, AfterValidator(_positive), _DURATION]
-"""A duration of a second or more."""
-
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
-ProbeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Note = Annotated[str, StringConstraints(max_length=4000)]
-Condition = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Account = Annotated[
-    str,
-    StringConstraints(pattern=r"^(\d{12}|\[.*\])?$"),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d{12}|\[.*\])?$|^\$\{"}),
-]
-Roles = Annotated[list[Id], Field(min_length=1, max_length=20)]
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from cockpit.plan.shapes import Account, Condition, Id, Note, Part, Period, ProbeName, Roles, Scalar, Span, Text
 
 
 class TargetPart(Part):
@@ -66,6 +25,7 @@ class PersonPart(Part):
     name: Text = Field(description="The person's name; in [brackets] while it is not filled in")
     roles: Roles = Field(description="Roles this person holds; sign-offs and polls ask for roles")
     ssh_key: Note = Field("", description="Public SSH key the person signs with: ssh-ed25519 AAAA...")
+    ref: Note = Field("", description="Where the person is named: file:line")
 
 
 class DefaultsPart(Part):
@@ -300,7 +260,9 @@ class HeaderPart(Part):
         default_factory=dict,
         description="Values used as ${name}; ${env:NAME} and ${env:NAME:-default} read the environment, never shown",
     )
-    contacts: dict[str, Note] = Field(default_factory=dict, description="Channels and links to reach people")
+    contacts: dict[str, Contact] = Field(
+        default_factory=dict, description="Channels and links to reach people: text, or {at: text, ref: file:line}"
+    )
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
     migration: MigrationPart | None = Field(None, description="The file migration")
@@ -317,3 +279,10 @@ class PlanDocument(HeaderPart):
     rollback_triggers: list[TriggerPart] = Field(default_factory=list, description="What calls for a rollback")
     runbook: list[StepPart] = Field(default_factory=list, description="The steps of the deployment, in order")
     rollback_plan: list[StepPart] = Field(default_factory=list, description="The steps back, in order")
+    risks: list[RiskPart] = Field(default_factory=list, description="What may go wrong, and what then")
+    environment_variables: list[VariablePart] = Field(
+        default_factory=list,
+        description="The application's environment: what is required, and what comes from a secret",
+    )
+    secrets: list[SecretPart] = Field(default_factory=list, description="The secrets that must exist")
+    services: list[ServicePart] = Field(default_factory=list, description="Resources and services the cutover rests on")

@@ -47,6 +47,15 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
+class Level(StrEnum):
+    """How much a risk matters."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    ACCEPTED = "accepted"
+
+
 class OnUnknown(StrEnum):
     HOLD = "hold"
     ROLLBACK = "rollback"
@@ -190,6 +199,63 @@ class Person:
     name: str
     roles: tuple[str, ...]
     ssh_key: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Something that may go wrong. `watch` names the items, criteria and guards that would show it."""
+
+    id: str
+    title: str
+    level: Level
+    risk: str
+    position: Position
+    mitigation: str = ""
+    fallback: str = ""
+    impact: str = ""
+    owner: str = ""
+    watch: tuple[str, ...] = ()
+    caution: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of the application's environment. `secret` names where it is taken from; empty: it is set in the clear."""
+
+    name: str
+    position: Position
+    required: bool = True
+    secret: str = ""
+    value: str = ""
+    group: str = ""
+    caution: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret in Secrets Manager, by name. Its value is nowhere in a plan."""
+
+    name: str
+    position: Position
+    keys: tuple[str, ...] = ()
+    caution: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A resource or a service the cutover rests on; `probe` looks at it."""
+
+    id: str
+    title: str
+    at: str
+    position: Position
+    probe: str = ""
+    caution: str = ""
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +345,8 @@ class Plan:
     target: Target = Target()
     people: tuple[Person, ...] = ()
     contacts: Mapping[str, str] = field(default_factory=dict)
+    contact_refs: Mapping[str, str] = field(default_factory=dict)
+    """Where a contact is named, for those that say so."""
     probes: Mapping[str, ProbeSpec] = field(default_factory=dict)
     checklist: tuple[Section, ...] = ()
     gates: tuple[Gate, ...] = ()
@@ -287,6 +355,10 @@ class Plan:
     runbook: tuple[Step, ...] = ()
     rollback_plan: tuple[Step, ...] = ()
     migration: Migration | None = None
+    risks: tuple[Risk, ...] = ()
+    environment_variables: tuple[Variable, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    services: tuple[Service, ...] = ()
     verdict_dwell: timedelta = timedelta(seconds=60)
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

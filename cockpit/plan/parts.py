@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from cockpit.plan.around_parts import RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document import (
     GatePart,
     HeaderPart,
     ItemPart,
-    Part,
     PersonPart,
     PlanDocument,
     ProbePart,
@@ -26,6 +26,7 @@ from cockpit.plan.document import (
     TriggerPart,
 )
 from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.shapes import Part
 from cockpit.plan.wording import explain, found
 
 MAX_ENTRIES = 500
@@ -90,6 +91,11 @@ class Parts:
         self.triggers = self._list(TriggerPart, entries.get("rollback_triggers"), ("rollback_triggers",), "trigger")
         self.runbook = self._list(StepPart, entries.get("runbook"), ("runbook",))
         self.rollback_plan = self._list(StepPart, entries.get("rollback_plan"), ("rollback_plan",))
+        self.risks = self._list(RiskPart, entries.get("risks"), ("risks",))
+        variables = "environment_variables"
+        self.variables = self._list(VariablePart, entries.get(variables), (variables,))
+        self.secrets = self._list(SecretPart, entries.get("secrets"), ("secrets",))
+        self.services = self._list(ServicePart, entries.get("services"), ("services",))
 
     def _valid(self, model: type[M], value: Any, path: Path_, noun: str = "") -> M | None:
         try:

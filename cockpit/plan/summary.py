@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cockpit.decide.words import count, duration
-from cockpit.plan.model import Criterion, Plan, Section
+from cockpit.plan.model import Criterion, Level, Plan, Section
 
 WIDTH = 100
 _LABEL = 14
@@ -37,11 +37,30 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _row("gate", f"{gate.title}: {asked}")
     if plan.runbook or plan.rollback_plan:
         yield from _row("steps", f"{len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back")
+    yield from _around(plan)
     if plan.needs_environment:
         yield from _row("not set", f"{', '.join(plan.needs_environment)} in the environment")
     named_by_itself = {name for name, spec in plan.probes.items() if spec.uses == "aws.identity"}  # the frame shows it
     if idle := sorted(set(plan.probes) - _used(plan) - named_by_itself):
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
+
+
+def _around(plan: Plan) -> Iterator[str]:
+    """Risks, the application's environment, and what the cutover rests on."""
+    if plan.risks:
+        levels = [f"{number} {level}" for level in Level if (number := sum(r.level is level for r in plan.risks))]
+        blind = [risk.id for risk in plan.risks if not risk.watch and risk.level is not Level.ACCEPTED]
+        unseen = f"; nothing would show {', '.join(blind)}" if blind else ""
+        yield from _row("risks", f"{', '.join(levels)}{unseen}")
+    if plan.environment_variables:
+        needed = [variable for variable in plan.environment_variables if variable.required]
+        secret = sum(bool(variable.secret) for variable in needed)
+        optional = len(plan.environment_variables) - len(needed)
+        yield from _row("variables", f"{len(needed)} required, {secret} of them from secrets; {optional} optional")
+    if plan.secrets:
+        yield from _row("secrets", ", ".join(secret.name for secret in plan.secrets))
+    if plan.services:
+        yield from _row("rests on", ", ".join(service.title for service in plan.services))
 
 
 def _judged(plan: Plan) -> str:
@@ -82,4 +101,5 @@ def _row(label: str, text: str) -> list[str]:
 def _used(plan: Plan) -> set[str]:
     conditions = [c for one in plan.criteria() for c in (one.condition, one.clear_condition)]
     conditions += [item.expect for _, item in plan.items()]
+    conditions += [guard.condition for guard in plan.migration.guards] if plan.migration else []
     return {probe for condition in conditions if condition is not None for probe in condition.probes}

@@ -1,10 +1,14 @@
-"""The half hour before the rehearsal began: the old system served its users, and CloudWatch remembers."""
+"""Before the rehearsal began: tasks started and read their secrets, users were served, and AWS remembers."""
 
 from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
 
+from cockpit.rehearsal.aws.account import Placed
+from cockpit.rehearsal.aws.furnish_service import RUNNING_FOR
+from cockpit.rehearsal.aws.furnish_watching import CUSTOM, UPLOADS_FAILED
+from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Answer
 from cockpit.rehearsal.telemetry import MINUTE, Telemetry
 from cockpit.rehearsal.users import MIX
@@ -26,6 +30,15 @@ def remember(telemetry: Telemetry, now: datetime, rate: float, seed: int) -> Non
         telemetry.remember(start, answers, puts=round(_UPLOADS_A_MINUTE * rate), tasks=2)
         start += MINUTE
     telemetry.publish(begin)
+
+
+def recall(aws: SimulatedAws, placed: Placed, now: datetime) -> None:
+    """What CloudTrail and the metric filter remember: secrets read as the tasks started, and no upload that failed."""
+    for name in placed.secrets:
+        aws.trail.recall(name, now - RUNNING_FOR)
+    begin = now.replace(second=0, microsecond=0)
+    for minute in range(int(LENGTH / MINUTE), 0, -1):
+        aws.metrics.put(CUSTOM, UPLOADS_FAILED, {}, begin - minute * MINUTE, [0.0])
 
 
 def _seconds(chance: random.Random) -> float:

@@ -17,11 +17,14 @@ from cockpit.engine.clock import SharedClock
 from cockpit.migration.launch import DATABASE
 from cockpit.rehearsal.application import Application, Surroundings
 from cockpit.rehearsal.aws.account import Placed, furnish
+from cockpit.rehearsal.aws.furnish_tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
+from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database import Logins, furnish_database
-from cockpit.rehearsal.history import remember
+from cockpit.rehearsal.history import recall, remember
+from cockpit.rehearsal.laptop import HOME, Laptop
 from cockpit.rehearsal.llm import Llm
 from cockpit.rehearsal.logbook import Logbook
 from cockpit.rehearsal.movers import Movers
@@ -34,7 +37,8 @@ from cockpit.rehearsal.slots import SlotHog
 from cockpit.rehearsal.storage import APPLICATION_KEY, BUCKET, REGION, DocumentStorage
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import Users
-from cockpit.rehearsal.vault import ENCRYPTION_KEY, Vault
+from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY, Vault
+from cockpit.rehearsal.vendors import Vendors
 
 log = logging.getLogger(__name__)
 DESIRED = 2
@@ -57,6 +61,7 @@ class House:
         self._clock = clock
         self._seed = seed
         self._rate = rate
+        self.laptop = Laptop(folder)
         self._postgres = EmbeddedPostgres(folder / "postgres")
         self._aws = SimulatedAws(clock)
         self._admin: psycopg.AsyncConnection[Any] | None = None
@@ -76,16 +81,22 @@ class House:
         self._site = Site(lambda: self._outside.cut)
         self._closing.push_async_callback(self._site.close)
         self._outside = Outside()
-        placed = furnish(self._aws, endpoint, site_url=self._site.url)
+        authority = Authority(self._clock.now())
+        certificate = authority.issue((SITE, HOME))
+        self.laptop.furnish(authority)
+        placed = furnish(self._aws, endpoint, site_url=self._site.url, certificate=certificate)
         self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.alb_suffix, placed.target_group_suffix)
         self._telemetry.database_connections = lambda: self._connections
         self._build_application(endpoint, logins)
-        page = await self._site.open(self._balancer.asgi, self._google)
+        self._vendors.anthropic_keys.add(placed.secrets[ANTHROPIC_KEY])
+        shown = self.laptop.keep(certificate)
+        page = await self._site.open(self._balancer.asgi, self._google, self._vendors, shown)
         self.users = Users(self._balancer.asgi, page, self._clock, rate=self._rate, seed=self._seed)
         self._closing.push_async_callback(self.users.leave)
         self.users.on_error = lambda error: log.error("a request raised", exc_info=error)
         self._break = self._breakage(endpoint, logins)
         remember(self._telemetry, self._clock.now(), self._rate, self._seed)
+        recall(self._aws, placed, self._clock.now())
         self._closing.push_async_callback(self._close_admin)
         self._movers = Movers(
             self._aws.ecs,
@@ -104,7 +115,13 @@ class House:
             "dsn": logins.cockpit,
             "application_dsn": logins.application,
             "url": self._site.url,
-            "vars": {**placed.vars, "url": self._site.url, "bucket": BUCKET, **_MOVING},
+            "vars": {
+                **placed.vars,
+                "url": self._site.url,
+                "bucket": BUCKET,
+                **_MOVING,
+                **self.laptop.vars(self._site.url, self._site.tls_port, self._clock.now()),
+            },
             "environment": self._environment(endpoint, logins),
         }
 
@@ -118,6 +135,7 @@ class House:
             "DATABASE_URL": logins.cockpit,
             "MIGRATION_DATABASE_URL": logins.application,
             "COCKPIT_CLOCK": str(self._clock.path),
+            **self.laptop.environment(self._site.url),
         }
 
     @property
@@ -176,6 +194,7 @@ class House:
         self._closing.push_async_callback(self._pool.close)
         self._llm = Llm(clock, self._seed)
         self._google = Google(lambda: site.url)
+        self._vendors = Vendors(clock, self._llm, redis_down=lambda: self._application.ailments.redis_down)
         around = Surroundings(clock, self._pool, self._storage, self._vault, self._llm, self._google, logbook)
         sign_in = SignIn(lambda: site.url, self._google, self._vault, logbook)
         self._application = Application(around, sign_in, self._seed)

@@ -1,4 +1,4 @@
-"""The site as it is reached from outside: uvicorn on 127.0.0.1 before the balancer, with Google's page beside it."""
+"""The site as it is reached from outside: uvicorn on 127.0.0.1 before the balancer, with the vendors beside it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cockpit.rehearsal.signin import GOOGLE_PATH, Google
+from cockpit.rehearsal.vendors import PREFIX, Vendors
 
 
 class _Server(uvicorn.Server):
@@ -23,41 +25,71 @@ class _Server(uvicorn.Server):
 
 
 class Site:
-    """Serves the application's front door on a random port of 127.0.0.1; `url` is known before it answers."""
+    """Serves the application's front door on random ports of 127.0.0.1, plain and by TLS; `url` is known before it answers."""
 
     def __init__(self, cut: Callable[[], bool]) -> None:
         self._cut = cut
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._sockets = [socket.socket(), socket.socket()]
+        for each in self._sockets:
+            each.bind(("127.0.0.1", 0))
+        port, self.tls_port = (int(each.getsockname()[1]) for each in self._sockets)
+        self.url = f"http://127.0.0.1:{port}"
+        self._servers: list[_Server] = []
+        self._serving: list[asyncio.Task[None]] = []
 
-    async def open(self, balanced: ASGIApp, google: Google) -> ASGIApp:
-        """Begin to serve; the ASGI application of Google's page is returned, for users within this process."""
+    async def open(self, balanced: ASGIApp, google: Google, vendors: Vendors, shown: tuple[Path, Path]) -> ASGIApp:
+        """Begin to serve, by TLS with the certificate and key in those files.
+
+        The ASGI application of Google's page is returned, for users within this process.
+        """
         page: ASGIApp = Starlette(routes=google.routes())
+        others: ASGIApp = Starlette(routes=vendors.routes())
 
         async def front(scope: Scope, receive: Receive, send: Send) -> None:
             if self._cut() and scope["type"] == "http":
                 await _until_disconnected(receive)
                 return
-            await (page if scope.get("path") == GOOGLE_PATH else balanced)(scope, receive, send)
+            path = scope.get("path", "")
+            beside = page if path == GOOGLE_PATH else others if path.startswith(f"{PREFIX}/") else None
+            await (beside or balanced)(scope, receive, send)
 
-        config = uvicorn.Config(
-            front, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
-        )
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="site")
-        while not self._server.started:  # noqa: ASYNC110 - uvicorn offers no event
-            await asyncio.sleep(0.005)
+        await self._serve(front, self._sockets[0], (None, None))
+        await self._serve(front, self._sockets[1], shown)
         return page
 
+    def show(self, certificate: Path, key: Path) -> None:
+        """Show another certificate from the next handshake on."""
+        tls = self._servers[1].config.ssl
+        assert tls is not None
+        tls.load_cert_chain(certificate, key)
+
     async def close(self) -> None:
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            await asyncio.gather(self._serving, return_exceptions=True)
-        self._socket.close()
+        for server in self._servers:
+            server.should_exit = True
+            server.force_exit = True
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        for each in self._sockets:
+            each.close()
+
+    async def _serve(
+        self, front: ASGIApp, listening: socket.socket, shown: tuple[Path, Path] | tuple[None, None]
+    ) -> None:
+        certificate, key = shown
+        config = uvicorn.Config(
+            front,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ws="none",
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+        server = _Server(config)
+        self._servers.append(server)
+        self._serving.append(asyncio.create_task(server.serve(sockets=[listening]), name="site"))
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.005)
 
 
 async def _until_disconnected(receive: Receive) -> None:

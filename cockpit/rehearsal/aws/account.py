@@ -9,6 +9,7 @@ from cockpit.rehearsal.aws.furnish_access import SECRETS, furnish_roles, furnish
 from cockpit.rehearsal.aws.furnish_data import furnish_bucket, furnish_database
 from cockpit.rehearsal.aws.furnish_network import Balancing, furnish_balancer, furnish_network
 from cockpit.rehearsal.aws.furnish_service import (
+    FIRST_TAG,
     furnish_migration_task,
     furnish_service,
     furnish_task_definition,
@@ -17,6 +18,7 @@ from cockpit.rehearsal.aws.furnish_service import (
 from cockpit.rehearsal.aws.furnish_tools import SERVICE, SITE, Tools
 from cockpit.rehearsal.aws.furnish_watching import furnish_alarms, furnish_dashboard, furnish_logs
 from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.certificates import Authority, Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,17 @@ class Placed:
     @property
     def vars(self) -> Mapping[str, str]:
         """What the plan cannot know beforehand."""
-        return {"alb": self.alb_suffix, "target_group": SERVICE}
+        return {"alb": self.alb_suffix, "target_group": SERVICE, "image_tag": FIRST_TAG}
 
 
-def furnish(aws: SimulatedAws, endpoint: str, *, site_url: str = f"https://{SITE}") -> Placed:
-    """Create everything, healthy; `endpoint` is what `aws.start()` answered."""
+def furnish(
+    aws: SimulatedAws, endpoint: str, *, site_url: str = f"https://{SITE}", certificate: Certificate | None = None
+) -> Placed:
+    """Create everything, healthy; `endpoint` is what `aws.start()` answered. `certificate` is the site's own."""
     tools = _tools(aws, endpoint, site_url)
     try:
         network = furnish_network(tools)
-        balancing = furnish_balancer(tools, network)
+        balancing = furnish_balancer(tools, network, certificate or Authority(tools.now).issue((SITE,)))
         furnish_roles(tools)
         secrets = furnish_secrets(tools)
         definition = furnish_task_definition(tools, secrets)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from cockpit.rehearsal.aws.furnish_tools import NAME, PORT, SERVICE, SITE, Tools
+from cockpit.rehearsal.aws.furnish_tools import NAME, PORT, SERVICE, Tools
+from cockpit.rehearsal.certificates import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ def furnish_network(tools: Tools) -> Network:
     return Network(vpc, ids, groups["alb"], groups["ecs"], groups["db"])
 
 
-def furnish_balancer(tools: Tools, network: Network) -> Balancing:
+def furnish_balancer(tools: Tools, network: Network, certificate: Certificate) -> Balancing:
     """An internal load balancer that ends TLS and forwards to the service's target group."""
     elb = tools.client("elbv2")
     balancer = elb.create_load_balancer(
@@ -80,8 +75,8 @@ def furnish_balancer(tools: Tools, network: Network) -> Balancing:
         UnhealthyThresholdCount=2,
         Matcher={"HttpCode": "200"},
     )["TargetGroups"][0]["TargetGroupArn"]
-    key, certificate = make_certificate(tools.now)
-    certificate_arn = tools.client("acm").import_certificate(Certificate=certificate, PrivateKey=key)["CertificateArn"]
+    acm = tools.client("acm")
+    certificate_arn = acm.import_certificate(Certificate=certificate.pem, PrivateKey=certificate.key)["CertificateArn"]
     elb.create_listener(
         LoadBalancerArn=balancer,
         Protocol="HTTPS",
@@ -97,23 +92,3 @@ def furnish_balancer(tools: Tools, network: Network) -> Balancing:
     delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "15"}
     elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[delay])
     return Balancing(balancer, group, certificate_arn)
-
-
-def make_certificate(now: datetime) -> tuple[bytes, bytes]:
-    """A private key and a certificate of the site's name, PEM, valid for another 300 days of the world's time."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SITE)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=65))
-        .not_valid_after(now + timedelta(days=300))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SITE)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return private, made.public_bytes(pem)

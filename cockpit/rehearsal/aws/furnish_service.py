@@ -27,8 +27,9 @@ from cockpit.rehearsal.aws.furnish_tools import (
 )
 
 DESIRED = 2
+FIRST_TAG = "2024.12.1"
 MIGRATION = "transparent-trust-migration"
-_RUNNING_FOR = timedelta(days=3)
+RUNNING_FOR = timedelta(days=3)
 _COPIED = (
     "networkMode",
     "cpu",
@@ -77,7 +78,7 @@ def furnish_task_definition(tools: Tools, secrets: Mapping[str, str]) -> str:
         memory="2048",
         taskRoleArn=tools.arn("iam", f"role/{TASK_ROLE}", regional=False),
         executionRoleArn=tools.arn("iam", f"role/{EXECUTION_ROLE}", regional=False),
-        containerDefinitions=[_container(tools, push_image(tools, "2024.12.1"), secrets)],
+        containerDefinitions=[_container(tools, push_image(tools, FIRST_TAG), secrets)],
     )
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
@@ -108,7 +109,7 @@ def furnish_migration_task(tools: Tools, secrets: Mapping[str, str]) -> str:
 
 def furnish_service(tools: Tools, ecs: EcsSimulation, definition: str, target_group: str, network: Network) -> None:
     """The service, as if it had been running and healthy for three days."""
-    since = tools.now - _RUNNING_FOR
+    since = tools.now - RUNNING_FOR
     ecs.create_service(CLUSTER, SERVICE, definition, DESIRED, target_group, CONTAINER, PORT, since=since)
     service = ecs.services[CLUSTER, SERVICE]
     service.subnets, service.security_groups = network.subnets, (network.task_group,)

@@ -24,7 +24,7 @@ DB_CONNECTIONS, UPLOAD_FAILURES = f"{NAME}-db-connections", f"{NAME}-s3-upload-f
 ALARMS = (ERROR_RATE, RESPONSE_TIME, DB_CONNECTIONS, UPLOAD_FAILURES)
 FALLBACK_LINE = "S3 upload failed, falling back to database storage"
 _THERE_SINCE = timedelta(days=7)
-_CUSTOM = "TransparentTrust"
+CUSTOM, UPLOADS_FAILED = "TransparentTrust", "S3UploadFailures"
 
 
 def furnish_logs(tools: Tools) -> None:
@@ -32,7 +32,7 @@ def furnish_logs(tools: Tools) -> None:
     logs = tools.client("logs")
     logs.create_log_group(logGroupName=LOG_GROUP)
     logs.put_retention_policy(logGroupName=LOG_GROUP, retentionInDays=30)
-    counted = {"metricName": "S3UploadFailures", "metricNamespace": _CUSTOM, "metricValue": "1", "defaultValue": 0.0}
+    counted = {"metricName": UPLOADS_FAILED, "metricNamespace": CUSTOM, "metricValue": "1", "defaultValue": 0.0}
     logs.put_metric_filter(
         logGroupName=LOG_GROUP,
         filterName="s3-upload-failures",
@@ -82,7 +82,7 @@ def _alarms(balancer: list[dict[str, str]]) -> dict[str, dict[str, Any]]:
         },
         UPLOAD_FAILURES: {
             "AlarmDescription": "uploads fall back to the database",
-            **_metric(_CUSTOM, "S3UploadFailures", [], threshold=0.0),
+            **_metric(CUSTOM, UPLOADS_FAILED, [], threshold=0.0),
             "Statistic": "Sum",
             "TreatMissingData": "notBreaching",
         },

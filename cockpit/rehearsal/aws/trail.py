@@ -21,6 +21,8 @@ _LOOKS = ("Describe", "List", "Get", "Lookup", "Head", "Filter", "Query", "Batch
 _DATA = frozenset({"s3", "logs", "monitoring"})
 """Services whose everyday calls are data events, which LookupEvents does not find."""
 _PAGE = 50
+_TASK, _OPERATOR = ("transparent-trust-task", "web"), ("on-call", "cockpit")
+"""Role and session."""
 
 
 class Trail:
@@ -42,8 +44,15 @@ class Trail:
             return
         if not call.operation or call.service == "cloudtrail":
             return
+        by = _TASK if caller_of(call) == "app" else _OPERATOR
+        told = (call.service, call.operation, call.access_key, _secret_of(call))
         with self._lock:
-            self._events.append(self._event(call, error))
+            self._events.append(self._event(*told, by, self._now(), error))
+
+    def recall(self, secret: str, at: datetime) -> None:
+        """A secret the application read long before the rehearsal began."""
+        with self._lock:
+            self._events.append(self._event("secretsmanager", "GetSecretValue", "", secret, _TASK, at, ""))
 
     def lookup_events(self, call: Call) -> Mapping[str, Any]:
         """Newest first, by event name and time; other attributes find nothing."""
@@ -66,11 +75,12 @@ class Trail:
         token = {"NextToken": str(skip + most)} if len(found) > skip + most else {}
         return {"Events": found[skip : skip + most], **token}
 
-    def _event(self, call: Call, error: str) -> dict[str, Any]:
-        at = self._now().replace(microsecond=0)
-        role, session = ("transparent-trust-task", "web") if caller_of(call) == "app" else ("on-call", "cockpit")
-        source = f"{call.service}.amazonaws.com"
-        secret = _secret_of(call)
+    def _event(
+        self, service: str, operation: str, key: str, secret: str | None, by: tuple[str, str], at: datetime, error: str
+    ) -> dict[str, Any]:
+        at = at.replace(microsecond=0)
+        role, session = by
+        source = f"{service}.amazonaws.com"
         identity = {
             "type": "AssumedRole",
             "principalId": f"AROAREHEARSED:{session}",
@@ -91,7 +101,7 @@ class Trail:
             "userIdentity": identity,
             "eventTime": iso(at),
             "eventSource": source,
-            "eventName": call.operation,
+            "eventName": operation,
             "awsRegion": self._region,
             "requestParameters": {"secretId": secret} if secret else None,
             "responseElements": None,
@@ -100,11 +110,11 @@ class Trail:
         }
         return {
             "EventId": name,
-            "EventName": call.operation,
+            "EventName": operation,
             "EventTime": at,
             "EventSource": source,
             "Username": session,
-            "AccessKeyId": call.access_key,
+            "AccessKeyId": key,
             "Resources": [{"ResourceType": "AWS::SecretsManager::Secret", "ResourceName": secret}] if secret else [],
             "CloudTrailEvent": json.dumps(told),
         }

@@ -1,0 +1,89 @@
+"""A rehearsed world in this process, and the shipped plan's probes read once: what every condition of the plan says now."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from cockpit.decide.condition import Condition, Outcome, context_of
+from cockpit.engine.clock import SharedClock
+from cockpit.engine.source import LiveSource
+from cockpit.plan.load import load_plan
+from cockpit.plan.model import Plan
+from cockpit.rehearsal.house import House
+from probes.clients import AwsOptions, Clients
+from probes.reading import Reading
+
+PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
+SPEED = 60.0
+
+
+class Rounds:
+    """The world (`house`), the plan, and its probes, read when asked to. Readings are kept until they are read again."""
+
+    def __init__(self, house: House, clock: SharedClock, variables: Mapping[str, str]) -> None:
+        self.house = house
+        self.clock = clock
+        self.plan: Plan = load_plan(PLAN, overrides=variables)
+        target = self.plan.target
+        self.source = LiveSource(self.plan, Clients(AwsOptions(target.region, account=target.account)), clock)
+        self.readings: dict[str, Reading] = {}
+
+    async def look(self, names: Iterable[str] | None = None) -> None:
+        """Read those probes, or all of them, at once."""
+        wanted = list(self.source.loops) if names is None else list(names)
+        found = await asyncio.gather(*(self.source.loops[name].read() for name in wanted))
+        self.readings |= dict(zip(wanted, found, strict=True))
+
+    def judged(self) -> Iterator[tuple[str, str, Condition]]:
+        """Kind, id and condition of everything the plan judges by probes."""
+        for item in [item for section in self.plan.checklist for item in section.items]:
+            if item.expect is not None:
+                yield "item", item.id, item.expect
+        for criterion in self.plan.criteria():
+            if criterion.condition is not None:
+                yield str(criterion.kind), criterion.id, criterion.condition
+        for guard in self.plan.migration.guards if self.plan.migration else ():
+            if guard.condition is not None:
+                yield "guard", guard.id, guard.condition
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """What each condition says of the readings at hand, by id."""
+        values, unknown = context_of(self.readings)
+        return {id_: condition.evaluate(values, unknown) for _, id_, condition in self.judged()}
+
+    async def live(self, duration: timedelta, speed: float = SPEED) -> None:
+        """Let the world live for a while of its own time, with its users, as its process does."""
+        until = self.clock.now() + duration
+        self.clock.set_speed(speed)
+        users = asyncio.create_task(self.house.users.run())
+        try:
+            while self.clock.now() < until:
+                await self.house.round()
+                await asyncio.sleep(0.02)
+        finally:
+            self.clock.set_speed(0.0)
+            users.cancel()
+            await asyncio.gather(users, return_exceptions=True)
+
+
+@asynccontextmanager
+async def rounds(folder: Path, environ: dict[str, str] | None = None) -> AsyncIterator[Rounds]:
+    """A world, furnished and standing still; `environ` is set for it, as the operator's shell would."""
+    folder.mkdir(exist_ok=True)
+    clock = SharedClock.create(folder / "clock", speed=0.0)
+    house = House(folder, clock, seed=1, rate=1.0)
+    try:
+        ready = await house.open()
+        os.environ.update(ready["environment"])
+        opened = Rounds(house, clock, ready["vars"])
+        try:
+            yield opened
+        finally:
+            await opened.source.close()
+    finally:
+        await house.close()
