@@ -330,6 +330,28 @@ def show(**given: Any) -> None:
     _call("journal", action="show", **given)
 
 
+@main.command()
+@RECORD
+@click.option(
+    "--format", "form", type=click.Choice(["md", "html", "json", "junit", "in-toto"]), default="md", show_default=True
+)
+@click.option("--out", default="", type=click.Path(dir_okay=False), help="Write to this file; default: the terminal.")
+@click.option("--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was given to somebody outside.")
+@click.option(
+    "--allowed-signers",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="OpenSSH's file of who signs with which key.",
+)
+def report(**given: Any) -> None:
+    """Tell what was planned, seen, signed and decided, and what was left open.
+
+    RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
+    (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
+    """
+    _call("report", **given)
+
+
 @main.group()
 def record() -> None:
     """The records kept on this machine."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.folder import RecordFolder, find_record
 from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
+from cockpit.report.foreign import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -122,8 +122,3 @@ def _text(writer: str, line: Line) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return text if len(text) <= 160 else text[:159] + "…"
-
-
-def safe(text: str) -> str:
-    """On one line, without anything a terminal would obey or turn around: what is shown was written by others."""
-    return "".join("�" if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") else each for each in text)
