@@ -40,7 +40,7 @@ def main(record: str, form: str, out: str, anchors: Sequence[str], allowed_signe
     except (OSError, ValueError) as error:
         click.echo(safe(str(error)), err=True)
         return USAGE
-    click.get_binary_stream("stdout").write(text.encode())
+    click.echo(text.encode(), nl=False)
     return 0
 
 

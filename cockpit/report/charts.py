@@ -24,6 +24,26 @@ _TESTS = {
 }
 
 
+_FILLS = {
+    "go": "#8fc3a3",
+    "hold": "#e8cf8f",
+    "bad": "#d9807a",
+    "unknown": "#c3cbec",
+    "none": "#dcdad3",
+    "gap": "#faf9f6",
+}
+_LINE = 'fill="none" stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round"'
+_STYLES = {name: f'class="f-{name}" fill="{fill}"' for name, fill in _FILLS.items()} | {
+    "mark": 'class="mark" fill="#23272f" opacity=".55"',
+    "floor": 'class="floor" fill="none" stroke="#e3e1da"',
+    "limit": 'class="limit" fill="none" stroke="#8a6100" stroke-width="1.2" stroke-dasharray="5 4"',
+    "calm": f'class="l-calm" stroke="#55617a" {_LINE}',
+    "wrong": f'class="l-bad" stroke="#ad2a24" {_LINE}',
+    "extremes": 'class="extremes" fill="#55617a" opacity=".16"',
+}
+"""How shapes look where the style sheet does not reach, such as a viewer that shows pictures by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The stretch of time every picture of a report shows."""
@@ -75,14 +95,16 @@ def tone(word: str) -> str:
 def band(spans: Sequence[Span], gaps: Sequence[Gap], marks: Sequence[datetime], window: Window) -> str:
     """The verdict over time; `gaps` (nobody looking) lie over it, `marks` (a phase begins) are lines across it."""
     parts = [
-        f'<rect class="f-{tone(word)}" x="{x:.1f}" y="0" width="{max(width, 1.5):.1f}" height="40"/>'
+        f'<rect {_STYLES[tone(word)]} x="{x:.1f}" y="0" width="{max(width, 1.5):.1f}" height="40"/>'
         for word, x, width in _cells(spans, window)
     ]
     for gap in gaps:
         x = BAND * window.share(gap.since)
         width = max(BAND * window.share(gap.until) - x, 1.5)
-        parts.append(f'<rect class="f-gap" x="{x:.1f}" y="0" width="{width:.1f}" height="40"/>')
-    parts += [f'<rect class="mark" x="{BAND * window.share(at):.1f}" y="0" width="1.5" height="40"/>' for at in marks]
+        parts.append(f'<rect {_STYLES["gap"]} x="{x:.1f}" y="0" width="{width:.1f}" height="40"/>')
+    parts += [
+        f'<rect {_STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="1.5" height="40"/>' for at in marks
+    ]
     return (
         f'<svg class="band" viewBox="0 0 {BAND:.0f} 40" preserveAspectRatio="none" role="img" '
         f'aria-label="The verdict over time">{"".join(parts)}</svg>'
@@ -118,11 +140,11 @@ def chart(measure: Measure, kind: str, window: Window, label: str) -> str:
     parts = [*_unknown(shown, measure, window), *_extremes(shown, measure, window, scale)]
     if measure.threshold is not None:
         y = HEIGHT * scale.top(measure.threshold)
-        parts.append(f'<path class="limit" d="M0 {y:.1f}H{WIDTH:.0f}"/>')
+        parts.append(f'<path {_STYLES["limit"]} d="M0 {y:.1f}H{WIDTH:.0f}"/>')
     parts += _lines(shown, measure, kind, window, scale)
     return (
         f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{label}">'
-        f'<path class="floor" d="M0 {HEIGHT - 0.5}H{WIDTH:.0f}"/>{"".join(parts)}</svg>'
+        f'<path {_STYLES["floor"]} d="M0 {HEIGHT - 0.5}H{WIDTH:.0f}"/>{"".join(parts)}</svg>'
     )
 
 
@@ -152,7 +174,7 @@ def _lines(points: Sequence[Point], measure: Measure, kind: str, window: Window,
         at = [_place(point, _far(point, measure, kind), window, scale) for point in run]
         bad = [is_bad(_far(point, measure, kind), measure, kind) for point in run]
         if len(run) == 1:
-            yield f'<circle class="l-{_ink(is_wrong=bad[0])}" cx="{at[0][0]:.1f}" cy="{at[0][1]:.1f}" r="1.6"/>'
+            yield f'<circle {_ink(is_wrong=bad[0])} cx="{at[0][0]:.1f}" cy="{at[0][1]:.1f}" r="1.6"/>'
         begin = 0
         for n in range(1, len(run)):
             if n + 1 == len(run) or (bad[n] or bad[n - 1]) != (bad[n + 1] or bad[n]):
@@ -161,7 +183,7 @@ def _lines(points: Sequence[Point], measure: Measure, kind: str, window: Window,
 
 
 def _ink(*, is_wrong: bool) -> str:
-    return "bad" if is_wrong else "calm"
+    return _STYLES["wrong" if is_wrong else "calm"]
 
 
 def _far(point: Point, measure: Measure, kind: str) -> float:
@@ -181,7 +203,7 @@ def _place(point: Point, value: float, window: Window, scale: Scale) -> tuple[fl
 def _line(at: Sequence[tuple[float, float]], ink: str, *, steps: bool) -> str:
     first, *rest = at
     joined = "".join(f"H{x:.1f}V{y:.1f}" if steps else f"L{x:.1f} {y:.1f}" for x, y in rest)
-    return f'<path class="l-{ink}" d="M{first[0]:.1f} {first[1]:.1f}{joined}"/>'
+    return f'<path {ink} d="M{first[0]:.1f} {first[1]:.1f}{joined}"/>'
 
 
 def _extremes(points: Sequence[Point], measure: Measure, window: Window, scale: Scale) -> Iterator[str]:
@@ -190,7 +212,7 @@ def _extremes(points: Sequence[Point], measure: Measure, window: Window, scale: 
         if len(run) > 1 and any(point.low != point.high for point in run):
             high = [_place(point, point.high or 0.0, window, scale) for point in run]
             low = [_place(point, point.low or 0.0, window, scale) for point in reversed(run)]
-            yield f'<path class="extremes" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in (*high, *low))}Z"/>'
+            yield f'<path {_STYLES["extremes"]} d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in (*high, *low))}Z"/>'
 
 
 def _unknown(points: Sequence[Point], measure: Measure, window: Window) -> Iterator[str]:
@@ -204,5 +226,5 @@ def _unknown(points: Sequence[Point], measure: Measure, window: Window) -> Itera
             until = after.at if after is not None and after.at - point.at <= measure.step else point.at
             x = WIDTH * window.share(since)
             width = max(1.0, WIDTH * window.share(until) - x)
-            yield f'<rect class="f-unknown" x="{x:.1f}" y="0" width="{width:.1f}" height="{HEIGHT:.0f}"/>'
+            yield f'<rect {_STYLES["unknown"]} x="{x:.1f}" y="0" width="{width:.1f}" height="{HEIGHT:.0f}"/>'
             since = None

@@ -25,15 +25,17 @@ def _card(each: CriterionAccount, account: Account) -> str:
     word = wording.state(each)
     told = f"<p>{esc(wording.told(each))}</p>" if wording.told(each) else ""
     answer = f"<p>{esc(wording.answer(each.sign_off))}</p>" if each.sign_off else ""
+    head = f'{state(word, tone(word))}<span class="quiet">{_weight(each, account)}</span>'
     return (
-        f'<article class="card"><div class="line">{state(word, tone(word))}<span class="quiet">{_weight(each)}</span></div>'
-        f"<h3>{esc(each.title)}</h3>{told}{answer}{_measure(each, account)}{_turns(each, account)}</article>"
+        f'<article class="card"><div class="line">{head}</div><h3>{esc(each.title)}</h3>'
+        f"{told}{answer}{_measure(each, account)}{_turns(each, account)}</article>"
     )
 
 
-def _weight(each: CriterionAccount) -> str:
-    """How much it counts for: critical and enforced goes without saying."""
-    return esc(" · ".join(part for part in (each.severity, "" if each.enforced else "not enforced") if part))
+def _weight(each: CriterionAccount, account: Account) -> str:
+    """How much it counts for, and since when it is in its state."""
+    since = f"since {wording.stamp(each.since, account)}" if each.since else ""
+    return esc(" · ".join(part for part in (each.severity, "" if each.enforced else "not enforced", since) if part))
 
 
 def _measure(each: CriterionAccount, account: Account) -> str:
@@ -48,18 +50,18 @@ def _measure(each: CriterionAccount, account: Account) -> str:
     label = f"{measure.path} over time" + (f", {limit}" if limit else "")
     picture = chart(measure, each.kind, Window(account.began, account.ended), esc(label))
     over = f'<span class="limit-text num">{esc("┄ " + limit)}</span>' if limit else ""
-    low, high = _ends(measure)
+    ends = f"<span>{esc(wording.stamp(account.began, account))}</span><span>{esc(_ends(measure))}</span>"
     return (
         f'{condition}<figure class="measure"><div class="scale"><span>{esc(measure.path)}</span>{over}</div>{picture}'
-        f'<div class="scale num"><span>{esc(wording.stamp(account.began, account))}</span>'
-        f"<span>{esc(low)} to {esc(high)}</span><span>{esc(wording.stamp(account.ended, account))}</span></div></figure>"
+        f'<div class="scale num">{ends}<span>{esc(wording.stamp(account.ended, account))}</span></div></figure>'
     )
 
 
-def _ends(measure: Measure) -> tuple[str, str]:
+def _ends(measure: Measure) -> str:
     """The lowest and the highest value seen."""
     ends = [end for point in measure.points for end in (point.low, point.high) if end is not None]
-    return wording.value(min(ends), measure.unit), wording.value(max(ends), measure.unit)
+    low, high = wording.value(min(ends), measure.unit), wording.value(max(ends), measure.unit)
+    return low if low == high else f"{low} to {high}"
 
 
 def _turns(each: CriterionAccount, account: Account) -> str:
