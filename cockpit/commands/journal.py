@@ -39,13 +39,17 @@ def main(action: str, record: str, **given: Any) -> int:
 
 
 def _verify(folder: RecordFolder, anchors: Sequence[str], allowed_signers: str) -> int:
+    result = verify_record(folder.path, *outside(anchors, allowed_signers))
+    _tell(folder, result)
+    return result.exit_code
+
+
+def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
+    """What is held against a record: heads given to somebody, and who signs with which key. Raises OSError, ValueError."""
     for anchor in anchors:
         if not _HASH.fullmatch(anchor):
             raise ValueError(f"--anchor {anchor}: a head is 64 hex digits")
-    allowed = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
-    result = verify_record(folder.path, anchors, allowed)
-    _tell(folder, result)
-    return result.exit_code
+    return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
 
 
 def _tell(folder: RecordFolder, result: Result) -> None:

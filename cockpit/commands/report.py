@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from cockpit.cli import USAGE
+from cockpit.commands.journal import outside
 from cockpit.journal.folder import find_record
-from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.report.account import Account
 from cockpit.report.as_json import to_plain
 from cockpit.report.foreign import safe
@@ -32,8 +32,7 @@ FORMS: Mapping[str, Form] = {"md": markdown, "html": html, "json": _json, "junit
 
 def main(record: str, form: str, out: str, anchors: Sequence[str], allowed_signers: str) -> int:
     try:
-        allowed = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
-        text = FORMS[form](account_of(find_record(record), anchors, allowed))
+        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers)))
         if out:
             _write(Path(out), text)
             return 0
