@@ -271,7 +271,7 @@ async def test_a_rehearsal_says_so_loudly(tmp_path: Path) -> None:
 
 async def test_what_was_recorded_before_is_not_told_again(tmp_path: Path) -> None:
     async with receiving() as receiver:
-        async with night(tmp_path, Slack(receiver.url)) as (watch, _, clock, told):
+        async with night(tmp_path, Slack(receiver.url)) as (watch, _, clock, _):
             turn(watch, clock, "ROLLBACK")
         async with night(tmp_path, Slack(receiver.url)) as (watch, _, clock, _):
             turn(watch, clock, "HOLD")
