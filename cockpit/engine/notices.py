@@ -45,6 +45,7 @@ class Outbox:
     def __init__(self, channel: Channel, kept: Recording, http: HttpClient, sleep: Sleep) -> None:
         self.channel = channel
         self.lost = 0
+        """Notices that were given up."""
         self.why = ""
         """Why the newest attempt failed; empty after one that did not."""
         self._kept = kept
@@ -63,7 +64,7 @@ class Outbox:
             return
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
-            self._lose("too many wait")
+            self._lose(self.why or "too slow")
         self._waiting.append(notice)
         self.idle.clear()
         self._due.set()
@@ -71,11 +72,11 @@ class Outbox:
     @property
     def trouble(self) -> str:
         """For the screen: what does not arrive."""
+        if not self.why:
+            return ""
         waiting = len(self._waiting) + self._busy
-        told = [f"{self.channel.name} cannot be told: {self.why}"] if self.why else []
-        told += [f"{waiting} waiting"] if self.why and waiting else []
-        told += [f"{self.lost} given up"] if self.lost else []
-        return ", ".join(told)
+        more = [f"{many} {what}" for many, what in ((waiting, "waiting"), (self.lost, "given up")) if many]
+        return ", ".join((f"{self.channel.name} cannot be told: {self.why}", *more))
 
     async def run(self) -> None:
         """Send what comes, in order, until cancelled."""
@@ -85,6 +86,8 @@ class Outbox:
                 notice, self._busy = self._waiting.popleft(), True
                 try:
                     await self._tell(notice)
+                except Exception as error:  # noqa: BLE001 - the next notice must still be told; a traceback could hold the address
+                    self._lose(type(error).__name__)
                 finally:
                     self._busy = False
             self._due.clear()
@@ -131,6 +134,7 @@ class Outbox:
             raise Refusal(f"HTTP {answer.status}", again=again, after_s=_seconds(answer.headers.get("retry-after", "")))
 
     def _lose(self, why: str) -> None:
+        self.why = why
         self.lost += 1
         log.error("a notice for %s was given up: %s", self.channel.name, why)
 

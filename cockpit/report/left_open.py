@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import chain
 
 from cockpit.decide import words
@@ -10,6 +11,7 @@ from cockpit.report.account import Account, Asked, CriterionAccount
 
 _DONE = ("PASS", "WAIVED")
 _FINE = ("MET", "CLEAR")
+_CALLING = ("ROLLBACK", "FIX FORWARD")
 
 
 def left_open(given: Account) -> tuple[str, ...]:
@@ -28,10 +30,20 @@ def _verdict(given: Account) -> Iterator[str]:
         return
     if not given.judged:
         yield "nothing at all was seen to judge by"
-    if given.verdict in ("ROLLBACK", "FIX FORWARD"):
-        since = next(span.since for span in reversed(given.spans) if span.word == given.verdict)
+    if given.verdict in _CALLING:
+        since = _called_since(given)
         if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
             yield f"{given.verdict} since {words.clock(since)}: nobody decided"
+
+
+def _called_since(given: Account) -> datetime:
+    """Since when the last call for a decision has stood; a time nobody was looking does not end it."""
+    since = given.spans[-1].since
+    for span in reversed(given.spans):
+        if span.word and span.word not in _CALLING:
+            break
+        since = span.since if span.word else since
+    return since
 
 
 def _criteria(criteria: Iterable[CriterionAccount]) -> Iterator[str]:

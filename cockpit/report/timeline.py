@@ -16,6 +16,7 @@ _WORST_FIRST = (
     ("NOT MET",),
     ("UNKNOWN",),
     ("STALE", "PENDING", "RECOVERING", "PROVING", "HOLD", "open"),
+    ("GO", "MET", "CLEAR", "PASS", "WAIVED", "passed"),
 )
 _RANK = {word: rank for rank, words in enumerate(_WORST_FIRST) for word in words}
 _BEGIN, _CHANGE, _END = range(3)
@@ -24,8 +25,8 @@ Seen = tuple[str, Change]
 
 
 def rank(word: str) -> int:
-    """How bad a word is: 0 is worst."""
-    return _RANK.get(word, len(_WORST_FIRST))
+    """How bad a word is: 0 is worst. A word this program does not know counts as UNKNOWN."""
+    return _RANK.get(word, _RANK["UNKNOWN"])
 
 
 def sessions(lines: Iterable[tuple[str, Line]]) -> list[Session]:

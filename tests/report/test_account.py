@@ -109,6 +109,20 @@ def test_a_rollback_nobody_decided_is_open(tmp_path: Path) -> None:
     assert "ROLLBACK since 22:01:00: nobody decided" in account_of(made.folder).open
 
 
+def test_a_decision_still_counts_after_the_cockpit_was_closed_and_opened_again(tmp_path: Path) -> None:
+    made = Maker(tmp_path)
+    first = made.open()
+    made.say(first, [made.change(1, "verdict", "HOLD", "ROLLBACK")])
+    made.say(first, [kinds.Decision(at(2), "execute", "ann", "it burns", advised="ROLLBACK")])
+    made.close(first, 3)
+    made.now = at(8)
+    second = made.open()
+    made.close(second, 9)
+    told = account_of(made.folder)
+    assert [span.word for span in told.spans] == ["HOLD", "ROLLBACK", "", "ROLLBACK"]
+    assert not any("nobody decided" in each for each in told.open)
+
+
 def test_a_dismissed_rollback_that_stands_is_still_open(tmp_path: Path) -> None:
     made = Maker(tmp_path)
     journal = made.open()
