@@ -86,7 +86,7 @@ def _verdict(account: Account) -> str:
         return ""
     window = Window(account.began, account.ended)
     picture = band(account.spans, account.gaps, [each.since for each in account.phases[1:]], window)
-    shown = dict.fromkeys(tone(span.word) for span in account.spans)
+    shown = dict.fromkeys([*(tone(span.word) for span in account.spans), *(["none"] if account.gaps else [])])
     names = {"go": "GO", "hold": "HOLD", "bad": "ROLLBACK or FIX FORWARD", "none": wording.NOBODY}
     key = "".join(f'<span><i class="k-{each}"></i>{names[each]}</span>' for each in shown if each in names)
     phases = [

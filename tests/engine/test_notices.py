@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -304,6 +305,18 @@ def test_channels_come_from_the_environment_and_hide_what_they_hold() -> None:
         with pytest.raises(CannotNotify) as refused:
             channels(names, given)
         assert "secret" not in str(refused.value)
+
+
+def test_a_cockpit_that_cannot_tell_does_not_open(tmp_path: Path) -> None:
+    plan = signing_plan(tmp_path)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COCKPIT_")}
+    for command in (("run", plan.path), ("rehearse", "smooth", "--headless")):
+        done = subprocess.run(
+            [str(COCKPIT), *command, "--notify", "slack"],
+            capture_output=True, text=True, timeout=60, env=env | {"HOME": str(tmp_path)}, check=False,
+        )  # fmt: skip
+        assert done.returncode == 64
+        assert done.stderr.endswith("--notify: COCKPIT_SLACK_WEBHOOK is not set\n")
 
 
 def test_a_journal_that_is_not_written_is_said(tmp_path: Path) -> None:
