@@ -38,6 +38,13 @@ def _connection(command: Any) -> Any:
 
 
 PLAN = click.argument("plan", type=click.Path(dir_okay=False))
+NOTIFY = click.option(
+    "--notify",
+    multiple=True,
+    type=click.Choice(["slack", "pagerduty"]),
+    help="Tell others when the verdict turns or a gate is decided; may be repeated. "
+    "COCKPIT_SLACK_WEBHOOK, COCKPIT_PAGERDUTY_KEY.",
+)
 _FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
@@ -61,6 +68,7 @@ def main() -> None:
 @click.option("--new", is_flag=True, help="Begin a new record.")
 @click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 @click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
+@NOTIFY
 def run(**given: Any) -> None:
     """Open the cockpit on a living system (read-only until it is armed)."""
     _call("run", **given)
@@ -130,6 +138,7 @@ def import_(file: str) -> None:
 )
 @click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
+@NOTIFY
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def rehearse(**given: Any) -> None:
     """Rehearse a cutover on this machine: a whole world, no cloud account."""
@@ -328,6 +337,28 @@ def verify(**given: Any) -> None:
 def show(**given: Any) -> None:
     """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
     _call("journal", action="show", **given)
+
+
+@main.command()
+@RECORD
+@click.option(
+    "--format", "form", type=click.Choice(["md", "html", "json", "junit", "in-toto"]), default="md", show_default=True
+)
+@click.option("--out", default="", type=click.Path(dir_okay=False), help="Write to this file; default: the terminal.")
+@click.option("--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was given to somebody outside.")
+@click.option(
+    "--allowed-signers",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="OpenSSH's file of who signs with which key.",
+)
+def report(**given: Any) -> None:
+    """Tell what was planned, seen, signed and decided, and what was left open.
+
+    RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
+    (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
+    """
+    _call("report", **given)
 
 
 @main.group()

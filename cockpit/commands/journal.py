@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.folder import RecordFolder, find_record
 from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
+from cockpit.report.foreign import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -39,13 +39,17 @@ def main(action: str, record: str, **given: Any) -> int:
 
 
 def _verify(folder: RecordFolder, anchors: Sequence[str], allowed_signers: str) -> int:
+    result = verify_record(folder.path, *outside(anchors, allowed_signers))
+    _tell(folder, result)
+    return result.exit_code
+
+
+def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
+    """What is held against a record: heads given to somebody, and who signs with which key. Raises OSError, ValueError."""
     for anchor in anchors:
         if not _HASH.fullmatch(anchor):
             raise ValueError(f"--anchor {anchor}: a head is 64 hex digits")
-    allowed = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
-    result = verify_record(folder.path, anchors, allowed)
-    _tell(folder, result)
-    return result.exit_code
+    return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
 
 
 def _tell(folder: RecordFolder, result: Result) -> None:
@@ -122,8 +126,3 @@ def _text(writer: str, line: Line) -> str:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return text if len(text) <= 160 else text[:159] + "…"
-
-
-def safe(text: str) -> str:
-    """On one line, without anything a terminal would obey or turn around: what is shown was written by others."""
-    return "".join("�" if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") else each for each in text)

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from cockpit.commands.journal import safe
 from cockpit.decide.record import Change
 from cockpit.journal.bodies import record_of
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.folder import RecordFolder, list_records, records_root, writers
+from cockpit.report.foreign import safe
 
 
 @dataclass(frozen=True, slots=True)

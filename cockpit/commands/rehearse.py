@@ -23,8 +23,10 @@ from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.engine.channels import CannotNotify, Channel, channels
 from cockpit.engine.ending import end
 from cockpit.engine.headless import watch_until
+from cockpit.engine.notices import GRACE_S, notifying
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
@@ -40,7 +42,15 @@ from probes.clients import AwsOptions, Clients
 
 
 def main(
-    scenario: str, speed: float, headless: bool, listing: bool, plan: str, crew_plays: bool, arm: bool, keep: str
+    scenario: str,
+    speed: float,
+    headless: bool,
+    listing: bool,
+    plan: str,
+    crew_plays: bool,
+    arm: bool,
+    keep: str,
+    notify: Sequence[str],
 ) -> int:
     if listing:
         for each in scenarios():
@@ -58,9 +68,10 @@ def main(
                 crew_plays=crew_plays or headless,
                 armed=arm,
                 keep=keep,
+                told=channels(notify, os.environ),
             )
         )
-    except ScenarioError as error:
+    except (ScenarioError, CannotNotify) as error:
         click.echo(str(error), err=True)
         return USAGE
     except WorldError as error:
@@ -78,7 +89,15 @@ def shipped(plan: str) -> str:
 
 
 async def _play(
-    scenario: Scenario, speed: float, headless: bool, plan_path: str, *, crew_plays: bool, armed: bool, keep: str
+    scenario: Scenario,
+    speed: float,
+    headless: bool,
+    plan_path: str,
+    *,
+    crew_plays: bool,
+    armed: bool,
+    keep: str,
+    told: Sequence[Channel],
 ) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
@@ -90,8 +109,11 @@ async def _play(
         root = Path(keep) if keep else world.folder / "records"
         try:
             async with (
-                recording(plan, world.clock, who=_first(plan), root=root, new=True, variables=given) as kept,
+                recording(
+                    plan, world.clock, who=_first(plan), root=root, new=True, variables=given, rehearsal=True
+                ) as kept,
                 performing(scenario, world, plan, speed, plays_crew=crew_plays, kept=kept) as show,
+                notifying(show.watch, kept, told, rehearsal=True, grace_s=LAST_NOTICE_S if headless else GRACE_S),
             ):
                 return await (_headless(show) if headless else _terminal(show, armed=armed))
         finally:
@@ -115,6 +137,7 @@ def _known(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
 
 
 LAST_RESORT_S = 6.0
+LAST_NOTICE_S = 4.0
 
 
 def _end_on_signals() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from cockpit.commands.living import WrongAccount, clock_in_use, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.engine.channels import CannotNotify, Channel, channels
 from cockpit.engine.desk import Refused
+from cockpit.engine.notices import notifying
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.journal.store import store_at
 from cockpit.plan.model import Phase, Plan
@@ -33,6 +36,7 @@ def main(
     new: bool,
     share: str,
     key: str,
+    notify: Sequence[str],
 ) -> int:
     log_to_file()
     loaded = load(plan, variables)
@@ -54,12 +58,13 @@ def main(
                 new=new,
                 share=share,
                 key=key,
+                told=channels(notify, os.environ),
             )
         )
     except WrongAccount as error:
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
-    except (CannotRecord, Refused) as error:
+    except (CannotRecord, CannotNotify, Refused) as error:
         click.echo(str(error), err=True)
         return USAGE
 
@@ -83,6 +88,7 @@ async def _open(
     new: bool,
     share: str,
     key: str,
+    told: Sequence[Channel],
 ) -> int:
     from cockpit.tui.app import CockpitApp
 
@@ -98,6 +104,7 @@ async def _open(
             async with (
                 helm_of(watch, variables, {"profile": profile, "region": region}, kept.folder.path) as helm,
                 acting(watch, kept, who) as hands,
+                notifying(watch, kept, told),
             ):
                 await CockpitApp(
                     watch,

@@ -158,8 +158,8 @@ class Recording:
             self.scribe.tell(Draft(Type.NOTE, found.body()))
 
     def anchor(self, where: str) -> str:
-        """The journal's head, noted as given to somebody outside. Waits for the disk. Raises OSError."""
-        return self.journal.anchor(where)
+        """The journal's head, with all told so far, noted as given to somebody outside. Waits for the disk. Raises OSError."""
+        return self.scribe.tell(Draft(Type.ANCHOR, {"where": where})).result().hash
 
     def close(self) -> None:
         """Everything to the disk, a last mark, the chain closed, and pushed where it is shared."""
@@ -185,6 +185,7 @@ async def recording(
     store: Store | None = None,
     key_file: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    rehearsal: bool = False,
 ) -> AsyncIterator[Recording]:
     """The record of a cutover, begun or gone on with.
 
@@ -193,7 +194,7 @@ async def recording(
     hidden. Raises CannotRecord.
     """
     try:
-        made = await asyncio.to_thread(_open, plan, clock, who, name, root, new, store, variables or {})
+        made = await asyncio.to_thread(_open, plan, clock, who, name, root, new, store, variables or {}, rehearsal)
     except (OSError, ValueError) as error:
         raise CannotRecord(f"the record cannot be written: {error}") from None
     made.key_file = key_file
@@ -214,6 +215,7 @@ def _open(
     new: bool,
     store: Store | None,
     variables: Mapping[str, str],
+    rehearsal: bool,
 ) -> Recording:
     now = clock.now()
     text = Path(plan.path).read_bytes()
@@ -232,6 +234,7 @@ def _open(
         "plan_digest": folder.keep_plan(text),
         "started_at": time_text(earlier or now),
         "vars": dict(variables),
+        "rehearsal": rehearsal,
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
     if store is not None:

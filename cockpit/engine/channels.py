@@ -1,0 +1,158 @@
+"""Where notices go: how Slack and PagerDuty want them said. Addresses and keys come from the environment and are never shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from cockpit.decide.situation import Word
+from probes.redact import one_line
+
+SLACK_ADDRESS, PAGERDUTY_KEY, PAGERDUTY_ADDRESS = (
+    "COCKPIT_SLACK_WEBHOOK",
+    "COCKPIT_PAGERDUTY_KEY",
+    "COCKPIT_PAGERDUTY_URL",
+)
+PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
+REHEARSAL = "REHEARSAL, nothing of this is real"
+_CALLING = (Word.ROLLBACK, Word.FIX_FORWARD)
+
+
+class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
+    """A channel cannot be used; the message says what it lacks, never what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something people elsewhere are told."""
+
+    at: datetime
+    plan: str
+    environment: str
+    record: str
+    subject: str
+    """"verdict", or the title of a gate."""
+    before: str
+    after: str
+    label: str
+    """`after` as it is shown: "GO (2 waivers)"."""
+    because: str
+    rehearsal: bool = False
+
+    @property
+    def line(self) -> str:
+        """What happened, on one line, without secrets."""
+        where = f"{self.plan} ({self.environment})" if self.environment else self.plan
+        what = f"{self.before} -> {self.label}" if self.subject == "verdict" else f"{self.subject}: {self.label}"
+        drill = f"{REHEARSAL}: " if self.rehearsal else ""
+        return one_line(f"{drill}{where} {what}", 300)
+
+    @property
+    def reason(self) -> str:
+        return one_line(self.because, 500)
+
+
+class Channel(Protocol):
+    """One place notices go to."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
+
+    def wants(self, notice: Notice, /) -> bool:
+        """Whether this channel is told of it."""
+        ...
+
+    def body(self, notice: Notice, head: str) -> str:
+        """What to post, as JSON. `head` is the journal's, empty where it is not being written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """An incoming webhook."""
+
+    url: str = field(repr=False)
+    name: str = "slack"
+
+    def wants(self, _: Notice) -> bool:
+        return True
+
+    def body(self, notice: Notice, head: str) -> str:
+        said = [f"*{_plain(notice.line)}*", f"{notice.at:%Y-%m-%d %H:%M:%S} UTC"]
+        said += [_plain(notice.reason)] if notice.because else []
+        said.append(
+            f"record {_plain(one_line(notice.record))}, head `{head}`" if head else "the record is NOT being written"
+        )
+        return json.dumps({"text": "\n".join(said)})
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDuty:
+    """Events API v2: ROLLBACK and FIX FORWARD page, GO resolves. One incident a record."""
+
+    url: str
+    key: str = field(repr=False)
+    name: str = "pagerduty"
+
+    def wants(self, notice: Notice) -> bool:
+        return notice.subject == "verdict" and notice.after in (*_CALLING, Word.GO)
+
+    def body(self, notice: Notice, head: str) -> str:
+        event = {"routing_key": self.key, "dedup_key": notice.record[:255]}
+        if notice.after == Word.GO:
+            return json.dumps(event | {"event_action": "resolve"})
+        payload = {
+            "summary": notice.line,
+            "source": one_line(notice.record),
+            "severity": "info" if notice.rehearsal else "critical",
+            "timestamp": notice.at.isoformat(),
+            "custom_details": {"because": notice.reason, "head": head, "rehearsal": notice.rehearsal},
+        }
+        return json.dumps(event | {"event_action": "trigger", "payload": payload})
+
+
+def channels(names: Sequence[str], environ: Mapping[str, str]) -> tuple[Channel, ...]:
+    """The channels asked for, each once. Raises CannotNotify for one that lacks its address or key."""
+    found: list[Channel] = []
+    for name in dict.fromkeys(names):
+        if name == "slack":
+            found.append(Slack(_address(SLACK_ADDRESS, environ.get(SLACK_ADDRESS, ""))))
+        elif name == "pagerduty":
+            if not (key := environ.get(PAGERDUTY_KEY, "").strip()):
+                raise CannotNotify(f"--notify pagerduty: {PAGERDUTY_KEY} is not set")
+            address = environ.get(PAGERDUTY_ADDRESS) or PAGERDUTY
+            found.append(PagerDuty(_address(PAGERDUTY_ADDRESS, address), key))
+        else:
+            raise CannotNotify(f"--notify {name}: slack or pagerduty")
+    return tuple(found)
+
+
+def _address(name: str, url: str) -> str:
+    url = url.strip()
+    if not url:
+        raise CannotNotify(f"--notify: {name} is not set")
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise CannotNotify(f"--notify: {name} does not hold a web address")
+    return url
+
+
+def _plain(text: str) -> str:
+    """Text that calls nobody and links nowhere.
+
+    >>> _plain("<!channel> & *you*")
+    '&lt;!channel&gt; &amp; \u2217you\u2217'
+    """
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("*", "\u2217").replace("`", "'")

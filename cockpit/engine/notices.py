@@ -1,0 +1,220 @@
+"""Telling people elsewhere when the verdict turns or a gate is decided; the journal's head goes along, so that it is anchored.
+
+Each channel has a task and a bounded queue of its own: what cannot be reached delays neither the cockpit nor the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from cockpit.decide.record import Change
+from cockpit.engine.channels import Channel, Notice
+from cockpit.engine.ending import end
+from cockpit.engine.recording import Recording
+from cockpit.engine.watch import Watch
+from probes.base import Unseen
+from probes.http_client import HttpClient
+
+log = logging.getLogger(__name__)
+MOST_WAITING = 100
+"""Of one channel; when more wait, the oldest is given up."""
+TRIES = 8
+TIMEOUT_S = 10.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+GRACE_S = 0.8
+"""What is still on its way when the cockpit closes may take so long."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Refusal(Exception):  # noqa: N818 - the other side's answer
+    """It was not taken. The message names no address."""
+
+    def __init__(self, why: str, *, again: bool, after_s: float = 0.0) -> None:
+        super().__init__(why)
+        self.again = again
+        self.after_s = after_s
+
+
+class Outbox:
+    """What waits for one channel, in order."""
+
+    def __init__(self, channel: Channel, kept: Recording, http: HttpClient, sleep: Sleep) -> None:
+        self.channel = channel
+        self.lost = 0
+        """Notices that were given up."""
+        self.why = ""
+        """Why the newest attempt failed; empty after one that did not."""
+        self._kept = kept
+        self._http = http
+        self._sleep = sleep
+        self._waiting: deque[Notice] = deque()
+        self._due = asyncio.Event()
+        self._busy = False
+        self.idle = asyncio.Event()
+        """Set while nothing waits and nothing is on its way."""
+        self.idle.set()
+
+    def put(self, notice: Notice) -> None:
+        """Tell it soon. Never waits."""
+        if not self.channel.wants(notice):
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._lose(self.why or "too slow")
+        self._waiting.append(notice)
+        self.idle.clear()
+        self._due.set()
+
+    @property
+    def trouble(self) -> str:
+        """For the screen: what does not arrive."""
+        if not self.why:
+            return ""
+        waiting = len(self._waiting) + self._busy
+        more = [f"{many} {what}" for many, what in ((waiting, "waiting"), (self.lost, "given up")) if many]
+        return ", ".join((f"{self.channel.name} cannot be told: {self.why}", *more))
+
+    async def run(self) -> None:
+        """Send what comes, in order, until cancelled."""
+        while True:
+            await self._due.wait()
+            while self._waiting:
+                notice, self._busy = self._waiting.popleft(), True
+                try:
+                    await self._tell(notice)
+                except Exception as error:  # noqa: BLE001 - the next notice must still be told; a traceback could hold the address
+                    self._lose(type(error).__name__)
+                finally:
+                    self._busy = False
+            self._due.clear()
+            self.idle.set()
+
+    async def _tell(self, notice: Notice) -> None:
+        try:
+            head = await asyncio.to_thread(self._kept.anchor, self.channel.name)
+        except (OSError, ValueError):
+            log.exception("no anchor for %s", self.channel.name)
+            head = ""  # the message says so
+        body = self.channel.body(notice, head)
+        pause = FIRST_PAUSE_S
+        for tried in range(1, TRIES + 1):
+            try:
+                await self._post(body)
+            except Refusal as refusal:
+                self.why = str(refusal)
+                log.warning("%s, attempt %d: %s", self.channel.name, tried, self.why)
+                if not refusal.again or tried == TRIES:
+                    self._lose(self.why)
+                    return
+                await self._sleep(min(LONGEST_PAUSE_S, max(pause, refusal.after_s)))
+                pause *= 2
+            else:
+                self.why = ""
+                return
+
+    async def _post(self, body: str) -> None:
+        """Raises Refusal."""
+        try:
+            answer = await self._http.exchange(
+                "POST",
+                self.channel.url,
+                headers={"Content-Type": "application/json"},
+                timeout_s=TIMEOUT_S,
+                content=body,
+            )
+        except Unseen as unseen:
+            # Its detail may hold the address, and that is the secret.
+            raise Refusal(str(unseen.unknown.reason), again=True) from None
+        if not 200 <= answer.status < 300:
+            again = answer.status == 429 or answer.status >= 500
+            raise Refusal(f"HTTP {answer.status}", again=again, after_s=_seconds(answer.headers.get("retry-after", "")))
+
+    def _lose(self, why: str) -> None:
+        self.why = why
+        self.lost += 1
+        log.error("a notice for %s was given up: %s", self.channel.name, why)
+
+
+class Notices:
+    """Looks at what was recorded after every decision that changed a word."""
+
+    def __init__(self, watch: Watch, kept: Recording, boxes: Sequence[Outbox], *, rehearsal: bool) -> None:
+        self._watch = watch
+        self._kept = kept
+        self._boxes = boxes
+        self._rehearsal = rehearsal
+        self._titles = {gate.id: gate.title for gate in watch.plan.gates} | {"verdict": "verdict"}
+        self._seen = len(watch.record.all(Change))
+
+    def look(self) -> None:
+        """Hand on what is new. Called by the watch; never waits."""
+        changes = self._watch.record.all(Change)
+        fresh, self._seen = changes[self._seen :], len(changes)
+        for change in fresh:
+            if change.subject in self._titles and change.before != change.after:
+                for box in self._boxes:
+                    box.put(self._notice(change))
+
+    def trouble(self) -> str:
+        return " · ".join(text for box in self._boxes if (text := box.trouble))
+
+    async def delivered(self) -> None:
+        """Until nothing waits."""
+        for box in self._boxes:
+            await box.idle.wait()
+
+    def _notice(self, change: Change) -> Notice:
+        plan, verdict = self._watch.plan, self._watch.situation.verdict
+        shown = change.subject == "verdict" and verdict.word == change.after
+        return Notice(
+            at=change.at,
+            plan=plan.name,
+            environment=plan.environment,
+            record=self._kept.folder.id,
+            subject=self._titles[change.subject],
+            before=change.before,
+            after=change.after,
+            label=verdict.label if shown else change.after,
+            because=change.because,
+            rehearsal=self._rehearsal,
+        )
+
+
+@asynccontextmanager
+async def notifying(
+    watch: Watch,
+    kept: Recording,
+    where: Sequence[Channel],
+    *,
+    rehearsal: bool = False,
+    grace_s: float = GRACE_S,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncIterator[Notices]:
+    """Tell every channel what happens from here on; at the end what is on its way has `grace_s` to arrive."""
+    http = HttpClient()
+    boxes = [Outbox(channel, kept, http, sleep) for channel in where]
+    notices = Notices(watch, kept, boxes, rehearsal=rehearsal)
+    watch.on_change.append(notices.look)
+    watch.notices.append(notices.trouble)
+    tasks = [asyncio.create_task(box.run(), name=f"notices to {box.channel.name}") for box in boxes]
+    try:
+        yield notices
+    finally:
+        watch.on_change.remove(notices.look)
+        try:
+            async with asyncio.timeout(grace_s):
+                await notices.delivered()
+        except TimeoutError:
+            log.error("the cockpit closed before every notice had arrived: %s", notices.trouble() or "slow")
+        finally:
+            await end(tasks)
+            await http.close()
+
+
+def _seconds(text: str) -> float:
+    """What Retry-After asks for; 0 where it names a date or nothing."""
+    return float(text) if text.isascii() and text.isdigit() else 0.0

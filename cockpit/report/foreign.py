@@ -1,0 +1,18 @@
+"""Text that others wrote, on its way to somebody's screen."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+
+
+def safe(text: str) -> str:
+    """On one line, without anything a terminal would obey or turn around: what is shown was written by others."""
+    return "".join("�" if unicodedata.category(each) in _UNSEEN else each for each in text)
+
+
+def short(text: str, most: int = 400) -> str:
+    """One clean line, cut where it is too long for a table."""
+    line = safe(" ".join(text.split()))
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,128 @@
+"""Reading a record's folder for its report: the plan copy, the chains, the readings, and what can be proven of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cockpit.engine.recording import keys_of
+from cockpit.journal.bodies import from_body
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.folder import RecordFolder
+from cockpit.journal.scribe import vouched
+from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.model import Plan
+from cockpit.report.account import Account, Planned, Proof
+from cockpit.report.accounting import Material, account
+from cockpit.report.measured import measured
+from cockpit.report.said import Kept, key_of
+from cockpit.report.unplanned import unplanned
+from probes.redact import HIDDEN
+
+_RESULTS = {INTACT: "INTACT", BROKEN: "BROKEN", NOT_PROVABLE: "NOT PROVABLE"}
+
+
+def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Account:
+    """The account of a record. `anchors` and `allowed` as for `verify_record`. Raises OSError."""
+    lines = folder.lines()
+    opens = [line for _, line in lines if line.entry.type is Type.OPEN]
+    record = next((str(line.entry.body["record"]) for line in opens if line.entry.body.get("record")), folder.id)
+    plan, planned = _plan(folder, lines)
+    kept = _kept(lines, record, keys_of(plan) if plan else {})
+    if plan is None:
+        plan = unplanned([each.entry for each in kept], planned.name, planned.digest)
+    guards = plan.migration.guards if plan.migration else ()
+    measures, readings, saw = measured(folder.readings, plan, (*plan.criteria(), *guards))
+    return account(
+        Material(
+            record=record,
+            plan=plan,
+            planned=planned,
+            lines=lines,
+            kept=kept,
+            proof=_proof(folder, anchors, allowed),
+            rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens),
+            measures=measures,
+            readings=readings,
+            saw_something=saw,
+        )
+    )
+
+
+def _kept(lines: Sequence[tuple[str, Line]], record: str, keys: Mapping[str, str]) -> list[Kept]:
+    """The entries deciding looks at; malformed bodies are left out, `verify` names them."""
+    found = []
+    for writer, line in lines:
+        try:
+            entry = from_body(line.entry.body)
+        except ValueError:
+            continue
+        if entry is not None:
+            key = key_of(line, record)
+            named = keys.get(getattr(entry, "by", ""), key)
+            found.append(Kept(writer, vouched(entry, line, record, keys), key if key == named else ""))
+    return found
+
+
+def _proof(folder: RecordFolder, anchors: Sequence[str], allowed: AllowedSigners | None) -> Proof:
+    """What checking found, with places named from the record's folder on."""
+    result = verify_record(folder.path, anchors, allowed)
+    broken = [replace(problem, path=_inside(problem.path, folder.path)) for problem in result.broken]
+    return Proof(
+        _RESULTS[result.exit_code],
+        tuple(str(problem) for problem in broken),
+        tuple(result.unproven),
+        tuple(result.remarks),
+        dict(result.heads),
+        result.entries,
+    )
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+# -- the plan --------------------------------------------------------------------------------------------------------
+
+
+def _plan(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[Plan | None, Planned]:
+    """The plan the cutover last ran by, and what is known of it where its copy does not load."""
+    named = [
+        line.entry.body
+        for _, line in lines
+        if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
+    ]
+    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for body in named))
+    name = next((str(body["plan"]) for body in reversed(named) if body.get("plan")), "")
+    planned = Planned(name=name, digest=digests[-1] if digests else "", digests=digests)
+    path = _copy(folder, planned.digest)
+    if path is None:
+        return None, replace(planned, problem="the record holds no copy of the plan the journal names")
+    given: Mapping[str, object] = next(
+        (body["vars"] for body in reversed(named) if isinstance(body.get("vars"), dict)), {}
+    )
+    overrides = {str(name): str(value) for name, value in given.items() if value != HIDDEN}
+    plan: Plan | None = None
+    problem = ""
+    for tried in (overrides, {}):
+        try:
+            plan = load_plan(path, overrides=tried, environ={}, require_environment=False)
+            break
+        except PlanError as error:
+            first = error.problems[0]
+            problem = problem or f"line {first.position.line} {first.message}"
+    if plan is None:
+        return None, replace(planned, problem=f"its copy cannot be loaded: {problem}")
+    return plan, Planned(plan.name, plan.title, plan.environment, planned.digest, plan.source, digests)
+
+
+def _copy(folder: RecordFolder, digest: str) -> Path | None:
+    """The copy with that digest."""
+    for path in sorted(folder.path.glob("plan*.yaml")):
+        if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+            return path
+    return None

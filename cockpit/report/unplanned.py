@@ -1,0 +1,46 @@
+"""A stand-in for a plan that cannot be loaded: what the journal itself names, with nothing made up about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cockpit.decide.record import Change, Entry, SignOff, StepBegan, StepEnded, Vote
+from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, Section, Step
+
+HERE = Position("plan.yaml", 0)
+_SUCCESS = frozenset({"MET", "PROVING", "NOT MET"})
+_TRIGGER = frozenset({"CLEAR", "TRIPPED", "RECOVERING"})
+_GATE = frozenset({"passed", "open"})
+
+
+def unplanned(entries: Sequence[Entry], name: str, digest: str) -> Plan:
+    """A plan with the ids the journal names, told apart by the words that were said of them."""
+    words = _words(entries)
+    voted = {each.gate: each for each in entries if isinstance(each, Vote)}
+    acted = dict.fromkeys(each.subject for each in entries if isinstance(each, StepBegan | StepEnded))
+    signed = dict.fromkeys(each.subject for each in entries if isinstance(each, SignOff) and each.subject not in acted)
+    success = [subject for subject, said in words.items() if said & _SUCCESS]
+    triggers = [subject for subject, said in words.items() if said & _TRIGGER]
+    gates = dict.fromkeys([*(subject for subject, said in words.items() if said & _GATE), *voted])
+    told = {*success, *triggers, *gates, *acted}
+    items = [subject for subject in dict.fromkeys([*words, *signed]) if subject not in told]
+    return Plan(
+        name=name,
+        title=name,
+        environment="",
+        path="plan.yaml",
+        digest=digest,
+        checklist=(Section("", Phase.POST_DEPLOY, tuple(Item(each, each, HERE) for each in items)),) if items else (),
+        gates=tuple(Gate(each, each, "", Poll((), 1), HERE) for each in gates),
+        success_criteria=tuple(Criterion(each, each, Kind.SUCCESS, None, HERE) for each in success),
+        rollback_triggers=tuple(Criterion(each, each, Kind.TRIGGER, None, HERE) for each in triggers),
+        runbook=tuple(Step(each, each, HERE) for each in acted),
+    )
+
+
+def _words(entries: Iterable[Entry]) -> dict[str, set[str]]:
+    words: dict[str, set[str]] = {}
+    for entry in entries:
+        if isinstance(entry, Change) and entry.subject != "verdict":
+            words.setdefault(entry.subject, set()).update((entry.before, entry.after))
+    return words

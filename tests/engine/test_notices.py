@@ -1,0 +1,331 @@
+"""Telling Slack and PagerDuty: in order, again after a failure, never in the way, with a head that proves the record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fake_world import HandClock
+from no_source import NoSource
+from signing_plan import signing_plan
+
+from cockpit.decide.record import Change, PhaseBegan, Vote
+from cockpit.engine import notices as engine_notices
+from cockpit.engine.channels import CannotNotify, Channel, Notice, PagerDuty, Slack, channels
+from cockpit.engine.notices import Notices, notifying
+from cockpit.engine.recording import Recording, recording
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Phase
+from probes.reading import Reading
+
+COCKPIT = Path(sys.executable).with_name("cockpit")
+GOOD, WRONG = "123456789012", "000000000000"
+
+
+@dataclass(slots=True)
+class Receiver:
+    """A web server that takes notes. It answers with the statuses given, then 200."""
+
+    statuses: list[int] = field(default_factory=list)
+    bodies: list[dict[str, object]] = field(default_factory=list)
+    answered: int = 0
+    url: str = ""
+    silent: bool = False
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(head.partition("content-length:")[2].split("\r\n")[0])
+            self.bodies.append(json.loads(await reader.readexactly(length)))
+            self.came.set()
+            if self.silent:
+                await asyncio.sleep(3600)
+            status = self.statuses.pop(0) if self.statuses else 200
+            writer.write(
+                f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 7\r\n\r\n".encode()
+            )
+            await writer.drain()
+            self.answered += 1
+            self.news.set()
+        finally:
+            writer.close()
+
+    async def until(self, answered: int) -> None:
+        async with asyncio.timeout(10):
+            while self.answered < answered:
+                self.news.clear()
+                await self.news.wait()
+
+
+@asynccontextmanager
+async def receiving(*statuses: int, silent: bool = False) -> AsyncIterator[Receiver]:
+    receiver = Receiver(list(statuses), silent=silent)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        await receiver.take(reader, writer)
+        tasks.discard(task)
+
+    server = await asyncio.start_server(tracked, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/services/T000/hidden-part"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Pauses:
+    """Waits for nothing, and remembers how long it should have."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.asked.append(seconds)
+
+
+@asynccontextmanager
+async def night(
+    folder: Path, *where: Channel, grace_s: float = 5.0, pauses: Pauses | None = None, rehearsal: bool = False
+) -> AsyncIterator[tuple[Watch, Recording, HandClock, Notices]]:
+    clock = HandClock()
+    plan = signing_plan(folder)
+    async with recording(plan, clock, who="ada", root=folder / "records") as kept:
+        watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+        watch.tick()
+        sleep = pauses or Pauses()
+        async with notifying(watch, kept, where, sleep=sleep, grace_s=grace_s, rehearsal=rehearsal) as told:
+            yield watch, kept, clock, told
+
+
+def see(watch: Watch, clock: HandClock, account: str) -> None:
+    """The next reading says this account; the watch decides."""
+    clock.time += timedelta(seconds=60)
+    watch.board.add("identity", Reading(clock.now(), clock.now(), {"account": account, "arn": "arn:x", "user": "u"}))
+    watch.tick()
+
+
+def turn(watch: Watch, clock: HandClock, after: str, because: str = "") -> None:
+    """The verdict is recorded to have turned, as a tick does it."""
+    before = watch.record.latest(Change, "verdict")
+    watch.record.append(Change(clock.now(), "verdict", before.after if before else "HOLD", after, because))
+    for tell in watch.on_change:
+        tell()
+
+
+def verified(record: Path, anchor: str) -> tuple[str, int]:
+    """What the command says, and its exit code."""
+    command = [str(COCKPIT), "journal", "verify", str(record), "--anchor", anchor]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout, done.returncode
+
+
+def texts(receiver: Receiver) -> list[str]:
+    return [str(body["text"]) for body in receiver.bodies]
+
+
+async def test_a_rollback_is_told_with_its_reason_and_a_head_that_proves_the_record(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        async with night(tmp_path, Slack(receiver.url)) as (watch, kept, clock, _):
+            see(watch, clock, WRONG)
+            await receiver.until(1)
+        (text,) = texts(receiver)
+        assert text.startswith("*signing (staging) HOLD -&gt; ROLLBACK*")
+        assert "The wrong account: identity account 000000000000" in text
+        assert kept.folder.id in text
+        assert f"{clock.now():%H:%M:%S} UTC" in text
+        head = text.partition("head `")[2][:64]
+    good, code = await asyncio.to_thread(verified, kept.folder.path, head)
+    assert "Broken" not in good
+    assert code != 1
+    assert (await asyncio.to_thread(verified, kept.folder.path, "0" * 64))[1] == 1
+    lines = [line for _, line in kept.folder.lines()]
+    anchor = next(n for n, line in enumerate(lines) if line.hash == head)
+    assert lines[anchor].entry.body["where"] == "slack"
+    assert any(line.entry.body.get("after") == "ROLLBACK" for line in lines[:anchor])
+
+
+async def test_messages_keep_their_order_through_failures(tmp_path: Path) -> None:
+    pauses = Pauses()
+    async with (
+        receiving(500, 429, 200, 503, 200) as receiver,
+        night(tmp_path, Slack(receiver.url), pauses=pauses) as (watch, _, clock, _),
+    ):
+        for word in ("GO", "HOLD", "ROLLBACK"):
+            turn(watch, clock, word)
+        await receiver.until(6)
+        said = [text.split("*")[1].split("-&gt; ")[1] for text in texts(receiver)]
+        assert said == ["GO", "GO", "GO", "HOLD", "HOLD", "ROLLBACK"]
+        assert pauses.asked == [7.0, 7.0, 7.0]
+        assert watch.notice == ""
+
+
+async def test_what_is_refused_for_good_is_given_up_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with receiving(404, 200) as receiver, night(tmp_path, Slack(receiver.url)) as (watch, _, clock, told):
+        turn(watch, clock, "GO")
+        await receiver.until(1)
+        await told.delivered()
+        assert watch.notice == "slack cannot be told: HTTP 404, 1 given up"
+        turn(watch, clock, "HOLD")
+        await told.delivered()
+        assert len(receiver.bodies) == 2
+        assert watch.notice == ""
+    assert "hidden-part" not in caplog.text
+    assert "HTTP 404" in caplog.text
+
+
+async def test_a_dead_host_delays_no_tick_and_no_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with receiving(silent=True) as receiver:
+        began = time.monotonic()
+        async with night(tmp_path, Slack(receiver.url), grace_s=0.1) as (watch, _, clock, _):
+            for n in range(300):
+                turn(watch, clock, ("GO", "HOLD")[n % 2])
+                watch.tick()
+            ticking = time.monotonic() - began
+            await receiver.came.wait()
+            assert "given up" in watch.notice
+        assert ticking < 3.0
+        assert time.monotonic() - began < 8.0
+    assert "before every notice had arrived" in caplog.text
+    assert "hidden-part" not in caplog.text
+
+
+async def test_nobody_there_is_tried_again_and_named_without_the_address(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses = Pauses()
+    async with night(tmp_path, Slack("http://127.0.0.1:9/services/hidden-part"), pauses=pauses) as (
+        watch,
+        _,
+        clock,
+        told,
+    ):
+        turn(watch, clock, "ROLLBACK")
+        await told.delivered()
+        assert watch.notice == "slack cannot be told: UNREACHABLE, 1 given up"
+    assert pauses.asked == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
+    assert "hidden-part" not in caplog.text
+
+
+async def test_one_channel_does_not_wait_for_another(tmp_path: Path) -> None:
+    async with receiving(silent=True) as dead, receiving() as pager:
+        where = (Slack(dead.url), PagerDuty(pager.url, "routing-key"))
+        async with night(tmp_path, *where, grace_s=0.05) as (watch, kept, clock, _):
+            for word in ("ROLLBACK", "HOLD", "GO", "FIX FORWARD"):
+                turn(watch, clock, word, "errors")
+            await pager.until(3)
+        assert [body["event_action"] for body in pager.bodies] == ["trigger", "resolve", "trigger"]
+        assert {body["dedup_key"] for body in pager.bodies} == {kept.folder.id}
+        payload = pager.bodies[0]["payload"]
+        assert isinstance(payload, dict)
+        assert payload["severity"] == "critical"
+        assert len(payload["custom_details"]["head"]) == 64
+
+
+async def test_gates_are_told_to_slack_alone(tmp_path: Path) -> None:
+    async with receiving() as slack, receiving() as pager:
+        where = (Slack(slack.url), PagerDuty(pager.url, "k"))
+        async with night(tmp_path, *where) as (watch, _, clock, _):
+            digest = watch.plan.digest
+            for by, role in (("ada", "on_call"), ("bob", "dba")):
+                watch.record.append(Vote(clock.now(), "deploy", by, role, "go", plan_digest=digest))
+            watch.tick()
+            await slack.until(1)
+        assert texts(slack)[0].startswith("*signing (staging) Go / no-go: passed*")
+        assert "ada (on_call): go" in texts(slack)[0]
+        assert pager.bodies == []
+
+
+async def test_a_rehearsal_says_so_loudly(tmp_path: Path) -> None:
+    async with receiving() as slack, receiving() as pager:
+        where = (Slack(slack.url), PagerDuty(pager.url, "k"))
+        async with night(tmp_path, *where, rehearsal=True) as (watch, _, clock, _):
+            turn(watch, clock, "ROLLBACK")
+            await slack.until(1)
+            await pager.until(1)
+        assert texts(slack)[0].startswith("*REHEARSAL, nothing of this is real: signing")
+        payload = pager.bodies[0]["payload"]
+        assert isinstance(payload, dict)
+        assert str(payload["summary"]).startswith("REHEARSAL")
+        assert payload["severity"] == "info"
+
+
+async def test_what_was_recorded_before_is_not_told_again(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        async with night(tmp_path, Slack(receiver.url)) as (watch, _, clock, _):
+            turn(watch, clock, "ROLLBACK")
+        async with night(tmp_path, Slack(receiver.url)) as (watch, _, clock, _):
+            turn(watch, clock, "HOLD")
+        assert [text.split("*")[1].split("-&gt; ")[1] for text in texts(receiver)] == ["ROLLBACK", "HOLD"]
+
+
+async def test_secrets_in_a_reason_do_not_leave(tmp_path: Path) -> None:
+    async with receiving() as receiver, night(tmp_path, Slack(receiver.url)) as (watch, _, clock, _):
+        turn(watch, clock, "HOLD", "no")
+        turn(watch, clock, "ROLLBACK", "postgresql://app:hunter22@db/app <!channel>")
+        await receiver.until(1)
+        assert "hunter22" not in texts(receiver)[-1]
+        assert "<!channel>" not in texts(receiver)[-1]
+
+
+def test_channels_come_from_the_environment_and_hide_what_they_hold() -> None:
+    environ = {"COCKPIT_SLACK_WEBHOOK": "https://hooks.example/secret-path", "COCKPIT_PAGERDUTY_KEY": "secret-key"}
+    found = channels(["slack", "pagerduty", "slack"], environ)
+    assert [each.name for each in found] == ["slack", "pagerduty"]
+    assert "secret" not in repr(found)
+    for names, given in (
+        (["slack"], {}),
+        (["pagerduty"], {}),
+        (["slack"], {"COCKPIT_SLACK_WEBHOOK": "ftp://secret"}),
+        (["slack"], {"COCKPIT_SLACK_WEBHOOK": "http://[secret"}),
+        (["pigeon"], environ),
+    ):
+        with pytest.raises(CannotNotify) as refused:
+            channels(names, given)
+        assert "secret" not in str(refused.value)
+
+
+def test_a_cockpit_that_cannot_tell_does_not_open(tmp_path: Path) -> None:
+    plan = signing_plan(tmp_path)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COCKPIT_")}
+    for command in (("run", plan.path), ("rehearse", "smooth", "--headless")):
+        done = subprocess.run(
+            [str(COCKPIT), *command, "--notify", "slack"],
+            capture_output=True, text=True, timeout=60, env=env | {"HOME": str(tmp_path)}, check=False,
+        )  # fmt: skip
+        assert done.returncode == 64
+        assert done.stderr.endswith("--notify: COCKPIT_SLACK_WEBHOOK is not set\n")
+
+
+def test_a_journal_that_is_not_written_is_said(tmp_path: Path) -> None:
+    clock = HandClock()
+    notice = Notice(clock.now(), "p", "", "r", "verdict", "HOLD", "GO", "GO (1 waiver)", "")
+    assert "the record is NOT being written" in Slack("http://a").body(notice, "")
+    assert "GO (1 waiver)" in Slack("http://a").body(notice, "0" * 64)
+
+
+def test_the_longest_wait_for_a_message_is_minutes() -> None:
+    waits = [min(engine_notices.LONGEST_PAUSE_S, 2**n) for n in range(engine_notices.TRIES - 1)]
+    assert sum(waits) < 180
