@@ -95,7 +95,7 @@ def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progres
     parts = []
     for observed in seen:
         probe, _, name = observed.path.partition(".")
-        label = f"{probe} {name}".replace("_", " ")
+        label = (probe if name == "value" else f"{probe} {name}").replace("_", " ")
         limit = limits.get(observed.path)
         parts.append(f"{label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else ""))
     line = ", ".join(parts)

@@ -23,6 +23,7 @@ from cockpit.engine.ending import end
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
+from cockpit.journal.folder import RecordFolder
 from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.journal.store import DirectoryStore
 from cockpit.journal.verify import BROKEN, INTACT, verify_record
@@ -31,6 +32,8 @@ from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal import crew
 from cockpit.rehearsal.launch import Rehearsal
 from cockpit.rehearsal.pace import Pace
+from cockpit.report.gather import account_of
+from cockpit.report.html import html
 from probes.clients import AwsOptions, Clients
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
@@ -195,6 +198,11 @@ async def proven(
     assert result.broken == []
     assert result.unproven == []
     assert result.exit_code == INTACT
+    account = account_of(RecordFolder(folders[0]), heads, signers)
+    assert account.proof.result == "INTACT"
+    page = html(account)
+    for said in ("ROLLBACK", "primary", "second", "complete, 2 of 2 tasks", "100.96.14.7 answered over the tailnet"):
+        assert said in page, said
     (chain,) = (folders[0] / "journal").glob(f"{primary.kept.journal.writer}.jsonl")
     held = chain.read_bytes()
     chain.write_bytes(held[: len(held) // 2] + b"x" + held[len(held) // 2 + 1 :])
