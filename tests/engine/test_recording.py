@@ -146,6 +146,7 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
             kept = await stack.enter_async_context(recording(plan, clock, who=who, root=tmp_path / who, store=store))
             if who == "ada":
                 kept.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
+                await asyncio.to_thread(kept.anchor, "bob")  # waits until all said before is on the disk
             await kept.share()
             watch = watch_of(plan, kept, clock)
             watch.tick()
