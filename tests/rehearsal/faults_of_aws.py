@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,9 +18,7 @@ from fault_world import (
     fault,
 )
 
-from cockpit.rehearsal.aws.furnish_tools import SITE
 from cockpit.rehearsal.certificates import Certificate
-from cockpit.rehearsal.laptop import HOME
 
 # -- the bucket ------------------------------------------------------------------------------------------------------
 
@@ -67,11 +64,6 @@ def _(world: World) -> Iterator[None]:
     yield from archived(world, 90, "DEEP_ARCHIVE")
 
 
-@fault("The lifecycle rule archives after 30 days", "infra.lifecycle")
-def _(world: World) -> Iterator[None]:
-    yield from archived(world, 30, "STANDARD_IA")
-
-
 # -- roles and secrets -----------------------------------------------------------------------------------------------
 
 entered(
@@ -91,16 +83,6 @@ entered(
 )
 
 
-@fault("A policy denies the task role s3:DeleteObject by name", "infra.iam", "app.uploads")
-def _(world: World) -> Iterator[None]:
-    iam = world.client("iam")
-    denied = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
-    iam.put_role_policy(RoleName=TASK_ROLE, PolicyName="no-delete", PolicyDocument=document)
-    yield
-    iam.delete_role_policy(RoleName=TASK_ROLE, PolicyName="no-delete")
-
-
 entered(
     "The encryption key is still the report's placeholder",
     lambda world: world.secret("encryption-key", "your-32-char-encryption-key"),
@@ -110,11 +92,6 @@ entered(
     "The Anthropic key is still the report's placeholder",
     lambda world: world.secret("anthropic-api-key", "sk-ant-..."),
     *("infra.secrets", "security.api_keys", "llm.failing"),
-)
-entered(
-    "The Google secret has no client_secret",
-    lambda world: world.secret("google-oauth", json.dumps({"client_id": "831204175533-k2f7q0v9m4s1"})),
-    *("infra.secrets", "security.api_keys"),
 )
 
 
@@ -134,11 +111,6 @@ entered(
     "The encryption key has not been rotated",
     lambda world: changed(world.held_secret("encryption-key"), last_changed_date=long_ago(world)),
     "security.encryption_key",
-)
-entered(
-    "The Anthropic key has not been rotated",
-    lambda world: changed(world.held_secret("anthropic-api-key"), last_changed_date=long_ago(world)),
-    "security.api_keys",
 )
 
 
@@ -164,28 +136,10 @@ entered(
     "app.environment",
 )
 entered(
-    "A Slack webhook stands in the clear",
-    lambda world: world.environment(SLACK_WEBHOOK_URL="https://hooks.slack.com/services/T0/B0/x"),
-    "app.environment",
-)
-entered(
     "NEXTAUTH_URL is still localhost",
     lambda world: world.environment(NEXTAUTH_URL="http://localhost:3000"),
     "app.environment",
 )
-entered(
-    "GOOGLE_ALLOWED_DOMAINS is not set",
-    lambda world: world.environment(GOOGLE_ALLOWED_DOMAINS=None),
-    "app.environment",
-)
-entered("ENCRYPTION_KEY comes from no secret", lambda world: world.container(secrets=without(world)), "app.environment")
-
-
-def without(world: World) -> list[dict[str, str]]:
-    (container,) = world.definition.container_definitions
-    return [each for each in container["secrets"] if each["name"] != "ENCRYPTION_KEY"]
-
-
 entered(
     "The image is named by the tag latest",
     lambda world: world.container(image=f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{NAME}:latest"),
@@ -239,24 +193,9 @@ def _(world: World) -> Iterator[None]:
     yield from let_in(world, "ecs", 22, {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
 
 
-@fault("The tasks' security group lets a whole network in, past the load balancer", "infra.security_groups")
-def _(world: World) -> Iterator[None]:
-    yield from let_in(world, "ecs", 3000, {"IpRanges": [{"CidrIp": "10.0.0.0/8"}]})
-
-
 @fault("The database's security group lets the load balancer in", "security.database")
 def _(world: World) -> Iterator[None]:
     yield from let_in(world, "db", 5432, {"UserIdGroupPairs": [{"GroupId": world.group("alb")}]})
-
-
-@fault("The database's security group lets the tasks in no more", "security.database")
-def _(world: World) -> Iterator[None]:
-    ec2, group = world.client("ec2"), world.group("db")
-    pairs = [{"GroupId": world.group("ecs")}]
-    rule = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": pairs}]
-    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
-    yield
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
 
 
 # -- the load balancer -----------------------------------------------------------------------------------------------
@@ -310,11 +249,6 @@ def _(world: World) -> Iterator[None]:
     yield from shown(world, world.house._authority.issue(("staging.company.com",)))
 
 
-@fault("The site's certificate has expired", "security.certificate")
-def _(world: World) -> Iterator[None]:
-    yield from shown(world, world.house._authority.issue((SITE, HOME), timedelta(days=-1)))
-
-
 # -- the database instance -------------------------------------------------------------------------------------------
 
 
@@ -330,21 +264,6 @@ def _(world: World) -> Iterator[None]:
     yield from said(world, parameters="pending-reboot")
 
 
-@fault("A change of the database waits for its maintenance window", "infra.rds")
-def _(world: World) -> Iterator[None]:
-    yield from said(world, pending={"DBInstanceClass": "db.m6g.large"})
-
-
-@fault("The database is being modified", "infra.rds")
-def _(world: World) -> Iterator[None]:
-    yield from said(world, status="modifying")
-
-
-entered(
-    "The database's storage is not encrypted",
-    lambda world: changed(world.instance, storage_encrypted=False),
-    "infra.rds",
-)
 entered(
     "The database has a public address",
     lambda world: changed(world.instance, publicly_accessible=True),

@@ -33,11 +33,6 @@ def _(world: World) -> Iterator[None]:
     yield from kept_for(world, None)
 
 
-@fault("The log group keeps events for 7 days", "security.log_retention")
-def _(world: World) -> Iterator[None]:
-    yield from kept_for(world, 7)
-
-
 @fault("Nothing counts failed uploads in the log", "monitoring.upload_alarm")
 def _(world: World) -> Iterator[None]:
     logs = world.client("logs")
@@ -75,11 +70,6 @@ entered(
     "monitoring.error_alarm",
 )
 entered(
-    "The error rate alarm waits for fifteen minutes",
-    lambda world: world.alarm("error-rate", EvaluationPeriods=15, DatapointsToAlarm=15),
-    "monitoring.error_alarm",
-)
-entered(
     "The connection alarm's threshold is 500",
     lambda world: world.alarm("db-connections", Threshold=500.0),
     "monitoring.connection_alarm",
@@ -105,15 +95,6 @@ def _(world: World) -> Iterator[None]:
     watch = world.client("cloudwatch")
     held = watch.get_dashboard(DashboardName=f"{NAME}-prod")["DashboardBody"]
     watch.put_dashboard(DashboardName=f"{NAME}-prod", DashboardBody=held.replace(DATABASE, "old-database"))
-    yield
-    watch.put_dashboard(DashboardName=f"{NAME}-prod", DashboardBody=held)
-
-
-@fault("There is no dashboard", "monitoring.dashboard")
-def _(world: World) -> Iterator[None]:
-    watch = world.client("cloudwatch")
-    held = watch.get_dashboard(DashboardName=f"{NAME}-prod")["DashboardBody"]
-    watch.delete_dashboards(DashboardNames=[f"{NAME}-prod"])
     yield
     watch.put_dashboard(DashboardName=f"{NAME}-prod", DashboardBody=held)
 
@@ -193,15 +174,6 @@ def _(world: World) -> Iterator[None]:
     (folder / "migration.sql").write_text("CREATE TABLE audit ();\n")
     yield
     shutil.rmtree(folder)
-
-
-@fault("A migration has changed since it was applied", "db.migrations")
-def _(world: World) -> Iterator[None]:
-    script = world.laptop.repository / "prisma" / "migrations" / LAST / "migration.sql"
-    held = script.read_text()
-    script.write_text(held + "-- one more line\n")
-    yield
-    script.write_text(held)
 
 
 @fault("A migration failed half-way", "db.migrations")
@@ -285,12 +257,6 @@ def _(world: World) -> Iterator[None]:
 catalogued("Redis is down", "redis.down", "app.redis")
 
 
-@fault("Redis refuses the token", "app.redis")
-def _(world: World) -> Iterator[None]:
-    with changed(world.vendors, redis_tokens=set()):
-        yield
-
-
 catalogued(
     "Google does not know the callback URL",
     "oauth.broken",
@@ -320,11 +286,6 @@ def _(_world: World) -> Iterator[None]:
     yield from exported("SLACK_WEBHOOK_URL", "https://hooks.slack.com/...")
 
 
-@fault("There is no Slack webhook", "monitoring.slack")
-def _(_world: World) -> Iterator[None]:
-    yield from exported("SLACK_WEBHOOK_URL", None)
-
-
 def example(world: World, before: str, after: str) -> Iterator[None]:
     file = world.laptop.repository / ".env.example"
     held = file.read_text()
@@ -332,11 +293,6 @@ def example(world: World, before: str, after: str) -> Iterator[None]:
     file.write_text(held.replace(before, after))
     yield
     file.write_text(held)
-
-
-@fault(".env.example does not name ENCRYPTION_KEY", "prep.env_example")
-def _(world: World) -> Iterator[None]:
-    yield from example(world, "ENCRYPTION_KEY=", "ENCRYPTION=")
 
 
 @fault(".env.example holds a real key", "prep.env_example")
@@ -368,16 +324,6 @@ def _(world: World) -> Iterator[None]:
 )
 def _(world: World) -> Iterator[None]:
     yield from denied(world, "ecs", "DescribeTaskDefinition")
-
-
-@fault("The cockpit may not describe snapshots", "db.backups")
-def _(world: World) -> Iterator[None]:
-    yield from denied(world, "rds", "DescribeDBSnapshots")
-
-
-@fault("The cockpit may not look events up in CloudTrail", "app.secrets")
-def _(world: World) -> Iterator[None]:
-    yield from denied(world, "cloudtrail")
 
 
 @fault(

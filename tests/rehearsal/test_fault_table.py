@@ -1,6 +1,6 @@
 """One fault at a time in a world where all is well: exactly what has to turn turns. What is seen is kept in docs/faults.md.
 
-Write the table again after a change: `python tests/rehearsal/test_fault_table.py`.
+Write the table again after a change: `make faults`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from probes.reading import Reading, Reason, Value
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-LIVED = timedelta(minutes=10)
+LIVED = timedelta(minutes=9)
 PAST = ("logs.query", "cloudwatch.ratio", "cloudwatch.percentile", "s3.uploads")
 """Probes of minutes gone by: while the world's time stands still they say the same, unless a fault is about them."""
 _GOOD = {"item": True, "success": True, "trigger": False, "guard": False}
@@ -46,7 +46,7 @@ HEAD = """\
 Each line is one fault made in the rehearsed world (simulated AWS, real PostgreSQL, real files, certificates and endpoints) while
 everything else is well, and what the shipped plan's probes then say, read once. An item FAILs, a success criterion is NOT MET, a
 rollback trigger TRIPS once its time has passed, a guard PAUSES the file migration; UNKNOWN is never healthy. Nothing else turns.
-Written by a test; `python tests/rehearsal/test_fault_table.py` writes it again.
+Written by a test; `make faults` writes it again.
 
 | Fault | What turns | State | Because |
 |---|---|---|---|
@@ -76,7 +76,7 @@ async def found(folder: Path) -> tuple[list[tuple[Fault, list[Turned]]], dict[st
     """What each fault turned, and what is left when all of them have been mended."""
     with mock.patch.dict(os.environ):
         async with rounds(folder) as round_:
-            await round_.live(LIVED, speed=120.0)
+            await round_.live(LIVED, speed=150.0)
             await round_.look()
             well = Well(
                 {id_: kind for kind, id_, _ in round_.judged()},
