@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup rehearse test check bench pictures lock schema clean
+.PHONY: help setup rehearse test check bench pictures lock schema faults clean
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
 
@@ -49,6 +49,9 @@ pictures: setup  ## export the screens to docs/
 
 schema: setup    ## regenerate the plan's JSON Schema
 	@$(BIN)/python -m cockpit.plan.schema
+
+faults: setup    ## regenerate docs/faults.md: what turns when one thing is wrong
+	@$(BIN)/python tests/rehearsal/test_fault_table.py
 
 lock:            ## pin requirements with hashes, no addresses (needs uv)
 	@for extra in "" rehearsal; do \

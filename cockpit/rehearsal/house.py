@@ -81,9 +81,9 @@ class House:
         self._site = Site(lambda: self._outside.cut)
         self._closing.push_async_callback(self._site.close)
         self._outside = Outside()
-        authority = Authority(self._clock.now())
-        certificate = authority.issue((SITE, HOME))
-        self.laptop.furnish(authority)
+        self._authority = Authority(self._clock.now())
+        certificate = self._authority.issue((SITE, HOME))
+        self.laptop.furnish(self._authority)
         placed = furnish(self._aws, endpoint, site_url=self._site.url, certificate=certificate)
         self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.alb_suffix, placed.target_group_suffix)
         self._telemetry.database_connections = lambda: self._connections
