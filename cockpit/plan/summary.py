@@ -32,7 +32,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
         poll = gate.poll
-        people = " people" if poll.distinct_people else ""
+        people = (" person" if poll.required == 1 else " people") if poll.distinct_people else ""
         asked = f"{poll.required}{people} of {', '.join(poll.roles)} say go before {gate.before}"
         yield from _row("gate", f"{gate.title}: {asked}")
     if plan.runbook or plan.rollback_plan:

@@ -37,13 +37,19 @@ class Site:
         self._servers: list[_Server] = []
         self._serving: list[asyncio.Task[None]] = []
 
-    async def open(self, balanced: ASGIApp, google: Google, vendors: Vendors, shown: tuple[Path, Path]) -> ASGIApp:
-        """Begin to serve, by TLS with the certificate and key in those files.
+    async def open(
+        self,
+        balanced: ASGIApp,
+        google: Google,
+        vendors: Vendors | None = None,
+        shown: tuple[Path, Path] | None = None,
+    ) -> ASGIApp:
+        """Begin to serve; by TLS as well where there are a certificate and its key, in those files.
 
         The ASGI application of Google's page is returned, for users within this process.
         """
         page: ASGIApp = Starlette(routes=google.routes())
-        others: ASGIApp = Starlette(routes=vendors.routes())
+        others: ASGIApp = Starlette(routes=vendors.routes() if vendors else [])
 
         async def front(scope: Scope, receive: Receive, send: Send) -> None:
             if self._cut() and scope["type"] == "http":
@@ -54,7 +60,8 @@ class Site:
             await (beside or balanced)(scope, receive, send)
 
         await self._serve(front, self._sockets[0], (None, None))
-        await self._serve(front, self._sockets[1], shown)
+        if shown is not None:
+            await self._serve(front, self._sockets[1], shown)
         return page
 
     def show(self, certificate: Path, key: Path) -> None:
