@@ -146,6 +146,21 @@ def rehearse(**given: Any) -> None:
 
 
 @main.command()
+@click.argument("record", default="latest")
+@click.option(
+    "--speed", default=30.0, show_default=True, type=click.FloatRange(0.1, 600), help="How much faster than life."
+)
+@click.option("--at", default="", metavar="TIME", help="Begin there: 03:04 (UTC), 2026-01-02T03:04Z, or +15m.")
+@click.option("--writer", default="", metavar="NAME", help="Whose cockpit; default: the one that saw the most turn.")
+@click.option(
+    "--headless", is_flag=True, help="Through it in one go; exit 70 if anything is decided otherwise than then."
+)
+def replay(**given: Any) -> None:
+    """Play a record back on the same screens: play, pause, step, seek."""
+    _call("replay", **given)
+
+
+@main.command()
 @click.argument("name", default="")
 def probes(**given: Any) -> None:
     """List the probes, or show one: parameters, fields, permissions."""

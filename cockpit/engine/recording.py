@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 SHARE_S = 1.0
 """Between two looks at a shared record."""
 MARK = timedelta(minutes=5)
+WATCHING = "watching"
 RESUMED_WITHIN = timedelta(days=7)
 WARM = timedelta(hours=12)
 """Readings older than this decide nothing."""
@@ -79,9 +80,10 @@ class Recording:
         watch.taps.append(self.readings.put)
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.poke
-        if self.resumed:
-            last = self._warm(watch)
-            watch.away_since(last)
+        last = self._warm(watch) if self.resumed else self.clock.now()
+        watch.look_from(last, away=self.resumed)
+        # A replay begins to look from the same moment, with the same things known.
+        self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last)}))
 
     def _warm(self, watch: Watch) -> datetime:
         """The readings kept so far, as if they had just come in; the moment of the last one."""

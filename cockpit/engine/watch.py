@@ -231,9 +231,10 @@ class Watch:
         """Decide soon: the record has grown."""
         self._due.set()
 
-    def away_since(self, last: datetime) -> None:
-        """Nobody has been looking since then: the next decision counts it as a gap."""
-        self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
+    def look_from(self, last: datetime, *, away: bool = False) -> None:
+        """Take what is known by then as what was seen last. With `away` nobody looked since: the next decision counts a gap."""
+        if away:
+            self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
         self.situation = decide(self.plan, self.board, self.record, last)
 
     def _notice_gap(self, now: datetime) -> None:

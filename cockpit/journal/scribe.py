@@ -14,7 +14,7 @@ from cockpit.decide.record import Change, ObserverGap, Record, SignOff, Vote
 from cockpit.decide.record import Entry as Kept
 from cockpit.journal.bodies import from_body
 from cockpit.journal.chain import Follower, merged
-from cockpit.journal.entry import Actor, Line
+from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.personal import Statement
 from cockpit.journal.ssh import SshError
 from cockpit.journal.writer import COCKPIT, Draft, Journal
@@ -128,7 +128,13 @@ class KeptRecord(Record):
     def take_in(self, *, own: bool = False) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError."""
         added = 0
-        for writer, line in merged(self._follower.new()):
+        new = self._follower.new()
+        others = {chain.writer: chain.lines[-1].hash for chain in new if chain.lines}
+        others.pop(self._scribe.journal.writer, None)
+        if others and not own:
+            # A replay must know what was known when: what lies in the folder is not yet what was looked at.
+            self._scribe.tell(Draft(Type.NOTE, {"kind": TOOK, "heads": others}))
+        for writer, line in merged(new):
             if writer == self._scribe.journal.writer and not own:
                 continue
             try:
@@ -142,6 +148,7 @@ class KeptRecord(Record):
         return added
 
 
+TOOK = "took_in"
 _SEEN_HERE = (Change, ObserverGap)
 """What each cockpit sees for itself, once it is open."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a key does. `where` is "everywhere", "lists", "migration" or "rehearsal".
+    """One thing a key does. `where` is "everywhere", "lists", "migration", "replay" or "rehearsal".
 
     `footer` ranks it for the footer (0: not there).
     """
@@ -35,6 +35,13 @@ class Action:
             "ctrl+s": "^s",
             "f8": "F8",
             "f9": "F9",
+            "space": "space",
+            "right_square_bracket": "]",
+            "left_square_bracket": "[",
+            "full_stop": ".",
+            "comma": ",",
+            "greater_than_sign": ">",
+            "less_than_sign": "<",
             "plus": "+",
             "minus": "-",
         }
@@ -102,6 +109,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("move_restore", "e", "restore", "Bring every file back to the database", "migration", dangerous=True),
     Action("faults", "f", "faults", "Break or mend something in the rehearsal", "rehearsal"),
     Action("crew", "g", "crew", "Let the crew sign, vote and move on", "rehearsal"),
+    Action("play", "space", "play", "Play, or stop", "replay", footer=1),
+    Action(
+        "turn_next", "right_square_bracket", "next verdict", "To the next change of the verdict", "replay", footer=2
+    ),
+    Action("turn_last", "left_square_bracket", "last verdict", "Back to the last change of the verdict", "replay"),
+    Action("step_next", "full_stop", "step", "To the next decision that changed anything", "replay"),
+    Action("step_last", "comma", "step back", "Back to the last decision that changed anything", "replay"),
+    Action("faster", "greater_than_sign", "faster", "Play faster", "replay"),
+    Action("slower", "less_than_sign", "slower", "Play slower", "replay"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
     Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),
@@ -109,27 +125,35 @@ ACTIONS: tuple[Action, ...] = (
 SCREENS = tuple(action for action in ACTIONS if action.id.startswith("go_"))
 
 
-def available(*, rehearsal: bool, armed: bool = False) -> Iterator[Action]:
-    """The actions there are now: dangerous ones only when armed, the rehearsal's only in one."""
+SPEAKING = frozenset({"sign", "next", "undo", "waive", "acknowledge", "vote", "begin", "who"})
+"""What a person says; see `speaking`."""
+LIVE = SPEAKING | {"mine", "probe_now", "pause", "arm"}
+"""What there is only while it happens."""
+
+
+def available(*, rehearsal: bool, armed: bool = False, replay: bool = False) -> Iterator[Action]:
+    """The actions there are now: dangerous ones only when armed, the rehearsal's and the replay's only in one."""
     for action in ACTIONS:
         if (action.where == "rehearsal" and not rehearsal) or (action.dangerous and not armed):
+            continue
+        if ((action.where == "replay") and not replay) or (replay and action.id in LIVE):
             continue
         yield action
 
 
 PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
 HELP_FOOTER = ("back", "palette", "quit")
-SPEAKING = frozenset({"sign", "next", "undo", "waive", "acknowledge", "vote", "begin", "who"})
-"""What a person says; see `speaking`."""
+REPLAY_FOOTER = ("evidence", "play", "turn_next", "filter", "help", "quit")
 CHECKLIST_FOOTER = ("evidence", "sign", "next", "failing", "help", "quit")
 MIGRATION_FOOTER = ("move_start", "move_hold", "move_drain", "arm", "help", "quit")
 CONFIRM_FOOTER = ("back",)
 FAULTS_FOOTER = ("back", "crew", "pause", "help", "quit")
 
 
-def footer(*, rehearsal: bool, of: Sequence[str] = (), armed: bool = False) -> list[Action]:
+def footer(*, rehearsal: bool, of: Sequence[str] = (), armed: bool = False, replay: bool = False) -> list[Action]:
     """At most six keys, in order: those of a list, or those a page opened over one asks for."""
-    actions = {action.id: action for action in available(rehearsal=rehearsal, armed=armed)}
+    of = of or (REPLAY_FOOTER if replay else ())
+    actions = {action.id: action for action in available(rehearsal=rehearsal, armed=armed, replay=replay)}
     if of:
         return [actions[id_] for id_ in of if id_ in actions]
     return sorted((a for a in actions.values() if a.footer), key=lambda a: a.footer)[:6]

@@ -16,7 +16,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cockpit.decide import words
 from cockpit.engine.watch import Drill, Watching
-from cockpit.tui import bundle
+from cockpit.tui import bundle, playing
 from cockpit.tui.actions import ACTIONS, SCREENS, SPEAKING, Action, available
 from cockpit.tui.evidence import find, is_known
 from cockpit.tui.screens.answer import AnswerScreen
@@ -33,6 +33,7 @@ from cockpit.tui.wrapping import plain
 if TYPE_CHECKING:
     from cockpit.actions.hands import Hands
     from cockpit.engine.desk import Desk
+    from cockpit.engine.replay import Deck
     from cockpit.migration.helm import Helm
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class CockpitApp(App[None]):
         desk: Desk | None = None,
         hands: Hands | None = None,
         record: Path | None = None,
+        deck: Deck | None = None,
         armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -97,6 +99,7 @@ class CockpitApp(App[None]):
         self.desk = desk
         self.hands = hands
         self.record = record
+        self.deck = deck
         self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
@@ -189,6 +192,9 @@ class CockpitApp(App[None]):
             self._go(action)
         elif found.where == "migration":
             self._steer.do(action)
+        elif found.where == "replay" and self.deck is not None:
+            playing.do(self.deck, action)
+            self.paint()
         elif action in SPEAKING:
             self.speaking.do(action, self._subject())
         else:
@@ -196,7 +202,7 @@ class CockpitApp(App[None]):
 
     def actions(self) -> Iterator[Action]:
         """What can be done now."""
-        return available(rehearsal=self.drill is not None, armed=self.armed)
+        return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.deck is not None)
 
     def say(self, text: str) -> None:
         self.notify(plain(text), markup=False, timeout=4)

@@ -39,7 +39,9 @@ class FrameScreen(Screen[None]):
 
     def _keys(self) -> list[Action]:
         cockpit = self.cockpit
-        return footer(rehearsal=cockpit.drill is not None, of=self.footer, armed=cockpit.armed)
+        return footer(
+            rehearsal=cockpit.drill is not None, of=self.footer, armed=cockpit.armed, replay=cockpit.deck is not None
+        )
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""

@@ -1,0 +1,23 @@
+"""What the keys of a replay do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cockpit.engine.replay import Deck
+
+KEYS: Mapping[str, Callable[[Deck], None]] = {
+    "play": lambda deck: deck.toggle(),
+    "turn_next": lambda deck: deck.turn(1),
+    "turn_last": lambda deck: deck.turn(-1),
+    "step_next": lambda deck: deck.step(1),
+    "step_last": lambda deck: deck.step(-1),
+    "faster": lambda deck: deck.faster(1),
+    "slower": lambda deck: deck.faster(-1),
+}
+
+
+def do(deck: Deck, action: str) -> None:
+    KEYS[action](deck)

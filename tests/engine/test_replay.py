@@ -1,0 +1,277 @@
+"""A replay decides everything again as it was decided, whatever happened; and says so where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fake_world import HandClock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from no_source import NoSource
+from signing_plan import signing_plan
+
+from cockpit.commands.replay import moment_of
+from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
+from cockpit.decide.situation import Situation
+from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.recording import Recording, recording
+from cockpit.engine.replay import Replay, play_through
+from cockpit.engine.tape import NoTape, tape_of
+from cockpit.engine.watch import Watch
+from cockpit.journal.entry import Type
+from cockpit.journal.folder import RecordFolder
+from cockpit.journal.store import DirectoryStore
+from cockpit.journal.writer import Draft
+from cockpit.plan.model import Phase, Plan
+from probes.reading import Reading, Reason, Unknown
+
+Event = tuple[str, int]
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            (
+                "right",
+                "wrong",
+                "other",
+                "blind",
+                "late",
+                "sign",
+                "retract",
+                "waive",
+                "vote",
+                "begin",
+                "dismiss",
+                "gap",
+                "restart",
+            )
+        ),
+        st.integers(1, 400),
+    ),
+    min_size=1,
+    max_size=25,
+)
+ACCOUNTS = {"right": "123456789012", "wrong": "000000000000", "other": "999999999999", "late": "000000000000"}
+
+
+class Night:
+    """A cutover played by a list of events, on a real record."""
+
+    def __init__(self, plan: Plan, root: Path) -> None:
+        self.plan, self.root, self.clock = plan, root, HandClock()
+        self.folder: RecordFolder | None = None
+
+    async def live(self, events: Sequence[Event]) -> tuple[list[Change], Situation]:
+        rest = list(events)
+        while True:
+            rest, changes, situation = await self._session(rest)
+            if not rest:
+                return changes, situation
+
+    async def _session(self, events: list[Event]) -> tuple[list[Event], list[Change], Situation]:
+        async with recording(self.plan, self.clock, who="ada", root=self.root) as kept:
+            self.folder = kept.folder
+            watch = Watch(self.plan, NoSource(), self.clock, kept.record, kept.started_at)
+            kept.attach(watch)
+            if watch.record.phase() is None:
+                watch.record.append(PhaseBegan(self.clock.now(), Phase.PRE_DEPLOY))
+            desk = Desk(watch, kept, "ada")
+            watch.tick()
+            while events:
+                kind, seconds = events.pop(0)
+                self.clock.time += timedelta(seconds=seconds)
+                if kind == "restart":
+                    break
+                await self._happen(kind, watch, desk)
+                self.clock.time += timedelta(milliseconds=30)
+                watch.tick()
+            await asyncio.to_thread(kept.readings.flush)
+            return events, watch.record.all(Change), watch.situation
+
+    async def _happen(self, kind: str, watch: Watch, desk: Desk) -> None:
+        now = self.clock.now()
+        if kind in ACCOUNTS or kind == "blind":
+            data = now - timedelta(seconds=95 if kind == "late" else 0)
+            known = {"account": ACCOUNTS[kind], "arn": "arn:x", "user": "u"} if kind != "blind" else {}
+            why = {} if known else {"account": Unknown(Reason.TIMEOUT, "no answer")}
+            reading = Reading(now, data, known, why)
+            watch.board.add("identity", reading)
+            for tap in watch.taps:
+                tap("identity", reading, now)
+        elif kind == "gap":
+            since = now - timedelta(minutes=3)
+            watch.board.gap(since, now)
+            watch.record.append(ObserverGap(now, since))
+        else:
+            said = {
+                "sign": lambda: desk.sign("vpn", "100.64.0.7 answered"),
+                "retract": lambda: desk.retract("vpn"),
+                "waive": lambda: desk.waive("wrong", "we know of it", timedelta(minutes=5)),
+                "vote": lambda: desk.vote("deploy", "go"),
+                "begin": lambda: desk.begin(Phase.POST_DEPLOY, "it is time"),
+                "dismiss": lambda: desk.decide("dismiss", "a false alarm"),
+            }[kind]
+            with contextlib.suppress(Refused):
+                await said()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EVENTS)
+def test_every_state_and_verdict_is_reproduced(events: list[Event]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        night = Night(signing_plan(Path(name)), Path(name) / "records")
+        lived, situation = asyncio.run(night.live(events))
+        assert night.folder is not None
+        tape = tape_of(night.folder)
+        _, replayed, differences = play_through(tape)
+        assert [str(each) for each in differences] == []
+        assert words(replayed) == words(lived)
+        again = Replay(tape, at=situation.now)
+        shown = again.situation
+        assert shown.verdict.word == situation.verdict.word
+        assert [c.state for c in shown.criteria] == [c.state for c in situation.criteria]
+        assert [i.check for s in shown.sections for i in s.items] == [
+            i.check for s in situation.sections for i in s.items
+        ]
+
+
+def words(changes: Sequence[Change]) -> list[tuple[object, ...]]:
+    return sorted((c.at, c.subject, c.before, c.after) for c in changes)
+
+
+TURNS = [
+    ("begin", 1),
+    ("right", 5),
+    ("wrong", 30),
+    ("wrong", 30),
+    ("dismiss", 20),
+    ("right", 30),
+    ("wrong", 60),
+    ("sign", 9),
+]
+
+
+@pytest.fixture
+async def night(tmp_path: Path) -> Night:
+    plan = signing_plan(tmp_path)
+    made = Night(plan, tmp_path / "records")
+    made.clock.time += timedelta(seconds=1)
+    await made.live([("vote", 1), *TURNS])
+    return made
+
+
+async def test_back_and_forth_shows_what_playing_through_shows(night: Night) -> None:
+    assert night.folder is not None
+    tape = tape_of(night.folder)
+    moments = [tape.started_at + timedelta(seconds=n * 13) for n in range(20)]
+    through = []
+    player = Replay(tape, at=moments[0])
+    for at in moments:
+        player.seek(at)
+        through.append(player.situation)
+    jumping = Replay(tape)
+    for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):
+        jumping.seek(at)
+        assert jumping.situation == shown
+
+
+async def test_the_deck(night: Night) -> None:
+    assert night.folder is not None
+    tape = tape_of(night.folder)
+    replay = Replay(tape, speed=10)
+    verdicts = [c.after for s in tape.steps for c in getattr(s, "changes", ()) if c.subject == "verdict"]
+    seen = []
+    for _ in verdicts:
+        replay.turn(1)
+        seen.append(str(replay.situation.verdict.word))
+        assert not replay.playing
+    assert seen == verdicts
+    replay.turn(1)
+    assert replay.clock.now() == tape.ends_at
+    replay.turn(-1)
+    replay.turn(-1)
+    assert str(replay.situation.verdict.word) == verdicts[-2] if len(verdicts) > 1 else True
+    replay.toggle()
+    assert replay.playing
+    before = replay.clock.now()
+    replay.move(timedelta(seconds=5))
+    assert replay.clock.now() - before == timedelta(seconds=5)
+    replay.faster(1)
+    assert replay.clock.speed == 30
+    assert "playing at 30x" in replay.notice
+
+
+async def test_readings_that_were_changed_are_told(night: Night) -> None:
+    assert night.folder is not None
+    database = sqlite3.connect(night.folder.readings)
+    with database:
+        database.execute("UPDATE readings SET reading = replace(reading, '000000000000', '123456789012')")
+    database.close()
+    _, _, differences = play_through(tape_of(night.folder))
+    assert differences
+    assert "the record says" in str(differences[0])
+
+
+async def test_without_its_readings_it_is_not_reproduced_and_without_a_journal_not_played(night: Night) -> None:
+    assert night.folder is not None
+    night.folder.readings.unlink()
+    _, _, differences = play_through(tape_of(night.folder))
+    assert differences
+    for chain in night.folder.journal.iterdir():
+        chain.write_bytes(b"")
+    with pytest.raises(NoTape):
+        tape_of(night.folder)
+
+
+async def written(kept: Recording) -> None:
+    """Everything said so far is on the disk."""
+    await asyncio.wrap_future(kept.scribe.tell(Draft(Type.NOTE, {})))
+
+
+async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    place = DirectoryStore(tmp_path / "shared")
+    async with recording(plan, clock, who="ada", root=tmp_path / "ada", store=place) as ada:
+        ada.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
+        watch = Watch(plan, NoSource(), clock, ada.record, ada.started_at)
+        ada.attach(watch)
+        watch.tick()
+        await written(ada)
+        await ada.share()
+        async with recording(plan, clock, who="bob", root=tmp_path / "bob", store=place) as bob:
+            clock.time += timedelta(seconds=5)
+            far = Watch(plan, NoSource(), clock, bob.record, bob.started_at)
+            bob.attach(far)
+            await Desk(far, bob, "bob").sign("seed", "Category Security")
+            clock.time += timedelta(seconds=30)
+            await Desk(watch, ada, "ada").sign("vpn", "100.64.0.7 answered")
+            watch.tick()
+            clock.time += timedelta(seconds=30)
+            for _ in range(100):
+                await asyncio.gather(bob.share(), ada.share())
+                if len(ada.record.all(SignOff)) == 2:
+                    break
+            watch.tick()
+            lived = list(watch.record.all(Change))
+        folder = ada.folder
+    tape = tape_of(folder, ada.journal.writer)
+    _, replayed, differences = play_through(tape)
+    assert [str(each) for each in differences] == []
+    assert words(replayed) == words(lived)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("+15m", 900), ("22:10", 600), ("2026-03-01T22:10:30Z", 630), ("2026-03-01T22:10:30", 630)]
+)
+async def test_where_to_begin(night: Night, text: str, seconds: int) -> None:
+    assert night.folder is not None
+    tape = tape_of(night.folder)
+    found = moment_of(text, tape)
+    wanted = timedelta(seconds=seconds)
+    assert found - tape.started_at == (wanted if text.startswith("+") else wanted - timedelta(seconds=1))
