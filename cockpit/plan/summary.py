@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -70,9 +69,10 @@ def _below(names: Sequence[str]) -> str:
     >>> _below(["app/key", "app/token"])
     'app/: key, token'
     """
-    folder = os.path.commonprefix(names).rpartition("/")[0]
-    short = ", ".join(name.removeprefix(f"{folder}/") for name in names)
-    return f"{folder}/: {short}" if folder else short
+    folder, *others = {name.rpartition("/")[0] for name in names}
+    if others or not folder:
+        return ", ".join(names)
+    return f"{folder}/: {', '.join(name.removeprefix(f'{folder}/') for name in names)}"
 
 
 def _judged(plan: Plan) -> str:
