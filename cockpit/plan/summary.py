@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,9 +58,21 @@ def _around(plan: Plan) -> Iterator[str]:
         optional = len(plan.environment_variables) - len(needed)
         yield from _row("variables", f"{len(needed)} required, {secret} of them from secrets; {optional} optional")
     if plan.secrets:
-        yield from _row("secrets", ", ".join(secret.name for secret in plan.secrets))
+        yield from _row("secrets", _below([secret.name for secret in plan.secrets]))
     if plan.services:
         yield from _row("rests on", ", ".join(service.title for service in plan.services))
+
+
+def _below(names: Sequence[str]) -> str:
+    """Names, and once the folder all of them are in.
+
+    >>> _below(["app/key", "app/token"])
+    'app/: key, token'
+    """
+    folder, *others = {name.rpartition("/")[0] for name in names}
+    if others or not folder:
+        return ", ".join(names)
+    return f"{folder}/: {', '.join(name.removeprefix(f'{folder}/') for name in names)}"
 
 
 def _judged(plan: Plan) -> str:
