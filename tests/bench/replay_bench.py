@@ -1,0 +1,118 @@
+"""Replay: an 8-hour record of 40 probes, through it in one go. Budget: 10 s; printed beside what making the record took."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cockpit.decide.record import PhaseBegan
+from cockpit.engine.recording import recording
+from cockpit.engine.replay import play_through
+from cockpit.engine.tape import tape_of
+from cockpit.engine.watch import Watch
+from cockpit.plan.load import load_plan
+from cockpit.plan.model import Phase
+from probes.reading import Reading
+
+START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+HOURS, PROBES, EVERY_S = 8, 40, 30
+
+
+class Clock:
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, duration: timedelta) -> None:
+        self.at += duration
+
+
+class NoSource:
+    paused = False
+    slowed: Mapping[str, float] = {}
+
+    async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
+        return
+        yield
+
+    def probe_now(self, probe: str = "") -> None: ...
+
+    def toggle_pause(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def plan_text() -> str:
+    probes = "\n".join(
+        f"  p{n}: {{uses: http.health, with: {{url: 'https://h{n}.example/'}}, interval: {EVERY_S}s}}"
+        for n in range(PROBES)
+    )
+    success = "\n".join(
+        f"  - {{id: s{n}, title: Criterion {n}, success_condition: 'p{n}.ok && p{n}.latency_ms < 800.0', for: 10m}}"
+        for n in range(PROBES // 2)
+    )
+    triggers = "\n".join(
+        f"  - {{id: t{n}, title: Trigger {n}, failure_condition: 'p{n}.latency_ms > 900.0', for: 5m}}"
+        for n in range(PROBES // 2, PROBES)
+    )
+    heads = ("plan: v1\nname: long\nenvironment: bench\nprobes:", "success_criteria:", "rollback_triggers:")
+    return "".join(f"{head}\n{part}\n" for head, part in zip(heads, (probes, success, triggers), strict=True))
+
+
+async def make(folder: Path) -> tuple[Path, int]:
+    """A record made by the code that makes them; how many readings it holds."""
+    path = folder / "plan.yaml"
+    path.write_text(plan_text())
+    plan, clock, count = load_plan(path), Clock(), 0
+    async with recording(plan, clock, root=folder / "records") as kept:
+        watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+        for second in range(0, HOURS * 3600, EVERY_S):
+            for n in range(PROBES):
+                clock.at = START + timedelta(seconds=second, milliseconds=n * 300 + 1)
+                slow = 950.0 if (second // 900 + n) % 7 == 0 else 120.0
+                values = {"ok": True, "status": 200, "latency_ms": slow}
+                reading = Reading(clock.at, clock.at, values, latency_s=slow / 1000)
+                watch.board.add(f"p{n}", reading)
+                kept.readings.put(f"p{n}", reading, clock.at)
+                count += 1
+            clock.at += timedelta(seconds=1)
+            watch.tick()
+        return kept.folder.path, count
+
+
+def main() -> None:
+    from cockpit.journal.folder import RecordFolder
+
+    with tempfile.TemporaryDirectory() as name:
+        began = time.perf_counter()
+        folder, readings = asyncio.run(make(Path(name)))
+        making = time.perf_counter() - began
+        began = time.perf_counter()
+        tape = tape_of(RecordFolder(folder))
+        read = time.perf_counter() - began
+        situation, changes, differences = play_through(tape)
+        took = time.perf_counter() - began
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1024 / HOURS
+    print(
+        f"replay of {HOURS} h, {PROBES} probes, {readings:,} readings, {len(changes):,} changes: {took:.1f} s (budget 10), "
+        f"of it {read:.1f} s to read; {took / making:.2f} of the time it took to make; {situation.verdict.word}"
+    )
+    print(f"{size:,.0f} KiB an hour")
+    if differences:
+        raise SystemExit(f"not reproduced: {differences[0]}")
+    sys.exit(0 if took < 10 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""A record on the screens: it says REPLAY, its keys move it, and nothing can be said or done in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from stage import START, HandClock, NoSource, plan, shown
+
+from cockpit.decide.record import PhaseBegan, Record
+from cockpit.engine.replay import Replay
+from cockpit.engine.tape import Fed, Said, Tape, Turned
+from cockpit.engine.watch import Watch
+from cockpit.journal.folder import RecordFolder
+from cockpit.plan.model import Phase
+from cockpit.tui.actions import LIVE
+from cockpit.tui.app import CockpitApp
+from probes.reading import Reading
+
+
+def burning_tape(tmp_path: Path) -> Tape:
+    """Two minutes of calm, then 12 % of errors until the rollback, as a watch saw it."""
+    of, hand = replace(plan(), path=str(tmp_path / "plan.yaml")), HandClock()
+    watch = Watch(of, NoSource(), hand, Record())
+    steps: list[Fed | Said | Turned] = [Said(START, PhaseBegan(START, Phase.POST_DEPLOY))]
+    watch.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
+    for n in range(16):
+        hand.at += timedelta(seconds=15)
+        for name in of.probes:
+            values = {"rate": 0.12 if n > 8 else 0.01, "running": 2, "ok": True}
+            reading = Reading(hand.at, hand.at, values)
+            watch.board.add(name, reading)
+            steps.append(Fed(hand.at, name, reading))
+        before = len(watch.changes())
+        watch.tick()
+        if turned := watch.changes()[before:]:
+            steps.append(Turned(hand.at, list(turned)))
+    return Tape(of, RecordFolder(tmp_path), "ada", START, steps)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 45)], ids=str)
+async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[int, int]) -> None:
+    replay = Replay(burning_tape(tmp_path), speed=30)
+    replay.playing = False
+    app = CockpitApp(replay, environment_label="REPLAY", deck=replay)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        lines = shown(app).splitlines()
+        assert "REPLAY" in lines[0]
+        assert "stopped" in lines[2]
+        await pilot.press("]")
+        while "ROLLBACK" not in shown(app).splitlines()[1]:
+            assert replay.clock.now() < replay.tape.ends_at
+            await pilot.press("]")
+        at = replay.clock.now()
+        await pilot.press("comma")
+        assert replay.clock.now() < at
+        assert "ROLLBACK" not in shown(app).splitlines()[1]
+        await pilot.press("full_stop")
+        assert replay.clock.now() == at
+        await pilot.press("space")
+        assert replay.playing
+        await pilot.press(">")
+        assert replay.clock.speed == 60
+        assert not replay._player.differences
+
+
+async def test_nothing_can_be_said_or_done_in_a_replay(tmp_path: Path) -> None:
+    replay = Replay(burning_tape(tmp_path))
+    app = CockpitApp(replay, environment_label="REPLAY", deck=replay)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        here = {action.id for action in app.actions()}
+        assert here.isdisjoint(LIVE)
+        assert not any(action.dangerous for action in app.actions())
+        await pilot.press("2", "s", "f9", "v", "n")
+        assert app.screen is app.screen_stack[-1]
+        assert not app.armed
+        assert "play" not in {action.id for action in CockpitApp(replay, environment_label="PROD").actions()}
