@@ -257,7 +257,9 @@ def _settled_at(
 
 def _go(judged: Sequence[Judged], sections: Sequence[SectionStatus], phase: Phase, since: datetime) -> Verdict:
     met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judged)
-    clear = sum(e.criterion.kind is Kind.TRIGGER and e.status.ok for e in judged)
+    triggers = [e.status for e in judged if e.criterion.kind is Kind.TRIGGER and e.status.ok]
+    known = sum(status.state is State.TRIPPED for status in triggers)
+    clear = words.count(len(triggers) - known, "trigger") + " clear" + (f", {known} acknowledged" if known else "")
     items = [
         item for section in sections if phase is Phase.POST_DEPLOY or section.phase is phase for item in section.items
     ]
@@ -265,9 +267,7 @@ def _go(judged: Sequence[Judged], sections: Sequence[SectionStatus], phase: Phas
     if phase is Phase.PRE_DEPLOY:
         lines = [f"ready to deploy: checklist {done}/{len(items)}, gate passed"]
     else:
-        lines = [
-            f"{words.count(met, 'criterion')} met, {words.count(clear, 'trigger')} clear, checklist {done}/{len(items)}"
-        ]
+        lines = [f"{words.count(met, 'criterion')} met, {clear}, checklist {done}/{len(items)}"]
     return Verdict(Word.GO, since, phase, tuple(lines), _waivers(judged, sections))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from cockpit.rehearsal.application import Application
@@ -19,6 +20,7 @@ from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0
+BACKLOG = "transparent-trust-batch-backlog"
 CRASH_AFTER_S = 45.0
 
 Switch = Callable[[bool], Awaitable[None] | None]
@@ -79,6 +81,7 @@ class Breakage:
             "oauth.secret": self._oauth_secret,
             "secrets.missing": self._secrets_missing,
             "redis.down": self._redis_down,
+            "alarm.old": self._alarm_old,
         }
         undone = CATALOGUE.keys() - self._switches.keys() - _AWS.keys()
         assert not undone, f"faults without an effect: {sorted(undone)}"
@@ -151,5 +154,24 @@ class Breakage:
 
     def _redis_down(self, on: bool) -> None:
         self._world.application.ailments.redis_down = on
+
+    def _alarm_old(self, on: bool) -> None:
+        """An alarm that counts missing data as bad, on a metric nobody sends."""
+        since = self._world.aws.clock.now() - timedelta(hours=2)
+        settings = {
+            "Namespace": "Batch",
+            "MetricName": "Backlog",
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1000.0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "breaching" if on else "notBreaching",
+            "ActionsEnabled": True,
+        }
+        book = self._world.aws.alarms
+        book.put(BACKLOG, settings)
+        if on:
+            book.set_state(BACKLOG, "ALARM", "Threshold Crossed: no datapoints were received", at=since)
 
     _crashing: int = 0

@@ -38,6 +38,7 @@ CATALOGUE: dict[str, str] = {
     "oauth.broken": "Google does not know the callback URL (redirect_uri_mismatch)",
     "oauth.secret": "Google refuses the client secret: sign-ins fail at the callback",
     "secrets.missing": "The Anthropic key and the encryption key are deleted from Secrets Manager",
+    "alarm.old": "The batch system's alarm has been firing for two hours",
     "redis.down": "Redis is gone: the application caches in memory",
 }
 
