@@ -31,8 +31,8 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
 
 test: setup      ## every test
-	@$(BIN)/python -m pytest -n 2 --ignore=tests/rehearsal/test_scenario_verdicts.py
-	@$(BIN)/python -m pytest -n 2 tests/rehearsal/test_scenario_verdicts.py
+	@$(BIN)/python -m pytest -n 3 --ignore=tests/rehearsal/test_scenario_verdicts.py
+	@$(BIN)/python -m pytest -n 4 tests/rehearsal/test_scenario_verdicts.py
 
 check: setup     ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff format --check .

@@ -119,6 +119,27 @@ def doctor(**given: Any) -> None:
     _call("doctor", **given)
 
 
+@main.command()
+@click.argument("out", default="plan.yaml")
+@click.option("--profile", default="", help="AWS profile; default: the usual credential chain.")
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--name", default="", help="The plan's name.")
+@click.option("--url", default="", help="The address that shows it is healthy; default: the load balancer's.")
+@click.option("--service", default="", metavar="CLUSTER/NAME", help="Where there is more than one.")
+@click.option("--database", default="", metavar="ID", help="RDS instance, or none.")
+@click.option("--bucket", default="", help="Bucket of its files, or none.")
+@click.option(
+    "--secrets", default="", metavar="PREFIX", help="Secrets that begin so, or none; default: the service's stem."
+)
+@click.option(
+    "--alarms", default="", metavar="PREFIX", help="Alarms that begin so, or none; default: the service's stem."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: what is unclear is an error.")
+def init(**given: Any) -> None:
+    """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
+    _call("init", **given)
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
 def import_(file: str) -> None:

@@ -24,6 +24,9 @@ def log_to_file() -> Path:
     handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2)
     handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
+    for earlier in root.handlers:
+        if isinstance(earlier, RotatingFileHandler):
+            earlier.close()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -294,7 +294,7 @@ def test_a_kept_record_keeps_resumes_and_takes_in_the_others(tmp_path: Path) -> 
     assert sorted(entry.because for entry in changes) == ["reason 1", "reason 2", "reason 3"]
     assert resumed.all(SignOff) == [sign_off("bo")]
     again.close()
-    assert len(read(folder.journal / "alex-laptop.jsonl").lines) == 7
+    assert len(read(folder.journal / "alex-laptop.jsonl").lines) == 8
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""`cockpit init`: a first plan from what an account holds. Reads lists, writes one file, changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cockpit.cli import USAGE
+from cockpit.commands.logs import log_to_file
+from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.plan.drafting import Chosen, draft
+from cockpit.plan.load import PlanError, load_text
+from cockpit.report.foreign import safe
+from probes.base import Unseen
+from probes.clients import AwsOptions, Clients
+from probes.survey import Found, FoundService, survey
+
+NONE = "none"
+
+
+class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
+    """More than one thing could be meant, or what was named is not there; the message says what to add."""
+
+
+def main(
+    out: str,
+    profile: str,
+    region: str,
+    name: str,
+    url: str,
+    service: str,
+    database: str,
+    bucket: str,
+    secrets: str,
+    alarms: str,
+    yes: bool,
+) -> int:
+    log_to_file()
+    if out != "-" and Path(out).exists():
+        click.echo(f"{out} is there already: nothing was written over it", err=True)
+        return USAGE
+    ask = sys.stdin.isatty() and not yes
+    try:
+        found = asyncio.run(_look(profile, region))
+        chosen = _choose(found, name, url, service, database, bucket, secrets, alarms, ask=ask)
+        text = draft(found, chosen)
+        load_text(text, out)
+    except Unseen as unseen:
+        click.echo(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
+        return COULD_NOT_JUDGE
+    except Unclear as unclear:
+        click.echo(safe(str(unclear)), err=True)
+        return USAGE
+    except PlanError as error:
+        click.echo(f"what was found makes no valid plan:\n{error}", err=True)
+        return USAGE
+    if out == "-":
+        click.echo(text, nl=False)
+    else:
+        Path(out).write_text(text)
+    for part, why in sorted(found.unseen.items()):
+        click.echo(safe(f"not seen: {part}. {why}"), err=True)
+    click.echo(
+        f"{'the draft' if out == '-' else out}: fill in what is in [brackets], then cockpit lint and cockpit doctor",
+        err=True,
+    )
+    return 0
+
+
+async def _look(profile: str, region: str) -> Found:
+    clients = Clients(AwsOptions(region, profile))
+    try:
+        return await survey(clients, region or "us-east-1")
+    finally:
+        await clients.close()
+
+
+def _choose(
+    found: Found,
+    name: str,
+    url: str,
+    service: str,
+    database: str,
+    bucket: str,
+    secrets: str,
+    alarms: str,
+    *,
+    ask: bool,
+) -> Chosen:
+    if not found.services:
+        why = found.unseen.get("services", "there is none in this region")
+        raise Unclear(f"no ECS service was found: {why}")
+    label = _one("service", service, [each.label for each in found.services], ask=ask, needed=True)
+    picked = next(each for each in found.services if each.label == label)
+    stem = _stem(picked)
+    return Chosen(
+        name=name or f"{picked.name}-cutover",
+        url=url or _address(picked, ask=ask),
+        service=picked,
+        database=_one("database", database, found.databases, ask=ask),
+        bucket=_one("bucket", bucket, found.buckets, ask=ask),
+        secrets=_alike(found.secrets, secrets or stem),
+        alarms=_alike(found.alarms, alarms or stem),
+    )
+
+
+def _one(what: str, given: str, there: Sequence[str], *, ask: bool, needed: bool = False) -> str:
+    """The one that is meant: as given, the only one, or asked for. Raises Unclear."""
+    if given == NONE and not needed:
+        return ""
+    if given:
+        fitting = [each for each in there if each == given or each.endswith(f"/{given}")]
+        if len(fitting) != 1:
+            raise Unclear(f"--{what} {given}: there is {', '.join(there) or 'none'}")
+        return fitting[0]
+    if len(there) == 1 or not there:
+        return there[0] if there else ""
+    if not ask:
+        raise Unclear(f"which {what}? --{what} {' | '.join(there)}" + ("" if needed else f" | {NONE}"))
+    choices = [*there] if needed else [*there, NONE]
+    answer = click.prompt(f"Which {what}", type=click.Choice(choices), err=True)
+    return "" if answer == NONE else str(answer)
+
+
+def _address(service: FoundService, *, ask: bool) -> str:
+    guess = f"https://{service.host}/" if service.host else "https://[host]/"
+    return str(click.prompt("Which address shows that it is healthy", default=guess, err=True)) if ask else guess
+
+
+def _stem(service: FoundService) -> str:
+    """What names of one system begin with: transparent-trust of transparent-trust-web."""
+    return service.name.rpartition("-")[0] or service.name
+
+
+def _alike(names: Sequence[str], stem: str) -> tuple[str, ...]:
+    return () if stem == NONE else tuple(each for each in names if each.startswith(stem))

@@ -1,0 +1,117 @@
+"""`cockpit init` on the rehearsed account: a plan that loads and sees, without what may not be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from test_aws_desk import Desk, open_desk
+
+from cockpit.cli import USAGE, main
+from cockpit.plan.drafting import Chosen, draft
+from cockpit.plan.lint.run import lint_plan
+from cockpit.plan.load import load_plan, load_text
+from cockpit.rehearsal.aws.account import furnish
+from cockpit.rehearsal.aws.simulation import AwsFault
+from probes.survey import PERMISSIONS, Found, FoundService
+
+WEB = FoundService("prod", "shop-web", 3, "shop-web", "app/shop/1", "shop.example", "/ecs/shop-web")
+FOUND = Found("123456789012", "eu-west-1", (WEB,), ("db: one",), ("files",), ("shop/key",), ("shop-5xx",))
+
+
+@pytest.fixture(scope="module")
+def furnished() -> Iterator[Desk]:
+    with open_desk() as opened:
+        furnish(opened.aws, opened.endpoint, site_url="https://transparent-trust.company.com")
+        yield opened
+
+
+@pytest.fixture
+def desk(furnished: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Desk]:
+    for name, text in {
+        "AWS_ENDPOINT_URL": furnished.endpoint,
+        "AWS_ACCESS_KEY_ID": "AKIACOCKPIT",
+        "AWS_SECRET_ACCESS_KEY": "rehearsed",
+        "XDG_STATE_HOME": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, text)
+    yield furnished
+    for name in furnished.aws.faults.active():
+        furnished.aws.faults.clear(name)
+
+
+def init(*words: str) -> Result:
+    return CliRunner().invoke(main, ["init", *words])
+
+
+def test_a_plan_from_what_is_there(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    done = init(str(path), "--bucket", "transparent-trust-documents-prod", "--yes")
+    assert done.exit_code == 0, done.output
+    plan = load_plan(path)
+    uses = {spec.uses for spec in plan.probes.values()}
+    assert {"ecs.service", "alb.targets", "cloudwatch.ratio", "rds.instance", "s3.bucket", "secrets.metadata"} <= uses
+    assert plan.probes["service"].params["cluster"] == "transparent-trust-prod"
+    assert plan.probes["database"].params["instance"] == "transparent-trust-db-prod"
+    assert "transparent-trust/encryption-key" in plan.probes["secrets"].params["names"]
+    assert plan.target.account == "123456789012"
+    assert [step.action for step in plan.rollback_plan if step.action] == ["ecs.rollback"]
+    findings = {finding.rule.id: str(finding) for finding in lint_plan(path)}
+    for_people = {"contact-in-brackets", "one-person-quorum", "role-nobody-holds"}
+    about_the_system = {"bands-gap", "s3-permission-unseen", "uploads-unwatched"}
+    assert findings.keys() <= for_people | about_the_system, findings
+    again = init(str(path), "--yes")
+    assert again.exit_code == USAGE
+    assert "nothing was written over it" in again.output
+
+
+def test_what_may_not_be_listed_is_left_out_and_named(desk: Desk, tmp_path: Path) -> None:
+    desk.aws.faults.set("rds", AwsFault("rds", "DescribeDBInstances", "deny"))
+    desk.aws.faults.set("secrets", AwsFault("secretsmanager", "ListSecrets", "deny"))
+    path = tmp_path / "plan.yaml"
+    done = init(str(path), "--bucket", "none", "--yes")
+    assert done.exit_code == 0, done.output
+    text = path.read_text()
+    for part in ("databases", "secrets"):
+        assert f"# Not seen: {part}." in text
+        assert PERMISSIONS[part][0] in text
+    assert {"database", "secrets", "bucket"}.isdisjoint(load_plan(path).probes)
+
+
+def test_without_the_service_there_is_no_plan(desk: Desk, tmp_path: Path) -> None:
+    desk.aws.faults.set("ecs", AwsFault("ecs", "ListClusters", "deny"))
+    done = init(str(tmp_path / "plan.yaml"), "--yes")
+    assert done.exit_code == USAGE
+    assert "ecs:ListClusters" in done.output
+    assert not (tmp_path / "plan.yaml").exists()
+
+
+def test_what_is_unclear_is_asked_for_by_name(desk: Desk) -> None:
+    bucket = desk.client("s3", "AKIAOPERATOR00000000")
+    bucket.create_bucket(Bucket="another")
+    try:
+        done = init("-", "--yes")
+        assert done.exit_code == USAGE
+        assert "which bucket? --bucket another | transparent-trust-documents-prod" in done.output
+        wrong = init("-", "--yes", "--bucket", "nothing")
+        assert "--bucket nothing: there is another, transparent-trust-documents-prod" in wrong.output
+    finally:
+        bucket.delete_bucket(Bucket="another")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Chosen("shop", "https://shop.example/", WEB, "db: one", "files", ("shop/key",), ("shop-5xx",)),
+        Chosen("shop", "https://shop.example/", FoundService("prod", "batch"), alarms=('odd "name" # here',)),
+        Chosen("a: b", "https://shop.example/?a=[x]", FoundService("c", "- s", 1, "t", "", "", "/l")),
+    ],
+    ids=["everything", "nothing but a service", "odd names"],
+)
+def test_every_draft_loads(chosen: Chosen) -> None:
+    plan = load_text(draft(FOUND, chosen), "plan.yaml")
+    assert plan.success_criteria
+    assert plan.rollback_triggers
+    assert plan.probes["service"].params["service"] == chosen.service.name
