@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -102,6 +103,8 @@ class Probe(ABC, Generic[P]):
     fields: ClassVar[tuple[Field, ...]]
     iam: ClassVar[tuple[str, ...]] = ()
     """IAM actions needed, e.g. ("ecs:DescribeServices",)."""
+    iam_sometimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Those of `iam` that only some worlds ask for -> when: {"ec2:GetManagedPrefixListEntries": "a rule names a prefix list"}."""
     grants: ClassVar[tuple[str, ...]] = ()
     """Other permissions needed, in words: "PostgreSQL role pg_monitor"."""
     interval: ClassVar[timedelta] = timedelta(seconds=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
@@ -56,6 +57,7 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
         "elasticloadbalancing:DescribeListeners",
         "elasticloadbalancing:DescribeRules",
     )
+    iam_sometimes = MappingProxyType({"elasticloadbalancing:DescribeRules": "a listener speaks plain HTTP"})
     interval = timedelta(minutes=10)
 
     async def read(self, now: datetime) -> Reading:

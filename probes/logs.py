@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as Setting
@@ -150,6 +151,7 @@ class LogsQuery(Probe[LogsQueryParams]):
         Field("scanned", int, "events in the window", 5210, "count", low=0),
     )
     iam = ("logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
     interval = timedelta(seconds=60)
     period = timedelta(seconds=60)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import Field as Setting
@@ -68,6 +69,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         "rds:DescribeDBInstances",
         "elasticloadbalancing:DescribeLoadBalancers",
     )
+    iam_sometimes = MappingProxyType({"ec2:GetManagedPrefixListEntries": "a rule names a prefix list"})
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
@@ -78,6 +80,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         return {
             "ec2:GetManagedPrefixListEntries": (lists,),
             "ecs:DescribeServices": (service,) if params.service else (),
+            "elasticloadbalancing:DescribeLoadBalancers": ("*",) if params.load_balancer else (),
             "rds:DescribeDBInstances": (f"arn:aws:rds:{place}:db:{params.instance}",) if params.instance else (),
         }
 

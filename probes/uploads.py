@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Self
 
 from pydantic import Field as Setting
@@ -116,6 +117,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         Field("sources", int, "witnesses who answered", 3, "count", low=0, high=3),
     )
     iam = ("cloudwatch:GetMetricData", "logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
     grants = ("PostgreSQL: SELECT on the document tables",)
     interval = _MINUTE
     period = _MINUTE

@@ -39,7 +39,8 @@ def _show(name: str) -> None:
     click.echo("\nFields")
     for declared in probe.fields:
         click.echo(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
-    needs = [*probe.iam, *probe.grants]
+    needs = [f"{action} ({when})" if (when := probe.iam_sometimes.get(action)) else action for action in probe.iam]
+    needs += probe.grants
     click.echo("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
     if probe.writes:
         click.echo("Writes     only with consent: true")

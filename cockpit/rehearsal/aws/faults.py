@@ -47,6 +47,8 @@ class AwsFaults:
 
     def __init__(self, seed: int = 7) -> None:
         self._rules: dict[str, AwsFault] = {}
+        self.allowed: frozenset[str] | None = None
+        """IAM actions the cockpit's policy allows, and nothing else; None: everything."""
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self.sleep: Callable[[float], None] = time.sleep
@@ -67,6 +69,8 @@ class AwsFaults:
     def strike(self, call: Call) -> None:
         """Let the call pass, perhaps late; or raise AwsError or Dropped."""
         rules = self._rules
+        if self._forbids(call):
+            raise _denied(call)
         if not rules or call.access_key.startswith(_SPARED):
             return
         struck = [rule for rule in rules.values() if rule.concerns(call) and self._happens(rule)]
@@ -79,6 +83,12 @@ class AwsFaults:
         for rule in struck:
             if rule.kind != "latency":
                 raise refusal(rule.kind, call)
+
+    def _forbids(self, call: Call) -> bool:
+        """Whether the cockpit's policy, where one is enforced, does not allow it."""
+        if self.allowed is None or caller_of(call) != "cockpit" or call.access_key.startswith(_SPARED):
+            return False
+        return action_of(call) not in self.allowed | _NEEDS_NO_PERMISSION
 
     def _happens(self, rule: AwsFault) -> bool:
         if rule.rate >= 1.0:
@@ -108,11 +118,28 @@ def refusal(kind: Kind, call: Call) -> AwsError:
 
 
 _IAM_PREFIX = {"monitoring": "cloudwatch"}
-_IAM_ACTION = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket"}
+_IAM_ACTION = {
+    "HeadObject": "GetObject",
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListBuckets": "ListAllMyBuckets",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "GetBucketMetricsConfiguration": "GetMetricsConfiguration",
+    "ListBucketMetricsConfigurations": "GetMetricsConfiguration",
+}
+_NEEDS_NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
+
+
+def action_of(call: Call) -> str:
+    """The IAM action a call needs: s3:GetEncryptionConfiguration for S3's GetBucketEncryption."""
+    return f"{_IAM_PREFIX.get(call.service, call.service)}:{_IAM_ACTION.get(call.operation, call.operation)}"
 
 
 def _denied(call: Call) -> AwsError:
-    action = f"{_IAM_PREFIX.get(call.service, call.service)}:{_IAM_ACTION.get(call.operation, call.operation)}"
+    action = action_of(call)
     who = "assumed-role/transparent-trust-task/web" if caller_of(call) == "app" else "assumed-role/on-call/cockpit"
     said = (
         f"User: arn:aws:sts::123456789012:{who} is not authorized to perform: {action} "
