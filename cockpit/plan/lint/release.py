@@ -115,4 +115,35 @@ def vendor_rollback(subject: Subject) -> Iterator[Found]:
             yield Found((*path, "title"), f"'{trigger.id}' alone calls for a rollback when a vendor fails")
 
 
-RULES = (no_way_back, mutable_tag, rollback_to_same_image, prisma_resolve, restore_moves_endpoint, vendor_rollback)
+_BUILT_IN = r"\bNEXT_PUBLIC_\w*"
+_SAYS_SO = r"NEXT_PUBLIC_[^.]*\b(fixed|built|build)|--build-arg"
+
+
+@rule(
+    "built-in-values",
+    "Values that are fixed when the image is built are treated as settings",
+    why="NEXT_PUBLIC_ values are written into the bundle at build time: setting them on the task changes nothing, and an image "
+    "built with the default asks http://localhost:3000.",
+    instead="Pass them as --build-arg in the build step, and look at what the page really serves.",
+    report="T10",
+)
+def built_in_values(subject: Subject) -> Iterator[Found]:
+    if subject.mentions(_SAYS_SO, "caution", "command", "title"):
+        return
+    for index, variable in enumerate(subject.plan.environment_variables):
+        if variable.name.startswith("NEXT_PUBLIC_") and "buil" not in variable.caution:
+            yield Found(("environment_variables", index), f"{variable.name} is fixed when the image is built")
+    for text in subject.said("probes", "vars", "command", "title"):
+        if (place := subject.find(_BUILT_IN, text)) is not None:
+            yield Found(text.path, "is fixed when the image is built", place)
+
+
+RULES = (
+    no_way_back,
+    mutable_tag,
+    rollback_to_same_image,
+    prisma_resolve,
+    restore_moves_endpoint,
+    vendor_rollback,
+    built_in_values,
+)

@@ -10,6 +10,8 @@ from cockpit.plan.lint.subject import Subject
 
 _ROTATES = r"\brotat\w+\b[^.\n]*\bencryption[_ -]?key|\bencryption[_ -]?key\b[^.\n]*\brotat"
 _REENCRYPTS = r"re-?encrypt|\bdecrypt"
+_READS_SECRETS = r"secrets? manager\b[^.\n]*\b(integrat|test|retriev|read)|secrets?\b[^.\n]*\bretriev"
+_FALLBACK = r"fallback|fall back|failed to (retrieve|read|get) secret"
 _WILDCARD = r"https?://\*|\*\.[\w.-]+/[\w/]*callback|wild ?card callback|callbacks?\b[^.\n]*\bwild ?card"
 
 
@@ -42,4 +44,24 @@ def wildcard_callback(subject: Subject) -> Iterator[Found]:
             yield Found(text.path, "asks for a wildcard", place)
 
 
-RULES = (key_rotation, wildcard_callback)
+@rule(
+    "secrets-unproven",
+    "Reading secrets is tested where the environment could have answered",
+    why="The code falls back to environment variables when Secrets Manager fails, and keeps what it read until its task restarts: "
+    "the test passes on the fallback, and the night fails on a rotated key.",
+    instead="Watch for the reading itself: cloudtrail.events with GetSecretValue of the task role, or logs.query for the fallback.",
+    report="T7",
+)
+def secrets_unproven(subject: Subject) -> Iterator[Found]:
+    watched = any("GetSecretValue" in str(dict(spec.params)) for spec in subject.probes("cloudtrail.events"))
+    watched |= any(
+        re.search(_FALLBACK, str(spec.params.get("query", "")), re.IGNORECASE) for spec in subject.probes("logs.query")
+    )
+    if watched:
+        return
+    for path, item in subject.items():
+        if re.search(_READS_SECRETS, item.title, re.IGNORECASE):
+            yield Found((*path, "title"), "nothing in the plan would see the fallback")
+
+
+RULES = (key_rotation, wildcard_callback, secrets_unproven)

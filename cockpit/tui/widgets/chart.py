@@ -81,7 +81,8 @@ def chart(
     if threshold is not None:
         bounds.append(threshold)
     low, high = min(bounds), max(bounds)
-    high = high if high > low else low + 1.0
+    # Values too close together to be told apart are drawn as one.
+    high = high if high - low > abs(low) * 1e-9 + 1e-200 else low + max(abs(low), 1.0)
     high += (high - low) * 0.05
     label_width = max(len(words.value(v, unit)) for v in (low, high, threshold if threshold is not None else low)) + 1
     columns = buckets(points, max(10, width - label_width - 2))

@@ -123,4 +123,14 @@ CASES: dict[str, tuple[str, str]] = {
         item("Callbacks listed", sign("Does https://*.company.com/api/auth/callback work?")),
         item("Callbacks listed", sign("Which callback does the console list?")),
     ),
+    "secrets-unproven": (
+        item("Secrets Manager integration tested", sign("What did you read?")),
+        'probes:\n  fallbacks:\n    uses: logs.query\n    with: {log_group: /ecs/x, query: filter message like "fallback"}\n'
+        + item("Secrets Manager integration tested", sign("What did you read?")),
+    ),
+    "built-in-values": (
+        "environment_variables:\n  - {name: NEXT_PUBLIC_APP_URL, value: https://x.example}\n",
+        step("docker build --build-arg NEXT_PUBLIC_APP_URL=https://x.example .")
+        + "environment_variables:\n  - {name: NEXT_PUBLIC_APP_URL, value: https://x.example}\n",
+    ),
 }
