@@ -125,8 +125,7 @@ CASES: dict[str, tuple[str, str]] = {
     ),
     "secrets-unproven": (
         item("Secrets Manager integration tested", sign("What did you read?")),
-        'probes:\n  fallbacks:\n    uses: logs.query\n    with: {log_group: /ecs/x, query: filter message like "fallback"}\n'
-        + item("Secrets Manager integration tested", sign("What did you read?")),
+        item("Every secret is there", sign("Which ones did you count?")),
     ),
     "built-in-values": (
         "environment_variables:\n  - {name: NEXT_PUBLIC_APP_URL, value: https://x.example}\n",
