@@ -102,6 +102,7 @@ def lint(**given: Any) -> None:
 @main.command()
 @PLAN
 @click.option("--migration", is_flag=True, help="Also what moving the files needs.")
+@click.option("--actions", is_flag=True, help="Also what the built-in actions of its steps need (ecs.rollback).")
 def iam(**given: Any) -> None:
     """Print the least-privilege IAM policy for a plan's probes."""
     _call("iam", **given)

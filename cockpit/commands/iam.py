@@ -9,6 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from cockpit.actions.release import service_of
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec
@@ -29,7 +30,17 @@ MIGRATION = {
 """Actions that moving the files needs, on the bucket and on what is in it."""
 
 
-def main(plan: str, *, migration: bool) -> int:
+ROLLBACK = {
+    "service": ("ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:UpdateService"),
+    "deployments": ("ecs:DescribeServiceDeployments",),
+    "revisions": ("ecs:DescribeServiceRevisions",),
+    "anything": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecr:DescribeImages"),
+    "roles": ("iam:PassRole",),
+}
+"""Actions that `ecs.rollback` needs, and on what."""
+
+
+def main(plan: str, *, migration: bool, actions: bool) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
@@ -40,6 +51,12 @@ def main(plan: str, *, migration: bool) -> int:
         more = migration_needs(loaded)
         if not more:
             click.echo(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
+            return USAGE
+        needs = _joined((needs, more))
+    if actions:
+        more = actions_need(loaded)
+        if not more:
+            click.echo(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
             return USAGE
         needs = _joined((needs, more))
     if needs:
@@ -83,6 +100,23 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
     return {action: {f"arn:aws:s3:::{bucket}"} for action in MIGRATION["bucket"]} | {
         action: {objects} for action in MIGRATION["objects"]
     }
+
+
+def actions_need(plan: Plan) -> dict[str, set[str]]:
+    """What the built-in actions of the plan's steps need; empty where it has none."""
+    cluster, service = service_of(plan)
+    if not service or all(step.action != "ecs.rollback" for step in (*plan.runbook, *plan.rollback_plan)):
+        return {}
+    region, account = plan.target.region or "*", plan.target.account or "*"
+    ecs = f"arn:aws:ecs:{region}:{account}"
+    on = {
+        "service": f"{ecs}:service/{cluster}/{service}",
+        "deployments": f"{ecs}:service-deployment/{cluster}/{service}/*",
+        "revisions": f"{ecs}:service-revision/{cluster}/{service}/*",
+        "anything": "*",
+        "roles": f"arn:aws:iam::{account}:role/*",
+    }
+    return {action: {on[where]} for where, actions in ROLLBACK.items() for action in actions}
 
 
 def _where(migration: Migration | None) -> tuple[str, str]:

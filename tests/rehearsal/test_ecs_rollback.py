@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from test_aws_ecs import IMAGE, PLACE, Furnished
 
 from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
 from cockpit.actions.release import running
+from cockpit.commands.iam import actions_need
 from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
 from cockpit.engine.ending import end
+from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.aws.tasks import TaskBehaviour
 from probes.clients import AwsOptions, Clients
+
+SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 
 
 class Passing:
@@ -174,4 +179,25 @@ async def test_asked_again_after_an_interruption_it_follows_and_deploys_nothing_
     assert await check(clients, before) == before
     assert "complete" in await roll_back(clients, before, Passing(world), lambda _: None)
     assert len(world.ecs.list_service_deployments(**PLACE)["serviceDeployments"]) == deployments
+    await clients.close()
+
+
+async def test_the_policy_for_actions_is_enough_for_a_rollback(world: Furnished, clients: Clients) -> None:
+    plan = load_plan(SHIPPED, require_environment=False)
+    needed = actions_need(plan)
+    assert needed["ecs:UpdateService"] == {
+        "arn:aws:ecs:us-east-1:123456789012:service/transparent-trust-prod/transparent-trust-web"
+    }
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    world.aws.faults.allowed = frozenset(needed)
+    record = await noted(world, clients)
+    world.aws.faults.allowed = None
+    await deployed(world, bad)
+    world.aws.faults.allowed = frozenset(needed) - {"ecs:UpdateService"}
+    before = await check(clients, earlier(record))
+    with pytest.raises(RollbackRefused, match="ecs:UpdateService"):
+        await roll_back(clients, before, Passing(world), lambda _: None)
+    world.aws.faults.allowed = frozenset(needed)
+    assert "complete" in await roll_back(clients, before, Passing(world), lambda _: None)
     await clients.close()
