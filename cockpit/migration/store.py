@@ -316,6 +316,10 @@ def of_answer(status: int, code: str, detail: str) -> StoreError:
         return Halting(code or "AccessDenied", detail, _HALTING["AccessDenied"])
     if status in (301, 307, 401):
         return Halting(code or str(status), detail, "check the bucket's region and the credentials, then resume")
+    if status == 400 and code in ("", "400", "BadRequest"):
+        # A HEAD has no body to say why: an expired token, another region. It is no fault of the file.
+        hint = "often credentials that have expired, or the wrong region: renew them, then resume"
+        return Halting("400", detail or "S3 refused without saying why", hint)
     damaged = ("XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody", "RequestTimeout")
     if status in (409, 429) or status >= 500 or code in damaged:
         return Busy(code or str(status), detail)

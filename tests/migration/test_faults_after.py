@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from conftest import BUCKET, TABLES, Bench, quick
 
+from cockpit.migration import runs
 from cockpit.migration.settings import PART_BYTES
 from cockpit.migration.store import Store
 from cockpit.migration.sweep import Swept, sweep, unknown_keys
@@ -235,3 +236,29 @@ async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> N
         counted = dict(bench.sql("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0"))
         assert counted == bench.states()
     assert BUCKET in bench.store.buckets
+
+
+@pytest.mark.parametrize("phase", ["verify", "purge"])
+async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench: Bench, phase: str) -> None:
+    """An expired token answers a HEAD with a bare 400: that says nothing about the file."""
+    quick(bench)
+    bench.insert(6)
+    await bench.phase("copy")
+    if phase == "purge":
+        await bench.phase("verify")
+    before, rows = bench.states(), bench.rows()
+    bench.store.faults.append(Fault("status", status=400, code="", method="HEAD"))
+    run = await bench.begin(phase)
+    bench.work(run)
+    await bench.until(lambda: bench.sql("SELECT bool_or(halted IS NOT NULL) FROM cutover.run") == [(True,)])
+    halted = (await runs.load(bench.connection, run)).halted
+    assert halted is not None
+    assert "expired" in halted["hint"]
+    assert bench.rows() == rows, "every row still names its object, and holds its bytes"
+    bench.store.faults.clear()
+    held = "SELECT count(*) FROM cutover.item WHERE lease_until > clock_timestamp()"
+    await bench.until(lambda: bench.sql(held) == [(0,)])
+    await runs.want(bench.connection, run, "run")
+    assert await bench.finish(run) == "done"
+    assert sum(bench.states().values()) == sum(before.values())
+    assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
