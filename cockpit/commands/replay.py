@@ -9,7 +9,8 @@ import click
 
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.commands.logs import log_to_file
-from cockpit.engine.replay import Replay, play_through
+from cockpit.engine.player import play_through
+from cockpit.engine.replay import Replay
 from cockpit.engine.tape import NoTape, Tape, tape_of
 from cockpit.journal.folder import find_record
 from cockpit.report.text import situation_text, turning_points

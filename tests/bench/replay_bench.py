@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cockpit.decide.record import PhaseBegan
+from cockpit.engine.player import play_through
 from cockpit.engine.recording import recording
-from cockpit.engine.replay import play_through
 from cockpit.engine.tape import tape_of
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan

@@ -21,8 +21,9 @@ from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
 from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.player import play_through
 from cockpit.engine.recording import Recording, recording
-from cockpit.engine.replay import Replay, play_through
+from cockpit.engine.replay import Replay
 from cockpit.engine.tape import NoTape, tape_of
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type

@@ -159,7 +159,7 @@ def test_a_mark_speaks_for_what_was_kept_since_the_last(tmp_path: Path) -> None:
     assert second is not None
     assert (first.first, first.last, second.first, second.last) == (1, 1, 2, 2)
     assert [check_mark(path, mark.body()) for mark in (first, second)] == ["", ""]
-    assert [when for when, _, _ in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
+    assert [each.at for each in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
     database = sqlite3.connect(path)
     with database:
         database.execute("UPDATE readings SET taken_us = taken_us + 1 WHERE id = 2")
