@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 SHARE_S = 1.0
 """Between two looks at a shared record."""
 MARK = timedelta(minutes=5)
+QUIET = timedelta(minutes=1)
+"""Between two notes that nothing had turned: where a replay must see nothing turn either."""
 WATCHING = "watching"
+STOOD = "stood"
 RESUMED_WITHIN = timedelta(days=7)
 WARM = timedelta(hours=12)
 """Readings older than this decide nothing."""
@@ -64,6 +67,7 @@ class Recording:
     on_news: Any = None
     """Called when somebody else's entries have come in."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
+    _noted: datetime | None = None
 
     @property
     def journal(self) -> Journal:
@@ -81,12 +85,18 @@ class Recording:
     def attach(self, watch: Watch) -> None:
         """Keep what the watch takes in; give it back what was kept before."""
         watch.taps.append(self.readings.put)
+        watch.quiet.append(self._stood)
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.poke
         last, row = self._warm(watch) if self.resumed else (self.clock.now(), 0)
         watch.look_from(last, away=self.resumed)
         # A replay begins to look from the same moment, with the same things known.
         self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
+
+    def _stood(self, at: datetime) -> None:
+        if self._noted is None or at - self._noted >= QUIET:
+            self._noted = at
+            self.scribe.tell(Draft(Type.NOTE, {"kind": STOOD, "at": time_text(at)}))
 
     def _warm(self, watch: Watch) -> tuple[datetime, int]:
         """What was kept so far, as if it had just come in; the moment of the last of it, and the row of the last reading."""

@@ -62,7 +62,7 @@ class Replay:
         self.on_change: list[Callable[[], None]] = []
         self._scout = Scout(tape)
         self._player = self._scout.at(tape.started_at)
-        self._turns = [step.at for step in tape.steps if isinstance(step, Turned)]
+        self._turns = [step.at for step in tape.steps if isinstance(step, Turned) and step.changes]
         self._verdicts = [
             step.at
             for step in tape.steps

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from cockpit.decide.record import Change, Entry, ObserverGap
-from cockpit.engine.recording import WARM, WATCHING, keys_of
+from cockpit.engine.recording import STOOD, WARM, WATCHING, keys_of
 from cockpit.journal.bodies import from_body, moment
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.entry import Line, Type
@@ -43,7 +43,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A session began to look: what had been kept was put on its new board, and what it showed as of `since` is what was seen last."""
+    """A session began to look, on a new board with all that had been kept. What that showed as of `since` was seen last."""
 
     at: datetime
     since: datetime
@@ -71,7 +71,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """One decision that changed a word, with everything it changed."""
+    """One decision, with everything it changed; now and then one that changed nothing is kept too."""
 
     at: datetime
     changes: Sequence[Change]
@@ -140,6 +140,10 @@ def _plan(folder: RecordFolder, opened: Mapping[str, Any]) -> Plan:
         raise ValueError(f"its plan: {error}") from None
 
 
+_STEPS = (WATCHING, STOOD, TOOK)
+"""Kinds of notes that are steps of a tape."""
+
+
 class _Reader:
     """Reads one chain in its order, and of the others what it says it took in."""
 
@@ -163,7 +167,7 @@ class _Reader:
                 continue
             opens = line.entry.type is Type.OPEN
             closed = closed or line.entry.type is Type.CLOSE
-            if entry is None and not opens and line.entry.body.get("kind") not in (WATCHING, TOOK):
+            if entry is None and not opens and line.entry.body.get("kind") not in _STEPS:
                 continue  # told by another thread, it may even stand between the changes of one decision
             if turned:
                 yield Turned(turned[0].at, turned, cut=opens and not closed)
@@ -184,6 +188,8 @@ class _Reader:
         elif body.get("kind") == WATCHING:
             self._looking = True
             yield Looked(line.entry.ts, moment(body["since"]), int(body.get("readings", -1)))
+        elif body.get("kind") == STOOD:
+            yield Turned(moment(body["at"]), ())
         elif body.get("kind") == TOOK and not self._looking:
             self._reach(body.get("heads"))  # came in while it opened
             yield self._open(line)
@@ -239,14 +245,13 @@ def _laid_between(spoken: Sequence[Step], kept: Sequence[Taken], writer: str) ->
     own = [each for each in kept if each.writer in ("", writer)]
     steps: list[Step] = []
     at = 0
-    for n, step in enumerate(spoken):
+    told = [_with_kept(step, kept) if isinstance(step, Looked) else step for step in spoken]
+    for n, step in enumerate(told):
         if isinstance(step, Looked):
-            step = _with_kept(step, kept)
             while at < len(own) and own[at].row <= step.last_row:
                 at += 1
         elif isinstance(step, Opened):
-            looked = next((later for later in spoken[n:] if isinstance(later, Looked)), None)
-            end = _with_kept(looked, kept).last_row if looked else 0
+            end = next((later.last_row for later in told[n:] if isinstance(later, Looked)), 0)
             while steps and at < len(own) and own[at].row <= end:
                 steps.append(_fed(own[at]))
                 at += 1

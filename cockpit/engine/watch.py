@@ -161,6 +161,8 @@ class Watch:
         """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
         self.taps: list[Callable[[str, Reading, datetime], None]] = []
         """Called with every reading taken in, and when."""
+        self.quiet: list[Callable[[datetime], None]] = []
+        """Called after a tick in which nothing turned, with its moment."""
         self._due = asyncio.Event()
         self._ticked = time.time()
         self._moment = self.situation.now - JITTER
@@ -243,6 +245,9 @@ class Watch:
         if turned:
             for tell in self.on_change:
                 tell()
+        else:
+            for note in self.quiet:
+                note(now)
 
     def poke(self) -> None:
         """Decide soon: the record has grown."""
