@@ -9,8 +9,9 @@ import click
 
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.commands.logs import log_to_file
-from cockpit.engine.replay import Replay, play_through
-from cockpit.engine.tape import NoTape, Tape, tape_of
+from cockpit.engine.player import play_through
+from cockpit.engine.replay import Replay
+from cockpit.engine.tape import NoTape, Tape, Turned, tape_of
 from cockpit.journal.folder import find_record
 from cockpit.report.text import situation_text, turning_points
 
@@ -60,7 +61,8 @@ def _headless(tape: Tape) -> int:
         for each in differences[:SHOWN]:
             click.echo(f"  {each}", err=True)
         return NOT_REPRODUCED
-    click.echo(f"\nReproduced: {len(changes)} changes, each as it was kept")
+    stood = sum(isinstance(step, Turned) and not step.changes for step in tape.steps)
+    click.echo(f"\nReproduced: {len(changes)} changes, each as it was kept, and {stood} times that nothing had turned")
     return situation.verdict.exit_code
 
 

@@ -5,6 +5,7 @@ What the board holds depends on the set of readings it was given, never on the o
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,6 +47,18 @@ class Board:
         for trail in self._by_probe[probe]:
             trail.polled(self)
         self._prune(reading.observed_at)
+
+    def copy(self) -> Board:
+        """A board of its own that holds the same."""
+        twin = copy.copy(self)
+        twin.gaps = list(self.gaps)
+        twin.histories = {name: history.copy() for name, history in self.histories.items()}
+        twin._trails = {name: trail.copy() for name, trail in self._trails.items()}
+        twin._by_probe = {
+            name: [twin._trails[trail.subject.id] for trail in trails] for name, trails in self._by_probe.items()
+        }
+        twin._series = {}
+        return twin
 
     def gap(self, since: datetime, until: datetime) -> None:
         """Nobody was looking between these times."""

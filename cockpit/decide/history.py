@@ -38,6 +38,12 @@ class ProbeHistory:
         """What the newest poll said, known or not."""
         return self.polls[-1] if self.polls else None
 
+    def copy(self) -> ProbeHistory:
+        answers = {at: list(given) for at, given in self.answers.items()}
+        return replace(
+            self, times=list(self.times), samples=list(self.samples), polls=list(self.polls), answers=answers
+        )
+
     def at(self, moment: datetime) -> Reading | None:
         """The newest sample whose data is not after `moment`."""
         index = bisect_right(self.times, moment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -47,6 +48,11 @@ class Trail:
         self.shown: tuple[Because, tuple[object, ...], CriterionStatus] | None = None
         """The status last made of it, with what it was made from."""
         self._told: tuple[int, Because] | None = None
+
+    def copy(self) -> Trail:
+        twin = copy.copy(self)
+        twin.times, twin.samples, twin.folds = list(self.times), list(self.samples), list(self.folds)
+        return twin
 
     @property
     def fold(self) -> Fold | None:

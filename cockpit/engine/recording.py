@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cockpit.decide.board import Board
 from cockpit.decide.record import Entry, ObserverGap, Record
 from cockpit.engine.clock import Clock
 from cockpit.engine.desk import Refused
@@ -20,7 +21,7 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.bodies import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.folder import RecordFolder, list_records, records_root
-from cockpit.journal.readings import ReadingStore, taken
+from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.scribe import KeptRecord, Scribe, vouched
 from cockpit.journal.ssh import Signer, SshError, fingerprint
 from cockpit.journal.ssh_keys import find_signer
@@ -33,10 +34,15 @@ log = logging.getLogger(__name__)
 SHARE_S = 1.0
 """Between two looks at a shared record."""
 MARK = timedelta(minutes=5)
+QUIET = timedelta(minutes=1)
+"""Between two notes that nothing had turned: where a replay must see nothing turn either."""
 WATCHING = "watching"
+STOOD = "stood"
 RESUMED_WITHIN = timedelta(days=7)
 WARM = timedelta(hours=12)
 """Readings older than this decide nothing."""
+FLUSH_S = 2.0
+"""How long an entry waits for the readings it rests on to be on the disk."""
 
 
 class CannotRecord(Exception):  # noqa: N818 - what keeps it from beginning
@@ -61,6 +67,7 @@ class Recording:
     on_news: Any = None
     """Called when somebody else's entries have come in."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
+    _noted: datetime | None = None
 
     @property
     def journal(self) -> Journal:
@@ -78,23 +85,26 @@ class Recording:
     def attach(self, watch: Watch) -> None:
         """Keep what the watch takes in; give it back what was kept before."""
         watch.taps.append(self.readings.put)
+        watch.quiet.append(self._stood)
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.poke
-        last = self._warm(watch) if self.resumed else self.clock.now()
+        last, row = self._warm(watch) if self.resumed else (self.clock.now(), 0)
         watch.look_from(last, away=self.resumed)
         # A replay begins to look from the same moment, with the same things known.
-        self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last)}))
+        self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
 
-    def _warm(self, watch: Watch) -> datetime:
-        """The readings kept so far, as if they had just come in; the moment of the last one."""
+    def _stood(self, at: datetime) -> None:
+        if self._noted is None or at - self._noted >= QUIET:
+            self._noted = at
+            self.scribe.tell(Draft(Type.NOTE, {"kind": STOOD, "at": time_text(at)}))
+
+    def _warm(self, watch: Watch) -> tuple[datetime, int]:
+        """What was kept so far, as if it had just come in; the moment of the last of it, and the row of the last reading."""
         last = max((entry.at for entry in self.record.entries), default=self.started_at)
-        for when, probe, reading in taken(self.folder.readings, since=self.clock.now() - WARM):
-            if probe in watch.plan.probes:
-                watch.board.add(probe, reading)
-                last = max(last, when)
-        for gap in self.record.all(ObserverGap):
-            watch.board.gap(gap.since, gap.at)
-        return last
+        kept = list(taken(self.folder.readings, since=self.clock.now() - WARM))
+        warm(watch.board, kept, self.record)
+        of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
+        return max([last, *of_ours]), max((each.row for each in kept), default=0)
 
     # -- what people say (the protocol `Keeper`) ----------------------------------------------------------------------
 
@@ -175,6 +185,15 @@ class Recording:
             self.sync.once()
 
 
+def warm(board: Board, kept: Iterable[Taken], record: Record) -> None:
+    """Put on a new board what an earlier session saw, and when nobody looked."""
+    for each in kept:
+        if each.probe in board.histories:
+            board.add(each.probe, each.reading)
+    for gap in record.all(ObserverGap):
+        board.gap(gap.since, gap.at)
+
+
 @asynccontextmanager
 async def recording(
     plan: Plan,
@@ -241,12 +260,17 @@ def _open(
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
     if store is not None:
         sync = Sync(folder.journal, store, [journal.writer])
-    scribe = Scribe(journal)
+    try:
+        readings = ReadingStore(folder.readings, journal.writer)
+    except BaseException:
+        journal.close()
+        raise
+    scribe = Scribe(journal, first=lambda: readings.flush(FLUSH_S))
     try:
         record = KeptRecord(scribe, lambda: Actor("cockpit"), keys_of(plan))
-        readings = ReadingStore(folder.readings)
     except BaseException:
         scribe.close()
+        readings.close()
         raise
     return Recording(folder, scribe, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None)
 

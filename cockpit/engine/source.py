@@ -180,8 +180,7 @@ class ProbeLoop:
         return self.probe.blind(self.clock.now(), why)
 
     def _pace(self, reading: Reading) -> None:
-        throttled = any(why.reason is Reason.THROTTLED for why in reading.unknown.values())
-        self.slowed = min(self.slowed * 2, SLOWEST) if throttled else max(self.slowed / 2, 1.0)
+        self.slowed = paced(self.slowed, reading)
 
     async def _wait(self, left: timedelta) -> None:
         """Sleep, unless someone asks for a reading now."""
@@ -195,6 +194,12 @@ class ProbeLoop:
         finally:
             sleeping.cancel()
             woken.cancel()
+
+
+def paced(slowed: float, reading: Reading) -> float:
+    """How many times slower than planned a probe is read after this reading."""
+    throttled = any(why.reason is Reason.THROTTLED for why in reading.unknown.values())
+    return min(slowed * 2, SLOWEST) if throttled else max(slowed / 2, 1.0)
 
 
 def _checked(answer: object) -> Reading:

@@ -7,17 +7,20 @@ writer's chain with the readings laid between: whatever was taken in by the time
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
 
 from cockpit.decide.record import Change, Entry, ObserverGap
-from cockpit.engine.recording import WATCHING, keys_of
+from cockpit.engine.recording import STOOD, WARM, WATCHING, keys_of
 from cockpit.journal.bodies import from_body, moment
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.folder import RecordFolder
-from cockpit.journal.readings import taken
+from cockpit.journal.readings import Taken, taken
 from cockpit.journal.scribe import TOOK, vouched
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
@@ -30,17 +33,23 @@ class NoTape(Exception):  # noqa: N818 - what the record is not
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session begins, with everything the record held by then."""
+    """A session begins, with everything the record held by then, and the plan as it was then."""
 
     at: datetime
     entries: Sequence[Entry]
+    plan: Plan
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A session began to look: what is known as of then is what it saw last."""
+    """A session began to look, on a new board with all that had been kept. What that showed as of `since` was seen last."""
 
     at: datetime
+    since: datetime
+    last_row: int
+    """Rows of the readings up to this one were there."""
+    kept: Sequence[Taken] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +71,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """One decision that changed a word, with everything it changed."""
+    """One decision, with everything it changed; now and then one that changed nothing is kept too."""
 
     at: datetime
     changes: Sequence[Change]
+    cut: bool = False
+    """The session was killed next: what else changed may not have been kept."""
 
 
 Step = Opened | Looked | Fed | Said | Turned
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tape:
     plan: Plan
     folder: RecordFolder
@@ -79,7 +90,15 @@ class Tape:
     started_at: datetime
     steps: Sequence[Step] = field(repr=False)
 
-    @property
+    @cached_property
+    def when(self) -> Sequence[datetime]:
+        """Of each step, when it is there on the tape: never after what follows it, whatever other machines' clocks said."""
+        found = [step.at for step in self.steps]
+        for n in range(len(found) - 1, 0, -1):
+            found[n - 1] = min(found[n - 1], found[n])
+        return found
+
+    @cached_property
     def ends_at(self) -> datetime:
         return max((step.at for step in self.steps), default=self.started_at)
 
@@ -88,15 +107,17 @@ def tape_of(folder: RecordFolder, writer: str = "") -> Tape:
     """The tape of a writer: by default the one who saw the most turn. Raises NoTape."""
     try:
         chains = {chain.writer: chain for chain in folder.chains()}
-        chosen = chains[writer or _main(chains)]
-        opens = [line for line in chosen.lines if line.entry.type is Type.OPEN]
-        started_at = moment(opens[0].entry.body["started_at"])
-        plan = _plan(folder, opens[0])
+        if writer and writer not in chains:
+            raise ValueError(f"nobody wrote it as {writer}, but {', '.join(sorted(chains)) or 'nobody'} did")
+        if not any(line.entry.type is Type.OPEN for chain in chains.values() for line in chain.lines):
+            raise ValueError("its journal holds no session")
+        reader = _Reader(chains, chains[writer or _main(chains)], folder)
         readings = list(taken(folder.readings)) if folder.readings.is_file() else []
+        steps = _laid_between(list(reader.steps()), readings, reader.writer)
     except (KeyError, IndexError, ValueError, OSError, sqlite3.Error) as error:
         raise NoTape(f"{folder.path} cannot be played: {error}") from None
-    spoken = list(_Reader(chains, chosen, plan, folder.id).steps())
-    return Tape(plan, folder, chosen.writer, started_at, _laid_between(spoken, readings, plan))
+    first = next(step for step in steps if isinstance(step, Opened))
+    return Tape(first.plan, folder, reader.writer, first.started_at, steps)
 
 
 def _main(chains: dict[str, Chain]) -> str:
@@ -106,48 +127,85 @@ def _main(chains: dict[str, Chain]) -> str:
     return max(sorted(chains), key=lambda name: turned(chains[name]))
 
 
-def _plan(folder: RecordFolder, opened: Line) -> Plan:
-    """The plan as it was loaded then. What the environment gave is not in the record, and decides nothing."""
-    given = {str(name): str(text) for name, text in dict(opened.entry.body.get("vars") or {}).items()}
+def _plan(folder: RecordFolder, opened: Mapping[str, Any]) -> Plan:
+    """The plan as it was loaded then. What the environment gave is not in the record, and decides nothing. Raises ValueError."""
+    given = {str(name): str(text) for name, text in dict(opened.get("vars") or {}).items()}
+    digest = str(opened.get("plan_digest", ""))
+    path = next((path for path in folder.plans() if sha256(path.read_bytes()).hexdigest() == digest), None)
+    if path is None:
+        raise ValueError("the plan it was made with is not in it")
     try:
-        return load_plan(folder.plan, overrides=given, environ={}, require_environment=False)
+        return load_plan(path, overrides=given, environ={}, require_environment=False)
     except PlanError as error:
         raise ValueError(f"its plan: {error}") from None
+
+
+_STEPS = (WATCHING, STOOD, TOOK)
+"""Kinds of notes that are steps of a tape."""
 
 
 class _Reader:
     """Reads one chain in its order, and of the others what it says it took in."""
 
-    def __init__(self, chains: dict[str, Chain], chosen: Chain, plan: Plan, record: str) -> None:
-        self._chains, self._chosen, self._record = chains, chosen, record
-        self._keys = keys_of(plan)
+    def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder) -> None:
+        self._chains, self._chosen, self._folder = chains, chosen, folder
+        self.writer = chosen.writer
+        self._keys: dict[str, str] = {}
+        self._plans: dict[str, Plan] = {}
+        self._looking = False
+        self._opened: Mapping[str, Any] = {}
         self._at: dict[str, int] = dict.fromkeys(chains, 0)
         self._places = {name: {line.hash: n for n, line in enumerate(c.lines, 1)} for name, c in chains.items()}
 
     def steps(self) -> Iterator[Step]:
         turned: list[Change] = []
+        closed = False
         for number, line in enumerate(self._chosen.lines, 1):
             entry = self._entry(line)
-            if turned and not (isinstance(entry, Change) and entry.at == turned[0].at):
-                yield Turned(turned[0].at, turned)
-                turned = []
-            if isinstance(entry, Change):
+            if isinstance(entry, Change) and (not turned or entry.at == turned[0].at):
                 turned.append(entry)
-            elif line.entry.type is Type.OPEN:
-                self._at[self._chosen.writer] = number
-                self._reach(line.entry.seen)
-                yield Opened(line.entry.ts, self._held())
-            elif line.entry.body.get("kind") == WATCHING:
-                yield Looked(moment(line.entry.body["since"]))
-            elif line.entry.body.get("kind") == TOOK:
-                yield from (Said(each.at, each) for each in self._took(dict(line.entry.body.get("heads") or {})))
-            elif entry is not None:
-                yield Said(entry.at, entry)
+                continue
+            opens = line.entry.type is Type.OPEN
+            closed = closed or line.entry.type is Type.CLOSE
+            if entry is None and not opens and line.entry.body.get("kind") not in _STEPS:
+                continue  # told by another thread, it may even stand between the changes of one decision
+            if turned:
+                yield Turned(turned[0].at, turned, cut=opens and not closed)
+            closed = closed and not opens
+            turned = [entry] if isinstance(entry, Change) else []
+            if not turned:
+                yield from self._of(line, entry, number)
         if turned:
-            yield Turned(turned[0].at, turned)
+            yield Turned(turned[0].at, turned, cut=not closed)
+
+    def _of(self, line: Line, entry: Entry | None, number: int) -> Iterator[Step]:
+        body = line.entry.body
+        if line.entry.type is Type.OPEN:
+            self._at[self.writer] = number
+            self._looking, self._opened = False, body
+            self._reach(line.entry.seen)
+            yield self._open(line)
+        elif body.get("kind") == WATCHING:
+            self._looking = True
+            yield Looked(line.entry.ts, moment(body["since"]), int(body.get("readings", -1)))
+        elif body.get("kind") == STOOD:
+            yield Turned(moment(body["at"]), ())
+        elif body.get("kind") == TOOK and not self._looking:
+            self._reach(body.get("heads"))  # came in while it opened
+            yield self._open(line)
+        elif body.get("kind") == TOOK:
+            yield from (Said(each.at, each) for each in self._took(body.get("heads")))
+        elif entry is not None:
+            yield Said(entry.at, entry)
+
+    def _open(self, line: Line) -> Opened:
+        digest = str(self._opened.get("plan_digest", ""))
+        plan = self._plans.get(digest) or self._plans.setdefault(digest, _plan(self._folder, self._opened))
+        self._keys = keys_of(plan)
+        return Opened(line.entry.ts, self._held(), plan, moment(self._opened["started_at"]))
 
     def _reach(self, heads: object) -> None:
-        for name, head in dict(heads if isinstance(heads, dict) else {}).items():
+        for name, head in dict(heads if isinstance(heads, Mapping) else {}).items():
             if name in self._places:
                 self._at[name] = max(self._at[name], self._places[name].get(str(head), 0))
 
@@ -155,11 +213,11 @@ class _Reader:
         """What a session that opens now finds: everybody's lines so far, in one order."""
         return [entry for line in _lines(self._upto({})) if (entry := self._entry(line)) is not None]
 
-    def _took(self, heads: dict[str, str]) -> list[Entry]:
+    def _took(self, heads: object) -> list[Entry]:
         """What came in from the others since they were looked at last."""
         before = dict(self._at)
         self._reach(heads)
-        new = self._upto(before, but=self._chosen.writer)
+        new = self._upto(before, but=self.writer)
         found = (self._entry(line) for line in _lines(new))
         return [entry for entry in found if entry is not None and not isinstance(entry, Change | ObserverGap)]
 
@@ -175,24 +233,45 @@ class _Reader:
             entry = from_body(line.entry.body)
         except ValueError:
             return None
-        return None if entry is None else vouched(entry, line, self._record, self._keys)
+        return None if entry is None else vouched(entry, line, self._folder.id, self._keys)
 
 
 def _lines(chains: list[Chain]) -> list[Line]:
     return [line for _, line in merged(chains)]
 
 
-def _laid_between(spoken: Sequence[Step], readings: Sequence[tuple[datetime, str, Reading]], plan: Plan) -> list[Step]:
-    """The readings before the first decision, or session, they were there for."""
+def _laid_between(spoken: Sequence[Step], kept: Sequence[Taken], writer: str) -> list[Step]:
+    """The writer's readings before the first decision they were there for; and what a session found when it began to look."""
+    own = [each for each in kept if each.writer in ("", writer)]
     steps: list[Step] = []
-    ahead = iter((at, probe, reading) for at, probe, reading in readings if probe in plan.probes)
-    nxt = next(ahead, None)
-    for step in spoken:
-        while nxt is not None and nxt[0] <= step.at and not (isinstance(step, Said)):
-            steps.append(Fed(*nxt))
-            nxt = next(ahead, None)
+    at = 0
+    told = [_with_kept(step, kept) if isinstance(step, Looked) else step for step in spoken]
+    for n, step in enumerate(told):
+        if isinstance(step, Looked):
+            while at < len(own) and own[at].row <= step.last_row:
+                at += 1
+        elif isinstance(step, Opened):
+            end = next((later.last_row for later in told[n:] if isinstance(later, Looked)), 0)
+            while steps and at < len(own) and own[at].row <= end:
+                steps.append(_fed(own[at]))
+                at += 1
+        elif isinstance(step, Turned):
+            while at < len(own) and own[at].at <= step.at:
+                steps.append(_fed(own[at]))
+                at += 1
         steps.append(step)
-    while nxt is not None:
-        steps.append(Fed(*nxt))
-        nxt = next(ahead, None)
-    return steps
+    return [*steps, *map(_fed, own[at:])]
+
+
+def _fed(each: Taken) -> Fed:
+    return Fed(each.at, each.probe, each.reading)
+
+
+def _with_kept(step: Looked, kept: Sequence[Taken]) -> Looked:
+    """With the readings that were there. An older record does not say which: those taken in before."""
+    last = step.last_row
+    if last < 0:
+        last = max((each.row for each in kept if each.at <= step.at), default=0)
+    since = step.at - WARM
+    found = [each for each in kept if each.row <= last and each.reading.observed_at >= since]
+    return Looked(step.at, step.since, last, found)

@@ -33,6 +33,9 @@ SHARE = 6.0
 """A decision may take one part in so many of the time: keys and painting have the rest."""
 GAP_S = 5.0
 """Real seconds without a tick that count as nobody looking."""
+NEXT = timedelta(microseconds=1)
+JITTER = timedelta(seconds=1)
+"""A clock that went back by no more than this is taken to have stood still."""
 
 
 class Watching(Protocol):
@@ -158,8 +161,11 @@ class Watch:
         """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
         self.taps: list[Callable[[str, Reading, datetime], None]] = []
         """Called with every reading taken in, and when."""
+        self.quiet: list[Callable[[datetime], None]] = []
+        """Called after a tick in which nothing turned, with its moment."""
         self._due = asyncio.Event()
         self._ticked = time.time()
+        self._moment = self.situation.now - JITTER
 
     @property
     def paused(self) -> bool:
@@ -185,14 +191,27 @@ class Watch:
     async def _take(self) -> None:
         async for probe, reading in self.source.readings():
             try:
-                self.board.add(probe, reading)
-                for tap in self.taps:
-                    tap(probe, reading, self.clock.now())
-                self._identify(probe, reading)
+                self.take(probe, reading)
             except Exception:
                 # Not taken in, so the probe goes stale in plain sight; the others are judged as ever.
                 log.exception("a reading of %s could not be taken in", probe)
             self._due.set()
+
+    def take(self, probe: str, reading: Reading) -> None:
+        """Take in one reading; the next decision looks at it."""
+        self.board.add(probe, reading)
+        at = self.moment()
+        for tap in self.taps:
+            tap(probe, reading, at)
+        self._identify(probe, reading)
+
+    def moment(self) -> datetime:
+        """Now, and no moment twice, even while the clock stands still: the record tells by it what came before what."""
+        now = self.clock.now()
+        if self._moment - JITTER < now <= self._moment:
+            now = self._moment + NEXT
+        self._moment = now
+        return now
 
     async def _tick(self) -> None:
         while True:
@@ -207,7 +226,7 @@ class Watch:
 
     def tick(self) -> None:
         """Decide once, now."""
-        now = self.clock.now()
+        now = self.moment()
         self._notice_gap(now)
         for name, times in self.source.slowed.items():
             self.board.histories[name].slowed = times
@@ -226,6 +245,9 @@ class Watch:
         if turned:
             for tell in self.on_change:
                 tell()
+        else:
+            for note in self.quiet:
+                note(now)
 
     def poke(self) -> None:
         """Decide soon: the record has grown."""

@@ -88,6 +88,10 @@ class RecordFolder:
                 os.fsync(file.fileno())
         return digest
 
+    def plans(self) -> list[Path]:
+        """Every copy of the plan it holds: as at the start, then as it was changed to."""
+        return [path for path in (self.plan, *sorted(self.path.glob("plan-*.yaml"))) if path.is_file()]
+
     def chains(self) -> list[Chain]:
         """Every writer's chain, unjudged. Raises OSError."""
         return read_all(self.journal)

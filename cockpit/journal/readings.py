@@ -33,15 +33,29 @@ MOST_WAITING = 100_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (
   id INTEGER PRIMARY KEY, probe TEXT NOT NULL, observed_us INTEGER NOT NULL, data_us INTEGER NOT NULL,
-  taken_us INTEGER NOT NULL, reading TEXT NOT NULL
+  taken_us INTEGER NOT NULL, reading TEXT NOT NULL, writer TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE IF NOT EXISTS named (id TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
+_WITHOUT_WRITER = 1
+"""The version whose rows do not say who took them in."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Row = tuple[str, Reading, datetime]
 _Job = _Row | threading.Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One kept reading: its row, when and by which writer's cockpit it was taken in. Two cockpits may share a file."""
+
+    row: int
+    at: datetime
+    writer: str
+    """Empty where it was not kept."""
+    probe: str
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +75,11 @@ class Mark:
 class ReadingStore:
     """Keeps readings; `put` never waits. One per record and process."""
 
-    def __init__(self, path: Path) -> None:
-        """Begins or goes on with a file (mode 0600). Raises OSError or sqlite3.Error."""
+    def __init__(self, path: Path, writer: str = "") -> None:
+        """Begins or goes on with a file (mode 0600). `writer`: whose journal they go with. Raises OSError or sqlite3.Error."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         self.path = path
+        self.writer = writer
         self.lost = 0
         """Readings that were not kept."""
         self.trouble = ""
@@ -74,6 +89,8 @@ class ReadingStore:
         self._open = True
         self._database = _connect(path)
         try:
+            if _version(self._database) == _WITHOUT_WRITER:
+                self._database.execute("ALTER TABLE readings ADD COLUMN writer TEXT NOT NULL DEFAULT ''")
             self._database.executescript(_SCHEMA)
             with self._database:
                 self._database.execute(
@@ -95,12 +112,12 @@ class ReadingStore:
         else:
             self.lost += 1
 
-    def flush(self) -> None:
-        """Wait until everything put so far is in the file."""
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Wait until everything put so far is in the file, but no longer than `timeout_s`."""
         done = threading.Event()
         if self._open:
             self._jobs.put(done)
-            done.wait()
+            done.wait(timeout_s)
 
     def mark(self) -> Mark | None:
         """What was kept since the last mark; None when nothing was. Waits for the disk: call it in a thread."""
@@ -157,7 +174,7 @@ class ReadingStore:
         for probe, reading, taken in batch:
             times = (reading.observed_at, reading.data_at, taken)
             try:
-                rows.append((probe, *map(_micros, times), _text(reading)))
+                rows.append((probe, *map(_micros, times), _text(reading), self.writer))
             except (TypeError, ValueError, AttributeError):
                 log.exception("a reading of %s cannot be kept", probe)
                 self._lose(1, f"a reading of {probe} has a form that cannot be kept")
@@ -166,7 +183,9 @@ class ReadingStore:
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT INTO readings (probe, observed_us, data_us, taken_us, reading) VALUES (?, ?, ?, ?, ?)", rows
+                    "INSERT INTO readings (probe, observed_us, data_us, taken_us, reading, writer) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    rows,
                 )
         except (sqlite3.Error, ValueError) as error:
             log.exception("readings cannot be written")
@@ -181,29 +200,27 @@ def read(
     path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[tuple[str, Reading]]:
     """(probe, reading) in the order they came in; `since` and `until` bound `observed_at`, both included. Raises as `taken`."""
-    for _, name, reading in taken(path, probe, since, until):
-        yield name, reading
+    for each in taken(path, probe, since, until):
+        yield each.probe, each.reading
 
 
-def taken(
-    path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None
-) -> Iterator[tuple[datetime, str, Reading]]:
-    """(when it was taken in, probe, reading) in that order; `since` and `until` bound `observed_at`, both included.
+def taken(path: Path, probe: str = "", since: datetime | None = None, until: datetime | None = None) -> Iterator[Taken]:
+    """Readings in the order they were taken in; `since` and `until` bound `observed_at`, both included.
 
     Raises FileNotFoundError, sqlite3.Error for a file that is none, and ValueError for a reading that was altered.
     """
     if not path.is_file():
         raise FileNotFoundError(path)
-    query = (
-        "SELECT taken_us, probe, reading FROM readings "
-        "WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
-    )
     low = _micros(since) if since else -(1 << 62)
     high = _micros(until) if until else 1 << 62
     with closing(_reading_only(path)) as database:
-        for micros, name, text in database.execute(query, (probe, low, high)):
+        query = (
+            f"SELECT id, taken_us, {_writer_of(database)}, probe, reading FROM readings "
+            "WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
+        )
+        for row, micros, writer, name, text in database.execute(query, (probe, low, high)):
             try:
-                yield _moment(micros), name, _reading(json.loads(text))
+                yield Taken(row, _moment(micros), writer, name, _reading(json.loads(text)))
             except (KeyError, TypeError, AttributeError) as error:
                 raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
 
@@ -212,12 +229,15 @@ def mark_of(database: sqlite3.Connection, first: int, last: int = 1 << 62) -> Ma
     """The mark of the readings from row `first` to row `last`; None where there are none. Raises sqlite3.Error."""
     digest = hashlib.sha256()
     rows = database.execute(
-        "SELECT id, probe, taken_us, reading FROM readings WHERE id BETWEEN ? AND ? ORDER BY id", (first, last)
+        f"SELECT id, probe, taken_us, reading, {_writer_of(database)} FROM readings WHERE id BETWEEN ? AND ? ORDER BY id",
+        (first, last),
     )
     end = 0
-    for id_, probe, micros, text in rows:
+    for id_, probe, micros, text, writer in rows:
         end = id_
-        digest.update(f"{id_}\t{probe}\t{micros}\t{text}\n".encode())
+        digest.update(
+            "\t".join(str(each) for each in (id_, probe, micros, text, writer) if each != "").encode() + b"\n"
+        )
     if not end:
         return None
     name = str(database.execute("SELECT id FROM named").fetchone()[0])
@@ -249,11 +269,21 @@ def _connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=10.0, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
+        # What an entry on the disk rests on is on the disk too, even when the power goes.
+        database.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error:
         database.close()
         raise
     return database
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _writer_of(database: sqlite3.Connection) -> str:
+    """The column that tells the writer; an empty text where the file has none."""
+    return "''" if _version(database) == _WITHOUT_WRITER else "writer"
 
 
 def _micros(at: datetime) -> int:

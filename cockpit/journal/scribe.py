@@ -28,8 +28,10 @@ _Job = tuple[Draft, "Future[Line]"] | None
 class Scribe:
     """Takes drafts from any thread, at once. What is not written when the process dies was never acknowledged."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, first: Callable[[], None] = lambda: None) -> None:
+        """`first` puts on the disk what the entries rest on; called in the scribe's thread before each writing. Never raises."""
         self.journal = journal
+        self._first = first
         self.trouble = ""
         """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
@@ -65,6 +67,7 @@ class Scribe:
         while going:
             batch, going = self._batch()
             if batch:
+                self._first()
                 self._keep(batch)
 
     def _batch(self) -> tuple[list[tuple[Draft, Future[Line]]], bool]:
@@ -131,7 +134,7 @@ class KeptRecord(Record):
         new = self._follower.new()
         others = {chain.writer: chain.lines[-1].hash for chain in new if chain.lines}
         others.pop(self._scribe.journal.writer, None)
-        if others and not own:
+        if others:
             # A replay must know what was known when: what lies in the folder is not yet what was looked at.
             self._scribe.tell(Draft(Type.NOTE, {"kind": TOOK, "heads": others}))
         for writer, line in merged(new):

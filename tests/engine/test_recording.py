@@ -24,8 +24,11 @@ from cockpit.engine.clock import WallClock
 from cockpit.engine.desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
+from cockpit.journal.entry import Type
+from cockpit.journal.readings import taken
 from cockpit.journal.store import DirectoryStore
 from cockpit.journal.verify import verify_record
+from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase, Plan
 from probes.reading import Reading
 
@@ -105,6 +108,28 @@ async def test_after_a_kill_everything_is_where_it_was(tmp_path: Path) -> None:
         assert len(shown) == 1, "the verdict did not turn because somebody looked again"
     result = verify_record(Path(folder))
     assert result.broken == []
+
+
+async def test_what_an_entry_rests_on_is_on_the_disk_before_it(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+        watch = watch_of(plan, kept, clock)
+        reading = Reading(clock.now(), clock.now(), {"account": "000000000000", "arn": "a", "user": "u"})
+        watch.take("identity", reading)
+        await asyncio.wrap_future(kept.scribe.tell(Draft(Type.NOTE, {})))
+        (found,) = taken(kept.folder.readings)
+        assert (found.probe, found.reading, found.writer) == ("identity", reading, kept.journal.writer)
+
+
+def test_no_two_decisions_share_a_moment(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    watch = Watch(plan, NoSource(), clock)
+    moments = [watch.moment() for _ in range(3)]
+    clock.time -= timedelta(milliseconds=5)
+    moments.append(watch.moment())
+    assert moments == sorted(set(moments))
+    clock.time -= timedelta(minutes=5)
+    assert watch.moment() == clock.time
 
 
 async def test_time_nobody_looked_is_a_gap(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,15 +23,19 @@ from signing_plan import signing_plan
 from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
+from cockpit.engine import player
 from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import Recording, recording
-from cockpit.engine.replay import Replay, play_through
-from cockpit.engine.tape import NoTape, tape_of
+from cockpit.engine.replay import Replay
+from cockpit.engine.tape import Fed, NoTape, Turned, tape_of
 from cockpit.engine.watch import Watch
-from cockpit.journal.entry import Type
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.bodies import from_body
+from cockpit.journal.entry import Line, Type, parse
+from cockpit.journal.folder import RecordFolder, list_records, writers
 from cockpit.journal.store import DirectoryStore
 from cockpit.journal.writer import Draft
+from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from probes.reading import Reading, Reason, Unknown
 
@@ -52,7 +59,7 @@ EVENTS = st.lists(
                 "restart",
             )
         ),
-        st.integers(1, 400),
+        st.integers(0, 400),
     ),
     min_size=1,
     max_size=25,
@@ -79,6 +86,7 @@ class Night:
             self.folder = kept.folder
             watch = Watch(self.plan, NoSource(), self.clock, kept.record, kept.started_at)
             kept.attach(watch)
+            noting(kept)
             if watch.record.phase() is None:
                 watch.record.append(PhaseBegan(self.clock.now(), Phase.PRE_DEPLOY))
             desk = Desk(watch, kept, "ada")
@@ -89,7 +97,7 @@ class Night:
                 if kind == "restart":
                     break
                 await self._happen(kind, watch, desk)
-                self.clock.time += timedelta(milliseconds=30)
+                self.clock.time += timedelta(milliseconds=min(seconds, 30))
                 watch.tick()
             await asyncio.to_thread(kept.readings.flush)
             return events, watch.record.all(Change), watch.situation
@@ -100,10 +108,7 @@ class Night:
             data = now - timedelta(seconds=95 if kind == "late" else 0)
             known = {"account": ACCOUNTS[kind], "arn": "arn:x", "user": "u"} if kind != "blind" else {}
             why = {} if known else {"account": Unknown(Reason.TIMEOUT, "no answer")}
-            reading = Reading(now, data, known, why)
-            watch.board.add("identity", reading)
-            for tap in watch.taps:
-                tap("identity", reading, now)
+            watch.take("identity", Reading(now, data, known, why))
         elif kind == "gap":
             since = now - timedelta(minutes=3)
             watch.board.gap(since, now)
@@ -119,6 +124,17 @@ class Night:
             }[kind]
             with contextlib.suppress(Refused):
                 await said()
+
+
+def noting(kept: Recording) -> None:
+    """Another thread notes something before each entry, so even between the changes of one decision."""
+    tell = kept.scribe.tell
+
+    def with_note(draft: Draft) -> Future[Line]:
+        tell(Draft(Type.NOTE, {"kind": "readings"}))
+        return tell(draft)
+
+    kept.scribe.tell = with_note  # type: ignore[method-assign]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -166,15 +182,16 @@ async def night(tmp_path: Path) -> Night:
     return made
 
 
-async def test_back_and_forth_shows_what_playing_through_shows(night: Night) -> None:
+async def test_back_and_forth_shows_what_playing_through_shows(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     assert night.folder is not None
+    monkeypatch.setattr(player, "LEAST", 3)
     tape = tape_of(night.folder)
-    moments = [tape.started_at + timedelta(seconds=n * 13) for n in range(20)]
+    moments = [at for n in range(20) if (at := tape.started_at + timedelta(seconds=n * 13)) <= tape.ends_at]
     through = []
-    player = Replay(tape, at=moments[0])
+    playing = Player(tape)
     for at in moments:
-        player.seek(at)
-        through.append(player.situation)
+        playing.play_until(at)
+        through.append(playing.shown(at))
     jumping = Replay(tape)
     for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):
         jumping.seek(at)
@@ -218,6 +235,23 @@ async def test_readings_that_were_changed_are_told(night: Night) -> None:
     assert "the record says" in str(differences[0])
 
 
+async def test_a_changed_reading_after_the_last_change_is_told(night: Night) -> None:
+    """Nothing turned after it then; that was noted, and is not so any more."""
+    assert night.folder is not None
+    await night.live([("right", 90), ("right", 90)])
+    assert not play_through(tape_of(night.folder))[2]
+    database = sqlite3.connect(night.folder.readings)
+    with database:
+        database.execute(
+            "UPDATE readings SET reading = replace(reading, '123456789012', '000000000000') "
+            "WHERE id = (SELECT max(id) FROM readings)"
+        )
+    database.close()
+    (difference,) = play_through(tape_of(night.folder))[2]
+    assert not difference.recorded
+    assert "wrong" in {change.subject for change in difference.decided}
+
+
 async def test_without_its_readings_it_is_not_reproduced_and_without_a_journal_not_played(night: Night) -> None:
     assert night.folder is not None
     night.folder.readings.unlink()
@@ -236,7 +270,8 @@ async def written(kept: Recording) -> None:
 
 async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_path: Path) -> None:
     plan, clock = signing_plan(tmp_path), HandClock()
-    place = DirectoryStore(tmp_path / "shared")
+    place, ahead = DirectoryStore(tmp_path / "shared"), HandClock()
+    ahead.time += timedelta(minutes=10)
     async with recording(plan, clock, who="ada", root=tmp_path / "ada", store=place) as ada:
         ada.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
         watch = Watch(plan, NoSource(), clock, ada.record, ada.started_at)
@@ -244,9 +279,9 @@ async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_pat
         watch.tick()
         await written(ada)
         await ada.share()
-        async with recording(plan, clock, who="bob", root=tmp_path / "bob", store=place) as bob:
+        async with recording(plan, ahead, who="bob", root=tmp_path / "bob", store=place) as bob:
             clock.time += timedelta(seconds=5)
-            far = Watch(plan, NoSource(), clock, bob.record, bob.started_at)
+            far = Watch(plan, NoSource(), ahead, bob.record, bob.started_at)
             bob.attach(far)
             await Desk(far, bob, "bob").sign("seed", "Category Security")
             clock.time += timedelta(seconds=30)
@@ -264,6 +299,108 @@ async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_pat
     _, replayed, differences = play_through(tape)
     assert [str(each) for each in differences] == []
     assert words(replayed) == words(lived)
+    # What the other machine's clock says of it is later than the decision that looked at it.
+    replay = Replay(tape, at=lived[-1].at)
+    assert {change.subject for change in replay.changes()} == {change.subject for change in lived}
+
+
+async def one_after_another(plan: Plan, root: Path, clock: HandClock, names: Sequence[str]) -> list[list[Change]]:
+    """Cockpits on one folder at once, each with a probe of its own that sees something else; what each saw turn."""
+    lived = []
+    async with AsyncExitStack() as stack:
+        watches = []
+        for name in names:
+            kept = await stack.enter_async_context(recording(plan, clock, who=name, root=root))
+            watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+            if watch.record.phase() is None:
+                watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+            kept.attach(watch)
+            watch.tick()
+            watches.append((kept, watch))
+            await written(kept)
+        for n, account in enumerate(["right", "wrong", "wrong", "right"] * 2):
+            for m, (_, watch) in enumerate(watches):
+                clock.time += timedelta(seconds=7)
+                now = clock.now()
+                held = ACCOUNTS[account if (n + m) % 3 else "other"]
+                watch.take("identity", Reading(now, now, {"account": held, "arn": "arn:x", "user": "u"}))
+                clock.time += timedelta(seconds=1)
+                watch.tick()
+        for _, watch in watches:
+            lived.append(list(watch.record.all(Change)))
+    return lived
+
+
+async def test_two_cockpits_in_one_folder_are_played_each_as_it_saw(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    root = tmp_path / "records"
+    lived = await one_after_another(plan, root, clock, ["ada", "bob"])
+    folder = next(list_records(root))
+    for name, changes in zip(sorted(writers(folder)), lived, strict=True):
+        _, replayed, differences = play_through(tape_of(folder, name))
+        assert [str(each) for each in differences] == []
+        assert words(replayed) == words(changes)
+
+
+async def test_who_joins_later_knows_when_nobody_looked(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    root = tmp_path / "records"
+    gap = Night(plan, root)
+    await gap.live([("begin", 1), ("right", 30), ("gap", 200), ("right", 5)])
+    clock.time = gap.clock.time + timedelta(seconds=10)
+    await one_after_another(plan, root, clock, ["bob"])
+    folder = next(list_records(root))
+    tape = tape_of(folder, next(name for name in writers(folder) if name.startswith("bob")))
+    playing = Player(tape)
+    playing.play_to(len(tape.steps))
+    assert len(playing.board.gaps) == 2  # while ada was away, and until bob came
+    assert playing.differences == []
+
+
+async def test_each_session_is_decided_by_the_plan_it_had(tmp_path: Path) -> None:
+    first, night = signing_plan(tmp_path), Night(signing_plan(tmp_path), tmp_path / "records")
+    await night.live([("begin", 1), ("right", 30), ("wrong", 30)])
+    path = Path(first.path)
+    path.write_text(path.read_text().replace("== '000000000000'", "== '999999999999'"))
+    night.plan = load_plan(path)
+    night.clock.time += timedelta(seconds=2)
+    lived, situation = await night.live([("wrong", 30), ("other", 30)])
+    assert night.folder is not None
+    tape = tape_of(night.folder)
+    _, replayed, differences = play_through(tape)
+    assert [str(each) for each in differences] == []
+    assert words(replayed) == words(lived)
+    replay = Replay(tape)
+    assert replay.plan.digest == first.digest
+    replay.seek(situation.now)
+    assert replay.situation.plan_digest == night.plan.digest == replay.plan.digest
+    night.folder.plan.unlink()
+    with pytest.raises(NoTape, match="the plan it was made with is not in it"):
+        tape_of(night.folder)
+
+
+async def test_a_decision_of_which_a_kill_left_the_half_is_no_difference(night: Night) -> None:
+    assert night.folder is not None
+    (path,) = night.folder.journal.iterdir()
+    lines = path.read_bytes().splitlines(keepends=True)
+    changes = [n for n, raw in enumerate(lines) if (e := from_body(parse(raw).entry.body)) and isinstance(e, Change)]
+    last = tape_of(night.folder)
+    group = next(step for step in reversed(last.steps) if isinstance(step, Turned) and len(step.changes) > 1)
+    inside = next(n for n in changes if from_body(parse(lines[n]).entry.body) == group.changes[-1])
+    path.write_bytes(b"".join(lines[:inside]))
+    assert play_through(tape_of(night.folder))[2] == []
+    closed = lines[-1]
+    path.write_bytes(b"".join([*lines[:inside], closed]))
+    assert len(play_through(tape_of(night.folder))[2]) == 1
+
+
+async def test_a_probe_that_was_throttled_is_shown_slowed(night: Night) -> None:
+    assert night.folder is not None
+    refused = Reading(night.clock.now(), night.clock.now(), {}, {"account": Unknown(Reason.THROTTLED, "slow down")})
+    tape = tape_of(night.folder)
+    longer = replace(tape, steps=[*tape.steps, *(Fed(refused.observed_at, "identity", refused) for _ in range(2))])
+    (probe,) = play_through(longer)[0].probes
+    assert probe.slowed == 4
 
 
 @pytest.mark.parametrize(

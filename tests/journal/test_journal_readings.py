@@ -159,7 +159,7 @@ def test_a_mark_speaks_for_what_was_kept_since_the_last(tmp_path: Path) -> None:
     assert second is not None
     assert (first.first, first.last, second.first, second.last) == (1, 1, 2, 2)
     assert [check_mark(path, mark.body()) for mark in (first, second)] == ["", ""]
-    assert [when for when, _, _ in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
+    assert [each.at for each in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
     database = sqlite3.connect(path)
     with database:
         database.execute("UPDATE readings SET taken_us = taken_us + 1 WHERE id = 2")
@@ -168,6 +168,43 @@ def test_a_mark_speaks_for_what_was_kept_since_the_last(tmp_path: Path) -> None:
     other = ReadingStore(tmp_path / "other.sqlite")
     other.close()
     assert not check_mark(other.path, second.body()), "another cockpit's readings are not here to compare"
+
+
+def test_an_older_file_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    """Its rows do not say who took them in, and its marks go on speaking for them."""
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path)
+    store.put("db", at(1, n=1))
+    mark = store.mark()
+    store.close()
+    assert mark is not None
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("ALTER TABLE readings DROP COLUMN writer")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    assert [(each.writer, each.reading) for each in taken(path)] == [("", at(1, n=1))]
+    assert check_mark(path, mark.body()) == ""
+    again = ReadingStore(path, "ada")
+    again.put("db", at(2, n=2))
+    again.close()
+    assert [each.writer for each in taken(path)] == ["", "ada"]
+    assert check_mark(path, mark.body()) == ""
+
+
+def test_who_took_a_reading_in_is_under_the_mark(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    store = ReadingStore(path, "ada")
+    store.put("db", at(1, n=1))
+    mark = store.mark()
+    store.close()
+    assert mark is not None
+    assert check_mark(path, mark.body()) == ""
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("UPDATE readings SET writer = 'bob'")
+    database.close()
+    assert check_mark(path, mark.body())
 
 
 def test_evidence_has_a_digest() -> None:

@@ -63,7 +63,7 @@ async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[i
         assert replay.playing
         await pilot.press(">")
         assert replay.clock.speed == 60
-        assert not replay._player.differences
+        assert not replay._scout.differences
 
 
 async def test_nothing_can_be_said_or_done_in_a_replay(tmp_path: Path) -> None:
