@@ -25,7 +25,7 @@ from one_round import Rounds, rounds
 from cockpit.decide.condition import Comparison, Condition, Outcome
 from probes.reading import Reading, Reason, Value
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 LIVED = timedelta(minutes=9)
 PAST = ("logs.query", "cloudwatch.ratio", "cloudwatch.percentile", "s3.uploads")

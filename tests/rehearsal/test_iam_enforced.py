@@ -16,7 +16,7 @@ from cockpit.plan.load import load_plan
 from probes.reading import Reason
 from probes.registry import find
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 ALWAYS = {"sts:GetCallerIdentity"}
 """AWS answers it whatever a policy says: removing it blinds nobody."""
 

@@ -14,7 +14,7 @@ import pytest
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.launch import Rehearsal
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED, JOURNEYS = 60, 60
 """The users' journeys after which the log, the rows and the metrics have something to tell."""
