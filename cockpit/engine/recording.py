@@ -68,6 +68,8 @@ class Recording:
     """Called when somebody else's entries have come in."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
+    _quiet: tuple[datetime, int] | None = None
+    """The last decision that turned nothing, and how many entries there were."""
 
     @property
     def journal(self) -> Journal:
@@ -94,9 +96,13 @@ class Recording:
         self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
 
     def _stood(self, at: datetime) -> None:
+        self._quiet = at, len(self.record.entries)
         if self._noted is None or at - self._noted >= QUIET:
-            self._noted = at
-            self.scribe.tell(Draft(Type.NOTE, {"kind": STOOD, "at": time_text(at)}))
+            self._note_stood(at)
+
+    def _note_stood(self, at: datetime) -> None:
+        self._noted = at
+        self.scribe.tell(Draft(Type.NOTE, {"kind": STOOD, "at": time_text(at)}))
 
     def _warm(self, watch: Watch) -> tuple[datetime, int]:
         """What was kept so far, as if it had just come in; the moment of the last of it, and the row of the last reading."""
@@ -176,6 +182,8 @@ class Recording:
     def close(self) -> None:
         """Everything to the disk, a last mark, the chain closed, and pushed where it is shared."""
         try:
+            if self._quiet is not None and self._quiet[0] != self._noted and self._quiet[1] == len(self.record.entries):
+                self._note_stood(self._quiet[0])
             self.mark()
             self.scribe.close()
         except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -138,10 +138,9 @@ class Replay:
         self.clock.speed = SPEEDS[min(max(nearest + by, 0), len(SPEEDS) - 1)]
 
     def _jump(self, moments: Sequence[datetime], by: int) -> None:
-        """To the moment of the next one, or of the one before the one shown."""
+        """To the next of them, or back to the last."""
         self.playing = False
-        here = bisect_right(moments, self.clock.at)
-        at = here if by > 0 else here - 2
+        at = bisect_right(moments, self.clock.at) if by > 0 else bisect_left(moments, self.clock.at) - 1
         if 0 <= at < len(moments):
             self.seek(moments[at])
         else:

@@ -258,6 +258,7 @@ class Watch:
         if away:
             self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
         self.situation = decide(self.plan, self.board, self.record, last)
+        self._moment = last
 
     def _notice_gap(self, now: datetime) -> None:
         """The wall's clock went on while we did not: a laptop slept, a process was stopped."""

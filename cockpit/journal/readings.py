@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -321,9 +322,16 @@ def _plain(reading: Reading) -> dict[str, Any]:
 
 
 def _value(value: Value) -> Any:
-    """Times as {"t": microseconds}; lists of text as lists; all else is JSON's own."""
+    """Times as {"t": microseconds}; what is no number as {"f": text}; lists of text as lists; all else is JSON's own.
+
+    Raises TypeError for what could not be read back.
+    """
     if isinstance(value, datetime):
         return {"t": _micros(value)}
+    if isinstance(value, float) and not isfinite(value):
+        return {"f": str(value)}  # it was seen as unknown, and must be seen so again
+    if isinstance(value, dict):
+        raise TypeError("a mapping is no value")
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -344,6 +352,6 @@ def _reading(plain: Mapping[str, Any]) -> Reading:
 
 def _kept(value: Any) -> Value:
     if isinstance(value, dict):
-        return _moment(value["t"])
+        return float(value["f"]) if "f" in value else _moment(value["t"])
     kept: Value = tuple(value) if isinstance(value, list) else value
     return kept

@@ -112,10 +112,18 @@ def test_no_secret_and_only_the_owner(tmp_path: Path) -> None:
     assert kept.evidence.console_url == "https://x/?X-Amz-Signature=***"
 
 
+def test_what_is_no_number_was_seen_too(tmp_path: Path) -> None:
+    store = ReadingStore(tmp_path / "readings.sqlite")
+    store.put("db", Reading(START, START, {"n": float("nan"), "m": float("-inf")}))
+    store.close()
+    ((_, reading),) = read(store.path)
+    assert str(dict(reading.values)) == "{'n': nan, 'm': -inf}"
+
+
 def test_what_cannot_be_kept_is_counted_and_the_rest_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "readings.sqlite"
     store = ReadingStore(path)
-    store.put("db", Reading(START, START, {"n": float("nan")}))
+    store.put("db", Reading(START, START, {"n": {1: 2}}))  # type: ignore[dict-item]
     store.put("db", Reading(START, START, {"n": object()}))  # type: ignore[dict-item]
     store.put("db", at(1, n=1))
     store.close()
