@@ -177,6 +177,7 @@ def rehearse(**given: Any) -> None:
 @click.option(
     "--headless", is_flag=True, help="Through it in one go; exit 70 if anything is decided otherwise than then."
 )
+@click.option("--plan", default="", help="What another plan would have said.", type=click.Path(dir_okay=False))
 def replay(**given: Any) -> None:
     """Play a record back on the same screens: play, pause, step, seek."""
     _call("replay", **given)

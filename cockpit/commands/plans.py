@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
+import yaml
 
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
@@ -26,3 +28,13 @@ def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] 
     except PlanError as error:
         click.echo(str(error), err=True)
         raise SystemExit(BAD_PLAN) from None
+
+
+def known_vars(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
+    """Those values that the plan has a name for."""
+    try:
+        written = yaml.safe_load(Path(plan).read_bytes())
+    except (OSError, yaml.YAMLError):
+        return overrides  # loading says what is wrong with it
+    held = written.get("vars") if isinstance(written, dict) else None
+    return {name: value for name, value in overrides.items() if isinstance(held, dict) and name in held}

@@ -7,20 +7,19 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import click
-import yaml
 
 from cockpit.cli import USAGE
 from cockpit.commands.acting import acting
 from cockpit.commands.helming import helm_of
 from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import load
+from cockpit.commands.plans import known_vars, load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
 from cockpit.engine.channels import CannotNotify, Channel, channels
@@ -103,7 +102,7 @@ async def _play(
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
     async with Rehearsal() as world:
         world.apply(os.environ)
-        given = _known(plan_path, world.vars)
+        given = known_vars(plan_path, world.vars)
         plan = load(plan_path, overrides=given)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(keep) if keep else world.folder / "records"
@@ -124,16 +123,6 @@ async def _play(
 def _first(plan: Plan) -> str:
     """Who sits at a rehearsed cockpit until key i says otherwise."""
     return plan.people[0].id if plan.people else ""
-
-
-def _known(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
-    """Those of the world's own values that the plan has a name for."""
-    try:
-        written = yaml.safe_load(Path(plan).read_bytes())
-    except (OSError, yaml.YAMLError):
-        return overrides  # loading says what is wrong with it
-    held = written.get("vars") if isinstance(written, dict) else None
-    return {name: value for name, value in overrides.items() if isinstance(held, dict) and name in held}
 
 
 LAST_RESORT_S = 6.0
@@ -241,7 +230,7 @@ async def _headless(show: Show) -> int:
 async def _terminal(show: Show, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
-    given = _known(show.watch.plan.path, show.world.vars)
+    given = known_vars(show.watch.plan.path, show.world.vars)
     async with (
         helm_of(show.watch, [f"{name}={value}" for name, value in given.items()], record=show.kept.folder.path) as helm,
         acting(show.watch, show.kept, _first(show.watch.plan)) as hands,

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 
 import click
 
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.commands.logs import log_to_file
+from cockpit.commands.plans import known_vars
+from cockpit.engine.anew import judged_by
 from cockpit.engine.player import play_through
 from cockpit.engine.replay import Replay
 from cockpit.engine.tape import NoTape, Tape, Turned, tape_of
 from cockpit.journal.folder import find_record
+from cockpit.journal.verify import verify_record
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.report.foreign import safe
 from cockpit.report.text import situation_text, turning_points
 
 NOT_REPRODUCED = 70
 SHOWN = 5
 
 
-def main(record: str, speed: float, at: str, writer: str, headless: bool) -> int:
+def main(record: str, speed: float, at: str, writer: str, headless: bool, plan: str) -> int:
     log_to_file()
     try:
-        tape = tape_of(find_record(record), writer)
+        tape = _tape(record, writer, plan)
         begin = moment_of(at, tape) if at else None
-    except (NoTape, FileNotFoundError) as error:
-        click.echo(str(error), err=True)
+    except (NoTape, OSError, PlanError) as error:
+        click.echo(safe(str(error)), err=True)
         return BAD_PLAN
     except ValueError as error:
         click.echo(f"--at {at}: {error}", err=True)
         return USAGE
     if headless:
-        return _headless(tape)
+        return _headless(tape, begin)
     return asyncio.run(_terminal(tape, speed, begin))
+
+
+def _tape(record: str, writer: str, plan: str) -> Tape:
+    """Raises NoTape, OSError and PlanError."""
+    tape = tape_of(find_record(record), writer, Path(plan) if plan else None)
+    if not plan or sha256(Path(plan).read_bytes()).hexdigest() == tape.plan.digest:
+        return tape
+    given = known_vars(plan, tape.given)
+    return judged_by(tape, load_plan(plan, overrides=given, environ={}, require_environment=False))
 
 
 def moment_of(text: str, tape: Tape) -> datetime:
@@ -52,18 +69,34 @@ def moment_of(text: str, tape: Tape) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _headless(tape: Tape) -> int:
-    situation, changes, differences = play_through(tape)
+def _headless(tape: Tape, until: datetime | None) -> int:
+    """All of it is decided again; what is shown is its end, or the moment asked for."""
+    situation, turned, differences = play_through(tape)
+    if until is not None:
+        situation = Replay(tape, at=until).situation
+    changes = [change for change in turned if until is None or change.at <= until]
     click.echo(situation_text(situation))
     click.echo("\nTurned\n" + (turning_points(changes, tape.started_at) or "  never"))
-    if differences:
-        click.echo(f"\nNOT REPRODUCED: {len(differences)} decisions are not what is decided again", err=True)
-        for each in differences[:SHOWN]:
-            click.echo(f"  {each}", err=True)
+    broken = verify_record(tape.folder.path).broken
+    _tell(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
+    _tell(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
+    if broken or differences:
         return NOT_REPRODUCED
-    stood = sum(isinstance(step, Turned) and not step.changes for step in tape.steps)
-    click.echo(f"\nReproduced: {len(changes)} changes, each as it was kept, and {stood} times that nothing had turned")
+    if tape.anew:
+        click.echo(f"\nJudged by {safe(tape.anew)}; that night was decided by another plan")
+    else:
+        stood = sum(isinstance(step, Turned) and not step.changes for step in tape.steps)
+        click.echo(
+            f"\nReproduced: {len(turned)} changes, each as it was kept, and {stood} times that nothing had turned"
+        )
     return situation.verdict.exit_code
+
+
+def _tell(title: str, found: Sequence[object]) -> None:
+    if found:
+        click.echo(f"\n{title}", err=True)
+        for each in found[:SHOWN]:
+            click.echo(f"  {safe(str(each))}", err=True)
 
 
 async def _terminal(tape: Tape, speed: float, begin: datetime | None) -> int:

@@ -109,20 +109,25 @@ class Player:
             self.board.gap(step.entry.since, step.entry.at)
 
     def _turn(self, step: Turned) -> None:
-        """Decide again as it was decided then: until it settles, each pass looking at what the last one changed."""
+        """Decide again as it was decided then."""
+        decided = self.decide(step.at)
+        kept, again = _words(step.changes), _words(decided)
+        if kept != (again[: len(kept)] if step.cut else again):
+            self.differences.append(Difference(step.at, step.changes, decided))
+
+    def decide(self, at: datetime) -> Sequence[Change]:
+        """All that turns at a moment: decided until it settles, each pass looking at what the last one changed."""
         decided: list[Change] = []
-        before, after = self.situation, self.shown(step.at)
+        before, after = self.situation, self.shown(at)
         for _ in range(PASSES):
             changed = list(changes(before, after))
             if not changed:
                 break
             decided += changed
             self.record.extend(changed)
-            before, after = after, self.shown(step.at)
-        kept, again = _words(step.changes), _words(decided)
-        if kept != (again[: len(kept)] if step.cut else again):
-            self.differences.append(Difference(step.at, step.changes, decided))
+            before, after = after, self.shown(at)
         self.situation = after
+        return decided
 
 
 def _words(found: Sequence[Change]) -> list[tuple[datetime, str, str, str]]:

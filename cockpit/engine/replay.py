@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
 from cockpit.decide.record import Change, Entry
@@ -87,7 +88,8 @@ class Replay:
         done = (self.clock.now() - self.tape.started_at) / span if span else 1.0
         found = self._scout.differences
         wrong = f" · {len(found)} DECISIONS NOT REPRODUCED, first {found[0]}" if found else ""
-        return f"REPLAY {state}, {done:.0%} of {_short(span)}: space plays, [ ] verdicts, . steps{wrong}"
+        by = f" judged by {Path(self.tape.anew).name}" if self.tape.anew else ""
+        return f"REPLAY{by} {state}, {done:.0%} of {_short(span)}: space plays, [ ] verdicts, . steps{wrong}"
 
     # -- playing -----------------------------------------------------------------------------------------------------
 

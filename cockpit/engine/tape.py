@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from cockpit.decide.record import Change, Entry, ObserverGap
@@ -89,6 +90,10 @@ class Tape:
     writer: str
     started_at: datetime
     steps: Sequence[Step] = field(repr=False)
+    given: Mapping[str, str] = field(default_factory=dict)
+    """What the plan's vars were given."""
+    anew: str = ""
+    """The file of another plan all of it is judged by; empty where it is played as it was."""
 
     @cached_property
     def when(self) -> Sequence[datetime]:
@@ -103,21 +108,24 @@ class Tape:
         return max((step.at for step in self.steps), default=self.started_at)
 
 
-def tape_of(folder: RecordFolder, writer: str = "") -> Tape:
-    """The tape of a writer: by default the one who saw the most turn. Raises NoTape."""
+def tape_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) -> Tape:
+    """The tape of a writer: by default the one who saw the most turn. Raises NoTape.
+
+    `copy` stands in for the record's copy of a plan where that is missing and this is the same.
+    """
     try:
         chains = {chain.writer: chain for chain in folder.chains()}
         if writer and writer not in chains:
             raise ValueError(f"nobody wrote it as {writer}, but {', '.join(sorted(chains)) or 'nobody'} did")
         if not any(line.entry.type is Type.OPEN for chain in chains.values() for line in chain.lines):
             raise ValueError("its journal holds no session")
-        reader = _Reader(chains, chains[writer or _main(chains)], folder)
+        reader = _Reader(chains, chains[writer or _main(chains)], folder, copy)
         readings = list(taken(folder.readings)) if folder.readings.is_file() else []
         steps = _laid_between(list(reader.steps()), readings, reader.writer)
     except (KeyError, IndexError, ValueError, OSError, sqlite3.Error) as error:
         raise NoTape(f"{folder.path} cannot be played: {error}") from None
     first = next(step for step in steps if isinstance(step, Opened))
-    return Tape(first.plan, folder, reader.writer, first.started_at, steps)
+    return Tape(first.plan, folder, reader.writer, first.started_at, steps, reader.given)
 
 
 def _main(chains: dict[str, Chain]) -> str:
@@ -127,17 +135,20 @@ def _main(chains: dict[str, Chain]) -> str:
     return max(sorted(chains), key=lambda name: turned(chains[name]))
 
 
-def _plan(folder: RecordFolder, opened: Mapping[str, Any]) -> Plan:
+def _plan(files: Sequence[Path], opened: Mapping[str, Any]) -> Plan:
     """The plan as it was loaded then. What the environment gave is not in the record, and decides nothing. Raises ValueError."""
-    given = {str(name): str(text) for name, text in dict(opened.get("vars") or {}).items()}
     digest = str(opened.get("plan_digest", ""))
-    path = next((path for path in folder.plans() if sha256(path.read_bytes()).hexdigest() == digest), None)
+    path = next((path for path in files if sha256(path.read_bytes()).hexdigest() == digest), None)
     if path is None:
-        raise ValueError("the plan it was made with is not in it")
+        raise ValueError("the plan it was made with is not in it; if you have that file, name it with --plan")
     try:
-        return load_plan(path, overrides=given, environ={}, require_environment=False)
+        return load_plan(path, overrides=_given(opened), environ={}, require_environment=False)
     except PlanError as error:
         raise ValueError(f"its plan: {error}") from None
+
+
+def _given(opened: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(text) for name, text in dict(opened.get("vars") or {}).items()}
 
 
 _STEPS = (WATCHING, STOOD, TOOK)
@@ -147,13 +158,15 @@ _STEPS = (WATCHING, STOOD, TOOK)
 class _Reader:
     """Reads one chain in its order, and of the others what it says it took in."""
 
-    def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder) -> None:
+    def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder, copy: Path | None) -> None:
         self._chains, self._chosen, self._folder = chains, chosen, folder
+        self._files = [*folder.plans(), *([copy] if copy else ())]
         self.writer = chosen.writer
         self._keys: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
         self._looking = False
         self._opened: Mapping[str, Any] = {}
+        self.given: Mapping[str, str] = {}
         self._at: dict[str, int] = dict.fromkeys(chains, 0)
         self._places = {name: {line.hash: n for n, line in enumerate(c.lines, 1)} for name, c in chains.items()}
 
@@ -183,6 +196,7 @@ class _Reader:
         if line.entry.type is Type.OPEN:
             self._at[self.writer] = number
             self._looking, self._opened = False, body
+            self.given = self.given or _given(body)
             self._reach(line.entry.seen)
             yield self._open(line)
         elif body.get("kind") == WATCHING:
@@ -200,7 +214,7 @@ class _Reader:
 
     def _open(self, line: Line) -> Opened:
         digest = str(self._opened.get("plan_digest", ""))
-        plan = self._plans.get(digest) or self._plans.setdefault(digest, _plan(self._folder, self._opened))
+        plan = self._plans.get(digest) or self._plans.setdefault(digest, _plan(self._files, self._opened))
         self._keys = keys_of(plan)
         return Opened(line.entry.ts, self._held(), plan, moment(self._opened["started_at"]))
 

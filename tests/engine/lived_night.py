@@ -161,7 +161,7 @@ def noting(kept: Recording) -> None:
     tell = kept.scribe.tell
 
     def with_note(draft: Draft) -> Future[Line]:
-        tell(Draft(Type.NOTE, {"kind": "readings"}))
+        tell(Draft(Type.NOTE, {"kind": "remark"}))
         return tell(draft)
 
     kept.scribe.tell = with_note  # type: ignore[method-assign]
