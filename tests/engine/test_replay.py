@@ -27,7 +27,7 @@ from cockpit.engine.desk import Desk
 from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import recording
 from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Fed, NoTape, Turned, tape_of
+from cockpit.engine.tape import Fed, NoTape, Said, Turned, tape_of
 from cockpit.engine.watch import Watch
 from cockpit.journal.bodies import from_body
 from cockpit.journal.entry import parse
@@ -112,6 +112,21 @@ async def test_the_deck(night: Night) -> None:
     replay.faster(1)
     assert replay.clock.speed == 30
     assert "playing at 30x" in replay.notice
+
+
+async def test_what_is_said_last_was_not_decided_on(tmp_path: Path) -> None:
+    plan, clock = signing_plan(tmp_path), HandClock()
+    async with recording(plan, clock, who="ada", root=tmp_path / "records") as ada:
+        watch = Watch(plan, NoSource(), clock, ada.record, ada.started_at)
+        ada.attach(watch)
+        watch.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
+        for _ in range(3):
+            clock.time += timedelta(seconds=1)
+            watch.tick()
+        await Desk(watch, ada, "ada").sign("vpn", "100.64.0.7 answered")
+    tape = tape_of(ada.folder)
+    assert [str(each) for each in play_through(tape)[2]] == []
+    assert any(isinstance(step, Said) and isinstance(step.entry, SignOff) for step in tape.steps)
 
 
 async def test_readings_that_were_changed_are_told(night: Night) -> None:
