@@ -101,11 +101,12 @@ class Replay:
         """Move the playhead while playing."""
         while True:
             await asyncio.sleep(FRAME_S)
-            self._go_ahead(AHEAD_S)
+            self.play_ahead(AHEAD_S)
             if self.playing:
                 self.move(timedelta(seconds=FRAME_S * self.clock.speed))
 
-    def _go_ahead(self, for_s: float) -> None:
+    def play_ahead(self, for_s: float) -> None:
+        """Play ahead of what is shown, for at most so many real seconds."""
         if not self._scout.done:
             self._scout.go_on(for_s)
             if self._scout.done:

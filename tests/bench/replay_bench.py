@@ -91,13 +91,11 @@ async def make(folder: Path) -> tuple[Path, int]:
         return kept.folder.path, count
 
 
-async def longest_seek(tape: Tape) -> float:
+def longest_seek(tape: Tape) -> float:
     """Back and forth over the whole record, in seconds."""
     replay = Replay(tape)
-    running = asyncio.create_task(replay.run())
     while not replay.ahead:
-        await asyncio.sleep(0.1)
-    running.cancel()
+        replay.play_ahead(1.0)
     longest = 0.0
     for n in range(60):
         began = time.perf_counter()
@@ -118,7 +116,7 @@ def main() -> None:
         read = time.perf_counter() - began
         situation, changes, differences = play_through(tape)
         took = time.perf_counter() - began
-        longest = asyncio.run(longest_seek(tape))
+        longest = longest_seek(tape)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1024 / HOURS
     print(
         f"replay of {HOURS} h, {PROBES} probes, {readings:,} readings, {len(changes):,} changes: {took:.1f} s (budget 10), "
