@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -38,6 +39,7 @@ def main(record: str, speed: float, at: str, writer: str, headless: bool, plan: 
     except ValueError as error:
         click.echo(f"--at {at}: {error}", err=True)
         return USAGE
+    gc.freeze()  # a long record is many things, and none of them is garbage
     if headless:
         return _headless(tape, begin)
     return asyncio.run(_terminal(tape, speed, begin))

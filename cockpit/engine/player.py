@@ -149,10 +149,15 @@ class Scout:
         """What was not reproduced, as far as it has been played."""
         return self._ahead.differences
 
+    @property
+    def done(self) -> bool:
+        """Whether it has been played to the end."""
+        return self._ahead.done == len(self._tape.steps)
+
     def go_on(self, for_s: float) -> None:
         """Play ahead for so many real seconds, or to the end."""
         until = time.perf_counter() + for_s
-        while self._ahead.done < len(self._tape.steps) and time.perf_counter() < until:
+        while not self.done and time.perf_counter() < until:
             self._go_to(self._ahead.done + 1)
 
     def at(self, moment: datetime, now: Player | None = None) -> Player:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 SHARE_S = 1.0
 """Between two looks at a shared record."""
 MARK = timedelta(minutes=5)
-QUIET = timedelta(minutes=1)
+QUIET = timedelta(minutes=2)
 """Between two notes that nothing had turned: where a replay must see nothing turn either."""
 WATCHING = "watching"
 STOOD = "stood"

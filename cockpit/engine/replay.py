@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -78,6 +79,11 @@ class Replay:
         return self._player.plan
 
     @property
+    def ahead(self) -> bool:
+        """Whether all of it has been played ahead: every seek is quick now, and what cannot be reproduced is known."""
+        return self._scout.done
+
+    @property
     def paused(self) -> bool:
         return False
 
@@ -97,9 +103,16 @@ class Replay:
         """Move the playhead while playing."""
         while True:
             await asyncio.sleep(FRAME_S)
-            self._scout.go_on(AHEAD_S)
+            self.play_ahead(AHEAD_S)
             if self.playing:
                 self.move(timedelta(seconds=FRAME_S * self.clock.speed))
+
+    def play_ahead(self, for_s: float) -> None:
+        """Play ahead of what is shown, for at most so many real seconds."""
+        if not self._scout.done:
+            self._scout.go_on(for_s)
+            if self._scout.done:
+                gc.freeze()  # what is kept of a long record is never garbage: looking through it all makes a seek wait
 
     def move(self, by: timedelta) -> None:
         """Play that much more; at the end it stops."""

@@ -93,7 +93,9 @@ async def make(folder: Path) -> tuple[Path, int]:
 
 def longest_seek(tape: Tape) -> float:
     """Back and forth over the whole record, in seconds."""
-    replay = Replay(tape, at=tape.ends_at)
+    replay = Replay(tape)
+    while not replay.ahead:
+        replay.play_ahead(1.0)
     longest = 0.0
     for n in range(60):
         began = time.perf_counter()
