@@ -10,13 +10,12 @@ import psycopg
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim, Copied, names
+from cockpit.migration.ledger import Claim, Copied
+from cockpit.migration.rows import names
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.store import Busy, Halting, StoreError
 from cockpit.migration.transfer import Burnt, Changed, Put, put_in_parts, put_whole
-from cockpit.migration.work import LeaseLost, Work
-
-AGAIN_S = 2.0
+from cockpit.migration.work import AGAIN_S, LeaseLost, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ class Copy:
         connection: Connection,
         source: Source,
         claims: Sequence[Claim],
-        now: dict[str, tuple[str, bool, bool]] | None = None,
+        now: dict[str, tuple[str, bool, str | None]] | None = None,
     ) -> None:
         """Rows that can no longer be copied as claimed: gone, taken over by the application, or changed and to be read again."""
         if not claims:
@@ -131,9 +130,9 @@ class Copy:
         ledger = self.work.ledger
         now = await ledger.look(connection, source, [c.doc_id for c in claims]) if now is None else now
         gone = [c for c in claims if c.doc_id not in now]
-        taken = [c for c in claims if c.doc_id in now and (now[c.doc_id][2] or not now[c.doc_id][1])]
+        taken = [c for c in claims if c.doc_id in now and (now[c.doc_id][2] is not None or not now[c.doc_id][1])]
         await ledger.close(connection, gone, "gone")
-        await ledger.close(connection, taken, "skipped")
+        await ledger.close(connection, taken, "skipped", kept=[key for _, _, key in now.values() if key is not None])
         again = [c for c in claims if c not in gone and c not in taken]
         await ledger.replan(connection, again, why="the row changed while it was copied")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 
 DATABASE = "COCKPIT_MIGRATION_DATABASE"
 AGAIN_S = 3.0
+NICE = 5
+"""Workers beside a terminal wait for it, not it for them."""
 
 
 def log_plainly() -> None:
@@ -49,7 +52,7 @@ class LocalWorkers:
 
     async def _start(self) -> asyncio.subprocess.Process:
         with open(self.log, "ab") as log:  # noqa: ASYNC230, PTH123 - a small file, opened once a worker
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "cockpit.migration", str(self.run)),
                 env={**os.environ, DATABASE: self.dsn},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -57,6 +60,9 @@ class LocalWorkers:
                 stderr=log,
                 start_new_session=True,
             )
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        return process
 
     async def ended(self, within_s: float) -> bool:
         """Wait for all of them to end by themselves; whether they did."""

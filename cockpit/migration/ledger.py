@@ -11,7 +11,8 @@ from typing import Any
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.naming import CLEAN_KIND, CLEAN_NAME, NEW_KEY
+from cockpit.migration.naming import NEW_KEY
+from cockpit.migration.rows import names
 from cockpit.migration.settings import Settings, Source
 
 MOST_FAILURES = 5
@@ -73,7 +74,7 @@ intent AS (
     INSERT INTO cutover.object AS o (key, tbl, doc_id, state)
     SELECT DISTINCT ON (key) key, tbl, doc_id, 'intent' FROM taken
     ON CONFLICT (key) DO UPDATE SET last_intent_at = clock_timestamp()
-        WHERE o.tbl = excluded.tbl AND o.doc_id = excluded.doc_id
+        WHERE o.tbl = excluded.tbl AND o.doc_id = excluded.doc_id AND o.state = 'intent'
     RETURNING o.key, o.tbl, o.doc_id)
 SELECT {{columns}}, EXISTS (SELECT FROM intent o WHERE o.key = t.key AND o.tbl = t.tbl AND o.doc_id = t.doc_id) AS ours
 FROM taken t ORDER BY tbl, doc_id
@@ -161,11 +162,27 @@ class Ledger:
         """What is being worked on stays ours for another lease. What a lane has given up is left to lapse."""
         if not held:
             return
+        # A row somebody has locked is being finished by one of our lanes: to wait for it is to wait for each other.
         await connection.execute(
-            """UPDATE cutover.item i SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-               FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)
-               WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch AND i.lease_until > clock_timestamp()""",
+            """WITH ours AS (SELECT i.tbl, i.doc_id FROM cutover.item i
+                JOIN unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)
+                ON i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch
+                WHERE i.lease_until > clock_timestamp() FOR UPDATE OF i SKIP LOCKED)
+               UPDATE cutover.item i SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+               FROM ours o WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id""",
             _given(list(held)) | {"lease": self.settings.lease_s},
+        )
+
+    async def release(self, connection: Connection, claims: Sequence[Claim], *, after_s: float = 0.0) -> None:
+        """What could not be checked now is anybody's again, in the state it is in."""
+        if not claims:
+            return
+        await connection.execute(
+            """UPDATE cutover.item i SET owner = NULL, lease_until = NULL,
+                   not_before = clock_timestamp() + make_interval(secs => %(after)s)
+               FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)
+               WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch""",
+            _given(claims) | {"after": after_s},
         )
 
     # -- copying -----------------------------------------------------------------------------------------------------
@@ -196,10 +213,10 @@ class Ledger:
 
     async def look(
         self, connection: Connection, source: Source, ids: Sequence[str]
-    ) -> dict[str, tuple[str, bool, bool]]:
-        """Rows as they are now, by id: xmin, whether there are bytes, whether there is a key. Those gone are absent."""
+    ) -> dict[str, tuple[str, bool, str | None]]:
+        """Rows as they are now, by id: xmin, whether there are bytes, the key. Those gone are absent."""
         query = sql.SQL(
-            "SELECT {id}::text, xmin::text, {data} IS NOT NULL, {key} IS NOT NULL FROM {table} WHERE {id} = ANY(%s::{type}[])"
+            "SELECT {id}::text, xmin::text, {data} IS NOT NULL, {key} FROM {table} WHERE {id} = ANY(%s::{type}[])"
         ).format(**names(source))
         rows = await (await connection.execute(query, (list(ids),))).fetchall()
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
@@ -217,26 +234,30 @@ class Ledger:
         if not claims:
             return
         await connection.execute(
-            """WITH given AS (SELECT * FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)),
+            """WITH given AS (SELECT * FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[], %(keys)s::text[])
+                    AS g (tbl, id, epoch, key)),
                back AS (UPDATE cutover.item i SET state = 'planned', owner = NULL, lease_until = NULL,
                     not_before = clock_timestamp() + make_interval(secs => %(after)s),
                     upload_id = CASE WHEN %(fresh)s THEN NULL ELSE i.upload_id END,
                     key = CASE WHEN %(fresh)s THEN NULL ELSE i.key END, last_error = coalesce(nullif(%(why)s, ''), i.last_error)
                 FROM given g WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch AND i.state = 'uploading'
-                RETURNING i.tbl, i.doc_id)
-               UPDATE cutover.object o SET state = 'orphan' FROM back b
-               WHERE %(fresh)s AND o.tbl = b.tbl AND o.doc_id = b.doc_id AND o.state = 'intent'""",
+                RETURNING i.tbl, i.doc_id, g.key)
+               UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM back b
+               WHERE %(fresh)s AND o.key = b.key AND o.tbl = b.tbl AND o.doc_id = b.doc_id AND o.state = 'intent'""",
             _given(claims) | {"after": after_s, "fresh": new_key, "why": why},
         )
 
     async def fail(self, connection: Connection, claim: Claim, why: str, *, after_s: float) -> None:
-        """One failure of this file's own; after some of them it is quarantined."""
+        """One failure of this file's own; after some of them it is quarantined, and its key given up."""
         await connection.execute(
-            """UPDATE cutover.item SET failures = failures + 1, last_error = %(why)s, owner = NULL, lease_until = NULL,
+            """WITH failed AS (UPDATE cutover.item SET failures = failures + 1, last_error = %(why)s,
+                   owner = NULL, lease_until = NULL,
                    not_before = clock_timestamp() + make_interval(secs => %(after)s),
                    state = CASE WHEN failures + 1 >= %(most)s OR attempt >= %(attempts)s THEN 'quarantined'
                        WHEN state = 'uploading' THEN 'planned' ELSE state END
-               WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s AND owner = %(owner)s""",
+               WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s AND owner = %(owner)s RETURNING state, key)
+               UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM failed f
+               WHERE f.state = 'quarantined' AND o.key = f.key AND o.state = 'intent'""",
             {
                 "why": why,
                 "after": after_s,
@@ -249,17 +270,22 @@ class Ledger:
             },
         )
 
-    async def close(self, connection: Connection, claims: Sequence[Claim], state: str) -> None:
-        """The row is `gone`, or `skipped` because the application has its own key: our object is an orphan, if there is one."""
+    async def close(
+        self, connection: Connection, claims: Sequence[Claim], state: str, kept: Collection[str] = ()
+    ) -> None:
+        """The row is `gone`, or `skipped` because the application has its own key: our object is an orphan, if there is one.
+
+        `kept`: keys that rows carry. Their objects stay what they are.
+        """
         if not claims:
             return
         await connection.execute(
             """WITH given AS (SELECT * FROM unnest(%(tbls)s::text[], %(ids)s::text[], %(epochs)s::int[]) AS g (tbl, id, epoch)),
                shut AS (UPDATE cutover.item i SET state = %(state)s, owner = NULL, lease_until = NULL
-                FROM given g WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch RETURNING i.tbl, i.doc_id, i.key)
+                FROM given g WHERE i.tbl = g.tbl AND i.doc_id = g.id AND i.epoch = g.epoch RETURNING i.key)
                UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM shut s
-               WHERE o.tbl = s.tbl AND o.doc_id = s.doc_id AND o.state IN ('intent', 'live')""",
-            _given(claims) | {"state": state},
+               WHERE o.key = s.key AND o.state IN ('intent', 'live') AND o.key <> ALL(%(kept)s)""",
+            _given(claims) | {"state": state, "kept": list(kept)},
         )
 
     async def remember_upload(self, connection: Connection, claim: Claim, upload_id: str | None) -> bool:
@@ -317,56 +343,6 @@ async def note(connection: Connection, run: int | None, who: str, kind: str, tex
     )
 
 
-async def enlist(connection: Connection, source: Source) -> int:
-    """Plan every file that is in the database and has no key; repeatable, picks up what came since. How many were new.
-
-    What was gone, skipped or restored is planned again; so is a file that was switched more than five minutes ago and whose row
-    has lost its key since: the application took it back.
-    """
-    query = sql.SQL(f"""
-        INSERT INTO cutover.item AS i (tbl, doc_id, kind, name, size, remark)
-        SELECT %(tbl)s, {{id}}::text, {CLEAN_KIND}, {CLEAN_NAME}, octet_length({{data}}),
-            CASE WHEN {{size}} IS DISTINCT FROM octet_length({{data}})
-                THEN '{{sizename}} says ' || coalesce({{size}}::text, 'nothing')
-                || ', the file has ' || octet_length({{data}}) || ' bytes' END
-        FROM {{table}} WHERE {{data}} IS NOT NULL AND {{key}} IS NULL
-            AND NOT EXISTS (SELECT FROM cutover.item k WHERE k.tbl = %(tbl)s AND k.doc_id = {{id}}::text
-                AND k.state IN ('planned', 'uploading', 'quarantined', 'diverged'))
-        ON CONFLICT (tbl, doc_id) DO UPDATE SET state = 'planned', key = NULL, size = excluded.size, kind = excluded.kind,
-            name = excluded.name, remark = excluded.remark, upload_id = NULL, sha256 = NULL, failures = 0, attempt = 0,
-            not_before = '-infinity', lease_until = NULL, owner = NULL
-        WHERE i.state IN ('restored', 'gone', 'skipped')
-            OR (i.state IN ('switched', 'verified', 'purged') AND i.switched_at < statement_timestamp() - interval '5 minutes')
-    """).format(**names(source), sizename=sql.SQL(source.table.size.replace("'", "").replace("%", "%%")))
-    async with connection.transaction():
-        await connection.execute("SET LOCAL statement_timeout = '30min'")
-        cursor = await connection.execute(query, {"tbl": source.label})
-    if cursor.rowcount > 1000:
-        await connection.execute("ANALYZE cutover.item")
-    return cursor.rowcount
-
-
-@cache
-def names(source: Source) -> dict[str, sql.Composable]:
-    """A table's names as SQL: quoted, never pasted."""
-    table = source.table
-    columns = {
-        "id": table.id,
-        "data": table.data,
-        "name": table.filename,
-        "kind": table.file_type,
-        "size": table.size,
-        "key": table.key,
-        "bucket": table.bucket,
-        "region": table.region,
-    }
-    return {
-        **{word: sql.Identifier(column) for word, column in columns.items()},
-        "table": sql.Identifier(table.schema, table.name),
-        "type": sql.SQL(source.id_type),
-    }
-
-
 @cache
 def _switch(source: Source) -> sql.Composed:
     return sql.SQL("""
@@ -394,6 +370,7 @@ def _given(claims: Sequence[Claim]) -> dict[str, Any]:
         "tbls": [c.tbl for c in claims],
         "ids": [c.doc_id for c in claims],
         "epochs": [c.epoch for c in claims],
+        "keys": [c.key for c in claims],
     }
 
 

@@ -307,11 +307,12 @@ async def _events(connection: Connection) -> tuple[Event, ...]:
 
 
 async def _purged(connection: Connection) -> tuple[datetime | None, int]:
-    """When bytes first left the database, and how many files are gone from it now."""
+    """When bytes first left the database, and how many files are in S3 alone now: purged, or not to be had back."""
     row = await (
         await connection.execute(
             """SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = 'purge'),
-                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = 'purged')"""
+                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = 'purged')
+                   + (SELECT count(*) FROM cutover.item WHERE state = 'quarantined' AND last_error LIKE 'restore:%')"""
         )
     ).fetchone()
     return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)

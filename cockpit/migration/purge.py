@@ -9,11 +9,12 @@ from functools import cache
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim, names
+from cockpit.migration.ledger import Claim
+from cockpit.migration.rows import names
 from cockpit.migration.settings import Source
 from cockpit.migration.store import Busy, Halting, Missing, StoreError
 from cockpit.migration.verify import Verify
-from cockpit.migration.work import LeaseLost, Work
+from cockpit.migration.work import AGAIN_S, LeaseLost, Work
 
 
 class Purge:
@@ -32,16 +33,19 @@ class Purge:
         with work.holding(claims):
             found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
             ready: dict[str, list[Claim]] = {}
+            unseen: list[Claim] = []
             for claim, result in zip(claims, found, strict=True):
                 if result == "":
                     ready.setdefault(claim.tbl, []).append(claim)
                 elif isinstance(result, str):
                     work.counters.errors += 1
                     await self._verify.take_back(connection, claim, result)
-                elif isinstance(result, Halting):
-                    await work.halt(connection, result)
-                elif not isinstance(result, (Busy, LeaseLost)):
+                elif isinstance(result, (Halting, Busy)):
+                    unseen.append(claim)
+                    await work.trouble(connection, result)
+                elif not isinstance(result, LeaseLost):
                     raise result
+            await work.ledger.release(connection, unseen, after_s=AGAIN_S)
             for label, ours in ready.items():
                 work.be_safe()
                 await self._purge(connection, work.settings.source(label), ours)
@@ -82,24 +86,29 @@ class Purge:
         self.work.counters.bytes += sum(c.size for c in claims if c.doc_id in purged)
         for claim in claims:
             if claim.doc_id not in purged:
-                await self._diverged(connection, source, claim)
+                await self._unpurged(connection, source, claim)
 
-    async def _diverged(self, connection: Connection, source: Source, claim: Claim) -> None:
-        """Not identical any more: the application wrote after the switch. What it wrote is what counts, and is copied again."""
+    async def _unpurged(self, connection: Connection, source: Source, claim: Claim) -> None:
+        """Why a row kept its bytes: it is gone, no longer ours, was locked, or has new bytes, which are copied again."""
+        ledger = self.work.ledger
         query = sql.SQL(
-            "SELECT {data} IS NULL, {key} IS NOT DISTINCT FROM %s FROM {table} WHERE {id} = %s::{type}"
+            "SELECT {data} IS NULL, {key} IS NOT DISTINCT FROM %s, sha256({data}) = %s FROM {table} WHERE {id} = %s::{type}"
         ).format(**names(source))
-        row = await (await connection.execute(query, (claim.key, claim.doc_id))).fetchone()
+        row = await (await connection.execute(query, (claim.key, claim.sha256, claim.doc_id))).fetchone()
         if row is None:
-            await self.work.ledger.close(connection, [claim], "gone")
-        elif not row[1]:
-            await self.work.ledger.close(connection, [claim], "skipped")
-        elif row[0]:
+            await ledger.close(connection, [claim], "gone")
+            return
+        emptied, ours, same = row
+        if not ours:
+            await ledger.close(connection, [claim], "skipped")
+        elif emptied:
             await connection.execute(
                 """UPDATE cutover.item SET state = 'purged', lease_until = NULL, remark = 'emptied by the application'
                    WHERE tbl = %s AND doc_id = %s AND epoch = %s""",
                 (claim.tbl, claim.doc_id, claim.epoch),
             )
+        elif same:
+            await ledger.release(connection, [claim], after_s=AGAIN_S)
         else:
             await self._verify.take_back(connection, claim, "the application changed the file after it was copied")
 

@@ -8,10 +8,11 @@ from functools import cache
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim, names
+from cockpit.migration.ledger import Claim
+from cockpit.migration.rows import names
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.store import Busy, Halting, StoreError
-from cockpit.migration.work import LeaseLost, Work
+from cockpit.migration.work import AGAIN_S, LeaseLost, Work
 
 
 class Damaged(StoreError):  # noqa: N818
@@ -29,14 +30,17 @@ class Restore:
         work.be_safe()
         claims = await work.ledger.claim_to_check(connection, ["switched", "verified", "purged"], work.batch()[0])
         with work.holding(claims):
-            for claim in claims:
+            for number, claim in enumerate(claims):
                 try:
                     await self._restore(connection, claim)
                 except Halting as halting:
                     await work.halt(connection, halting)
+                    await work.ledger.release(connection, claims[number:])
                     break
-                except (Busy, LeaseLost):
-                    continue
+                except Busy:
+                    await work.ledger.release(connection, [claim], after_s=AGAIN_S)
+                except LeaseLost:
+                    break
                 except StoreError as error:
                     work.counters.errors += 1
                     await work.ledger.fail(connection, claim, f"restore: {error}", after_s=5.0)

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import enlist, note
+from cockpit.migration.ledger import note
+from cockpit.migration.rows import enlist
 from cockpit.migration.settings import Settings, settings_from
 
 PHASES = ("copy", "verify", "purge", "restore")
@@ -69,7 +70,7 @@ async def begin(
         row = await (
             await connection.execute(
                 """INSERT INTO cutover.run (phase, settings, started_by, plan_digest, allowance, files_per_s, bytes_per_s,
-                       concurrency,                        guarded, guard_until)
+                       concurrency, guarded, guard_until)
                    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL) RETURNING id""",
                 (
                     phase,
@@ -219,12 +220,13 @@ async def _outcome(connection: Connection, run: Run) -> str:
 
 
 async def retry(connection: Connection, tbl: str = "", doc_id: str = "") -> int:
-    """Quarantined files are tried again: one, or all of them."""
+    """Quarantined files are tried again, one or all: restored or verified where that failed, else copied to a new key."""
     cursor = await connection.execute(
-        """UPDATE cutover.item SET state = CASE WHEN switched_at IS NULL THEN 'planned'
-               WHEN last_error LIKE 'restore:%%' THEN CASE WHEN version_id IS NULL THEN 'switched' ELSE 'purged' END
-               ELSE 'diverged' END,
-               failures = 0, attempt = 0, not_before = '-infinity', lease_until = NULL, owner = NULL
+        """UPDATE cutover.item SET failures = 0, attempt = 0, not_before = '-infinity', lease_until = NULL, owner = NULL,
+               state = CASE WHEN last_error LIKE 'restore:%%' THEN 'purged' WHEN last_error LIKE 'verify:%%' THEN 'switched'
+                   ELSE 'planned' END,
+               key = CASE WHEN last_error LIKE 'restore:%%' OR last_error LIKE 'verify:%%' THEN key END,
+               upload_id = NULL
            WHERE state = 'quarantined' AND (%(tbl)s = '' OR (tbl = %(tbl)s AND doc_id = %(id)s))""",
         {"tbl": tbl, "id": doc_id},
     )

@@ -8,8 +8,8 @@ from psycopg import sql
 
 from cockpit.migration import schema
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import names
 from cockpit.migration.naming import content_type
+from cockpit.migration.rows import names
 from cockpit.migration.settings import Settings, Source
 
 CAUTIOUS_FILES_PER_S = 300.0

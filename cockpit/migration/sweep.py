@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import names
+from cockpit.migration.rows import names
 from cockpit.migration.settings import Settings
 from cockpit.migration.store import Store
 
@@ -22,17 +22,24 @@ class Swept:
     """Keys under the prefix that neither the ledger nor a row knows."""
 
 
+_MARK_UNNAMED = """
+UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() WHERE o.state = 'live'
+AND NOT EXISTS (SELECT FROM cutover.item i WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id AND i.key = o.key
+    AND i.state IN ('uploading', 'switched', 'verified', 'purged', 'quarantined'))
+"""
 _LEFT_OVER = """
 SELECT o.key, o.version_id, o.last_intent_at < clock_timestamp() - make_interval(secs => %s) FROM cutover.object o
 WHERE o.state IN ('intent', 'orphan') AND NOT EXISTS (SELECT FROM cutover.item i WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id
     AND i.key = o.key AND i.state IN ('planned', 'uploading', 'switched', 'verified', 'purged'))
 """
+"""A key that its file has given up is never used again, so nothing can come to need what is found here."""
 
 
 async def sweep(connection: Connection, settings: Settings, store: Store) -> Swept:
     """Delete left-overs, abort unfinished uploads of keys nobody works on, and list unknown keys."""
     swept = Swept()
     await _mark_gone(connection, settings)
+    await connection.execute(_MARK_UNNAMED)
     wait = settings.lease_s + settings.sweep_after_s
     rows = await (await connection.execute(_LEFT_OVER, (wait,))).fetchall()
     uploads: dict[str, list[str]] = {}
@@ -42,7 +49,7 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
         if not due or await _carried(connection, settings, [key]):
             swept.waiting += not due
             continue
-        for upload in uploads.get(key, ()):
+        for upload in uploads.pop(key, ()):
             await store.abort_parts(key, upload)
             swept.aborted += 1
         await store.delete(key, version or "")
@@ -51,7 +58,13 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
         )
         swept.deleted += 1
     await _abort_finished(connection, store, uploads, swept)
-    swept.unknown = await unknown_keys(connection, settings, store)
+    swept.unknown, returned = await _strangers(connection, settings, store)
+    # A request that was held up for longer than we waited: what it left is deleted the next time.
+    await connection.execute(
+        "UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp() WHERE key = ANY(%s)",
+        (returned,),
+    )
+    swept.waiting += len(returned)
     return swept
 
 
@@ -73,33 +86,41 @@ async def _abort_finished(connection: Connection, store: Store, uploads: dict[st
     for key, ids in uploads.items():
         row = await (
             await connection.execute(
-                """SELECT i.upload_id, i.state, o.last_intent_at < clock_timestamp() - interval '5 minutes' FROM cutover.object o
-                   JOIN cutover.item i ON i.tbl = o.tbl AND i.doc_id = o.doc_id WHERE o.key = %s AND o.state <> 'deleted'""",
+                """SELECT i.upload_id, i.key = o.key AND i.state IN ('planned', 'uploading'),
+                       o.last_intent_at < clock_timestamp() - interval '5 minutes' FROM cutover.object o
+                   LEFT JOIN cutover.item i ON i.tbl = o.tbl AND i.doc_id = o.doc_id WHERE o.key = %s""",
                 (key,),
             )
         ).fetchone()
         if row is None:
             continue
-        held, state, quiet = row
+        held, working, quiet = row
         for upload in ids:
-            if (state in ("switched", "verified", "purged")) or (quiet and upload != held):
+            if not working or (quiet and upload != held):
                 await store.abort_parts(key, upload)
                 swept.aborted += 1
 
 
 async def unknown_keys(connection: Connection, settings: Settings, store: Store) -> list[str]:
     """Keys under the prefix that are neither in the ledger nor in any row."""
+    return (await _strangers(connection, settings, store))[0]
+
+
+async def _strangers(connection: Connection, settings: Settings, store: Store) -> tuple[list[str], list[str]]:
+    """Keys under the prefix that neither ledger nor row knows, and those that the ledger holds to be deleted."""
     unknown: list[str] = []
+    returned: list[str] = []
     after = ""
     while keys := await store.keys(settings.prefix, after):
         after = keys[-1]
         rows = await (
-            await connection.execute("SELECT key FROM cutover.object WHERE key = ANY(%s)", (keys,))
+            await connection.execute("SELECT key, state = 'deleted' FROM cutover.object WHERE key = ANY(%s)", (keys,))
         ).fetchall()
-        strange = sorted(set(keys) - {row[0] for row in rows})
+        returned += [key for key, deleted in rows if deleted]
+        strange = sorted(set(keys) - {key for key, _ in rows})
         carried = await _carried(connection, settings, strange)
         unknown += [key for key in strange if key not in carried]
-    return unknown
+    return unknown, returned
 
 
 async def _carried(connection: Connection, settings: Settings, keys: list[str]) -> set[str]:

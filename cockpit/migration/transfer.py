@@ -11,8 +11,9 @@ import psycopg
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim, names
+from cockpit.migration.ledger import Claim
 from cockpit.migration.naming import content_type
+from cockpit.migration.rows import names
 from cockpit.migration.settings import MIB, PART_BYTES, Source
 from cockpit.migration.store import Exists, Missing
 from cockpit.migration.work import Work

@@ -9,10 +9,11 @@ from functools import cache
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim, names
+from cockpit.migration.ledger import Claim
+from cockpit.migration.rows import names
 from cockpit.migration.settings import Source
 from cockpit.migration.store import Busy, Halting, Missing, StoreError
-from cockpit.migration.work import LeaseLost, Work
+from cockpit.migration.work import AGAIN_S, LeaseLost, Work
 
 
 class Verify:
@@ -28,6 +29,7 @@ class Verify:
         with work.holding(claims):
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []
+            unseen: list[Claim] = []
             for claim, result in zip(claims, found, strict=True):
                 if isinstance(result, tuple):
                     version, wrong = result
@@ -36,11 +38,13 @@ class Verify:
                         await self.take_back(connection, claim, wrong)
                     else:
                         good.append((claim, version))
-                elif isinstance(result, Halting):
-                    await work.halt(connection, result)
-                elif not isinstance(result, (Busy, LeaseLost)):
+                elif isinstance(result, (Halting, Busy)):
+                    unseen.append(claim)
+                    await work.trouble(connection, result)
+                elif not isinstance(result, LeaseLost):
                     raise result
             await self._verified(connection, good)
+            await work.ledger.release(connection, unseen, after_s=AGAIN_S)
         return len(claims)
 
     async def _check(self, claim: Claim) -> tuple[str, str]:
@@ -100,16 +104,22 @@ class Verify:
 
 @cache
 def _take_back(source: Source) -> sql.Composed:
-    """Row and ledger in one statement. Without the bytes in the database there is nothing to go back to: then it stands still."""
+    """Row and ledger in one statement.
+
+    With its bytes the row goes back to the database. Without them there is nothing to go back to: it stands still, and somebody
+    must look. A row that carries another key is the application's own.
+    """
     return sql.SQL("""
         WITH mine AS (SELECT tbl, doc_id FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s
             AND state IN ('switched', 'verified') FOR UPDATE),
         freed AS (UPDATE {table} AS d SET {key} = NULL, {bucket} = NULL, {region} = NULL FROM mine
             WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NOT NULL RETURNING 1),
+        stands AS (SELECT {key} = %(key)s AND {data} IS NULL AS still FROM {table}, mine WHERE {id} = %(id)s::{type}),
         left_over AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
-            WHERE key = %(key)s AND EXISTS (SELECT FROM freed))
+            WHERE key = %(key)s AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM stands WHERE still))
         UPDATE cutover.item i SET owner = NULL, lease_until = NULL, last_error = %(why)s, failures = failures + 1,
             state = CASE WHEN EXISTS (SELECT FROM freed) THEN 'diverged'
-                WHEN EXISTS (SELECT FROM {table} WHERE {id} = %(id)s::{type}) THEN 'quarantined' ELSE 'gone' END
+                WHEN NOT EXISTS (SELECT FROM stands) THEN 'gone'
+                WHEN EXISTS (SELECT FROM stands WHERE still) THEN 'quarantined' ELSE 'skipped' END
         FROM mine m WHERE i.tbl = m.tbl AND i.doc_id = m.doc_id
     """).format(**names(source))

@@ -14,11 +14,13 @@ from typing import Any, Protocol, TypeVar
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
 from cockpit.migration.settings import MIB, Settings
-from cockpit.migration.store import Busy, Halting, Store
+from cockpit.migration.store import Busy, Halting, Store, StoreError
 from cockpit.migration.throttle import Pace, Throttle
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7
+AGAIN_S = 2.0
+"""Until a file is taken again that S3 did not answer for."""
 BATCH = 128
 BATCH_BYTES = 12 * MIB
 T = TypeVar("T")
@@ -110,6 +112,11 @@ class Work:
 
     async def halt(self, connection: Connection, halting: Halting) -> None:
         await self.ledger.halt(connection, halting.code, halting.detail, halting.hint)
+
+    async def trouble(self, connection: Connection, error: StoreError) -> None:
+        """It is no fault of the file: what is wrong for every one halts the run."""
+        if isinstance(error, Halting):
+            await self.halt(connection, error)
 
 
 class Phase(Protocol):

@@ -116,7 +116,7 @@ def watched(pids: Callable[[], list[int]]) -> Iterator[list[int]]:
     thread.join()
 
 
-def engine(dsn: str, files: int, size: int, workers: int = 1) -> Measured:
+def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> Measured:
     """(a) Worker processes; the ledger is made before, as `prepare` does."""
     sources = (Source(MigrationTable("KnowledgeDocument")),)
     settings = Settings(BUCKET, "us-east-1", "documents/", sources, Limits(files_per_s=0))
@@ -131,6 +131,8 @@ def engine(dsn: str, files: int, size: int, workers: int = 1) -> Measured:
         command = [sys.executable, "-m", "cockpit.migration", str(run)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         processes = [subprocess.Popen(command, env=environment) for _ in range(workers)]  # noqa: ASYNC220 - measured alone
+        for process in processes:
+            os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         while (await runs.load(control, run)).workers < workers:  # noqa: ASYNC110 - other processes
             await asyncio.sleep(0.02)
         with watched(lambda: [process.pid for process in processes]) as peak:

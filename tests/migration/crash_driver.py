@@ -70,7 +70,7 @@ class Audit:
     wrong: list[str] = field(default_factory=list)
     """Rows that name an object which is not their bytes."""
     misrecorded: list[str] = field(default_factory=list)
-    """Rows that name an object which the ledger does not hold to be theirs: a sweep would take it away."""
+    """Rows that name an object which the ledger does not hold to be theirs: it would be swept, or never verified and purged."""
     unfinished: list[str] = field(default_factory=list)
     """Rows that name no object: not wrong, but the run was to end."""
     unknown: list[str] = field(default_factory=list)
@@ -113,6 +113,7 @@ async def drive(
         connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
         connection.execute(f'TRUNCATE {TABLE}, "CustomerDocument"')
         connection.execute(COUNT_SWITCHES)
+        store.buckets[BUCKET].versions.clear()
         with connection.cursor() as cursor:
             columns = '"id", "title", "filename", "fileType", "content", "fileData", "fileSize"'
             with cursor.copy(f"COPY {TABLE} ({columns}) FROM STDIN") as copy:
@@ -259,8 +260,8 @@ def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
     with psycopg.connect(dsn) as connection:
         ids = {row[0] for row in rows}
         keys = dict(connection.execute("SELECT key, doc_id FROM cutover.item WHERE key IS NOT NULL").fetchall())
-        theirs = dict(connection.execute("SELECT doc_id, key FROM cutover.item WHERE key IS NOT NULL").fetchall())
-    audit.misrecorded += [id_ for id_, _, key in rows if key is not None and theirs.get(id_, key) != key]
+        switched = dict(connection.execute("SELECT doc_id, key FROM cutover.item WHERE state = 'switched'").fetchall())
+    audit.misrecorded += [id_ for id_, _, key in rows if key is not None and switched.get(id_) != key]
     audit.unrecorded = [key for key in audit.unrecorded if keys.get(key) in ids or key not in keys]
     return audit
 
