@@ -61,7 +61,7 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
     swept.unknown, returned = await _strangers(connection, settings, store)
     # A request that was held up for longer than we waited: what it left is deleted the next time.
     await connection.execute(
-        "UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp() WHERE key = ANY(%s)",
+        "UPDATE cutover.object SET state = 'orphan', version_id = NULL, last_intent_at = clock_timestamp() WHERE key = ANY(%s)",
         (returned,),
     )
     swept.waiting += len(returned)

@@ -7,18 +7,12 @@ of a core for the full plan, detection overhead 100 ms, quit 1 s.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import http.server
 import os
-import pty
-import select
-import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +21,7 @@ from pathlib import Path
 
 import psutil
 from migration import KEYS, Store, engine, fill
+from pty_terminal import Terminal
 
 from cockpit.migration.launch import NICE
 from cockpit.rehearsal.database import furnish_database
@@ -55,55 +50,6 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.server.said_500_at = time.monotonic()
 
     def log_message(self, *_: object) -> None: ...
-
-
-class Terminal:
-    """A process in a pseudo-terminal."""
-
-    def __init__(
-        self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None
-    ) -> None:
-        self.began = time.monotonic()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execvpe(
-                command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {})
-            )
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-
-    def wait_for(self, text: bytes, timeout_s: float = 20.0) -> float:
-        """Seconds until `text` has been written to the screen."""
-        began, seen = time.monotonic(), b""
-        while time.monotonic() - began < timeout_s:
-            if select.select([self.fd], [], [], 0.05)[0]:
-                seen = seen[-200:] + os.read(self.fd, 65536)
-                if text in seen:
-                    return time.monotonic() - began
-        raise TimeoutError(f"{text!r} did not appear within {timeout_s} s")
-
-    def drain(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            if select.select([self.fd], [], [], left)[0]:
-                os.read(self.fd, 65536)
-
-    def key(self, key: str) -> None:
-        os.write(self.fd, key.encode())
-
-    def quit(self) -> float:
-        """Seconds from `q` to the end of the process."""
-        began = time.monotonic()
-        self.key("q")
-        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
-            if time.monotonic() - began > 10:
-                os.kill(self.pid, signal.SIGKILL)
-            if select.select([self.fd], [], [], 0.01)[0]:
-                try:
-                    os.read(self.fd, 65536)
-                except OSError:
-                    continue
-        os.close(self.fd)
-        return time.monotonic() - began
 
 
 def plan_text(port: int, criteria: int = 1) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psycopg
 import pytest
 from conftest import BUCKET, TABLES, Bench, quick
 
@@ -240,8 +241,7 @@ async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> N
 
 @pytest.mark.parametrize("phase", ["verify", "purge"])
 async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench: Bench, phase: str) -> None:
-    """An expired token answers a HEAD with a bare 400: that says nothing about the file."""
-    quick(bench)
+    """An expired token answers a HEAD with a bare 400: that says nothing about the file. Nothing stays leased meanwhile."""
     bench.insert(6)
     await bench.phase("copy")
     if phase == "purge":
@@ -262,3 +262,65 @@ async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench
     assert await bench.finish(run) == "done"
     assert sum(bench.states().values()) == sum(before.values())
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
+
+
+async def test_a_row_locked_while_it_is_purged_is_purged_later_and_not_copied_again(bench: Bench) -> None:
+    bench.insert(6)
+    for phase in ("copy", "verify"):
+        await bench.phase(phase)
+    puts = bench.store.requests["PUT"]
+    with psycopg.connect(bench.dsn) as lock:
+        lock.execute("""SELECT 1 FROM "KnowledgeDocument" WHERE "id" = 'doc-00004' FOR UPDATE""")
+        run = await bench.begin("purge")
+        bench.work(run)
+        await bench.until(lambda: bench.states().get("purged") == 5)
+    assert await bench.finish(run) == "done"
+    assert bench.states() == {"purged": 6}
+    assert bench.store.requests["PUT"] == puts
+
+
+async def test_an_object_whose_row_the_application_took_back_is_swept(bench: Bench) -> None:
+    bench.insert(3)
+    await bench.phase("copy")
+    key = bench.rows()["doc-00001"][1]
+    bench.sql("""UPDATE "KnowledgeDocument" SET "s3Key" = NULL, "fileData" = 'taken back' WHERE "id" = 'doc-00001'""")
+    bench.sql("UPDATE cutover.item SET switched_at = switched_at - interval '1 hour'")
+    assert await bench.phase("copy") == "done"
+    assert bench.rows()["doc-00001"][1] not in (None, key)
+    await _swept(bench, after_s=600)
+    assert key in bench.shelf.names()
+    assert (await _swept(bench)).deleted == 1
+    assert key not in bench.shelf.names()
+    bench.proven()
+
+
+async def test_what_a_delayed_request_leaves_after_the_sweep_is_swept_the_next_time(bench: Bench) -> None:
+    bench.insert(2)
+    await bench.phase("copy")
+    key = bench.rows()["doc-00001"][1]
+    assert key is not None
+    held = bench.shelf.current(key)
+    bench.sql("""DELETE FROM "KnowledgeDocument" WHERE "id" = 'doc-00001'""")
+    assert (await _swept(bench)).deleted == 1
+    bench.shelf.put(key, held.body, held.headers)
+    assert (await _swept(bench)).waiting == 1
+    assert (await _swept(bench)).deleted == 1
+    assert key not in bench.shelf.names()
+
+
+async def test_a_file_that_is_in_s3_alone_and_damaged_is_told_and_stays_so_until_it_is_mended(bench: Bench) -> None:
+    bench.insert(2)
+    await bench.phase("copy")
+    key = bench.rows()["doc-00001"][1]
+    assert key is not None
+    good = bench.shelf.current(key)
+    bench.sql("""UPDATE "KnowledgeDocument" SET "fileData" = NULL WHERE "id" = 'doc-00001'""")
+    bench.shelf.put(key, b"rotten", good.headers)
+    assert await bench.phase("verify") == "done, with 1 quarantined"
+    assert bench.rows()["doc-00001"] == (None, key)
+    await _swept(bench)
+    assert key in bench.shelf.names()
+    bench.shelf.put(key, good.body, good.headers)
+    assert await runs.retry(bench.connection) == 1
+    assert await bench.phase("verify") == "done"
+    assert bench.states() == {"verified": 2}

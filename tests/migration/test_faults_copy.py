@@ -158,10 +158,13 @@ async def test_a_poison_row_is_quarantined_and_the_run_completes_without_it(
     assert await bench.phase("copy") == "done, with 1 quarantined"
     assert bench.states() == {"switched": 9, "quarantined": 1}
     assert "InvalidRequest" in bench.item("doc-00003")["last_error"]
+    given_up = bench.item("doc-00003")["key"]
+    assert bench.sql("SELECT state FROM cutover.object WHERE key = %s", given_up) == [("orphan",)]
     bench.store.faults.clear()
     assert await runs.retry(bench.connection) == 1
     assert await bench.phase("copy") == "done"
     assert bench.states() == {"switched": 10}
+    assert bench.item("doc-00003")["key"] != given_up
 
 
 async def _meanwhile(bench: Bench, statement: str) -> None:

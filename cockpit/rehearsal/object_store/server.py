@@ -7,6 +7,7 @@ import base64
 import hashlib
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Self
@@ -15,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from cockpit.rehearsal.object_store.faults import Fault, choose
 from cockpit.rehearsal.object_store.shelf import Parts, Shelf, Stored, checksum
-from cockpit.rehearsal.object_store.signing import signature_holds
+from cockpit.rehearsal.object_store.signing import MOST_SKEW_S, signature_holds, signed_at
 from cockpit.rehearsal.object_store.wire import Connection, Request, Response, unchunk
 
 KEPT_HEADERS = (
@@ -53,10 +54,13 @@ class ObjectStore:
         self.requests: Counter[str] = Counter()
         self.versioned = True
         self.aborts_after_days: int | None = 7
+        self.clock_ahead_s = 0.0
+        """How far this store's clock is ahead of the machine's."""
         self.url = ""
         self._chance = random.Random(seed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._open: set[asyncio.Transport] = set()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -74,6 +78,16 @@ class ObjectStore:
             self._thread.join(5)
             self._loop = None
 
+    def cut(self) -> None:
+        """Break every connection, as a firewall does that has forgotten them."""
+
+        def abort() -> None:
+            for transport in list(self._open):
+                transport.abort()
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(abort)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -83,9 +97,8 @@ class ObjectStore:
     def _run(self, port: int, ready: threading.Event) -> None:
         loop = self._loop = asyncio.new_event_loop()
         tasks: set[asyncio.Task[None]] = set()
-        open_: set[asyncio.Transport] = set()
         server = loop.run_until_complete(
-            loop.create_server(lambda: Connection(self.handle, tasks, open_), "127.0.0.1", port, backlog=1024)
+            loop.create_server(lambda: Connection(self.handle, tasks, self._open), "127.0.0.1", port, backlog=1024)
         )
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ready.set()
@@ -97,7 +110,7 @@ class ObjectStore:
                 task.cancel()
             if tasks:
                 loop.run_until_complete(asyncio.wait(tasks, timeout=2))
-            for transport in list(open_):
+            for transport in list(self._open):
                 transport.abort()
             loop.run_until_complete(asyncio.sleep(0.01))
             loop.close()
@@ -133,6 +146,8 @@ class ObjectStore:
         headers = request.headers
         if not signature_holds(request.method, request.raw_path, request.raw_query, headers, self.secrets):
             raise Refused(403, "SignatureDoesNotMatch")
+        if abs(signed_at(headers) - time.time() - self.clock_ahead_s) > MOST_SKEW_S:
+            raise Refused(403, "RequestTimeTooSkewed", "The difference between the request time and ours is too large.")
         body = self._verified(request)
         shelf = self.buckets.get(bucket)
         query = request.query

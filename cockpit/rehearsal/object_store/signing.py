@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
+MOST_SKEW_S = 15 * 60.0
+"""S3 refuses what was signed longer ago, or will be."""
 
 
 @lru_cache(maxsize=64)
@@ -37,6 +40,14 @@ def signature_holds(method: str, path: str, query: str, headers: Mapping[str, st
     text = "\n".join(("AWS4-HMAC-SHA256", headers.get("x-amz-date", ""), "/".join(scope[1:]), digest))
     expected = hmac.new(_key(secrets[access], day, region, service), text.encode(), hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected, parts.get("Signature", ""))
+
+
+def signed_at(headers: Mapping[str, str]) -> float:
+    """When a request was signed, in seconds since 1970; 0 where it does not say so."""
+    try:
+        return datetime.strptime(headers.get("x-amz-date", ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _canonical_query(query: str) -> str:

@@ -1,0 +1,145 @@
+"""What may happen around a worker: killed in its switch, a clock that is wrong, an hour of pause."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import Bench, quick, uploads
+
+from cockpit.migration import runs
+from cockpit.migration.launch import DATABASE
+
+pytestmark = [
+    pytest.mark.timeout(100),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+SLOW_SWITCH = """
+CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.2);
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER linger BEFORE UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW EXECUTE FUNCTION linger();
+"""
+IN_A_SWITCH = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pointed AS%%' AND wait_event = 'PgSleep'"
+ANOTHER_HOUR = """
+import asyncio, os, time
+wall = time.time
+time.time = lambda: wall() + {hours} * 3600
+time.time_ns = lambda: int(time.time() * 1e9)
+from cockpit.migration.worker import main
+asyncio.run(main(os.environ[{database!r}], {run}))
+"""
+
+
+async def test_killed_in_the_switch_all_of_its_batch_is_switched_or_none_and_nothing_is_sent_twice(
+    bench: Bench,
+) -> None:
+    quick(bench)
+    bench.insert(10)
+    bench.sql(SLOW_SWITCH)
+    try:
+        run = await bench.begin("copy")
+        process = bench.process(run)
+        await bench.until(lambda: bench.sql(IN_A_SWITCH) == [(1,)])
+        process.kill()
+        process.wait()
+        await bench.until(lambda: bench.sql(IN_A_SWITCH) == [(0,)])
+        keyed = {id_ for id_, (_, key) in bench.rows().items() if key}
+        switched = {row[0] for row in bench.sql("SELECT doc_id FROM cutover.item WHERE state = 'switched'")}
+        live = {row[0] for row in bench.sql("SELECT doc_id FROM cutover.object WHERE state = 'live'")}
+        assert keyed == switched == live
+    finally:
+        bench.sql('DROP TRIGGER linger ON "KnowledgeDocument"')
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    assert set(uploads(bench.shelf)) == {1}
+    bench.proven()
+
+
+async def test_killed_after_the_switch_nothing_is_repeated(bench: Bench) -> None:
+    quick(bench)
+    bench.insert(40)
+    bench.store.latency_s = 0.05
+    run = await bench.begin("copy")
+    process = bench.process(run)
+    await bench.until(lambda: bench.states().get("switched", 0) > 0)
+    process.kill()
+    process.wait()
+    switched = dict(bench.sql("SELECT doc_id, epoch FROM cutover.item WHERE state = 'switched'"))
+    bench.work(run)
+    assert await bench.finish(run) == "done"
+    after = dict(bench.sql("SELECT doc_id, epoch FROM cutover.item"))
+    assert {id_: after[id_] for id_ in switched} == switched
+    assert set(uploads(bench.shelf)) == {1}
+
+
+async def test_workers_hours_apart_share_the_work_by_the_clock_of_the_database(bench: Bench) -> None:
+    bench.insert(300, 200)
+    bench.store.latency_s = 0.02
+    run = await bench.begin("copy")
+    for hours in (-2, 0, 2):
+        code = ANOTHER_HOUR.format(hours=hours, database=DATABASE, run=run)
+        environment = {**os.environ, DATABASE: bench.dsn}
+        started = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
+        bench.processes.append(started)
+    await bench.until(lambda: len(bench.sql("SELECT 1 FROM cutover.worker")) == 3)
+    assert await bench.finish(run) == "done"
+    assert bench.sql("SELECT max(attempt), max(epoch) FROM cutover.item") == [(1, 1)]
+    assert bench.sql("SELECT max(abs(extract(epoch FROM switched_at - clock_timestamp()))) < 60 FROM cutover.item") == [
+        (True,)
+    ]
+    assert set(uploads(bench.shelf)) == {1}
+    bench.proven()
+
+
+async def test_s3_that_finds_our_clock_wrong_halts_the_run_and_says_so(bench: Bench) -> None:
+    bench.insert(20)
+    bench.store.clock_ahead_s = 2 * 3600
+    run = await bench.begin("copy")
+    bench.work(run)
+    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+    halted = (await runs.load(bench.connection, run)).halted
+    assert halted is not None
+    assert halted["code"] == "RequestTimeTooSkewed"
+    assert "clock" in halted["hint"]
+    assert bench.shelf.names() == []
+    bench.store.clock_ahead_s = 0
+    await bench.until(lambda: "uploading" not in bench.states())
+    await runs.want(bench.connection, run, "run")
+    assert await bench.finish(run) == "done"
+    bench.proven()
+
+
+async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
+    """What an hour does: leases and rights lapse, and a firewall forgets the connections that are idle."""
+    bench.insert(300)
+    bench.store.latency_s = 0.05
+    run = await bench.begin("copy")
+    bench.work(run, 2)
+    await bench.until(lambda: bench.states().get("switched", 0) > 0)
+    await runs.want(bench.connection, run, "pause")
+    await bench.until(lambda: "uploading" not in bench.states())
+    paused = bench.states()["switched"]
+    assert paused < 300
+    for columns in ("run SET started_at = started_at - interval '1 hour', guard_until = guard_until - interval '1 hour'",
+                    "object SET last_intent_at = last_intent_at - interval '1 hour'",
+                    "item SET switched_at = switched_at - interval '1 hour' WHERE switched_at IS NOT NULL"):  # fmt: skip
+        bench.sql(f"UPDATE cutover.{columns}")
+    bench.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cockpit-migration'")
+    await bench.connection.close()
+    bench.store.cut()
+    await asyncio.sleep(1)
+    from cockpit.migration.database import connect
+
+    bench.connection = await connect(bench.dsn)
+    assert bench.states()["switched"] == paused
+    await runs.want(bench.connection, run, "run")
+    assert await bench.finish(run) == "done"
+    assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
+    assert set(uploads(bench.shelf)) == {1}
+    bench.proven()

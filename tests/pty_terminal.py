@@ -1,0 +1,67 @@
+"""The cockpit in a pseudo-terminal, as its user has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+
+
+class Terminal:
+    """A process in a pseudo-terminal."""
+
+    def __init__(
+        self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None
+    ) -> None:
+        self.began = time.monotonic()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(
+                command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {})
+            )
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    def wait_for(self, text: bytes, timeout_s: float = 20.0) -> float:
+        """Seconds until `text` has been written to the screen."""
+        began, seen = time.monotonic(), b""
+        while time.monotonic() - began < timeout_s:
+            if select.select([self.fd], [], [], 0.05)[0]:
+                seen = seen[-200:] + os.read(self.fd, 65536)
+                if text in seen:
+                    return time.monotonic() - began
+        raise TimeoutError(f"{text!r} did not appear within {timeout_s} s")
+
+    def drain(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if select.select([self.fd], [], [], left)[0]:
+                os.read(self.fd, 65536)
+
+    def key(self, key: str) -> None:
+        os.write(self.fd, key.encode())
+
+    def quit(self) -> float:
+        """Seconds from `q` to the end of the process."""
+        began = time.monotonic()
+        self.key("q")
+        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() - began > 10:
+                os.kill(self.pid, signal.SIGKILL)
+            if select.select([self.fd], [], [], 0.01)[0]:
+                try:
+                    os.read(self.fd, 65536)
+                except OSError:
+                    continue
+        os.close(self.fd)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """As a closed window or a lost machine ends it: no goodbye."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
