@@ -6,9 +6,9 @@ STAMP  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup rehearse test check bench pictures lock schema faults clean
+.PHONY: help setup rehearse test test-long check bench pictures lock schema faults clean
 help:            ## this list
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
 
 setup: $(STAMP)  ## make .venv with everything in it
 
@@ -33,6 +33,10 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 test: setup      ## every test
 	@$(BIN)/python -m pytest -n 3 --ignore=tests/rehearsal/test_scenario_verdicts.py
 	@$(BIN)/python -m pytest -n 4 tests/rehearsal/test_scenario_verdicts.py
+
+test-long: setup ## files of hundreds of megabytes; workers killed over 24,000 documents
+	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python tests/migration/crash_driver.py --documents 4000 --seeds 6
 
 check: setup     ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff format --check .

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
+from cockpit.calling import FORM, call
+from cockpit.cli_migrate import migrate
+
 USAGE, BAD_PLAN = 64, 65
 click.UsageError.exit_code = USAGE
-
-
-def _call(command: str, **given: Any) -> None:
-    """Run `cockpit.commands.<command>.main` and exit with what it gives."""
-    module = import_module(f"cockpit.commands.{command}")
-    sys.exit(module.main(**given))
 
 
 def _connection(command: Any) -> Any:
@@ -45,7 +40,6 @@ NOTIFY = click.option(
     help="Tell others when the verdict turns or a gate is decided; may be repeated. "
     "COCKPIT_SLACK_WEBHOOK, COCKPIT_PAGERDUTY_KEY.",
 )
-_FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -71,7 +65,7 @@ def main() -> None:
 @NOTIFY
 def run(**given: Any) -> None:
     """Open the cockpit on a living system (read-only until it is armed)."""
-    _call("run", **given)
+    call("run", **given)
 
 
 @main.command()
@@ -81,22 +75,22 @@ def run(**given: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def check(**given: Any) -> None:
     """Judge without a terminal: one Situation, and the verdict as exit code."""
-    _call("check", **given)
+    call("check", **given)
 
 
 @main.command()
 @PLAN
 def validate(**given: Any) -> None:
     """Load a plan: every problem with its place, or a summary."""
-    _call("validate", **given)
+    call("validate", **given)
 
 
 @main.command()
 @PLAN
-@_FORM
+@FORM
 def lint(**given: Any) -> None:
     """What is legal in a plan, and will be regretted. Exit 0 clean, 1 with findings, 65 bad plan."""
-    _call("lint", **given)
+    call("lint", **given)
 
 
 @main.command()
@@ -105,19 +99,19 @@ def lint(**given: Any) -> None:
 @click.option("--actions", is_flag=True, help="Also what the built-in actions of its steps need (ecs.rollback).")
 def iam(**given: Any) -> None:
     """Print the least-privilege IAM policy for a plan's probes."""
-    _call("iam", **given)
+    call("iam", **given)
 
 
 @main.command()
 @PLAN
 @_connection
-@_FORM
+@FORM
 def doctor(**given: Any) -> None:
     """Try every probe once: which would be blind, and why.
 
     Also what a GO could not see. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
     """
-    _call("doctor", **given)
+    call("doctor", **given)
 
 
 @main.command()
@@ -138,14 +132,14 @@ def doctor(**given: Any) -> None:
 @click.option("--yes", is_flag=True, help="Ask nothing: what is unclear is an error.")
 def init(**given: Any) -> None:
     """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
-    _call("init", **given)
+    call("init", **given)
 
 
 @main.command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
 def import_(file: str) -> None:
     """Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
-    _call("import_", file=file)
+    call("import_", file=file)
 
 
 @main.command()
@@ -164,7 +158,7 @@ def import_(file: str) -> None:
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def rehearse(**given: Any) -> None:
     """Rehearse a cutover on this machine: a whole world, no cloud account."""
-    _call("rehearse", **given)
+    call("rehearse", **given)
 
 
 @main.command()
@@ -180,162 +174,17 @@ def rehearse(**given: Any) -> None:
 @click.option("--plan", default="", help="What another plan would have said.", type=click.Path(dir_okay=False))
 def replay(**given: Any) -> None:
     """Play a record back on the same screens: play, pause, step, seek."""
-    _call("replay", **given)
+    call("replay", **given)
 
 
 @main.command()
 @click.argument("name", default="")
 def probes(**given: Any) -> None:
     """List the probes, or show one: parameters, fields, permissions."""
-    _call("probes", **given)
+    call("probes", **given)
 
 
-@main.group()
-def migrate() -> None:
-    """Move document files from PostgreSQL to S3: plan, prepare, copy, verify, purge; restore at any time.
-
-    Every phase can be interrupted and begun again. Closing this program does not stop the workers; `drain` does.
-    """
-
-
-def _migration(command: Any) -> Any:
-    """Options of every command of the migration."""
-    for option in reversed(
-        (
-            click.argument("plan", type=click.Path(dir_okay=False)),
-            click.option("--profile", default="", help="AWS profile; default: the usual credential chain."),
-            click.option("--region", default="", help="AWS region; default: the plan's."),
-            click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set one of the plan's vars."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-OUTSIDE = click.option(
-    "--outside-window", default="", metavar="REASON", help="Begin outside the plan's off-hours, and say why."
-)
-
-
-@migrate.command("plan")
-@_migration
-@FORM
-def migrate_plan(**given: Any) -> None:
-    """The dry run: counts, sizes, time, rows to look at. Writes nothing."""
-    _call("migrate", action="plan", **given)
-
-
-@migrate.command("prepare")
-@_migration
-@OUTSIDE
-def migrate_prepare(**given: Any) -> None:
-    """Check everything, make the ledger, plan every file."""
-    _call("migrate", action="prepare", **given)
-
-
-def _phase(phase: str, text: str) -> None:
-    @migrate.command(phase, help=text)
-    @click.option(
-        "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
-    )
-    @click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
-    @_migration
-    @click.option("--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Begin at most so many files.")
-    @click.option("--table", default="", help="Only this table.")
-    @click.option(
-        "--workers", type=click.IntRange(0, 32), default=0, help="Processes on this machine; default: the plan's."
-    )
-    @click.option("--max-bytes-per-s", type=click.IntRange(0), default=0, help="Of all workers together.")
-    @click.option("--unguarded", is_flag=True, help="Do not judge the plan's guards (restore never does).")
-    @click.option(
-        "--confirm", default="", metavar="WORDS", help="For purge without a terminal: what it asks to be typed."
-    )
-    @OUTSIDE
-    @FORM
-    def command(**given: Any) -> None:
-        _call("migrate", action="run", phase=phase, **given)
-
-
-_phase("copy", "Upload files and point their rows at them. The bytes stay in the database.")
-_phase("verify", "Read files back from S3, independently. What fails goes back to the database.")
-_phase("purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word.")
-_phase("restore", "Back to the database, checked, at any time.")
-
-
-@migrate.command("status")
-@_migration
-@FORM
-@click.option("--follow", is_flag=True, help="Until the run has ended.")
-def migrate_status(**given: Any) -> None:
-    """How far it is, what holds it, what failed."""
-    _call("migrate", action="status", **given)
-
-
-def _wanted(name: str, wanted: str, text: str) -> None:
-    @migrate.command(name, help=text)
-    @_migration
-    def command(**given: Any) -> None:
-        _call("migrate", action="want", wanted=wanted, **given)
-
-
-_wanted("pause", "pause", "Begin no new file; what is in flight ends.")
-_wanted("resume", "run", "Go on; what halted the run counts as mended.")
-_wanted("drain", "drain", "End the run once what is in flight has ended.")
-_wanted("abort", "abort", "End the run at once; leases lapse, nothing is lost.")
-
-
-@migrate.command("limit")
-@_migration
-@click.option("--concurrency", type=click.IntRange(1, 2000), default=None, help="Uploads in flight of one worker.")
-@click.option("--max-files-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
-@click.option("--max-bytes-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
-def migrate_limit(**given: Any) -> None:
-    """Change what the active run may take."""
-    _call("migrate", action="limit", **given)
-
-
-@migrate.command("retry")
-@_migration
-@click.option("--table", default="", help="The file's table.")
-@click.option("--document", default="", help="The file's id; default: all that are quarantined.")
-def migrate_retry(**given: Any) -> None:
-    """Try quarantined files again."""
-    _call("migrate", action="retry", **given)
-
-
-@migrate.command("sweep")
-@_migration
-def migrate_sweep(**given: Any) -> None:
-    """Delete left-over objects; report keys nobody knows."""
-    _call("migrate", action="sweep", audit_only=False, **given)
-
-
-@migrate.command("audit")
-@_migration
-def migrate_audit(**given: Any) -> None:
-    """Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any."""
-    _call("migrate", action="sweep", audit_only=True, **given)
-
-
-@migrate.command("forget")
-@_migration
-@click.option("--confirm", default="", metavar="WORDS")
-def migrate_forget(**given: Any) -> None:
-    """Drop the ledger, once every file is purged or restored."""
-    _call("migrate", action="forget", **given)
-
-
-@migrate.command("run-on-ecs")
-@_migration
-@click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
-@click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
-@OUTSIDE
-@FORM
-def migrate_run_on_ecs(**given: Any) -> None:
-    """Run the workers as ECS tasks, follow them, drain and stop them."""
-    _call("migrate", action="run_on_ecs", **given)
-
+main.add_command(migrate)
 
 RECORD = click.argument("record", default="latest")
 
@@ -362,7 +211,7 @@ def verify(**given: Any) -> None:
 
     Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
     """
-    _call("journal", action="verify", **given)
+    call("journal", action="verify", **given)
 
 
 @journal.command()
@@ -374,7 +223,7 @@ def verify(**given: Any) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show(**given: Any) -> None:
     """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
-    _call("journal", action="show", **given)
+    call("journal", action="show", **given)
 
 
 @main.command()
@@ -396,7 +245,7 @@ def report(**given: Any) -> None:
     RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
     (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
     """
-    _call("report", **given)
+    call("report", **given)
 
 
 @main.group()
@@ -408,7 +257,7 @@ def record() -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def record_list(**given: Any) -> None:
     """List records, newest first: when, how many entries, by whom, and how each ended."""
-    _call("record", **given)
+    call("record", **given)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import pytest
 from conftest import TABLES, Bench, memory_peak, quick, uploads
 
 from cockpit.migration import runs
-from cockpit.migration.settings import Settings
 from cockpit.plan.model import Limits
 from cockpit.rehearsal.object_store import Fault
 
@@ -391,25 +390,32 @@ async def test_new_files_are_picked_up_before_the_run_ends(bench: Bench) -> None
     assert bench.rows()["late"][1]
 
 
-def small_memory(settings: Settings) -> Settings:
-    return replace(settings, limits=Limits(memory_bytes=256 * 1024 * 1024))
-
-
-async def test_files_larger_than_the_memory_budget_stay_within_the_memory_budget(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("sizes_mib", "within_s"),
+    [
+        ({"big": 320, "part-0": 100, "part-1": 100}, 80),
+        pytest.param({"big": 600}, 200, marks=pytest.mark.long),
+        pytest.param({f"part-{n:02}": 100 for n in range(40)}, 500, marks=pytest.mark.long),
+    ],
+    ids=["larger than the budget", "600 MiB", "40 x 100 MiB"],
+)
+@pytest.mark.timeout(900)
+async def test_large_files_stay_within_the_memory_budget(
+    bench: Bench, sizes_mib: dict[str, int], within_s: float
+) -> None:
     # As PDFs and ZIPs are stored: PostgreSQL does not compress what is compressed.
     bench.sql('ALTER TABLE "KnowledgeDocument" ALTER "fileData" SET STORAGE EXTERNAL')
     query = """INSERT INTO "KnowledgeDocument" ("id", "title", "filename", "fileType", "content", "fileData", "fileSize")
         SELECT %s, 't', 'big.pdf', 'pdf', 'c', string_agg(decode(repeat(md5(n::text), 655360), 'hex'), ''::bytea), 0
         FROM generate_series(1, %s) AS n"""
-    bench.sql(query, "big", 32)
-    for number in range(2):
-        bench.sql(query, f"part-{number}", 10)
-    bench.settings = small_memory(bench.settings)
+    for id_, mib in sizes_mib.items():
+        bench.sql(query, id_, mib // 10)
+    bench.settings = replace(bench.settings, limits=Limits(memory_bytes=256 * 1024 * 1024))
     run = await bench.begin("copy")
     process = bench.process(run)
-    await bench.until(lambda: bench.states() == {"switched": 3}, within_s=80)
+    await bench.until(lambda: bench.states() == {"switched": len(sizes_mib)}, within_s=within_s)
     assert memory_peak(process.pid) < 300 * 1024 * 1024
     assert bench.shelf.uploads == {}
     sizes = sorted(bench.shelf.current(key).size for key in bench.shelf.names())
-    assert sizes[-1] == 32 * 10 * 1024 * 1024
+    assert sizes == sorted(mib // 10 * 10 * 1024 * 1024 for mib in sizes_mib.values())
     assert await bench.finish(run) == "done"

@@ -15,7 +15,7 @@ import pytest
 
 from cockpit.actions.hands import Hands
 from cockpit.commands.approval import missing
-from cockpit.commands.rehearse import _known, shipped
+from cockpit.commands.plans import known_vars, shipped
 from cockpit.decide.record import PhaseBegan, SignOff
 from cockpit.decide.situation import Check, Progressed, Word
 from cockpit.engine.desk import Desk, Refused
@@ -134,7 +134,7 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
         keys[who], public[who] = key_of(tmp_path, who)
     async with Rehearsal() as world:
         world.apply(os.environ)
-        given = _known(shipped("transparent-trust.yaml"), world.vars)
+        given = known_vars(shipped("transparent-trust.yaml"), world.vars)
         plan = plan_with_keys(tmp_path, public, given)
         async with seats(world, plan, tmp_path, keys) as (primary, second):
             await sign_and_poll(primary, second)
