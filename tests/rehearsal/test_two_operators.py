@@ -15,7 +15,8 @@ import pytest
 
 from cockpit.actions.hands import Hands
 from cockpit.commands.approval import missing
-from cockpit.commands.plans import known_vars, shipped
+from cockpit.commands.plans import known_vars
+from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
 from cockpit.decide.situation import Check, Progressed, Word
 from cockpit.engine.desk import Desk, Refused
