@@ -16,11 +16,11 @@ from typing import Any
 import click
 import psycopg
 
-from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.cli import BAD_PLAN
 from cockpit.commands.approval import missing
 from cockpit.commands.living import WrongAccount, clock_in_use, identify, watching
 from cockpit.commands.logs import log_to_file
-from cockpit.commands.migrate_text import checks_text, progress_line, progress_text, survey_text
+from cockpit.commands.migrate_text import Meter, as_line, checks_text, progress_text, survey_text
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE
 from cockpit.migration import runs, schema
@@ -28,10 +28,10 @@ from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.launch import LocalWorkers
 from cockpit.migration.ledger import note
 from cockpit.migration.preflight import describe, preflight, prepare
-from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings, settings_of
 from cockpit.migration.store import Store, StoreError
-from cockpit.migration.supervise import Supervisor, as_json, standing
+from cockpit.migration.supervise import Supervisor, standing
 from cockpit.migration.survey import survey
 from cockpit.migration.sweep import sweep, unknown_keys
 from cockpit.plan.model import Migration, Plan
@@ -178,7 +178,7 @@ class Orders:
         outcome = await working
         await keep.ended(30)
         progress = await Follower().poll(connection)
-        click.echo(progress_text(progress) if form == "text" else _json(progress))
+        click.echo(progress_text(progress) if form == "text" else as_line(progress))
         return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
     async def _drain(self, run: int) -> None:
@@ -213,7 +213,7 @@ class Orders:
             progress = await follower.poll(connection)
             await asyncio.sleep(1)
             progress = await follower.poll(connection)
-            click.echo(progress_text(progress) if form == "text" else _json(progress))
+            click.echo(progress_text(progress) if form == "text" else as_line(progress))
             meter = Meter(form)
             while follow and progress.active:
                 await asyncio.sleep(1)
@@ -341,29 +341,6 @@ class Orders:
             await clients.close()
 
 
-class Meter:
-    """How it goes: one line that stays on a terminal, JSON lines when piped."""
-
-    def __init__(self, form: str) -> None:
-        self._json = form == "json" or not sys.stderr.isatty()
-        self._last = ""
-
-    def __call__(self, progress: Progress) -> None:
-        if self._json:
-            click.echo(_json(progress))
-            return
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-        click.echo("\r\x1b[K" + progress_line(progress, width), nl=False, err=True)
-        if not progress.active:
-            click.echo(err=True)
-
-
-def _json(progress: Progress) -> str:
-    import json
-
-    return json.dumps(as_json(progress), default=str)
-
-
 def _refused(checks: Sequence[Any], outside_window: str) -> bool:
     return any(check.ok is False and not (check.what == "off-hours" and outside_window) for check in checks)
 
@@ -401,6 +378,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     from cockpit.engine.ending import end
 
     await end((task,))
-
-
-__all__ = ["USAGE", "Orders", "main"]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+
+import click
 
 from cockpit.decide.words import duration, size
 from cockpit.migration.preflight import Check
@@ -89,3 +93,25 @@ def progress_text(progress: Progress) -> str:
     if progress.purged:
         lines.append(f"  {progress.purged:,} files live in S3 alone: a rollback of the application would lose them")
     return "\n".join(lines)
+
+
+class Meter:
+    """How it goes: one line that stays on a terminal, JSON lines when piped."""
+
+    def __init__(self, form: str) -> None:
+        self._json = form == "json" or not sys.stderr.isatty()
+        self._last = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if self._json:
+            click.echo(as_line(progress))
+            return
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        click.echo("\r\x1b[K" + progress_line(progress, width), nl=False, err=True)
+        if not progress.active:
+            click.echo(err=True)
+
+
+def as_line(progress: Progress) -> str:
+    """The numbers of a moment as one JSON line."""
+    return json.dumps(as_json(progress), default=str)
