@@ -13,6 +13,7 @@ import click
 from cockpit.decide.words import duration, size
 from cockpit.migration.preflight import Check
 from cockpit.migration.progress import Progress
+from cockpit.migration.supervise import as_json
 from cockpit.migration.survey import Survey
 from cockpit.plan.model import Migration
 
