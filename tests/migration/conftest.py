@@ -157,6 +157,8 @@ class Bench:
                     if task.done() and not task.cancelled():
                         task.result()
                 await asyncio.sleep(0.05)
+        for worker in self.workers:
+            worker.stop()  # they would hear of it within a second
         await asyncio.gather(*self.tasks)
         self.tasks.clear()
         return outcome
