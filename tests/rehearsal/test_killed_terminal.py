@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from files_world import counted, until, written
 from pty_terminal import Terminal
 
 from cockpit.rehearsal import shelter
 from cockpit.rehearsal.launch import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
-PLAN = """
-plan: v1
-name: files
-environment: rehearsal
-target: {{account: "123456789012", region: us-east-1}}
-probes:
-  site: {{uses: http.health, with: {{url: "{url}/api/health"}}, interval: 2s}}
-success_criteria:
-  - {{id: up, title: The site answers, success_condition: site.ok}}
-rollback_triggers:
-  - {{id: down, title: The site is down, failure_condition: "!site.ok"}}
-migration:
-  database: "${{env:MIGRATION_DATABASE_URL}}"
-  bucket: "{bucket}"
-  tables: [{{name: KnowledgeDocument}}, {{name: CustomerDocument}}]
-  guards:
-    - {{id: guard.site, title: The site answers, pause_if: "!site.ok"}}
-  limits: {{workers: 2, concurrency: 16, files_per_s: {rate}}}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +26,6 @@ def _no_left_overs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     yield
     assert list(tmp_path.glob(f"{shelter.PREFIX}*")) == []
-
-
-def counted(dsn: str) -> dict[str, int]:
-    with psycopg.connect(dsn) as connection:
-        if not connection.execute("SELECT to_regclass('cutover.tally') IS NOT NULL").fetchone()[0]:  # type: ignore[index]
-            return {}
-        found = connection.execute("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0")
-        return dict(found.fetchall())
 
 
 def movers(dsn: str) -> list[psutil.Process]:
@@ -72,8 +45,7 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
     async with Rehearsal(rate=0.3) as world:
         world.clock.set_speed(1.0)
         dsn = world.environment["MIGRATION_DATABASE_URL"]
-        plan = tmp_path / "files.yaml"
-        plan.write_text(PLAN.format(url=world.vars["url"], bucket=world.vars["bucket"], rate=20))
+        plan = written(world, tmp_path, rate=20, task="unused")
         command = [str(Path(sys.executable).with_name("cockpit")), "run", str(plan)]
         terminal = Terminal(command, env=dict(world.environment))
         try:
@@ -109,14 +81,3 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             assert rows is not None
             assert rows[0] >= at_death["switched"]
         await until(lambda: not movers(dsn))
-
-
-async def until(condition: object, terminal: Terminal | None = None, within_s: float = 60) -> None:
-    """Poll until `condition()` is true, while the terminal's screen is read as a terminal would."""
-    ends = time.monotonic() + within_s
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > ends:
-            raise TimeoutError
-        if terminal is not None:
-            await asyncio.to_thread(terminal.drain, 0.2)
-        await asyncio.sleep(0.1)

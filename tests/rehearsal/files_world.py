@@ -1,0 +1,63 @@
+"""A small plan over a rehearsed world whose documents are to be moved, and what its ledger says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from pty_terminal import Terminal
+
+from cockpit.rehearsal.launch import Rehearsal
+
+PLAN = """
+plan: v1
+name: files
+environment: rehearsal
+target: {{account: "123456789012", region: us-east-1}}
+probes:
+  site: {{uses: http.health, with: {{url: "{url}/api/health"}}, interval: 2s}}
+success_criteria:
+  - {{id: up, title: The site answers, success_condition: site.ok}}
+rollback_triggers:
+  - {{id: down, title: The site is down, failure_condition: "!site.ok"}}
+migration:
+  database: "${{env:MIGRATION_DATABASE_URL}}"
+  bucket: "{bucket}"
+  tables: [{{name: KnowledgeDocument}}, {{name: CustomerDocument}}]
+  guards:
+    - {{id: guard.site, title: The site answers, pause_if: "!site.ok"}}
+  limits: {{workers: 2, concurrency: 16, files_per_s: {rate}}}
+  ecs: {{cluster: transparent-trust-prod, task_definition: {task}, subnets: ["{subnet}"], count: 2}}
+"""
+
+
+def written(world: Rehearsal, folder: Path, *, rate: int, task: str) -> Path:
+    """The plan for this world, in a file; `rate` files a second at most."""
+    plan = folder / "files.yaml"
+    held = world.vars
+    plan.write_text(
+        PLAN.format(url=held["url"], bucket=held["bucket"], rate=rate, task=task, subnet=held["migration_subnet"])
+    )
+    return plan
+
+
+def counted(dsn: str) -> dict[str, int]:
+    with psycopg.connect(dsn) as connection:
+        if not connection.execute("SELECT to_regclass('cutover.tally') IS NOT NULL").fetchone()[0]:  # type: ignore[index]
+            return {}
+        found = connection.execute("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0")
+        return dict(found.fetchall())
+
+
+async def until(condition: Callable[[], object], terminal: Terminal | None = None, within_s: float = 60) -> None:
+    """Poll until `condition()` is true, while the terminal's screen is read as a terminal would."""
+    ends = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError
+        if terminal is not None:
+            await asyncio.to_thread(terminal.drain, 0.2)
+        await asyncio.sleep(0.1)
