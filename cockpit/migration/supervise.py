@@ -17,6 +17,8 @@ from cockpit.migration.progress import Follower, Progress
 log = logging.getLogger(__name__)
 ROUND_S = 1.0
 ENLIST_S = 20.0
+GIVE_UP_S = 30 * 60.0
+"""Without the database for so long, nobody is waiting any more."""
 _LOCK = 0x6375_746F_7665
 """The advisory lock only one supervisor can hold."""
 
@@ -105,13 +107,17 @@ class Supervisor:
         raise runs.RunError("another supervisor has this run: follow it with `cockpit migrate status`")
 
     async def _again(self) -> Connection:
-        wait = 0.2
+        until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
                 return await self._alone()
-            except (*GONE, runs.RunError):
-                await asyncio.sleep(wait)
-                wait = min(5.0, wait * 2)
+            except (*GONE, runs.RunError) as error:
+                if time.monotonic() > until:
+                    raise runs.RunError(
+                        f"no way back to the database: {words_of(error)}. Nothing is lost: begin the phase again"
+                    ) from None
+            await asyncio.sleep(wait)
+            wait = min(5.0, wait * 2)
 
 
 def as_json(progress: Progress) -> Mapping[str, Any]:

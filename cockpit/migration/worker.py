@@ -35,6 +35,10 @@ GIVE_UP_S = 300.0
 _PHASES: Mapping[str, Callable[[Work], Phase]] = {"copy": Copy, "verify": Verify, "purge": Purge, "restore": Restore}
 
 
+class Abandoned(Exception):  # noqa: N818
+    """The database has been away for too long."""
+
+
 class Worker:
     """`run()` until its run has ended, it is told to stop, or the database is gone for good."""
 
@@ -195,14 +199,14 @@ class Worker:
             log.warning("could not say goodbye: the leases will lapse")
 
     async def _connected(self) -> Connection:
-        """A connection, however long it takes (up to GIVE_UP_S). Raises what the last try said."""
+        """A connection, however long it takes (up to GIVE_UP_S). Raises Abandoned."""
         until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
                 return await connect(self._dsn)
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as error:
                 if time.monotonic() > until:
-                    raise
+                    raise Abandoned(words_of(error)) from None
             await asyncio.sleep(wait)
             wait = min(5.0, wait * 2)
 
@@ -233,7 +237,7 @@ async def main(dsn: str, run: int) -> int:
     except runs.RunError as error:
         log.error("%s", error)
         return 1
-    except GONE as error:
+    except (Abandoned, *GONE) as error:
         log.error("the database is gone: %s", words_of(error))
         return 1
     return 0

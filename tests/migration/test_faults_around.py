@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 
+import psycopg
 import pytest
 from conftest import Bench, quick, uploads
 
 from cockpit.migration import runs
+from cockpit.migration.database import connect
 from cockpit.migration.launch import DATABASE
+from cockpit.migration.worker import Abandoned, Worker
 
 pytestmark = [
     pytest.mark.timeout(100),
@@ -134,8 +138,6 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     await bench.connection.close()
     bench.store.cut()
     await asyncio.sleep(1)
-    from cockpit.migration.database import connect
-
     bench.connection = await connect(bench.dsn)
     assert bench.states()["switched"] == paused
     await runs.want(bench.connection, run, "run")
@@ -143,3 +145,19 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
     assert set(uploads(bench.shelf)) == {1}
     bench.proven()
+
+
+async def test_a_worker_whose_database_is_gone_for_good_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cockpit.migration.worker.GIVE_UP_S", 1.0)
+    run = await bench.begin("copy")
+    await runs.want(bench.connection, run, "pause")
+    worker = Worker(bench.dsn, run)
+    working = asyncio.create_task(worker.run())
+    await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.worker") != [])
+    worker._dsn = "postgresql://nobody@127.0.0.1:1/none"
+    bench.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cockpit-migration'")
+    with pytest.raises(Abandoned):
+        await asyncio.wait_for(working, 20)
+    with contextlib.suppress(psycopg.OperationalError):
+        await bench.connection.close()
+    bench.connection = await connect(bench.dsn)

@@ -19,6 +19,18 @@ from cockpit.rehearsal.launch import Rehearsal
 pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
 COCKPIT = str(Path(sys.executable).with_name("cockpit"))
 TASK = "transparent-trust-migration"
+STARTED: list[asyncio.subprocess.Process] = []
+
+
+@pytest.fixture(autouse=True)
+async def _ended() -> AsyncIterator[None]:
+    """A command that a failed test leaves behind ends with it."""
+    yield
+    for process in STARTED:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    STARTED.clear()
 
 
 @pytest.fixture
@@ -31,12 +43,14 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def begun(world: Rehearsal, plan: Path) -> asyncio.subprocess.Process:
     """`cockpit migrate run-on-ecs`, as somebody types it."""
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *(COCKPIT, "migrate", "run-on-ecs", str(plan), "--format", "json"),
         env={**os.environ, **world.environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
+    STARTED.append(process)
+    return process
 
 
 async def said(process: asyncio.subprocess.Process) -> str:
