@@ -101,7 +101,6 @@ class Meter:
 
     def __init__(self, form: str) -> None:
         self._json = form == "json" or not sys.stderr.isatty()
-        self._last = ""
 
     def __call__(self, progress: Progress) -> None:
         if self._json:
