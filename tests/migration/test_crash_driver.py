@@ -9,7 +9,7 @@ from cockpit.rehearsal.object_store import ObjectStore
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 pytestmark = [
-    pytest.mark.timeout(150),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 Server = tuple[EmbeddedPostgres, str]
@@ -44,7 +44,7 @@ async def test_who_wakes_while_another_has_its_document_changes_nothing(server: 
 async def test_each_guard_taken_out_does_the_damage_it_prevents(
     server: Server, store: ObjectStore, guard: str, damage: str
 ) -> None:
-    for seed in range(3, 6):
+    for seed in range(3, 9):  # one is enough; on a busy machine a seed may pass by without it
         audit = await drive(
             server[1],
             store,
