@@ -8,7 +8,8 @@ from cockpit.actions import ecs_rollback
 from cockpit.actions.ecs_rollback import RollbackRefused
 from cockpit.actions.release import service_of
 from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
-from cockpit.decide.situation import StepStatus, Word
+from cockpit.decide.situation import StepStatus
+from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
 from cockpit.engine.desk import Desk, Refused
 from probes.clients import Clients

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cockpit.commands.plans import load
 from cockpit.commands.rehearse import Show, performing, shipped
-from cockpit.decide.situation import Situation, State
+from cockpit.decide.situation import Situation
+from cockpit.decide.states import State
 from cockpit.engine.recording import recording
 from cockpit.rehearsal.launch import Rehearsal
 from cockpit.rehearsal.scenario import load_scenario

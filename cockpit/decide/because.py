@@ -8,7 +8,8 @@ from cockpit.decide import words
 from cockpit.decide.board import Board
 from cockpit.decide.condition import Comparison
 from cockpit.decide.fold import Fold
-from cockpit.decide.situation import Because, Observed, Progress, State, Threshold
+from cockpit.decide.situation import Because, Observed, Progress, Threshold
+from cockpit.decide.states import State
 from cockpit.decide.trail import Trail
 from cockpit.plan.model import Criterion, Kind, Plan
 from probes.base import Field

@@ -11,7 +11,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.criterion import active_waiver, blindness, settled
 from cockpit.decide.record import Change, Record
 from cockpit.decide.signing import sign_off_status
-from cockpit.decide.situation import Because, Check, ItemStatus, SectionStatus, SignOffStatus
+from cockpit.decide.situation import Because, ItemStatus, SectionStatus, SignOffStatus
+from cockpit.decide.states import Check
 from cockpit.plan.model import Item, Plan, Section
 from probes.reading import Reason, Unknown
 

@@ -11,7 +11,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.fold import Fold, Trip, blind_trip
 from cockpit.decide.record import Acknowledgement, Change, Record, Waiver
 from cockpit.decide.signing import sign_off_status
-from cockpit.decide.situation import Badge, Because, CriterionStatus, SignOffStatus, State
+from cockpit.decide.situation import Badge, Because, CriterionStatus, SignOffStatus
+from cockpit.decide.states import State
 from cockpit.decide.trail import Trail
 from cockpit.plan.model import Criterion, Kind, Mode, Plan
 from probes.reading import Reason, Unknown

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.history import gone
-from cockpit.decide.situation import State
+from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, OnUnknown, Severity
 
 ZERO = timedelta(0)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
-from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight, State
+from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
+from cockpit.decide.states import State
 from cockpit.plan.model import ProbeSpec
 from probes.reading import Reason, Unknown
 

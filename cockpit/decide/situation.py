@@ -7,47 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cockpit.decide.states import Check, State, StepState, Word
 from cockpit.plan.model import Kind, Phase, Position, Severity
 from probes.reading import Reason, Unknown, Value
-
-
-class Word(StrEnum):
-    """The verdict."""
-
-    GO = "GO"
-    HOLD = "HOLD"
-    ROLLBACK = "ROLLBACK"
-    FIX_FORWARD = "FIX FORWARD"
-
-
-EXIT_CODES: Mapping[Word, int] = {Word.GO: 0, Word.HOLD: 1, Word.ROLLBACK: 2, Word.FIX_FORWARD: 2}
-COULD_NOT_JUDGE = 3
-
-
-class State(StrEnum):
-    """The state of a criterion (first row success, second trigger, third both)."""
-
-    NOT_MET = "NOT MET"
-    PROVING = "PROVING"
-    MET = "MET"
-    CLEAR = "CLEAR"
-    PENDING = "PENDING"
-    TRIPPED = "TRIPPED"
-    RECOVERING = "RECOVERING"
-    UNKNOWN = "UNKNOWN"
-
-
-class Check(StrEnum):
-    """The state of a checklist item. Only PASS and WAIVED count as done."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    UNKNOWN = "UNKNOWN"
-    PENDING = "PENDING"
-    """Waits for a sign-off."""
-    STALE = "STALE"
-    """A sign-off that no longer counts; `detail` says why."""
-    WAIVED = "WAIVED"
 
 
 class Badge(StrEnum):
@@ -57,6 +19,10 @@ class Badge(StrEnum):
     BLIND = "BLIND"
     FLAPPED = "FLAPPED"
     """Tripped, or came close, earlier in this cutover; kept visible after recovery."""
+
+
+COULD_NOT_JUDGE = 3
+"""Exit code of a HOLD in which nothing at all could be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +165,7 @@ class SectionStatus:
 
     @property
     def done(self) -> int:
-        return sum(item.check in (Check.PASS, Check.WAIVED) for item in self.items)
+        return sum(item.check.meaning.done for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,23 +183,13 @@ class GateStatus:
     ok_since: datetime | None = None
 
 
-class Progressed(StrEnum):
-    """How far a step is."""
-
-    OPEN = "open"
-    STARTED = "started"
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
 @dataclass(frozen=True, slots=True)
 class StepStatus:
     """One step of the runbook or the rollback plan: what to do, and how it went."""
 
     id: str
     title: str
-    progress: Progressed
+    progress: StepState
     command: str
     expect: str
     duration: timedelta | None
@@ -251,7 +207,7 @@ class StepStatus:
     @property
     def over(self) -> bool:
         """Whether nothing is left to do: ended, and signed where the plan asks for it."""
-        ended = self.progress in (Progressed.DONE, Progressed.SKIPPED)
+        ended = self.progress.meaning.done
         return ended and (self.sign_off is None or self.sign_off.given)
 
 
@@ -349,7 +305,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        return EXIT_CODES[self.word] if self.judged or self.word is not Word.HOLD else COULD_NOT_JUDGE
+        return self.word.exit_code if self.judged or self.word is not Word.HOLD else COULD_NOT_JUDGE
 
 
 @dataclass(frozen=True, slots=True)

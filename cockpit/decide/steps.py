@@ -7,7 +7,8 @@ from datetime import datetime
 
 from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.signing import sign_off_status
-from cockpit.decide.situation import Progressed, StepStatus
+from cockpit.decide.situation import StepStatus
+from cockpit.decide.states import StepState
 from cockpit.plan.model import Plan, Step
 
 
@@ -20,9 +21,9 @@ def _status(step: Step, plan: Plan, record: Record, now: datetime) -> StepStatus
     began, ended = record.latest(StepBegan, step.id), record.latest(StepEnded, step.id)
     if began is not None and ended is not None and ended.at < began.at:
         ended = None
-    if ended is not None and ended.outcome == Progressed.OPEN:
+    if ended is not None and ended.outcome == StepState.OPEN:
         began = ended = None
-    progress = Progressed(ended.outcome) if ended else Progressed.STARTED if began else Progressed.OPEN
+    progress = StepState(ended.outcome) if ended else StepState.STARTED if began else StepState.OPEN
     return StepStatus(
         id=step.id,
         title=step.title,

@@ -12,7 +12,6 @@ from cockpit.decide.latch import latched
 from cockpit.decide.record import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.situation import (
     Badge,
-    Check,
     CriterionStatus,
     GateStatus,
     ItemStatus,
@@ -20,10 +19,9 @@ from cockpit.decide.situation import (
     PathStep,
     RootCause,
     SectionStatus,
-    State,
     Verdict,
-    Word,
 )
+from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Criterion, Kind, Phase, Plan
 from probes.reading import Reason
 

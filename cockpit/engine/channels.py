@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from probes.redact import one_line
 
 SLACK_ADDRESS, PAGERDUTY_KEY, PAGERDUTY_ADDRESS = (

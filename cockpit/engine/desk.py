@@ -18,7 +18,8 @@ from cockpit.decide.record import (
     Vote,
     Waiver,
 )
-from cockpit.decide.situation import Because, Situation, Word
+from cockpit.decide.situation import Because, Situation
+from cockpit.decide.states import Word
 from cockpit.engine.watch import Watch
 from cockpit.journal.readings import digest_of
 from cockpit.plan.model import Ask, Gate, Person, Phase

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from cockpit.decide import record as kinds
 from cockpit.decide.record import Record
-from cockpit.decide.situation import State, Word
+from cockpit.decide.states import State, Word
 from cockpit.journal.entry import Entry, Type
 from cockpit.plan.model import Phase
 from probes.redact import HIDDEN, redact

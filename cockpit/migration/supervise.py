@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from cockpit.decide.situation import CriterionStatus, Situation, State
+from cockpit.decide.situation import CriterionStatus, Situation
+from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cockpit.decide.record import Acknowledgement, PhaseBegan, SignOff, Vote
-from cockpit.decide.situation import Badge, Check, SignOffStatus, Situation, State, Word
+from cockpit.decide.situation import Badge, SignOffStatus, Situation
+from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
 _ANSWERS: tuple[tuple[tuple[str, ...], str], ...] = (

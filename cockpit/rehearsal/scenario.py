@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.faults import known
 from probes.periods import Duration

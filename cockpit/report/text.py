@@ -7,7 +7,8 @@ from datetime import datetime
 
 from cockpit.decide import words
 from cockpit.decide.record import Change
-from cockpit.decide.situation import Check, CriterionStatus, PathStep, Situation
+from cockpit.decide.situation import CriterionStatus, PathStep, Situation
+from cockpit.decide.states import Check
 from cockpit.plan.model import Kind
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.decide.record import Change
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from cockpit.journal.entry import Line, Type
 from cockpit.report.account import Session, Span, Turn
 

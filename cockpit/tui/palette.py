@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 
 GO = "#86c98f"
 HOLD = "#e8b84a"

@@ -9,17 +9,8 @@ from rich.text import Text
 
 from cockpit.decide import words
 from cockpit.decide.record import Change
-from cockpit.decide.situation import (
-    Badge,
-    Check,
-    CriterionStatus,
-    ItemStatus,
-    Observed,
-    ProbeStatus,
-    SectionStatus,
-    Situation,
-    State,
-)
+from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
+from cockpit.decide.states import Check, State
 from cockpit.plan.model import Kind, Phase
 from cockpit.tui import palette
 from cockpit.tui.widgets.chart import bar, sparkline

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.decide.situation import Badge, Check, GateStatus, Progressed, StepStatus, Word
+from cockpit.decide.situation import Badge, GateStatus, StepStatus
+from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.desk import Desk, Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import palette
@@ -196,10 +197,10 @@ class Speaking:
         async def say(text: str) -> str:
             now = self._step(step_id)
             if now is not None and now.progress in (
-                Progressed.OPEN,
-                Progressed.DONE,
-                Progressed.FAILED,
-                Progressed.SKIPPED,
+                StepState.OPEN,
+                StepState.DONE,
+                StepState.FAILED,
+                StepState.SKIPPED,
             ):
                 if text.strip().lower().startswith("skip"):
                     await desk.end_step(step_id, "skipped", text.strip()[4:].lstrip(": "))
@@ -213,7 +214,7 @@ class Speaking:
             await desk.end_step(step_id, "done", text)
             return "done"
 
-        started = status.progress is Progressed.STARTED
+        started = status.progress is StepState.STARTED
         hint = "what you saw   |   failed: what" if started else "enter starts it   |   skip: why"
         if status.action and not self._app.armed:
             hint += "   (F9 arms the cockpit to do it)"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.decide.situation import CriterionStatus, Progressed, Situation, StepStatus, Word
+from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
+from cockpit.decide.states import StepState, Word
 from cockpit.tui import palette
 from cockpit.tui.rows import state_text, window
 from cockpit.tui.widgets.grid import Column, Row
@@ -19,11 +20,11 @@ STEPS = (
     Column("seen", "SEEN", rank=3, least=24),
 )
 _SYMBOLS = {
-    Progressed.OPEN: ("·", palette.QUIET),
-    Progressed.STARTED: ("▸", palette.HOLD),
-    Progressed.DONE: ("✓", palette.GO),
-    Progressed.FAILED: ("✗", palette.BAD),
-    Progressed.SKIPPED: ("~", palette.QUIET),
+    StepState.OPEN: ("·", palette.QUIET),
+    StepState.STARTED: ("▸", palette.HOLD),
+    StepState.DONE: ("✓", palette.GO),
+    StepState.FAILED: ("✗", palette.BAD),
+    StepState.SKIPPED: ("~", palette.QUIET),
 }
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
@@ -74,7 +75,7 @@ def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
     title = Text(f"{number:>2} {step.title}", style=palette.TEXT)
     if step.action:
         title.append(f"  [{step.action}]", style=f"bold {palette.HOLD}")
-    if step.progress is Progressed.DONE and not step.over:
+    if step.progress is StepState.DONE and not step.over:
         title.append("  waits for a signature", style=palette.HOLD)
     cells = (
         ("state", Text(f"{symbol} {step.progress}", style=f"bold {colour}")),

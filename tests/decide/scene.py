@@ -18,7 +18,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.condition import compile_condition
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.record import Decision, Entry, PhaseBegan, Record
-from cockpit.decide.situation import CriterionStatus, ItemStatus, State, Word
+from cockpit.decide.situation import CriterionStatus, ItemStatus
+from cockpit.decide.states import State, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, ProbeSpec, Section
 from probes.base import Field
 from probes.reading import Reading, Reason, Unknown, Value

@@ -7,7 +7,7 @@ from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, 
 
 from cockpit.decide.condition import ConditionError, compile_condition
 from cockpit.decide.record import Change
-from cockpit.decide.situation import Check, State, Word
+from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase, Severity
 from probes.reading import Reading, Reason, Unknown
 

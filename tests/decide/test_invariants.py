@@ -40,7 +40,8 @@ from cockpit.decide.record import (
     Vote,
     Waiver,
 )
-from cockpit.decide.situation import Situation, Word
+from cockpit.decide.situation import Situation
+from cockpit.decide.states import Word
 from cockpit.plan.model import OnUnknown, Phase
 from probes.reading import Reading, Reason, Unknown
 

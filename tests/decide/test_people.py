@@ -6,7 +6,8 @@ import pytest
 from scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
 
 from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote, Waiver
-from cockpit.decide.situation import Badge, Check, State, Word
+from cockpit.decide.situation import Badge
+from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase
 
 SIGNED_ITEM = item("vpn", sign_off=ask("on_call"))

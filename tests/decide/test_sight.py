@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
-from cockpit.decide.situation import State
+from cockpit.decide.states import State
 from cockpit.plan.model import Mode
 from probes.reading import Evidence, Reading, Reason, Unknown
 

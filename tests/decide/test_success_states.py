@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
-from cockpit.decide.situation import State, Word
+from cockpit.decide.states import State, Word
 from cockpit.plan.model import Phase
 from probes.reading import TRANSIENT, Reading, Reason, Unknown
 

@@ -8,7 +8,8 @@ import pytest
 from scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
 from cockpit.decide.record import Acknowledgement, PhaseBegan
-from cockpit.decide.situation import Badge, State, Word
+from cockpit.decide.situation import Badge
+from cockpit.decide.states import State, Word
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 from probes.reading import Reason
 

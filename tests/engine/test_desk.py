@@ -15,7 +15,7 @@ from no_source import NoSource
 from signing_plan import keys_for, signing_plan
 
 from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
-from cockpit.decide.situation import Check, Progressed, Word
+from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.desk import Desk, Refused
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
@@ -176,7 +176,7 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
         watch.clock.time += timedelta(minutes=7)  # type: ignore[attr-defined]
         watch.tick()
         (step,) = watch.situation.runbook
-        assert (step.progress, step.by) == (Progressed.STARTED, "ada")
+        assert (step.progress, step.by) == (StepState.STARTED, "ada")
         with pytest.raises(Refused, match="tick proves nothing"):
             await desk.end_step("run.deploy", "done", "ok")
         await desk.end_step("run.deploy", "done", "web:42, both tasks healthy")
@@ -184,10 +184,10 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
         (step,) = watch.situation.runbook
         assert step.began is not None
         assert step.ended is not None
-        assert (step.progress, step.ended - step.began) == (Progressed.DONE, timedelta(minutes=7))
+        assert (step.progress, step.ended - step.began) == (StepState.DONE, timedelta(minutes=7))
         await desk.retract("run.deploy")
         watch.tick()
-        assert watch.situation.runbook[0].progress is Progressed.OPEN
+        assert watch.situation.runbook[0].progress is StepState.OPEN
         assert len(watch.record.all(StepEnded)) == 2
         with pytest.raises(Refused, match="no step"):
             await desk.start_step("vpn")

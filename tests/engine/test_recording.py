@@ -19,7 +19,7 @@ from no_source import NoSource
 from signing_plan import signing_plan
 
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
-from cockpit.decide.situation import Check, State
+from cockpit.decide.states import Check, State
 from cockpit.engine.clock import WallClock
 from cockpit.engine.desk import Desk
 from cockpit.engine.recording import Recording, recording

@@ -11,7 +11,7 @@ import pytest
 from fake_world import START, HandClock, World, good, live, plan_of, world
 
 from cockpit.decide.record import Change, Decision, ObserverGap
-from cockpit.decide.situation import State, Word
+from cockpit.decide.states import State, Word
 from cockpit.engine import watch as watching
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.engine.watch import Watch

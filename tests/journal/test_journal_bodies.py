@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from journal_making import START, change, make_folder, open_journal
 
 from cockpit.decide.record import Change, Entry, PhaseBegan, Record, SignOff
-from cockpit.decide.situation import State, Word
+from cockpit.decide.states import State, Word
 from cockpit.journal.bodies import _KINDS, from_body, record_of, to_body, type_of, without_secrets
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft

@@ -12,7 +12,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.condition import compile_condition
 from cockpit.decide.decide import decide
 from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote
-from cockpit.decide.situation import Check, Situation, Word
+from cockpit.decide.situation import Situation
+from cockpit.decide.states import Check, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
 from cockpit.rehearsal import crew
 from cockpit.rehearsal.director import Director

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.faults import CATALOGUE
 from cockpit.rehearsal.scenario import Ends, Judgement, ScenarioError, load_scenario, names, parse_scenario

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.decide.situation import EXIT_CODES
 from cockpit.rehearsal.scenario import Judgement, load_scenario, names
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
@@ -24,5 +23,5 @@ def test_a_scenario_ends_in_the_verdict_its_file_promises(name: str, tmp_path: P
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=230, check=False)
     told = done.stdout + done.stderr
     assert f"{name}: {Judgement.AS_EXPECTED}" in told, told[-4000:]
-    assert done.returncode == EXIT_CODES[load_scenario(name).ends.verdict]
+    assert done.returncode == load_scenario(name).ends.verdict.exit_code
     assert list(tmp_path.glob("cutover-rehearsal-*")) == []

@@ -18,7 +18,7 @@ from cockpit.commands.approval import missing
 from cockpit.commands.plans import known_vars
 from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
-from cockpit.decide.situation import Check, Progressed, Word
+from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.desk import Desk, Refused
 from cockpit.engine.ending import end
 from cockpit.engine.recording import Recording, recording
@@ -153,10 +153,10 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
             for seat in (primary, second):
                 for _ in range(100):
                     done = next(s for s in seat.watch.situation.rollback_plan if s.action)
-                    if done.progress is Progressed.DONE and seat.watch.situation.verdict.latch is None:
+                    if done.progress is StepState.DONE and seat.watch.situation.verdict.latch is None:
                         break
                     await asyncio.sleep(0.1)
-                assert done.progress is Progressed.DONE
+                assert done.progress is StepState.DONE
                 assert seat.watch.situation.verdict.latch is None, "decided: the other cockpit knows"
         folders = [seat.kept.folder.path for seat in (primary, second)]
         heads = [seat.kept.journal.head for seat in (primary, second)]

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from cockpit.engine.desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.plan.model import Ask, Phase, Plan, Step

@@ -11,7 +11,7 @@ import pytest
 from stage import Broken, Stage, plan, shown
 from textual.widgets import Input
 
-from cockpit.decide.situation import Word
+from cockpit.decide.states import Word
 from cockpit.tui.actions import (
     ACTIONS,
     FAULTS_FOOTER,

@@ -1,0 +1,252 @@
+"""The words a situation is told in, each with everything that follows from it: one row a word, and no second table anywhere.
+
+A word is defined together with its meaning, so that one without a symbol, a tone, a rank or a sentence cannot be imported.
+Journals keep the words as text: never rename one, and read old text through `meaning_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Self
+
+from cockpit.plan.model import Kind
+
+
+class Tone(StrEnum):
+    """How a word is coloured. The word and its symbol always stand beside the colour."""
+
+    GOOD = "good"
+    WAITING = "waiting"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    QUIET = "quiet"
+
+
+class Badness(IntEnum):
+    """How bad a word is, the worst first: of several cockpits that look at once, the worst word counts."""
+
+    ALARM = 0
+    FAILING = 1
+    UNSEEN = 2
+    SUSPECT = 3
+    WAITING = 4
+    FINE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What follows from a word."""
+
+    symbol: str
+    """One cell wide."""
+    tone: Tone
+    badness: Badness
+    help: str
+    """One sentence for the help screen."""
+    done: bool = False
+    """Whether it stands in nobody's way."""
+    failing: bool = False
+    """Whether a report counts it as failed. A word that is neither done nor failing was not judged: an error."""
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a list that shows only what is wrong shows it."""
+        return self.badness < Badness.WAITING
+
+
+class _Word(StrEnum):
+    """A word that is shown, defined as `NAME = "TEXT", Meaning(...)`."""
+
+    meaning: Meaning
+
+    def __new__(cls, text: str, meaning: Meaning | None = None) -> Self:
+        """Called for each member as it is defined; a look-up by text (`Check("PASS")`) never comes here."""
+        return cls._defined(text, meaning)
+
+    @classmethod
+    def _defined(cls, text: str, meaning: Meaning | None) -> Self:
+        if meaning is None:
+            raise TypeError(f"{cls.__name__} {text!r} is defined without its meaning")
+        member = str.__new__(cls, text)
+        member._value_ = text
+        member.meaning = meaning
+        return member
+
+
+class Word(_Word):
+    """The verdict."""
+
+    exit_code: int
+    """0 GO, 1 HOLD, 2 a rollback is called for: the convention of monitoring plugins."""
+
+    def __new__(cls, text: str, meaning: Meaning | None = None, exit_code: int | None = None) -> Self:
+        member = cls._defined(text, meaning)
+        if exit_code is None:
+            raise TypeError(f"{text!r} is defined without its exit code")
+        member.exit_code = exit_code
+        return member
+
+    GO = "GO", Meaning("✓", Tone.GOOD, Badness.FINE, "everything holds, and has held for the dwell time", done=True), 0
+    HOLD = "HOLD", Meaning("■", Tone.WAITING, Badness.WAITING, "something is missing, suspected or cannot be seen"), 1
+    ROLLBACK = (
+        "ROLLBACK",
+        Meaning(
+            "✗", Tone.BAD, Badness.ALARM, "a trigger has tripped; it stays until a named person decides", failing=True
+        ),
+        2,
+    )
+    FIX_FORWARD = (
+        "FIX FORWARD",
+        Meaning(
+            "✗", Tone.BAD, Badness.ALARM, "a trigger has tripped, and a rollback would lose something", failing=True
+        ),
+        2,
+    )
+
+    @property
+    def calls_for_decision(self) -> bool:
+        """Whether a named person has to decide."""
+        return self.meaning.badness is Badness.ALARM
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What the verdict makes of a criterion's state."""
+
+    kinds: frozenset[Kind]
+    """The kinds of criteria that can be in it."""
+    urgency: int
+    """Orders the reasons of the verdict: lower is more urgent."""
+    wanted: str
+    """What must happen before GO: "must clear"."""
+    running: bool = False
+    """Whether a window is running: it is left when enough further samples agree."""
+    suspected: bool = False
+    """For a trigger: whether it is, or has just been, seen to be true."""
+    tripped: bool = False
+    """For a trigger: whether it has tripped and is not clear again; missing data never ends it."""
+
+
+_SUCCESS, _TRIGGER = frozenset({Kind.SUCCESS}), frozenset({Kind.TRIGGER})
+
+
+class State(_Word):
+    """The state of a criterion."""
+
+    judging: Judging
+
+    def __new__(cls, text: str, meaning: Meaning | None = None, judging: Judging | None = None) -> Self:
+        member = cls._defined(text, meaning)
+        if judging is None:
+            raise TypeError(f"{text!r} is defined without what the verdict makes of it")
+        member.judging = judging
+        return member
+
+    NOT_MET = (
+        "NOT MET",
+        Meaning("✗", Tone.BAD, Badness.FAILING, "does not hold", failing=True),
+        Judging(_SUCCESS, urgency=4, wanted="must hold"),
+    )
+    PROVING = (
+        "PROVING",
+        Meaning("…", Tone.WAITING, Badness.WAITING, "holds, but not yet for long enough", failing=True),
+        Judging(_SUCCESS, urgency=8, wanted="must keep holding", running=True),
+    )
+    MET = (
+        "MET",
+        Meaning("✓", Tone.GOOD, Badness.FINE, "holds, and has held for long enough", done=True),
+        Judging(_SUCCESS, urgency=9, wanted="must hold"),
+    )
+    CLEAR = (
+        "CLEAR",
+        Meaning("✓", Tone.GOOD, Badness.FINE, "a trigger that is not true", done=True),
+        Judging(_TRIGGER, urgency=9, wanted="must hold"),
+    )
+    PENDING = (
+        "PENDING",
+        Meaning("!", Tone.WAITING, Badness.SUSPECT, "a trigger is true, but not yet for long enough", failing=True),
+        Judging(_TRIGGER, urgency=1, wanted="must clear", running=True, suspected=True),
+    )
+    TRIPPED = (
+        "TRIPPED",
+        Meaning("✗", Tone.BAD, Badness.ALARM, "a trigger has been true for long enough", failing=True),
+        Judging(_TRIGGER, urgency=0, wanted="must clear", suspected=True, tripped=True),
+    )
+    RECOVERING = (
+        "RECOVERING",
+        Meaning(
+            "…", Tone.WAITING, Badness.WAITING, "a tripped trigger is clear, but not yet for long enough", failing=True
+        ),
+        Judging(_TRIGGER, urgency=2, wanted="must stay clear", running=True, suspected=True, tripped=True),
+    )
+    UNKNOWN = (
+        "UNKNOWN",
+        Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy"),
+        Judging(_SUCCESS | _TRIGGER, urgency=3, wanted="must be seen"),
+    )
+
+
+class Check(_Word):
+    """The state of a checklist item. Only PASS and WAIVED are done."""
+
+    PASS = "PASS", Meaning("✓", Tone.GOOD, Badness.FINE, "what was asked is seen, signed where it must be", done=True)
+    FAIL = "FAIL", Meaning("✗", Tone.BAD, Badness.ALARM, "a probe sees that it does not hold", failing=True)
+    UNKNOWN = "UNKNOWN", Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy")
+    PENDING = "PENDING", Meaning("!", Tone.WAITING, Badness.SUSPECT, "waits for a sign-off")
+    STALE = "STALE", Meaning("?", Tone.WAITING, Badness.SUSPECT, "the sign-off no longer counts; its line says why")
+    WAIVED = "WAIVED", Meaning("~", Tone.GOOD, Badness.FINE, "suspended by a named person until a time", done=True)
+
+
+class GateState(_Word):
+    """The state of a gate."""
+
+    PASSED = "passed", Meaning("✓", Tone.GOOD, Badness.FINE, "a gate with enough go votes", done=True)
+    OPEN = "open", Meaning("○", Tone.WAITING, Badness.WAITING, "a gate that still wants votes")
+
+
+class StepState(_Word):
+    """How far a step of the runbook or the rollback plan is."""
+
+    OPEN = "open", Meaning("·", Tone.QUIET, Badness.WAITING, "a step nobody has started")
+    STARTED = "started", Meaning("▸", Tone.WAITING, Badness.WAITING, "a step that is under way")
+    DONE = "done", Meaning("✓", Tone.GOOD, Badness.FINE, "a step that was done", done=True)
+    FAILED = "failed", Meaning("✗", Tone.BAD, Badness.FAILING, "a step that did not work", failing=True)
+    SKIPPED = "skipped", Meaning("~", Tone.QUIET, Badness.FINE, "a step that was left out", done=True)
+
+
+class Visibility(_Word):
+    """How much of what it reads one probe sees now."""
+
+    SEES = "SEES", Meaning("✓", Tone.GOOD, Badness.FINE, "every field is known, or plainly absent", done=True)
+    PARTLY = "PARTLY", Meaning("…", Tone.WAITING, Badness.SUSPECT, "some fields cannot be read", failing=True)
+    STALE = "STALE", Meaning("?", Tone.WAITING, Badness.SUSPECT, "its newest data is too old to count", failing=True)
+    BLIND = "BLIND", Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "nothing can be read", failing=True)
+    WAITING = "WAITING", Meaning("·", Tone.QUIET, Badness.WAITING, "waits for its first reading")
+
+
+def _by_text() -> Mapping[str, Meaning]:
+    """Meanings of the words a journal keeps. Two words of one text must look alike, since only the text is kept."""
+    found: dict[str, Meaning] = {}
+    for member in (*Word, *State, *Check, *GateState):
+        held = found.setdefault(str(member), member.meaning)
+        if (held.symbol, held.tone, held.badness) != (
+            member.meaning.symbol,
+            member.meaning.tone,
+            member.meaning.badness,
+        ):
+            raise TypeError(f"{member!r} looks other than another word of the same text")
+    return found
+
+
+_BY_TEXT = _by_text()
+
+
+def meaning_of(text: str) -> Meaning:
+    """What a word of a record means; one this program does not know counts as UNKNOWN.
+
+    >>> meaning_of("TRIPPED").symbol, meaning_of("a word of tomorrow").symbol
+    ('✗', '?')
+    """
+    return _BY_TEXT.get(text, State.UNKNOWN.meaning)
