@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
-from cockpit.decide.condition import compile_condition
 from cockpit.decide.decide import decide
 from cockpit.decide.record import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec

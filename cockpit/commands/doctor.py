@@ -15,7 +15,7 @@ from cockpit.commands.iam import resources
 from cockpit.commands.living import WrongAccount, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
-from cockpit.decide.condition import Condition
+from cockpit.conditions.condition import Condition
 from cockpit.decide.situation import COULD_NOT_JUDGE
 from cockpit.decide.words import count
 from cockpit.engine.headless import every_probe_answered, watch_until

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cockpit.conditions.condition import Comparison
 from cockpit.decide import words
 from cockpit.decide.board import Board
-from cockpit.decide.condition import Comparison
 from cockpit.decide.fold import Fold
 from cockpit.decide.situation import Because, Observed, Progress, Threshold
 from cockpit.decide.states import State

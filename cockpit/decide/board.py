@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cockpit.decide.condition import Outcome
+from cockpit.conditions.condition import Outcome
 from cockpit.decide.history import POLLS_KEPT, ProbeHistory, honest
 from cockpit.decide.trail import Subject, Trail
 from cockpit.plan.model import Plan

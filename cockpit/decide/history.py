@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cockpit.decide.condition import is_hollow
+from cockpit.conditions.condition import is_hollow
 from cockpit.plan.model import ProbeSpec
 from probes.base import Field
 from probes.reading import Reading, Reason, Unknown, Value

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cockpit.decide.condition import Condition, Outcome
+from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide.fold import Fold, Sample, Trip, blind_trip, step
 from cockpit.decide.situation import Because, CriterionStatus
 from cockpit.plan.model import Criterion, Item, Kind

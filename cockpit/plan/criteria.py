@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from cockpit.decide.condition import Condition
+from cockpit.conditions.condition import Condition
 from cockpit.plan.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
 from cockpit.plan.model import Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.nodes import Path_, Tree

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from cockpit.decide.condition import Condition
+from cockpit.conditions.condition import Condition
 from probes.base import Field
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from cockpit.decide.condition import Condition, ConditionError, compile_condition
+from cockpit.conditions.condition import Condition, ConditionError, compile_condition
 from cockpit.plan.document import ProbePart
 from cockpit.plan.model import ProbeSpec
 from cockpit.plan.nodes import Path_, TooMany, Tree

@@ -10,8 +10,8 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cockpit.conditions.condition import Comparison
 from cockpit.decide.because import field_of
-from cockpit.decide.condition import Comparison
 from cockpit.journal.readings import mark_of, read
 from cockpit.plan.model import Criterion, Plan
 from cockpit.report.account import Measure, Point, Readings

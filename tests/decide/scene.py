@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
-from cockpit.decide.condition import compile_condition
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.record import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.situation import CriterionStatus, ItemStatus

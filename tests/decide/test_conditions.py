@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import FIELDS, GOOD, START, reading
 
-from cockpit.decide.condition import Comparison, Condition, ConditionError, compile_condition, context_of
+from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of
 from probes.base import Field
 from probes.reading import Reason, Unknown, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
-from cockpit.decide.condition import ConditionError, compile_condition
+from cockpit.conditions.condition import ConditionError, compile_condition
 from cockpit.decide.record import Change
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase, Severity

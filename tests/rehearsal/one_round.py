@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from cockpit.decide.condition import Condition, Outcome, context_of
+from cockpit.conditions.condition import Condition, Outcome, context_of
 from cockpit.engine.clock import SharedClock
 from cockpit.engine.source import LiveSource
 from cockpit.plan.load import load_plan

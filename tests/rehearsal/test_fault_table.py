@@ -22,7 +22,7 @@ import pytest
 from fault_world import FAULTS, Fault, World
 from one_round import Rounds, rounds
 
-from cockpit.decide.condition import Comparison, Condition, Outcome
+from cockpit.conditions.condition import Comparison, Condition, Outcome
 from probes.reading import Reading, Reason, Value
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
-from cockpit.decide.condition import compile_condition
 from cockpit.decide.decide import decide
 from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.situation import Situation

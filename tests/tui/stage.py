@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cockpit.decide.condition import compile_condition
+from cockpit.conditions.condition import compile_condition
 from cockpit.decide.record import PhaseBegan, Record
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import (

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cockpit.decide import grammar
-from cockpit.decide.condition import as_literal, as_path, comparison_of
-from cockpit.decide.grammar import Token
+from cockpit.conditions import tokens
+from cockpit.conditions.condition import as_literal, as_path, comparison_of
+from cockpit.conditions.tokens import Token
 from probes.base import Field
 
 MAX_ALTERNATIVES = 400
@@ -122,23 +122,23 @@ def consistent(atoms: Sequence[Atom], fields: Fields) -> bool:
 
 def alternatives(source: str, *, outcome: bool = True) -> list[tuple[Atom, ...]]:
     """The ways a condition can come out so; each is what must hold together. OverflowError if there are too many."""
-    return _forms(source, grammar.tokens(source), outcome)
+    return _forms(source, tokens.tokenize(source), outcome)
 
 
 def atoms(source: str) -> Iterator[Atom]:
     """Every term of a condition by itself, as written (without the `!` before it)."""
-    yield from (_atom(source, term) for term in grammar.terms(grammar.tokens(source)) if term)
+    yield from (_atom(source, term) for term in tokens.terms(tokens.tokenize(source)) if term)
 
 
 def _forms(source: str, words: Sequence[Token], positive: bool) -> list[tuple[Atom, ...]]:
     for operator in ("||", "&&"):
-        parts = grammar.split(words, operator)
+        parts = tokens.split(words, operator)
         if len(parts) > 1:
             forms = [_forms(source, part, positive) for part in parts]
             return [one for form in forms for one in form] if (operator == "||") == positive else _product(forms)
     if words and words[0].text == "!":
         return _forms(source, words[1:], not positive)
-    if words and words[0].text == "(" and grammar.closing(words, 0) == len(words) - 1:
+    if words and words[0].text == "(" and tokens.closing(words, 0) == len(words) - 1:
         return _forms(source, words[1:-1], positive)
     atom = _atom(source, words)
     return [(atom if positive else atom.flipped(),)]
@@ -159,7 +159,7 @@ def _atom(source: str, term: Sequence[Token]) -> Atom:
         return Atom(path, "==", (True,), start, end)
     if (found := comparison_of(term)) is not None:
         return Atom(found.path, found.operator, (found.literal,), start, end)
-    parts = grammar.comparison(term)
+    parts = tokens.comparison(term)
     if parts is not None and parts[1] == "in" and (path := as_path(parts[0])) and (listed := _list(parts[2])):
         return Atom(path, "in", listed, start, end)
     return Atom("", "==", (True,), start, end, source[start:end])
@@ -169,5 +169,5 @@ def _list(side: Sequence[Token]) -> tuple[float | bool | str, ...]:
     """The literals of `['a', 'b']`; empty where there is anything else."""
     if len(side) < 3 or side[0].text != "[" or side[-1].text != "]":
         return ()
-    values = [as_literal(part) for part in grammar.split(side[1:-1], ",")]
+    values = [as_literal(part) for part in tokens.split(side[1:-1], ",")]
     return tuple(value for value in values if value is not None) if None not in values else ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from cockpit.decide.condition import Condition
+from cockpit.conditions.condition import Condition
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Plan, ProbeSpec, Step
 from cockpit.plan.nodes import Path_, Place, Tree
 from probes.base import Field

@@ -60,9 +60,9 @@ class Refusal:
     token: Token
 
 
-def tokens(source: str) -> tuple[Token, ...]:
+def tokenize(source: str) -> tuple[Token, ...]:
     """
-    >>> [token.text for token in tokens("a.b >= 'x' && !c.d")]
+    >>> [token.text for token in tokenize("a.b >= 'x' && !c.d")]
     ['a', '.', 'b', '>=', "'x'", '&&', '!', 'c', '.', 'd']
     """
     return tuple(Token(str(match.lastgroup), match.group(), match.start()) for match in _TOKEN.finditer(source))
@@ -137,7 +137,7 @@ def _text(words: Sequence[Token], at: int) -> str:
 def terms(words: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """The operands of && and || and !, without the brackets around them.
 
-    >>> [[w.text for w in term] for term in terms(tokens("!(a.b || c.d > 1) && e.f"))]
+    >>> [[w.text for w in term] for term in terms(tokenize("!(a.b || c.d > 1) && e.f"))]
     [['a', '.', 'b'], ['c', '.', 'd', '>', '1'], ['e', '.', 'f']]
     """
     for operator in ("||", "&&"):

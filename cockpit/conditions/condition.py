@@ -21,8 +21,8 @@ from typing import Any
 
 import cel
 
-from cockpit.decide import grammar
-from cockpit.decide.grammar import Token
+from cockpit.conditions import tokens
+from cockpit.conditions.tokens import Token
 from probes.base import Field
 from probes.reading import Reading, Reason, Unknown, Value
 
@@ -119,13 +119,13 @@ class Condition:
 
     def check(self, fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
         """Every problem of using it with these probes: unknown probe or field, wrong types, not a bool."""
-        words = grammar.tokens(self.source)
-        problems = [error for path in grammar.paths(words) if (error := _missing(*path, fields)) is not None]
+        words = tokens.tokenize(self.source)
+        problems = [error for path in tokens.paths(words) if (error := _missing(*path, fields)) is not None]
         problems += _shadowed(words, fields)
         if problems:
             return problems
         examples = {probe: {f.name: _example(f) for f in fields[probe]} for probe in self.probes}
-        problems = [problem for term in grammar.terms(words) for problem in _ill_typed(self.source, term, examples)]
+        problems = [problem for term in tokens.terms(words) for problem in _ill_typed(self.source, term, examples)]
         if problems:
             return problems
         outcome = self.evaluate(examples)
@@ -153,20 +153,20 @@ def compile_condition(source: str) -> Condition:
     >>> compile_condition("has(errors.rate)")
     Traceback (most recent call last):
     ...
-    cockpit.decide.condition.ConditionError: has() reads an unknown value as false: name the field itself instead
+    cockpit.conditions.condition.ConditionError: has() reads an unknown value as false: name the field itself instead
     """
     if len(source) > MAX_LENGTH:
         raise ConditionError(f"longer than {MAX_LENGTH:,} characters", 0, len(source))
-    words = grammar.tokens(source)
-    refusal = next(grammar.refusals(words), None)
+    words = tokens.tokenize(source)
+    refusal = next(tokens.refusals(words), None)
     if refusal is not None:
         raise ConditionError(refusal.message, refusal.token.start, len(refusal.token.text))
     program = _program(source)
-    paths = tuple(dict.fromkeys((probe.text, name.text) for probe, name in grammar.paths(words)))
+    paths = tuple(dict.fromkeys((probe.text, name.text) for probe, name in tokens.paths(words)))
     if not paths:
         raise ConditionError("reads no probe: write probe.field, for example service.running >= 2", 0, len(source))
     # CEL's own list of variables must agree with ours, or something is read that nobody polls.
-    unseen = set(program.references()["variables"]) - {probe for probe, _ in paths} - grammar.bound_names(words)
+    unseen = set(program.references()["variables"]) - {probe for probe, _ in paths} - tokens.bound_names(words)
     if unseen:
         name = min(unseen)
         raise ConditionError(f"'{name}' is not a field: write probe.field", max(0, source.find(name)), len(name))
@@ -193,12 +193,12 @@ def _program(source: str) -> Any:
 
 def _comparisons(words: Sequence[Token]) -> Iterator[Comparison]:
     """Comparisons of a path with a literal, whichever comes first, for thresholds and for lint."""
-    yield from (found for term in grammar.terms(words) if (found := comparison_of(term)) is not None)
+    yield from (found for term in tokens.terms(words) if (found := comparison_of(term)) is not None)
 
 
 def comparison_of(term: Sequence[Token]) -> Comparison | None:
     """What a term compares, if it is a path with a literal."""
-    parts = grammar.comparison(term)
+    parts = tokens.comparison(term)
     if parts is None or parts[1] not in _MIRRORED:
         return None
     left, operator, right = parts
@@ -210,7 +210,7 @@ def comparison_of(term: Sequence[Token]) -> Comparison | None:
 
 
 def as_path(side: Sequence[Token]) -> str:
-    found = list(grammar.paths(side))
+    found = list(tokens.paths(side))
     return f"{found[0][0].text}.{found[0][1].text}" if len(side) == 3 and found else ""
 
 
@@ -245,7 +245,7 @@ def _missing(probe: Token, name: Token, fields: Mapping[str, tuple[Field, ...]])
 
 def _shadowed(words: Sequence[Token], fields: Mapping[str, tuple[Field, ...]]) -> list[ConditionError]:
     """A comprehension's variable with the name of a probe would quietly keep that probe from being read."""
-    bound = grammar.bound_names(words)
+    bound = tokens.bound_names(words)
     word = next((w for w in words if w.text in bound and w.text in fields), None)
     if word is None:
         return []
@@ -268,7 +268,7 @@ def _ill_typed(source: str, term: Sequence[Token], examples: Mapping[str, Mappin
         if not isinstance(value, bool):
             wrong = f"does not type-check: {source[start:end]} is {_kind(value)}, not true or false"
             return [ConditionError(wrong, start, end - start)]
-        parts = grammar.comparison(term)
+        parts = tokens.comparison(term)
         if parts is None:
             return []
         left, operator, right = (
