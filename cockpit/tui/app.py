@@ -16,19 +16,20 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cockpit.decide import words
 from cockpit.engine.watch import Drill, Watching
-from cockpit.tui import bundle, playing
-from cockpit.tui.actions import ACTIONS, SCREENS, SPEAKING, Action, available
-from cockpit.tui.evidence import find, is_known
+from cockpit.tui.keys import replay
+from cockpit.tui.keys.migration import Steering
+from cockpit.tui.keys.registry import ACTIONS, SCREENS, SPEAKING, Action, available
+from cockpit.tui.keys.sign_and_decide import Speaking
 from cockpit.tui.screens.answer import AnswerScreen
-from cockpit.tui.screens.frame import FrameScreen
+from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
-from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
+from cockpit.tui.screens.migration import ConfirmScreen, MigrationScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
 from cockpit.tui.screens.steps import RollbackScreen, RunbookScreen, StepsScreen
-from cockpit.tui.speaking import Speaking
-from cockpit.tui.steering import Steering
-from cockpit.tui.widgets.frame import environment_label
-from cockpit.tui.wrapping import plain
+from cockpit.tui.text import plain
+from cockpit.tui.views import evidence_bundle
+from cockpit.tui.views.evidence import find, is_known
+from cockpit.tui.widgets.banner import environment_label
 
 if TYPE_CHECKING:
     from cockpit.actions.hands import Hands
@@ -193,7 +194,7 @@ class CockpitApp(App[None]):
         elif found.where == "migration":
             self._steer.do(action)
         elif found.where == "replay" and self.deck is not None:
-            playing.do(self.deck, action)
+            replay.do(self.deck, action)
             self.paint()
         elif action in SPEAKING:
             self.speaking.do(action, self._subject())
@@ -275,20 +276,22 @@ class CockpitApp(App[None]):
         line = plain(front.takeaway()).replace("\n", " ")
         self.copy_to_clipboard(line)
         try:
-            self.say(f"copied, and added to {bundle.keep_line(self.saved_to, line)}")
+            self.say(f"copied, and added to {evidence_bundle.keep_line(self.saved_to, line)}")
         except OSError as error:
             self.say(f"copied; could not be added to {self.saved_to}: {error.strerror}")
 
     def _do_link(self) -> None:
         subject = find(self.cutover.situation, self._subject())
-        link = bundle.link(subject)
+        link = evidence_bundle.link(subject)
         if link:
             self.copy_to_clipboard(link)
         self.say(link or "there is no link for this line")
 
     def _do_save(self) -> None:
         try:
-            self.say(f"saved to {bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}")
+            self.say(
+                f"saved to {evidence_bundle.save(self.saved_to, self.cutover.situation, self.export_screenshot())}"
+            )
         except OSError as error:
             self.say(f"nothing saved to {self.saved_to}: {error.strerror}; see that it can be written, then again")
 

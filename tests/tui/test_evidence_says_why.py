@@ -8,10 +8,10 @@ import pytest
 from stage import START, Stage, shown
 
 from cockpit.decide.record import Vote
-from cockpit.tui import palette
+from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.evidence import change_of, evidence, find, is_known
 from cockpit.tui.screens.pages import EvidenceScreen
+from cockpit.tui.views.evidence import change_of, evidence, find, is_known
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"
@@ -65,7 +65,7 @@ def test_a_chart_is_red_where_a_trigger_holds_or_a_criterion_does_not() -> None:
     stage.saw(rate=0.5, running=1)
     for id_, red in (("errors.high", True), ("tasks.healthy", True), ("tasks.gone", False)):
         styles = {str(span.style) for span in evidence(stage, id_, 80, 30).spans}
-        assert (palette.BAD_FILL in " ".join(styles)) is red, id_
+        assert (theme.BAD_FILL in " ".join(styles)) is red, id_
 
 
 def test_what_is_not_in_the_plan_has_no_evidence() -> None:

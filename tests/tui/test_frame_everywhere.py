@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from stage import Broken, Stage, plan, shown
 
-from cockpit.tui import palette
-from cockpit.tui.actions import SCREENS, footer
+from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.keys.registry import SCREENS, footer
 from cockpit.tui.screens.lists import TimelineScreen
-from cockpit.tui.widgets.frame import (
+from cockpit.tui.widgets.banner import (
     ContextRow,
     Footer,
     VerdictBanner,
@@ -94,8 +94,8 @@ def test_stale_is_said_first_and_takes_the_colour_from_the_word(width: int) -> N
     line = banner_lines(situation, timedelta(seconds=75), "", width).split("\n")[0]
     assert line.plain.startswith(" ✗ ROLLBACK  STALE 1m15s ")
     fresh = banner_lines(situation, timedelta(0), "", width).split("\n")[0]
-    assert palette.BAD in str(fresh.spans[0].style)
-    assert palette.BAD not in str(line.spans[0].style)
+    assert theme.BAD in str(fresh.spans[0].style)
+    assert theme.BAD not in str(line.spans[0].style)
 
 
 def test_the_banner_never_parts_a_number_from_its_unit() -> None:

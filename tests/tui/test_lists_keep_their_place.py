@@ -11,9 +11,9 @@ from textual.app import App, ComposeResult
 
 from cockpit.decide.situation import ItemStatus
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.evidence import find
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen
+from cockpit.tui.views.evidence import find
 from cockpit.tui.widgets.grid import Column, Grid, Row, fit
 
 

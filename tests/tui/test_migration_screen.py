@@ -9,10 +9,10 @@ from stage import START, Stage, shown
 
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
-from cockpit.tui.actions import available
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.moving import migration_text
-from cockpit.tui.screens.moving import ConfirmScreen, MigrationScreen
+from cockpit.tui.keys.registry import available
+from cockpit.tui.screens.migration import ConfirmScreen, MigrationScreen
+from cockpit.tui.views.migration import migration_text
 
 GUARD = {
     "id": "g",

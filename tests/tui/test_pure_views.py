@@ -12,9 +12,10 @@ from rich.color import Color, ColorSystem
 from rich.text import Text
 from stage import FIELDS, Stage, plan
 
-from cockpit.tui import palette, rows
+from cockpit.tui import theme
+from cockpit.tui.text import plain, safe, wrapped
+from cockpit.tui.views import lists
 from cockpit.tui.widgets.chart import Points, bar, buckets, chart, sparkline
-from cockpit.tui.wrapping import plain, safe, wrapped
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UNITS = {"errors": {field.name: field.unit for field in FIELDS}}
@@ -84,26 +85,26 @@ def test_plain_text_has_no_control_characters_but_the_end_of_a_line(text: str) -
 
 def test_values_have_their_units_and_limits() -> None:
     stage = Stage().burning()
-    made = {row.key: row for row in rows.cutover(stage.situation, stage.series)}
+    made = {row.key: row for row in lists.cutover(stage.situation, stage.series)}
     assert made["errors.high"].cell("value").plain == "12.0 % (> 5.0 %)"
     assert made["errors.high"].cell("state").plain == "✗ TRIPPED"
     assert made["site.up"].cell("window").plain == "2m of 5m"
     assert made["site.up"].cell("bar").plain == "████──────"
-    (errors, *_) = rows.probes(stage.situation, UNITS)
+    (errors, *_) = lists.probes(stage.situation, UNITS)
     assert "rate 12.0 %" in errors.cell("saw").plain
 
 
 def test_a_pending_trigger_says_when_it_trips() -> None:
     stage = Stage().calm(1)
     stage.saw(rate=0.5)
-    made = {row.key: row for row in rows.cutover(stage.situation, stage.series)}
+    made = {row.key: row for row in lists.cutover(stage.situation, stage.series)}
     assert made["errors.high"].cell("window").plain == "trips in 30s"
     assert made["errors.high"].failing
 
 
 def test_what_cannot_be_seen_is_said_by_its_reason() -> None:
     stage = Stage().blinded()
-    made = {row.key: row for row in rows.cutover(stage.situation, stage.series)}
+    made = {row.key: row for row in lists.cutover(stage.situation, stage.series)}
     assert made["errors.high"].cell("state").plain == "? UNKNOWN"
     assert made["errors.high"].cell("value").plain == "ACCESS_DENIED"
     assert made["errors.high"].failing
@@ -111,16 +112,16 @@ def test_what_cannot_be_seen_is_said_by_its_reason() -> None:
 
 def test_rows_are_made_again_only_when_they_changed() -> None:
     stage = Stage(plan(40)).calm(1)
-    memo: rows.Memo = {}
-    first = rows.cutover(stage.situation, stage.series, memo)
+    memo: lists.Memo = {}
+    first = lists.cutover(stage.situation, stage.series, memo)
     stage.tick()
-    second = rows.cutover(stage.situation, stage.series, memo)
+    second = lists.cutover(stage.situation, stage.series, memo)
     same = [new is old for old, new in zip(first, second, strict=True) if old.heading is None]
     assert all(same)
 
 
 def test_every_column_title_fits_its_column() -> None:
-    for columns in (rows.CUTOVER, rows.CHECKLIST, rows.PROBES, rows.TIMELINE):
+    for columns in (lists.CUTOVER, lists.CHECKLIST, lists.PROBES, lists.TIMELINE):
         assert all(cell_len(column.title) <= (column.width or column.least) for column in columns)
 
 
@@ -129,20 +130,20 @@ def test_words_stand_out_from_their_ground_on_poor_terminals(system: ColorSystem
     def number(colour: str) -> int | None:
         return Color.parse(colour).downgrade(system).number
 
-    for ground in (palette.GROUND, palette.PANEL, palette.CURSOR):
-        for words in (palette.GO, palette.HOLD, palette.BAD, palette.UNKNOWN, palette.QUIET, palette.TEXT):
+    for ground in (theme.GROUND, theme.PANEL, theme.CURSOR):
+        for words in (theme.GO, theme.HOLD, theme.BAD, theme.UNKNOWN, theme.QUIET, theme.TEXT):
             assert number(ground) != number(words)
-    for ground in (palette.PRODUCTION, palette.REHEARSAL, palette.STAGING):
-        assert number(ground) != number(palette.STRONG)
-    for badge in (palette.GO, palette.HOLD, palette.BAD, palette.UNKNOWN):
-        assert number(badge) != number(palette.GROUND)
+    for ground in (theme.PRODUCTION, theme.REHEARSAL, theme.STAGING):
+        assert number(ground) != number(theme.STRONG)
+    for badge in (theme.GO, theme.HOLD, theme.BAD, theme.UNKNOWN):
+        assert number(badge) != number(theme.GROUND)
 
 
 def test_the_style_sheet_uses_the_palette() -> None:
     from importlib.resources import files
 
     sheet = files("cockpit.tui").joinpath("cockpit.tcss").read_text(encoding="utf-8")
-    for colour in (palette.GROUND, palette.TEXT, palette.PRODUCTION, palette.PANEL, palette.CURSOR):
+    for colour in (theme.GROUND, theme.TEXT, theme.PRODUCTION, theme.PANEL, theme.CURSOR):
         assert colour in sheet
 
 

@@ -15,8 +15,8 @@ from cockpit.engine.tape import Fed, Said, Tape, Turned
 from cockpit.engine.watch import Watch
 from cockpit.journal.folder import RecordFolder
 from cockpit.plan.model import Phase
-from cockpit.tui.actions import LIVE
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.keys.registry import LIVE
 from probes.reading import Reading
 
 

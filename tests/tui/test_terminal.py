@@ -12,7 +12,9 @@ from stage import Broken, Stage, plan, shown
 from textual.widgets import Input
 
 from cockpit.decide.states import Word
-from cockpit.tui.actions import (
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.keys.migration import Steering
+from cockpit.tui.keys.registry import (
     ACTIONS,
     FAULTS_FOOTER,
     HELP_FOOTER,
@@ -23,12 +25,10 @@ from cockpit.tui.actions import (
     available,
     footer,
 )
-from cockpit.tui.app import CockpitApp
-from cockpit.tui.playing import KEYS
+from cockpit.tui.keys.replay import KEYS
+from cockpit.tui.keys.sign_and_decide import Speaking
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
-from cockpit.tui.speaking import Speaking
-from cockpit.tui.steering import Steering
 
 KNOWN = {action.id for action in ACTIONS}
 

@@ -13,11 +13,11 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from cockpit.engine.desk import Refused
-from cockpit.tui import palette
-from cockpit.tui.actions import CONFIRM_FOOTER
-from cockpit.tui.screens.frame import FrameScreen
-from cockpit.tui.screens.moving import DEAF_S
-from cockpit.tui.wrapping import plain, safe, wrapped
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import CONFIRM_FOOTER
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.migration import DEAF_S
+from cockpit.tui.text import plain, safe, wrapped
 
 Say = Callable[[str], Awaitable[str]]
 """Takes what was typed; gives what to tell the person. Raises Refused, and then the page stays."""
@@ -72,10 +72,10 @@ class AnswerScreen(FrameScreen):
         width = self.size.width - 4
         asked = wrapped(plain(self.question), width, most=3)
         self.query_one("#question", Static).update(
-            Text("\n".join(f" {line}" for line in asked), style=f"bold {palette.STRONG}")
+            Text("\n".join(f" {line}" for line in asked), style=f"bold {theme.STRONG}")
         )
         self.query_one("#text", Static).update(safe(self._seen(width, max(4, self.size.height - 8 - len(asked)))))
-        self.query_one("#problem", Static).update(Text(f" {plain(self.problem)}", style=f"bold {palette.HOLD}"))
+        self.query_one("#problem", Static).update(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)

@@ -13,13 +13,14 @@ from textual.widgets import Input, Static
 
 from cockpit.decide import words
 from cockpit.decide.situation import GateStatus, ItemStatus
-from cockpit.tui import bundle, palette, rows
-from cockpit.tui.actions import CHECKLIST_FOOTER
-from cockpit.tui.evidence import change_of, find
-from cockpit.tui.screens.frame import FrameScreen
-from cockpit.tui.told import as_change
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import CHECKLIST_FOOTER
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.text import hanging, safe, wrapped
+from cockpit.tui.views import evidence_bundle, lists
+from cockpit.tui.views.evidence import change_of, find
+from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.grid import Column, Grid, Row
-from cockpit.tui.wrapping import hanging, safe, wrapped
 
 TALL = 32
 ROWS_WITHOUT_ABOUT = 6
@@ -64,7 +65,7 @@ class ListScreen(FrameScreen):
 
     def about(self, row: Row) -> Lines:
         """What to say of the selected row, below the list, most important first."""
-        return ((row.search, palette.TEXT),)
+        return ((row.search, theme.TEXT),)
 
     def below(self) -> tuple[Text, Text] | None:
         """What to show below the list, left and right, where the terminal is tall; None for nothing."""
@@ -125,7 +126,7 @@ class ListScreen(FrameScreen):
         return wanted and (mine is None or row.key in mine)
 
     def _titles(self) -> None:
-        titles = Text(no_wrap=True, style=f"{palette.QUIET} underline")
+        titles = Text(no_wrap=True, style=f"{theme.QUIET} underline")
         titles.append_text(self.grid.header)
         marks = ["only failing (! for all)"] if self.only_failing else []
         marks += ["what you can sign (y for all)"] if self.only_mine else []
@@ -133,7 +134,7 @@ class ListScreen(FrameScreen):
         if marks:
             mark = f" {' · '.join(marks)} "
             titles.truncate(max(0, self.size.width - len(mark)))
-            titles.append(mark, style=f"bold {palette.GROUND} on {palette.HOLD}")
+            titles.append(mark, style=f"bold {theme.GROUND} on {theme.HOLD}")
         self.query_one("#titles", Static).update(titles)
 
     def _about(self) -> None:
@@ -227,14 +228,14 @@ def _without_empty_headings(shown: list[Row]) -> list[Row]:
 
 class CutoverScreen(ListScreen):
     screen_id = "go_cutover"
-    columns = rows.CUTOVER
+    columns = lists.CUTOVER
 
     def __init__(self) -> None:
         super().__init__()
-        self._memo: rows.Memo = {}
+        self._memo: lists.Memo = {}
 
     def rows(self) -> list[Row]:
-        return rows.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        return lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
 
     def about(self, row: Row) -> Lines:
         status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
@@ -242,9 +243,9 @@ class CutoverScreen(ListScreen):
             return ()
         # The title may have been cut in the list.
         return (
-            (f"{status.title}: {status.because.line}", palette.TEXT),
-            (status.caution, palette.HOLD),
-            (status.because.condition, palette.QUIET),
+            (f"{status.title}: {status.because.line}", theme.TEXT),
+            (status.caution, theme.HOLD),
+            (status.because.condition, theme.QUIET),
         )
 
     def below(self) -> tuple[Text, Text]:
@@ -253,35 +254,35 @@ class CutoverScreen(ListScreen):
 
     def _path(self) -> Text:
         situation = self.cockpit.cutover.situation
-        text = Text().append("PATH TO GO\n", style=f"bold {palette.TEXT}")
+        text = Text().append("PATH TO GO\n", style=f"bold {theme.TEXT}")
         width = self.size.width // 2 - 2
         for step in situation.path_to_go[:PATH_SHOWN]:
             when = words.clock(step.eta) if step.eta else step.who or "open"
-            colour = palette.HOLD if step.eta or step.who else palette.QUIET
-            text += hanging(when, step.what, width, indent=9, styles=(colour, palette.TEXT))
+            colour = theme.HOLD if step.eta or step.who else theme.QUIET
+            text += hanging(when, step.what, width, indent=9, styles=(colour, theme.TEXT))
         if len(situation.path_to_go) > PATH_SHOWN:
-            text.append(f"           and {len(situation.path_to_go) - PATH_SHOWN} more\n", style=palette.QUIET)
+            text.append(f"           and {len(situation.path_to_go) - PATH_SHOWN} more\n", style=theme.QUIET)
         if not situation.path_to_go:
-            text.append("nothing is missing\n", style=palette.GO)
+            text.append("nothing is missing\n", style=theme.GO)
         return text
 
     def _blind_spots(self) -> Text:
         situation = self.cockpit.cutover.situation
-        text = Text().append("BLIND SPOTS\n", style=f"bold {palette.TEXT}")
+        text = Text().append("BLIND SPOTS\n", style=f"bold {theme.TEXT}")
         sight = situation.sight
-        text.append(f"{sight.visible} of {sight.enforced} enforced criteria can be seen", style=palette.TEXT)
+        text.append(f"{sight.visible} of {sight.enforced} enforced criteria can be seen", style=theme.TEXT)
         if sight.oldest is not None:
-            text.append(f"; oldest data {words.duration(sight.oldest)}", style=palette.QUIET)
+            text.append(f"; oldest data {words.duration(sight.oldest)}", style=theme.QUIET)
         for cause in situation.root_causes[:6]:
-            text.append(f"\n? {cause.reason} blinds {len(cause.subjects)}: ", style=f"bold {palette.UNKNOWN}")
-            text.append(cause.hint or cause.detail, style=palette.TEXT)
+            text.append(f"\n? {cause.reason} blinds {len(cause.subjects)}: ", style=f"bold {theme.UNKNOWN}")
+            text.append(cause.hint or cause.detail, style=theme.TEXT)
         return text
 
 
 class ChecklistScreen(ListScreen):
     screen_id = "go_checklist"
     footer = CHECKLIST_FOOTER
-    columns = rows.CHECKLIST
+    columns = lists.CHECKLIST
     empty = "this plan has no checklist"
 
     def __init__(self) -> None:
@@ -289,7 +290,7 @@ class ChecklistScreen(ListScreen):
         self.folded: set[str] = set()
 
     def rows(self) -> list[Row]:
-        return rows.checklist(
+        return lists.checklist(
             self.cockpit.cutover.situation,
             set() if self.wanted or self.only_failing or self.only_mine else self.folded,
         )
@@ -299,19 +300,19 @@ class ChecklistScreen(ListScreen):
         for section in situation.sections:
             if row.key == f"section:{section.title}":
                 done = f"{section.title}: {section.done} of {len(section.items)} done; enter folds and unfolds"
-                return ((done, palette.QUIET),)
+                return ((done, theme.QUIET),)
         subject = find(situation, row.key)
         if isinstance(subject, GateStatus):
             return (
-                ("; ".join(subject.missing) or "passed", palette.HOLD if subject.missing else palette.TEXT),
-                ("; ".join(subject.votes) or "no votes yet", palette.QUIET),
+                ("; ".join(subject.missing) or "passed", theme.HOLD if subject.missing else theme.TEXT),
+                ("; ".join(subject.votes) or "no votes yet", theme.QUIET),
             )
         if not isinstance(subject, ItemStatus):
             return ()
         return (
-            (f"{subject.title}: {subject.detail or subject.because.line}", palette.TEXT),
-            (subject.sign_off.ask if subject.sign_off else "", palette.QUIET),
-            (subject.caution, palette.HOLD),
+            (f"{subject.title}: {subject.detail or subject.because.line}", theme.TEXT),
+            (subject.sign_off.ask if subject.sign_off else "", theme.QUIET),
+            (subject.caution, theme.HOLD),
         )
 
     def fold(self) -> bool:
@@ -326,12 +327,12 @@ class ChecklistScreen(ListScreen):
 
 class ProbesScreen(ListScreen):
     screen_id = "go_probes"
-    columns = rows.PROBES
+    columns = lists.PROBES
 
     def rows(self) -> list[Row]:
         specs = self.cockpit.cutover.plan.probes
         units = {name: {field.name: field.unit for field in spec.fields} for name, spec in specs.items()}
-        return rows.probes(self.cockpit.cutover.situation, units)
+        return lists.probes(self.cockpit.cutover.situation, units)
 
     def about(self, row: Row) -> Lines:
         status = next((p for p in self.cockpit.cutover.situation.probes if p.name == row.key), None)
@@ -339,27 +340,27 @@ class ProbesScreen(ListScreen):
             return ()
         causes = dict.fromkeys(status.unknown.values())
         return (
-            *((f"{why.reason}: {why.hint or why.detail}", palette.UNKNOWN) for why in causes),
-            (f"{status.title or status.uses}: {status.query}", palette.TEXT),
+            *((f"{why.reason}: {why.hint or why.detail}", theme.UNKNOWN) for why in causes),
+            (f"{status.title or status.uses}: {status.query}", theme.TEXT),
         )
 
 
 class TimelineScreen(ListScreen):
     screen_id = "go_timeline"
-    columns = rows.TIMELINE
+    columns = lists.TIMELINE
     empty = "nothing has changed yet"
     follow = True
 
     def rows(self) -> list[Row]:
         cutover = self.cockpit.cutover
-        return rows.timeline([as_change(entry) for entry in cutover.entries()], bundle.titles(cutover.plan))
+        return lists.timeline([as_change(entry) for entry in cutover.entries()], evidence_bundle.titles(cutover.plan))
 
     def about(self, row: Row) -> Lines:
         change = change_of(self.cockpit.cutover, row.key)
         if change is None:
             return ()
         what = "verdict" if change.subject == "verdict" else row.cell("subject").plain
-        return ((f"{what}: {change.because or 'no reason was kept'}", palette.TEXT),)
+        return ((f"{what}: {change.because or 'no reason was kept'}", theme.TEXT),)
 
     def subject(self) -> str:
         """The criterion, item or gate whose change the cursor is on; the change itself if it is the verdict's."""
@@ -372,4 +373,4 @@ class TimelineScreen(ListScreen):
     def takeaway(self) -> str:
         row = self.grid.selected
         change = change_of(self.cockpit.cutover, row.key) if row is not None else None
-        return super().takeaway() if change is None else bundle.change_line(self.cockpit.cutover.plan, change)
+        return super().takeaway() if change is None else evidence_bundle.change_line(self.cockpit.cutover.plan, change)

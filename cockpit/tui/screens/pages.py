@@ -12,12 +12,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cockpit.decide import words
-from cockpit.tui import bundle, palette
-from cockpit.tui.actions import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
-from cockpit.tui.evidence import change_of, evidence
-from cockpit.tui.screens.frame import FrameScreen
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.text import hanging, safe, wrapped
+from cockpit.tui.views import evidence_bundle
+from cockpit.tui.views.evidence import change_of, evidence
 from cockpit.tui.widgets.grid import Column, Grid, Row
-from cockpit.tui.wrapping import hanging, safe, wrapped
 
 
 class Page(FrameScreen):
@@ -58,7 +59,7 @@ class EvidenceScreen(Page):
 
     def takeaway(self) -> str:
         change = change_of(self.cockpit.cutover, self.about)
-        return super().takeaway() if change is None else bundle.change_line(self.cockpit.cutover.plan, change)
+        return super().takeaway() if change is None else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
 
 
 class HelpScreen(Page):
@@ -70,25 +71,25 @@ class HelpScreen(Page):
         cockpit = self.cockpit
         width = self.size.width - 3
         text = Text()
-        text.append("KEYS\n", style=f"bold {palette.TEXT}")
+        text.append("KEYS\n", style=f"bold {theme.TEXT}")
         for action in cockpit.actions():
             self._key(text, action.shown, action.label, action.help)
         self._key(text, "↑ ↓ j k", "move", "Also pgup, pgdn, home, end; click selects, a double click opens")
-        text.append("\nSETTINGS\n", style=f"bold {palette.TEXT}")
+        text.append("\nSETTINGS\n", style=f"bold {theme.TEXT}")
         for name, value in cockpit.settings():
-            text += hanging(name, value, width, indent=12, styles=(palette.QUIET, palette.TEXT))
-        text.append("\nWORDS\n", style=f"bold {palette.TEXT}")
+            text += hanging(name, value, width, indent=12, styles=(theme.QUIET, theme.TEXT))
+        text.append("\nWORDS\n", style=f"bold {theme.TEXT}")
         for word, meaning in _WORDS:
-            styles = (f"bold {palette.of_state(word)}", palette.QUIET)
+            styles = (f"bold {theme.of_state(word)}", theme.QUIET)
             text += hanging(f"{words.SYMBOLS[word]} {word}", meaning, width, indent=12, styles=styles)
         return text
 
     def _key(self, text: Text, shown: str, label: str, meaning: str) -> None:
         """One line of the keys, its meaning wrapped below itself."""
-        text.append(f"{shown:>7}  ", style=f"bold {palette.STRONG}")
-        text.append(f"{label:9}  ", style=palette.TEXT)
+        text.append(f"{shown:>7}  ", style=f"bold {theme.STRONG}")
+        text.append(f"{label:9}  ", style=theme.TEXT)
         lines = wrapped(meaning, self.size.width - 3 - 20)
-        text.append(("\n" + " " * 20).join(lines) + "\n", style=palette.QUIET)
+        text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
 
 
 _WORDS = (
@@ -119,7 +120,7 @@ class FaultsScreen(FrameScreen):
     def on_mount(self) -> None:
         grid = self.query_one(Grid)
         grid.on_layout = lambda: self.query_one("#titles", Static).update(
-            Text(grid.header.plain, style=f"{palette.QUIET} underline", no_wrap=True)
+            Text(grid.header.plain, style=f"{theme.QUIET} underline", no_wrap=True)
         )
         grid.focus()
 
@@ -127,11 +128,11 @@ class FaultsScreen(FrameScreen):
         drill = self.cockpit.drill
         rows = []
         for fault in drill.faults() if drill else ():
-            mark = Text("✗ BROKEN", style=f"bold {palette.BAD}") if fault.active else Text("✓ whole", style=palette.GO)
+            mark = Text("✗ BROKEN", style=f"bold {theme.BAD}") if fault.active else Text("✓ whole", style=theme.GO)
             cells = (
                 ("on", mark),
-                ("title", Text(fault.title, style=palette.TEXT)),
-                ("id", Text(fault.id, style=palette.QUIET)),
+                ("title", Text(fault.title, style=theme.TEXT)),
+                ("id", Text(fault.id, style=theme.QUIET)),
             )
             rows.append(Row(fault.id, cells, search=fault.title.lower()))
         self.query_one(Grid).show(rows)

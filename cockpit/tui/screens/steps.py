@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from cockpit.decide.situation import StepStatus
-from cockpit.tui import palette, step_rows
+from cockpit.tui import theme
 from cockpit.tui.screens.lists import Lines, ListScreen
+from cockpit.tui.views import steps
 from cockpit.tui.widgets.grid import Row
 
 
 class StepsScreen(ListScreen):
     """A list of steps."""
 
-    columns = step_rows.STEPS
+    columns = steps.STEPS
     footer = ("evidence", "sign", "undo", "copy", "help", "quit")
 
     def step(self, key: str) -> StepStatus | None:
@@ -22,12 +23,12 @@ class StepsScreen(ListScreen):
         step = self.step(row.key)
         if step is None:
             status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
-            return ((status.because.line if status else row.cell("seen").plain, palette.TEXT),)
+            return ((status.because.line if status else row.cell("seen").plain, theme.TEXT),)
         asked = f"signature: {step.sign_off.ask}" if step.sign_off else ""
         return (
-            (f"{step.title}: {step.seen or step.expect or 'enter starts it'}", palette.TEXT),
-            (step.caution, palette.HOLD),
-            (asked, palette.QUIET),
+            (f"{step.title}: {step.seen or step.expect or 'enter starts it'}", theme.TEXT),
+            (step.caution, theme.HOLD),
+            (asked, theme.QUIET),
         )
 
     def takeaway(self) -> str:
@@ -55,7 +56,7 @@ class RunbookScreen(StepsScreen):
     empty = "this plan has no runbook"
 
     def rows(self) -> list[Row]:
-        return step_rows.runbook(self.cockpit.cutover.situation)
+        return steps.runbook(self.cockpit.cutover.situation)
 
 
 class RollbackScreen(StepsScreen):
@@ -63,4 +64,4 @@ class RollbackScreen(StepsScreen):
     empty = "this plan has no rollback plan"
 
     def rows(self) -> list[Row]:
-        return step_rows.rollback(self.cockpit.cutover.situation)
+        return steps.rollback(self.cockpit.cutover.situation)

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.tui import palette
+from cockpit.tui import theme
 
 BARS = "▁▂▃▄▅▆▇█"
 Points = Sequence[tuple[datetime, float | None]]
@@ -76,7 +76,7 @@ def chart(
     """
     known = [value for _, value in points if value is not None and math.isfinite(value)]
     if not known:
-        return [Text("no numbers yet", style=palette.QUIET)]
+        return [Text("no numbers yet", style=theme.QUIET)]
     bounds = [*known, 0.0] if min(known) >= 0 else list(known)
     if threshold is not None:
         bounds.append(threshold)
@@ -94,7 +94,7 @@ def chart(
         shown = threshold if row == limit_row else shown
         text = Text(
             (words.value(_tidy(shown), unit) if shown is not None else "").rjust(label_width),
-            style=palette.QUIET,
+            style=theme.QUIET,
             no_wrap=True,
         )
         text.append("┤" if shown is not None else "│")
@@ -113,16 +113,16 @@ def _cell(
     value: float | None, floor: float, step: float, *, limit: bool, bad: Callable[[float], bool] | None
 ) -> tuple[str, str]:
     if value is None:
-        return ("╌", palette.HOLD) if limit else (" ", palette.QUIET)
+        return ("╌", theme.HOLD) if limit else (" ", theme.QUIET)
     filled = (value - floor) / step
-    colour = palette.NO_FILL if bad is None else palette.BAD_FILL if bad(value) else palette.GO_FILL
+    colour = theme.NO_FILL if bad is None else theme.BAD_FILL if bad(value) else theme.GO_FILL
     if limit:
         # The threshold stays in view across the blocks that pass it.
-        return ("╌", f"bold {palette.STRONG} on {colour}") if filled >= 1 else ("╌", palette.HOLD)
+        return ("╌", f"bold {theme.STRONG} on {colour}") if filled >= 1 else ("╌", theme.HOLD)
     if filled >= 1:
         return "█", colour
     if filled <= 0:
-        return ("▁", colour) if value == floor else (" ", palette.QUIET)
+        return ("▁", colour) if value == floor else (" ", theme.QUIET)
     return BARS[int(filled * 7.999)], colour
 
 
@@ -130,7 +130,7 @@ def _axis(points: Points, label_width: int, width: int) -> Text:
     start, end = words.clock(points[0][0]), words.clock(points[-1][0])
     if width < len(start) + len(end) + 1:
         start = ""
-    line = Text(" " * label_width + "└", style=palette.QUIET, no_wrap=True)
+    line = Text(" " * label_width + "└", style=theme.QUIET, no_wrap=True)
     line.append(start + "─" * max(0, width - len(start) - len(end)) + end)
     return line
 

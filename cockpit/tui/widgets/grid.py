@@ -17,8 +17,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from cockpit.tui import palette
-from cockpit.tui.wrapping import safe
+from cockpit.tui import theme
+from cockpit.tui.text import safe
 
 GAP = 2
 MARGIN = 1
@@ -248,7 +248,7 @@ class Grid(ScrollView, can_focus=True):
         width = self.size.width
         index = y + self.scroll_offset.y
         if not self.rows and y == 0:
-            return self._strip(Text(f" {self.empty}", style=palette.QUIET), width, selected=False)
+            return self._strip(Text(f" {self.empty}", style=theme.QUIET), width, selected=False)
         if index >= len(self.rows):
             return Strip.blank(width, self.rich_style)
         row = self.rows[index]
@@ -261,7 +261,7 @@ class Grid(ScrollView, can_focus=True):
         return strip
 
     def _line(self, row: Row, mark: str) -> Text:
-        line = Text(no_wrap=True).append(mark, style=f"bold {palette.STRONG}")
+        line = Text(no_wrap=True).append(mark, style=f"bold {theme.STRONG}")
         if row.heading is not None:
             return line + row.heading
         for index, (column, width) in enumerate(self._layout):
@@ -273,6 +273,6 @@ class Grid(ScrollView, can_focus=True):
 
     def _strip(self, line: Text, width: int, *, selected: bool) -> Strip:
         base = self.rich_style
-        ground = base + Style(bgcolor=palette.CURSOR, bold=True) if selected else base
+        ground = base + Style(bgcolor=theme.CURSOR, bold=True) if selected else base
         segments = [segment for segment in line.render(self.app.console) if segment.text != "\n"]
         return Strip(segments).adjust_cell_length(width, None).crop(0, width).apply_style(ground)

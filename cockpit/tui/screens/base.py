@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from cockpit.tui import bundle
-from cockpit.tui.actions import Action, footer
-from cockpit.tui.evidence import find
-from cockpit.tui.widgets.frame import ContextRow, Footer, VerdictBanner
+from cockpit.tui.keys.registry import Action, footer
+from cockpit.tui.views import evidence_bundle
+from cockpit.tui.views.evidence import find
+from cockpit.tui.widgets.banner import ContextRow, Footer, VerdictBanner
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
@@ -83,7 +83,7 @@ class FrameScreen(Screen[None]):
     def takeaway(self) -> str:
         """One line to paste into the incident channel."""
         situation = self.cockpit.cutover.situation
-        return bundle.line(situation, find(situation, self.subject()))
+        return evidence_bundle.line(situation, find(situation, self.subject()))
 
     def back(self) -> bool:
         """Leave something inside this screen; False if there is nothing to leave."""

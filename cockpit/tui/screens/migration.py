@@ -11,12 +11,12 @@ from textual import on
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from cockpit.tui import palette
-from cockpit.tui.actions import CONFIRM_FOOTER, MIGRATION_FOOTER
-from cockpit.tui.moving import migration_text
-from cockpit.tui.screens.frame import FrameScreen
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import CONFIRM_FOOTER, MIGRATION_FOOTER
+from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import Page
-from cockpit.tui.wrapping import hanging, plain, safe
+from cockpit.tui.text import hanging, plain, safe
+from cockpit.tui.views.migration import migration_text
 
 DEAF_S = 0.4
 """Keys typed before the page was seen are not meant for it."""
@@ -34,7 +34,7 @@ class MigrationScreen(Page):
         helm = cockpit.helm
         if helm is None:
             said = "this plan has no `migration:` section, so no files are moved from here"
-            return hanging("NOTHING", said, width, indent=10, styles=(palette.QUIET, palette.TEXT))
+            return hanging("NOTHING", said, width, indent=10, styles=(theme.QUIET, theme.TEXT))
         return migration_text(helm.progress, helm.trouble, width, armed=cockpit.armed, now=datetime.now(UTC))
 
     def takeaway(self) -> str:
@@ -71,9 +71,9 @@ class ConfirmScreen(FrameScreen):
 
     def paint_body(self) -> None:
         text = Text()
-        text.append(f"\n {plain(self.what)}\n\n", style=f"bold {palette.BAD}")
-        text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", palette.TEXT))
-        text.append(f"\n To go on, type  {plain(self.word)}\n", style=palette.STRONG)
+        text.append(f"\n {plain(self.what)}\n\n", style=f"bold {theme.BAD}")
+        text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", theme.TEXT))
+        text.append(f"\n To go on, type  {plain(self.word)}\n", style=theme.STRONG)
         self.query_one("#text", Static).update(safe(text))
 
     @on(Input.Submitted)

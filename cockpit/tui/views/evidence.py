@@ -25,12 +25,12 @@ from cockpit.decide.situation import (
 )
 from cockpit.engine.watch import Watching
 from cockpit.plan.model import Kind, Position
-from cockpit.tui import palette
-from cockpit.tui.bundle import Subject, titles
-from cockpit.tui.rows import probe_state_text, state_text, window
-from cockpit.tui.told import as_change
+from cockpit.tui import theme
+from cockpit.tui.text import hanging, plain, wrapped
+from cockpit.tui.views.evidence_bundle import Subject, titles
+from cockpit.tui.views.lists import probe_state_text, state_text, window
+from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.chart import chart
-from cockpit.tui.wrapping import hanging, plain, wrapped
 from probes.reading import Unknown
 
 INDENT = 10
@@ -77,7 +77,7 @@ def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:
         return page.change(change)
     subject = find(watch.situation, id_)
     if subject is None:
-        return Text(f"{id_} is not in this plan", style=palette.QUIET)
+        return Text(f"{id_} is not in this plan", style=theme.QUIET)
     if isinstance(subject, ProbeStatus):
         return page.probe(subject, chart_height)
     if isinstance(subject, GateStatus):
@@ -107,7 +107,7 @@ class _Page:
         return text
 
     def _head(self, subject: CriterionStatus | ItemStatus) -> Text:
-        text = self._lines(subject.title, f"bold {palette.STRONG}")
+        text = self._lines(subject.title, f"bold {theme.STRONG}")
         if isinstance(subject, CriterionStatus):
             state = state_text(subject.state, subject.badges)
             facts = [window(subject), *subject.badges, f"since {words.clock(subject.since)}"]
@@ -119,13 +119,13 @@ class _Page:
         text += self._facts(state, facts)
         hint = subject.unknown.hint if subject.unknown is not None else ""
         line = subject.because.line.removesuffix(f" ({hint})") if hint else subject.because.line
-        text += self._lines(line, palette.TEXT)
+        text += self._lines(line, theme.TEXT)
         detail = subject.detail if isinstance(subject, ItemStatus) else ""
-        for more, style in ((detail, palette.HOLD), (subject.caution, palette.HOLD)):
+        for more, style in ((detail, theme.HOLD), (subject.caution, theme.HOLD)):
             if more and more not in line:
                 text += self._lines(more, style)
         if hint:
-            text += self._lines(f"what to do: {hint}", f"bold {palette.UNKNOWN}")
+            text += self._lines(f"what to do: {hint}", f"bold {theme.UNKNOWN}")
         return text
 
     def _chart(self, subject: CriterionStatus | ItemStatus, height: int) -> Text:
@@ -142,8 +142,8 @@ class _Page:
             unit=shown.unit,
             bad=_against(limit, trigger=isinstance(subject, CriterionStatus) and subject.kind is Kind.TRIGGER),
         )
-        text = Text(no_wrap=True).append(shown.path, style=f"bold {palette.TEXT}")
-        text.append(f"  {shown.meaning}", style=palette.QUIET)
+        text = Text(no_wrap=True).append(shown.path, style=f"bold {theme.TEXT}")
+        text.append(f"  {shown.meaning}", style=theme.QUIET)
         text.truncate(self.width, overflow="ellipsis")
         return Text("\n").join([text, *lines]) + Text("\n")
 
@@ -167,14 +167,14 @@ class _Page:
             limit = next((t.text for t in because.thresholds if t.path == observed.path), "")
             text += self._value(observed, limit, min(longest, self.width // 2))
             if observed.unknown is not None and observed.unknown.detail not in because.line:
-                text += self._lines(observed.unknown.detail, palette.QUIET, indent=4)
+                text += self._lines(observed.unknown.detail, theme.QUIET, indent=4)
         return text
 
     def _value(self, observed: Observed, limit: str, longest: int) -> Text:
-        text = Text(no_wrap=True).append(f"{observed.path:{longest}}  ", style=palette.QUIET)
-        colour = palette.TEXT if observed.unknown is None else palette.UNKNOWN
+        text = Text(no_wrap=True).append(f"{observed.path:{longest}}  ", style=theme.QUIET)
+        colour = theme.TEXT if observed.unknown is None else theme.UNKNOWN
         text.append(plain(observed.text), style=f"bold {colour}")
-        text.append(f"  {limit}" if limit else "", style=palette.HOLD)
+        text.append(f"  {limit}" if limit else "", style=theme.HOLD)
         text.truncate(self.width, overflow="ellipsis")
         return text.append("\n")
 
@@ -198,7 +198,7 @@ class _Page:
     # -- gate and verdict --------------------------------------------------------------------------------------------
 
     def gate(self, gate: GateStatus) -> Text:
-        text = self._lines(gate.title, f"bold {palette.STRONG}")
+        text = self._lines(gate.title, f"bold {theme.STRONG}")
         text += self._facts(state_text("passed" if gate.passed else "open"), [f"before {gate.before}"])
         for name, parts in (("missing", gate.missing), ("votes", gate.votes)):
             for number, part in enumerate(parts):
@@ -209,15 +209,15 @@ class _Page:
         """Why the word became another: the reason kept, and what changed at the same time."""
         titled = titles(self.watch.plan)
         what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
-        text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {palette.STRONG}")
+        text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {theme.STRONG}")
         text += self._facts(state_text(change.after), [f"at {words.clock(change.at)} UTC"])
-        text += self._lines(change.because or "no reason was kept", palette.TEXT)
+        text += self._lines(change.because or "no reason was kept", theme.TEXT)
         together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
         if together:
-            text.append("\nAT THE SAME TIME\n", style=f"bold {palette.TEXT}")
+            text.append("\nAT THE SAME TIME\n", style=f"bold {theme.TEXT}")
         for other in together:
             text += self._facts(state_text(other.after), [titled.get(other.subject, other.subject)])
-            text += self._lines(other.because, palette.QUIET, indent=4)
+            text += self._lines(other.because, theme.QUIET, indent=4)
         return text
 
     # -- probe -------------------------------------------------------------------------------------------------------
@@ -225,17 +225,17 @@ class _Page:
     def probe(self, status: ProbeStatus, chart_height: int) -> Text:
         spec = self.watch.plan.probes[status.name]
         units = {field.name: field.unit for field in spec.fields}
-        text = self._lines(f"{status.name}  {status.uses}", f"bold {palette.STRONG}")
+        text = self._lines(f"{status.name}  {status.uses}", f"bold {theme.STRONG}")
         often = f"read {status.readings} times, every {words.duration(status.interval)}"
         took = f"took {words.value(status.latency_s, 's')}" if status.latency_s is not None else ""
         text += self._facts(probe_state_text(status), [often, took])
         for name, why in _by_cause(status):
-            text += self._lines(f"{name}: {why.reason}: {why.detail}", palette.UNKNOWN)
+            text += self._lines(f"{name}: {why.reason}: {why.detail}", theme.UNKNOWN)
             if why.hint:
-                text += self._lines(f"what to do: {why.hint}", f"bold {palette.UNKNOWN}")
+                text += self._lines(f"what to do: {why.hint}", f"bold {theme.UNKNOWN}")
         number = next((name for name, value in status.known.items() if _is_number(value)), None)
         if number is not None:
-            text.append(f"\n{number}\n", style=f"bold {palette.TEXT}")
+            text.append(f"\n{number}\n", style=f"bold {theme.TEXT}")
             series = self.watch.series(status.name, number)
             text += Text("\n").join(chart(series, self.width, chart_height, unit=units.get(number, "")))
             text.append("\n")
@@ -244,7 +244,7 @@ class _Page:
         values = reading.values if reading else {}
         longest = max(map(len, values), default=0)
         for name, held in values.items():
-            styles = (palette.QUIET, palette.TEXT)
+            styles = (theme.QUIET, theme.TEXT)
             text += hanging(name, words.value(held, units.get(name, "")), self.width, indent=longest, styles=styles)
         text += self._saw(status.lines)
         for name, value in (("plan", str(spec.position)), ("query", status.query), ("console", status.console_url)):
@@ -267,7 +267,7 @@ class _Page:
             part = ("  " if number == 0 else " · ") + plain(fact)
             if number and text.cell_len + len(part) > self.width:
                 break
-            text.append(part, style=palette.QUIET)
+            text.append(part, style=theme.QUIET)
         text.truncate(self.width, overflow="ellipsis")
         return text.append("\n")
 
@@ -276,7 +276,7 @@ class _Page:
         return Text().append("".join(f"{' ' * indent}{line}\n" for line in lines), style=style)
 
     def _pair(self, name: str, value: str) -> Text:
-        return hanging(name, value, self.width, indent=INDENT, styles=(palette.QUIET, palette.TEXT))
+        return hanging(name, value, self.width, indent=INDENT, styles=(theme.QUIET, theme.TEXT))
 
 
 def _is_number(value: object) -> bool:

@@ -7,10 +7,10 @@ from rich.text import Text
 from cockpit.decide import words
 from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
 from cockpit.decide.states import StepState, Word
-from cockpit.tui import palette
-from cockpit.tui.rows import state_text, window
+from cockpit.tui import theme
+from cockpit.tui.text import hanging, wrapped
+from cockpit.tui.views.lists import state_text, window
 from cockpit.tui.widgets.grid import Column, Row
-from cockpit.tui.wrapping import hanging, wrapped
 
 STEPS = (
     Column("state", "STATE", 11),
@@ -20,11 +20,11 @@ STEPS = (
     Column("seen", "SEEN", rank=3, least=24),
 )
 _SYMBOLS = {
-    StepState.OPEN: ("·", palette.QUIET),
-    StepState.STARTED: ("▸", palette.HOLD),
-    StepState.DONE: ("✓", palette.GO),
-    StepState.FAILED: ("✗", palette.BAD),
-    StepState.SKIPPED: ("~", palette.QUIET),
+    StepState.OPEN: ("·", theme.QUIET),
+    StepState.STARTED: ("▸", theme.HOLD),
+    StepState.DONE: ("✓", theme.GO),
+    StepState.FAILED: ("✗", theme.BAD),
+    StepState.SKIPPED: ("~", theme.QUIET),
 }
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
@@ -52,9 +52,9 @@ def rollback(situation: Situation) -> list[Row]:
             if choice == "execute" and situation.verdict.word is Word.FIX_FORWARD:
                 continue
             cells = (
-                ("state", Text("→ decide", style=f"bold {palette.HOLD}")),
-                ("title", Text(title, style=f"bold {palette.STRONG}")),
-                ("seen", Text(meaning, style=palette.QUIET)),
+                ("state", Text("→ decide", style=f"bold {theme.HOLD}")),
+                ("title", Text(title, style=f"bold {theme.STRONG}")),
+                ("seen", Text(meaning, style=theme.QUIET)),
             )
             rows.append(Row(f"decide:{choice}", cells, search=title.lower(), failing=True))
     latched = set(latch.triggers) if latch else set()
@@ -72,17 +72,17 @@ def rollback(situation: Situation) -> list[Row]:
 
 def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
     symbol, colour = _SYMBOLS[step.progress]
-    title = Text(f"{number:>2} {step.title}", style=palette.TEXT)
+    title = Text(f"{number:>2} {step.title}", style=theme.TEXT)
     if step.action:
-        title.append(f"  [{step.action}]", style=f"bold {palette.HOLD}")
+        title.append(f"  [{step.action}]", style=f"bold {theme.HOLD}")
     if step.progress is StepState.DONE and not step.over:
-        title.append("  waits for a signature", style=palette.HOLD)
+        title.append("  waits for a signature", style=theme.HOLD)
     cells = (
         ("state", Text(f"{symbol} {step.progress}", style=f"bold {colour}")),
         ("title", title),
-        ("took", Text(took(step, situation), style=palette.QUIET)),
-        ("who", Text(_who(step), style=palette.QUIET)),
-        ("seen", Text(step.seen or step.expect, style=palette.TEXT if step.seen else palette.QUIET)),
+        ("took", Text(took(step, situation), style=theme.QUIET)),
+        ("who", Text(_who(step), style=theme.QUIET)),
+        ("seen", Text(step.seen or step.expect, style=theme.TEXT if step.seen else theme.QUIET)),
     )
     search = f"{step.id} {step.title} {step.progress} {step.seen}".lower()
     return Row(step.id, cells, search=search, failing=not step.over)
@@ -104,15 +104,15 @@ def took(step: StepStatus, situation: Situation) -> str:
 def _trigger(status: CriterionStatus) -> Row:
     cells = (
         ("state", state_text(status.state)),
-        ("title", Text(status.title, style=palette.TEXT)),
-        ("took", Text(window(status), style=palette.of_state(status.state))),
-        ("seen", Text(status.because.line, style=palette.QUIET)),
+        ("title", Text(status.title, style=theme.TEXT)),
+        ("took", Text(window(status), style=theme.of_state(status.state))),
+        ("seen", Text(status.because.line, style=theme.QUIET)),
     )
     return Row(status.id, cells, search=f"{status.id} {status.title}".lower(), failing=True)
 
 
 def _heading(title: str, count: str) -> Row:
-    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {palette.TEXT}").append(f" {count}", style=palette.QUIET)
+    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {theme.TEXT}").append(f" {count}", style=theme.QUIET)
     return Row(f"heading:{title}", heading=text, selectable=False)
 
 
@@ -122,18 +122,18 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
 
     def pair(name: str, value: str, style: str) -> None:
         if value:
-            text.append_text(hanging(name, value, width, indent=9, styles=(palette.QUIET, style)))
+            text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, style)))
 
-    pair("now", f"{step.progress} {step.by} {took(step, situation)}".strip(), f"bold {palette.STRONG}")
+    pair("now", f"{step.progress} {step.by} {took(step, situation)}".strip(), f"bold {theme.STRONG}")
     if step.command:
         text.append("\n")
         for line in step.command.splitlines():
             for part in wrapped(line, width - 4):
-                text.append(f"  {part}\n", style=f"{palette.STRONG} on {palette.PANEL}")
+                text.append(f"  {part}\n", style=f"{theme.STRONG} on {theme.PANEL}")
         text.append("\n")
-    pair("expect", step.expect, palette.TEXT)
-    pair("caution", step.caution, palette.HOLD)
-    pair("action", step.action and f"{step.action}: done by the cockpit, once it is armed", palette.TEXT)
-    pair("seen", step.seen, palette.TEXT)
-    pair("from", step.ref, palette.QUIET)
+    pair("expect", step.expect, theme.TEXT)
+    pair("caution", step.caution, theme.HOLD)
+    pair("action", step.action and f"{step.action}: done by the cockpit, once it is armed", theme.TEXT)
+    pair("seen", step.seen, theme.TEXT)
+    pair("from", step.ref, theme.QUIET)
     return text

@@ -13,12 +13,12 @@ from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.desk import Desk, Refused
 from cockpit.plan.model import Phase
-from cockpit.tui import palette
-from cockpit.tui.evidence import evidence, find
+from cockpit.tui import theme
 from cockpit.tui.screens.answer import AnswerScreen
-from cockpit.tui.screens.moving import ConfirmScreen
-from cockpit.tui.step_rows import step_text
-from cockpit.tui.wrapping import hanging, plain
+from cockpit.tui.screens.migration import ConfirmScreen
+from cockpit.tui.text import hanging, plain
+from cockpit.tui.views.evidence import evidence, find
+from cockpit.tui.views.steps import step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Speaking:
 
         def seen(width: int, height: int) -> Text:
             signer = f"you are {who}; it takes {' or '.join(ask.roles)}{left}"
-            text = hanging("", signer, width, indent=0, styles=("", palette.QUIET))
+            text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
             if find(self._app.cutover.situation, subject) is not None:
                 text.append_text(evidence(self._app.cutover, subject, width, height))
             else:
@@ -245,9 +245,7 @@ class Speaking:
             text = Text("\n")
             for each in people:
                 said = f"{each.name}: {', '.join(each.roles)}"
-                text.append_text(
-                    hanging(each.id, said, width, indent=14, styles=(f"bold {palette.STRONG}", palette.TEXT))
-                )
+                text.append_text(hanging(each.id, said, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
             return text
 
         self._push(AnswerScreen("Who are you?", seen, "  |  ".join(each.id for each in people), say))
@@ -265,7 +263,7 @@ class Speaking:
     def _verdict_text(self, width: int, _: int) -> Text:
         text = Text("\n")
         for line in self._app.cutover.situation.verdict.reasons[:6]:
-            text.append_text(hanging("·", line, width, indent=2, styles=(palette.QUIET, palette.TEXT)))
+            text.append_text(hanging("·", line, width, indent=2, styles=(theme.QUIET, theme.TEXT)))
         return text
 
     def _title(self, subject: str) -> str:

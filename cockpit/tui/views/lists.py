@@ -12,7 +12,7 @@ from cockpit.decide.record import Change
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
 from cockpit.decide.states import Check, State
 from cockpit.plan.model import Kind, Phase
-from cockpit.tui import palette
+from cockpit.tui import theme
 from cockpit.tui.widgets.chart import bar, sparkline
 from cockpit.tui.widgets.grid import Column, Row
 
@@ -54,9 +54,9 @@ TIMELINE = (
 
 def state_text(word: str, badges: Sequence[Badge] = ()) -> Text:
     """Symbol and word, in the state's colour; the gravest badge beside it."""
-    text = Text(f"{words.SYMBOLS.get(word, ' ')} {word}", style=f"bold {palette.of_state(word)}", no_wrap=True)
+    text = Text(f"{words.SYMBOLS.get(word, ' ')} {word}", style=f"bold {theme.of_state(word)}", no_wrap=True)
     if Badge.WAIVED in badges:
-        return Text("~ WAIVED", style=f"bold {palette.GO}", no_wrap=True)
+        return Text("~ WAIVED", style=f"bold {theme.GO}", no_wrap=True)
     return text
 
 
@@ -85,8 +85,8 @@ def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> l
 
 
 def _heading(title: str, count: str) -> Text:
-    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {palette.TEXT}")
-    text.append(f" {count}", style=palette.QUIET)
+    text = Text(no_wrap=True).append(f"{title} ", style=f"bold {theme.TEXT}")
+    text.append(f" {count}", style=theme.QUIET)
     return text
 
 
@@ -106,10 +106,10 @@ def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) ->
 
 def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
     because = status.because
-    title = Text(status.title, style=palette.TEXT if status.enforced else palette.QUIET)
+    title = Text(status.title, style=theme.TEXT if status.enforced else theme.QUIET)
     for badge in status.badges:
         if badge is not Badge.WAIVED:
-            title.append(f" [{badge}]", style=f"bold {palette.HOLD}")
+            title.append(f" [{badge}]", style=f"bold {theme.HOLD}")
     age = words.duration(now - because.data_at) if because.data_at else ""
     limits = {t.path: float(t.value) for t in because.thresholds if type(t.value) in (int, float)}
     trends = (sparkline(series(*o.path.split(".")), SPARK, limits.get(o.path)) for o in because.observed)
@@ -121,11 +121,11 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
     cells = (
         ("state", state_text(status.state, status.badges)),
         ("title", title),
-        ("window", Text(window(status), style=palette.of_state(status.state))),
-        ("value", Text(value(status), style=palette.TEXT if status.unknown is None else palette.UNKNOWN)),
-        ("age", Text(age, style=palette.QUIET)),
-        ("spark", Text(trend, style=palette.QUIET)),
-        ("bar", Text(bar(progress.ratio, 10) if proving and progress else "", style=palette.of_state(status.state))),
+        ("window", Text(window(status), style=theme.of_state(status.state))),
+        ("value", Text(value(status), style=theme.TEXT if status.unknown is None else theme.UNKNOWN)),
+        ("age", Text(age, style=theme.QUIET)),
+        ("spark", Text(trend, style=theme.QUIET)),
+        ("bar", Text(bar(progress.ratio, 10) if proving and progress else "", style=theme.of_state(status.state))),
     )
     search = f"{status.id} {status.title} {status.state} {because.line}".lower()
     return Row(status.id, cells, search=search, failing=not status.ok)
@@ -190,9 +190,9 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
                 gate.id,
                 (
                     ("state", state_text("passed" if gate.passed else "open")),
-                    ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {palette.TEXT}")),
-                    ("who", Text("; ".join(gate.votes), style=palette.QUIET)),
-                    ("because", Text("; ".join(gate.missing), style=palette.HOLD)),
+                    ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {theme.TEXT}")),
+                    ("who", Text("; ".join(gate.votes), style=theme.QUIET)),
+                    ("because", Text("; ".join(gate.missing), style=theme.HOLD)),
                 ),
                 search=f"gate {gate.title}".lower(),
                 failing=not gate.passed,
@@ -203,22 +203,22 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
 
 def _section(section: SectionStatus, *, closed: bool) -> Row:
     total = len(section.items)
-    colour = palette.GO if section.done == total else palette.HOLD
-    text = Text(no_wrap=True).append(f"{'▸' if closed else '▾'} {section.title}  ", style=f"bold {palette.TEXT}")
+    colour = theme.GO if section.done == total else theme.HOLD
+    text = Text(no_wrap=True).append(f"{'▸' if closed else '▾'} {section.title}  ", style=f"bold {theme.TEXT}")
     text.append(bar(section.done / total if total else 0.0, 12), style=colour)
-    text.append(f" {section.done}/{total}", style=palette.QUIET)
+    text.append(f" {section.done}/{total}", style=theme.QUIET)
     return Row(f"section:{section.title}", heading=text, search=section.title.lower(), failing=section.done < total)
 
 
 def _item(item: ItemStatus, section: SectionStatus) -> Row:
-    title = Text(f"{'● ' if item.killer else '  '}{item.title}", style=palette.TEXT if item.blocking else palette.QUIET)
+    title = Text(f"{'● ' if item.killer else '  '}{item.title}", style=theme.TEXT if item.blocking else theme.QUIET)
     if not item.blocking:
-        title.append(" (not blocking)", style=palette.QUIET)
+        title.append(" (not blocking)", style=theme.QUIET)
     cells = (
         ("state", state_text(item.check)),
         ("title", title),
-        ("who", Text(_who(item), style=palette.QUIET)),
-        ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=palette.QUIET)),
+        ("who", Text(_who(item), style=theme.QUIET)),
+        ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=theme.QUIET)),
     )
     search = f"{item.id} {item.title} {item.check} {item.because.line} {section.title}".lower()
     return Row(item.id, cells, search=search, failing=item.check not in (Check.PASS, Check.WAIVED))
@@ -258,28 +258,28 @@ def probe_state(status: ProbeStatus) -> str:
     return "SEES" if harmless else "PARTLY"
 
 
-_PROBE_COLOURS = {"SEES": palette.GO, "PARTLY": palette.HOLD, "STALE": palette.HOLD, "BLIND": palette.UNKNOWN}
+_PROBE_COLOURS = {"SEES": theme.GO, "PARTLY": theme.HOLD, "STALE": theme.HOLD, "BLIND": theme.UNKNOWN}
 _PROBE_SYMBOLS = {"SEES": "✓", "PARTLY": "…", "STALE": "?", "BLIND": "?", "WAITING": "·"}
 
 
 def probe_state_text(status: ProbeStatus) -> Text:
     """Symbol and word."""
     state = probe_state(status)
-    return Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {_PROBE_COLOURS.get(state, palette.QUIET)}")
+    return Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {_PROBE_COLOURS.get(state, theme.QUIET)}")
 
 
 def _probe(status: ProbeStatus, units: Units) -> Row:
     state = probe_state(status)
-    colour = _PROBE_COLOURS.get(state, palette.QUIET)
+    colour = _PROBE_COLOURS.get(state, theme.QUIET)
     slowed = f" x{status.slowed:.0f}" if status.slowed > 1 else ""
     cells = (
         ("state", probe_state_text(status)),
-        ("name", Text(status.name, style=palette.TEXT)),
-        ("age", Text(words.duration(status.age) if status.age is not None else "", style=palette.QUIET)),
-        ("saw", Text(saw(status, units), style=palette.TEXT if state == "SEES" else colour)),
-        ("uses", Text(status.uses, style=palette.QUIET)),
-        ("every", Text(words.duration(status.interval) + slowed, style=palette.HOLD if slowed else palette.QUIET)),
-        ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=palette.QUIET)),
+        ("name", Text(status.name, style=theme.TEXT)),
+        ("age", Text(words.duration(status.age) if status.age is not None else "", style=theme.QUIET)),
+        ("saw", Text(saw(status, units), style=theme.TEXT if state == "SEES" else colour)),
+        ("uses", Text(status.uses, style=theme.QUIET)),
+        ("every", Text(words.duration(status.interval) + slowed, style=theme.HOLD if slowed else theme.QUIET)),
+        ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=theme.QUIET)),
     )
     search = f"{status.name} {status.uses} {state} {status.title}".lower()
     return Row(status.name, cells, search=search, failing=state not in ("SEES", "WAITING"))
@@ -305,14 +305,14 @@ def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
     rows = []
     for number, change in reversed(list(enumerate(changes))):
         verdict = change.subject == "verdict"
-        style = f"bold {palette.of_state(change.after)}" if verdict else palette.of_state(change.after)
+        style = f"bold {theme.of_state(change.after)}" if verdict else theme.of_state(change.after)
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
-            ("at", Text(words.clock(change.at), style=palette.QUIET)),
-            ("before", Text(f"{change.before:>11} →" if change.before else "", style=palette.QUIET)),
+            ("at", Text(words.clock(change.at), style=theme.QUIET)),
+            ("before", Text(f"{change.before:>11} →" if change.before else "", style=theme.QUIET)),
             ("after", Text(f"{words.SYMBOLS.get(change.after, ' ')} {change.after}", style=style)),
-            ("subject", Text(subject, style=f"bold {palette.STRONG}" if verdict else palette.TEXT)),
-            ("because", Text(change.because, style=palette.QUIET)),
+            ("subject", Text(subject, style=f"bold {theme.STRONG}" if verdict else theme.TEXT)),
+            ("because", Text(change.because, style=theme.QUIET)),
         )
         search = f"{subject} {change.before} {change.after} {change.because}".lower()
         rows.append(Row(f"change:{number}", cells, search=search, failing=verdict or change.after in _BAD))

@@ -10,15 +10,15 @@ from rich.text import Text
 
 from cockpit.decide import words
 from cockpit.decide.words import size
-from cockpit.tui import palette
-from cockpit.tui.wrapping import hanging, plain
+from cockpit.tui import theme
+from cockpit.tui.text import hanging, plain
 
 if TYPE_CHECKING:
     from cockpit.migration.progress import Progress, TableProgress
 
 _COLOURS = {
-    "RUNNING": palette.GO, "DONE": palette.GO, "READY": palette.TEXT, "HALTED": palette.BAD, "ABORTED": palette.BAD,
-    "ABORTING": palette.BAD, "NOBODY JUDGES THE GUARDS": palette.UNKNOWN,
+    "RUNNING": theme.GO, "DONE": theme.GO, "READY": theme.TEXT, "HALTED": theme.BAD, "ABORTED": theme.BAD,
+    "ABORTING": theme.BAD, "NOBODY JUDGES THE GUARDS": theme.UNKNOWN,
 }  # fmt: skip
 _SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NOBODY JUDGES THE GUARDS": "?"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -38,7 +38,7 @@ def migration_text(progress: Progress, trouble: str, width: int, *, armed: bool,
 
 def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: datetime) -> Iterator[Text]:
     if trouble:
-        yield _row("LEDGER", f"cannot be read: {trouble}", width, palette.UNKNOWN)
+        yield _row("LEDGER", f"cannot be read: {trouble}", width, theme.UNKNOWN)
     yield _headline(progress, now, width)
     if not progress.prepared:
         yield Text("")
@@ -51,7 +51,7 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
         return
     if progress.halted:
         said = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
-        yield _row("HALTED", said, width, palette.BAD)
+        yield _row("HALTED", said, width, theme.BAD)
     yield _bar(progress.done, progress.files, width, progress)
     yield _rates(progress, width)
     yield Text("")
@@ -63,20 +63,20 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
     yield from _failures(progress, width)
     yield from _history(progress, width)
     yield from _next(progress, width, armed=armed)
-    yield _row("SAFE", _safety(progress), width, palette.QUIET)
+    yield _row("SAFE", _safety(progress), width, theme.QUIET)
 
 
 def _headline(progress: Progress, now: datetime, width: int) -> Text:
     word = progress.word
     line = Text(no_wrap=True)
     phase = progress.phase.upper() if progress.run else "MIGRATION"
-    line.append(f" {phase} ", style=f"bold {palette.STRONG}")
-    line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, palette.HOLD)}")
+    line.append(f" {phase} ", style=f"bold {theme.STRONG}")
+    line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, theme.HOLD)}")
     if progress.run and progress.started_at is not None:
         until = progress.ended_at or now
         took = words.duration(max(until - progress.started_at, timedelta(seconds=1)))
         said = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
-        line.append(said, style=palette.QUIET)
+        line.append(said, style=theme.QUIET)
     line.truncate(width, overflow="ellipsis")
     return line
 
@@ -89,25 +89,23 @@ def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
     room = max(8, width - len(tail) - 2)
     filled = round(room * share)
     line = Text(" ", no_wrap=True)
-    line.append("█" * filled, style=palette.GO)
-    line.append("░" * (room - filled), style=palette.NO_FILL)
-    line.append(tail, style=palette.TEXT)
+    line.append("█" * filled, style=theme.GO)
+    line.append("░" * (room - filled), style=theme.NO_FILL)
+    line.append(tail, style=theme.TEXT)
     return line
 
 
 def _rates(progress: Progress, width: int) -> Text:
     line = Text(" ", no_wrap=True)
     if progress.active:
-        line.append(
-            f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {palette.TEXT}"
-        )
-        line.append(f"  {progress.in_flight} in flight", style=palette.TEXT)
-    line.append(f"  whole run {progress.run_files_per_s:,.0f} files/s  ", style=palette.QUIET)
+        line.append(f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {theme.TEXT}")
+        line.append(f"  {progress.in_flight} in flight", style=theme.TEXT)
+    line.append(f"  whole run {progress.run_files_per_s:,.0f} files/s  ", style=theme.QUIET)
     facts = f"{progress.uploads:,} uploads, {progress.adopted:,} adopted, {progress.retries:,} retries, "
     facts += f"{progress.errors:,} errors "
     if width >= WIDE:
-        line.append(facts, style=palette.QUIET)
-    line.append(_spark(progress.rates, max(0, width - line.cell_len - 1)), style=palette.GO_FILL)
+        line.append(facts, style=theme.QUIET)
+    line.append(_spark(progress.rates, max(0, width - line.cell_len - 1)), style=theme.GO_FILL)
     return line
 
 
@@ -122,11 +120,11 @@ def _spark(values: tuple[float, ...], width: int) -> str:
 def _table(table: TableProgress, width: int) -> Text:
     share = table.done / table.files if table.files else 1.0
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
-    line = Text(f" {plain(table.label):<24.24}", style=palette.TEXT, no_wrap=True)
-    line.append(f"{share:5.0%}  ", style=f"bold {palette.TEXT}")
-    line.append("█" * round(12 * share), style=palette.GO)
-    line.append("░" * (12 - round(12 * share)), style=palette.NO_FILL)
-    line.append(f"  {table.done:,}/{table.files:,}  {states}", style=palette.QUIET)
+    line = Text(f" {plain(table.label):<24.24}", style=theme.TEXT, no_wrap=True)
+    line.append(f"{share:5.0%}  ", style=f"bold {theme.TEXT}")
+    line.append("█" * round(12 * share), style=theme.GO)
+    line.append("░" * (12 - round(12 * share)), style=theme.NO_FILL)
+    line.append(f"  {table.done:,}/{table.files:,}  {states}", style=theme.QUIET)
     line.truncate(width, overflow="ellipsis")
     return line
 
@@ -134,10 +132,10 @@ def _table(table: TableProgress, width: int) -> Text:
 def _guards(progress: Progress, width: int) -> Iterator[Text]:
     for number, guard in enumerate(progress.guards):
         holds = bool(guard.get("holds"))
-        mark, colour = ("✗", palette.HOLD) if holds else ("✓", palette.GO)
+        mark, colour = ("✗", theme.HOLD) if holds else ("✓", theme.GO)
         since = f" since {str(guard['since'])[11:16]}" if holds and guard.get("since") else ""
         said = f"{mark} {guard['title']}{': HOLDS' + since if holds else ''}: {guard['line']}"
-        yield hanging("GUARDS" if number == 0 else "", said, width, indent=INDENT, styles=(palette.QUIET, colour))
+        yield hanging("GUARDS" if number == 0 else "", said, width, indent=INDENT, styles=(theme.QUIET, colour))
 
 
 def _workers(progress: Progress, width: int) -> Iterator[Text]:
@@ -149,10 +147,10 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
             f"SILENT {worker.seen_s:.0f}s" if quiet else f"{worker.state}, {worker.in_flight} in flight; {worker.why}"
         )
         said += f"; {worker.files:,} files, {worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
-        styles = (palette.QUIET, palette.UNKNOWN if quiet else palette.TEXT)
+        styles = (theme.QUIET, theme.UNKNOWN if quiet else theme.TEXT)
         yield hanging("WORKERS" if number == 0 else "", plain(said), width, indent=INDENT, styles=styles)
     if len(progress.workers) > len(shown):
-        yield _row("", f"and {len(progress.workers) - len(shown)} more", width, palette.QUIET)
+        yield _row("", f"and {len(progress.workers) - len(shown)} more", width, theme.QUIET)
 
 
 def _failures(progress: Progress, width: int) -> Iterator[Text]:
@@ -161,10 +159,8 @@ def _failures(progress: Progress, width: int) -> Iterator[Text]:
         said = (
             f"{failure.state} {failure.tbl} {failure.doc_id}, {words.count(failure.failures, 'failure')}: {failure.why}"
         )
-        colour = palette.BAD if failure.state == "quarantined" else palette.HOLD
-        yield hanging(
-            "FAILED" if number == 0 else "", plain(said), width, indent=INDENT, styles=(palette.QUIET, colour)
-        )
+        colour = theme.BAD if failure.state == "quarantined" else theme.HOLD
+        yield hanging("FAILED" if number == 0 else "", plain(said), width, indent=INDENT, styles=(theme.QUIET, colour))
     if stuck > 6:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
 
@@ -176,7 +172,7 @@ def _history(progress: Progress, width: int) -> Iterator[Text]:
             "LATELY" if number == 0 else "",
             f"{event.at:%H:%M:%S} {who}{event.kind}: {event.text}",
             width,
-            palette.QUIET,
+            theme.QUIET,
         )
 
 
@@ -206,5 +202,5 @@ def _safety(progress: Progress) -> str:
     return "The bytes are still in the database: a rollback of the application loses nothing."
 
 
-def _row(name: str, said: str, width: int, colour: str = palette.TEXT) -> Text:
-    return hanging(name, plain(said), width, indent=INDENT, styles=(palette.QUIET, colour))
+def _row(name: str, said: str, width: int, colour: str = theme.TEXT) -> Text:
+    return hanging(name, plain(said), width, indent=INDENT, styles=(theme.QUIET, colour))

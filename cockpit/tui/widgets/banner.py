@@ -13,9 +13,9 @@ from cockpit.decide import words
 from cockpit.decide.situation import Situation
 from cockpit.engine.watch import Watching
 from cockpit.plan.model import Phase
-from cockpit.tui import palette
-from cockpit.tui.actions import SCREENS, Action
-from cockpit.tui.wrapping import plain, wrapped
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import SCREENS, Action
+from cockpit.tui.text import plain, wrapped
 
 STALE_AFTER_S = 3.0
 PHASES = {Phase.PRE_DEPLOY: "before deployment", Phase.POST_DEPLOY: "after deployment"}
@@ -72,10 +72,10 @@ def context_line(watch: Watching, label: str, width: int, *, armed: bool = False
     while length() > width and (shown or len(tail) > 1):
         weakest = min((*shown, *tail[1:]), key=lambda part: part[0])
         (shown if weakest in shown else tail).remove(weakest)
-    line = Text(no_wrap=True, style=f"{palette.TEXT} on {palette.PANEL}")
-    line.append(f" {label} ", style=f"bold {palette.STRONG} on {palette.of_environment(label)}")
+    line = Text(no_wrap=True, style=f"{theme.TEXT} on {theme.PANEL}")
+    line.append(f" {label} ", style=f"bold {theme.STRONG} on {theme.of_environment(label)}")
     line.append(" ")
-    line.append(mode, style=f"bold {palette.STRONG} on {palette.BAD_FILL}" if armed else "bold")
+    line.append(mode, style=f"bold {theme.STRONG} on {theme.BAD_FILL}" if armed else "bold")
     for _, text in shown:
         line.append(f"  {text}")
     right = "  ".join(text for _, text in tail)
@@ -108,16 +108,16 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
     lines = [_word_line(situation, stale, width)]
     reasons = [plain(reason) for reason in situation.verdict.reasons]
     if notice:
-        colour = palette.BAD if paused else palette.HOLD
+        colour = theme.BAD if paused else theme.HOLD
         lines.append(Text(f" ▲ {plain(notice)}", style=f"bold {colour}", no_wrap=True))
     elif len(reasons) == 1:
         return Text("\n").join([*lines, *_wrapped(reasons[0], width)])
     while len(lines) < 3:
         reason = reasons.pop(0) if reasons else ""
         more = f"  (+{len(reasons)} more)" if len(lines) == 2 and reasons else ""
-        line = Text(f"   {reason}", style=palette.TEXT, no_wrap=True)
+        line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
         line.truncate(max(10, width - len(more)), overflow="ellipsis")
-        line.append(more, style=palette.QUIET)
+        line.append(more, style=theme.QUIET)
         lines.append(line)
     for line in lines:
         line.truncate(width, overflow="ellipsis")
@@ -127,22 +127,22 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
 def _word_line(situation: Situation, stale: str, width: int) -> Text:
     """The word, then as much as fits. What is dropped first: the phase, how much is seen, since when."""
     verdict = situation.verdict
-    colour = palette.VERDICTS[verdict.word]
+    colour = theme.VERDICTS[verdict.word]
     # A word that may no longer be true must not shine in its colour.
-    ground = palette.UNKNOWN if stale else colour
+    ground = theme.UNKNOWN if stale else colour
     parts = [
-        (9, f" {words.SYMBOLS[verdict.word]} {verdict.label} ", f"bold {palette.GROUND} on {ground}"),
-        (8, f" {stale} ", f"bold {palette.STRONG} on {palette.PRODUCTION}"),
+        (9, f" {words.SYMBOLS[verdict.word]} {verdict.label} ", f"bold {theme.GROUND} on {ground}"),
+        (8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"),
         (5, f" since {words.clock(verdict.since)}", colour),
-        (3, f" ({words.duration(situation.now - verdict.since)})", palette.QUIET),
+        (3, f" ({words.duration(situation.now - verdict.since)})", theme.QUIET),
     ]
     if not stale:
         parts.pop(1)
     if verdict.latch is not None:
-        parts.append((7, f"  undecided {words.duration(verdict.latch.undecided)}", f"bold {palette.BAD}"))
+        parts.append((7, f"  undecided {words.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     else:
-        parts.append((2, f"  {PHASES[verdict.phase]}", palette.QUIET))
-    parts.append((4, _sight(situation), palette.QUIET if situation.sight.share == 1 else palette.UNKNOWN))
+        parts.append((2, f"  {PHASES[verdict.phase]}", theme.QUIET))
+    parts.append((4, _sight(situation), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))
     while len(parts) > 1 and sum(len(text) for _, text, _ in parts) > width:
         parts.remove(min(parts, key=lambda part: part[0]))
     line = Text(no_wrap=True)
@@ -155,7 +155,7 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
 def _wrapped(reason: str, width: int) -> list[Text]:
     """The only reason, over two lines."""
     parts = wrapped(reason, width - 4, most=2)
-    return [Text(f"   {part}", style=palette.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
+    return [Text(f"   {part}", style=theme.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
 
 
 def _sight(situation: Situation) -> str:
@@ -209,14 +209,14 @@ def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[
 
 def footer_line(actions: Sequence[Action], screen_id: str, width: int) -> Text:
     """Screens by number, the current one by name as well; then keys, as many as fit."""
-    line = Text(no_wrap=True, style=f"{palette.QUIET} on {palette.PANEL}")
+    line = Text(no_wrap=True, style=f"{theme.QUIET} on {theme.PANEL}")
     for action, key, label in footer_parts(actions, screen_id, width):
         if action.id == screen_id:
-            line.append(key + label, style=f"bold {palette.STRONG} on {palette.CURSOR}")
+            line.append(key + label, style=f"bold {theme.STRONG} on {theme.CURSOR}")
         elif action in SCREENS:
-            line.append(key + label, style=palette.TEXT)
+            line.append(key + label, style=theme.TEXT)
         else:
-            line.append(key, style=f"bold {palette.TEXT}")
+            line.append(key, style=f"bold {theme.TEXT}")
             line.append(label)
     line.append(" " * max(0, width - line.cell_len))
     return line
