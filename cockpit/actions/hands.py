@@ -11,7 +11,8 @@ from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
-from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.ports import Refused
 from probes.clients import Clients
 
 

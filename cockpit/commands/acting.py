@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cockpit.actions.hands import Hands
-from cockpit.engine.desk import Desk
-from cockpit.engine.ending import end
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording
-from cockpit.engine.source import LiveSource
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cockpit.decide.record import Happened, PointOfNoReturn
-from cockpit.engine.ending import end
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 
 SUBJECT = "migration"

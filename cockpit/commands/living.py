@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cockpit.decide.record import PhaseBegan, Record
 from cockpit.engine.clock import Clock, SharedClock, WallClock
+from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording
-from cockpit.engine.source import LiveSource
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
 from probes.base import Unseen

@@ -17,12 +17,12 @@ import click
 import psycopg
 
 from cockpit.cli import BAD_PLAN
-from cockpit.commands.approval import missing
 from cockpit.commands.living import WrongAccount, clock_in_use, identify, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.migrate_text import Meter, as_line, checks_text, progress_text, survey_text
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.engine.gate_approval import missing
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.launch import LocalWorkers
@@ -375,6 +375,6 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    from cockpit.engine.ending import end
+    from cockpit.engine.tasks import end
 
     await end((task,))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from cockpit.decide.situation import Situation
-from cockpit.engine.ending import end
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 
 

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 
 from cockpit.decide.record import Change
 from cockpit.engine.channels import Channel, Notice
-from cockpit.engine.ending import end
 from cockpit.engine.recording import Recording
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from probes.base import Unseen
 from probes.http_client import HttpClient

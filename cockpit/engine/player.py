@@ -13,8 +13,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.record import Change, ObserverGap, Record
 from cockpit.decide.situation import Situation
+from cockpit.engine.poller import paced
 from cockpit.engine.recording import warm
-from cockpit.engine.source import paced
 from cockpit.engine.tape import Fed, Looked, Opened, Said, Tape, Turned
 from cockpit.engine.watch import PASSES
 

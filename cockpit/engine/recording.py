@@ -15,8 +15,8 @@ from typing import Any
 from cockpit.decide.board import Board
 from cockpit.decide.record import Entry, ObserverGap, Record
 from cockpit.engine.clock import Clock
-from cockpit.engine.desk import Refused
-from cockpit.engine.ending import end
+from cockpit.engine.ports import Refused
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.bodies import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type

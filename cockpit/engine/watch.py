@@ -11,15 +11,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.record import Change, Entry, ObserverGap, Record
-from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
-from cockpit.engine.ending import end
-from cockpit.engine.source import Source
+from cockpit.engine.poller import Source
+from cockpit.engine.tasks import end
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 
@@ -36,108 +34,6 @@ GAP_S = 5.0
 NEXT = timedelta(microseconds=1)
 JITTER = timedelta(seconds=1)
 """A clock that went back by no more than this is taken to have stood still."""
-
-
-class Watching(Protocol):
-    """What a front end sees of a running (later: replayed) cutover."""
-
-    @property
-    def plan(self) -> Plan: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def situation(self) -> Situation:
-        """The newest; replaced (never changed) at every tick. Present from the start, with everything unknown."""
-        ...
-
-    @property
-    def account(self) -> str:
-        """The AWS account as GetCallerIdentity says; empty until known."""
-        ...
-
-    @property
-    def arn(self) -> str:
-        """The AWS principal in use; empty until known."""
-        ...
-
-    @property
-    def paused(self) -> bool: ...
-
-    @property
-    def notice(self) -> str:
-        """One line the operator must see above all: paused, the world lags. Usually empty."""
-        ...
-
-    @property
-    def on_change(self) -> list[Callable[[], None]]:
-        """Called when the verdict or a state changed its word: paint at once instead of with the next frame."""
-        ...
-
-    @property
-    def revision(self) -> int:
-        """Rises with every new Situation."""
-        ...
-
-    def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
-        """Numeric history of one field, oldest first, by data time; None where it was unknown."""
-        ...
-
-    def latest(self, probe: str) -> Reading | None:
-        """The newest raw reading of a probe, for the evidence screen."""
-        ...
-
-    def changes(self) -> Sequence[Change]:
-        """Every change of the verdict, criteria and items so far, oldest first."""
-        ...
-
-    def entries(self) -> Sequence[Entry]:
-        """Everything in the record so far: what changed, what was said, what was done."""
-        ...
-
-    def probe_now(self, probe: str = "") -> None:
-        """Read one probe at once, or all of them if the name is empty."""
-        ...
-
-    def toggle_pause(self) -> None:
-        """Stop or go on reading. While paused the verdict goes stale, loudly."""
-        ...
-
-
-class Fault(Protocol):
-    """One thing a rehearsal can break."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def active(self) -> bool: ...
-
-
-class Drill(Protocol):
-    """The controls of a rehearsal, given to the terminal only when there is one."""
-
-    @property
-    def scenario(self) -> str: ...
-
-    @property
-    def speed(self) -> float:
-        """Speed asked for."""
-        ...
-
-    def faults(self) -> Sequence[Fault]:
-        """What can be broken, and what is broken now."""
-        ...
-
-    def toggle(self, fault: str) -> None: ...
-
-    def crew_signs(self) -> int:
-        """The crew signs what is open, says go at open gates and moves the cutover on; the number of entries made."""
-        ...
 
 
 class Watch:

@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cockpit.decide import words
-from cockpit.engine.watch import Drill, Watching
+from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.migration import Steering
 from cockpit.tui.keys.registry import ACTIONS, SCREENS, SPEAKING, Action, available
@@ -33,7 +33,7 @@ from cockpit.tui.widgets.banner import environment_label
 
 if TYPE_CHECKING:
     from cockpit.actions.hands import Hands
-    from cockpit.engine.desk import Desk
+    from cockpit.engine.operator_desk import Desk
     from cockpit.engine.replay import Deck
     from cockpit.migration.helm import Helm
 

@@ -8,7 +8,7 @@ import statistics
 import time
 
 from cockpit.commands.rehearse import shipped
-from cockpit.engine.source import LiveSource
+from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.launch import Rehearsal
 from probes.clients import AwsOptions, Clients

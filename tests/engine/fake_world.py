@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cockpit.conditions.condition import compile_condition
-from cockpit.engine.source import LiveSource
+from cockpit.engine.poller import LiveSource
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
 from probes.base import Field, Params, Probe
 from probes.reading import Reading, Reason, Unknown

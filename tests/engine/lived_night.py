@@ -15,9 +15,10 @@ from no_source import NoSource
 
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan
 from cockpit.decide.situation import Situation
-from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.poller import paced
+from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
-from cockpit.engine.source import paced
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.folder import RecordFolder

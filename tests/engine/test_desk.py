@@ -16,7 +16,8 @@ from signing_plan import keys_for, signing_plan
 
 from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.ports import Refused
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.ssh_signers import AllowedSigners

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from cockpit.engine.ending import end
+from cockpit.engine.tasks import end
 
 
 async def test_a_task_that_loses_one_cancellation_ends_all_the_same() -> None:

@@ -21,7 +21,7 @@ from signing_plan import signing_plan
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.states import Check, State
 from cockpit.engine.clock import WallClock
-from cockpit.engine.desk import Desk
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
@@ -41,7 +41,7 @@ DRIVER = textwrap.dedent(
     from no_source import NoSource
     from cockpit.decide.record import PhaseBegan
     from cockpit.engine.clock import WallClock
-    from cockpit.engine.desk import Desk
+    from cockpit.engine.operator_desk import Desk
     from cockpit.engine.recording import recording
     from cockpit.engine.watch import Watch
     from cockpit.plan.load import load_plan

@@ -23,7 +23,7 @@ from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
 from cockpit.engine import player
-from cockpit.engine.desk import Desk
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import recording
 from cockpit.engine.replay import Replay

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cockpit.conditions.condition import Condition, Outcome, context_of
 from cockpit.engine.clock import SharedClock
-from cockpit.engine.source import LiveSource
+from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.house import House

@@ -15,7 +15,7 @@ from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlie
 from cockpit.actions.release import running
 from cockpit.commands.iam import actions_need
 from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
-from cockpit.engine.ending import end
+from cockpit.engine.tasks import end
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.aws.tasks import TaskBehaviour

@@ -11,7 +11,7 @@ import pytest
 from one_round import PLAN, Rounds, rounds
 
 from cockpit.commands.iam import _probe_needs, policy, probes_need
-from cockpit.engine.source import _make
+from cockpit.engine.poller import _make
 from cockpit.plan.load import load_plan
 from probes.reading import Reason
 from probes.registry import find

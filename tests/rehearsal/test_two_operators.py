@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from cockpit.actions.hands import Hands
-from cockpit.commands.approval import missing
 from cockpit.commands.plans import known_vars
 from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.desk import Desk, Refused
-from cockpit.engine.ending import end
+from cockpit.engine.gate_approval import missing
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.poller import LiveSource
+from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
-from cockpit.engine.source import LiveSource
+from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.folder import RecordFolder
 from cockpit.journal.ssh_signers import AllowedSigners

@@ -16,7 +16,7 @@ from textual.widgets import Input
 
 from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
-from cockpit.engine.desk import Desk
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.plan.model import Ask, Phase, Plan, Step
 from cockpit.tui.app import CockpitApp

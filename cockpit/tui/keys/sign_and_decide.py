@@ -11,7 +11,8 @@ from rich.text import Text
 from cockpit.decide import words
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.desk import Desk, Refused
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.screens.answer import AnswerScreen

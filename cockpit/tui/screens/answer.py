@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from cockpit.engine.desk import Refused
+from cockpit.engine.ports import Refused
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen

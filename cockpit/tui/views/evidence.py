@@ -23,7 +23,7 @@ from cockpit.decide.situation import (
     Situation,
     Threshold,
 )
-from cockpit.engine.watch import Watching
+from cockpit.engine.ports import Watching
 from cockpit.plan.model import Kind, Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from cockpit.decide import words
 from cockpit.decide.situation import Situation
-from cockpit.engine.watch import Watching
+from cockpit.engine.ports import Watching
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import SCREENS, Action

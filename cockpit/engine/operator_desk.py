@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Protocol
 
 from cockpit.decide.gate import poll
 from cockpit.decide.record import (
     Acknowledgement,
     Decision,
-    Entry,
     PhaseBegan,
     SignOff,
     StepBegan,
@@ -20,6 +18,7 @@ from cockpit.decide.record import (
 )
 from cockpit.decide.situation import Because, Situation
 from cockpit.decide.states import Word
+from cockpit.engine.ports import Keeper, Refused
 from cockpit.engine.watch import Watch
 from cockpit.journal.readings import digest_of
 from cockpit.plan.model import Ask, Gate, Person, Phase
@@ -27,22 +26,6 @@ from cockpit.plan.model import Ask, Gate, Person, Phase
 LONGEST_WAIVER = timedelta(hours=12)
 TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
 """Answers that say nothing: whoever signs says what was seen."""
-
-
-class Refused(Exception):  # noqa: N818 - what became of what somebody wanted to say
-    """It may not be said: by this person, now, or in these words. The message is for the screen."""
-
-
-class Keeper(Protocol):
-    """Where what is said goes."""
-
-    async def key_of(self, person: Person) -> str:
-        """Fingerprint of the key this person signs with here; empty where there is none. Raises Refused."""
-        ...
-
-    async def keep(self, entry: Entry, person: Person, role: str) -> None:
-        """Keep it, signed where there is a key; back once it is on the disk. Raises Refused."""
-        ...
 
 
 class Desk:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from cockpit.engine.clock import Clock
-from cockpit.engine.ending import end
+from cockpit.engine.tasks import end
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.base import Probe
 from probes.clients import Clients

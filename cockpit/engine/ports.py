@@ -1,0 +1,131 @@
+"""What the rooms above ask of a running cutover, and what it asks of them: protocols, and the refusal they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from cockpit.decide.record import Change, Entry
+from cockpit.decide.situation import Situation
+from cockpit.engine.clock import Clock
+from cockpit.plan.model import Person, Plan
+from probes.reading import Reading
+
+
+class Watching(Protocol):
+    """What a front end sees of a running (later: replayed) cutover."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def situation(self) -> Situation:
+        """The newest; replaced (never changed) at every tick. Present from the start, with everything unknown."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """The AWS account as GetCallerIdentity says; empty until known."""
+        ...
+
+    @property
+    def arn(self) -> str:
+        """The AWS principal in use; empty until known."""
+        ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def notice(self) -> str:
+        """One line the operator must see above all: paused, the world lags. Usually empty."""
+        ...
+
+    @property
+    def on_change(self) -> list[Callable[[], None]]:
+        """Called when the verdict or a state changed its word: paint at once instead of with the next frame."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Rises with every new Situation."""
+        ...
+
+    def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
+        """Numeric history of one field, oldest first, by data time; None where it was unknown."""
+        ...
+
+    def latest(self, probe: str) -> Reading | None:
+        """The newest raw reading of a probe, for the evidence screen."""
+        ...
+
+    def changes(self) -> Sequence[Change]:
+        """Every change of the verdict, criteria and items so far, oldest first."""
+        ...
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything in the record so far: what changed, what was said, what was done."""
+        ...
+
+    def probe_now(self, probe: str = "") -> None:
+        """Read one probe at once, or all of them if the name is empty."""
+        ...
+
+    def toggle_pause(self) -> None:
+        """Stop or go on reading. While paused the verdict goes stale, loudly."""
+        ...
+
+
+class Fault(Protocol):
+    """One thing a rehearsal can break."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def active(self) -> bool: ...
+
+
+class Drill(Protocol):
+    """The controls of a rehearsal, given to the terminal only when there is one."""
+
+    @property
+    def scenario(self) -> str: ...
+
+    @property
+    def speed(self) -> float:
+        """Speed asked for."""
+        ...
+
+    def faults(self) -> Sequence[Fault]:
+        """What can be broken, and what is broken now."""
+        ...
+
+    def toggle(self, fault: str) -> None: ...
+
+    def crew_signs(self) -> int:
+        """The crew signs what is open, says go at open gates and moves the cutover on; the number of entries made."""
+        ...
+
+
+class Refused(Exception):  # noqa: N818 - what became of what somebody wanted to say
+    """It may not be said: by this person, now, or in these words. The message is for the screen."""
+
+
+class Keeper(Protocol):
+    """Where what is said goes."""
+
+    async def key_of(self, person: Person) -> str:
+        """Fingerprint of the key this person signs with here; empty where there is none. Raises Refused."""
+        ...
+
+    async def keep(self, entry: Entry, person: Person, role: str) -> None:
+        """Keep it, signed where there is a key; back once it is on the disk. Raises Refused."""
+        ...
