@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from cockpit.actions.release import Release, replaced, running
+from cockpit.actions.ecs_release import Release, replaced, running
 from cockpit.decide.record import Record, ReleaseSeen
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from cockpit.actions.release import service_of
+from cockpit.actions.ecs_release import service_of
 from cockpit.cli import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec

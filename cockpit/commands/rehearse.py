@@ -233,7 +233,7 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     given = known_vars(show.watch.plan.path, show.world.vars)
     async with (
         helm_of(show.watch, [f"{name}={value}" for name, value in given.items()], record=show.kept.folder.path) as helm,
-        acting(show.watch, show.kept, _first(show.watch.plan)) as hands,
+        acting(show.watch, show.kept, _first(show.watch.plan)) as executor,
     ):
         app = CockpitApp(
             show.watch,
@@ -242,8 +242,8 @@ async def _terminal(show: Show, *, armed: bool) -> int:
             background=show.watch.run,
             helm=helm,
             armed=armed,
-            desk=hands.desk,
-            hands=hands,
+            desk=executor.desk,
+            executor=executor,
             record=show.kept.folder.path,
         )
         with contextlib.suppress(asyncio.CancelledError):

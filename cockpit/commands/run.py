@@ -103,7 +103,7 @@ async def _open(
         async with watching(plan, profile=profile, region=region, phase=begins, clock=clock, kept=kept) as watch:
             async with (
                 helm_of(watch, variables, {"profile": profile, "region": region}, kept.folder.path) as helm,
-                acting(watch, kept, who) as hands,
+                acting(watch, kept, who) as executor,
                 notifying(watch, kept, told),
             ):
                 await CockpitApp(
@@ -111,8 +111,8 @@ async def _open(
                     background=watch.run,
                     helm=helm,
                     armed=armed,
-                    desk=hands.desk,
-                    hands=hands,
+                    desk=executor.desk,
+                    executor=executor,
                     record=kept.folder.path,
                 ).run_async()
             return watch.situation.verdict.exit_code

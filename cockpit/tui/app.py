@@ -32,7 +32,7 @@ from cockpit.tui.views.evidence import find, is_known
 from cockpit.tui.widgets.banner import environment_label
 
 if TYPE_CHECKING:
-    from cockpit.actions.hands import Hands
+    from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
     from cockpit.engine.replay import Deck
     from cockpit.migration.helm import Helm
@@ -87,7 +87,7 @@ class CockpitApp(App[None]):
         drill: Drill | None = None,
         helm: Helm | None = None,
         desk: Desk | None = None,
-        hands: Hands | None = None,
+        executor: Executor | None = None,
         record: Path | None = None,
         deck: Deck | None = None,
         armed: bool = False,
@@ -98,7 +98,7 @@ class CockpitApp(App[None]):
         self.drill = drill
         self.helm = helm
         self.desk = desk
-        self.hands = hands
+        self.executor = executor
         self.record = record
         self.deck = deck
         self.armed = armed

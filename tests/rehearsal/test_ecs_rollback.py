@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from test_aws_ecs import IMAGE, PLACE, Furnished
 
+from cockpit.actions.ecs_release import running
 from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
-from cockpit.actions.release import running
 from cockpit.commands.iam import actions_need
 from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
 from cockpit.engine.tasks import end

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.actions.hands import Hands
+from cockpit.actions.executor import Executor
 from cockpit.commands.plans import known_vars
 from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
@@ -75,7 +75,7 @@ class Seat:
 
     watch: Watch
     desk: Desk
-    hands: Hands
+    executor: Executor
     kept: Recording
 
     async def sign_everything(self) -> None:
@@ -119,11 +119,11 @@ async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str,
             if kept.record.phase() is None and not made:
                 kept.record.append(PhaseBegan(world.clock.now(), Phase.PRE_DEPLOY))
             desk = Desk(watch, kept, who)
-            hands = Hands(desk, clients, kept.record, world.clock)
-            for work in (watch.run(), hands.watch_release()):
+            executor = Executor(desk, clients, kept.record, world.clock)
+            for work in (watch.run(), executor.watch_release()):
                 task = asyncio.create_task(work)
                 stack.push_async_callback(end, (task,))
-            made.append(Seat(watch, desk, hands, kept))
+            made.append(Seat(watch, desk, executor, kept))
         pace = Pace(world.clock, SPEED, lambda: max(world.lag_s, *(seat.watch.source.waiting_s for seat in made)))  # type: ignore[attr-defined]
         pacing = asyncio.create_task(pace.run())
         stack.push_async_callback(end, (pacing,))
@@ -147,9 +147,9 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
             await primary.until(Word.ROLLBACK)
             await second.until(Word.ROLLBACK)
             step = next(s for s in primary.watch.situation.rollback_plan if s.action)
-            proposal = await primary.hands.propose(step)
+            proposal = await primary.executor.propose(step)
             assert "ROLL BACK" in proposal.title
-            said = await primary.hands.do(step)
+            said = await primary.executor.do(step)
             assert "complete, 2 of 2 tasks" in said
             for seat in (primary, second):
                 for _ in range(100):

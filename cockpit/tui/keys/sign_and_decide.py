@@ -23,7 +23,7 @@ from cockpit.tui.views.steps import step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
-    from cockpit.actions.hands import Hands
+    from cockpit.actions.executor import Executor
     from cockpit.tui.app import CockpitApp
 
 
@@ -191,8 +191,8 @@ class Speaking:
         if desk is None or status is None:
             self._app.say("nothing can be said here: no record is kept")
             return
-        if status.action and self._app.armed and self._app.hands is not None:
-            self.run(self._act(self._app.hands, status))
+        if status.action and self._app.armed and self._app.executor is not None:
+            self.run(self._act(self._app.executor, status))
             return
 
         async def say(text: str) -> str:
@@ -223,12 +223,12 @@ class Speaking:
             AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, say, about=step_id)
         )
 
-    async def _act(self, hands: Hands, status: StepStatus) -> str:
+    async def _act(self, executor: Executor, status: StepStatus) -> str:
         """Look, ask for the word, and only then do it."""
-        proposal = await hands.propose(status)
+        proposal = await executor.propose(status)
 
         async def do() -> str:
-            return await hands.do(status)
+            return await executor.do(status)
 
         self._app.push_screen(
             ConfirmScreen(proposal.title, proposal.consequences, proposal.word, lambda: self.run(do()))

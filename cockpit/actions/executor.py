@@ -1,12 +1,12 @@
-"""The cockpit's hands: the built-in actions of a plan's steps, each asked for, kept in the record, and followed to its end."""
+"""The built-in actions of a plan's steps: each confirmed by a person, kept in the record, and followed to its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from cockpit.actions import ecs_rollback
+from cockpit.actions.ecs_release import service_of
 from cockpit.actions.ecs_rollback import RollbackRefused
-from cockpit.actions.release import service_of
 from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import Word
@@ -27,7 +27,7 @@ class Proposal:
 
 
 @dataclass(slots=True)
-class Hands:
+class Executor:
     """One action at a time. Every method raises Refused, and then nothing was changed."""
 
     desk: Desk
