@@ -22,13 +22,13 @@ from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import known_vars, load
 from cockpit.decide.record import Entry
 from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
-from cockpit.engine.channels import CannotNotify, Channel, channels
 from cockpit.engine.headless import watch_until
-from cockpit.engine.notices import GRACE_S, notifying
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.notifications.channels import CannotNotify, Channel, channels
+from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan
 from cockpit.rehearsal import crew
 from cockpit.rehearsal.director import Director

@@ -16,11 +16,11 @@ from cockpit.commands.living import WrongAccount, clock_in_use, watching
 from cockpit.commands.logs import log_to_file
 from cockpit.commands.plans import load
 from cockpit.decide.situation import COULD_NOT_JUDGE
-from cockpit.engine.channels import CannotNotify, Channel, channels
-from cockpit.engine.notices import notifying
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.journal.store import store_at
+from cockpit.notifications.channels import CannotNotify, Channel, channels
+from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Phase, Plan
 
 

@@ -21,11 +21,11 @@ from no_source import NoSource
 from signing_plan import signing_plan
 
 from cockpit.decide.record import Change, PhaseBegan, Vote
-from cockpit.engine import notices as engine_notices
-from cockpit.engine.channels import CannotNotify, Channel, Notice, PagerDuty, Slack, channels
-from cockpit.engine.notices import Notices, notifying
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
+from cockpit.notifications import outbox
+from cockpit.notifications.channels import CannotNotify, Channel, Notice, PagerDuty, Slack, channels
+from cockpit.notifications.outbox import Notices, notifying
 from cockpit.plan.model import Phase
 from probes.reading import Reading
 
@@ -327,5 +327,5 @@ def test_a_journal_that_is_not_written_is_said(tmp_path: Path) -> None:
 
 
 def test_the_longest_wait_for_a_message_is_minutes() -> None:
-    waits = [min(engine_notices.LONGEST_PAUSE_S, 2**n) for n in range(engine_notices.TRIES - 1)]
+    waits = [min(outbox.LONGEST_PAUSE_S, 2**n) for n in range(outbox.TRIES - 1)]
     assert sum(waits) < 180

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from cockpit.decide.record import Change
-from cockpit.engine.channels import Channel, Notice
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.notifications.channels import Channel, Notice
 from probes.base import Unseen
 from probes.http_client import HttpClient
 
