@@ -6,17 +6,15 @@ and never lets a secret out. To add one: a module in this folder, a class below 
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from probes.reading import Evidence, Reading, Reason, Unknown, Value
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Value, checked
 
 if TYPE_CHECKING:
     from probes.clients import Clients
@@ -42,23 +40,6 @@ class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could n
     def __init__(self, unknown: Unknown) -> None:
         super().__init__(f"{unknown.reason}: {unknown.detail}")
         self.unknown = unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One thing a probe reports. `type` is bool, int, float, str, datetime or tuple (of str).
-
-    `unit` is one of "", "ratio", "s", "ms", "bytes", "count", "per_s", "days". `low` and `high` bound what the field can ever be:
-    lint uses them to find a trigger that can never trip.
-    """
-
-    name: str
-    type: type
-    meaning: str
-    example: Value
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
 
 
 def _aware(moment: datetime) -> datetime:
@@ -149,38 +130,10 @@ class Probe(ABC, Generic[P]):
         A value of None, NaN, an infinity or an empty tuple is not a value: the field becomes `unknown[field]`, else `missing`,
         else NO_DATA. Names that are not declared are left out; a value of another type than declared is a defect, and unknown.
         """
-        known: dict[str, Value] = {}
-        blind: dict[str, Unknown] = {}
-        for declared in self.fields:
-            value = values.get(declared.name)
-            if unknown and declared.name in unknown:
-                blind[declared.name] = unknown[declared.name]
-            elif value is None or _is_hollow(value):
-                blind[declared.name] = missing or Unknown(
-                    Reason.NO_DATA, f"{self.name} answered without {declared.name}"
-                )
-            elif not _is_of(value, declared.type):
-                wrong = f"{declared.name} is {type(value).__name__}, not {declared.type.__name__}"
-                blind[declared.name] = Unknown(Reason.ERROR, wrong, "this is a defect of the probe: report it")
-            else:
-                known[declared.name] = value
-        return Reading(now, data_at or now, known, blind, evidence, state_since=state_since, earlier=earlier)
+        held = {name: value for name, value in values.items() if value is not None}
+        made = Reading(now, data_at or now, held, unknown or {}, evidence, state_since=state_since, earlier=earlier)
+        return checked(made, self.fields, self.name, missing)
 
     def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
         """A reading in which nothing could be seen, for one reason."""
         return Reading(now, now, {}, {f.name: unknown for f in self.fields}, evidence)
-
-
-def _is_hollow(value: Value) -> bool:
-    """NaN, an infinity, or nothing in a list: CEL would compare them quietly."""
-    return (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, tuple) and not value)
-
-
-def _is_of(value: Value, declared: type) -> bool:
-    if isinstance(value, bool):
-        return declared is bool
-    if isinstance(value, tuple):
-        return declared is tuple and all(isinstance(part, str) for part in value)
-    if isinstance(value, datetime):
-        return declared is datetime and value.tzinfo is not None
-    return isinstance(value, declared) or (declared is float and isinstance(value, int))

@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 Value = bool | int | float | str | datetime | tuple[str, ...]
 """What a field may hold. Nothing else enters a condition: never None, NaN, an infinity or an empty tuple."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What follows from a reason. All that is not said here is false: a new reason is loud until it is said to be harmless."""
+
+    help: str
+    """One sentence for people."""
+    transient: bool = False
+    """May pass by itself: tolerated for `error_limit` readings. All others are unknown at once."""
+    settles_by_itself: bool = False
+    """No fault to be found: time or traffic will settle it."""
+    is_no_traffic: bool = False
+    """Before a deployment there may be no traffic yet: this does not keep a trigger from being ready."""
+    is_plain_absence: bool = False
+    """The probe looked and there was nothing: it is not blind."""
+
+
 class Reason(StrEnum):
-    """Why something is not known. Each is shown with a hint on what to do about it."""
+    """Why something is not known, each defined with what follows from it. Each is shown with a hint on what to do about it."""
 
-    WARMING = "WARMING"
-    LOW_VOLUME = "LOW_VOLUME"
-    NO_DATA = "NO_DATA"
-    STALE = "STALE"
-    PARTIAL = "PARTIAL"
-    TIMEOUT = "TIMEOUT"
-    THROTTLED = "THROTTLED"
-    ACCESS_DENIED = "ACCESS_DENIED"
-    EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS"
-    NOT_FOUND = "NOT_FOUND"
-    UNREACHABLE = "UNREACHABLE"
-    ERROR = "ERROR"
-    OBSERVER_GAP = "OBSERVER_GAP"
+    cause: Cause
 
+    def __new__(cls, text: str, cause: Cause | None = None) -> Self:
+        """Called for each member as it is defined; a look-up by text (`Reason("STALE")`) never comes here."""
+        if cause is None:
+            raise TypeError(f"{cls.__name__} {text!r} is defined without its cause")
+        member = str.__new__(cls, text)
+        member._value_ = text
+        member.cause = cause
+        return member
 
-TRANSIENT = frozenset({Reason.TIMEOUT, Reason.THROTTLED, Reason.UNREACHABLE, Reason.PARTIAL, Reason.ERROR})
-"""Reasons that may pass by themselves: tolerated for `error_limit` readings. All others are unknown at once."""
+    WARMING = "WARMING", Cause("no reading yet", settles_by_itself=True)
+    LOW_VOLUME = (
+        "LOW_VOLUME",
+        Cause("too few samples to say anything", settles_by_itself=True, is_no_traffic=True, is_plain_absence=True),
+    )
+    NO_DATA = "NO_DATA", Cause("the answer did not contain it", is_no_traffic=True, is_plain_absence=True)
+    STALE = "STALE", Cause("the newest data is too old to count")
+    PARTIAL = "PARTIAL", Cause("only a part of the answer came", transient=True)
+    TIMEOUT = "TIMEOUT", Cause("no answer in time", transient=True)
+    THROTTLED = "THROTTLED", Cause("asked too often for the service's limits", transient=True)
+    ACCESS_DENIED = "ACCESS_DENIED", Cause("a permission is missing")
+    EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS", Cause("the credentials are no longer accepted")
+    NOT_FOUND = "NOT_FOUND", Cause("what the plan names does not exist here", is_plain_absence=True)
+    UNREACHABLE = "UNREACHABLE", Cause("no connection", transient=True)
+    ERROR = "ERROR", Cause("the answer could not be used", transient=True)
+    OBSERVER_GAP = "OBSERVER_GAP", Cause("the cockpit was not watching")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +72,7 @@ class Unknown:
 
     @property
     def transient(self) -> bool:
-        return self.reason in TRANSIENT
+        return self.reason.cause.transient
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +108,92 @@ class Reading:
     """When the world says the reported state began (an alarm's StateUpdatedTimestamp), where it says so."""
     earlier: tuple[Reading, ...] = ()
     """Older samples the same answer contained (closed metric periods), oldest first, `data_at` strictly rising."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing a probe reports. `type` is bool, int, float, str, datetime or tuple (of str).
+
+    `unit` is one of "", "ratio", "s", "ms", "bytes", "count", "per_s", "days". `low` and `high` bound what the field can ever be:
+    lint uses them to find a trigger that can never trip.
+    """
+
+    name: str
+    type: type
+    meaning: str
+    example: Value
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+def checked(reading: Reading, fields: Sequence[Field], probe: str, missing: Unknown | None = None) -> Reading:
+    """The reading as conditions may see it, whoever made it: each declared field known, or unknown with a reason.
+
+    What is hollow is unknown for the reason `missing` (NO_DATA by default), what is of another type than declared is a defect
+    of the probe and unknown, what is called both known and unknown is unknown, what is not declared is left out. Data about
+    the future is about the moment of asking. A reading with a time without its zone cannot be placed: all of it is unknown.
+    """
+    zoneless = [name for name in ("observed_at", "data_at", "state_since") if _is_naive(getattr(reading, name))]
+    if zoneless:
+        return _without_times(
+            reading, fields, Unknown(Reason.ERROR, f"{zoneless[0]} of {probe} has no time zone", _DEFECT)
+        )
+    unknown = {f.name: reading.unknown[f.name] for f in fields if f.name in reading.unknown}
+    values: dict[str, Value] = {}
+    for field_ in fields:
+        if field_.name in unknown:
+            continue
+        value = reading.values.get(field_.name)
+        if value is None or is_hollow(value):
+            unknown[field_.name] = missing or Unknown(Reason.NO_DATA, f"{probe} answered without {field_.name}")
+        elif not _is_of(value, field_.type):
+            wrong = f"{field_.name} is {_type_name(value)}, not {_TYPE_NAMES.get(field_.type, field_.type.__name__)}"
+            unknown[field_.name] = Unknown(Reason.ERROR, wrong, _DEFECT)
+        else:
+            values[field_.name] = value
+    data_at = min(reading.data_at, reading.observed_at)
+    if len(values) == len(reading.values) and len(unknown) == len(reading.unknown) and data_at == reading.data_at:
+        return reading
+    return replace(reading, values=values, unknown=unknown, data_at=data_at)
+
+
+_DEFECT = "a defect of the probe: report it"
+_TYPE_NAMES: Mapping[type, str] = {datetime: "a time with its zone", tuple: "a tuple of texts"}
+
+
+def is_hollow(value: object) -> bool:
+    """Nothing, NaN, an infinity or an empty list: CEL would compare them quietly."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, tuple) and not value
+
+
+def _is_of(value: object, declared: type) -> bool:
+    if isinstance(value, bool):
+        return declared is bool
+    if isinstance(value, tuple):
+        return declared is tuple and all(isinstance(part, str) for part in value)
+    if isinstance(value, datetime):
+        return declared is datetime and not _is_naive(value)
+    return isinstance(value, declared) or (declared is float and isinstance(value, int))
+
+
+def _type_name(value: object) -> str:
+    if isinstance(value, tuple):
+        other = next((type(part).__name__ for part in value if not isinstance(part, str)), "str")
+        return f"a tuple with {other}"
+    return "a time without a zone" if _is_naive(value) else type(value).__name__
+
+
+def _is_naive(value: object) -> bool:
+    return isinstance(value, datetime) and value.utcoffset() is None
+
+
+def _without_times(reading: Reading, fields: Sequence[Field], why: Unknown) -> Reading:
+    """Taken as of the moment of asking, in which nothing is known; a moment without a zone is read as UTC."""
+    asked = reading.observed_at if not _is_naive(reading.observed_at) else reading.observed_at.replace(tzinfo=UTC)
+    blind = {declared.name: why for declared in fields}
+    return Reading(asked, asked, {}, blind, reading.evidence, reading.latency_s)

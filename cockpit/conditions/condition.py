@@ -10,7 +10,6 @@ probes, which know their denominator); `2 == 'two'` is false, so every compariso
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ import cel
 from cockpit.conditions import tokens
 from cockpit.conditions.tokens import Token
 from probes.base import Field
-from probes.reading import Reading, Reason, Unknown, Value
+from probes.reading import Reading, Reason, Unknown, Value, is_hollow
 
 MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""
@@ -133,15 +132,6 @@ class Condition:
             detail = outcome.unknown.detail if outcome.unknown else "unknown"
             return [ConditionError(f"does not type-check on the probes' examples: {detail}", 0, len(self.source))]
         return []
-
-
-def is_hollow(value: Value | None) -> bool:
-    """Nothing, NaN, an infinity or an empty list: CEL would compare them quietly."""
-    if value is None:
-        return True
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return isinstance(value, (tuple, list)) and not value
 
 
 @lru_cache(maxsize=4096)

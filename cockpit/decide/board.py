@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.conditions.condition import Outcome
-from cockpit.decide.history import POLLS_KEPT, ProbeHistory, honest
+from cockpit.decide.history import POLLS_KEPT, ProbeHistory
 from cockpit.decide.trail import Subject, Trail
 from cockpit.plan.model import Plan
-from probes.reading import Reading, Reason, Unknown, Value
+from probes.reading import Reading, Reason, Unknown, Value, checked
 
 KEEP = timedelta(hours=12)
 
@@ -36,11 +36,11 @@ class Board:
     def add(self, probe: str, reading: Reading) -> None:
         """Take in one reading and the older samples it carries."""
         history, spec = self.histories[probe], self.plan.probes[probe]
-        reading = honest(reading, spec)
+        reading = checked(reading, spec.fields, probe)
         history.readings += 1
         history.polled(reading)
         itself = replace(reading, earlier=()) if reading.earlier else reading
-        for sample in (*(honest(earlier, spec) for earlier in reading.earlier), itself):
+        for sample in (*(checked(earlier, spec.fields, probe) for earlier in reading.earlier), itself):
             # A live call that saw nothing is about this moment; one for a metric that failed is about no period at all.
             if (sample.values or not spec.period) and history.insert(sample):
                 self._touch(probe, sample.data_at)

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cockpit.conditions.condition import is_hollow
-from cockpit.plan.model import ProbeSpec
-from probes.base import Field
-from probes.reading import Reading, Reason, Unknown, Value
+from probes.reading import Reading, Value
 
 POLLS_KEPT = 16
 
@@ -134,48 +131,6 @@ def _rank(reading: Reading) -> tuple[datetime, str]:
     """By the time of asking; any fixed order between answers of the same instant, so that arrival never matters."""
     unknown = sorted((name, why.reason, why.detail) for name, why in reading.unknown.items())
     return reading.observed_at, f"{sorted(reading.values.items())}{unknown}{reading.data_at}{reading.state_since}"
-
-
-# -- taking nothing on trust -----------------------------------------------------------------------------------------
-
-
-def honest(reading: Reading, spec: ProbeSpec) -> Reading:
-    """The reading as conditions may see it, whoever made it: each declared field known or unknown with a reason.
-
-    NaN, infinities, empty lists and values of the wrong type are unknown; what is called both known and unknown is
-    unknown; data about the future is about the moment of asking.
-    """
-    values = {
-        name: value
-        for name, value in reading.values.items()
-        if name not in reading.unknown and not is_hollow(value) and _is_as_declared(value, name, spec.fields)
-    }
-    unknown = dict(reading.unknown)
-    for name, value in reading.values.items():
-        if name not in values and name not in unknown:
-            unknown[name] = _refused(value, name)
-    for declared in spec.fields:
-        if declared.name not in values and declared.name not in unknown:
-            unknown[declared.name] = Unknown(Reason.NO_DATA, f"{spec.name} answered without {declared.name}")
-    data_at = min(reading.data_at, reading.observed_at)
-    if len(values) == len(reading.values) and len(unknown) == len(reading.unknown) and data_at == reading.data_at:
-        return reading
-    return replace(reading, values=values, unknown=unknown, data_at=data_at)
-
-
-def _refused(value: Value, name: str) -> Unknown:
-    if is_hollow(value):
-        return Unknown(Reason.NO_DATA, f"{name} is {value!r}: no value")
-    return Unknown(Reason.ERROR, f"{name} is of type {type(value).__name__}", "a defect of the probe: report it")
-
-
-def _is_as_declared(value: Value, name: str, fields: Sequence[Field]) -> bool:
-    declared = next((f.type for f in fields if f.name == name), None)
-    if declared is None:
-        return True
-    if isinstance(value, bool):
-        return declared is bool
-    return isinstance(value, declared) or (declared is float and isinstance(value, int))
 
 
 def gone(since: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> timedelta:

@@ -9,7 +9,7 @@ from scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, s
 
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Phase
-from probes.reading import TRANSIENT, Reading, Reason, Unknown
+from probes.reading import Reading, Reason, Unknown
 
 HEALTHY = success("healthy", "m.ok", hold_for=60)
 
@@ -126,7 +126,7 @@ def test_error_limit_is_kept_however_large(limit: int) -> None:
     assert scene.feed("err").state("fine") is State.UNKNOWN
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - TRANSIENT))
+@pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.cause.transient])
 def test_permanent_reasons_are_unknown_at_once(reason: Reason) -> None:
     scene = Scene(success("fine", "m.ok")).feed("up")
     scene.board.add("m", blind(scene.now + STEP, reason))

@@ -56,7 +56,7 @@ DRIVER = textwrap.dedent(
             watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
             for _ in range(3):
                 now = clock.now()
-                reading = Reading(now, now, {"account": "000000000000", "arn": "arn:x", "user": "u"})
+                reading = Reading(now, now, {"account": "000000000000", "arn": "arn:x", "matches": True})
                 watch.board.add("identity", reading)
                 for tap in watch.taps:
                     tap("identity", reading, clock.now())
@@ -232,7 +232,7 @@ async def test_a_signature_named_but_not_given_is_only_claimed(tmp_path: Path) -
 
 async def test_readings_come_back_as_they_were(tmp_path: Path) -> None:
     plan, clock, root = signing_plan(tmp_path), HandClock(), tmp_path / "records"
-    reading = Reading(clock.now(), clock.now(), {"account": "123456789012", "arn": "arn:x", "user": "u"})
+    reading = Reading(clock.now(), clock.now(), {"account": "123456789012", "arn": "arn:x", "matches": True})
     async with recording(plan, clock, root=root) as kept:
         watch = watch_of(plan, kept, clock)
         kept.readings.put("identity", reading, clock.now())

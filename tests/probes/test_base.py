@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from probes.base import Field, Moment, Params, Probe, Unseen
 from probes.clients import AwsOptions, Clients
-from probes.reading import TRANSIENT, Evidence, Reading, Reason, Unknown
+from probes.reading import Evidence, Reading, Reason, Unknown
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 EXAMPLES: dict[type, Any] = {bool: True, int: 2, float: 0.5, str: "x", datetime: NOW, tuple: ("a",)}
@@ -152,4 +152,5 @@ def test_unseen_says_why() -> None:
 def test_what_may_pass_by_itself_is_what_the_network_does() -> None:
     assert Unknown(Reason.TIMEOUT).transient
     assert not Unknown(Reason.ACCESS_DENIED).transient
-    assert {Reason.TIMEOUT, Reason.THROTTLED, Reason.UNREACHABLE, Reason.PARTIAL, Reason.ERROR} == TRANSIENT
+    passing = {Reason.TIMEOUT, Reason.THROTTLED, Reason.UNREACHABLE, Reason.PARTIAL, Reason.ERROR}
+    assert {reason for reason in Reason if reason.cause.transient} == passing

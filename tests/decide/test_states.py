@@ -1,0 +1,58 @@
+"""One table of words: none without its meaning, no second table, and every front end knows every member."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from cockpit.decide import states
+from cockpit.decide.states import Badness, Check, GateState, State, StepState, Tone, Visibility, Word, meaning_of
+from probes import reading as reading_module
+
+WORDS = (Word, State, Check, GateState, StepState, Visibility)
+
+
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: word.__name__)
+def test_a_word_without_its_meaning_cannot_be_imported(word: type[StrEnum]) -> None:
+    first = next(iter(word))
+    source = Path(states.__file__).read_text(encoding="utf-8")
+    added = re.sub(rf"^    {first.name} = ", f'    LATE = "LATE"\n    {first.name} = ', source, flags=re.MULTILINE)
+    assert added != source
+    with pytest.raises(TypeError, match="LATE"):
+        exec(compile(added, states.__file__, "exec"), {"__name__": states.__name__})
+
+
+def test_a_reason_without_its_cause_cannot_be_imported() -> None:
+    source = Path(reading_module.__file__).read_text(encoding="utf-8")
+    added = source.replace('    WARMING = "WARMING"', '    LATE = "LATE"\n    WARMING = "WARMING"')
+    with pytest.raises(TypeError, match="LATE"):
+        exec(compile(added, reading_module.__file__, "exec"), {"__name__": reading_module.__name__})
+
+
+@pytest.mark.parametrize("member", [member for word in WORDS for member in word], ids=repr)
+def test_a_word_is_shown_with_a_symbol_of_one_cell_and_explained(member: Word) -> None:
+    meaning = member.meaning
+    assert len(meaning.symbol) == 1
+    assert meaning.help
+    assert not (meaning.done and meaning.failing)
+    assert (meaning.tone is Tone.GOOD) <= meaning.done
+    assert meaning.done <= (meaning.badness is Badness.FINE)
+
+
+def test_unknown_is_neither_done_nor_failing_and_never_good() -> None:
+    for member in (State.UNKNOWN, Check.UNKNOWN):
+        assert not member.meaning.done
+        assert not member.meaning.failing
+        assert member.meaning.tone is Tone.UNKNOWN
+
+
+def test_a_word_of_a_later_version_counts_as_unknown() -> None:
+    assert meaning_of("SPLENDID") == State.UNKNOWN.meaning
+
+
+def test_every_word_of_a_record_is_read_as_it_was_written() -> None:
+    for member in (*Word, *State, *Check, *GateState):
+        assert meaning_of(str(member)).badness is member.meaning.badness
