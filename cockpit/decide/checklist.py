@@ -2,57 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.because import because
-from cockpit.decide.board import Board
-from cockpit.decide.criterion import active_waiver, blindness, settled
+from cockpit.decide.criterion import active_waiver, settled
+from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.record import Change, Record
-from cockpit.decide.signing import sign_off_status
+from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import Because, ItemStatus, SectionStatus, SignOffStatus
 from cockpit.decide.states import Check
 from cockpit.plan.model import Item, Plan, Section
 from probes.reading import Reason, Unknown
 
 
-def checklist(plan: Plan, board: Board, record: Record, now: datetime) -> tuple[SectionStatus, ...]:
-    """Every section with its items, killer items first."""
-    return tuple(_section(section, plan, board, record, now) for section in plan.checklist)
+def checklist(
+    plan: Plan, evaluations: Mapping[str, Evaluation], record: Record, started_at: datetime, now: datetime
+) -> tuple[SectionStatus, ...]:
+    """Every section with its items, killer items first. `evaluations` are by item."""
+
+    def section(each: Section) -> SectionStatus:
+        ordered = sorted(each.items, key=lambda item: not item.killer)
+        items = (judge_item(item, evaluations[item.id], record, plan.digest, started_at, now) for item in ordered)
+        return SectionStatus(each.title, each.phase, tuple(items))
+
+    return tuple(section(each) for each in plan.checklist)
 
 
-def _section(section: Section, plan: Plan, board: Board, record: Record, now: datetime) -> SectionStatus:
-    ordered = sorted(section.items, key=lambda item: not item.killer)
-    return SectionStatus(
-        section.title, section.phase, tuple(judge_item(item, plan, board, record, now) for item in ordered)
-    )
-
-
-def judge_item(item: Item, plan: Plan, board: Board, record: Record, now: datetime) -> ItemStatus:
+def judge_item(
+    item: Item, evaluation: Evaluation, record: Record, digest: str, started_at: datetime, now: datetime
+) -> ItemStatus:
     """One item. Evidence that fails outweighs any signature; evidence that cannot be seen does too."""
-    trail = board.trail(item, board.started_at)
-    fold, unknown = trail.fold, blindness(trail, board, now)
-    signed = sign_off_status(item.sign_off, item.id, record, plan, fold, now)
+    reached, unknown = evaluation.reached, evaluation.blindness
+    signed = sign_off_status(item.sign_off, item.id, record, digest, reached, now)
     if item.expect is None and item.sign_off is None:
         unknown = Unknown(Reason.NO_DATA, "the plan says neither what to look at nor who signs")
-    holds = item.expect is None or (unknown is None and fold is not None and fold.ok_since is not None)
+    holds = item.expect is None or (unknown is None and reached is not None and reached.ok_since is not None)
     waiver = active_waiver(record, item.id, now)
     if waiver is not None:
         check, detail = Check.WAIVED, f"waived by {waiver.by} until {words.clock(waiver.until)}: {waiver.why}"
     else:
         check, detail = _check(holds, unknown, signed)
-    told = trail.told(board, because)
-    change = record.latest(Change, item.id)
+    shown_since = settled(record.latest(Change, item.id), check, now)
     return ItemStatus(
         id=item.id,
         title=item.title,
         check=check,
         blocking=item.blocking,
         killer=item.killer,
-        because=_line(told, unknown, signed, item),
+        because=_line(evaluation.because, unknown, signed, item),
         position=item.position,
-        since=settled(change, check, now) or board.started_at,
+        since=shown_since or started_at,
         automatic=item.expect is not None,
         unknown=unknown,
         sign_off=signed,
@@ -60,7 +61,7 @@ def judge_item(item: Item, plan: Plan, board: Board, record: Record, now: dateti
         caution=item.caution,
         ref=item.ref,
         ok_since=_ok_since(
-            check, fold.ok_since if fold else None, signed, waiver.at if waiver else None, settled(change, check, now)
+            check, reached.ok_since if reached else None, signed, waiver.at if waiver else None, shown_since
         ),
     )
 
@@ -79,18 +80,18 @@ def _check(holds: bool, unknown: Unknown | None, signed: SignOffStatus | None) -
     return Check.PASS, f"signed by {signed.by}"
 
 
-def _line(told: Because, unknown: Unknown | None, signed: SignOffStatus | None, item: Item) -> Because:
+def _line(explained: Because, unknown: Unknown | None, signed: SignOffStatus | None, item: Item) -> Because:
     if unknown is not None:
         hint = f" ({unknown.hint})" if unknown.hint else ""
-        return replace(told, line=f"{unknown.reason}: {unknown.detail}{hint}")
+        return replace(explained, line=f"{unknown.reason}: {unknown.detail}{hint}")
     if signed is not None and item.expect is None:
         answer = (
             f"{signed.by} ({signed.role}): {signed.answer}"
             if signed.at
             else f"asks {' or '.join(signed.roles)}: {signed.ask}"
         )
-        return replace(told, line=answer)
-    return told
+        return replace(explained, line=answer)
+    return explained
 
 
 def _ok_since(

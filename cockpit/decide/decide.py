@@ -1,44 +1,58 @@
-"""decide(plan, board, record, now) -> Situation. Pure: no clock, no I/O, no screen. Called once a tick."""
+"""decide(plan, board, record, now) -> Situation. Pure: no clock, no I/O, no screen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
-from cockpit.decide.criterion import judge
+from cockpit.decide.criterion import Judged, judge
 from cockpit.decide.gate import gates
 from cockpit.decide.record import Change, Record
-from cockpit.decide.sight import probe_statuses, root_causes, sight
 from cockpit.decide.situation import Situation
 from cockpit.decide.steps import steps
-from cockpit.decide.verdict import verdict
-from cockpit.plan.model import Phase, Plan
+from cockpit.decide.verdict import Judgement, verdict
+from cockpit.decide.visibility import probe_statuses, root_causes, sight
+from cockpit.plan.model import Criterion, Phase, Plan
 
 
 def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation:
     """Everything shown, as of `now`."""
+    started_at, readings = board.started_at, board.readings
     began = record.phase()
-    phase = began.phase if began else Phase.POST_DEPLOY
-    origin = began.at if began else board.started_at
-    judged = [judge(criterion, plan, board, record, origin, now) for criterion in plan.criteria()]
-    statuses = tuple(each.status for each in judged)
-    guards = plan.migration.guards if plan.migration else ()
+    origin = began.at if began else started_at
+
+    def judged_since(criterion: Criterion, since: datetime) -> Judged:
+        return judge(criterion, board.evaluate(criterion, since, now), record, plan.digest, started_at, now)
+
+    judged = [judged_since(criterion, origin) for criterion in plan.criteria()]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
-    guarding = tuple(
-        judge(guard, plan, board, record, board.started_at - guard.stale_after, now).status for guard in guards
-    )
-    sections = checklist(plan, board, record, now)
+    guards = plan.migration.guards if plan.migration else ()
+    guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in guards)
+    evaluations = {item.id: board.evaluate(item, started_at, now) for _, item in plan.items()}
+    sections = checklist(plan, evaluations, record, started_at, now)
     polls = gates(plan, record, now)
-    items = [item for section in sections for item in section.items]
-    causes = root_causes(board, statuses, items)
-    probes = probe_statuses(board, now)
-    saw_something = any(probe.known for probe in probes)
-    word, path = verdict(plan, record, judged, sections, polls, causes, phase, saw_something, board.started_at, now)
+    statuses = tuple(each.status for each in judged)
+    causes = root_causes(readings, statuses, [item for section in sections for item in section.items])
+    probes = probe_statuses(readings, now)
+    word, path = verdict(
+        Judgement(
+            judged=judged,
+            sections=sections,
+            gates=polls,
+            causes=causes,
+            record=record,
+            phase=began.phase if began else Phase.POST_DEPLOY,
+            dwell=plan.verdict_dwell,
+            saw_something=any(probe.known for probe in probes),
+            started_at=started_at,
+            now=now,
+        )
+    )
     return Situation(
         now=now,
-        started_at=board.started_at,
+        started_at=started_at,
         plan_name=plan.name,
         plan_digest=plan.digest,
         verdict=word,
@@ -49,20 +63,11 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         root_causes=causes,
         path_to_go=path,
         sight=sight(statuses, now),
-        observer_gap=_gap(board, now),
         guards=guarding,
-        runbook=steps(plan.runbook, plan, record, now),
-        rollback_plan=steps(plan.rollback_plan, plan, record, now),
+        runbook=steps(plan.runbook, plan.digest, record, now),
+        rollback_plan=steps(plan.rollback_plan, plan.digest, record, now),
         _by_id={status.id: status for status in statuses},
     )
-
-
-def _gap(board: Board, now: datetime) -> timedelta | None:
-    """The last time nobody was looking, while it is recent enough to matter."""
-    if not board.gaps:
-        return None
-    since, until = board.gaps[-1]
-    return until - since if now - until < timedelta(minutes=5) else None
 
 
 def changes(before: Situation, after: Situation) -> Iterator[Change]:
@@ -79,8 +84,7 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     for item in (item for section in after.sections for item in section.items):
         if item.id in checks and checks[item.id] is not item.check:
             yield Change(after.now, item.id, checks[item.id], item.check, item.detail or item.because.line)
-    passed = {gate.id: gate.passed for gate in before.gates}
+    polls = {gate.id: gate.state for gate in before.gates}
     for gate in after.gates:
-        if gate.id in passed and passed[gate.id] is not gate.passed:
-            words = ("open", "passed")
-            yield Change(after.now, gate.id, words[passed[gate.id]], words[gate.passed], "; ".join(gate.votes))
+        if gate.id in polls and polls[gate.id] is not gate.state:
+            yield Change(after.now, gate.id, polls[gate.id], gate.state, "; ".join(gate.votes))

@@ -1,28 +1,44 @@
-"""The run of one condition's outcomes by data time, with the state after each: kept up as readings arrive, in any order."""
+"""What the readings say of one condition: its samples by data time, the state after each, and how all of it stands now."""
 
 from __future__ import annotations
 
 import copy
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cockpit.conditions.condition import Condition, Outcome
-from cockpit.decide.fold import Fold, Sample, Trip, blind_trip, step
-from cockpit.decide.situation import Because, CriterionStatus
+from cockpit.decide import words
+from cockpit.decide.readings import Readings
+from cockpit.decide.situation import Because
+from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, step
+from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Item, Kind
-from probes.reading import Reading, Unknown
-
-if TYPE_CHECKING:
-    from cockpit.decide.board import Board
+from probes.reading import Reading, Reason, Unknown
 
 Subject = Criterion | Item
 
 
-class Trail:
-    """Outcomes and states of one criterion (or item) since `origin`, when its phase began.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All that readings say of one criterion or item at a moment. People have not been heard yet."""
+
+    outcome: Outcome
+    """What the newest polls say."""
+    reached: MachineState | None
+    """The state after the newest real sample; None before the first."""
+    because: Because
+    blindness: Unknown | None
+    """Why the condition cannot be judged now; None while it can."""
+    trips: tuple[Trip, ...]
+    """Every trip of a trigger, with the one for being blind too long right now."""
+    left: timedelta | None
+    """Until the running window ends if every further sample agrees; None where none is running."""
+
+
+class Evaluator:
+    """Samples and states of one criterion (or item) since `origin`, when its phase began; extended as readings arrive.
 
     Samples are taken at every data time of the condition's probes, and count from `begins` on: `initial_delay` later.
     """
@@ -38,57 +54,47 @@ class Trail:
         self.watched = tuple(dict.fromkeys((*self.probes, *(clear.probes if clear else ()))))
         self.times: list[datetime] = []
         self.samples: list[Sample | None] = []
-        self.folds: list[Fold | None] = []
-        self.base: Fold | None = None
+        self.states: list[MachineState | None] = []
+        self.base: MachineState | None = None
         """The state reached by samples already forgotten, and the data time up to which they are."""
         self.forgotten: datetime | None = None
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
-        self.shown: tuple[Because, tuple[object, ...], CriterionStatus] | None = None
-        """The status last made of it, with what it was made from."""
-        self._told: tuple[int, Because] | None = None
+        """Rises with everything that arrives."""
 
-    def copy(self) -> Trail:
+    def copy(self) -> Evaluator:
         twin = copy.copy(self)
-        twin.times, twin.samples, twin.folds = list(self.times), list(self.samples), list(self.folds)
+        twin.times, twin.samples, twin.states = list(self.times), list(self.samples), list(self.states)
         return twin
 
     @property
-    def fold(self) -> Fold | None:
+    def reached(self) -> MachineState | None:
         """The state after the newest real sample; None before the first."""
-        return self.folds[-1] if self.folds else self.base
+        return self.states[-1] if self.states else self.base
 
-    @property
-    def real_samples(self) -> int:
-        return sum(sample is not None for sample in self.samples)
+    # -- taking in ---------------------------------------------------------------------------------------------------
 
-    def told(self, board: Board, tell: Callable[[Trail, Board], Because]) -> Because:
-        """The because-line, told again only when a reading has arrived."""
-        if self._told is None or self._told[0] != self.version:
-            self._told = (self.version, tell(self, board))
-        return self._told[1]
-
-    def rebuild(self, board: Board) -> None:
-        """Start over from the board's history."""
+    def rebuild(self, readings: Readings) -> None:
+        """Start over from the histories."""
         self.base = self.forgotten = None
-        moments = {t for probe in self.probes for t in board.histories[probe].times if t >= self.begins}
+        moments = {t for probe in self.probes for t in readings.histories[probe].times if t >= self.begins}
         self.times = sorted(moments)
-        self.samples = [self._sample(board, moment) for moment in self.times]
-        self.folds = [None] * len(self.times)
-        self._refold(board, 0)
-        self.polled(board)
+        self.samples = [self._sample(readings, moment) for moment in self.times]
+        self.states = [None] * len(self.times)
+        self._advance(readings, 0)
+        self.polled(readings)
 
-    def refold(self, board: Board) -> None:
-        self._refold(board, 0)
+    def restart(self, readings: Readings) -> None:
+        self._advance(readings, 0)
 
-    def polled(self, board: Board) -> None:
+    def polled(self, readings: Readings) -> None:
         """A probe was asked again: what do the newest answers say together?"""
         self.version += 1
         if self.condition is not None:
-            self.now = self.condition.evaluate(*board.newest(self.probes))
+            self.now = self.condition.evaluate(*readings.newest(self.probes))
 
-    def touch(self, board: Board, probe: str, moment: datetime) -> None:
+    def touch(self, readings: Readings, probe: str, moment: datetime) -> None:
         """A sample about `moment` came in (or was corrected): judge it, and every later moment that rests on it."""
         if moment < self.begins or (self.forgotten is not None and moment <= self.forgotten):
             return
@@ -97,24 +103,24 @@ class Trail:
         if probe in self.probes and (first == len(self.times) or self.times[first] != moment):
             self.times.insert(first, moment)
             self.samples.insert(first, None)
-            self.folds.insert(first, None)
-        until = board.histories[probe].next_after(moment)
+            self.states.insert(first, None)
+        until = readings.histories[probe].next_after(moment)
         last = bisect_left(self.times, until) if until is not None else len(self.times)
         for index in range(first, last):
-            self.samples[index] = self._sample(board, self.times[index])
-        self._refold(board, first)
+            self.samples[index] = self._sample(readings, self.times[index])
+        self._advance(readings, first)
 
     def forget_before(self, moment: datetime) -> None:
         """Drop what is older, but keep the state reached."""
         index = bisect_right(self.times, moment) - 1
         if index > 0:
-            self.base, self.forgotten = self.folds[index - 1], self.times[index - 1]
-            del self.times[:index], self.samples[:index], self.folds[:index]
+            self.base, self.forgotten = self.states[index - 1], self.times[index - 1]
+            del self.times[:index], self.samples[:index], self.states[:index]
 
-    def _sample(self, board: Board, moment: datetime) -> Sample | None:
+    def _sample(self, readings: Readings, moment: datetime) -> Sample | None:
         condition, clear = self.condition, self.criterion.clear_condition
         assert condition is not None
-        used, unknown = board.context_at(self.watched, moment, self.begins)
+        used, unknown = readings.at(self.watched, moment, self.begins)
         values = {probe: reading.values for probe, reading in used.items()}
         truth = condition.evaluate(values, unknown).truth
         if truth is None:
@@ -151,26 +157,109 @@ class Trail:
         values = {probe: reading.values for probe, reading in used.items() if probe not in old}
         return condition.evaluate(values, unknown).truth is not True
 
-    def _refold(self, board: Board, first: int) -> None:
-        fold = self.folds[first - 1] if first else self.base
-        gaps = board.gaps_of(self.probes)
+    def _advance(self, readings: Readings, first: int) -> None:
+        reached = self.states[first - 1] if first else self.base
+        gaps = readings.gaps_of(self.probes)
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
-                before, fold = fold, step(self.criterion, fold, sample, gaps)
-                fold = self._unseen(before, fold, sample, gaps)
-            self.folds[index] = fold
+                before, reached = reached, step(self.criterion, reached, sample, gaps)
+                reached = self._unseen(before, reached, sample, gaps)
+            self.states[index] = reached
         self.version += 1
 
-    def _unseen(self, before: Fold | None, fold: Fold, sample: Sample, gaps: list[tuple[datetime, datetime]]) -> Fold:
-        """The fold with the trip for having been blind too long before this sample, where the plan wants one."""
+    def _unseen(
+        self, before: MachineState | None, reached: MachineState, sample: Sample, gaps: list[tuple[datetime, datetime]]
+    ) -> MachineState:
+        """The state with the trip for having been blind too long before this sample, where the plan wants one."""
         seen_at = before.data_at if before else self.begins
         if before is not None and sample.observed_at <= before.observed_at:
-            return fold  # the same answer: it was known together with the sample before
+            return reached  # the same answer: it was known together with the sample before
         since = blind_trip(self.criterion, seen_at, sample.observed_at, gaps)
         if since is None:
-            return fold
-        return replace(fold, trips=(*fold.trips, Trip(since, sample.observed_at)))
+            return reached
+        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at)))
+
+    # -- as of a moment ----------------------------------------------------------------------------------------------
+
+    def evaluation(self, readings: Readings, explained: Because, now: datetime) -> Evaluation:
+        """How it all stands at `now`."""
+        blindness = self._blindness(readings, now)
+        return Evaluation(
+            self.now,
+            self.reached,
+            explained,
+            blindness,
+            self._trips(readings, blindness, now),
+            self._left(readings, now),
+        )
+
+    def _blindness(self, readings: Readings, now: datetime) -> Unknown | None:
+        if self.condition is None:
+            return None
+        if now < self.begins:
+            return Unknown(Reason.WARMING, f"judged from {words.clock(self.begins)} on")
+        return self._slept(readings) or self._stale(readings, now) or self._unreadable(readings)
+
+    def _slept(self, readings: Readings) -> Unknown | None:
+        """Nobody was looking, and not everything has been seen since."""
+        gaps = readings.gaps_of(self.probes)
+        if not gaps:
+            return None
+        since, until = gaps[-1]
+        latest = [readings.latest(probe) for probe in self.probes]
+        if any(reading is None or reading.observed_at < until for reading in latest):
+            return Unknown(
+                Reason.OBSERVER_GAP,
+                f"nobody was looking for {words.duration(until - since)}",
+                "wait for the next reading",
+            )
+        return None
+
+    def _stale(self, readings: Readings, now: datetime) -> Unknown | None:
+        """The newest real sample rests on data too old to count, whatever else the probes still see."""
+        reached = self.reached
+        if reached is None or now - reached.data_at <= self.criterion.stale_after:
+            return None
+        if self.now.unknown is not None:
+            return self.now.unknown
+        ages = {probe: now - (readings.histories[probe].newest_data_at or reached.data_at) for probe in self.probes}
+        oldest = max(ages, key=lambda probe: ages[probe])
+        return Unknown(
+            Reason.STALE,
+            f"the newest data of {oldest} is {words.duration(ages[oldest])} old",
+            f"press r to read {oldest} again; see Probes",
+        )
+
+    def _unreadable(self, readings: Readings) -> Unknown | None:
+        if self.now.truth is not None:
+            # Truth from the newest polls, but no sample since the phase began: the proof has not begun.
+            return None if self.reached is not None else Unknown(Reason.WARMING, "no sample since this phase began")
+        if self.reached is not None and readings.tolerated(self.now, self.criterion.error_limit):
+            return None
+        return self.now.unknown or Unknown(Reason.WARMING, "no reading yet")
+
+    def _trips(self, readings: Readings, blindness: Unknown | None, now: datetime) -> tuple[Trip, ...]:
+        reached = self.reached
+        trips = reached.trips if reached else ()
+        if self.criterion.kind is not Kind.TRIGGER or blindness is None:
+            return trips
+        seen_at = reached.data_at if reached else self.begins
+        since = blind_trip(self.criterion, seen_at, now, readings.gaps_of(self.probes))
+        return trips if since is None else (*trips, Trip(since))
+
+    def _left(self, readings: Readings, now: datetime) -> timedelta | None:
+        reached = self.reached
+        if reached is None or not reached.state.judging.running:
+            return None
+        left = time_left(self.criterion, reached, readings.interval(self.probes))
+        return max(left - (now - reached.observed_at), timedelta(0))
+
+
+def time_left(criterion: Criterion, reached: MachineState, interval: timedelta) -> timedelta:
+    """Time until the running window ends if every further sample agrees, from the moment of the newest sample."""
+    window = criterion.clear_for if reached.state is State.RECOVERING else criterion.hold_for
+    return max(window - reached.have, (criterion.min_samples - reached.samples) * interval, timedelta(0))
 
 
 def _as_criterion(item: Item) -> Criterion:

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
 
 from cockpit.conditions.condition import Comparison
 from cockpit.decide import words
-from cockpit.decide.board import Board
-from cockpit.decide.fold import Fold
+from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Because, Observed, Progress, Threshold
+from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
-from cockpit.decide.trail import Trail
-from cockpit.plan.model import Criterion, Kind, Plan
+from cockpit.plan.model import Criterion, Kind, ProbeSpec
 from probes.base import Field
 from probes.reading import Reason, Unknown
 
 
-def because(trail: Trail, board: Board) -> Because:
-    """Why a criterion or item is where it is, from the newest samples. Changes only when a reading arrives."""
-    condition = trail.condition
+def because(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Because:
+    """Why a criterion is where it is, from the newest samples. Changes only when a reading arrives."""
+    condition = criterion.condition
     if condition is None:
         return Because("waits for a sign-off")
-    seen = tuple(observe(board, probe, name) for probe, name in condition.paths)
-    thresholds = tuple(threshold(board.plan, comparison) for comparison in condition.comparisons)
-    fold = trail.fold
-    progress = progress_of(trail.criterion, fold)
-    latest = [reading for probe in trail.probes if (reading := board.latest(probe)) is not None]
-    known_until = [at for probe in trail.probes if (at := board.histories[probe].newest_data_at) is not None]
+    seen = tuple(observe(readings, probe, name) for probe, name in condition.paths)
+    thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
+    progress = progress_of(criterion, reached)
+    latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
+    known_until = [at for probe in condition.probes if (at := readings.histories[probe].newest_data_at) is not None]
     evidence = latest[0].evidence if latest else None
     return Because(
-        line=_line(seen, thresholds, progress, trail.criterion.kind),
+        line=_line(seen, thresholds, progress, criterion.kind),
         condition=condition.source,
         observed=seen,
         thresholds=thresholds,
         progress=progress,
         data_at=min(known_until, default=None),
-        samples=fold.samples if fold else 0,
-        probes=trail.probes,
+        samples=reached.samples if reached else 0,
+        probes=condition.probes,
         query=" · ".join(dict.fromkeys(r.evidence.query for r in latest if r.evidence.query)),
         request_id=evidence.request_id if evidence else "",
         console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
@@ -44,16 +42,16 @@ def because(trail: Trail, board: Board) -> Because:
     )
 
 
-def field_of(plan: Plan, probe: str, name: str) -> Field | None:
+def field_of(probes: Mapping[str, ProbeSpec], probe: str, name: str) -> Field | None:
     """The declared field, with its unit and meaning."""
-    return next((f for f in plan.probes[probe].fields if f.name == name), None)
+    return next((f for f in probes[probe].fields if f.name == name), None)
 
 
-def observe(board: Board, probe: str, name: str) -> Observed:
+def observe(readings: Readings, probe: str, name: str) -> Observed:
     """One value as the newest poll saw it."""
-    declared = field_of(board.plan, probe, name)
+    declared = field_of(readings.probes, probe, name)
     unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
-    latest = board.latest(probe)
+    latest = readings.latest(probe)
     path = f"{probe}.{name}"
     if latest is not None and name in latest.values:
         held = latest.values[name]
@@ -63,31 +61,28 @@ def observe(board: Board, probe: str, name: str) -> Observed:
     return Observed(path, None, f"unknown: {why.reason}", unit, meaning, why)
 
 
-def threshold(plan: Plan, comparison: Comparison) -> Threshold:
+def threshold(probes: Mapping[str, ProbeSpec], comparison: Comparison) -> Threshold:
     probe, _, name = comparison.path.partition(".")
-    declared = field_of(plan, probe, name)
+    declared = field_of(probes, probe, name)
     text = words.value(comparison.literal, declared.unit if declared else "")
     return Threshold(comparison.path, comparison.operator, comparison.literal, f"{comparison.operator} {text}")
 
 
-def progress_of(criterion: Criterion, fold: Fold | None) -> Progress | None:
+def progress_of(criterion: Criterion, reached: MachineState | None) -> Progress | None:
     """How far the window of the current state is."""
-    if fold is None:
+    if reached is None:
         return None
-    if fold.state is State.RECOVERING:
+    if reached.state is State.RECOVERING:
         return Progress(
-            "clear", min(fold.have, criterion.clear_for), criterion.clear_for, fold.samples, criterion.min_samples
+            "clear", min(reached.have, criterion.clear_for), criterion.clear_for, reached.samples, criterion.min_samples
         )
-    if fold.state in (State.CLEAR, State.NOT_MET) or not (criterion.hold_for or criterion.min_samples > 1):
+    measured = reached.state not in (State.CLEAR, State.NOT_MET)
+    if not measured or not (criterion.hold_for or criterion.min_samples > 1):
         return None
     verb = "breached" if criterion.kind is Kind.TRIGGER else "proven"
-    return Progress(verb, min(fold.have, criterion.hold_for), criterion.hold_for, fold.samples, criterion.min_samples)
-
-
-def left(criterion: Criterion, fold: Fold, interval: timedelta) -> timedelta:
-    """Time until the running window ends if every further sample agrees, from the moment of the newest sample."""
-    window = criterion.clear_for if fold.state is State.RECOVERING else criterion.hold_for
-    return max(window - fold.have, (criterion.min_samples - fold.samples) * interval, timedelta(0))
+    return Progress(
+        verb, min(reached.have, criterion.hold_for), criterion.hold_for, reached.samples, criterion.min_samples
+    )
 
 
 def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None, kind: Kind) -> str:

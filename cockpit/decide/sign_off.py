@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.fold import Fold
 from cockpit.decide.record import Record, SignOff
 from cockpit.decide.situation import SignOffStatus
-from cockpit.plan.model import Ask, Plan
+from cockpit.decide.state_machine import MachineState
+from cockpit.plan.model import Ask
 
 
 def sign_off_status(
-    ask: Ask | None, subject: str, record: Record, plan: Plan, fold: Fold | None, now: datetime
+    ask: Ask | None, subject: str, record: Record, digest: str, reached: MachineState | None, now: datetime
 ) -> SignOffStatus | None:
-    """The sign-off of a subject: None where none is asked."""
+    """The sign-off of a subject: None where none is asked. `digest` is the plan's; `reached` what the evidence says, if any."""
     if ask is None:
         return None
     given = record.latest(SignOff, subject)
@@ -30,12 +30,12 @@ def sign_off_status(
         given.rehearsal,
         given.key,
         given.evidence,
-        _stale(ask, given, plan, fold, now),
+        _stale(ask, given, digest, reached, now),
     )
 
 
-def _stale(ask: Ask, given: SignOff, plan: Plan, fold: Fold | None, now: datetime) -> str:
-    if given.plan_digest != plan.digest:
+def _stale(ask: Ask, given: SignOff, digest: str, reached: MachineState | None, now: datetime) -> str:
+    if given.plan_digest != digest:
         return "the plan changed since it was signed"
     if not ask.claimed and not given.key and not given.rehearsal:
         return "signed without a key, and the plan asks for one"
@@ -43,8 +43,8 @@ def _stale(ask: Ask, given: SignOff, plan: Plan, fold: Fold | None, now: datetim
         return f"signed as {given.role}, but it takes {' or '.join(ask.roles)}"
     if ask.valid_for is not None and now > given.at + ask.valid_for:
         return f"it was valid for {words.duration(ask.valid_for)}"
-    if fold is not None and fold.failed_at is not None and fold.failed_at > given.at:
-        return f"the evidence failed at {words.clock(fold.failed_at)}, after it was signed"
-    if fold is not None and fold.turned_at is not None and fold.turned_at > given.at:
-        return f"the evidence changed at {words.clock(fold.turned_at)}, after it was signed"
+    if reached is not None and reached.failed_at is not None and reached.failed_at > given.at:
+        return f"the evidence failed at {words.clock(reached.failed_at)}, after it was signed"
+    if reached is not None and reached.turned_at is not None and reached.turned_at > given.at:
+        return f"the evidence changed at {words.clock(reached.turned_at)}, after it was signed"
     return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cockpit.decide.states import Check, State, StepState, Word
+from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.plan.model import Kind, Phase, Position, Severity
 from probes.reading import Reason, Unknown, Value
 
@@ -182,6 +182,10 @@ class GateStatus:
     """What is missing, from whom."""
     ok_since: datetime | None = None
 
+    @property
+    def state(self) -> GateState:
+        return GateState.PASSED if self.passed else GateState.OPEN
+
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
@@ -225,17 +229,19 @@ class ProbeStatus:
     latency_s: float | None
     known: Mapping[str, Value]
     unknown: Mapping[str, Unknown]
-    stale: bool
+    visibility: Visibility
     readings: int
     query: str = ""
     console_url: str = ""
     lines: tuple[str, ...] = ()
-    slowed: float = 1.0
-    """How many times its interval it now waits, because the world asked it to slow down."""
+
+    @property
+    def stale(self) -> bool:
+        return self.visibility is Visibility.STALE
 
     @property
     def blind(self) -> bool:
-        return self.stale or (bool(self.unknown) and not self.known) or self.age is None
+        return self.visibility in (Visibility.STALE, Visibility.BLIND, Visibility.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +328,6 @@ class Situation:
     root_causes: tuple[RootCause, ...]
     path_to_go: tuple[PathStep, ...]
     sight: Sight
-    observer_gap: timedelta | None = None
     guards: tuple[CriterionStatus, ...] = ()
     """What pauses the file migration while it is true or unknown; never part of the verdict."""
     runbook: tuple[StepStatus, ...] = ()

@@ -1,4 +1,4 @@
-"""The two state machines, folded over real samples in the order of their data times.
+"""The two state machines, advanced by real samples in the order of their data times.
 
 A sample is real when its condition is true or false. Unknown samples move nothing here: suspicion survives them, and proof
 needs real samples close together. What they mean *now* is judged in `criterion.py`.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.decide.history import gone
+from cockpit.decide.readings import gone
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, OnUnknown, Severity
 
@@ -48,7 +48,7 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class MachineState:
     """The state after one real sample. `have` and `samples` measure the run (breach, clear or good) the state is in."""
 
     state: State
@@ -68,13 +68,13 @@ class Fold:
 
 
 def step(
-    criterion: Criterion, before: Fold | None, sample: Sample, gaps: Sequence[tuple[datetime, datetime]] = ()
-) -> Fold:
+    criterion: Criterion, before: MachineState | None, sample: Sample, gaps: Sequence[tuple[datetime, datetime]] = ()
+) -> MachineState:
     """The state after `sample`. `gaps` are times nobody was looking: they never count toward anything."""
     if before is None:
         state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
         ok_since = sample.observed_at if state is State.CLEAR else None
-        before = Fold(state, sample.data_at, sample.observed_at, ZERO, 0, ok_since)
+        before = MachineState(state, sample.data_at, sample.observed_at, ZERO, 0, ok_since)
         credit = Credit(ZERO, near=False, new=True)
     else:
         credit = _credit(criterion, before, sample, gaps)
@@ -104,7 +104,9 @@ def blind_trip(
     return until - over if over > ZERO else None
 
 
-def _credit(criterion: Criterion, before: Fold, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]) -> Credit:
+def _credit(
+    criterion: Criterion, before: MachineState, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]
+) -> Credit:
     """What the new sample adds to a run. Time nobody was looking adds nothing."""
     apart = max(sample.data_at - before.data_at, ZERO)
     if any(since < sample.data_at and until > before.data_at for since, until in gaps):
@@ -116,7 +118,9 @@ def _ends(criterion: Criterion, window: timedelta, have: timedelta, samples: int
     return have >= window and samples >= criterion.min_samples
 
 
-def _success(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
+def _success(
+    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
+) -> MachineState:
     if not sample.truth:
         return replace(seen, state=State.NOT_MET, have=ZERO, samples=0, ok_since=None, failed_at=sample.observed_at)
     contiguous = credit.near and before.samples > 0
@@ -128,10 +132,12 @@ def _success(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, cre
     return replace(seen, state=State.MET, have=have, samples=samples, ok_since=since)
 
 
-def _trigger(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
+def _trigger(
+    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
+) -> MachineState:
     if sample.truth:
         return _breach(criterion, before, seen, sample, credit)
-    if before.state in (State.TRIPPED, State.RECOVERING):
+    if before.state.judging.tripped:
         return _recover(criterion, before, seen, sample, credit)
     missed = before.near_misses + (before.state is State.PENDING)
     stale = sample.data_at - before.data_at > criterion.stale_after
@@ -139,9 +145,11 @@ def _trigger(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, cre
     return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=since, near_misses=missed)
 
 
-def _breach(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
+def _breach(
+    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
+) -> MachineState:
     seen = replace(seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
-    if before.state in (State.TRIPPED, State.RECOVERING):
+    if before.state.judging.tripped:
         known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
         began_anew = before.pre_existing and not sample.pre_existing
         return _tripped(known, sample) if began_anew else known
@@ -154,11 +162,13 @@ def _breach(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, cred
     return _tripped(replace(seen, state=State.TRIPPED, have=have, samples=samples), sample)
 
 
-def _tripped(fold: Fold, sample: Sample) -> Fold:
-    return fold if sample.pre_existing else replace(fold, trips=(*fold.trips, Trip(sample.observed_at)))
+def _tripped(reached: MachineState, sample: Sample) -> MachineState:
+    return reached if sample.pre_existing else replace(reached, trips=(*reached.trips, Trip(sample.observed_at)))
 
 
-def _recover(criterion: Criterion, before: Fold, seen: Fold, sample: Sample, credit: Credit) -> Fold:
+def _recover(
+    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
+) -> MachineState:
     if not sample.recovers:
         return replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
     contiguous = before.state is State.RECOVERING and credit.near

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
-from cockpit.decide.signing import sign_off_status
+from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
-from cockpit.plan.model import Plan, Step
+from cockpit.plan.model import Step
 
 
-def steps(listed: Sequence[Step], plan: Plan, record: Record, now: datetime) -> tuple[StepStatus, ...]:
-    """Every step with what was said of it."""
-    return tuple(_status(step, plan, record, now) for step in listed)
+def steps(listed: Sequence[Step], digest: str, record: Record, now: datetime) -> tuple[StepStatus, ...]:
+    """Every step with what is recorded of it. `digest` is the plan's."""
+    return tuple(_status(step, digest, record, now) for step in listed)
 
 
-def _status(step: Step, plan: Plan, record: Record, now: datetime) -> StepStatus:
+def _status(step: Step, digest: str, record: Record, now: datetime) -> StepStatus:
     began, ended = record.latest(StepBegan, step.id), record.latest(StepEnded, step.id)
     if began is not None and ended is not None and ended.at < began.at:
         ended = None
@@ -35,7 +35,7 @@ def _status(step: Step, plan: Plan, record: Record, now: datetime) -> StepStatus
         caution=step.caution,
         ref=step.ref,
         position=step.position,
-        sign_off=sign_off_status(step.sign_off, step.id, record, plan, None, now),
+        sign_off=sign_off_status(step.sign_off, step.id, record, digest, None, now),
         began=began.at if began else None,
         ended=ended.at if ended else None,
         by=ended.by if ended else began.by if began else "",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit.decide import words
 from cockpit.decide.criterion import Judged, settled
@@ -22,11 +22,8 @@ from cockpit.decide.situation import (
     Verdict,
 )
 from cockpit.decide.states import Check, State, Word
-from cockpit.plan.model import Criterion, Kind, Phase, Plan
+from cockpit.plan.model import Criterion, Kind, Phase
 from probes.reading import Reason
-
-QUIET = frozenset({Reason.LOW_VOLUME, Reason.NO_DATA})
-"""Before a deployment there may be no traffic yet: these do not keep a trigger from being ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +35,56 @@ class Obstacle:
     step: PathStep
 
 
-def verdict(
-    plan: Plan,
-    record: Record,
-    judged: Sequence[Judged],
-    sections: Sequence[SectionStatus],
-    gates: Sequence[GateStatus],
-    causes: Sequence[RootCause],
-    phase: Phase,
-    saw_something: bool,
-    started_at: datetime,
-    now: datetime,
-) -> tuple[Verdict, tuple[PathStep, ...]]:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that the verdict rests on, at one moment."""
+
+    judged: Sequence[Judged]
+    sections: Sequence[SectionStatus]
+    gates: Sequence[GateStatus]
+    causes: Sequence[RootCause]
+    record: Record
+    phase: Phase
+    dwell: timedelta
+    """How long everything must have held before GO."""
+    saw_something: bool
+    started_at: datetime
+    now: datetime
+
+    @property
+    def before_deployment(self) -> bool:
+        return self.phase is Phase.PRE_DEPLOY
+
+    def items(self) -> Iterator[ItemStatus]:
+        """The items that count in this phase: before the deployment, those that come before it."""
+        for section in self.sections:
+            if not self.before_deployment or section.phase is Phase.PRE_DEPLOY:
+                yield from section.items
+
+
+def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
-    began = record.phase()
-    latch, executing = latched(judged, record, began.at if began else None, now)
-    obstacles = sorted(_obstacles(judged, sections, gates, phase, now), key=lambda o: o.rank)
-    if latch is not None and phase is Phase.POST_DEPLOY:
-        return _roll_back(judged, record, phase, latch, executing), tuple(o.step for o in obstacles)
+    began = judgement.record.phase()
+    latch, executing = latched(judgement.judged, judgement.record, began.at if began else None, judgement.now)
+    obstacles = sorted(_obstacles(judgement), key=lambda o: o.rank)
+    if latch is not None and not judgement.before_deployment:
+        return _roll_back(judgement, latch, executing), tuple(o.step for o in obstacles)
     if not obstacles:
-        settled = _settled_at(judged, sections, gates, phase, now)
-        ready = settled + plan.verdict_dwell
-        if now >= ready:
-            return _go(judged, sections, phase, ready), ()
-        wait = words.duration(ready - now)
+        ready = _settled_at(judgement) + judgement.dwell
+        if judgement.now >= ready:
+            return _go(judgement, ready), ()
+        wait = words.duration(ready - judgement.now)
         line = f"everything holds; GO in {wait} if it stays so"
         obstacles = [Obstacle(0, line, PathStep("everything must keep holding", "verdict", ready))]
-    blinded = {subject for cause in causes[:3] for subject in cause.subjects}
-    reasons = (
-        *(_cause_line(cause) for cause in causes[:3]),
-        *(o.line for o in obstacles if o.step.subject not in blinded),
-    )
-    word = Word.HOLD
-    return (
-        Verdict(
-            word,
-            _since(record, word, started_at, now),
-            phase,
-            reasons,
-            _waivers(judged, sections),
-            judged=saw_something,
-        ),
-        tuple(o.step for o in obstacles),
-    )
+    return _hold(judgement, obstacles), tuple(o.step for o in obstacles)
 
 
 # -- rollback --------------------------------------------------------------------------------------------------------
 
 
-def _roll_back(
-    judged: Sequence[Judged], record: Record, phase: Phase, latch: Latch, executing: Decision | None
-) -> Verdict:
-    past = record.all(PointOfNoReturn)
-    lines = [_trip_line(each.status) for each in judged if each.criterion.id in latch.triggers]
+def _roll_back(judgement: Judgement, latch: Latch, executing: Decision | None) -> Verdict:
+    past = judgement.record.all(PointOfNoReturn)
+    lines = [_trip_line(each.status) for each in judgement.judged if each.criterion.id in latch.triggers]
     if not lines:
         lines.append(f"rollback advised at {words.clock(latch.since)}; nothing is tripped now, but nobody has decided")
     if executing is not None:
@@ -100,7 +94,7 @@ def _roll_back(
     if past:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
     word = Word.FIX_FORWARD if past else Word.ROLLBACK
-    return Verdict(word, latch.since, phase, tuple(lines), latch=None if executing else latch, loses=loses)
+    return Verdict(word, latch.since, judgement.phase, tuple(lines), latch=None if executing else latch, loses=loses)
 
 
 def _trip_line(status: CriterionStatus) -> str:
@@ -112,35 +106,53 @@ def _trip_line(status: CriterionStatus) -> str:
 # -- hold ------------------------------------------------------------------------------------------------------------
 
 
-def _obstacles(
-    judged: Sequence[Judged],
-    sections: Sequence[SectionStatus],
-    gates: Sequence[GateStatus],
-    phase: Phase,
-    now: datetime,
-) -> list[Obstacle]:
-    found = _emptiness(judged)
-    for each in judged:
-        if each.criterion.enforced and (obstacle := _criterion(each, phase, now)) is not None:
+def _hold(judgement: Judgement, obstacles: Sequence[Obstacle]) -> Verdict:
+    causes = judgement.causes[:3]
+    blinded = {subject for cause in causes for subject in cause.subjects}
+    reasons = (
+        *(_cause_line(cause) for cause in causes),
+        *(o.line for o in obstacles if o.step.subject not in blinded),
+    )
+    shown = settled(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
+    return Verdict(
+        Word.HOLD,
+        shown or judgement.started_at,
+        judgement.phase,
+        reasons,
+        _waivers(judgement),
+        judged=judgement.saw_something,
+    )
+
+
+def _obstacles(judgement: Judgement) -> list[Obstacle]:
+    found = _emptiness(judgement.judged)
+    for each in judgement.judged:
+        if each.criterion.enforced and (obstacle := _criterion(each, judgement.phase, judgement.now)) is not None:
             found.append(obstacle)
-    for section in sections:
-        if phase is Phase.PRE_DEPLOY and section.phase is not Phase.PRE_DEPLOY:
-            continue
-        found += [o for item in section.items if item.blocking and (o := _item(item)) is not None]
-    if phase is Phase.PRE_DEPLOY:
-        for gate in gates:
-            if gate.before == "deploy" and not gate.passed:
-                missing = "; ".join(gate.missing)
-                found.append(Obstacle(7, f"{gate.title}: {missing}", PathStep(f"{gate.title}: {missing}", gate.id)))
-    if not found and not _anything_seen(judged, sections):
+    found += [o for item in judgement.items() if item.blocking and (o := _item(item)) is not None]
+    found += [_gate(gate) for gate in _deploy_gates(judgement) if not gate.passed]
+    if not found and not _anything_seen(judgement):
         found.append(Obstacle(0, "nothing that is judged can be seen", PathStep("something must be seen")))
     return found
 
 
-def _anything_seen(judged: Sequence[Judged], sections: Sequence[SectionStatus]) -> bool:
+def _deploy_gates(judgement: Judgement) -> list[GateStatus]:
+    """Gates that count in this phase: those before the deployment, before the deployment."""
+    return [gate for gate in judgement.gates if judgement.before_deployment and gate.before == "deploy"]
+
+
+def _gate(gate: GateStatus) -> Obstacle:
+    line = f"{gate.title}: {'; '.join(gate.missing)}"
+    return Obstacle(7, line, PathStep(line, gate.id))
+
+
+def _anything_seen(judgement: Judgement) -> bool:
     """Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses."""
-    seen = (_decides(e.criterion) and e.criterion.condition is not None and e.status.unknown is None for e in judged)
-    items = (item for section in sections for item in section.items)
+    seen = (
+        _decides(e.criterion) and e.criterion.condition is not None and e.status.unknown is None
+        for e in judgement.judged
+    )
+    items = (item for section in judgement.sections for item in section.items)
     return any(seen) or any(item.automatic and item.blocking and item.unknown is None for item in items)
 
 
@@ -164,7 +176,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
         return None
     if status.ok:
         return None
-    quiet = status.unknown is not None and status.unknown.reason in QUIET
+    quiet = status.unknown is not None and status.unknown.reason.cause.is_no_traffic
     if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
         return None
     line = f"{status.title} {status.state}: {status.because.line}"
@@ -174,43 +186,23 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     if (
         status.sign_off is not None
         and not status.sign_off.given
-        and status.state in (State.MET, State.CLEAR, State.NOT_MET)
+        and (status.state.meaning.done or status.state is State.NOT_MET)
     ):
         who = " or ".join(status.sign_off.roles)
         return Obstacle(6, f"{status.title}: waits for {who}", PathStep("sign: " + status.title, status.id, who=who))
     waiting = status.unknown is not None and status.unknown.reason is Reason.WARMING
-    return Obstacle(7 if waiting else _RANK[status.state], line, _step(each, now))
-
-
-_RANK = {
-    State.TRIPPED: 0,
-    State.PENDING: 1,
-    State.RECOVERING: 2,
-    State.UNKNOWN: 3,
-    State.NOT_MET: 4,
-    State.PROVING: 8,
-    State.CLEAR: 9,
-    State.MET: 9,
-}
+    return Obstacle(7 if waiting else status.state.judging.urgency, line, _step(each, now))
 
 
 def _step(each: Judged, now: datetime) -> PathStep:
     status = each.status
-    wants = {
-        State.TRIPPED: "must clear",
-        State.PENDING: "must clear",
-        State.RECOVERING: "must stay clear",
-        State.UNKNOWN: "must be seen",
-        State.NOT_MET: "must hold",
-        State.PROVING: "must keep holding",
-    }.get(status.state, "must hold")
     left = status.met_in if status.met_in is not None else each.clears_in
     eta = now + left if left is not None else None
-    return PathStep(f"{status.title} {wants}", status.id, eta)
+    return PathStep(f"{status.title} {status.state.judging.wanted}", status.id, eta)
 
 
 def _item(item: ItemStatus) -> Obstacle | None:
-    if item.check in (Check.PASS, Check.WAIVED):
+    if item.check.meaning.done:
         return None
     who = " or ".join(item.sign_off.roles) if item.sign_off else ""
     if item.check in (Check.PENDING, Check.STALE):
@@ -229,50 +221,35 @@ def _cause_line(cause: RootCause) -> str:
 # -- go --------------------------------------------------------------------------------------------------------------
 
 
-def _settled_at(
-    judged: Sequence[Judged],
-    sections: Sequence[SectionStatus],
-    gates: Sequence[GateStatus],
-    phase: Phase,
-    now: datetime,
-) -> datetime:
+def _settled_at(judgement: Judgement) -> datetime:
     """When the last thing that had to hold began to hold; `now` if nothing says since when."""
-    pre = phase is Phase.PRE_DEPLOY
+    counted = (e for e in judgement.judged if e.criterion.enforced)
     moments = [
-        e.status.ok_since for e in judged if e.criterion.enforced and not (pre and e.criterion.kind is Kind.SUCCESS)
+        *(e.status.ok_since for e in counted if not (judgement.before_deployment and e.criterion.kind is Kind.SUCCESS)),
+        *(item.ok_since for item in judgement.items() if item.blocking),
+        *(gate.ok_since for gate in _deploy_gates(judgement)),
     ]
-    moments += [
-        item.ok_since
-        for section in sections
-        if not pre or section.phase is Phase.PRE_DEPLOY
-        for item in section.items
-        if item.blocking
-    ]
-    if pre:
-        moments += [gate.ok_since for gate in gates if gate.before == "deploy"]
-    return max((moment for moment in moments if moment is not None), default=now)
+    return max((moment for moment in moments if moment is not None), default=judgement.now)
 
 
-def _go(judged: Sequence[Judged], sections: Sequence[SectionStatus], phase: Phase, since: datetime) -> Verdict:
-    met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judged)
+def _go(judgement: Judgement, since: datetime) -> Verdict:
+    items = list(judgement.items())
+    done = f"checklist {sum(item.check.meaning.done for item in items)}/{len(items)}"
+    if judgement.before_deployment:
+        line = f"ready to deploy: {done}, gate passed"
+    else:
+        met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judgement.judged)
+        line = f"{words.count(met, 'criterion')} met, {_clear(judgement.judged)}, {done}"
+    return Verdict(Word.GO, since, judgement.phase, (line,), _waivers(judgement))
+
+
+def _clear(judged: Sequence[Judged]) -> str:
     triggers = [e.status for e in judged if e.criterion.kind is Kind.TRIGGER and e.status.ok]
     known = sum(status.state is State.TRIPPED for status in triggers)
-    clear = words.count(len(triggers) - known, "trigger") + " clear" + (f", {known} acknowledged" if known else "")
-    items = [
-        item for section in sections if phase is Phase.POST_DEPLOY or section.phase is phase for item in section.items
-    ]
-    done = sum(item.check in (Check.PASS, Check.WAIVED) for item in items)
-    if phase is Phase.PRE_DEPLOY:
-        lines = [f"ready to deploy: checklist {done}/{len(items)}, gate passed"]
-    else:
-        lines = [f"{words.count(met, 'criterion')} met, {clear}, checklist {done}/{len(items)}"]
-    return Verdict(Word.GO, since, phase, tuple(lines), _waivers(judged, sections))
+    return words.count(len(triggers) - known, "trigger") + " clear" + (f", {known} acknowledged" if known else "")
 
 
-def _waivers(judged: Sequence[Judged], sections: Sequence[SectionStatus]) -> int:
-    waived = sum(Badge.WAIVED in each.status.badges for each in judged)
-    return waived + sum(item.check is Check.WAIVED for section in sections for item in section.items)
-
-
-def _since(record: Record, word: Word, started_at: datetime, now: datetime) -> datetime:
-    return settled(record.latest(Change, "verdict"), word, now) or started_at
+def _waivers(judgement: Judgement) -> int:
+    waived = sum(Badge.WAIVED in each.status.badges for each in judgement.judged)
+    items = (item for section in judgement.sections for item in section.items)
+    return waived + sum(item.check is Check.WAIVED for item in items)

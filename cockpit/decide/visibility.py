@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from cockpit.decide.board import Board
+from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
-from cockpit.decide.states import State
+from cockpit.decide.states import State, Visibility
 from cockpit.plan.model import ProbeSpec
-from probes.reading import Reason, Unknown
-
-WAITING = frozenset({Reason.WARMING, Reason.LOW_VOLUME})
-"""Reasons that are not a fault to be found: time or traffic will settle them."""
+from probes.reading import Reading, Reason, Unknown
 
 
-def probe_statuses(board: Board, now: datetime) -> tuple[ProbeStatus, ...]:
-    return tuple(_probe(spec, board, now) for spec in board.plan.probes.values())
+def probe_statuses(readings: Readings, now: datetime) -> tuple[ProbeStatus, ...]:
+    return tuple(_probe(spec, readings.histories[spec.name], now) for spec in readings.probes.values())
 
 
-def _probe(spec: ProbeSpec, board: Board, now: datetime) -> ProbeStatus:
-    history = board.histories[spec.name]
+def _probe(spec: ProbeSpec, history: ProbeHistory, now: datetime) -> ProbeStatus:
     latest = history.latest
     newest = history.newest_data_at
     data_age = now - newest if newest is not None else None
@@ -34,13 +30,23 @@ def _probe(spec: ProbeSpec, board: Board, now: datetime) -> ProbeStatus:
         latency_s=latest.latency_s if latest else None,
         known=latest.values if latest else {},
         unknown=latest.unknown if latest else {},
-        stale=data_age is not None and data_age > spec.stale_after,
+        visibility=_visibility(latest, stale=data_age is not None and data_age > spec.stale_after),
         readings=history.readings,
         query=latest.evidence.query if latest else "",
         console_url=latest.evidence.console_url if latest else "",
         lines=latest.evidence.lines if latest else (),
-        slowed=history.slowed,
     )
+
+
+def _visibility(latest: Reading | None, *, stale: bool) -> Visibility:
+    if latest is None:
+        return Visibility.WAITING
+    if stale:
+        return Visibility.STALE
+    if not latest.values:
+        return Visibility.BLIND
+    absent = all(why.reason.cause.is_plain_absence for why in latest.unknown.values())
+    return Visibility.SEES if absent else Visibility.PARTLY
 
 
 def sight(criteria: Sequence[CriterionStatus], now: datetime) -> Sight:
@@ -52,21 +58,21 @@ def sight(criteria: Sequence[CriterionStatus], now: datetime) -> Sight:
 
 
 def root_causes(
-    board: Board, criteria: Sequence[CriterionStatus], items: Sequence[ItemStatus]
+    readings: Readings, criteria: Sequence[CriterionStatus], items: Sequence[ItemStatus]
 ) -> tuple[RootCause, ...]:
     """Unknowns grouped by what is behind them, the widest first."""
     subjects: dict[tuple[Reason, str], list[str]] = {}
     causes: dict[tuple[Reason, str], Unknown] = {}
     probes: dict[tuple[Reason, str], list[str]] = {}
-    for name, history in board.histories.items():
+    for name, history in readings.histories.items():
         latest = history.latest
         for why in latest.unknown.values() if latest else ():
-            if why.reason not in WAITING:
+            if not why.reason.cause.settles_by_itself:
                 causes.setdefault(_cause(why), why)
                 probes.setdefault(_cause(why), []).append(name)
     blinded: list[CriterionStatus | ItemStatus] = [*criteria, *items]
     for blind in blinded:
-        if blind.unknown is not None and blind.unknown.reason not in WAITING:
+        if blind.unknown is not None and not blind.unknown.reason.cause.settles_by_itself:
             causes.setdefault(_cause(blind.unknown), blind.unknown)
             subjects.setdefault(_cause(blind.unknown), []).append(blind.id)
     found = [

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide.board import Board
-from cockpit.decide.decide import changes, decide
+from cockpit.decide.decide import decide
 from cockpit.decide.record import Change, ObserverGap, Record
+from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.engine.poller import paced
 from cockpit.engine.recording import warm
 from cockpit.engine.tape import Fed, Looked, Opened, Said, Tape, Turned
-from cockpit.engine.watch import PASSES
 
 COPIES = 40
 """A tape is divided into so many stretches; a seek plays one of them at most."""
@@ -50,6 +50,8 @@ class Player:
         self.record = Record()
         self.situation = decide(tape.plan, self.board, self.record, tape.started_at)
         self.differences: list[Difference] = []
+        self.slowed: dict[str, float] = {}
+        """By probe: how many times its interval it waits."""
         self.done = 0
         """How many steps have been played."""
 
@@ -57,6 +59,7 @@ class Player:
         twin = copy.copy(self)
         twin.board = self.board.copy()
         twin.record = Record(list(self.record.entries))
+        twin.slowed = dict(self.slowed)
         twin.differences = list(self.differences)
         return twin
 
@@ -85,7 +88,7 @@ class Player:
             self.record = Record(list(step.entries))
             self._plan_of(step)
         elif isinstance(step, Looked):
-            self.board = Board(self.plan, self.started_at)
+            self.board, self.slowed = Board(self.plan, self.started_at), {}
             warm(self.board, step.kept, self.record)
             self.situation = self.shown(step.since)
         else:
@@ -95,13 +98,12 @@ class Player:
         """A session on a changed plan has a board for that; on the same one, what was seen stays in sight until it looks."""
         if step.plan is not self.plan:
             self.plan, self.started_at = step.plan, step.started_at
-            self.board = Board(self.plan, self.started_at)
+            self.board, self.slowed = Board(self.plan, self.started_at), {}
 
     def _feed(self, step: Fed) -> None:
-        if step.probe in self.board.histories:
-            history = self.board.histories[step.probe]
+        if step.probe in self.board.readings.histories:
             self.board.add(step.probe, step.reading)
-            history.slowed = paced(history.slowed, step.reading)
+            self.slowed[step.probe] = paced(self.slowed.get(step.probe, 1.0), step.reading)
 
     def _say(self, step: Said) -> None:
         self.record.append(step.entry)
@@ -117,16 +119,7 @@ class Player:
 
     def decide(self, at: datetime) -> Sequence[Change]:
         """All that turns at a moment: decided until it settles, each pass looking at what the last one changed."""
-        decided: list[Change] = []
-        before, after = self.situation, self.shown(at)
-        for _ in range(PASSES):
-            changed = list(changes(before, after))
-            if not changed:
-                break
-            decided += changed
-            self.record.extend(changed)
-            before, after = after, self.shown(at)
-        self.situation = after
+        self.situation, decided = settle(self.plan, self.board, self.record, self.situation, at)
         return decided
 
 

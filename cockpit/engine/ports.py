@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +39,11 @@ class Watching(Protocol):
 
     @property
     def paused(self) -> bool: ...
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        """By probe: how many times its interval it now waits, because the world asked it to slow down; absent where it did not."""
+        ...
 
     @property
     def notice(self) -> str:

@@ -196,7 +196,7 @@ class Recording:
 def warm(board: Board, kept: Iterable[Taken], record: Record) -> None:
     """Put on a new board what an earlier session saw, and when nobody looked."""
     for each in kept:
-        if each.probe in board.histories:
+        if each.probe in board.readings.histories:
             board.add(each.probe, each.reading)
     for gap in record.all(ObserverGap):
         board.gap(gap.since, gap.at)

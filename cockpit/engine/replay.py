@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -164,10 +164,14 @@ class Replay:
     # -- what is asked of every cutover --------------------------------------------------------------------------------
 
     def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
-        return self._player.board.series(probe, field)
+        return self._player.board.readings.series(probe, field)
 
     def latest(self, probe: str) -> Reading | None:
-        return self._player.board.latest(probe)
+        return self._player.board.readings.latest(probe)
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        return self._player.slowed
 
     def changes(self) -> Sequence[Change]:
         return self._player.record.all(Change)

@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
-from cockpit.decide.decide import changes, decide
+from cockpit.decide.decide import decide
 from cockpit.decide.record import Change, Entry, ObserverGap, Record
+from cockpit.decide.settle import settle
 from cockpit.engine.clock import Clock
 from cockpit.engine.poller import Source
 from cockpit.engine.tasks import end
@@ -26,7 +27,6 @@ TICK_S = 0.5
 """Real seconds between decisions when nothing arrives."""
 COALESCE_S = 0.03
 """Real seconds a reading waits for others before the next decision."""
-PASSES = 3
 SHARE = 6.0
 """A decision may take one part in so many of the time: keys and painting have the rest."""
 GAP_S = 5.0
@@ -66,6 +66,10 @@ class Watch:
     @property
     def paused(self) -> bool:
         return self.source.paused
+
+    @property
+    def slowed(self) -> Mapping[str, float]:
+        return self.source.slowed
 
     @property
     def notice(self) -> str:
@@ -124,21 +128,9 @@ class Watch:
         """Decide once, now."""
         now = self.moment()
         self._notice_gap(now)
-        for name, times in self.source.slowed.items():
-            self.board.histories[name].slowed = times
-        before, after = self.situation, decide(self.plan, self.board, self.record, now)
-        turned = False
-        # What is recorded can itself change what is decided (since when, known since when), so look again; it settles at once.
-        for _ in range(PASSES):
-            changed = list(changes(before, after))
-            if not changed:
-                break
-            turned = True
-            self.record.extend(changed)
-            before, after = after, decide(self.plan, self.board, self.record, now)
-        self.situation = after
+        self.situation, changed = settle(self.plan, self.board, self.record, self.situation, now)
         self.revision += 1
-        if turned:
+        if changed:
             for tell in self.on_change:
                 tell()
         else:
@@ -173,10 +165,10 @@ class Watch:
             self.arn = str(reading.values.get("arn", self.arn))
 
     def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
-        return self.board.series(probe, field)
+        return self.board.readings.series(probe, field)
 
     def latest(self, probe: str) -> Reading | None:
-        return self.board.latest(probe)
+        return self.board.readings.latest(probe)
 
     def changes(self) -> Sequence[Change]:
         return self.record.all(Change)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cockpit.decide.criterion import active_waiver
 from cockpit.decide.record import Change, Happened, ObserverGap, PhaseBegan, PointOfNoReturn, Record, SignOff, Vote
-from cockpit.decide.signing import sign_off_status
+from cockpit.decide.sign_off import sign_off_status
 from cockpit.journal.entry import Line
 from cockpit.plan.model import Criterion, Item, Plan, Section
 from cockpit.report import said
@@ -94,8 +94,8 @@ def account(given: Material) -> Account:
         waivers=said.waivers(kept, titles),
         acknowledgements=said.acknowledgements(kept),
         decisions=said.decisions(kept),
-        runbook=said.step_accounts(plan.runbook, plan, record, kept, story.now),
-        rollback_plan=said.step_accounts(plan.rollback_plan, plan, record, kept, story.now),
+        runbook=said.step_accounts(plan.runbook, plan.digest, record, kept, story.now),
+        rollback_plan=said.step_accounts(plan.rollback_plan, plan.digest, record, kept, story.now),
         happened=_happened(record),
         gaps=tuple(Gap(e.since, e.at) for e in record.all(ObserverGap)),
         open=(),
@@ -127,7 +127,7 @@ def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccou
     turns = story.turns.get(criterion.id, ())
     last = turns[-1] if turns else None
     plan, kept, known = story.given.plan, story.given.kept, story.known
-    status = sign_off_status(criterion.sign_off, criterion.id, story.record, plan, None, story.now)
+    status = sign_off_status(criterion.sign_off, criterion.id, story.record, plan.digest, None, story.now)
     return CriterionAccount(
         id=criterion.id,
         title=criterion.title,
@@ -150,7 +150,7 @@ def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccou
 def _item(section: Section, item: Item, story: _Story) -> ItemAccount:
     turns = story.turns.get(item.id, ())
     last = turns[-1] if turns else None
-    status = sign_off_status(item.sign_off, item.id, story.record, story.given.plan, None, story.now)
+    status = sign_off_status(item.sign_off, item.id, story.record, story.given.plan.digest, None, story.now)
     state, because = (last.after, last.because) if last else (_never_changed(item), "")
     return ItemAccount(
         id=item.id,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cockpit.conditions.condition import Comparison
-from cockpit.decide.because import field_of
+from cockpit.decide.explanation import field_of
 from cockpit.journal.readings import mark_of, read
 from cockpit.plan.model import Criterion, Plan
 from cockpit.report.account import Measure, Point, Readings
@@ -59,7 +59,7 @@ def main_path(plan: Plan, criterion: Criterion) -> tuple[str, Comparison | None]
         chosen = min(numeric, key=lambda each: each.operator in ("==", "!="))
         return chosen.path, chosen
     for probe, name in criterion.condition.paths:
-        declared = field_of(plan, probe, name)
+        declared = field_of(plan.probes, probe, name)
         if declared is not None and declared.type in (int, float, bool):
             return f"{probe}.{name}", None
     return None
@@ -90,7 +90,7 @@ def _take(series: Series, sample: Reading, name: str) -> None:
 
 def _measure(plan: Plan, path: str, limit: Comparison | None, series: Series, most: int) -> Measure:
     probe, _, name = path.partition(".")
-    declared = field_of(plan, probe, name)
+    declared = field_of(plan.probes, probe, name)
     unit = "bool" if declared and declared.type is bool else declared.unit if declared else ""
     points, width = coarse(sorted(series.items()), most)
     return Measure(

@@ -162,9 +162,9 @@ def acknowledgements(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
 
 
 def step_accounts(
-    listed: Sequence[Step], plan: Plan, record: Record, kept: Sequence[Kept], now: datetime
+    listed: Sequence[Step], digest: str, record: Record, kept: Sequence[Kept], now: datetime
 ) -> tuple[StepAccount, ...]:
-    return tuple(_step(status, kept) for status in steps(listed, plan, record, now))
+    return tuple(_step(status, kept) for status in steps(listed, digest, record, now))
 
 
 def _step(status: StepStatus, kept: Sequence[Kept]) -> StepAccount:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from decide.scene import FIELDS, GOOD, START, plan, success
 
 from cockpit.decide.board import Board
-from decide.scene import FIELDS, GOOD, START, plan, success
 from probes.reading import Field, Reading, Reason, Unknown, checked
 
 NAIVE = START.replace(tzinfo=None)

@@ -1,13 +1,15 @@
-"""What one probe said, by data time. It depends on the set of readings taken in, never on the order they arrived in."""
+"""What the probes said, by data time. It depends on the set of readings taken in, never on the order they arrived in."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from probes.reading import Reading, Value
+from cockpit.conditions.condition import Outcome
+from cockpit.plan.model import ProbeSpec
+from probes.reading import Reading, Reason, Unknown, Value, checked
 
 POLLS_KEPT = 16
 
@@ -21,7 +23,6 @@ class ProbeHistory:
     """One for each data time: all answers about it together. Its `observed_at` is when all of it was known."""
     polls: list[Reading] = field(default_factory=list)
     readings: int = 0
-    slowed: float = 1.0
     polls_kept: int = POLLS_KEPT
     newest_data_at: datetime | None = None
     """Data time of the newest sample in which anything was known."""
@@ -131,6 +132,113 @@ def _rank(reading: Reading) -> tuple[datetime, str]:
     """By the time of asking; any fixed order between answers of the same instant, so that arrival never matters."""
     unknown = sorted((name, why.reason, why.detail) for name, why in reading.unknown.items())
     return reading.observed_at, f"{sorted(reading.values.items())}{unknown}{reading.data_at}{reading.state_since}"
+
+
+class Readings:
+    """Every probe's history and the times nobody was looking. It answers questions and judges nothing."""
+
+    def __init__(self, probes: Mapping[str, ProbeSpec], polls_kept: int = POLLS_KEPT) -> None:
+        self.probes = probes
+        self.histories = {name: ProbeHistory(polls_kept=polls_kept) for name in probes}
+        self.gaps: list[tuple[datetime, datetime]] = []
+        """Times nobody was looking, oldest first."""
+        self._series: dict[tuple[str, str], tuple[list[tuple[datetime, float | None]], int]] = {}
+
+    def copy(self) -> Readings:
+        twin = Readings(self.probes)
+        twin.histories = {name: history.copy() for name, history in self.histories.items()}
+        twin.gaps = list(self.gaps)
+        return twin
+
+    def add(self, probe: str, reading: Reading) -> list[datetime]:
+        """Take in one reading and the older samples it carries; the data times about which something new is known."""
+        history, spec = self.histories[probe], self.probes[probe]
+        reading = checked(reading, spec.fields, probe)
+        history.readings += 1
+        history.polled(reading)
+        itself = replace(reading, earlier=()) if reading.earlier else reading
+        return [
+            sample.data_at
+            for sample in (*(checked(earlier, spec.fields, probe) for earlier in reading.earlier), itself)
+            # A live call that saw nothing is about this moment; one for a metric that failed is about no period at all.
+            if (sample.values or not spec.period) and history.insert(sample)
+        ]
+
+    def latest(self, probe: str) -> Reading | None:
+        """What the newest poll said, known or not."""
+        history = self.histories.get(probe)
+        return history.latest if history else None
+
+    def interval(self, probes: Sequence[str]) -> timedelta:
+        """The longest interval of these probes."""
+        return max((self.probes[probe].interval for probe in probes), default=timedelta(0))
+
+    def gaps_of(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
+        """Gaps long enough to matter to what reads these probes: over 3 of their intervals."""
+        if not self.gaps:
+            return []
+        long = 3 * self.interval(probes)
+        return [(since, until) for since, until in self.gaps if until - since > long]
+
+    def at(
+        self, probes: Sequence[str], moment: datetime, since: datetime
+    ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
+        """Samples by probe as of a data time, and why others are absent. Old data, or from before `since`, is not used."""
+        used: dict[str, Reading] = {}
+        unknown: dict[str, Unknown] = {}
+        for probe in probes:
+            sample = self.histories[probe].at(moment)
+            if sample is None or sample.data_at < since:
+                continue
+            if moment - sample.data_at > self.probes[probe].stale_after:
+                unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
+                continue
+            used[probe] = sample
+            for name, why in sample.unknown.items():
+                unknown[f"{probe}.{name}"] = why
+        return used, unknown
+
+    def newest(self, probes: Sequence[str]) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown]]:
+        """What the newest polls say, by probe."""
+        values: dict[str, Mapping[str, Value]] = {}
+        unknown: dict[str, Unknown] = {}
+        for probe in probes:
+            latest = self.histories[probe].latest
+            if latest is not None:
+                values[probe] = latest.values
+                unknown.update({f"{probe}.{name}": why for name, why in latest.unknown.items()})
+        return values, unknown
+
+    def tolerated(self, outcome: Outcome, error_limit: int) -> bool:
+        """Whether an unknown may still pass by itself: transient, and fewer failures in a row than the limit."""
+        if outcome.unknown is None or not outcome.unknown.transient or "." not in outcome.path:
+            return False
+        probe, _, name = outcome.path.partition(".")
+        return self.histories[probe].failures(name) < error_limit
+
+    def series(self, probe: str, name: str) -> Sequence[tuple[datetime, float | None]]:
+        """Numeric history of a field by data time; None where it was not known. Extended, not rebuilt, at each call."""
+        history = self.histories.get(probe)
+        if history is None:
+            return ()
+        points, rewritten = self._series.get((probe, name), ([], -1))
+        if rewritten != history.rewritten or len(points) > len(history.times):
+            points = []
+        for at, sample in zip(history.times[len(points) :], history.samples[len(points) :], strict=True):
+            points.append((at, _number(sample.values.get(name))))
+        self._series[probe, name] = points, history.rewritten
+        latest = history.latest
+        if latest is not None and name in latest.unknown and (not points or latest.observed_at > points[-1][0]):
+            return [*points, (latest.observed_at, None)]
+        return points
+
+    def forget_before(self, moment: datetime) -> None:
+        for history in self.histories.values():
+            history.forget_before(moment)
+
+
+def _number(held: Value | None) -> float | None:
+    return float(held) if isinstance(held, (int, float)) else None
 
 
 def gone(since: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> timedelta:
