@@ -153,7 +153,8 @@ def checked(reading: Reading, fields: Sequence[Field], probe: str, missing: Unkn
         else:
             values[field_.name] = value
     data_at = min(reading.data_at, reading.observed_at)
-    if len(values) == len(reading.values) and len(unknown) == len(reading.unknown) and data_at == reading.data_at:
+    unchanged = values.keys() == reading.values.keys() and unknown.keys() == reading.unknown.keys()
+    if unchanged and data_at == reading.data_at:
         return reading
     return replace(reading, values=values, unknown=unknown, data_at=data_at)
 

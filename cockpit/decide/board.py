@@ -13,7 +13,7 @@ from cockpit.decide.explanation import because
 from cockpit.decide.readings import POLLS_KEPT, Readings
 from cockpit.decide.situation import Because
 from cockpit.plan.model import Plan
-from probes.reading import Reading
+from probes.reading import Reading, checked
 
 KEEP = timedelta(hours=12)
 
@@ -34,6 +34,7 @@ class Board:
 
     def add(self, probe: str, reading: Reading) -> None:
         """Take in one reading and the older samples it carries."""
+        reading = checked(reading, self.plan.probes[probe].fields, probe)
         for moment in self.readings.add(probe, reading):
             for evaluator in self._by_probe[probe]:
                 evaluator.touch(self.readings, probe, moment)

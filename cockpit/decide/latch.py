@@ -13,7 +13,7 @@ from cockpit.decide.state_machine import Trip
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Kind, Severity
 
-ROLLING_BACK = frozenset({Word.ROLLBACK, Word.FIX_FORWARD})
+ROLLING_BACK = frozenset(word for word in Word if word.calls_for_decision)
 DECIDED = frozenset({"execute", "fix_forward"})
 """Choices that answer a latched rollback and leave the word standing; "dismiss" takes it away."""
 

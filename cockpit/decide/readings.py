@@ -151,9 +151,8 @@ class Readings:
         return twin
 
     def add(self, probe: str, reading: Reading) -> list[datetime]:
-        """Take in one reading and the older samples it carries; the data times about which something new is known."""
+        """Take in one reading (checked already) and the older samples it carries; the data times about which something is new."""
         history, spec = self.histories[probe], self.probes[probe]
-        reading = checked(reading, spec.fields, probe)
         history.readings += 1
         history.polled(reading)
         itself = replace(reading, earlier=()) if reading.earlier else reading

@@ -56,7 +56,7 @@ class Meaning:
         return self.badness < Badness.WAITING
 
 
-class _Word(StrEnum):
+class Shown(StrEnum):
     """A word that is shown, defined as `NAME = "TEXT", Meaning(...)`."""
 
     meaning: Meaning
@@ -75,7 +75,7 @@ class _Word(StrEnum):
         return member
 
 
-class Word(_Word):
+class Word(Shown):
     """The verdict."""
 
     exit_code: int
@@ -132,7 +132,7 @@ class Judging:
 _SUCCESS, _TRIGGER = frozenset({Kind.SUCCESS}), frozenset({Kind.TRIGGER})
 
 
-class State(_Word):
+class State(Shown):
     """The state of a criterion."""
 
     judging: Judging
@@ -188,7 +188,7 @@ class State(_Word):
     )
 
 
-class Check(_Word):
+class Check(Shown):
     """The state of a checklist item. Only PASS and WAIVED are done."""
 
     PASS = "PASS", Meaning("✓", Tone.GOOD, Badness.FINE, "what was asked is seen, signed where it must be", done=True)
@@ -199,14 +199,14 @@ class Check(_Word):
     WAIVED = "WAIVED", Meaning("~", Tone.GOOD, Badness.FINE, "suspended by a named person until a time", done=True)
 
 
-class GateState(_Word):
+class GateState(Shown):
     """The state of a gate."""
 
     PASSED = "passed", Meaning("✓", Tone.GOOD, Badness.FINE, "a gate with enough go votes", done=True)
     OPEN = "open", Meaning("○", Tone.WAITING, Badness.WAITING, "a gate that still wants votes")
 
 
-class StepState(_Word):
+class StepState(Shown):
     """How far a step of the runbook or the rollback plan is."""
 
     OPEN = "open", Meaning("·", Tone.QUIET, Badness.WAITING, "a step nobody has started")
@@ -216,7 +216,7 @@ class StepState(_Word):
     SKIPPED = "skipped", Meaning("~", Tone.QUIET, Badness.FINE, "a step that was left out", done=True)
 
 
-class Visibility(_Word):
+class Visibility(Shown):
     """How much of what it reads one probe sees now."""
 
     SEES = "SEES", Meaning("✓", Tone.GOOD, Badness.FINE, "every field is known, or plainly absent", done=True)
@@ -249,4 +249,9 @@ def meaning_of(text: str) -> Meaning:
     >>> meaning_of("TRIPPED").symbol, meaning_of("a word of tomorrow").symbol
     ('✗', '?')
     """
-    return _BY_TEXT.get(text, State.UNKNOWN.meaning)
+    return known_meaning(text) or State.UNKNOWN.meaning
+
+
+def known_meaning(text: str) -> Meaning | None:
+    """What a word means, or None where the text is no word of a criterion, item, gate or verdict."""
+    return _BY_TEXT.get(text)

@@ -6,15 +6,6 @@ from datetime import datetime, timedelta
 
 from probes.reading import Value
 
-SYMBOLS = {
-    "GO": "✓", "HOLD": "■", "ROLLBACK": "✗", "FIX FORWARD": "✗",
-    "MET": "✓", "CLEAR": "✓", "PASS": "✓", "WAIVED": "~",
-    "PROVING": "…", "PENDING": "!", "RECOVERING": "…", "STALE": "?",
-    "NOT MET": "✗", "TRIPPED": "✗", "FAIL": "✗", "UNKNOWN": "?",
-    "passed": "✓", "open": "○",
-}  # fmt: skip
-"""One cell wide everywhere; a state is always word and symbol, never colour alone."""
-
 
 def duration(value: timedelta) -> str:
     """Two units at most.

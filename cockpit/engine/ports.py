@@ -42,7 +42,7 @@ class Watching(Protocol):
 
     @property
     def slowed(self) -> Mapping[str, float]:
-        """By probe: how many times its interval it now waits, because the world asked it to slow down; absent where it did not."""
+        """By probe: how many times its interval it now waits, asked to slow down; absent where it was not."""
         ...
 
     @property

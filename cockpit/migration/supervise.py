@@ -30,7 +30,7 @@ def standing(situation: Situation) -> list[dict[str, Any]]:
     found += [
         _guard(status, holds=True)
         for status in situation.criteria
-        if status.enforced and status.state in (State.TRIPPED, State.PENDING, State.RECOVERING)
+        if status.enforced and status.state.judging.suspected
         and status.kind == "trigger"
     ]  # fmt: skip
     return found

@@ -29,7 +29,6 @@ _ANSWERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("number", "how many", "count"), "2 of 2, as expected"),
 )
 _DEFAULT_ANSWER = "Looked at it just now: as expected"
-_DONE = (Check.PASS, Check.WAIVED)
 
 
 def answer_to(question: str) -> str:
@@ -81,7 +80,7 @@ def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
 def ready(situation: Situation) -> bool:
     """Whether every blocking item of the phase is done."""
     return all(
-        item.check in _DONE
+        item.check.meaning.done
         for section in situation.sections
         if section.phase is Phase.PRE_DEPLOY or situation.verdict.phase is Phase.POST_DEPLOY
         for item in section.items

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cockpit.decide.states import StepState, Tone, meaning_of
 from cockpit.report.account import Gap, Measure, Point, Span
-from cockpit.report.timeline import rank
 
 WIDTH, HEIGHT = 360.0, 84.0
 BAND = 1000.0
@@ -81,15 +81,20 @@ class Scale:
         return 1.0 - (value - self.low) / (self.high - self.low)
 
 
+_CLASSES: Mapping[Tone, str] = {
+    Tone.GOOD: "go", Tone.WAITING: "hold", Tone.BAD: "bad", Tone.UNKNOWN: "unknown", Tone.QUIET: "none",
+}  # fmt: skip
+assert set(_CLASSES) == set(Tone), "every tone has a class"
+
+
 def tone(word: str) -> str:
     """The class of a word: how it is coloured. The word always stands beside it."""
-    if not word:
-        return "none"
-    if word == "UNKNOWN":
-        return "unknown"
-    if word in ("done", "skipped", "started", "failed"):
-        return {"done": "go", "failed": "bad"}.get(word, "hold")
-    return ("bad", "bad", "unknown", "hold", "go")[rank(word)]
+    return _CLASSES[meaning_of(word).tone] if word else "none"
+
+
+def step_tone(step: StepState) -> str:
+    """The class of a step's word."""
+    return _CLASSES[step.meaning.tone]
 
 
 def band(spans: Sequence[Span], gaps: Sequence[Gap], marks: Sequence[datetime], window: Window) -> str:
@@ -123,7 +128,8 @@ def _cells(spans: Sequence[Span], window: Window) -> Iterator[tuple[str, float, 
         first, last = (int(window.share(at) * (MOST_CELLS - 1)) for at in (span.since, span.until))
         for cell in range(first, last + 1):
             held = worst.get(cell, span.word)
-            worst[cell] = min(held, span.word, key=rank) if held and span.word else held or span.word
+            both = (word for word in (held, span.word) if word)
+            worst[cell] = min(both, key=lambda word: meaning_of(word).badness, default="")
     width = BAND / MOST_CELLS
     yield from ((word, cell * width, width) for cell, word in sorted(worst.items()))
 

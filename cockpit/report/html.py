@@ -11,9 +11,10 @@ from functools import lru_cache
 from importlib.resources import files
 
 from cockpit.decide import words
+from cockpit.decide.states import GateState, StepState, meaning_of
 from cockpit.report import wording
 from cockpit.report.account import Account, Asked, DecisionAccount, Span, StepAccount
-from cockpit.report.charts import Window, band, tone
+from cockpit.report.charts import Window, band, step_tone, tone
 from cockpit.report.html_criteria import criteria
 from cockpit.report.html_parts import MOST_ROWS, dots, esc, rows, section, signed, state, time_of
 
@@ -54,10 +55,11 @@ def _head(account: Account) -> str:
     because = f"<p>{esc(last.because)}</p>" if last and last.because else ""
     blind = "<p>Nothing at all was seen to judge by.</p>" if not account.judged else ""
     word = wording.verdict(account)
+    symbol = meaning_of(word).symbol if account.verdict else ""
     return (
         f'<header>\n<div class="top"><span>Report of a cutover</span>{"".join(tags)}</div>\n'
         f"<h1>{esc(wording.title(account))}</h1>\n"
-        f'<div class="verdict t-{tone(account.verdict)}"><strong>{esc(words.SYMBOLS.get(word, ""))} {esc(word)}</strong>'
+        f'<div class="verdict t-{tone(account.verdict)}"><strong>{esc(symbol)} {esc(word)}</strong>'
         f'<span class="quiet">{since}</span>{because}{blind}</div>\n{_facts(account)}\n</header>'
     )
 
@@ -164,7 +166,7 @@ def _gates(account: Account) -> str:
         )
         before = f'<div class="quiet">before {esc(gate.before)}</div>' if gate.before else ""
         missing = f'<div class="quiet">missing: {esc("; ".join(gate.missing))}</div>' if gate.missing else ""
-        word = "passed" if gate.passed else "open"
+        word = GateState.PASSED if gate.passed else GateState.OPEN
         listed.append(f"{state(word, tone(word))}<div><h3>{esc(gate.title)}</h3>{before}{votes}{missing}</div>")
     return section("Gates", rows(listed)) if listed else ""
 
@@ -223,9 +225,9 @@ def _step(step: StepAccount, account: Account) -> str:
     by = f", by {esc(step.by)}" if step.by else ""
     began = f", began {_at(step.began, account)}" if step.began else ""
     seen = f'<div class="said"><q>{esc(step.seen)}</q></div>' if step.seen else ""
-    kind = tone(step.progress) if step.progress != "open" else "none"
+    progress = StepState(step.progress)
     return (
-        f'{state(step.progress, kind)}<div><h3>{esc(step.title)}</h3><div class="quiet">'
+        f'{state(progress, step_tone(progress), progress.meaning.symbol)}<div><h3>{esc(step.title)}</h3><div class="quiet">'
         f"{esc(wording.planned_and_took(step))}{began}{by}</div>{seen}{_answers(step.sign_off, account)}</div>"
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
-from cockpit.decide import words
+from cockpit.decide.states import known_meaning
 from cockpit.report import wording
 from cockpit.report.foreign import short
 
@@ -45,9 +45,11 @@ def _more(many: int) -> str:
     return f'<p class="quiet">and {many - MOST_ROWS} more, in the record</p>' if many > MOST_ROWS else ""
 
 
-def state(word: str, kind: str) -> str:
+def state(word: str, kind: str, symbol: str = "") -> str:
     """A word with its symbol, in its colour."""
-    return f'<div class="state t-{kind}">{esc(words.SYMBOLS.get(word, "·"))} {esc(word)}</div>'
+    meaning = known_meaning(word)
+    shown = symbol or (meaning.symbol if meaning else "·")
+    return f'<div class="state t-{kind}">{esc(shown)} {esc(word)}</div>'
 
 
 def signed(by: str, role: str, key: str, *, rehearsal: bool = False) -> str:

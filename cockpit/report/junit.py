@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from cockpit.decide.states import Check, Meaning, State, meaning_of
 from cockpit.report import wording
 from cockpit.report.account import Account, CriterionAccount, ItemAccount
 from cockpit.report.foreign import safe
 
-PASSED = frozenset({"MET", "CLEAR", "PASS", "WAIVED"})
-FAILED = frozenset({"NOT MET", "PROVING", "TRIPPED", "RECOVERING", "FAIL"})
 Case = CriterionAccount | ItemAccount
 
 
@@ -68,11 +67,16 @@ def outcome(case: Case) -> str:
     """passed, failure or error. A trigger that is suspected has failed; an item that waits for a sign-off was not judged."""
     state = wording.state(case)
     unsigned = case.sign_off is not None and bool(case.sign_off.ask) and not case.sign_off.counts
-    if state == "WAIVED":
+    if state == Check.WAIVED:
         return "passed"
-    if state in FAILED or (state == "PENDING" and isinstance(case, CriterionAccount)):
+    meaning = _meaning(state, State if isinstance(case, CriterionAccount) else Check)
+    if meaning.failing:
         return "failure"
-    return "passed" if state in PASSED and not unsigned else "error"
+    return "passed" if meaning.done and not unsigned else "error"
+
+
+def _meaning(state: str, words: type[State] | type[Check]) -> Meaning:
+    return next((word.meaning for word in words if word == state), meaning_of(state))
 
 
 def _case(case: Case, suite: str, account: Account) -> Element:

@@ -7,11 +7,8 @@ from datetime import datetime
 from itertools import chain
 
 from cockpit.decide import words
+from cockpit.decide.states import Check, State, Word, meaning_of
 from cockpit.report.account import Account, Asked, CriterionAccount
-
-_DONE = ("PASS", "WAIVED")
-_FINE = ("MET", "CLEAR")
-_CALLING = ("ROLLBACK", "FIX FORWARD")
 
 
 def left_open(given: Account) -> tuple[str, ...]:
@@ -30,17 +27,22 @@ def _verdict(given: Account) -> Iterator[str]:
         return
     if not given.judged:
         yield "nothing at all was seen to judge by"
-    if given.verdict in _CALLING:
+    if _calls(given.verdict):
         since = _called_since(given)
         if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
             yield f"{given.verdict} since {words.clock(since)}: nobody decided"
+
+
+def _calls(word: str) -> bool:
+    """Whether a verdict calls for a decision."""
+    return any(word == each and each.calls_for_decision for each in Word)
 
 
 def _called_since(given: Account) -> datetime:
     """Since when the last call for a decision has stood; a time nobody was looking does not end it."""
     since = given.spans[-1].since
     for span in reversed(given.spans):
-        if span.word and span.word not in _CALLING:
+        if span.word and not _calls(span.word):
             break
         since = span.since if span.word else since
     return since
@@ -51,10 +53,10 @@ def _criteria(criteria: Iterable[CriterionAccount]) -> Iterator[str]:
         if each.kind == "guard" or each.waived:
             continue
         note = "" if each.enforced else " (not enforced)"
-        if each.state == "UNKNOWN":
+        if each.state == State.UNKNOWN:
             never = "was never seen" if not each.turns else "was still UNKNOWN at the end"
             yield f"{each.title}{note} {never}" + (f": {each.because}" if each.because else "")
-        elif each.state not in _FINE:
+        elif not meaning_of(each.state).done:
             yield f"{each.title}{note} was {each.state} at the end"
         yield from _unsigned(each.title, each.sign_off)
 
@@ -69,13 +71,13 @@ def _unsigned(title: str, asked: Asked | None) -> Iterator[str]:
 
 def _items(given: Account) -> Iterator[str]:
     for item in given.items:
-        if item.state in _DONE or item.waived:
+        if meaning_of(item.state).done or item.waived:
             continue
         note = "" if item.blocking else " (not blocking)"
         unsigned = list(_unsigned(f"{item.title}{note}", item.sign_off))
-        if unsigned and item.state in ("PENDING", "STALE"):
+        if unsigned and item.state in (Check.PENDING, Check.STALE):
             yield from unsigned
-        elif item.state == "UNKNOWN":
+        elif item.state == Check.UNKNOWN:
             yield f"{item.title}{note} " + ("was still UNKNOWN at the end" if item.turns else "was never seen")
         else:
             yield f"{item.title}{note} was {item.state} at the end"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from cockpit.decide import words
+from cockpit.decide.states import meaning_of
 from cockpit.report import wording
 from cockpit.report.account import Account, CriterionAccount, ItemAccount, StepAccount
 from cockpit.report.foreign import short
@@ -132,7 +133,7 @@ def _checklist(account: Account) -> Iterator[str]:
 
 def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str, ...]:
     state = wording.state(status)
-    word = f"{words.SYMBOLS.get(state, '')} {state}"
+    word = f"{meaning_of(state).symbol} {state}"
     answer = wording.answer(status.sign_off)
     because = " · ".join(each for each in (wording.told(status), answer) if each)
     return word, text(status.title), stamp(status.since, account), str(len(status.turns)), text(because)

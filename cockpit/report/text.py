@@ -8,7 +8,6 @@ from datetime import datetime
 from cockpit.decide import words
 from cockpit.decide.record import Change
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
-from cockpit.decide.states import Check
 from cockpit.plan.model import Kind
 
 
@@ -20,7 +19,7 @@ def situation_text(situation: Situation) -> str:
 def _lines(situation: Situation) -> Iterable[str]:
     verdict = situation.verdict
     when = f"{situation.now:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"{words.SYMBOLS[verdict.word]} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
+    yield f"{verdict.word.meaning.symbol} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
     yield from (f"    because {reason}" for reason in verdict.reasons[:8])
     if len(verdict.reasons) > 8:
         yield f"    and {len(verdict.reasons) - 8} more"
@@ -32,8 +31,8 @@ def _lines(situation: Situation) -> Iterable[str]:
     for section in situation.sections:
         yield f"\n{section.title}  {section.done}/{len(section.items)}"
         yield from (
-            f"  {words.SYMBOLS[item.check]} {item.check:8} {item.title}"
-            + ("" if item.check in (Check.PASS, Check.WAIVED) else f": {item.detail or item.because.line}")
+            f"  {item.check.meaning.symbol} {item.check:8} {item.title}"
+            + ("" if item.check.meaning.done else f": {item.detail or item.because.line}")
             for item in section.items
         )
     if situation.path_to_go:
@@ -50,7 +49,7 @@ def _eta(step: PathStep) -> str:
 
 def _criterion(status: CriterionStatus) -> str:
     badges = "".join(f" [{badge}]" for badge in status.badges)
-    return f"  {words.SYMBOLS[status.state]} {status.state:10} {status.title}{badges}: {status.because.line}"
+    return f"  {status.state.meaning.symbol} {status.state:10} {status.title}{badges}: {status.because.line}"
 
 
 def turning_points(changes: Sequence[Change], start: datetime) -> str:

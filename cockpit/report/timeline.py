@@ -7,26 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cockpit.decide.record import Change
-from cockpit.decide.states import Word
+from cockpit.decide.states import Word, meaning_of
 from cockpit.journal.entry import Line, Type
 from cockpit.report.account import Session, Span, Turn
 
-_WORST_FIRST = (
-    ("ROLLBACK", "FIX FORWARD", "TRIPPED", "FAIL"),
-    ("NOT MET",),
-    ("UNKNOWN",),
-    ("STALE", "PENDING", "RECOVERING", "PROVING", "HOLD", "open"),
-    ("GO", "MET", "CLEAR", "PASS", "WAIVED", "passed"),
-)
-_RANK = {word: rank for rank, words in enumerate(_WORST_FIRST) for word in words}
 _BEGIN, _CHANGE, _END = range(3)
 Seen = tuple[str, Change]
 """(writer, change)"""
-
-
-def rank(word: str) -> int:
-    """How bad a word is: 0 is worst. A word this program does not know counts as UNKNOWN."""
-    return _RANK.get(word, _RANK["UNKNOWN"])
 
 
 def sessions(lines: Iterable[tuple[str, Line]]) -> list[Session]:
@@ -58,7 +45,7 @@ class _Course:
     def turn(self, at: datetime) -> None:
         if not self.words:
             return
-        word, because = min(self.words.values(), key=lambda held: rank(held[0]))
+        word, because = min(self.words.values(), key=lambda held: meaning_of(held[0]).badness)
         if word != self.word:
             self.turns.append(Turn(at, self.word, word, because))
             self.word = word

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cockpit.decide.record import Change, Entry, SignOff, StepBegan, StepEnded, Vote
+from cockpit.decide.states import Check, GateState, State
 from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, Section, Step
 
 HERE = Position("plan.yaml", 0)
-_SUCCESS = frozenset({"MET", "PROVING", "NOT MET"})
-_TRIGGER = frozenset({"CLEAR", "TRIPPED", "RECOVERING"})
-_GATE = frozenset({"passed", "open"})
+
+
+def _only(kind: Kind) -> frozenset[str]:
+    """Words that only a criterion of this kind can have."""
+    return frozenset(str(state) for state in State if state.judging.kinds == {kind}) - {str(check) for check in Check}
 
 
 def unplanned(entries: Sequence[Entry], name: str, digest: str) -> Plan:
@@ -19,9 +22,9 @@ def unplanned(entries: Sequence[Entry], name: str, digest: str) -> Plan:
     voted = {each.gate: each for each in entries if isinstance(each, Vote)}
     acted = dict.fromkeys(each.subject for each in entries if isinstance(each, StepBegan | StepEnded))
     signed = dict.fromkeys(each.subject for each in entries if isinstance(each, SignOff) and each.subject not in acted)
-    success = [subject for subject, said in words.items() if said & _SUCCESS]
-    triggers = [subject for subject, said in words.items() if said & _TRIGGER]
-    gates = dict.fromkeys([*(subject for subject, said in words.items() if said & _GATE), *voted])
+    success = [subject for subject, said in words.items() if said & _only(Kind.SUCCESS)]
+    triggers = [subject for subject, said in words.items() if said & _only(Kind.TRIGGER)]
+    gates = dict.fromkeys([*(subject for subject, said in words.items() if said & set(GateState)), *voted])
     told = {*success, *triggers, *gates, *acted}
     items = [subject for subject in dict.fromkeys([*words, *signed]) if subject not in told]
     return Plan(

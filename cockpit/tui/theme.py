@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cockpit.decide.states import Word
+from collections.abc import Mapping
+
+from cockpit.decide.states import Meaning, Tone
 
 GO = "#86c98f"
 HOLD = "#e8b84a"
@@ -22,18 +24,20 @@ PRODUCTION = "#b81c26"
 REHEARSAL = "#3f6fb5"
 STAGING = "#7a6a2f"
 
-VERDICTS = {Word.GO: GO, Word.HOLD: HOLD, Word.ROLLBACK: BAD, Word.FIX_FORWARD: BAD}
-STATES = {
-    "MET": GO, "CLEAR": GO, "PASS": GO, "WAIVED": GO, "GO": GO, "passed": GO,
-    "PROVING": HOLD, "PENDING": HOLD, "RECOVERING": HOLD, "STALE": HOLD, "HOLD": HOLD, "open": HOLD,
-    "NOT MET": BAD, "TRIPPED": BAD, "FAIL": BAD, "ROLLBACK": BAD, "FIX FORWARD": BAD,
-    "UNKNOWN": UNKNOWN,
+_TONES: Mapping[Tone, str] = {
+    Tone.GOOD: GO, Tone.WAITING: HOLD, Tone.BAD: BAD, Tone.UNKNOWN: UNKNOWN, Tone.QUIET: QUIET,
 }  # fmt: skip
+assert set(_TONES) == set(Tone), "every tone has a colour"
 
 
-def of_state(word: str) -> str:
-    """The colour of a state's word."""
-    return STATES.get(word, TEXT)
+def of_tone(tone: Tone) -> str:
+    """The colour of a tone."""
+    return _TONES[tone]
+
+
+def of_meaning(meaning: Meaning) -> str:
+    """The colour of a word."""
+    return _TONES[meaning.tone]
 
 
 def of_environment(label: str) -> str:

@@ -27,7 +27,7 @@ FOREIGN: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("foreign", FOREIGN, ids=repr)
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda foreign: f"{type(foreign).__name__}")
 @pytest.mark.parametrize("field", [field.name for field in EVERY])
 def test_no_value_of_another_kind_is_known(field: str, foreign: Any) -> None:
     reading = checked(Reading(START, START, {field: foreign}), EVERY, "foreign")

@@ -95,5 +95,10 @@ def test_a_probes_status_tells_age_data_age_and_what_it_lacks() -> None:
 
 def test_the_history_of_a_field_has_holes_where_it_was_unknown() -> None:
     scene = Scene(*CALM).feed("0.1 denied 0.2 denied")
-    assert list(scene.board.series("m", "rate")) == [(at(15), 0.1), (at(30), None), (at(45), 0.2), (at(60), None)]
-    assert list(scene.board.series("nobody", "rate")) == []
+    assert list(scene.board.readings.series("m", "rate")) == [
+        (at(15), 0.1),
+        (at(30), None),
+        (at(45), 0.2),
+        (at(60), None),
+    ]
+    assert list(scene.board.readings.series("nobody", "rate")) == []

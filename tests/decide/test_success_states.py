@@ -189,7 +189,6 @@ def test_an_observer_gap_is_unknown_on_everything_until_it_is_seen_again() -> No
     scene.board.gap(scene.now, scene.now + seconds(46))
     scene.wait(46)
     assert scene.reason("healthy") is scene.reason("errors") is Reason.OBSERVER_GAP
-    assert scene.situation.observer_gap == seconds(46)
     assert scene.feed("up").state("errors") is State.CLEAR
 
 

@@ -160,8 +160,7 @@ async def test_a_paused_watch_says_so_and_goes_stale(watch: Watch, clock: HandCl
 
 async def test_slowing_down_is_shown(watch: Watch) -> None:
     watch.source.slowed = {"m": 4.0}  # type: ignore[misc]
-    watch.tick()
-    assert watch.situation.probes[0].slowed == 4.0
+    assert watch.slowed == {"m": 4.0}
 
 
 async def test_a_reading_that_cannot_be_taken_in_stops_nothing(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:

@@ -90,8 +90,9 @@ def test_values_have_their_units_and_limits() -> None:
     assert made["errors.high"].cell("state").plain == "✗ TRIPPED"
     assert made["site.up"].cell("window").plain == "2m of 5m"
     assert made["site.up"].cell("bar").plain == "████──────"
-    (errors, *_) = lists.probes(stage.situation, UNITS)
+    (errors, *_) = lists.probes(stage.situation, UNITS, {"errors": 4.0})
     assert "rate 12.0 %" in errors.cell("saw").plain
+    assert errors.cell("every").plain.endswith("x4")
 
 
 def test_a_pending_trigger_says_when_it_trips() -> None:

@@ -332,7 +332,7 @@ class ProbesScreen(ListScreen):
     def rows(self) -> list[Row]:
         specs = self.cockpit.cutover.plan.probes
         units = {name: {field.name: field.unit for field in spec.fields} for name, spec in specs.items()}
-        return lists.probes(self.cockpit.cutover.situation, units)
+        return lists.probes(self.cockpit.cutover.situation, units, self.cockpit.cutover.slowed)
 
     def about(self, row: Row) -> Lines:
         status = next((p for p in self.cockpit.cutover.situation.probes if p.name == row.key), None)

@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
-from cockpit.decide import words
+from cockpit.decide.states import Check, GateState, Shown, State, StepState, Visibility, Word
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
 from cockpit.tui.screens.base import FrameScreen
@@ -62,6 +62,16 @@ class EvidenceScreen(Page):
         return super().takeaway() if change is None else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
 
 
+WORDS: tuple[tuple[str, type[Shown]], ...] = (
+    ("VERDICT", Word),
+    ("CRITERIA AND TRIGGERS", State),
+    ("CHECKLIST", Check),
+    ("GATES", GateState),
+    ("STEPS", StepState),
+    ("PROBES", Visibility),
+)
+
+
 class HelpScreen(Page):
     """Keys, from the registry; and the settings in force."""
 
@@ -78,10 +88,11 @@ class HelpScreen(Page):
         text.append("\nSETTINGS\n", style=f"bold {theme.TEXT}")
         for name, value in cockpit.settings():
             text += hanging(name, value, width, indent=12, styles=(theme.QUIET, theme.TEXT))
-        text.append("\nWORDS\n", style=f"bold {theme.TEXT}")
-        for word, meaning in _WORDS:
-            styles = (f"bold {theme.of_state(word)}", theme.QUIET)
-            text += hanging(f"{words.SYMBOLS[word]} {word}", meaning, width, indent=12, styles=styles)
+        for title, shown in WORDS:
+            text.append(f"\n{title}\n", style=f"bold {theme.TEXT}")
+            for word in shown:
+                styles = (f"bold {theme.of_meaning(word.meaning)}", theme.QUIET)
+                text += hanging(f"{word.meaning.symbol} {word}", word.meaning.help, width, indent=14, styles=styles)
         return text
 
     def _key(self, text: Text, shown: str, label: str, meaning: str) -> None:
@@ -90,17 +101,6 @@ class HelpScreen(Page):
         text.append(f"{label:9}  ", style=theme.TEXT)
         lines = wrapped(meaning, self.size.width - 3 - 20)
         text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
-
-
-_WORDS = (
-    ("GO", "everything holds, and has held for the dwell time"),
-    ("HOLD", "something is missing, pending or cannot be seen"),
-    ("ROLLBACK", "a trigger has tripped; it stays until a named person decides"),
-    ("PROVING", "holds, but not yet for long enough"),
-    ("PENDING", "a trigger is true, but not yet for long enough"),
-    ("UNKNOWN", "cannot be seen: never counts as healthy"),
-    ("RECOVERING", "a tripped trigger that is clear, but not yet for long enough"),
-)
 
 
 class FaultsScreen(FrameScreen):

@@ -28,7 +28,7 @@ from cockpit.plan.model import Kind, Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
 from cockpit.tui.views.evidence_bundle import Subject, titles
-from cockpit.tui.views.lists import probe_state_text, state_text, window
+from cockpit.tui.views.lists import recorded_text, state_text, window
 from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.chart import chart
 from probes.reading import Unknown
@@ -199,7 +199,7 @@ class _Page:
 
     def gate(self, gate: GateStatus) -> Text:
         text = self._lines(gate.title, f"bold {theme.STRONG}")
-        text += self._facts(state_text("passed" if gate.passed else "open"), [f"before {gate.before}"])
+        text += self._facts(state_text(gate.state), [f"before {gate.before}"])
         for name, parts in (("missing", gate.missing), ("votes", gate.votes)):
             for number, part in enumerate(parts):
                 text += self._pair(name if number == 0 else "", part)
@@ -210,13 +210,13 @@ class _Page:
         titled = titles(self.watch.plan)
         what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
         text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {theme.STRONG}")
-        text += self._facts(state_text(change.after), [f"at {words.clock(change.at)} UTC"])
+        text += self._facts(recorded_text(change.after), [f"at {words.clock(change.at)} UTC"])
         text += self._lines(change.because or "no reason was kept", theme.TEXT)
         together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
         if together:
             text.append("\nAT THE SAME TIME\n", style=f"bold {theme.TEXT}")
         for other in together:
-            text += self._facts(state_text(other.after), [titled.get(other.subject, other.subject)])
+            text += self._facts(recorded_text(other.after), [titled.get(other.subject, other.subject)])
             text += self._lines(other.because, theme.QUIET, indent=4)
         return text
 
@@ -228,7 +228,7 @@ class _Page:
         text = self._lines(f"{status.name}  {status.uses}", f"bold {theme.STRONG}")
         often = f"read {status.readings} times, every {words.duration(status.interval)}"
         took = f"took {words.value(status.latency_s, 's')}" if status.latency_s is not None else ""
-        text += self._facts(probe_state_text(status), [often, took])
+        text += self._facts(state_text(status.visibility), [often, took])
         for name, why in _by_cause(status):
             text += self._lines(f"{name}: {why.reason}: {why.detail}", theme.UNKNOWN)
             if why.hint:

@@ -10,7 +10,7 @@ from rich.text import Text
 from cockpit.decide import words
 from cockpit.decide.record import Change
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
-from cockpit.decide.states import Check, State
+from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
 from cockpit.plan.model import Kind, Phase
 from cockpit.tui import theme
 from cockpit.tui.widgets.chart import bar, sparkline
@@ -52,12 +52,17 @@ TIMELINE = (
 )
 
 
-def state_text(word: str, badges: Sequence[Badge] = ()) -> Text:
-    """Symbol and word, in the state's colour; the gravest badge beside it."""
-    text = Text(f"{words.SYMBOLS.get(word, ' ')} {word}", style=f"bold {theme.of_state(word)}", no_wrap=True)
-    if Badge.WAIVED in badges:
-        return Text("~ WAIVED", style=f"bold {theme.GO}", no_wrap=True)
-    return text
+def state_text(state: Shown, badges: Sequence[Badge] = ()) -> Text:
+    """Symbol and word in its colour; WAIVED for what is waived."""
+    shown = Check.WAIVED if Badge.WAIVED in badges else state
+    return Text(f"{shown.meaning.symbol} {shown}", style=f"bold {theme.of_meaning(shown.meaning)}", no_wrap=True)
+
+
+def recorded_text(word: str, style: str = "bold") -> Text:
+    """A word of the record as `state_text` shows it; what is no state (an act, say) as plain text."""
+    meaning = known_meaning(word)
+    symbol, colour = (meaning.symbol, theme.of_meaning(meaning)) if meaning else (" ", theme.TEXT)
+    return Text(f"{symbol} {word}", style=f"{style} {colour}".strip(), no_wrap=True)
 
 
 # -- cutover ---------------------------------------------------------------------------------------------------------
@@ -72,14 +77,12 @@ def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> l
     kept = {} if memo is None else memo
     rows = []
     for kind, title, healthy in (
-        (Kind.SUCCESS, "SUCCESS CRITERIA", State.MET),
-        (Kind.TRIGGER, "ROLLBACK TRIGGERS", State.CLEAR),
+        (Kind.SUCCESS, "SUCCESS CRITERIA", "met"),
+        (Kind.TRIGGER, "ROLLBACK TRIGGERS", "clear"),
     ):
         own = [status for status in situation.criteria if status.kind is kind]
-        done = sum(status.state is healthy for status in own)
-        rows.append(
-            Row(f"heading:{kind}", heading=_heading(title, f"{done}/{len(own)} {healthy.lower()}"), selectable=False)
-        )
+        done = sum(status.state.meaning.done for status in own)
+        rows.append(Row(f"heading:{kind}", heading=_heading(title, f"{done}/{len(own)} {healthy}"), selectable=False))
         rows += [_kept(status, situation.now, series, kept) for status in own]
     return rows
 
@@ -96,8 +99,8 @@ def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) ->
     left = words.duration(status.trips_in) if status.trips_in is not None else ""
     made_from = (status.because, status.state, status.badges, status.ok, age, left)
     held = memo.get(status.id)
-    # The because-line is the same object until a reading changes it: comparing it is then free.
-    if held is not None and held[0][0] is status.because and held[0][1:] == made_from[1:]:
+    # Most of an explanation is the same object until a reading changes it: comparing it is then nearly free.
+    if held is not None and held[0] == made_from:
         return held[1]
     row = _criterion(status, now, series)
     memo[status.id] = (made_from, row)
@@ -115,17 +118,18 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
     trends = (sparkline(series(*o.path.split(".")), SPARK, limits.get(o.path)) for o in because.observed)
     trend = next(filter(None, trends), "")
     progress = because.progress
-    proving = (
-        progress is not None and progress.need and status.state in (State.PROVING, State.PENDING, State.RECOVERING)
-    )
+    proving = progress is not None and progress.need and status.state.judging.running
     cells = (
         ("state", state_text(status.state, status.badges)),
         ("title", title),
-        ("window", Text(window(status), style=theme.of_state(status.state))),
+        ("window", Text(window(status), style=theme.of_meaning(status.state.meaning))),
         ("value", Text(value(status), style=theme.TEXT if status.unknown is None else theme.UNKNOWN)),
         ("age", Text(age, style=theme.QUIET)),
         ("spark", Text(trend, style=theme.QUIET)),
-        ("bar", Text(bar(progress.ratio, 10) if proving and progress else "", style=theme.of_state(status.state))),
+        (
+            "bar",
+            Text(bar(progress.ratio, 10) if proving and progress else "", style=theme.of_meaning(status.state.meaning)),
+        ),
     )
     search = f"{status.id} {status.title} {status.state} {because.line}".lower()
     return Row(status.id, cells, search=search, failing=not status.ok)
@@ -189,7 +193,7 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
             Row(
                 gate.id,
                 (
-                    ("state", state_text("passed" if gate.passed else "open")),
+                    ("state", state_text(gate.state)),
                     ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {theme.TEXT}")),
                     ("who", Text("; ".join(gate.votes), style=theme.QUIET)),
                     ("because", Text("; ".join(gate.missing), style=theme.HOLD)),
@@ -221,7 +225,7 @@ def _item(item: ItemStatus, section: SectionStatus) -> Row:
         ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=theme.QUIET)),
     )
     search = f"{item.id} {item.title} {item.check} {item.because.line} {section.title}".lower()
-    return Row(item.id, cells, search=search, failing=item.check not in (Check.PASS, Check.WAIVED))
+    return Row(item.id, cells, search=search, failing=not item.check.meaning.done)
 
 
 def _who(item: ItemStatus) -> str:
@@ -241,57 +245,38 @@ Units = Mapping[str, str]
 """Field name to unit."""
 
 
-def probes(situation: Situation, units: Mapping[str, Units]) -> list[Row]:
-    """Every probe: what it sees, or why not and what to do about it. `units` are by probe, then by field."""
-    return [_probe(status, units.get(status.name, {})) for status in situation.probes]
+def probes(situation: Situation, units: Mapping[str, Units], slowed: Mapping[str, float]) -> list[Row]:
+    """Every probe: what it sees, or why not and what to do about it. `units` are by probe, then by field.
+
+    `slowed` says how many times its interval a probe waits.
+    """
+    return [_probe(status, units.get(status.name, {}), slowed.get(status.name, 1.0)) for status in situation.probes]
 
 
-def probe_state(status: ProbeStatus) -> str:
-    """SEES, PARTLY, BLIND, STALE or WAITING."""
-    if status.age is None:
-        return "WAITING"
-    if status.stale:
-        return "STALE"
-    if not status.known:
-        return "BLIND"
-    harmless = all(why.reason in ("NO_DATA", "NOT_FOUND", "LOW_VOLUME") for why in status.unknown.values())
-    return "SEES" if harmless else "PARTLY"
-
-
-_PROBE_COLOURS = {"SEES": theme.GO, "PARTLY": theme.HOLD, "STALE": theme.HOLD, "BLIND": theme.UNKNOWN}
-_PROBE_SYMBOLS = {"SEES": "✓", "PARTLY": "…", "STALE": "?", "BLIND": "?", "WAITING": "·"}
-
-
-def probe_state_text(status: ProbeStatus) -> Text:
-    """Symbol and word."""
-    state = probe_state(status)
-    return Text(f"{_PROBE_SYMBOLS[state]} {state}", style=f"bold {_PROBE_COLOURS.get(state, theme.QUIET)}")
-
-
-def _probe(status: ProbeStatus, units: Units) -> Row:
-    state = probe_state(status)
-    colour = _PROBE_COLOURS.get(state, theme.QUIET)
-    slowed = f" x{status.slowed:.0f}" if status.slowed > 1 else ""
+def _probe(status: ProbeStatus, units: Units, slowed: float) -> Row:
+    state = status.visibility
+    clear = state is Visibility.SEES
+    times = f" x{slowed:.0f}" if slowed > 1 else ""
     cells = (
-        ("state", probe_state_text(status)),
+        ("state", state_text(state)),
         ("name", Text(status.name, style=theme.TEXT)),
         ("age", Text(words.duration(status.age) if status.age is not None else "", style=theme.QUIET)),
-        ("saw", Text(saw(status, units), style=theme.TEXT if state == "SEES" else colour)),
+        ("saw", Text(saw(status, units), style=theme.TEXT if clear else theme.of_meaning(state.meaning))),
         ("uses", Text(status.uses, style=theme.QUIET)),
-        ("every", Text(words.duration(status.interval) + slowed, style=theme.HOLD if slowed else theme.QUIET)),
+        ("every", Text(words.duration(status.interval) + times, style=theme.HOLD if times else theme.QUIET)),
         ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=theme.QUIET)),
     )
     search = f"{status.name} {status.uses} {state} {status.title}".lower()
-    return Row(status.name, cells, search=search, failing=state not in ("SEES", "WAITING"))
+    return Row(status.name, cells, search=search, failing=state.meaning.failing)
 
 
 def saw(status: ProbeStatus, units: Units) -> str:
     """What it sees in a few words; or the reason it does not, with the way out first."""
-    if status.known and probe_state(status) in ("SEES", "STALE"):
+    if status.known and status.visibility in (Visibility.SEES, Visibility.STALE):
         seen = list(status.known.items())[:5]
         return ", ".join(f"{name.replace('_', ' ')} {words.value(v, units.get(name, ''))}" for name, v in seen)
     for name, why in status.unknown.items():
-        if why.reason not in ("NO_DATA", "NOT_FOUND", "LOW_VOLUME") or not status.known:
+        if not why.reason.cause.is_plain_absence or not status.known:
             field = "" if not status.known else f"{name.replace('_', ' ')}: "
             return f"{field}{why.reason}: {why.hint or why.detail}"
     return ""
@@ -305,18 +290,19 @@ def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
     rows = []
     for number, change in reversed(list(enumerate(changes))):
         verdict = change.subject == "verdict"
-        style = f"bold {theme.of_state(change.after)}" if verdict else theme.of_state(change.after)
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
             ("at", Text(words.clock(change.at), style=theme.QUIET)),
             ("before", Text(f"{change.before:>11} →" if change.before else "", style=theme.QUIET)),
-            ("after", Text(f"{words.SYMBOLS.get(change.after, ' ')} {change.after}", style=style)),
+            ("after", recorded_text(change.after, "bold" if verdict else "")),
             ("subject", Text(subject, style=f"bold {theme.STRONG}" if verdict else theme.TEXT)),
             ("because", Text(change.because, style=theme.QUIET)),
         )
         search = f"{subject} {change.before} {change.after} {change.because}".lower()
-        rows.append(Row(f"change:{number}", cells, search=search, failing=verdict or change.after in _BAD))
+        rows.append(Row(f"change:{number}", cells, search=search, failing=verdict or _stands_out(change.after)))
     return rows
 
 
-_BAD = ("TRIPPED", "PENDING", "UNKNOWN", "NOT MET", "FAIL", "STALE")
+def _stands_out(word: str) -> bool:
+    meaning = known_meaning(word)
+    return meaning is not None and meaning.stands_out

@@ -19,13 +19,6 @@ STEPS = (
     Column("who", "BY", 16, rank=2),
     Column("seen", "SEEN", rank=3, least=24),
 )
-_SYMBOLS = {
-    StepState.OPEN: ("·", theme.QUIET),
-    StepState.STARTED: ("▸", theme.HOLD),
-    StepState.DONE: ("✓", theme.GO),
-    StepState.FAILED: ("✗", theme.BAD),
-    StepState.SKIPPED: ("~", theme.QUIET),
-}
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
     ("dismiss", "DISMISS it, with a reason", "the triggers must trip anew to bring it back"),
@@ -58,7 +51,7 @@ def rollback(situation: Situation) -> list[Row]:
             )
             rows.append(Row(f"decide:{choice}", cells, search=title.lower(), failing=True))
     latched = set(latch.triggers) if latch else set()
-    bad = [c for c in situation.criteria if c.id in latched or c.state in ("TRIPPED", "PENDING", "RECOVERING")]
+    bad = [c for c in situation.criteria if c.id in latched or c.state.judging.suspected]
     if bad:
         rows.append(_heading("WHY", words.count(len(bad), "trigger")))
         rows += [_trigger(status) for status in bad]
@@ -71,14 +64,13 @@ def rollback(situation: Situation) -> list[Row]:
 
 
 def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
-    symbol, colour = _SYMBOLS[step.progress]
     title = Text(f"{number:>2} {step.title}", style=theme.TEXT)
     if step.action:
         title.append(f"  [{step.action}]", style=f"bold {theme.HOLD}")
     if step.progress is StepState.DONE and not step.over:
         title.append("  waits for a signature", style=theme.HOLD)
     cells = (
-        ("state", Text(f"{symbol} {step.progress}", style=f"bold {colour}")),
+        ("state", state_text(step.progress)),
         ("title", title),
         ("took", Text(took(step, situation), style=theme.QUIET)),
         ("who", Text(_who(step), style=theme.QUIET)),
@@ -105,7 +97,7 @@ def _trigger(status: CriterionStatus) -> Row:
     cells = (
         ("state", state_text(status.state)),
         ("title", Text(status.title, style=theme.TEXT)),
-        ("took", Text(window(status), style=theme.of_state(status.state))),
+        ("took", Text(window(status), style=theme.of_meaning(status.state.meaning))),
         ("seen", Text(status.because.line, style=theme.QUIET)),
     )
     return Row(status.id, cells, search=f"{status.id} {status.title}".lower(), failing=True)

@@ -127,11 +127,11 @@ def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, 
 def _word_line(situation: Situation, stale: str, width: int) -> Text:
     """The word, then as much as fits. What is dropped first: the phase, how much is seen, since when."""
     verdict = situation.verdict
-    colour = theme.VERDICTS[verdict.word]
+    colour = theme.of_meaning(verdict.word.meaning)
     # A word that may no longer be true must not shine in its colour.
     ground = theme.UNKNOWN if stale else colour
     parts = [
-        (9, f" {words.SYMBOLS[verdict.word]} {verdict.label} ", f"bold {theme.GROUND} on {ground}"),
+        (9, f" {verdict.word.meaning.symbol} {verdict.label} ", f"bold {theme.GROUND} on {ground}"),
         (8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"),
         (5, f" since {words.clock(verdict.since)}", colour),
         (3, f" ({words.duration(situation.now - verdict.since)})", theme.QUIET),
