@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from cockpit.calling import FORM, call
+from cockpit.commands.options import FORMAT as FORM
+
+
+def call(_: str, **given: Any) -> int:
+    from cockpit.commands.migrate import main
+
+    return main(**given)
 
 
 @click.group()
@@ -39,17 +45,17 @@ OUTSIDE = click.option(
 @migrate.command("plan")
 @_migration
 @FORM
-def migrate_plan(**given: Any) -> None:
+def migrate_plan(**given: Any) -> int:
     """The dry run: counts, sizes, time, rows to look at. Writes nothing."""
-    call("migrate", action="plan", **given)
+    return call("migrate", action="plan", **given)
 
 
 @migrate.command("prepare")
 @_migration
 @OUTSIDE
-def migrate_prepare(**given: Any) -> None:
+def migrate_prepare(**given: Any) -> int:
     """Check everything, make the ledger, plan every file."""
-    call("migrate", action="prepare", **given)
+    return call("migrate", action="prepare", **given)
 
 
 def _phase(phase: str, text: str) -> None:
@@ -71,8 +77,8 @@ def _phase(phase: str, text: str) -> None:
     )
     @OUTSIDE
     @FORM
-    def command(**given: Any) -> None:
-        call("migrate", action="run", phase=phase, **given)
+    def command(**given: Any) -> int:
+        return call("migrate", action="run", phase=phase, **given)
 
 
 _phase("copy", "Upload files and point their rows at them. The bytes stay in the database.")
@@ -85,16 +91,16 @@ _phase("restore", "Back to the database, checked, at any time.")
 @_migration
 @FORM
 @click.option("--follow", is_flag=True, help="Until the run has ended.")
-def migrate_status(**given: Any) -> None:
+def migrate_status(**given: Any) -> int:
     """How far it is, what holds it, what failed."""
-    call("migrate", action="status", **given)
+    return call("migrate", action="status", **given)
 
 
 def _wanted(name: str, wanted: str, text: str) -> None:
     @migrate.command(name, help=text)
     @_migration
-    def command(**given: Any) -> None:
-        call("migrate", action="want", wanted=wanted, **given)
+    def command(**given: Any) -> int:
+        return call("migrate", action="want", wanted=wanted, **given)
 
 
 _wanted("pause", "pause", "Begin no new file; what is in flight ends.")
@@ -108,40 +114,40 @@ _wanted("abort", "abort", "End the run at once; leases lapse, nothing is lost.")
 @click.option("--concurrency", type=click.IntRange(1, 2000), default=None, help="Uploads in flight of one worker.")
 @click.option("--max-files-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
 @click.option("--max-bytes-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
-def migrate_limit(**given: Any) -> None:
+def migrate_limit(**given: Any) -> int:
     """Change what the active run may take."""
-    call("migrate", action="limit", **given)
+    return call("migrate", action="limit", **given)
 
 
 @migrate.command("retry")
 @_migration
 @click.option("--table", default="", help="The file's table.")
 @click.option("--document", default="", help="The file's id; default: all that are quarantined.")
-def migrate_retry(**given: Any) -> None:
+def migrate_retry(**given: Any) -> int:
     """Try quarantined files again."""
-    call("migrate", action="retry", **given)
+    return call("migrate", action="retry", **given)
 
 
 @migrate.command("sweep")
 @_migration
-def migrate_sweep(**given: Any) -> None:
+def migrate_sweep(**given: Any) -> int:
     """Delete left-over objects; report keys nobody knows."""
-    call("migrate", action="sweep", audit_only=False, **given)
+    return call("migrate", action="sweep", audit_only=False, **given)
 
 
 @migrate.command("audit")
 @_migration
-def migrate_audit(**given: Any) -> None:
+def migrate_audit(**given: Any) -> int:
     """Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any."""
-    call("migrate", action="sweep", audit_only=True, **given)
+    return call("migrate", action="sweep", audit_only=True, **given)
 
 
 @migrate.command("forget")
 @_migration
 @click.option("--confirm", default="", metavar="WORDS")
-def migrate_forget(**given: Any) -> None:
+def migrate_forget(**given: Any) -> int:
     """Drop the ledger, once every file is purged or restored."""
-    call("migrate", action="forget", **given)
+    return call("migrate", action="forget", **given)
 
 
 @migrate.command("run-on-ecs")
@@ -150,6 +156,6 @@ def migrate_forget(**given: Any) -> None:
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
 @OUTSIDE
 @FORM
-def migrate_run_on_ecs(**given: Any) -> None:
+def migrate_run_on_ecs(**given: Any) -> int:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
-    call("migrate", action="run_on_ecs", **given)
+    return call("migrate", action="run_on_ecs", **given)

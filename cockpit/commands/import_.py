@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import BAD_PLAN
 from cockpit.decide.words import count
+from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.importing.sketch import Sketch
 
 MAX_BYTES = 1_000_000
 
 
+@click.command("import")
+@click.argument("file", type=click.Path(dir_okay=False))
 def main(file: str) -> int:
+    """Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
     try:
         with Path(file).open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from cockpit.cli import USAGE
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, Form
+from cockpit.exit_codes import USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.folder import RecordFolder, find_record
 from cockpit.journal.ssh_signers import AllowedSigners
@@ -29,19 +30,51 @@ _HEADLINE = {
 }
 
 
-def main(action: str, record: str, **given: Any) -> int:
+@click.group("journal")
+def main() -> None:
+    """Look at what a cutover left behind: who saw, said and did what, and whether it can be believed.
+
+    RECORD is a record's folder, its name, or "latest".
+    """
+
+
+@main.command()
+@RECORD
+@ANCHORS
+@ALLOWED_SIGNERS
+def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
+    """Check a record offline: every line, its place, its signatures; then say what cannot be proven.
+
+    Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
+    """
     try:
         folder = find_record(record)
-        return _verify(folder, **given) if action == "verify" else _show(folder, **given)
+        result = verify_record(folder.path, *outside(anchors, allowed_signers))
     except (OSError, ValueError) as error:
-        click.echo(safe(str(error)), err=True)
-        return USAGE
-
-
-def _verify(folder: RecordFolder, anchors: Sequence[str], allowed_signers: str) -> int:
-    result = verify_record(folder.path, *outside(anchors, allowed_signers))
+        return _refused(error)
     _tell(folder, result)
     return result.exit_code
+
+
+@main.command()
+@RECORD
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only entries of this type; may be repeated.")
+@click.option(
+    "--since", default="", metavar="TIME", help="Only later ones: 2026-01-02T03:04Z, 03:04 (UTC, its last day), or 30m."
+)
+@FORMAT
+def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
+    """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
+    try:
+        _list(find_record(record), types, since, form)
+    except (OSError, ValueError) as error:
+        return _refused(error)
+    return 0
+
+
+def _refused(error: Exception) -> int:
+    click.echo(safe(str(error)), err=True)
+    return USAGE
 
 
 def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
@@ -68,7 +101,8 @@ def _tell(folder: RecordFolder, result: Result) -> None:
                 click.echo("  " + safe(line))
 
 
-def _show(folder: RecordFolder, types: Sequence[str], since: str, form: str) -> int:
+def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:
+    """Raises OSError, and ValueError for a type or a time that is none."""
     unknown = sorted(set(types) - set(Type))
     if unknown:
         raise ValueError(f"--type {unknown[0]}: one of {', '.join(Type)}")
@@ -84,7 +118,6 @@ def _show(folder: RecordFolder, types: Sequence[str], since: str, form: str) -> 
     unread = sum(chain.unread for chain in folder.chains())
     if unread:
         click.echo(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
-    return 0
 
 
 def _since(text: str, lines: Sequence[Line]) -> datetime | None:

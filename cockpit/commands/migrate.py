@@ -16,13 +16,13 @@ from typing import Any
 import click
 import psycopg
 
-from cockpit.cli import BAD_PLAN
-from cockpit.commands.living import WrongAccount, clock_in_use, identify, watching
-from cockpit.commands.logs import log_to_file
+from cockpit.commands.log_file import log_to_file
 from cockpit.commands.migrate_text import Meter, as_line, checks_text, progress_text, survey_text
-from cockpit.commands.plans import load
-from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.commands.options import LiveOptions
+from cockpit.commands.plan_loading import load
+from cockpit.commands.session import WrongAccount, clock_in_use, identify, open_watch
 from cockpit.engine.gate_approval import missing
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.launch import LocalWorkers
@@ -64,7 +64,7 @@ def main(action: str, plan: str, profile: str, region: str, variables: Sequence[
     except psycopg.Error as error:
         click.echo(f"the database refused: {words_of(error)}", err=True)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return COULD_NOT_JUDGE
 
 
@@ -168,7 +168,7 @@ class Orders:
         guards: Callable[[], list[dict[str, Any]]] = list
         if guarded:
             watch = await closing.enter_async_context(
-                watching(self.plan_, profile=self.profile, region=self.region, clock=clock_in_use())
+                open_watch(self.plan_, LiveOptions(self.profile, self.region), clock=clock_in_use())
             )
             closing.push_async_callback(_ended, asyncio.create_task(watch.run(), name="watch"))
             guards = lambda: standing(watch.situation)  # noqa: E731

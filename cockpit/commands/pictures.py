@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from cockpit.commands.plans import load
+from cockpit.commands.plan_loading import load
 from cockpit.commands.rehearse import Show, performing, shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State

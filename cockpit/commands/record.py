@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
+from cockpit.commands.options import FORMAT, Form
 from cockpit.decide.record import Change
 from cockpit.journal.bodies import record_of
 from cockpit.journal.entry import Type, as_text
@@ -27,7 +28,15 @@ class _Summary:
     closed: bool
 
 
-def main(form: str) -> int:
+@click.group("record")
+def main() -> None:
+    """The records kept on this machine."""
+
+
+@main.command("list")
+@FORMAT
+def list_(form: Form) -> int:
+    """List records, newest first: when, how many entries, by whom, and how each ended."""
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
         click.echo(json.dumps([asdict(each) for each in found], indent=2))

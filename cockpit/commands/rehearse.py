@@ -15,18 +15,18 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import USAGE
-from cockpit.commands.acting import acting
-from cockpit.commands.helming import helm_of
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import known_vars, load
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
+from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.session import action_executor, migration_controller
 from cockpit.decide.record import Entry
-from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.decide.situation import Situation
 from cockpit.engine.headless import watch_until
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan
@@ -40,17 +40,31 @@ from cockpit.report.text import situation_text, turning_points
 from probes.clients import AwsOptions, Clients
 
 
+@click.command("rehearse")
+@click.argument("scenario", default="smooth")
+@SPEED
+@click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
+@click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@click.option(
+    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
+)
+@click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
+@click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
+@NOTIFY
+@click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def main(
     scenario: str,
     speed: float,
+    *,
     headless: bool,
     listing: bool,
-    plan: str,
     crew_plays: bool,
     arm: bool,
     keep: str,
-    notify: Sequence[str],
+    notify: tuple[Receiver, ...],
+    plan: str,
 ) -> int:
+    """Rehearse a cutover on this machine: a whole world, no cloud account."""
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -77,7 +91,7 @@ def main(
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return 130
+        return INTERRUPTED
 
 
 def shipped(plan: str) -> str:
@@ -231,9 +245,10 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
     given = known_vars(show.watch.plan.path, show.world.vars)
+    live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
-        helm_of(show.watch, [f"{name}={value}" for name, value in given.items()], record=show.kept.folder.path) as helm,
-        acting(show.watch, show.kept, _first(show.watch.plan)) as executor,
+        migration_controller(show.watch, live, show.kept.folder.path) as helm,
+        action_executor(show.watch, show.kept, _first(show.watch.plan)) as executor,
     ):
         app = CockpitApp(
             show.watch,

@@ -100,7 +100,7 @@ class Helm:
         command = [
             sys.executable,
             "-m",
-            "cockpit.cli",
+            "cockpit",
             "migrate",
             phase,
             self.plan_path,

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from lived_night import TURNS, Night
 from signing_plan import signing_plan
 
-from cockpit.cli import main
+from cockpit.cli.main import main
 from cockpit.engine.anew import judged_by
 from cockpit.engine.player import play_through
 from cockpit.engine.replay import Replay

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from test_aws_desk import Desk, open_desk
 
-from cockpit.cli import USAGE, main
+from cockpit.cli.main import main
+from cockpit.exit_codes import USAGE
 from cockpit.plan.drafting import Chosen, draft
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import load_plan, load_text

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.actions.executor import Executor
-from cockpit.commands.plans import known_vars
+from cockpit.commands.plan_loading import known_vars
 from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
 from cockpit.decide.states import Check, StepState, Word

@@ -16,10 +16,14 @@ class _Redacted(logging.Formatter):
         return redact(super().format(record))
 
 
+def log_folder() -> Path:
+    """This user's folder for logs, made if it is not there."""
+    return user_log_path("cockpit", appauthor=False, ensure_exists=True)
+
+
 def log_to_file() -> Path:
     """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
-    folder = user_log_path("cockpit", appauthor=False, ensure_exists=True)
-    path = folder / "cockpit.log"
+    path = log_folder() / "cockpit.log"
     path.touch(mode=0o600)
     handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2)
     handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))

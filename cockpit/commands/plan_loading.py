@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import yaml
 
-from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
 

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-COCKPIT = Path(sys.executable).with_name("cockpit")
-ROOT = Path(__file__).parent.parent
-
-
-def cockpit(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    env = clean | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"} | environ
-    return subprocess.run(
-        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, cwd=ROOT, check=False
-    )
-
-
-class _Site(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    status = 200
-    asked = 0
-
-
-class _Answers(http.server.BaseHTTPRequestHandler):
-    server: _Site
-
-    def do_GET(self) -> None:
-        self.server.asked += 1
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
+from cockpit_process import cockpit
+from watched_site import Site
 
 
 @pytest.fixture
-def site() -> Iterator[_Site]:
-    server = _Site(("127.0.0.1", 0), _Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def plan(tmp_path: Path, site: _Site) -> Path:
+def plan(tmp_path: Path, site: Site) -> Path:
     path = tmp_path / "plan.yaml"
     path.write_text(
         f"""
@@ -79,7 +35,7 @@ def test_check_exits_0_when_everything_holds(plan: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()[0].split()[1]) == (0, "GO")
 
 
-def test_check_exits_2_and_names_the_trigger_when_one_trips(plan: Path, site: _Site) -> None:
+def test_check_exits_2_and_names_the_trigger_when_one_trips(plan: Path, site: Site) -> None:
     site.status = 500
     done = cockpit("check", str(plan))
     assert done.returncode == 2
@@ -94,7 +50,7 @@ def test_check_exits_1_while_something_is_missing(plan: Path) -> None:
     assert "PROVING" in done.stdout
 
 
-def test_check_exits_3_when_nothing_can_be_seen(plan: Path, site: _Site) -> None:
+def test_check_exits_3_when_nothing_can_be_seen(plan: Path, site: Site) -> None:
     site.shutdown()
     site.server_close()
     done = cockpit("check", str(plan))
@@ -121,7 +77,7 @@ def test_a_plan_for_an_account_stops_without_credentials_before_the_first_probe(
 
 
 @pytest.mark.world
-def test_another_account_than_the_plans_stops_before_the_first_probe(plan: Path, site: _Site) -> None:
+def test_another_account_than_the_plans_stops_before_the_first_probe(plan: Path, site: Site) -> None:
     from cockpit.engine.clock import WallClock
     from cockpit.rehearsal.aws.simulation import SimulatedAws
 

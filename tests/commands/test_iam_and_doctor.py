@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_commands import ROOT, _Site, cockpit, site
+from cockpit_process import ROOT, cockpit
+from watched_site import Site
 
 from cockpit.commands import iam
 from cockpit.plan.load import load_plan, load_text
 
 CUSTOMER = ROOT / "checklists" / "transparent-trust.yaml"
-__all__ = ["site"]
 
 
 def needs(**environ: str) -> dict[str, set[str]]:
@@ -128,7 +128,7 @@ def test_doctor_without_credentials_reads_nothing_and_says_so(tmp_path: Path) ->
     assert "cannot tell which AWS account" in done.stderr
 
 
-def test_doctor_exits_0_when_every_probe_sees_what_the_plan_asks_it_for(tmp_path: Path, site: _Site) -> None:
+def test_doctor_exits_0_when_every_probe_sees_what_the_plan_asks_it_for(tmp_path: Path, site: Site) -> None:
     plan = tmp_path / "plan.yaml"
     url = f"http://127.0.0.1:{site.server_port}/"
     plan.write_text(f"plan: v1\nname: p\nprobes: {{site: {{uses: http.health, with: {{url: '{url}'}}}}}}\n")
