@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from cockpit.plan.around_parts import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
-from cockpit.plan.shapes import Account, Condition, Id, Note, Part, Period, ProbeName, Roles, Scalar, Span, Text
+from cockpit.plan.shapes import (
+    Account,
+    Condition,
+    Credential,
+    Hours,
+    Id,
+    Note,
+    Parameters,
+    Part,
+    Period,
+    Prefix,
+    ProbeName,
+    Region,
+    Roles,
+    Scalar,
+    Span,
+    Text,
+)
 
 
 class TargetPart(Part):
     """The account and region this plan is for; another account stops the cockpit before the first probe."""
 
     account: Account = Field("", description='AWS account id: 12 digits, in quotes; "[...]" while it is not filled in')
-    region: Note = Field("", description="AWS region, such as us-east-1")
+    region: Region = Field("", description="AWS region, such as us-east-1")
 
 
 class PersonPart(Part):
@@ -39,7 +56,7 @@ class ProbePart(Part):
     """One named probe. It is read once per interval, however many conditions use it."""
 
     uses: Text = Field(description="A registered probe, such as ecs.service; `cockpit probes` lists them")
-    with_: dict[str, Any] = Field(
+    with_: Parameters = Field(
         default_factory=dict, alias="with", description="The probe's parameters; ${name} stands for an entry of vars"
     )
     interval: Period | None = Field(None, description="How often it reads")
@@ -229,20 +246,16 @@ class EcsTaskPart(Part):
 class MigrationPart(Part):
     """The document files that move from PostgreSQL to S3."""
 
-    database: Note = Field(description="Connection string of a role that may write the tables: ${env:NAME:-}")
+    database: Credential = Field(description="Connection string of a role that may write the tables: ${env:NAME:-}")
     bucket: Text = Field(description="The bucket that takes the files")
-    region: Note = Field("", description="Its region; default the target's")
-    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*$", max_length=200)] = Field(
-        "documents/", description="What every key begins with; ends in /"
-    )
+    region: Region = Field("", description="Its region; default the target's")
+    prefix: Prefix = Field("documents/", description="What every key begins with; ends in /")
     tables: list[MigrationTablePart] = Field(min_length=1, max_length=50, description="The tables whose files move")
     guards: list[GuardPart] = Field(default_factory=list, max_length=50, description="What pauses copying")
     limits: LimitsPart = Field(default_factory=LimitsPart, description="What it may take of the world")
     soak: Span | None = Field(None, description="How long files live in S3 before a purge; default 24h")
     verify_share: float = Field(1.0, ge=0, le=1, description="Share of small files read back whole; default all")
-    window: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")] | None = (
-        Field(None, description="Off-hours in which it may run: 22:00-05:00")
-    )
+    window: Hours | None = Field(None, description="Off-hours in which it may run: 22:00-05:00")
     timezone: Note = Field("UTC", description="Time zone of the window, such as Europe/Berlin")
     ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
 
