@@ -175,9 +175,9 @@ def test_every_risk_has_an_entry_with_what_is_done_and_what_then(plan: Plan) -> 
     assert len(asked) == 7
     assert missing(asked, plan.risks) == []
     risks = {line_of(risk.ref): risk for risk in plan.risks}
-    for line, parts in told.items():
-        assert all(getattr(risks[line], part) for part in parts), (line, parts)
-        assert risks[line].watch, line
+    for at, parts in told.items():
+        assert all(getattr(risks[at], part) for part in parts), (at, parts)
+        assert risks[at].watch, at
     levels = [risk.level for risk in plan.risks if risk.level is not Level.ACCEPTED]
     assert levels == [Level.HIGH] * 3 + [Level.MEDIUM] * 2 + [Level.LOW] * 2
 
