@@ -11,10 +11,11 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.alarms import MAX_NAMES, describe, period_of, stats_of
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.console import alarm_url
 from probes.paging import pages
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 Name = Annotated[str, Setting(min_length=1)]

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.clients import Clients
 from probes.console import alarm_url
 from probes.paging import pages
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 
 MAX_NAMES = 100
 """DescribeAlarms' own limit on names in one call."""

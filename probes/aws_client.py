@@ -11,8 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from probes.aws_errors import SEE_LOG, explain, subject
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 from probes.threads import DaemonThreads
 
 CONNECT_TIMEOUT_S = 2

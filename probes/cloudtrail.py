@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.paging import pages, request_id
+from probes.probe import Field, Moment, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 LATE = timedelta(minutes=15)

@@ -13,10 +13,11 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import Field as Setting
 from pydantic import StringConstraints, model_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.clients import Clients, MetricQuery, Series
 from probes.console import metrics_url
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 
 Stat = Annotated[
     str, StringConstraints(pattern=r"^(Sum|Average|Minimum|Maximum|SampleCount|(p|tm)\d{1,2}(\.\d{1,3})?)$")

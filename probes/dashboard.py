@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.paging import request_id
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 SPOKEN = frozenset({"title", "label", "markdown"})

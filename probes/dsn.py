@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 from probes.resolve import is_address
 
 CONNECT_TIMEOUT_S = 2

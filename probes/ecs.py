@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.clients import Clients
 from probes.periods import Duration
+from probes.probe import Field, Moment, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 PAGE = 100

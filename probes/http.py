@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line, redact
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]

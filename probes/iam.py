@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.paging import pages, request_id
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 
 
 class AwsIdentityParams(Params):

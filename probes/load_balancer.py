@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.clients import Clients
 from probes.paging import pages, request_id
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 Part = tuple[dict[str, Any], dict[str, Unknown]]

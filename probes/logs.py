@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.clients import Clients
 from probes.console import log_group_url
 from probes.periods import Duration, floor_to
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
 
 LogGroup = Annotated[str, StringConstraints(min_length=1, max_length=512)]

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from probes.base import Unseen
 from probes.periods import floor_to
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 if TYPE_CHECKING:  # `probes.clients` builds on this module
     from probes.clients import MetricQuery, Series

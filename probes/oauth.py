@@ -15,11 +15,12 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from pydantic import StringConstraints, field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
-from probes.certain import every, sorted_out
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+from probes.three_valued import every, sorted_out
 
 _REFUSALS = {
     "redirect_uri_mismatch": re.compile(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from probes.base import Unseen
 from probes.clients import Clients
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 MOST_PAGES = 50
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line, redact
 from probes.select_only import check_select, positional
 from probes.sql_errors import PoolFull

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field as Setting
 from pydantic import StringConstraints
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
-from probes.certain import Said, every, sorted_out
 from probes.postgres import Dsn
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
+from probes.three_valued import Said, every, sorted_out
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,62}$")]
 """A table as it is written in the database, capital letters included."""

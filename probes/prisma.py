@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
-from probes.certain import Said, sorted_out
 from probes.clients import Clients
 from probes.files import LocalFiles
 from probes.postgres import Dsn
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
+from probes.three_valued import Said, sorted_out
 
 _QUERY = """\
 SELECT migration_name AS name, checksum, finished_at, rolled_back_at, started_at, coalesce(logs, '') AS logs

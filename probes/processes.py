@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 MOST_BYTES = 16 * 1024 * 1024
 GRACE_S = 0.5

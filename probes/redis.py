@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
-from probes.certain import Said, sorted_out
+from probes.api_keys import Variable, from_environment
 from probes.http_client import HttpAnswer, place_of
-from probes.keys import Variable, from_environment
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
+from probes.three_valued import Said, sorted_out
 
 
 class RedisUpstashParams(Params):

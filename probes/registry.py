@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from probes.base import Probe
+from probes.probe import Probe
 
 BUILT_IN: dict[str, str] = {
     "aws.identity": "probes.identity:AwsIdentity",

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.clients import Clients
+from probes.probe import Field, Moment, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 
 _PLACEHOLDER = re.compile(
     r"^\s*$|\.\.\.|…|your[-_ ]|change[-_ ]?(me|this)|replace[-_ ]?(me|with|this)|placeholder|example"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from probes.base import Params
+from probes.probe import Params
 from probes.reading import Unknown
 
 Entry = str

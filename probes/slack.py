@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 
 from pydantic import StringConstraints
 
-from probes.base import Evidence, Field, Probe, Reading, Reason, Unknown, Unseen, WritingParams
-from probes.certain import Said, sorted_out
+from probes.api_keys import KeyParams, key_from, source_of
 from probes.clients import Clients
 from probes.http_client import HttpAnswer, place_of
-from probes.keys import KeyParams, key_from, source_of
 from probes.periods import Duration
+from probes.probe import Field, Probe, WritingParams
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
 from probes.secrets import is_real, secret_arn
+from probes.three_valued import Said, sorted_out
 
 SLACK = "hooks.slack.com"
 _PATH = re.compile(r"/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}|/(?:workflows|triggers)/\S{16,}")

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from probes.base import Evidence, Field, Moment, Params, Probe, Reading, Reason, Unknown, Unseen
 from probes.paging import pages, request_id
+from probes.probe import Field, Moment, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 

@@ -8,9 +8,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.base import Unseen
 from probes.dsn import host_to_resolve, libpq_parameters, secrets_of
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.resolve import Resolver
 from probes.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from

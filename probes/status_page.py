@@ -11,11 +11,12 @@ from typing import Any, Literal
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
-from probes.certain import Said, every, sorted_out
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+from probes.three_valued import Said, every, sorted_out
 
 MOST_BYTES = 16 * 1024 * 1024
 """Google's list holds years of incidents."""

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from probes.base import Unseen
 from probes.clients import Clients
 from probes.paging import pages
+from probes.reading import Unseen
 
 PERMISSIONS = {
     "services": (

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen
-from probes.certain import Said, sorted_out
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
 from probes.processes import ask_program
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+from probes.three_valued import Said, sorted_out
 
 _NO_DAEMON = re.compile(r"failed to connect to local tailscaled|is (?:it|tailscaled?) running", re.IGNORECASE)
 _HINT = "install Tailscale's command line, or give its path as `program`"

@@ -12,9 +12,10 @@ from typing import Annotated
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.clients import Clients
 from probes.periods import Duration
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
 from probes.resolve import Resolver, is_address
 from probes.tls_wire import Shown, covers, shown_by, trust_in

@@ -12,8 +12,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 from probes.resolve import is_address
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from typing import Annotated, Self
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator, model_validator
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown, Unseen, Value
 from probes.clients import Clients, MetricQuery
 from probes.console import log_group_url
 from probes.logs import Insights, LogGroup, nothing_logged
 from probes.periods import Duration, by_end, floor_to
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 
 UPLOADED = "Document uploaded to S3"
 FELL_BACK = "S3 upload failed, falling back to database storage"

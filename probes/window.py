@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
 from pydantic import Field as Setting
 
-from probes.base import Evidence, Field, Params, Probe, Reading, Reason, Unknown
-from probes.certain import Said, sorted_out
+from probes.probe import Field, Params, Probe
+from probes.reading import Evidence, Reading, Reason, Unknown
+from probes.three_valued import Said, sorted_out
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

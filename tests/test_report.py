@@ -12,7 +12,7 @@ from cockpit.decide.record import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
 from cockpit.report.as_json import situation_json
 from cockpit.report.text import situation_text
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Reading
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from cockpit.plan.model import Plan
-from probes.base import Unseen
 from probes.clients import Clients
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 USES = ("ecs.service", "ecs.deployment", "ecs.tasks")
 _AT_ONCE = 100

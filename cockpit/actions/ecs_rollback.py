@@ -16,8 +16,8 @@ from cockpit.actions.ecs_release import Release, replaced, running
 from cockpit.decide.record import Record, ReleaseSeen
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase
-from probes.base import Unseen
 from probes.clients import Clients
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 NAME = "ecs.rollback"

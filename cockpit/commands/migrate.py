@@ -35,8 +35,8 @@ from cockpit.migration.supervise import Supervisor, standing
 from cockpit.migration.survey import survey
 from cockpit.migration.sweep import sweep, unknown_keys
 from cockpit.plan.model import Migration, Plan
-from probes.base import Unseen
 from probes.clients import AwsOptions, Clients
+from probes.reading import Unseen
 
 FAILED = 1
 

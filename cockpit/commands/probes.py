@@ -8,7 +8,7 @@ import click
 
 from cockpit.decide import words
 from cockpit.exit_codes import USAGE
-from probes.base import Field
+from probes.probe import Field
 from probes.registry import UnknownProbe, find, names
 
 

@@ -24,8 +24,8 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
-from probes.base import Unseen
 from probes.clients import Clients
+from probes.reading import Unseen
 
 if TYPE_CHECKING:
     from cockpit.migration.helm import Helm

@@ -23,7 +23,7 @@ import cel
 
 from cockpit.conditions import tokens
 from cockpit.conditions.tokens import Token
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Reading, Reason, Unknown, Value
 
 MAX_LENGTH = 1_000

@@ -12,7 +12,7 @@ from cockpit.decide.situation import Because, Observed, Progress, Threshold
 from cockpit.decide.states import State
 from cockpit.decide.trail import Trail
 from cockpit.plan.model import Criterion, Kind, Plan
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Reason, Unknown
 
 

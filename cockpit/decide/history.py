@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from cockpit.conditions.condition import is_hollow
 from cockpit.plan.model import ProbeSpec
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Reading, Reason, Unknown, Value
 
 POLLS_KEPT = 16

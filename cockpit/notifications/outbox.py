@@ -16,8 +16,8 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.notifications.channels import Channel, Notice
-from probes.base import Unseen
 from probes.http_client import HttpClient
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 100

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.conditions.condition import Condition
-from probes.base import Field
+from probes.probe import Field
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,7 +17,7 @@ from cockpit.plan.parts import Parts
 from cockpit.plan.problems import nearest
 from cockpit.plan.substitute import Substitution
 from cockpit.plan.wording import by_path, found, known_keys, message
-from probes.base import Probe
+from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 
 DEFAULT_TIMEOUT = timedelta(seconds=10)

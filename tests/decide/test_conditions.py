@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scene import FIELDS, GOOD, START, reading
 
 from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Reason, Unknown, Value
 
 PROBES = {"m": FIELDS, "n": (*FIELDS, Field("expires", datetime, "when it ends", datetime(2026, 6, 1, tzinfo=UTC)))}

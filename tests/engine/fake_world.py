@@ -13,7 +13,7 @@ import pytest
 from cockpit.conditions.condition import compile_condition
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
-from probes.base import Field, Params, Probe
+from probes.probe import Field, Params, Probe
 from probes.reading import Reading, Reason, Unknown
 from probes.registry import BUILT_IN
 

@@ -19,8 +19,7 @@ from silent_wire import wire_to
 
 import probes.aws_client
 from probes.aws_client import AwsClient
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 
 @pytest.fixture(autouse=True)

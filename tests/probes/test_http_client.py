@@ -13,9 +13,8 @@ import pytest
 from silent_wire import wire_to
 from small_site import Authority, Site, serving, small_site
 
-from probes.base import Unseen
 from probes.http_client import BODY_CAP_BYTES, HttpClient, place_of
-from probes.reading import Reason
+from probes.reading import Reason, Unseen
 
 
 @pytest.fixture

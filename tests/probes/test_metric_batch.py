@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from probes.base import Unseen
 from probes.clients import MetricQuery
 from probes.metric_batch import MetricBatch
-from probes.reading import Reason, Unknown
+from probes.reading import Reason, Unknown, Unseen
 
 T0 = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

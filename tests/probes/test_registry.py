@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import probes.registry
-from probes.base import Params, Probe
+from probes.probe import Params, Probe
 from probes.registry import BUILT_IN, UnknownProbe, find, names
 
 TYPES = {bool, int, float, str, datetime, tuple}

@@ -18,9 +18,8 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
 
-from probes.base import Unseen
 from probes.clients import AwsOptions, Clients
-from probes.reading import Reading, Reason
+from probes.reading import Reading, Reason, Unseen
 from probes.secrets import MetadataParams, SecretMetadata, SecretValue, ValueParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

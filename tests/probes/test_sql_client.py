@@ -14,9 +14,8 @@ import pytest
 from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.base import Unseen
 from probes.dsn import libpq_parameters
-from probes.reading import Reason
+from probes.reading import Reason, Unseen
 from probes.sql_client import PoolFull, SqlClient
 
 pytest_plugins = ["real_server"]

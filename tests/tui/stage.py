@@ -27,7 +27,7 @@ from cockpit.plan.model import (
 )
 from cockpit.rehearsal.faults import FaultState
 from cockpit.tui.app import CockpitApp
-from probes.base import Field
+from probes.probe import Field
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

@@ -8,9 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from probes.base import Params, Unseen
 from probes.clients import Clients
-from probes.reading import Reason, Unknown
+from probes.probe import Params
+from probes.reading import Reason, Unknown, Unseen
 
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
 """The name of an environment variable; its value is read when the probe reads."""

@@ -1,7 +1,7 @@
 """The contract every probe keeps.
 
 A probe reads one thing and says honestly what it saw. It never raises for what the world does, never invents a default,
-and never lets a secret out. To add one: a module in this folder, a class below `Probe`, a line in `registry.py`.
+and never lets a secret out. To add one: a module in the folder of its system, a class below `Probe`, a line in `registry.py`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,6 @@ from probes.reading import Evidence, Reading, Reason, Unknown, Value
 
 if TYPE_CHECKING:
     from probes.clients import Clients
-
-__all__ = [
-    "Evidence",
-    "Field",
-    "Moment",
-    "Params",
-    "Probe",
-    "Reading",
-    "Reason",
-    "Unknown",
-    "Unseen",
-    "Value",
-    "WritingParams",
-]
-
-
-class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen
-    """A call that could not be answered; carries the Unknown that says why. Raised by `Clients`, caught by probes."""
-
-    def __init__(self, unknown: Unknown) -> None:
-        super().__init__(f"{unknown.reason}: {unknown.detail}")
-        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True)
