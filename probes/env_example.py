@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from pydantic import Field as Setting
 from pydantic import StringConstraints
 
+from probes.aws.secrets_manager import is_real
 from probes.clients import Clients
 from probes.files import LocalFiles
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
-from probes.secrets import is_real
 from probes.three_valued import Said, sorted_out
 
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]

@@ -11,12 +11,12 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from probes.api_keys import KeyParams, key_from, source_of
+from probes.aws.secrets_manager import secret_arn
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
-from probes.secrets import secret_arn
 from probes.three_valued import Said, sorted_out
 
 _MOST_BYTES = 4 * 1024 * 1024

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import StringConstraints
 
 from probes.api_keys import KeyParams, key_from, source_of
+from probes.aws.secrets_manager import is_real, secret_arn
 from probes.clients import Clients
 from probes.http_client import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Probe, WritingParams
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
-from probes.secrets import is_real, secret_arn
 from probes.three_valued import Said, sorted_out
 
 SLACK = "hooks.slack.com"

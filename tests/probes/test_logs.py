@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from stubbed_aws import MINUTE, NOW, StubbedAws
 
-from probes.logs import LogsQuery, LogsQueryParams
+from probes.aws.logs_query import LogsQuery, LogsQueryParams
 from probes.reading import Reading, Reason
 
 GROUP = "/ecs/transparent-trust-web"

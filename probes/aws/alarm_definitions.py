@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.alarms import MAX_NAMES, describe, period_of, stats_of
+from probes.aws.cloudwatch_alarms import MAX_NAMES, describe, period_of, stats_of
 from probes.console import alarm_url
 from probes.paging import pages
 from probes.periods import Duration

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from probes.aws.logs_query import LogGroup
 from probes.console import log_group_url
-from probes.logs import LogGroup
 from probes.paging import pages, request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
