@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, model_validator
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.probe import Params
 from probes.reading import Reason, Unknown, Unseen
 

@@ -14,8 +14,8 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints
 
 from probes.aws.secrets_manager import is_real
-from probes.clients import Clients
-from probes.files import LocalFiles
+from probes.clients.clients import Clients
+from probes.clients.files import LocalFiles
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.three_valued import Said, sorted_out

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.http import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value

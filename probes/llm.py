@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import secret_arn
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.http import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

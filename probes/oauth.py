@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from pydantic import StringConstraints, field_validator
 
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.http import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, field_validator
 
+from probes.clients.select_only import check_select, positional
+from probes.clients.sql_errors import PoolFull
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line, redact
-from probes.select_only import check_select, positional
-from probes.sql_errors import PoolFull
 
 Dsn = Annotated[str, StringConstraints(min_length=1)]
 """postgresql://user:password@host/database; `connection_limit` and other settings of an application are ignored."""

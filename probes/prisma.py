@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from probes.clients import Clients
-from probes.files import LocalFiles
+from probes.clients.clients import Clients
+from probes.clients.files import LocalFiles
 from probes.postgres import Dsn
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 
 if TYPE_CHECKING:
-    from probes.clients import Clients
+    from probes.clients.clients import Clients
 
 
 @dataclass(frozen=True, slots=True)

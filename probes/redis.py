@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import field_validator
 
 from probes.api_keys import Variable, from_environment
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.http import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

@@ -13,8 +13,8 @@ from pydantic import StringConstraints
 
 from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import is_real, secret_arn
-from probes.clients import Clients
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.clients import Clients
+from probes.clients.http import HttpAnswer, place_of
 from probes.periods import Duration
 from probes.probe import Field, Probe, WritingParams
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from probes.clients import Clients
-from probes.paging import pages
+from probes.clients.clients import Clients
+from probes.clients.paging import pages
 from probes.reading import Unseen
 
 PERMISSIONS = {

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, field_validator
 
-from probes.http_client import HttpAnswer, place_of
+from probes.clients.http import HttpAnswer, place_of
+from probes.clients.processes import ask_program
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
-from probes.processes import ask_program
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import Said, sorted_out

@@ -12,13 +12,13 @@ from typing import Annotated
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
+from probes.clients.resolver import Resolver, is_address
+from probes.clients.tls_handshake import Shown, covers, shown_by, trust_in
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
-from probes.resolve import Resolver, is_address
-from probes.tls_wire import Shown, covers, shown_by, trust_in
 
 MOST_ADDRESSES = 16
 _DAY = timedelta(days=1)

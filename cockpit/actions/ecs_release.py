@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cockpit.plan.model import Plan
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
 
 USES = ("ecs.service", "ecs.deployment", "ecs.tasks")

@@ -16,7 +16,7 @@ from cockpit.actions.ecs_release import Release, replaced, running
 from cockpit.decide.record import Record, ReleaseSeen
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
-from probes.clients import Clients
+from probes.clients.clients import Clients
 
 
 @dataclass(frozen=True, slots=True)

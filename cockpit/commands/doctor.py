@@ -21,7 +21,7 @@ from cockpit.decide.words import count
 from cockpit.engine.headless import every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Plan, ProbeSpec
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason, Unknown
 from probes.registry import find
 

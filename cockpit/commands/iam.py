@@ -14,7 +14,7 @@ from cockpit.commands.options import PLAN
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe
 from probes.registry import find
 

@@ -35,7 +35,7 @@ from cockpit.migration.supervise import Supervisor, standing
 from cockpit.migration.survey import survey
 from cockpit.migration.sweep import sweep, unknown_keys
 from cockpit.plan.model import Migration, Plan
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Unseen
 
 FAILED = 1

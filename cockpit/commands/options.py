@@ -10,7 +10,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 import click
 
 from cockpit.plan.model import Phase, Plan
-from probes.clients import AwsOptions
+from probes.clients.clients import AwsOptions
 
 Form = Literal["text", "json"]
 PhaseText = Literal["pre_deploy", "post_deploy"]

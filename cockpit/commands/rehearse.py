@@ -37,7 +37,7 @@ from cockpit.rehearsal.launch import Rehearsal, WorldError
 from cockpit.rehearsal.pace import Pace
 from cockpit.rehearsal.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.text import situation_text, turning_points
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 
 @click.command("rehearse")

@@ -24,7 +24,7 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.reading import Unseen
 
 if TYPE_CHECKING:

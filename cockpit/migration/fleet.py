@@ -10,7 +10,7 @@ from typing import Any
 from cockpit.migration.launch import DATABASE
 from cockpit.migration.runs import RunError
 from cockpit.plan.model import EcsTask
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)

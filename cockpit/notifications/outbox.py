@@ -16,7 +16,7 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.notifications.channels import Channel, Notice
-from probes.http_client import HttpClient
+from probes.clients.http import HttpClient
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)

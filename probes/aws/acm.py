@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer, listeners_of
-from probes.paging import pages, request_id
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line

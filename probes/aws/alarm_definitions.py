@@ -11,8 +11,8 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.cloudwatch_alarms import MAX_NAMES, describe, period_of, stats_of
-from probes.console import alarm_url
-from probes.paging import pages
+from probes.clients.console_links import alarm_url
+from probes.clients.paging import pages
 from probes.periods import Duration
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

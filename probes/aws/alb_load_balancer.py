@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from probes.clients import Clients
-from probes.paging import pages, request_id
+from probes.clients.clients import Clients
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line

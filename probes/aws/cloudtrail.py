@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.paging import pages, request_id
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Moment, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line

@@ -13,8 +13,9 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import Field as Setting
 from pydantic import StringConstraints, model_validator
 
-from probes.clients import Clients, MetricQuery, Series
-from probes.console import metrics_url
+from probes.clients.clients import Clients
+from probes.clients.console_links import metrics_url
+from probes.clients.metrics import MetricQuery, Series
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field as Setting
 
-from probes.clients import Clients
-from probes.console import alarm_url
-from probes.paging import pages
+from probes.clients.clients import Clients
+from probes.clients.console_links import alarm_url
+from probes.clients.paging import pages
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 

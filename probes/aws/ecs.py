@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.periods import Duration
 from probes.probe import Field, Moment, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.paging import request_id
+from probes.clients.paging import request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line, redact

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from probes.aws.logs_query import LogGroup
-from probes.console import log_group_url
-from probes.paging import pages, request_id
+from probes.clients.console_links import log_group_url
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 

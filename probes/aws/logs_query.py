@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
-from probes.clients import Clients
-from probes.console import log_group_url
+from probes.clients.clients import Clients
+from probes.clients.console_links import log_group_url
 from probes.periods import Duration, floor_to
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value

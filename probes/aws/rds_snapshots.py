@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from probes.paging import pages, request_id
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Moment, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
+from probes.clients.threads import DaemonThreads
 from probes.probe import Field, Probe, WritingParams
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.threads import DaemonThreads
 from probes.three_valued import Said, every, sorted_out
 
 PREFIX = "cutover-probe/"

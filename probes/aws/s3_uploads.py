@@ -14,8 +14,9 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator, model_validator
 
 from probes.aws.logs_query import Insights, LogGroup, nothing_logged
-from probes.clients import Clients, MetricQuery
-from probes.console import log_group_url
+from probes.clients.clients import Clients
+from probes.clients.console_links import log_group_url
+from probes.clients.metrics import MetricQuery
 from probes.periods import Duration, by_end, floor_to
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value

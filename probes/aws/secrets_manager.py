@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field as Setting
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.probe import Field, Moment, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 

@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer
 from probes.aws.security_rules import Allowed, Entry, Rule, covered, rule_of
-from probes.paging import pages, request_id
+from probes.clients.paging import pages, request_id
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 

@@ -11,7 +11,7 @@ from cockpit.commands.rehearse import shipped
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.launch import Rehearsal
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 ROUNDS = 7
 

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 from silent_wire import wire_to
 
-import probes.aws_client
-from probes.aws_client import AwsClient
+import probes.clients.aws
+from probes.clients.aws import AwsClient
 from probes.reading import Reason, Unknown, Unseen
 
 
@@ -56,7 +56,7 @@ async def test_an_answer_is_as_boto3_gives_it() -> None:
 
 async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.aws_client, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.3)
     client = AwsClient("us-east-1")
     began = time.monotonic()
     unknown = await unseen(client, "sts", "get_caller_identity")
@@ -70,7 +70,7 @@ async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: p
 
 async def test_many_stuck_calls_do_not_hold_up_the_event_loop(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.aws_client, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.5)
     client = AwsClient("us-east-1")
     found = await asyncio.gather(*(unseen(client, "sts", "get_caller_identity") for _ in range(50)))
     assert {unknown.reason for unknown in found} == {Reason.TIMEOUT}
@@ -103,7 +103,7 @@ async def test_nobody_listening_is_unreachable(monkeypatch: pytest.MonkeyPatch) 
 def test_a_process_with_stuck_calls_ends_within_a_second(black_hole: int) -> None:
     code = """
 import asyncio
-from probes.aws_client import AwsClient
+from probes.clients.aws import AwsClient
 async def main():
     client = AwsClient("us-east-1")
     calls = [asyncio.create_task(client.call("sts", "get_caller_identity")) for _ in range(8)]
@@ -224,7 +224,7 @@ def test_importing_every_probe_imports_no_boto3() -> None:
     code = (
         "import sys, probes.registry as r\n"
         "for name in r.names(): r.find(name)\n"
-        "import probes.clients; probes.clients.Clients(probes.clients.AwsOptions())\n"
+        "import probes.clients.clients; probes.clients.clients.Clients(probes.clients.clients.AwsOptions())\n"
         "print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Field, Moment, Params, Probe
 from probes.reading import TRANSIENT, Evidence, Reading, Reason, Unknown, Unseen
 

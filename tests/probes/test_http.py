@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
+from probes.clients.http import BODY_CAP_BYTES
 from probes.http import HttpHealth, HttpHealthParams
-from probes.http_client import BODY_CAP_BYTES
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

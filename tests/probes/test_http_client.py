@@ -13,7 +13,7 @@ import pytest
 from silent_wire import wire_to
 from small_site import Authority, Site, serving, small_site
 
-from probes.http_client import BODY_CAP_BYTES, HttpClient, place_of
+from probes.clients.http import BODY_CAP_BYTES, HttpClient, place_of
 from probes.reading import Reason, Unseen
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from probes.clients import MetricQuery
-from probes.metric_batch import MetricBatch
+from probes.clients.metric_batch import MetricBatch
+from probes.clients.metrics import MetricQuery
 from probes.reading import Reason, Unknown, Unseen
 
 T0 = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)

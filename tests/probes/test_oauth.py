@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from cockpit.rehearsal.breakage import Breakage
 from cockpit.rehearsal.signin import CALLBACK, Google, SignIn
 from cockpit.rehearsal.site import Site
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.oauth import OAuthNextAuth, OAuthParams
 from probes.reading import Reading, Reason
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
 from probes.reading import Reading, Reason
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.postgres_schema import PostgresIndexes, PostgresIndexesParams, PostgresRows, PostgresRowsParams
 from probes.reading import Reading, Reason
 

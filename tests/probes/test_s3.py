@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from probes.aws.s3_bucket import BucketParams, S3Bucket
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

@@ -14,7 +14,7 @@ from moto import mock_aws
 from pydantic import ValidationError
 
 from probes.aws.s3_roundtrip import RoundtripParams, S3Roundtrip
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

@@ -19,7 +19,7 @@ from moto import mock_aws
 from pydantic import ValidationError
 
 from probes.aws.secrets_manager import MetadataParams, SecretMetadata, SecretValue, ValueParams
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason, Unseen
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

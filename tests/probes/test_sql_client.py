@@ -14,9 +14,9 @@ import pytest
 from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.dsn import libpq_parameters
+from probes.clients.dsn import libpq_parameters
+from probes.clients.sql import PoolFull, SqlClient
 from probes.reading import Reason, Unseen
-from probes.sql_client import PoolFull, SqlClient
 
 pytest_plugins = ["real_server"]
 

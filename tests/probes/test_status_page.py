@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.status_page import StatusPage, StatusPageParams
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.threads import DaemonThreads
+from probes.clients.threads import DaemonThreads
 
 PREFIX = "test-pool"
 
@@ -142,7 +142,7 @@ def test_a_call_that_outlives_its_event_loop_does_not_cost_the_pool_a_thread(gat
 def test_the_process_ends_at_once_whatever_its_threads_wait_for() -> None:
     code = """
 import asyncio, threading
-from probes.threads import DaemonThreads
+from probes.clients.threads import DaemonThreads
 pool = DaemonThreads()
 async def main():
     calls = [asyncio.create_task(pool.run(threading.Event().wait)) for _ in range(40)]

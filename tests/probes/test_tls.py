@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Authority, Site, serving, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
+from probes.clients.tls_handshake import covers
 from probes.reading import Reading, Reason
 from probes.tls import TlsCertificate, TlsCertificateParams
-from probes.tls_wire import covers
 
 HOST = "app.example.org"
 

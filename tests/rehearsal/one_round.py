@@ -15,7 +15,7 @@ from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.house import House
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading
 
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"

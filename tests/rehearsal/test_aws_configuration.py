@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from test_aws_desk import APPLICATION, OPERATOR, Desk, open_desk
 
 from cockpit.rehearsal.aws.account import Placed, furnish
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.registry import find
 

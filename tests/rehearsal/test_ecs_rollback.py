@@ -19,7 +19,7 @@ from cockpit.engine.tasks import end
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.aws.tasks import TaskBehaviour
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 

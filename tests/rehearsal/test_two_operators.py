@@ -36,7 +36,7 @@ from cockpit.rehearsal.launch import Rehearsal
 from cockpit.rehearsal.pace import Pace
 from cockpit.report.gather import account_of
 from cockpit.report.html import html
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
 SPEED = 60.0

@@ -8,11 +8,11 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.dsn import host_to_resolve, libpq_parameters, secrets_of
+from probes.clients.dsn import host_to_resolve, libpq_parameters, secrets_of
+from probes.clients.resolver import Resolver
+from probes.clients.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.resolve import Resolver
-from probes.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

@@ -12,8 +12,8 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from probes.clients.resolver import is_address
 from probes.reading import Reason, Unknown, Unseen
-from probes.resolve import is_address
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

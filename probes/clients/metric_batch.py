@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from probes.periods import floor_to
 from probes.reading import Reason, Unknown, Unseen
 
-if TYPE_CHECKING:  # `probes.clients` builds on this module
-    from probes.clients import MetricQuery, Series
+if TYPE_CHECKING:  # `probes.clients.clients` builds on this module
+    from probes.clients.metrics import MetricQuery, Series
 
 MAX_QUERIES = 500
 """GetMetricData's own limit on MetricDataQueries in one call."""
@@ -183,7 +183,7 @@ def _give(request: _Request, gathered: Mapping[MetricQuery, _Gathered]) -> None:
 
 
 def _series(query: MetricQuery, gathered: _Gathered, request: _Request) -> Series:
-    from probes.clients import Series
+    from probes.clients.metrics import Series
 
     said = "; ".join(gathered.messages)
     where = f"{query.namespace} {query.metric}"

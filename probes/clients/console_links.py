@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from probes.clients import MetricQuery
+    from probes.clients.metrics import MetricQuery
 
 
 def metrics_url(region: str, queries: Sequence[MetricQuery]) -> str:

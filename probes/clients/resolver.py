@@ -6,7 +6,7 @@ import socket
 from functools import partial
 from ipaddress import ip_address
 
-from probes.threads import DaemonThreads
+from probes.clients.threads import DaemonThreads
 
 
 class Resolver:

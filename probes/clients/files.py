@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
-from probes.threads import DaemonThreads
 
 WITHIN_S = 5.0
 T = TypeVar("T")

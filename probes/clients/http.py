@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from probes.clients.resolver import Resolver, is_address
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.resolve import Resolver, is_address
 
 if TYPE_CHECKING:
     from httpx import AsyncClient, Response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from probes.clients import Clients
+from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
 
 MOST_PAGES = 50

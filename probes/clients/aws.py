@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from probes.aws_errors import SEE_LOG, explain, subject
+from probes.clients.aws_errors import SEE_LOG, explain, subject
+from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
-from probes.threads import DaemonThreads
 
 CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
+from probes.clients.resolver import is_address
 from probes.reading import Reason, Unknown, Unseen
-from probes.resolve import is_address
 
 CONNECT_TIMEOUT_S = 2
 """libpq rounds anything shorter up to two seconds."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from probes.aws_client import AwsClient, ClientFactory
+from probes.clients.aws import AwsClient, ClientFactory
+from probes.clients.metrics import MetricQuery, Series
 
 if TYPE_CHECKING:
-    from probes.http_client import HttpAnswer, HttpClient
-    from probes.metric_batch import MetricBatch
-    from probes.sql_client import SqlClient
+    from probes.clients.http import HttpAnswer, HttpClient
+    from probes.clients.metric_batch import MetricBatch
+    from probes.clients.sql import SqlClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +24,6 @@ class AwsOptions:
     profile: str = ""
     account: str = ""
     """The account the plan names; sent as ExpectedBucketOwner, compared by aws.identity."""
-
-
-@dataclass(frozen=True, slots=True)
-class MetricQuery:
-    """One series of one metric. `stat` is Sum, Average, Maximum, Minimum, SampleCount or a percentile like p95."""
-
-    namespace: str
-    metric: str
-    dimensions: tuple[tuple[str, str], ...]
-    stat: str
-    period_s: int = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A metric's answer: (period start, value) in rising order; `complete` is False for StatusCode PartialData."""
-
-    points: tuple[tuple[datetime, float], ...]
-    complete: bool = True
 
 
 class Clients:
@@ -64,7 +46,7 @@ class Clients:
     async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
         """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
         if self._metrics is None:
-            from probes.metric_batch import MetricBatch
+            from probes.clients.metric_batch import MetricBatch
 
             self._metrics = MetricBatch(self.aws)
         return await self._metrics.fetch(queries, start, end)
@@ -74,7 +56,7 @@ class Clients:
     ) -> list[dict[str, Any]]:
         """Rows of one read-only statement over the one connection kept open to that database."""
         if self._sql is None:
-            from probes.sql_client import SqlClient
+            from probes.clients.sql import SqlClient
 
             self._sql = SqlClient()
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
@@ -82,7 +64,7 @@ class Clients:
     async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
         """One HTTP exchange, TLS verified, redirects not followed unless asked; options as `HttpClient.exchange` has them."""
         if self._http is None:
-            from probes.http_client import HttpClient
+            from probes.clients.http import HttpClient
 
             self._http = HttpClient()
         return await self._http.exchange(method, url, **options)
