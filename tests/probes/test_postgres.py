@@ -15,7 +15,7 @@ from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
-from probes.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
+from probes.databases.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]

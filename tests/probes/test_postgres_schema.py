@@ -13,7 +13,7 @@ from silent_wire import wire_to
 
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
-from probes.postgres_schema import PostgresIndexes, PostgresIndexesParams, PostgresRows, PostgresRowsParams
+from probes.databases.postgres_schema import PostgresIndexes, PostgresIndexesParams, PostgresRows, PostgresRowsParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]

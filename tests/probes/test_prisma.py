@@ -15,7 +15,7 @@ from silent_wire import wire_to
 from cockpit.rehearsal.database import MIGRATIONS, checksum, migrations
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
-from probes.prisma import PrismaMigrations, PrismaMigrationsParams
+from probes.databases.prisma import PrismaMigrations, PrismaMigrationsParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from probes.clients.clients import Clients
 from probes.clients.files import LocalFiles
-from probes.postgres import Dsn
+from probes.databases.postgres import Dsn
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line

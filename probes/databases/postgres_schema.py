@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field as Setting
 from pydantic import StringConstraints
 
-from probes.postgres import Dsn
+from probes.databases.postgres import Dsn
 from probes.probe import Field, Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen
 from probes.three_valued import Said, every, sorted_out
