@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from probes.clients.clients import AwsOptions, Clients
-from probes.env_example import EnvExample, EnvExampleParams
+from probes.local.env_example import EnvExample, EnvExampleParams
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

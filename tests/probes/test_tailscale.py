@@ -16,8 +16,8 @@ from silent_wire import wire_to
 from small_site import Authority, Site, serving, small_site
 
 from probes.clients.clients import AwsOptions, Clients
+from probes.local.tailscale import TailscaleParams, TailscaleStatus
 from probes.reading import Reading, Reason
-from probes.tailscale import TailscaleParams, TailscaleStatus
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 UP = {
