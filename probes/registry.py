@@ -44,16 +44,16 @@ BUILT_IN: dict[str, str] = {
     "cloudwatch.dashboard": "probes.aws.cloudwatch_dashboard:CloudWatchDashboard",
     "logs.query": "probes.aws.logs_query:LogsQuery",
     "logs.group": "probes.aws.logs_group:LogsGroup",
-    "http.health": "probes.http:HttpHealth",
+    "http.health": "probes.web.http_health:HttpHealth",
     "file.env_example": "probes.local.env_example:EnvExample",
     "time.window": "probes.local.time_window:TimeWindow",
     "redis.upstash": "probes.databases.redis_upstash:RedisUpstash",
-    "status.page": "probes.status_page:StatusPage",
-    "llm.models": "probes.llm:LlmModels",
+    "status.page": "probes.web.status_page:StatusPage",
+    "llm.models": "probes.web.llm:LlmModels",
     "tailscale.status": "probes.local.tailscale:TailscaleStatus",
-    "slack.webhook": "probes.slack:SlackWebhook",
-    "oauth.nextauth": "probes.oauth:OAuthNextAuth",
-    "tls.certificate": "probes.tls:TlsCertificate",
+    "slack.webhook": "probes.web.slack:SlackWebhook",
+    "oauth.nextauth": "probes.web.oauth:OAuthNextAuth",
+    "tls.certificate": "probes.web.tls:TlsCertificate",
 }
 GROUP = "cockpit.probes"
 

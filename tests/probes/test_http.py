@@ -13,8 +13,8 @@ from small_site import Site, small_site
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.http import BODY_CAP_BYTES
-from probes.http import HttpHealth, HttpHealthParams
 from probes.reading import Reading, Reason
+from probes.web.http_health import HttpHealth, HttpHealthParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 

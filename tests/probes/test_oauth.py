@@ -23,8 +23,8 @@ from cockpit.rehearsal.breakage import Breakage
 from cockpit.rehearsal.signin import CALLBACK, Google, SignIn
 from cockpit.rehearsal.site import Site
 from probes.clients.clients import AwsOptions, Clients
-from probes.oauth import OAuthNextAuth, OAuthParams
 from probes.reading import Reading, Reason
+from probes.web.oauth import OAuthNextAuth, OAuthParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 CLIENT = "1234.apps.googleusercontent.com"

@@ -14,7 +14,7 @@ from small_site import Site, small_site
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
-from probes.status_page import StatusPage, StatusPageParams
+from probes.web.status_page import StatusPage, StatusPageParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 

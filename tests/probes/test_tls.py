@@ -20,7 +20,7 @@ from small_site import Authority, Site, serving, small_site
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.tls_handshake import covers
 from probes.reading import Reading, Reason
-from probes.tls import TlsCertificate, TlsCertificateParams
+from probes.web.tls import TlsCertificate, TlsCertificateParams
 
 HOST = "app.example.org"
 
