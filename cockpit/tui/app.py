@@ -22,14 +22,15 @@ from cockpit.tui.keys.registry import ACTIONS, SCREENS, SPEAKING, Action, availa
 from cockpit.tui.keys.sign_and_decide import Speaking
 from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
-from cockpit.tui.screens.migration import ConfirmScreen, MigrationScreen
+from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen, HelpScreen
 from cockpit.tui.screens.steps import RollbackScreen, RunbookScreen, StepsScreen
 from cockpit.tui.text import plain
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.evidence import find, is_known
-from cockpit.tui.widgets.banner import environment_label
+from cockpit.tui.views.lookup import find, is_known
+from cockpit.tui.widgets.context_row import environment_label
 
 if TYPE_CHECKING:
     from cockpit.actions.executor import Executor

@@ -11,7 +11,8 @@ from cockpit.decide.record import Vote
 from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.pages import EvidenceScreen
-from cockpit.tui.views.evidence import change_of, evidence, find, is_known
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import change_of, find, is_known
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"

@@ -12,15 +12,9 @@ from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import SCREENS, footer
 from cockpit.tui.screens.lists import TimelineScreen
-from cockpit.tui.widgets.banner import (
-    ContextRow,
-    Footer,
-    VerdictBanner,
-    banner_lines,
-    context_line,
-    footer_line,
-    footer_parts,
-)
+from cockpit.tui.widgets.banner import VerdictBanner, banner_lines
+from cockpit.tui.widgets.context_row import ContextRow, context_line
+from cockpit.tui.widgets.footer import Footer, footer_line, footer_parts
 
 SIZES = [(80, 24), (60, 20), (140, 45), (200, 60)]
 PLACES = {

@@ -13,7 +13,7 @@ from cockpit.decide.situation import ItemStatus
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen
-from cockpit.tui.views.evidence import find
+from cockpit.tui.views.lookup import find
 from cockpit.tui.widgets.grid import Column, Grid, Row, fit
 
 

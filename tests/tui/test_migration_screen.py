@@ -11,7 +11,8 @@ from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import available
-from cockpit.tui.screens.migration import ConfirmScreen, MigrationScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
+from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.views.migration import migration_text
 
 GUARD = {

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from cockpit.tui.screens.migration import ConfirmScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
     from cockpit.migration.helm import Helm

@@ -16,9 +16,10 @@ from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.screens.answer import AnswerScreen
-from cockpit.tui.screens.migration import ConfirmScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
-from cockpit.tui.views.evidence import evidence, find
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import find
 from cockpit.tui.views.steps import step_text
 from probes.periods import parse_duration
 

@@ -11,8 +11,10 @@ from textual.widget import Widget
 
 from cockpit.tui.keys.registry import Action, footer
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.evidence import find
-from cockpit.tui.widgets.banner import ContextRow, Footer, VerdictBanner
+from cockpit.tui.views.lookup import find
+from cockpit.tui.widgets.banner import VerdictBanner
+from cockpit.tui.widgets.context_row import ContextRow
+from cockpit.tui.widgets.footer import Footer
 
 if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp

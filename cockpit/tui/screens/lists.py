@@ -18,7 +18,7 @@ from cockpit.tui.keys.registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle, lists
-from cockpit.tui.views.evidence import change_of, find
+from cockpit.tui.views.lookup import change_of, find
 from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.grid import Column, Grid, Row
 

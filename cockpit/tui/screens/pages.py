@@ -17,7 +17,8 @@ from cockpit.tui.keys.registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.evidence import change_of, evidence
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import change_of
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 
