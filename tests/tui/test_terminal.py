@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,24 +12,22 @@ from textual.widgets import Input
 
 from cockpit.decide.states import Word
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.migration import Steering
+from cockpit.tui.keys import general, migration, replay, sign_and_decide
 from cockpit.tui.keys.registry import (
     ACTIONS,
     FAULTS_FOOTER,
     HELP_FOOTER,
     MIGRATION_FOOTER,
     PAGE_FOOTER,
-    SCREENS,
-    SPEAKING,
+    Handler,
+    Where,
     available,
     footer,
+    handled,
 )
-from cockpit.tui.keys.replay import KEYS
-from cockpit.tui.keys.sign_and_decide import Speaking
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
-
-KNOWN = {action.id for action in ACTIONS}
+from cockpit.tui.screens.registry import MAIN_SCREENS
 
 
 @pytest.mark.parametrize("of", [(), MIGRATION_FOOTER, PAGE_FOOTER, HELP_FOOTER, FAULTS_FOOTER])
@@ -111,7 +108,7 @@ async def test_help_names_every_action_there_is() -> None:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         text = app.screen.text().plain
-        assert all(action.help in text for action in ACTIONS if action.where != "replay")
+        assert all(action.help in text for action in ACTIONS if action.where is not Where.REPLAY)
         app.armed = False
         text = app.screen.text().plain
         assert not any(action.help in text for action in ACTIONS if action.dangerous)
@@ -120,14 +117,22 @@ async def test_help_names_every_action_there_is() -> None:
 def test_bindings_are_the_registry() -> None:
     bound = {(binding.key, binding.action) for binding in CockpitApp.BINDINGS if not isinstance(binding, tuple)}
     assert bound == {(action.keys, f"do('{action.id}')") for action in ACTIONS}
-    handled = {name.removeprefix("_do_") for name in dir(CockpitApp) if name.startswith("_do_")}
-    steered = {
-        f"move_{name[1:]}" for name in vars(Steering) if re.fullmatch("_[a-z]+", name) and f"move_{name[1:]}" in KNOWN
-    }
-    spoken = {name[1:] for name in vars(Speaking) if name[1:] in SPEAKING}
-    assert spoken == SPEAKING
-    assert set(KEYS) == {action.id for action in ACTIONS if action.where == "replay"}
-    assert handled | steered | spoken | set(KEYS) == KNOWN - {action.id for action in SCREENS}
+
+
+def test_every_action_has_exactly_one_handler() -> None:
+    tables = (MAIN_SCREENS, general.KEYS, migration.KEYS, replay.KEYS, sign_and_decide.KEYS)
+    assert sorted(id_ for table in tables for id_ in table) == sorted(action.id for action in ACTIONS)
+
+
+@pytest.mark.parametrize("handler", Handler)
+def test_a_key_without_its_handler_ends_at_import(handler: Handler) -> None:
+    table = {action.id: action for action in ACTIONS if action.handler is handler}
+    assert handled(handler, table) is table
+    left_out = next(iter(table))
+    with pytest.raises(TypeError, match=left_out):
+        handled(handler, {id_: action for id_, action in table.items() if id_ != left_out})
+    with pytest.raises(TypeError, match="unheard_of"):
+        handled(handler, table | {"unheard_of": ACTIONS[0]})
 
 
 def test_the_rehearsals_actions_exist_only_in_one() -> None:

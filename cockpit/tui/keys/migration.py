@@ -6,34 +6,35 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from cockpit.tui.keys.registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
     from cockpit.migration.helm import Helm
-    from cockpit.tui.app import CockpitApp
+    from cockpit.tui.cockpit import Cockpit
 
 CAPS = (100, 500, 2_000, 0)
 
 
-class Steering:
+class MigrationKeys:
     """Keys to the helm; every answer is said on screen."""
 
-    def __init__(self, app: CockpitApp) -> None:
-        self._app = app
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
         self._writing: set[asyncio.Task[None]] = set()
 
     def do(self, action: str) -> None:
-        helm = self._app.helm
+        helm = self._cockpit.helm
         if helm is None:
-            self._app.say("this plan has no migration")
+            self._cockpit.say("this plan has no migration")
             return
-        getattr(self, f"_{action.removeprefix('move_')}")(helm)
+        KEYS[action](self, helm)
 
     def _start(self, helm: Helm) -> None:
         phase = helm.progress.phase if helm.progress.active else helm.next_phase
         if phase == "copy" and not self._gate("migrate"):
             return
-        self._app.say(helm.start(phase, who=self._who()))
+        self._cockpit.say(helm.start(phase, who=self._who()))
 
     def _hold(self, helm: Helm) -> None:
         wanted = "run" if helm.progress.wanted == "pause" or helm.progress.halted else "pause"
@@ -65,7 +66,7 @@ class Steering:
             return
         verified = helm.progress.count("verified")
         if not verified:
-            self._app.say("no file is verified yet: there is nothing that may be purged")
+            self._cockpit.say("no file is verified yet: there is nothing that may be purged")
             return
         database = _database(helm)
         said = (
@@ -75,42 +76,42 @@ class Steering:
         )
         words = f"purge {database}"
         title = f"PURGE {verified:,} files on {self._place()}"
-        self._ask(title, said, words, lambda: self._app.say(helm.start("purge", confirm=words, who=self._who())))
+        self._ask(title, said, words, lambda: self._cockpit.say(helm.start("purge", confirm=words, who=self._who())))
 
     def _restore(self, helm: Helm) -> None:
         files = helm.progress.count("switched", "verified", "purged")
         said = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
         title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(title, said, "restore", lambda: self._app.say(helm.start("restore", who=self._who())))
+        self._ask(title, said, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _gate(self, before: str) -> bool:
         """Whether the plan's polls before this say go; says what is missing where they do not."""
-        gates = self._app.cutover.situation.gates
-        desk = self._app.desk
+        gates = self._cockpit.cutover.situation.gates
+        desk = self._cockpit.desk
         missing = [
             f"{g.title}: {'; '.join(g.missing) or 'not passed'}" for g in gates if g.before == before and not g.passed
         ]
         missing = missing or (desk.missing_before(before) if desk is not None else [])
         if missing:
-            self._app.say(missing[0])
+            self._cockpit.say(missing[0])
         return not missing
 
     def _who(self) -> str:
-        desk = self._app.desk
+        desk = self._cockpit.desk
         return desk.person.id if desk is not None and desk.person is not None else ""
 
     def _place(self) -> str:
-        watch = self._app.cutover
-        return f"{watch.account or watch.plan.target.account} ({self._app.label})"
+        watch = self._cockpit.cutover
+        return f"{watch.account or watch.plan.target.account} ({self._cockpit.label})"
 
     def _ask(self, title: str, said: str, word: str, then: Callable[[], None]) -> None:
-        self._app.push_screen(ConfirmScreen(title, said, word, then))
+        self._cockpit.push_screen(ConfirmScreen(title, said, word, then))
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:
-            self._app.say(await change)
+            self._cockpit.say(await change)
 
         task = asyncio.ensure_future(done())
         self._writing.add(task)
@@ -122,3 +123,20 @@ def _database(helm: Helm) -> str:
 
     base = helm.migration.database.partition("?")[0]
     return str(conninfo_to_dict(base).get("dbname") or "the database")
+
+
+KEYS = handled(
+    Handler.MIGRATION,
+    {
+        "move_start": MigrationKeys._start,
+        "move_hold": MigrationKeys._hold,
+        "move_drain": MigrationKeys._drain,
+        "move_abort": MigrationKeys._abort,
+        "move_more": MigrationKeys._more,
+        "move_fewer": MigrationKeys._fewer,
+        "move_rate": MigrationKeys._rate,
+        "move_retry": MigrationKeys._retry,
+        "move_purge": MigrationKeys._purge,
+        "move_restore": MigrationKeys._restore,
+    },
+)

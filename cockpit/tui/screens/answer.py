@@ -27,6 +27,7 @@ class AnswerScreen(FrameScreen):
     """Enter says it, esc leaves without. What is seen goes on changing above the line that is typed."""
 
     footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
+    takes_text = True
 
     def __init__(
         self,

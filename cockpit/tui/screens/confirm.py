@@ -23,6 +23,7 @@ class ConfirmScreen(FrameScreen):
     """A verb, an object, an account; consequences; and a word to be typed exactly. Esc leaves everything as it is."""
 
     footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
+    takes_text = True
 
     def __init__(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
         super().__init__()

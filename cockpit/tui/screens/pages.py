@@ -140,9 +140,10 @@ class FaultsScreen(FrameScreen):
 
     @on(Grid.Opened)
     def _opened(self) -> None:
-        self.toggle()
+        self.open_selected()
 
-    def toggle(self) -> None:
+    def open_selected(self) -> None:
+        """Inject the fault under the cursor, or clear it."""
         row = self.query_one(Grid).selected
         if row is not None and self.cockpit.drill is not None:
             self.cockpit.drill.toggle(row.key)
