@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from cockpit.rehearsal.application import FIRST_RELEASE, Release
+from cockpit.rehearsal.aws.sessions import session
 from cockpit.rehearsal.aws.simulation import SimulatedAws, TaskBehaviour
 
 FAMILY = "transparent-trust-web"
@@ -28,9 +28,8 @@ _COPIED = ("networkMode", "cpu", "memory", "taskRoleArn", "executionRoleArn", "r
 
 def operator_client(service: str, endpoint: str) -> Any:
     """A boto3 client as whoever deploys has it: neither the application nor the cockpit."""
-    session = boto3.session.Session()
     config = Config(connect_timeout=2, read_timeout=10, proxies={})
-    return session.client(
+    return session().client(
         service,
         endpoint_url=endpoint,
         region_name="us-east-1",

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from cockpit.rehearsal.aws.sessions import session
 
 APPLICATION_KEY = "AKIAAPPROLE000000000"
 """The access key id by which the simulated AWS tells the application from the cockpit."""
@@ -36,7 +37,6 @@ def storage_key(file_type: str, filename: str, id_: str, at: datetime) -> str:
 
 def application_client(service: str, endpoint: str) -> Any:
     """A boto3 client as the task role would have it: nothing from the environment, short deadlines."""
-    session = boto3.session.Session()
     config = Config(
         connect_timeout=2,
         read_timeout=5,
@@ -45,7 +45,7 @@ def application_client(service: str, endpoint: str) -> Any:
         s3={"addressing_style": "path"},
         proxies={},
     )
-    return session.client(
+    return session().client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,

@@ -83,6 +83,7 @@ class AwsClient:
 
     def _make(self, service: str) -> Any:
         from boto3.session import Session
+        from botocore import __version__ as version
         from botocore.config import Config
 
         if self._session is None:
@@ -93,6 +94,7 @@ class AwsClient:
             read_timeout=READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=32,
-            user_agent_extra="cutover-cockpit",
+            # Ours whole: botocore puts its own together anew, twice, for every request.
+            user_agent=f"cutover-cockpit Botocore/{version}",
         )
         return self._session.client(service, config=config)

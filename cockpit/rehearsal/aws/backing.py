@@ -39,11 +39,17 @@ class _Dispatcher(DomainDispatcherApplication):  # type: ignore[misc, unused-ign
     """moto's own, without what it prints about services it does not know."""
 
     def get_backend_for_host(self, host: str | None) -> Any:
-        if host is None or host == "moto_api" or host in list_of_moto_modules():
+        if host is None or host == "moto_api" or host in _services():
             return host
         return next(
             (backend for backend, pattern in self.backend_url_patterns if pattern.match(f"http://{host}")), None
         )
+
+
+@cache
+def _services() -> frozenset[str]:
+    """moto looks through its folders for them, at every call that asks."""
+    return frozenset(list_of_moto_modules())
 
 
 @cache
@@ -77,8 +83,8 @@ class Moto:
             self._application.get_application(environ)
 
     def end(self) -> None:
+        """Give moto the wall's time back. What it holds is forgotten by the next to begin, or with the process."""
         worldtime.keep_time_of(None)
-        self._forget()
 
     def answer(self, call: Call, environ: dict[str, Any]) -> Answer:
         """moto's answer. Raises AwsError where moto has none."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import boto3
 from botocore.config import Config
+
+from cockpit.rehearsal.aws.sessions import session
 
 NAME = "transparent-trust"
 CLUSTER, SERVICE, CONTAINER, PORT = f"{NAME}-prod", f"{NAME}-web", "web", 3000
@@ -32,12 +33,11 @@ class Tools:
     now: datetime
     site_url: str
     _clients: dict[str, Any] = field(default_factory=dict)
-    _session: Any = field(default_factory=boto3.session.Session)
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
             config = Config(connect_timeout=2, read_timeout=10, proxies={}, s3={"addressing_style": "path"})
-            self._clients[service] = self._session.client(
+            self._clients[service] = session().client(
                 service,
                 endpoint_url=self.endpoint,
                 region_name=self.region,

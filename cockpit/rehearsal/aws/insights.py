@@ -257,10 +257,7 @@ class _Compiler:
 
 
 def _row(log: str, event: Event) -> Row:
-    row: Row = {}
-    document = event.document
-    if isinstance(document, Mapping):
-        _flatten(document, "", row)
+    row: Row = dict(event.fields)
     row["@timestamp"] = Moment(event.timestamp)
     row["@ingestionTime"] = Moment(event.ingested)
     row["@message"] = event.message
@@ -268,16 +265,6 @@ def _row(log: str, event: Event) -> Row:
     row["@log"] = log
     row["@ptr"] = f"ptr{event.number:012d}"
     return row
-
-
-def _flatten(document: Mapping[str, Any], prefix: str, row: Row) -> None:
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            _flatten(value, f"{prefix}{name}.", row)
-        elif isinstance(value, list):
-            _flatten({str(place): item for place, item in enumerate(value)}, f"{prefix}{name}.", row)
-        elif value is not None:
-            row[prefix + name] = value
 
 
 def _field(name: str) -> Expression:

@@ -45,6 +45,24 @@ class Event:
         except ValueError:
             return None
 
+    @cached_property
+    def fields(self) -> Mapping[str, Any]:
+        """The document's members by dotted name: every query reads them again."""
+        flat: dict[str, Any] = {}
+        if isinstance(self.document, Mapping):
+            _flatten(self.document, "", flat)
+        return flat
+
+
+def _flatten(document: Mapping[str, Any], prefix: str, row: dict[str, Any]) -> None:
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            _flatten(value, f"{prefix}{name}.", row)
+        elif isinstance(value, list):
+            _flatten({str(place): item for place, item in enumerate(value)}, f"{prefix}{name}.", row)
+        elif value is not None:
+            row[prefix + name] = value
+
 
 @dataclass(frozen=True, slots=True)
 class MetricFilter:
