@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "replay": Lazy("cockpit.commands.replay", "Play a record back on the same screens: play, pause, step, seek."),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(
-        "cockpit.cli_migrate:migrate",
+        "cockpit.commands.migrate.group",
         "Move document files from PostgreSQL to S3: plan, prepare, copy, verify, purge; restore at any time.",
     ),
     "journal": Lazy(
