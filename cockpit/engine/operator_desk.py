@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from cockpit.decide.gate import poll
+from cockpit.decide.gate import missing_before, worded
 from cockpit.decide.record import (
     Acknowledgement,
     Decision,
@@ -23,6 +23,7 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.readings import digest_of
 from cockpit.plan.model import Ask, Gate, Person, Phase
 
+IDENTIFY = "identify yourself first: press i"
 LONGEST_WAIVER = timedelta(hours=12)
 TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
 """Answers that say nothing: whoever signs says what was seen."""
@@ -65,7 +66,7 @@ class Desk:
     def _as(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
         wanted = tuple(roles)
         if self.person is None:
-            raise Refused("who are you? press i and choose")
+            raise Refused(IDENTIFY)
         role = next((role for role in wanted if role in self.person.roles), None)
         if role is None:
             raise Refused(f"{what} takes {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
@@ -145,12 +146,9 @@ class Desk:
 
     def missing_before(self, what: str) -> list[str]:
         """What the gates before something still want, from whom; empty when it may begin by this person's hand."""
-        plan, now = self.watch.plan, self.watch.clock.now()
         who = self.person.id if self.person else ""
-        polls = [poll(gate, plan, self.watch.record, now, who) for gate in plan.gates if gate.before == what]
-        missing = [f"{each.title}: {'; '.join(each.missing)}" for each in polls if not each.passed]
-        leaves_out = any(g.poll.exclude_initiator for g in plan.gates if g.before == what)
-        return missing or (["who are you? press i and choose"] if leaves_out and not who else [])
+        found = missing_before(self.watch.plan, self.watch.record, what, self.watch.clock.now(), who)
+        return worded(found, IDENTIFY)
 
     async def waive(self, subject: str, why: str, duration: timedelta) -> Waiver:
         """Suspend one item or criterion; it re-arms itself at the end."""
@@ -213,7 +211,7 @@ class Desk:
 
     def _anyone(self) -> Person:
         if self.person is None:
-            raise Refused("who are you? press i and choose")
+            raise Refused(IDENTIFY)
         return self.person
 
     async def _step(self, entry: StepBegan | StepEnded) -> None:

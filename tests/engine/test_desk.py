@@ -197,7 +197,7 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
 async def test_no_decision_where_none_waits_and_nobody_speaks_unnamed(plan: Plan, tmp_path: Path) -> None:
     async with seat(plan, tmp_path, who="") as (_, desk, _):
         for said in (desk.sign("vpn", "an answer"), desk.vote("deploy", "go"), desk.start_step("run.deploy")):
-            with pytest.raises(Refused, match="who are you"):
+            with pytest.raises(Refused, match="identify yourself"):
                 await said
         with pytest.raises(Refused, match="knows no eve: ada, bob"):
             desk.sit_down("eve")

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
+from cockpit.decide.record import Record
+from cockpit.engine.operator_desk import IDENTIFY
 from cockpit.tui.keys.registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
@@ -32,7 +35,7 @@ class MigrationKeys:
 
     def _start(self, helm: Helm) -> None:
         phase = helm.progress.phase if helm.progress.active else helm.next_phase
-        if phase == "copy" and not self._gate("migrate"):
+        if not self._gate(phase):
             return
         self._cockpit.say(helm.start(phase, who=self._who()))
 
@@ -86,17 +89,16 @@ class MigrationKeys:
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _gate(self, before: str) -> bool:
-        """Whether the plan's polls before this say go; says what is missing where they do not."""
-        gates = self._cockpit.cutover.situation.gates
-        desk = self._cockpit.desk
-        missing = [
-            f"{g.title}: {'; '.join(g.missing) or 'not passed'}" for g in gates if g.before == before and not g.passed
-        ]
-        missing = missing or (desk.missing_before(before) if desk is not None else [])
-        if missing:
-            self._cockpit.say(missing[0])
-        return not missing
+    def _gate(self, phase: str) -> bool:
+        """Whether the plan's gates let this phase begin; the first reason is shown where they do not."""
+        watch, before = self._cockpit.cutover, GATE_OF_PHASE.get(phase)
+        if before is None:
+            return True
+        record = Record(list(watch.entries()))
+        found = worded(missing_before(watch.plan, record, before, watch.clock.now(), self._who()), IDENTIFY)
+        if found:
+            self._cockpit.say(found[0])
+        return not found
 
     def _who(self) -> str:
         desk = self._cockpit.desk
