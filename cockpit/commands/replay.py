@@ -92,6 +92,10 @@ def _headless(tape: Tape, until: datetime | None) -> int:
     broken = verify_record(tape.folder.path).broken
     _tell(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
     _tell(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
+    if tape.hidden:
+        click.echo(
+            safe(f"\nThe record hides the value of {', '.join(tape.hidden)}: judged with what the plan itself says")
+        )
     if broken or differences:
         return NOT_REPRODUCED
     if tape.anew:

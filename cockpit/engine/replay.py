@@ -95,7 +95,10 @@ class Replay:
         found = self._scout.differences
         wrong = f" · {len(found)} DECISIONS NOT REPRODUCED, first {found[0]}" if found else ""
         by = f" judged by {Path(self.tape.anew).name}" if self.tape.anew else ""
-        return f"REPLAY{by} {state}, {done:.0%} of {_short(span)}: space plays, [ ] verdicts, . steps{wrong}"
+        hidden = (
+            f" · the record hides {', '.join(self.tape.hidden)}: judged with the plan's own" if self.tape.hidden else ""
+        )
+        return f"REPLAY{by} {state}, {done:.0%} of {_short(span)}: space plays, [ ] verdicts, . steps{wrong}{hidden}"
 
     # -- playing -----------------------------------------------------------------------------------------------------
 

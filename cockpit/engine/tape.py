@@ -11,19 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cockpit.decide.record import Change, Entry, ObserverGap
-from cockpit.engine.recording import STOOD, WARM, WATCHING, keys_of
+from cockpit.engine.recording import STOOD, WARM, WATCHING
 from cockpit.journal.bodies import from_body, moment
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
+from cockpit.journal.personal import keys_of, vouched
 from cockpit.journal.readings import Taken, taken
-from cockpit.journal.scribe import TOOK, vouched
-from cockpit.plan.load import PlanError, load_plan
+from cockpit.journal.scribe import TOOK
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 
@@ -92,6 +91,8 @@ class Tape:
     steps: Sequence[Step] = field(repr=False)
     given: Mapping[str, str] = field(default_factory=dict)
     """What the plan's vars were given."""
+    hidden: Sequence[str] = ()
+    """Vars whose value the record hides: it is judged with what the plan itself says of them."""
     anew: str = ""
     """The file of another plan all of it is judged by; empty where it is played as it was."""
 
@@ -125,7 +126,7 @@ def tape_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) ->
     except (KeyError, IndexError, ValueError, OSError, sqlite3.Error) as error:
         raise NoTape(f"{folder.path} cannot be played: {error}") from None
     first = next(step for step in steps if isinstance(step, Opened))
-    return Tape(first.plan, folder, reader.writer, first.started_at, steps, reader.given)
+    return Tape(first.plan, folder, reader.writer, first.started_at, steps, reader.given, tuple(reader.hidden))
 
 
 def _main(chains: dict[str, Chain]) -> str:
@@ -133,22 +134,6 @@ def _main(chains: dict[str, Chain]) -> str:
         return sum(line.entry.body.get("kind") == "change" for line in chain.lines)
 
     return max(sorted(chains), key=lambda name: turned(chains[name]))
-
-
-def _plan(files: Sequence[Path], opened: Mapping[str, Any]) -> Plan:
-    """The plan as it was loaded then. What the environment gave is not in the record, and decides nothing. Raises ValueError."""
-    digest = str(opened.get("plan_digest", ""))
-    path = next((path for path in files if sha256(path.read_bytes()).hexdigest() == digest), None)
-    if path is None:
-        raise ValueError("the plan it was made with is not in it; if you have that file, name it with --plan")
-    try:
-        return load_plan(path, overrides=_given(opened), environ={}, require_environment=False)
-    except PlanError as error:
-        raise ValueError(f"its plan: {error}") from None
-
-
-def _given(opened: Mapping[str, Any]) -> dict[str, str]:
-    return {str(name): str(text) for name, text in dict(opened.get("vars") or {}).items()}
 
 
 _STEPS = (WATCHING, STOOD, TOOK)
@@ -159,14 +144,15 @@ class _Reader:
     """Reads one chain in its order, and of the others what it says it took in."""
 
     def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder, copy: Path | None) -> None:
-        self._chains, self._chosen, self._folder = chains, chosen, folder
-        self._files = [*folder.plans(), *([copy] if copy else ())]
+        self._chains, self._chosen, self._folder, self._copy = chains, chosen, folder, copy
+        self._record = folder.id
         self.writer = chosen.writer
         self._keys: dict[str, str] = {}
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
         self._looking = False
         self._opened: Mapping[str, Any] = {}
         self.given: Mapping[str, str] = {}
+        self.hidden: dict[str, None] = {}
         self._at: dict[str, int] = dict.fromkeys(chains, 0)
         self._places = {name: {line.hash: n for n, line in enumerate(c.lines, 1)} for name, c in chains.items()}
 
@@ -196,7 +182,8 @@ class _Reader:
         if line.entry.type is Type.OPEN:
             self._at[self.writer] = number
             self._looking, self._opened = False, body
-            self.given = self.given or _given(body)
+            self.given = self.given or given_vars(body)
+            self.hidden |= dict.fromkeys(hidden_vars(body))
             self._reach(line.entry.seen)
             yield self._open(line)
         elif body.get("kind") == WATCHING:
@@ -213,10 +200,22 @@ class _Reader:
             yield Said(entry.at, entry)
 
     def _open(self, line: Line) -> Opened:
-        digest = str(self._opened.get("plan_digest", ""))
-        plan = self._plans.get(digest) or self._plans.setdefault(digest, _plan(self._files, self._opened))
+        plan = self._plan()
         self._keys = keys_of(plan)
         return Opened(line.entry.ts, self._held(), plan, moment(self._opened["started_at"]))
+
+    def _plan(self) -> Plan:
+        """The plan of the session that opens: the same object where nothing about it changed. Raises ValueError."""
+        which = str(self._opened.get("plan_digest", "")), frozenset(given_vars(self._opened).items())
+        if which not in self._plans:
+            try:
+                self._plans[which] = self._folder.load_plan(self._opened, self._copy)
+            except NoPlanCopy:
+                told = "the plan it was made with is not in it; if you have that file, name it with --plan"
+                raise ValueError(told) from None
+            except PlanUnknown as problem:
+                raise ValueError(f"its plan: {problem}") from None
+        return self._plans[which]
 
     def _reach(self, heads: object) -> None:
         for name, head in dict(heads if isinstance(heads, Mapping) else {}).items():
@@ -247,7 +246,7 @@ class _Reader:
             entry = from_body(line.entry.body)
         except ValueError:
             return None
-        return None if entry is None else vouched(entry, line, self._folder.id, self._keys)
+        return None if entry is None else vouched(entry, line, self._record, self._keys)
 
 
 def _lines(chains: list[Chain]) -> list[Line]:

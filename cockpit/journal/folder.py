@@ -11,19 +11,31 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_state_path
 
-from cockpit.journal.chain import SUFFIX, Chain, files, merged, read_all
-from cockpit.journal.entry import Line
+from cockpit.journal.chain import SUFFIX, Chain, files, merged, raw_lines, read_all
+from cockpit.journal.entry import BadLine, Line, parse
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.model import Plan
+from probes.redact import HIDDEN
 
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 _STAMP = re.compile(r"\d{8}T\d{6}Z-")
+
+
+class PlanUnknown(ValueError):  # noqa: N818 - what is so of the plan
+    """The plan a session ran by cannot be loaded from its record; the message says why."""
+
+
+class NoPlanCopy(PlanUnknown):
+    """The record holds no copy of it."""
 
 
 def records_root() -> Path:
@@ -56,7 +68,11 @@ class RecordFolder:
 
     @property
     def id(self) -> str:
-        """The record's name: what its sessions and people sign for. A shared session gives it to everyone who joins."""
+        """What its sessions and people sign for: as its first session says, whatever its folder is called by now."""
+        for path in files(self.journal):
+            with suppress(OSError, BadLine, StopIteration):
+                if given := parse(next(raw_lines(path))).entry.body.get("record"):
+                    return str(given)
         return self.path.name
 
     @property
@@ -91,6 +107,25 @@ class RecordFolder:
     def plans(self) -> list[Path]:
         """Every copy of the plan it holds: as at the start, then as it was changed to."""
         return [path for path in (self.plan, *sorted(self.path.glob("plan-*.yaml"))) if path.is_file()]
+
+    def load_plan(self, opened: Mapping[str, Any], stand_in: Path | None = None) -> Plan:
+        """The plan a session ran by, with the vars it was given; `opened` is the body of its `open` entry.
+
+        A var whose value the record hides keeps what the plan itself says: see `hidden_vars`. What the environment gave is not
+        in the record, and decides nothing. `stand_in` is used where the record's copy is missing and this is the same file.
+        Raises PlanUnknown, OSError.
+        """
+        digest = str(opened.get("plan_digest", ""))
+        copies = [*self.plans(), *([stand_in] if stand_in else ())]
+        path = next((path for path in copies if hashlib.sha256(path.read_bytes()).hexdigest() == digest), None)
+        if path is None:
+            raise NoPlanCopy(f"the record holds no copy of the plan {digest[:12] or 'it was made with'}")
+        try:
+            return load_plan(path, overrides=given_vars(opened), environ={}, require_environment=False)
+        except PlanError as error:
+            first, hidden = error.problems[0], hidden_vars(opened)
+            why = f"; the record hides the value of {', '.join(hidden)}" if hidden else ""
+            raise PlanUnknown(f"line {first.position.line} {first.message}{why}") from None
 
     def chains(self) -> list[Chain]:
         """Every writer's chain, unjudged. Raises OSError."""
@@ -130,3 +165,18 @@ def list_records(root: Path | None = None) -> Iterator[RecordFolder]:
 def writers(folder: RecordFolder) -> list[str]:
     """Who has a chain in the record."""
     return [path.name.removesuffix(SUFFIX) for path in files(folder.journal)]
+
+
+def given_vars(opened: Mapping[str, Any]) -> dict[str, str]:
+    """The vars a session's plan was loaded with, name to value, without those whose value the record hides."""
+    return {name: value for name, value in _vars(opened) if HIDDEN not in value}
+
+
+def hidden_vars(opened: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of those whose value was a secret, or looked like one: the record does not hold it."""
+    return tuple(name for name, value in _vars(opened) if HIDDEN in value)
+
+
+def _vars(opened: Mapping[str, Any]) -> list[tuple[str, str]]:
+    given = opened.get("vars")
+    return [(str(name), str(value)) for name, value in given.items()] if isinstance(given, Mapping) else []

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cockpit.journal.entry import Entry, Type
-from cockpit.journal.ssh import Signature, Signer, SshError, sign, verify
+from cockpit.decide.record import Entry as Kept
+from cockpit.decide.record import SignOff, Vote
+from cockpit.journal.entry import PERSONAL, Entry, Line, Type
+from cockpit.journal.ssh import Signature, Signer, SshError, fingerprint, sign, verify
+from cockpit.journal.ssh_signers import public_of
+from cockpit.plan.model import Person, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,58 @@ class Statement:
     @classmethod
     def of(cls, record: str, entry: Entry) -> Statement:
         return cls(record, entry.type, entry.actor.id, entry.body)
+
+
+def personal_signature(line: Line, record: str) -> Signature | None:
+    """The signature of the person a line speaks of; None where no key signed it: it is only claimed.
+
+    `record` is the record's id, which the person signed for. Raises SshError where a signature does not hold or may not be
+    there. Whose key it is, `allowed_signers` or the plan say.
+    """
+    if line.entry.type not in PERSONAL:
+        if len(line.sigs) > 1:
+            raise SshError(f"a {line.entry.type} is not signed by a person")
+        return None
+    if len(line.sigs) < 2:
+        return None
+    if len(line.sigs) > 2:
+        raise SshError("more than one person's signature")
+    try:
+        return Statement.of(record, line.entry).check(line.sigs[1])
+    except SshError as error:
+        raise SshError(f"the signature of {line.entry.actor.id[:80]} does not hold: {error}") from None
+
+
+def key_of(line: Line, record: str, keys: Mapping[str, str] | None = None) -> str:
+    """Fingerprint of the key that signed a line; empty where none did, none holds, or it is not its person's.
+
+    `keys`: person's id -> fingerprint, as the plan names them; whoever has none there may use any key.
+    """
+    try:
+        signature = personal_signature(line, record)
+    except SshError:
+        return ""
+    if signature is None:
+        return ""
+    by = str(line.entry.body.get("by") or line.entry.actor.id)
+    return signature.fingerprint if (keys or {}).get(by, signature.fingerprint) == signature.fingerprint else ""
+
+
+def vouched(entry: Kept, line: Line, record: str, keys: Mapping[str, str]) -> Kept:
+    """The entry a line keeps, as claimed where the line does not carry the signature it speaks of. `keys`: see `key_of`."""
+    if not isinstance(entry, SignOff | Vote) or not entry.key or entry.key == key_of(line, record, keys):
+        return entry
+    return replace(entry, key="")
+
+
+def keys_of(plan: Plan) -> dict[str, str]:
+    """Person's id -> fingerprint of the key the plan names for them."""
+    return {person.id: fingerprint(public_of(person.ssh_key)) for person in plan.people if has_key(person)}
+
+
+def has_key(person: Person) -> bool:
+    """Whether the plan names a key for them that can be read."""
+    try:
+        return bool(person.ssh_key) and bool(public_of(person.ssh_key))
+    except SshError:
+        return False

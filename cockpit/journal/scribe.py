@@ -7,16 +7,14 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
-from cockpit.decide.record import Change, ObserverGap, Record, SignOff, Vote
+from cockpit.decide.record import Change, ObserverGap, Record
 from cockpit.decide.record import Entry as Kept
 from cockpit.journal.bodies import from_body
 from cockpit.journal.chain import Follower, merged
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.personal import Statement
-from cockpit.journal.ssh import SshError
+from cockpit.journal.personal import vouched
 from cockpit.journal.writer import COCKPIT, Draft, Journal
 
 log = logging.getLogger(__name__)
@@ -110,7 +108,7 @@ class KeptRecord(Record):
     ) -> None:
         """Begins with everything the journal's folder already holds. `actor` tells who is at this cockpit now. Raises OSError.
 
-        `keys`: see `vouched`.
+        `keys`: see `key_of`.
         """
         super().__init__()
         self._keys = keys or {}
@@ -154,19 +152,3 @@ class KeptRecord(Record):
 TOOK = "took_in"
 _SEEN_HERE = (Change, ObserverGap)
 """What each cockpit sees for itself, once it is open."""
-
-
-def vouched(entry: Kept, line: Line, record: str, keys: Mapping[str, str]) -> Kept:
-    """The entry, as claimed where its line does not carry the signature it speaks of, by that person's key.
-
-    `keys`: person's id -> fingerprint, as the plan names them; whoever has none there may use any key.
-    """
-    key = getattr(entry, "key", "")
-    if not key or not isinstance(entry, SignOff | Vote):
-        return entry
-    wanted = keys.get(entry.by, key)
-    try:
-        held = len(line.sigs) == 2 and Statement.of(record, line.entry).check(line.sigs[1]).fingerprint
-    except SshError:
-        held = False
-    return entry if held == key == wanted else replace(entry, key="")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
-from cockpit.journal.personal import Statement
+from cockpit.journal.personal import personal_signature
 from cockpit.journal.readings import check_mark
 from cockpit.journal.ssh import SshError
 from cockpit.journal.ssh_signers import AllowedSigners
@@ -133,10 +133,6 @@ def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, fou
     unknown: dict[tuple[str, str], int] = {}
     for chain in chains:
         for line in chain.lines:
-            if line.entry.type not in PERSONAL:
-                if len(line.sigs) > 1:
-                    found.broken.append(chain.problem(line, f"a {line.entry.type} is not signed by a person"))
-                continue
             problem = _check_person(chain, line, allowed, told, claimed, unknown)
             if problem:
                 found.broken.append(chain.problem(line, problem))
@@ -157,20 +153,19 @@ def _check_person(
 ) -> str:
     """What is wrong with an entry of a person, or an empty text."""
     entry = line.entry
-    if len(line.sigs) < 2:
-        who = str(entry.body.get("by") or entry.actor.id)[:80]
-        claimed[who] = claimed.get(who, 0) + 1
-        return ""
-    if len(line.sigs) > 2:
-        return "more than one person's signature"
-    sig = line.sigs[1]
     try:
-        signature = Statement.of(chain.record_at(line), entry).check(sig)
+        signature = personal_signature(line, chain.record_at(line))
     except SshError as error:
-        return f"the signature of {entry.actor.id[:80]} does not hold: {error}"
-    if sig["statement"] in told:
+        return str(error)
+    if signature is None:
+        if entry.type in PERSONAL:
+            who = str(entry.body.get("by") or entry.actor.id)[:80]
+            claimed[who] = claimed.get(who, 0) + 1
+        return ""
+    statement = line.sigs[1]["statement"]
+    if statement in told:
         return "the same statement stands in the record twice: one is a copy"
-    told.add(sig["statement"])
+    told.add(statement)
     if allowed is None or not allowed.knows(signature.public):
         key = entry.actor.id[:80], signature.fingerprint
         unknown[key] = unknown.get(key, 0) + 1

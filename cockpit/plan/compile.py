@@ -26,6 +26,7 @@ class Compiler:
         self.tree = tree
         self.parts = parts
         self.needs_environment = tuple(sorted(substitution.missing))
+        self.secret_vars = substitution.secret_vars()
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
         self.criteria = Criteria(tree, self.watched, self._ask)
@@ -77,6 +78,7 @@ class Compiler:
             services=services,
             verdict_dwell=DEFAULT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
+            secret_vars=self.secret_vars,
         )
 
     def _item(self, path: Path_, part: ItemPart) -> Item:

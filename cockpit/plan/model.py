@@ -362,6 +362,8 @@ class Plan:
     verdict_dwell: timedelta = timedelta(seconds=60)
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""
+    secret_vars: tuple[str, ...] = ()
+    """Entries of `vars:` that read the environment: what replaces one may be as secret, and is not kept in a record."""
 
     @property
     def production(self) -> bool:

@@ -65,6 +65,10 @@ class Substitution:
         """The whole document with every reference replaced. Conditions are left as they are: they have fields, not vars."""
         return {key: held if key == "vars" else self._value(held, (key,)) for key, held in self.tree.value.items()}
 
+    def secret_vars(self) -> tuple[str, ...]:
+        """Vars that read the environment, by name, whatever stands in their place now."""
+        return tuple(sorted(name for name in self._vars if self._reads_environment(name)))
+
     def touches(self, path: Path_, among: set[Path_]) -> bool:
         """Whether a value at, above or below `path` is among those."""
         return any(one[: len(path)] == path or path[: len(one)] == one for one in among)

@@ -44,6 +44,8 @@ class Planned:
     """Every plan the cutover ran by, oldest first."""
     problem: str = ""
     """Why the copy could not be loaded; empty where it was."""
+    hidden_vars: tuple[str, ...] = ()
+    """Vars given when it ran whose values the record hides: conditions are shown with what the plan itself says of them."""
 
 
 @dataclass(frozen=True, slots=True)

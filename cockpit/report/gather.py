@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from cockpit.engine.recording import keys_of
 from cockpit.journal.bodies import from_body
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.scribe import vouched
+from cockpit.journal.folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
+from cockpit.journal.personal import key_of, keys_of, vouched
 from cockpit.journal.ssh_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
-from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
 from cockpit.report.account import Account, Planned, Proof
 from cockpit.report.accounting import Material, account
 from cockpit.report.measured import measured
-from cockpit.report.said import Kept, key_of
+from cockpit.report.said import Kept
 from cockpit.report.unplanned import unplanned
-from probes.redact import HIDDEN
 
 _RESULTS = {INTACT: "INTACT", BROKEN: "BROKEN", NOT_PROVABLE: "NOT PROVABLE"}
 
@@ -30,7 +27,7 @@ def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: Allow
     """The account of a record. `anchors` and `allowed` as for `verify_record`. Raises OSError."""
     lines = folder.lines()
     opens = [line for _, line in lines if line.entry.type is Type.OPEN]
-    record = next((str(line.entry.body["record"]) for line in opens if line.entry.body.get("record")), folder.id)
+    record = folder.id
     plan, planned = _plan(folder, lines)
     kept = _kept(lines, record, keys_of(plan) if plan else {})
     if plan is None:
@@ -62,9 +59,7 @@ def _kept(lines: Sequence[tuple[str, Line]], record: str, keys: Mapping[str, str
         except ValueError:
             continue
         if entry is not None:
-            key = key_of(line, record)
-            named = keys.get(getattr(entry, "by", ""), key)
-            found.append(Kept(writer, vouched(entry, line, record, keys), key if key == named else ""))
+            found.append(Kept(writer, vouched(entry, line, record, keys), key_of(line, record, keys)))
     return found
 
 
@@ -99,30 +94,14 @@ def _plan(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[Plan
     digests = tuple(dict.fromkeys(str(body["plan_digest"]) for body in named))
     name = next((str(body["plan"]) for body in reversed(named) if body.get("plan")), "")
     planned = Planned(name=name, digest=digests[-1] if digests else "", digests=digests)
-    path = _copy(folder, planned.digest)
-    if path is None:
+    opened: Mapping[str, Any] = next((body for body in reversed(named) if isinstance(body.get("vars"), Mapping)), {})
+    try:
+        plan = folder.load_plan({**opened, "plan_digest": planned.digest})
+    except NoPlanCopy:
         return None, replace(planned, problem="the record holds no copy of the plan the journal names")
-    given: Mapping[str, object] = next(
-        (body["vars"] for body in reversed(named) if isinstance(body.get("vars"), dict)), {}
-    )
-    overrides = {str(name): str(value) for name, value in given.items() if value != HIDDEN}
-    plan: Plan | None = None
-    problem = ""
-    for tried in (overrides, {}):
-        try:
-            plan = load_plan(path, overrides=tried, environ={}, require_environment=False)
-            break
-        except PlanError as error:
-            first = error.problems[0]
-            problem = problem or f"line {first.position.line} {first.message}"
-    if plan is None:
+    except PlanUnknown as problem:
         return None, replace(planned, problem=f"its copy cannot be loaded: {problem}")
-    return plan, Planned(plan.name, plan.title, plan.environment, planned.digest, plan.source, digests)
-
-
-def _copy(folder: RecordFolder, digest: str) -> Path | None:
-    """The copy with that digest."""
-    for path in sorted(folder.path.glob("plan*.yaml")):
-        if hashlib.sha256(path.read_bytes()).hexdigest() == digest:
-            return path
-    return None
+    hidden = hidden_vars(opened)
+    return plan, Planned(
+        plan.name, plan.title, plan.environment, planned.digest, plan.source, digests, hidden_vars=hidden
+    )

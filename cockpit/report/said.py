@@ -10,9 +10,8 @@ from cockpit.decide.gate import poll
 from cockpit.decide.record import Acknowledgement, Change, Decision, Entry, Record, SignOff, Vote, Waiver
 from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.steps import steps
-from cockpit.journal.entry import PERSONAL, Line, Type
-from cockpit.journal.personal import Statement
-from cockpit.journal.ssh import SshError
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.personal import key_of
 from cockpit.plan.model import Gate, Person, Plan, Step
 from cockpit.report.account import (
     Asked,
@@ -34,16 +33,6 @@ class Kept:
     entry: Entry
     key: str = ""
     """Fingerprint of the person's key whose signature on the line holds; empty: claimed."""
-
-
-def key_of(line: Line, record: str) -> str:
-    """The key of the person who signed a line, where the signature holds; whose key it is, is for `verify` to say."""
-    if line.entry.type not in PERSONAL or len(line.sigs) != 2:
-        return ""
-    try:
-        return Statement.of(record, line.entry).check(line.sigs[1]).fingerprint
-    except SshError:
-        return ""
 
 
 def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> tuple[Participant, ...]:
