@@ -14,7 +14,7 @@ from fake_world import HandClock
 from lived_night import reading
 from no_source import NoSource
 
-from cockpit.cli import main
+from cockpit.cli.main import main
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.folder import RecordFolder
