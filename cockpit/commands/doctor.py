@@ -99,7 +99,7 @@ def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsO
     """What one probe could not see of the fields the plan reads; of all fields if it reads none."""
     if reading is None:
         return Eye(spec.name, spec.uses, (Blind((), str(Reason.TIMEOUT), "it did not answer", "", ()),))
-    used = {name for condition in _conditions(plan) for probe, name in condition.paths if probe == spec.name}
+    used = {name for condition in plan.conditions() for probe, name in condition.paths if probe == spec.name}
     hidden = {name: why for name, why in reading.unknown.items() if name in used or not used}
     if not used and len(hidden) < len(spec.fields):
         hidden = {}  # no condition reads it, and it sees something
@@ -135,12 +135,6 @@ def blind_to(plan: Plan, eyes: Sequence[Eye]) -> Iterator[Unjudged]:
         fields = tuple(f"{probe}.{name}" for probe, name in paths if f"{probe}.{name}" in hidden or probe in hidden)
         if fields:
             yield Unjudged(kind, id_, title, fields)
-
-
-def _conditions(plan: Plan) -> Iterator[Condition]:
-    for one in plan.criteria():
-        yield from (condition for condition in (one.condition, one.clear_condition) if condition)
-    yield from (item.expect for _, item in plan.items() if item.expect)
 
 
 def _json(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> str:

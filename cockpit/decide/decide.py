@@ -24,7 +24,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     origin = began.at if began else board.started_at
     judged = [judge(criterion, plan, board, record, origin, now) for criterion in plan.criteria()]
     statuses = tuple(each.status for each in judged)
-    guards = plan.migration.guards if plan.migration else ()
+    guards = plan.guards()
     # A guard proves nothing: what was seen just before is as good as what is seen now.
     guarding = tuple(
         judge(guard, plan, board, record, board.started_at - guard.stale_after, now).status for guard in guards

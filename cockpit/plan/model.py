@@ -374,6 +374,16 @@ class Plan:
         yield from self.success_criteria
         yield from self.rollback_triggers
 
+    def guards(self) -> tuple[Criterion, ...]:
+        """What pauses the migration, where there is one."""
+        return self.migration.guards if self.migration else ()
+
+    def conditions(self) -> Iterator[Condition]:
+        """Every condition that is evaluated: of criteria, of checklist lines, of guards."""
+        for one in (*self.criteria(), *self.guards()):
+            yield from (condition for condition in (one.condition, one.clear_condition) if condition is not None)
+        yield from (item.expect for _, item in self.items() if item.expect is not None)
+
     def items(self) -> Iterator[tuple[Section, Item]]:
         for section in self.checklist:
             for item in section.items:

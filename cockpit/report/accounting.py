@@ -71,7 +71,7 @@ def account(given: Material) -> Account:
     story = _story(given)
     plan, record, kept = given.plan, story.record, given.kept
     verdict_spans = spans(story.turns.get("verdict", ()), story.looked)
-    guards = plan.migration.guards if plan.migration else ()
+    guards = plan.guards()
     listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
     criteria = tuple(_criterion(each, kind, story) for each, kind in listed)
     titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}

@@ -32,7 +32,7 @@ def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: Allow
     kept = _kept(lines, record, keys_of(plan) if plan else {})
     if plan is None:
         plan = unplanned([each.entry for each in kept], planned.name, planned.digest)
-    guards = plan.migration.guards if plan.migration else ()
+    guards = plan.guards()
     measures, readings, saw = measured(folder.readings, plan, (*plan.criteria(), *guards))
     return account(
         Material(

@@ -40,7 +40,7 @@ def titles(plan: Plan) -> dict[str, str]:
     """Id to title, of everything that can change its word."""
     found = {criterion.id: criterion.title for criterion in plan.criteria()}
     found |= {item.id: item.title for section in plan.checklist for item in section.items}
-    found |= {guard.id: guard.title for guard in (plan.migration.guards if plan.migration else ())}
+    found |= {guard.id: guard.title for guard in plan.guards()}
     found |= {step.id: step.title for step in (*plan.runbook, *plan.rollback_plan)}
     return found | {gate.id: gate.title for gate in plan.gates}
 
