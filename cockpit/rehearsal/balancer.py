@@ -9,8 +9,8 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cockpit.rehearsal.application import Release
-from cockpit.rehearsal.stopwatch import Stopwatch, running
+from cockpit.rehearsal.application.application import Release
+from cockpit.rehearsal.application.stopwatch import Stopwatch, running
 
 
 class Task(Protocol):

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from cockpit.rehearsal.application import Application
+from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY
+from cockpit.rehearsal.application.application import Application
+from cockpit.rehearsal.application.connection_pool import ConnectionPool
+from cockpit.rehearsal.application.llm_calls import Llm
+from cockpit.rehearsal.application.sign_in import Google
 from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
 from cockpit.rehearsal.faults import CATALOGUE, known
-from cockpit.rehearsal.llm import Llm
-from cockpit.rehearsal.pool import ConnectionPool
 from cockpit.rehearsal.postgres import EmbeddedPostgres
-from cockpit.rehearsal.signin import Google
 from cockpit.rehearsal.slots import SlotHog
-from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0

@@ -15,7 +15,13 @@ import psycopg
 
 from cockpit.engine.clock import SharedClock
 from cockpit.migration.launch import DATABASE
-from cockpit.rehearsal.application import Application, Surroundings
+from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY, Vault
+from cockpit.rehearsal.application.application import Application, Surroundings
+from cockpit.rehearsal.application.connection_pool import ConnectionPool, discard
+from cockpit.rehearsal.application.document_storage import APPLICATION_KEY, BUCKET, REGION, DocumentStorage
+from cockpit.rehearsal.application.llm_calls import Llm
+from cockpit.rehearsal.application.log import Logbook
+from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.aws.account import Placed, furnish
 from cockpit.rehearsal.aws.furnish_tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
@@ -25,19 +31,13 @@ from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database import Logins, furnish_database
 from cockpit.rehearsal.history import recall, remember
 from cockpit.rehearsal.laptop import HOME, Laptop
-from cockpit.rehearsal.llm import Llm
-from cockpit.rehearsal.logbook import Logbook
 from cockpit.rehearsal.movers import Movers
-from cockpit.rehearsal.pool import ConnectionPool, discard
 from cockpit.rehearsal.postgres import EmbeddedPostgres
 from cockpit.rehearsal.releases import Releases, operator_client
-from cockpit.rehearsal.signin import Google, SignIn
 from cockpit.rehearsal.site import Site
 from cockpit.rehearsal.slots import SlotHog
-from cockpit.rehearsal.storage import APPLICATION_KEY, BUCKET, REGION, DocumentStorage
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import Users
-from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY, Vault
 from cockpit.rehearsal.vendors import Vendors
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from cockpit.rehearsal.application import FIRST_RELEASE, Release
+from cockpit.rehearsal.application.application import FIRST_RELEASE, Release
 from cockpit.rehearsal.aws.sessions import session
 from cockpit.rehearsal.aws.simulation import SimulatedAws, TaskBehaviour
 

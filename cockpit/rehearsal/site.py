@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cockpit.rehearsal.signin import GOOGLE_PATH, Google
+from cockpit.rehearsal.application.sign_in import GOOGLE_PATH, Google
 from cockpit.rehearsal.vendors import PREFIX, Vendors
 
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from cockpit.engine.clock import Clock
+from cockpit.rehearsal.application.document_storage import BUCKET
 from cockpit.rehearsal.balancer import Answer, Task
-from cockpit.rehearsal.storage import BUCKET
 
 MINUTE = timedelta(minutes=1)
 DB_INSTANCE = "transparent-trust-db-prod"

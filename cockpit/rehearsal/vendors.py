@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.llm import MODEL, Llm
+from cockpit.rehearsal.application.llm_calls import MODEL, Llm
 
 PREFIX = "/vendors"
 UPSTASH_TOKEN = "AXrUASQgMzJhNmQ4ZTctNGYxYi00OWE0LWI5ZTYtcmVoZWFyc2Vk"

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
 from cockpit.rehearsal.breakage import Breakage
-from cockpit.rehearsal.signin import CALLBACK, Google, SignIn
 from cockpit.rehearsal.site import Site
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason

@@ -16,10 +16,10 @@ from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
+from cockpit.rehearsal.application.log import GROUP
 from cockpit.rehearsal.aws.metrics import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.house import House
-from cockpit.rehearsal.logbook import GROUP
 from cockpit.rehearsal.releases import operator_client
 
 NAME = "transparent-trust"

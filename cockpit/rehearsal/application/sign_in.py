@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from cockpit.rehearsal.logbook import Logbook
-from cockpit.rehearsal.vault import GOOGLE_OAUTH, Vault
+from cockpit.rehearsal.application.app_secrets import GOOGLE_OAUTH, Vault
+from cockpit.rehearsal.application.log import Logbook
 
 CALLBACK = "/api/auth/callback/google"
 GOOGLE_PATH = "/accounts.google/o/oauth2/v2/auth"

@@ -22,13 +22,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.llm import MODEL, Llm, LlmUnavailable
-from cockpit.rehearsal.logbook import Logbook
-from cockpit.rehearsal.pool import ConnectionPool, PoolTimeout
-from cockpit.rehearsal.signin import Google, SignIn
-from cockpit.rehearsal.stopwatch import current
-from cockpit.rehearsal.storage import BUCKET, REGION, DocumentStorage, UploadFailed, storage_key
-from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY, SecretMissing, Vault
+from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY, SecretMissing, Vault
+from cockpit.rehearsal.application.connection_pool import ConnectionPool, PoolTimeout
+from cockpit.rehearsal.application.document_storage import BUCKET, REGION, DocumentStorage, UploadFailed, storage_key
+from cockpit.rehearsal.application.llm_calls import MODEL, Llm, LlmUnavailable
+from cockpit.rehearsal.application.log import Logbook
+from cockpit.rehearsal.application.sign_in import Google, SignIn
+from cockpit.rehearsal.application.stopwatch import current
 
 SLOTS_GONE = "remaining connection slots are reserved"
 SHARE_THAT_CAN_FAIL = 0.8

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.stopwatch import current
+from cockpit.rehearsal.application.stopwatch import current
 
 Connection = psycopg.AsyncConnection[Any]
 _LEAST_PATIENCE_S = 0.5

@@ -6,7 +6,7 @@ import math
 import random
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.stopwatch import current
+from cockpit.rehearsal.application.stopwatch import current
 
 MODEL = "claude-sonnet"
 MEDIAN_S = 3.2

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.logbook import Logbook
-from cockpit.rehearsal.storage import application_client
+from cockpit.rehearsal.application.document_storage import application_client
+from cockpit.rehearsal.application.log import Logbook
 
 CACHE_FOR = timedelta(minutes=5)
 ENCRYPTION_KEY = "transparent-trust/encryption-key"
