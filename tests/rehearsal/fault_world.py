@@ -17,7 +17,7 @@ from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from cockpit.rehearsal.application.log import GROUP
-from cockpit.rehearsal.aws.metrics import key_of
+from cockpit.rehearsal.aws.cloudwatch.metric_store import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.house import House
 from cockpit.rehearsal.releases import operator_client

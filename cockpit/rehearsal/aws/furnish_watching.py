@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from cockpit.rehearsal.aws.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
 from cockpit.rehearsal.aws.furnish_tools import (
     BUCKET,
     CLUSTER,

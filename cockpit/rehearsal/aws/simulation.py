@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.aws.alarm_answers import AlarmAnswers
-from cockpit.rehearsal.aws.alarms import AlarmBook
 from cockpit.rehearsal.aws.backing import Moto
 from cockpit.rehearsal.aws.bucket_answers import BucketAnswers
+from cockpit.rehearsal.aws.cloudwatch.alarm_operations import AlarmAnswers
+from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.metric_operations import MetricAnswers
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
 from cockpit.rehearsal.aws.databases import Databases
 from cockpit.rehearsal.aws.ecs import EcsSimulation, TaskBehaviour, TaskView
 from cockpit.rehearsal.aws.ecs_answers import EcsAnswers
@@ -22,8 +24,6 @@ from cockpit.rehearsal.aws.faults import AwsFault, AwsFaults
 from cockpit.rehearsal.aws.identity import Identity
 from cockpit.rehearsal.aws.log_answers import LogAnswers
 from cockpit.rehearsal.aws.logs import LogStore
-from cockpit.rehearsal.aws.metric_answers import MetricAnswers
-from cockpit.rehearsal.aws.metrics import MetricStore
 from cockpit.rehearsal.aws.protocols import Answer, AwsError, encode, encode_error
 from cockpit.rehearsal.aws.routing import Call, HttpRequest, Malformed, understand
 from cockpit.rehearsal.aws.s3_operations import s3_operation

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cockpit.rehearsal.aws.metric_math import Frame, MathError, Series, evaluate, identifiers
-from cockpit.rehearsal.aws.metrics import Key, MetricStore, key_of
+from cockpit.rehearsal.aws.cloudwatch.metric_math import Frame, MathError, Series, evaluate, identifiers
+from cockpit.rehearsal.aws.cloudwatch.metric_store import Key, MetricStore, key_of
 from cockpit.rehearsal.aws.protocols import AwsError
 
 _ID = re.compile(r"[a-z]\w{0,254}")

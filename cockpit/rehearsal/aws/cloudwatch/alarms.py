@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from cockpit.rehearsal.aws.alarm_rules import COMPARISONS, EXTRA_PERIODS, Judgement, Rule, State, Treatment, judge
-from cockpit.rehearsal.aws.metric_queries import answer_queries
-from cockpit.rehearsal.aws.metrics import MetricStore, at_epoch
+from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import (
+    COMPARISONS,
+    EXTRA_PERIODS,
+    Judgement,
+    Rule,
+    State,
+    Treatment,
+    judge,
+)
+from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch
 from cockpit.rehearsal.aws.moments import iso
 from cockpit.rehearsal.aws.protocols import AwsError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cockpit.rehearsal.aws.metric_queries import answer_queries, metric_key
-from cockpit.rehearsal.aws.metrics import MetricStore, at_epoch, statistic
+from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries, metric_key
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch, statistic
 from cockpit.rehearsal.aws.moments import moment
 from cockpit.rehearsal.aws.protocols import AwsError
 from cockpit.rehearsal.aws.routing import Call

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cockpit.rehearsal.aws.alarms import Alarm, AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.alarms import Alarm, AlarmBook
 from cockpit.rehearsal.aws.moments import iso, moment
 from cockpit.rehearsal.aws.protocols import AwsError
 from cockpit.rehearsal.aws.routing import Call
