@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from cockpit.rehearsal.aws.ecs import EcsSimulation, RunTask
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
 
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1

@@ -18,7 +18,7 @@ from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
-from cockpit.rehearsal.aws.tasks import TaskBehaviour
+from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
 from probes.clients.clients import AwsOptions, Clients
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"

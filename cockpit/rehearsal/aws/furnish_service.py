@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from cockpit.migration.launch import DATABASE
-from cockpit.rehearsal.aws.ecs import EcsSimulation
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation
 from cockpit.rehearsal.aws.furnish_access import DATABASE_URL
 from cockpit.rehearsal.aws.furnish_network import Network
 from cockpit.rehearsal.aws.furnish_tools import (

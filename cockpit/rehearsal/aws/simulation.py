@@ -18,8 +18,9 @@ from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
 from cockpit.rehearsal.aws.cloudwatch.metric_operations import MetricAnswers
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
 from cockpit.rehearsal.aws.databases import Databases
-from cockpit.rehearsal.aws.ecs import EcsSimulation, TaskBehaviour, TaskView
-from cockpit.rehearsal.aws.ecs_answers import EcsAnswers
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, TaskBehaviour, TaskView
+from cockpit.rehearsal.aws.ecs.ecs_operations import EcsAnswers
+from cockpit.rehearsal.aws.ecs.targets import Targets
 from cockpit.rehearsal.aws.faults import AwsFault, AwsFaults
 from cockpit.rehearsal.aws.identity import Identity
 from cockpit.rehearsal.aws.log_answers import LogAnswers
@@ -30,7 +31,6 @@ from cockpit.rehearsal.aws.s3_operations import s3_operation
 from cockpit.rehearsal.aws.server import HttpFront
 from cockpit.rehearsal.aws.shapes import operation_model
 from cockpit.rehearsal.aws.snapshots import Snapshots
-from cockpit.rehearsal.aws.targets import Targets
 from cockpit.rehearsal.aws.trail import Trail
 
 __all__ = ["AwsFault", "AwsFaults", "SimulatedAws", "TaskBehaviour", "TaskView"]

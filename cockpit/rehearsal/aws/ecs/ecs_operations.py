@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from cockpit.rehearsal.aws import ecs_shapes as shapes
-from cockpit.rehearsal.aws.ecs import EcsSimulation, RunTask
+from cockpit.rehearsal.aws.ecs import shapes
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
+from cockpit.rehearsal.aws.ecs.service import FORGOTTEN_AFTER, Service, ServiceDeployment
+from cockpit.rehearsal.aws.ecs.task import Task
+from cockpit.rehearsal.aws.ecs.task_definitions import resolve
 from cockpit.rehearsal.aws.moments import moment
 from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.rollout import FORGOTTEN_AFTER, Service, ServiceDeployment
 from cockpit.rehearsal.aws.routing import Call
-from cockpit.rehearsal.aws.task_definitions import resolve
-from cockpit.rehearsal.aws.tasks import Task
 
 Answer = Mapping[str, Any]
 _PAGE = 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cockpit.rehearsal.aws.tasks import Container, Task, TaskBehaviour
+from cockpit.rehearsal.aws.ecs.task import Container, Task, TaskBehaviour
 
 UNHEALTHY_FOR = timedelta(seconds=20)
 """How long ECS watches an unhealthy task before it replaces it."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from cockpit.rehearsal.aws.ecs import EcsSimulation
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation
+from cockpit.rehearsal.aws.ecs.service import Service
+from cockpit.rehearsal.aws.ecs.task import Task
 from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.rollout import Service
 from cockpit.rehearsal.aws.routing import Call
-from cockpit.rehearsal.aws.tasks import Task
 
 _REGISTERING = timedelta(seconds=3)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cockpit.rehearsal.aws.rollout import FORGOTTEN_AFTER, Deployment, Revision, Service, ServiceDeployment
-from cockpit.rehearsal.aws.task_definitions import containers_of, revision_of
-from cockpit.rehearsal.aws.tasks import Task, TaskBehaviour, TaskView
+from cockpit.rehearsal.aws.ecs.service import FORGOTTEN_AFTER, Deployment, Revision, Service, ServiceDeployment
+from cockpit.rehearsal.aws.ecs.task import Task, TaskBehaviour, TaskView
+from cockpit.rehearsal.aws.ecs.task_definitions import containers_of, revision_of
 
 __all__ = ["EcsSimulation", "RunTask", "TaskBehaviour", "TaskView"]
 STEP = timedelta(seconds=1)

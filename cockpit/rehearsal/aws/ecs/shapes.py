@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cockpit.rehearsal.aws.rollout import Deployment, Service, ServiceDeployment
-from cockpit.rehearsal.aws.tasks import Task
+from cockpit.rehearsal.aws.ecs.service import Deployment, Service, ServiceDeployment
+from cockpit.rehearsal.aws.ecs.task import Task
 
 _BREAKER = {"enable": True, "rollback": True}
 _STRATEGY = {

@@ -8,8 +8,8 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.ecs.models import ecs_backends
 
+from cockpit.rehearsal.aws.ecs.task import Container
 from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.tasks import Container
 
 
 def revision_of(arn: str) -> int:
