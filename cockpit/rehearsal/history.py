@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from cockpit.rehearsal.aws.account import Placed
-from cockpit.rehearsal.aws.furnish_service import RUNNING_FOR
-from cockpit.rehearsal.aws.furnish_watching import CUSTOM, UPLOADS_FAILED
+from cockpit.rehearsal.aws.fixtures.account import Placed
+from cockpit.rehearsal.aws.fixtures.ecs_service import RUNNING_FOR
+from cockpit.rehearsal.aws.fixtures.monitoring import CUSTOM, UPLOADS_FAILED
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Answer
 from cockpit.rehearsal.telemetry import MINUTE, Telemetry

@@ -22,8 +22,8 @@ from cockpit.rehearsal.application.document_storage import APPLICATION_KEY, BUCK
 from cockpit.rehearsal.application.llm_calls import Llm
 from cockpit.rehearsal.application.log import Logbook
 from cockpit.rehearsal.application.sign_in import Google, SignIn
-from cockpit.rehearsal.aws.account import Placed, furnish
-from cockpit.rehearsal.aws.furnish_tools import SITE
+from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
+from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside

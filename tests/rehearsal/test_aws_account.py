@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import APPLICATION, OPERATOR, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.account import Placed, furnish, release
 from cockpit.rehearsal.aws.bucket_answers import dechunked
+from cockpit.rehearsal.aws.fixtures.account import Placed, furnish, release
 from cockpit.rehearsal.aws.identity import evaluate
 
 BUCKET, DATABASE = "transparent-trust-documents-prod", "transparent-trust-db-prod"

@@ -14,7 +14,7 @@ from cockpit.exit_codes import USAGE
 from cockpit.plan.drafting import Chosen, draft
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import load_plan, load_text
-from cockpit.rehearsal.aws.account import furnish
+from cockpit.rehearsal.aws.fixtures.account import furnish
 from cockpit.rehearsal.aws.simulation import AwsFault
 from probes.survey import PERMISSIONS, Found, FoundService
 
