@@ -23,8 +23,8 @@ from cockpit.rehearsal.aws.ecs.ecs_operations import EcsAnswers
 from cockpit.rehearsal.aws.ecs.targets import Targets
 from cockpit.rehearsal.aws.faults import AwsFault, AwsFaults
 from cockpit.rehearsal.aws.identity import Identity
-from cockpit.rehearsal.aws.log_answers import LogAnswers
-from cockpit.rehearsal.aws.logs import LogStore
+from cockpit.rehearsal.aws.logs.log_operations import LogAnswers
+from cockpit.rehearsal.aws.logs.log_store import LogStore
 from cockpit.rehearsal.aws.protocols import Answer, AwsError, encode, encode_error
 from cockpit.rehearsal.aws.routing import Call, HttpRequest, Malformed, understand
 from cockpit.rehearsal.aws.s3_operations import s3_operation

@@ -11,10 +11,10 @@ from typing import Any
 from moto.logs.models import logs_backends
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import at_epoch
-from cockpit.rehearsal.aws.filter_pattern import PatternError, compile_pattern
-from cockpit.rehearsal.aws.insights import Found, compile_query
-from cockpit.rehearsal.aws.insights_language import QueryError
-from cockpit.rehearsal.aws.logs import Event, LogStore
+from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_pattern
+from cockpit.rehearsal.aws.logs.insights import Found, compile_query
+from cockpit.rehearsal.aws.logs.insights_expressions import QueryError
+from cockpit.rehearsal.aws.logs.log_store import Event, LogStore
 from cockpit.rehearsal.aws.protocols import AwsError
 from cockpit.rehearsal.aws.routing import Call
 

@@ -6,11 +6,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-Record = Mapping[str, Any]
-"""One event's fields, `@timestamp` in epoch milliseconds; a field it lacks reads as None."""
+from cockpit.rehearsal.aws.logs.insights_values import Record, equal, number_of, text_of, truth
+
 Expression = Callable[[Record], Any]
 
 _TOKEN = re.compile(
@@ -51,10 +50,6 @@ def _pattern_may_follow(found: Sequence[Token]) -> bool:
     """Whether a slash begins a regular expression here; anywhere else it divides."""
     last, before = (found[-1][1].lower() if found else ""), (found[-2][1].lower() if len(found) > 1 else "")
     return last in ("like", "=~", "or", "parse") or before == "parse"
-
-
-class Moment(float):
-    """Epoch milliseconds that results show as a date and time."""
 
 
 class Reader:
@@ -260,7 +255,7 @@ def _single(reader: Reader) -> Expression:
 
 
 def _function(name: str, reader: Reader) -> Expression:
-    from cockpit.rehearsal.aws.insights_functions import FUNCTIONS
+    from cockpit.rehearsal.aws.logs.insights_functions import FUNCTIONS
 
     arguments = arguments_of(reader)
     if name not in FUNCTIONS:
@@ -283,46 +278,6 @@ def arguments_of(reader: Reader) -> list[Expression]:
 
 
 # -- values --------------------------------------------------------------------------------------------------------------
-
-
-def truth(value: Any) -> bool:
-    return value is True or (value is not False and number_of(value) not in (None, 0.0))
-
-
-def number_of(value: Any) -> float | None:
-    """A number, or a string that is one."""
-    if isinstance(value, bool) or value is None:
-        return float(value) if isinstance(value, bool) else None
-    if isinstance(value, int | float):
-        return float(value)
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def equal(left: Any, right: Any) -> bool:
-    if left is None or right is None:
-        return False
-    x, y = number_of(left), number_of(right)
-    return x == y if x is not None and y is not None else text_of(left) == text_of(right)
-
-
-def text_of(value: Any) -> str:
-    """As Insights writes a value into its results."""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, Moment):
-        return time_text(value)
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(round(value, 6))
-    return str(value)
-
-
-def time_text(milliseconds: float) -> str:
-    """`2024-12-28 22:00:00.000`."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.strftime("%Y-%m-%d %H:%M:%S.") + f"{int(milliseconds) % 1000:03d}"
 
 
 def span_ms(text: str) -> int:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cockpit.rehearsal.aws.insights_language import Moment, Record, number_of, text_of
+from cockpit.rehearsal.aws.logs.insights_values import Moment, Record, number_of, text_of
 
 Function = Callable[[Sequence[Any], Record], Any]
 Aggregate = Callable[[Sequence[Sequence[Any]]], Any]

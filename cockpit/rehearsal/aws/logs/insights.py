@@ -7,23 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cockpit.rehearsal.aws.insights_functions import AGGREGATES
-from cockpit.rehearsal.aws.insights_language import (
+from cockpit.rehearsal.aws.logs.insights_expressions import (
     Expression,
-    Moment,
     QueryError,
     Reader,
     arguments_of,
     condition,
-    number_of,
     regex,
     sum_of,
-    text_of,
     tokens,
-    truth,
     unquoted,
 )
-from cockpit.rehearsal.aws.logs import Event
+from cockpit.rehearsal.aws.logs.insights_functions import AGGREGATES
+from cockpit.rehearsal.aws.logs.insights_values import Moment, number_of, text_of, truth
+from cockpit.rehearsal.aws.logs.log_store import Event
 
 DEFAULT_LIMIT = 10_000
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
-from cockpit.rehearsal.aws.filter_pattern import Matches, compile_pattern
+from cockpit.rehearsal.aws.logs.filter_pattern import Matches, compile_pattern
 
 KEPT = timedelta(hours=3)
 INGESTION_DELAY = timedelta(seconds=5)
