@@ -102,7 +102,7 @@ def doctor(aws: Any, plan: Path, *more: str) -> Any:
 
 @pytest.mark.world
 def test_doctor_names_the_missing_permission_and_what_go_would_not_see(aws: Any, tmp_path: Path) -> None:
-    from cockpit.rehearsal.aws.faults import AwsFault
+    from cockpit.rehearsal.aws.services.call_faults import AwsFault
 
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN)
