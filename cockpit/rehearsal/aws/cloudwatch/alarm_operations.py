@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cockpit.rehearsal.aws.cloudwatch.alarms import Alarm, AlarmBook
-from cockpit.rehearsal.aws.moments import iso, moment
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
+from cockpit.rehearsal.aws.wire.timestamps import iso, moment
 
 _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 _PAGE = 100

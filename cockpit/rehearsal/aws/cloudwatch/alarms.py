@@ -22,8 +22,8 @@ from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import (
 )
 from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch
-from cockpit.rehearsal.aws.moments import iso
-from cockpit.rehearsal.aws.protocols import AwsError
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.timestamps import iso
 
 log = logging.getLogger("cockpit.rehearsal.aws")
 MINUTE_S = 60

@@ -7,9 +7,9 @@ from typing import Any
 
 from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries, metric_key
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch, statistic
-from cockpit.rehearsal.aws.moments import moment
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
+from cockpit.rehearsal.aws.wire.timestamps import moment
 
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _PAGE = 100_800

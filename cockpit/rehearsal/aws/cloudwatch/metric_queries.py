@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit.rehearsal.aws.cloudwatch.metric_math import Frame, MathError, Series, evaluate, identifiers
 from cockpit.rehearsal.aws.cloudwatch.metric_store import Key, MetricStore, key_of
-from cockpit.rehearsal.aws.protocols import AwsError
+from cockpit.rehearsal.aws.wire.protocols import AwsError
 
 _ID = re.compile(r"[a-z]\w{0,254}")
 Query = Mapping[str, Any]

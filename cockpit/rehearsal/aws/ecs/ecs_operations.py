@@ -11,9 +11,9 @@ from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
 from cockpit.rehearsal.aws.ecs.service import FORGOTTEN_AFTER, Service, ServiceDeployment
 from cockpit.rehearsal.aws.ecs.task import Task
 from cockpit.rehearsal.aws.ecs.task_definitions import resolve
-from cockpit.rehearsal.aws.moments import moment
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
+from cockpit.rehearsal.aws.wire.timestamps import moment
 
 Answer = Mapping[str, Any]
 _PAGE = 100

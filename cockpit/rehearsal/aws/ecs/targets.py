@@ -9,8 +9,8 @@ from typing import Any
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation
 from cockpit.rehearsal.aws.ecs.service import Service
 from cockpit.rehearsal.aws.ecs.task import Task
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
 
 _REGISTERING = timedelta(seconds=3)
 

@@ -9,7 +9,7 @@ from moto.core.exceptions import ServiceException
 from moto.ecs.models import ecs_backends
 
 from cockpit.rehearsal.aws.ecs.task import Container
-from cockpit.rehearsal.aws.protocols import AwsError
+from cockpit.rehearsal.aws.wire.protocols import AwsError
 
 
 def revision_of(arn: str) -> int:

@@ -15,8 +15,8 @@ from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_patt
 from cockpit.rehearsal.aws.logs.insights import Found, compile_query
 from cockpit.rehearsal.aws.logs.insights_expressions import QueryError
 from cockpit.rehearsal.aws.logs.log_store import Event, LogStore
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
 
 _PAGE = 10_000
 _MOST_QUERIES = 200

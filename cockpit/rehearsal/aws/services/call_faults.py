@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call, Protocol
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call, Protocol
 
 Kind = Literal["throttle", "deny", "slow_down", "expired", "latency", "drop"]
 Caller = Literal["cockpit", "app", "*"]

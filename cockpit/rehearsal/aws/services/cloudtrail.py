@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cockpit.rehearsal.aws.moments import iso, moment
-from cockpit.rehearsal.aws.routing import Call, Malformed
 from cockpit.rehearsal.aws.services.call_faults import caller_of
+from cockpit.rehearsal.aws.wire.routing import Call, Malformed
+from cockpit.rehearsal.aws.wire.timestamps import iso, moment
 
 DELIVERED_AFTER = timedelta(minutes=5)
 """What CloudTrail says is usual; it can be fifteen."""

@@ -10,8 +10,8 @@ from typing import Any
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
 
 _RESTORABLE_LAG = timedelta(minutes=5)
 """RDS ships its transaction logs every five minutes."""

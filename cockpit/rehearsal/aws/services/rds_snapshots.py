@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.rds.models import rds_backends
 
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.routing import Call
 
 TAKES = timedelta(minutes=3)
 """From being asked for to `available`."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from moto.s3.models import s3_backends
 
-from cockpit.rehearsal.aws.protocols import Answer, AwsError
-from cockpit.rehearsal.aws.routing import Call
+from cockpit.rehearsal.aws.wire.protocols import Answer, AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
 
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {

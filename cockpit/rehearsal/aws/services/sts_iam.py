@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from moto.iam.models import iam_backends
 
-from cockpit.rehearsal.aws.protocols import AwsError
-from cockpit.rehearsal.aws.routing import Call
 from cockpit.rehearsal.aws.services.call_faults import caller_of
+from cockpit.rehearsal.aws.wire.protocols import AwsError
+from cockpit.rehearsal.aws.wire.routing import Call
 
 Statement = Mapping[str, Any]
 

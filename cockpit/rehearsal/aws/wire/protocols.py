@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from cockpit.rehearsal.aws import cbor
-from cockpit.rehearsal.aws.moments import iso
-from cockpit.rehearsal.aws.routing import Call, Protocol
-from cockpit.rehearsal.aws.shapes import operation_model, service_model
+from cockpit.rehearsal.aws.wire import cbor
+from cockpit.rehearsal.aws.wire.routing import Call, Protocol
+from cockpit.rehearsal.aws.wire.service_models import operation_model, service_model
+from cockpit.rehearsal.aws.wire.timestamps import iso
 
 
 class AwsError(Exception):

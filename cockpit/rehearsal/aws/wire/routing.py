@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from cockpit.rehearsal.aws import cbor
-from cockpit.rehearsal.aws.form import read_form
-from cockpit.rehearsal.aws.s3_operations import s3_operation
-from cockpit.rehearsal.aws.shapes import operation_model
+from cockpit.rehearsal.aws.wire import cbor
+from cockpit.rehearsal.aws.wire.form_encoding import read_form
+from cockpit.rehearsal.aws.wire.s3_operations import s3_operation
+from cockpit.rehearsal.aws.wire.service_models import operation_model
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _RPC_PATH = re.compile(r"^/service/[^/]+/operation/(\w+)$")

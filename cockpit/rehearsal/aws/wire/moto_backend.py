@@ -14,9 +14,9 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from cockpit.rehearsal.aws import worldtime
-from cockpit.rehearsal.aws.protocols import Answer, AwsError
-from cockpit.rehearsal.aws.routing import Call, Protocol
+from cockpit.rehearsal.aws.wire import moto_clock
+from cockpit.rehearsal.aws.wire.protocols import Answer, AwsError
+from cockpit.rehearsal.aws.wire.routing import Call, Protocol
 
 log = logging.getLogger("cockpit.rehearsal.aws")
 
@@ -68,7 +68,7 @@ class Moto:
     def begin(self, now: Callable[[], datetime]) -> None:
         """Forget everything earlier simulations of this process left, and keep the world's time."""
         self._forget()
-        worldtime.keep_time_of(now)
+        moto_clock.keep_time_of(now)
 
     def warm_up(self, region: str) -> None:
         """Load the services a cutover uses: the first call of each would take up to half a second."""
@@ -84,7 +84,7 @@ class Moto:
 
     def end(self) -> None:
         """Give moto the wall's time back. What it holds is forgotten by the next to begin, or with the process."""
-        worldtime.keep_time_of(None)
+        moto_clock.keep_time_of(None)
 
     def answer(self, call: Call, environ: dict[str, Any]) -> Answer:
         """moto's answer. Raises AwsError where moto has none."""

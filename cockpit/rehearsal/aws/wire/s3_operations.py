@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qsl
 
-from cockpit.rehearsal.aws.shapes import service_model
+from cockpit.rehearsal.aws.wire.service_models import service_model
 
 _LEVELS = {"/": 0, "/{Bucket}": 1, "/{Bucket}/{Key+}": 2}
 
