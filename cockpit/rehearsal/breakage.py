@@ -14,9 +14,9 @@ from cockpit.rehearsal.application.connection_pool import ConnectionPool
 from cockpit.rehearsal.application.llm_calls import Llm
 from cockpit.rehearsal.application.sign_in import Google
 from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.faults import CATALOGUE, known
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from cockpit.rehearsal.slots import SlotHog
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0

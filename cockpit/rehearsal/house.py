@@ -28,14 +28,14 @@ from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
 from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
 from cockpit.rehearsal.certificates import Authority
-from cockpit.rehearsal.database import Logins, furnish_database
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import Logins, furnish_database
+from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.history import recall, remember
 from cockpit.rehearsal.laptop import HOME, Laptop
 from cockpit.rehearsal.movers import Movers
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 from cockpit.rehearsal.releases import Releases, operator_client
 from cockpit.rehearsal.site import Site
-from cockpit.rehearsal.slots import SlotHog
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import Users
 from cockpit.rehearsal.vendors import Vendors

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cockpit.rehearsal.certificates import Authority, Certificate
-from cockpit.rehearsal.database import MIGRATIONS
+from cockpit.rehearsal.database.seed import MIGRATIONS
 from cockpit.rehearsal.vendors import PREFIX, UPSTASH_TOKEN
 
 HOME = "127.0.0.1"

@@ -23,9 +23,9 @@ from cockpit.migration.launch import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.worker import Worker
 from cockpit.plan.model import Limits, MigrationTable
-from cockpit.rehearsal.database import furnish_database
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.object_store import ObjectStore
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 BUCKET = "documents-under-test"
 TABLES = ("KnowledgeDocument", "CustomerDocument")

@@ -28,9 +28,9 @@ from cockpit.migration.database import connect
 from cockpit.migration.launch import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.plan.model import Limits, MigrationTable
-from cockpit.rehearsal.database import furnish_database
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.object_store import Fault, ObjectStore
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 BUCKET = "documents-under-fire"
 TABLE = '"KnowledgeDocument"'

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from crash_driver import BUCKET, drive
 
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.object_store import ObjectStore
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 pytestmark = [
     pytest.mark.timeout(300),

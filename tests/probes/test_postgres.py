@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
 from probes.databases.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
 from probes.reading import Reading, Reason

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from silent_wire import wire_to
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.dsn import libpq_parameters
 from probes.clients.sql import PoolFull, SqlClient
 from probes.reading import Reason, Unseen

@@ -11,7 +11,7 @@ from fault_world import AGO, DATABASE, NAME, World, catalogued, changed, entered
 from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY
 from cockpit.rehearsal.application.log import GROUP
 from cockpit.rehearsal.aws.services.call_faults import AwsFault
-from cockpit.rehearsal.database import DEFAULT_PROMPTS
+from cockpit.rehearsal.database.seed import DEFAULT_PROMPTS
 
 LAST = "20241228101500_add_s3_storage_fields"
 

@@ -23,9 +23,9 @@ from cockpit.rehearsal.application.llm_calls import Llm
 from cockpit.rehearsal.application.log import Logbook
 from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.balancer import Answer, Balancer
-from cockpit.rehearsal.database import Logins, checksum, furnish_database, migrations
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from cockpit.rehearsal.slots import SlotHog
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import Logins, checksum, furnish_database, migrations
+from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import MIX, Users, call, thin
 

@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 
-MIGRATIONS = Path(__file__).parent / "prisma" / "migrations"
+MIGRATIONS = Path(__file__).parent.parent / "prisma" / "migrations"
 """The application's Prisma migrations, one folder each, as its repository would hold them."""
 
 SKILL_CATEGORIES = (
