@@ -14,7 +14,7 @@ from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording
 from cockpit.rehearsal.launch import Rehearsal
-from cockpit.rehearsal.scenario import load_scenario
+from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
 
 SPEED = 60.0

@@ -30,12 +30,12 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan
-from cockpit.rehearsal import crew
-from cockpit.rehearsal.director import Director
-from cockpit.rehearsal.faults import FaultState
 from cockpit.rehearsal.launch import Rehearsal, WorldError
 from cockpit.rehearsal.pace import Pace
-from cockpit.rehearsal.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
+from cockpit.rehearsal.script import crew
+from cockpit.rehearsal.script.director import Director
+from cockpit.rehearsal.script.fault_catalogue import FaultState
+from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.text import situation_text, turning_points
 from probes.clients.clients import AwsOptions, Clients
 

@@ -26,7 +26,6 @@ from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
 from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.balancer import Balancer
-from cockpit.rehearsal.breakage import Breakable, Breakage, Outside
 from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, furnish_database
@@ -34,7 +33,8 @@ from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.history import recall, remember
 from cockpit.rehearsal.laptop import HOME, Laptop
 from cockpit.rehearsal.movers import Movers
-from cockpit.rehearsal.releases import Releases, operator_client
+from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
+from cockpit.rehearsal.script.releases import Releases, operator_client
 from cockpit.rehearsal.site import Site
 from cockpit.rehearsal.telemetry import Telemetry
 from cockpit.rehearsal.users import Users

@@ -19,9 +19,9 @@ from typing import IO, Any, Self
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal import shelter
-from cockpit.rehearsal.faults import CATALOGUE, FaultState, known
 from cockpit.rehearsal.pulse import FILE as PULSE_FILE
 from cockpit.rehearsal.pulse import Pulse
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 60.0

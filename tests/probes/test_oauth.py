@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import Receive, Scope, Send
 
 from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
-from cockpit.rehearsal.breakage import Breakage
+from cockpit.rehearsal.script.fault_injection import Breakage
 from cockpit.rehearsal.site import Site
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason

@@ -20,7 +20,7 @@ from cockpit.rehearsal.application.log import GROUP
 from cockpit.rehearsal.aws.cloudwatch.metric_store import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.house import House
-from cockpit.rehearsal.releases import operator_client
+from cockpit.rehearsal.script.releases import operator_client
 
 NAME = "transparent-trust"
 CLUSTER, SERVICE, DATABASE, BALANCER = f"{NAME}-prod", f"{NAME}-web", f"{NAME}-db-prod", f"{NAME}-alb"

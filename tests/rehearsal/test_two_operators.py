@@ -31,9 +31,9 @@ from cockpit.journal.store import DirectoryStore
 from cockpit.journal.verify import BROKEN, INTACT, verify_record
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
-from cockpit.rehearsal import crew
 from cockpit.rehearsal.launch import Rehearsal
 from cockpit.rehearsal.pace import Pace
+from cockpit.rehearsal.script import crew
 from cockpit.report.gather import account_of
 from cockpit.report.html import html
 from probes.clients.clients import AwsOptions, Clients

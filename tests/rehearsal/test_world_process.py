@@ -21,8 +21,8 @@ import psycopg
 import pytest
 
 from cockpit.rehearsal import shelter
-from cockpit.rehearsal.faults import CATALOGUE, UnknownFault
 from cockpit.rehearsal.launch import Rehearsal, WorldError
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, UnknownFault
 
 pytestmark = pytest.mark.world
 

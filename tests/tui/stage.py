@@ -25,7 +25,7 @@ from cockpit.plan.model import (
     Severity,
     Target,
 )
-from cockpit.rehearsal.faults import FaultState
+from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.tui.app import CockpitApp
 from probes.probe import Field
 from probes.reading import Evidence, Reading, Reason, Unknown, Value

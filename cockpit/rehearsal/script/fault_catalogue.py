@@ -1,6 +1,6 @@
 """The catalogue of what can be broken in a rehearsal: ids for scenarios, titles for a tired person.
 
-Imports nothing heavy. `breakage.py` is where each of them is done for real.
+Imports nothing heavy. `fault_injection.py` is where each of them is done for real.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from cockpit.rehearsal.application.sign_in import Google
 from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.slot_hog import SlotHog
-from cockpit.rehearsal.faults import CATALOGUE, known
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, known
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0

@@ -14,10 +14,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
-from cockpit.rehearsal.faults import known
+from cockpit.rehearsal.script.fault_catalogue import known
 from probes.periods import Duration
 
-SCENARIOS = Path(__file__).parent / "scenarios"
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
 DEFAULT_PLAN = "checklists/transparent-trust.yaml"
 _ACTIONS = ("break", "mend", "deploy", "crew", "begin")
 

@@ -11,8 +11,8 @@ from cockpit.decide.record import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase, Plan
-from cockpit.rehearsal import crew
-from cockpit.rehearsal.scenario import Event, Judgement, Scenario
+from cockpit.rehearsal.script import crew
+from cockpit.rehearsal.script.scenario import Event, Judgement, Scenario
 
 STEP = timedelta(seconds=1)
 
