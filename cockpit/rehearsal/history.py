@@ -9,9 +9,9 @@ from cockpit.rehearsal.aws.fixtures.account import Placed
 from cockpit.rehearsal.aws.fixtures.ecs_service import RUNNING_FOR
 from cockpit.rehearsal.aws.fixtures.monitoring import CUSTOM, UPLOADS_FAILED
 from cockpit.rehearsal.aws.simulation import SimulatedAws
-from cockpit.rehearsal.balancer import Answer
-from cockpit.rehearsal.telemetry import MINUTE, Telemetry
-from cockpit.rehearsal.users import MIX
+from cockpit.rehearsal.site.load_balancer import Answer
+from cockpit.rehearsal.site.telemetry import MINUTE, Telemetry
+from cockpit.rehearsal.site.users import MIX
 
 LENGTH = timedelta(minutes=30)
 _A_MINUTE = sum(journeys * requests for journeys, requests in MIX.values())

@@ -25,8 +25,6 @@ from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
 from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
-from cockpit.rehearsal.balancer import Balancer
-from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, furnish_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
@@ -35,10 +33,12 @@ from cockpit.rehearsal.laptop import HOME, Laptop
 from cockpit.rehearsal.movers import Movers
 from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
 from cockpit.rehearsal.script.releases import Releases, operator_client
-from cockpit.rehearsal.site import Site
-from cockpit.rehearsal.telemetry import Telemetry
-from cockpit.rehearsal.users import Users
-from cockpit.rehearsal.vendors import Vendors
+from cockpit.rehearsal.site.certificates import Authority
+from cockpit.rehearsal.site.load_balancer import Balancer
+from cockpit.rehearsal.site.site import Site
+from cockpit.rehearsal.site.telemetry import Telemetry
+from cockpit.rehearsal.site.users import Users
+from cockpit.rehearsal.site.vendors import Vendors
 
 log = logging.getLogger(__name__)
 DESIRED = 2

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cockpit.rehearsal.certificates import Authority, Certificate
 from cockpit.rehearsal.database.seed import MIGRATIONS
-from cockpit.rehearsal.vendors import PREFIX, UPSTASH_TOKEN
+from cockpit.rehearsal.site.certificates import Authority, Certificate
+from cockpit.rehearsal.site.vendors import PREFIX, UPSTASH_TOKEN
 
 HOME = "127.0.0.1"
 _EXAMPLE = Path(__file__).parent / "prisma" / "env.example"

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
 from cockpit.rehearsal.script.fault_injection import Breakage
-from cockpit.rehearsal.site import Site
+from cockpit.rehearsal.site.site import Site
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.web.oauth import OAuthNextAuth, OAuthParams

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cockpit.engine.clock import Clock
 from cockpit.rehearsal.application.document_storage import BUCKET
-from cockpit.rehearsal.balancer import Answer, Task
+from cockpit.rehearsal.site.load_balancer import Answer, Task
 
 MINUTE = timedelta(minutes=1)
 DB_INSTANCE = "transparent-trust-db-prod"

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cockpit.rehearsal.application.sign_in import GOOGLE_PATH, Google
-from cockpit.rehearsal.vendors import PREFIX, Vendors
+from cockpit.rehearsal.site.vendors import PREFIX, Vendors
 
 
 class _Server(uvicorn.Server):
