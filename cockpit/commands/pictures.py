@@ -13,7 +13,7 @@ from cockpit.commands.rehearse import Show, performing, shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording
-from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
 

@@ -30,8 +30,8 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan
-from cockpit.rehearsal.launch import Rehearsal, WorldError
-from cockpit.rehearsal.pace import Pace
+from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
+from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState

@@ -19,7 +19,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from cockpit.rehearsal.application.log import GROUP
 from cockpit.rehearsal.aws.cloudwatch.metric_store import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
-from cockpit.rehearsal.house import House
+from cockpit.rehearsal.process.assembly import House
 from cockpit.rehearsal.script.releases import operator_client
 
 NAME = "transparent-trust"

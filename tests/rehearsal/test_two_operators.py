@@ -31,8 +31,8 @@ from cockpit.journal.store import DirectoryStore
 from cockpit.journal.verify import BROKEN, INTACT, verify_record
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
-from cockpit.rehearsal.launch import Rehearsal
-from cockpit.rehearsal.pace import Pace
+from cockpit.rehearsal.process.launcher import Rehearsal
+from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
 from cockpit.report.gather import account_of
 from cockpit.report.html import html

@@ -1,4 +1,4 @@
-"""The rehearsed world, in a process of its own: `python -m cockpit.rehearsal.world FOLDER [SEED] [RATE]`.
+"""The rehearsed world, in a process of its own: `python -m cockpit.rehearsal.process.world FOLDER [SEED] [RATE]`.
 
 Prints one JSON line when it is ready, then obeys JSON lines on its standard input and answers each with one line.
 It ends, and leaves nothing behind, at the end of its input, on SIGTERM and SIGINT, and when its parent dies.
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.engine.clock import SharedClock
-from cockpit.rehearsal import shelter
-from cockpit.rehearsal.house import House
-from cockpit.rehearsal.pulse import FILE as PULSE_FILE
-from cockpit.rehearsal.pulse import Pulse
+from cockpit.rehearsal.process import workdir
+from cockpit.rehearsal.process.assembly import House
+from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
+from cockpit.rehearsal.process.heartbeat import Pulse
 
-log = logging.getLogger("cockpit.rehearsal.world")
+log = logging.getLogger("cockpit.rehearsal.process.world")
 _ROUND_S = 0.05
 _PARENT_EVERY_S = 0.5
 _LAST_RESORT_S = 6.0
@@ -114,7 +114,7 @@ def _watch_parent(parent: int, loop: asyncio.AbstractEventLoop, ended: asyncio.E
         loop.call_soon_threadsafe(ended.set)
     time.sleep(_LAST_RESORT_S)
     # The loop is stuck: PostgreSQL dies with this process (PR_SET_PDEATHSIG).
-    shelter.remove(folder)
+    workdir.remove(folder)
     os._exit(1)
 
 
@@ -124,13 +124,13 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
-    parent, lock = os.getppid(), shelter.hold(folder)
+    parent, lock = os.getppid(), workdir.hold(folder)
     try:
         asyncio.run(_main(folder, seed, rate, parent))
     finally:
         lock.close()
         if os.getppid() != parent:
-            shelter.remove(folder)
+            workdir.remove(folder)
     return 0
 
 

@@ -15,7 +15,7 @@ from cockpit.rehearsal.site.certificates import Authority, Certificate
 from cockpit.rehearsal.site.vendors import PREFIX, UPSTASH_TOKEN
 
 HOME = "127.0.0.1"
-_EXAMPLE = Path(__file__).parent / "prisma" / "env.example"
+_EXAMPLE = Path(__file__).parent.parent / "prisma" / "env.example"
 _HOURS_BEFORE, _HOURS_AFTER = 1, 12
 _SINCE = timedelta(days=4)
 SLACK_WEBHOOK = "https://hooks.slack.com/services/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"

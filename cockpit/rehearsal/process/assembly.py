@@ -28,9 +28,9 @@ from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, furnish_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
-from cockpit.rehearsal.history import recall, remember
-from cockpit.rehearsal.laptop import HOME, Laptop
-from cockpit.rehearsal.movers import Movers
+from cockpit.rehearsal.process.backstory import recall, remember
+from cockpit.rehearsal.process.migration_workers import Movers
+from cockpit.rehearsal.process.operator_machine import HOME, Laptop
 from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
 from cockpit.rehearsal.script.releases import Releases, operator_client
 from cockpit.rehearsal.site.certificates import Authority

@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from cockpit.engine.clock import SharedClock
-from cockpit.rehearsal import shelter
-from cockpit.rehearsal.pulse import FILE as PULSE_FILE
-from cockpit.rehearsal.pulse import Pulse
+from cockpit.rehearsal.process import workdir
+from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
+from cockpit.rehearsal.process.heartbeat import Pulse
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ class Rehearsal:
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        shelter.sweep()
-        self.folder, self._lock = shelter.make()
+        workdir.sweep()
+        self.folder, self._lock = workdir.make()
         try:
             self.clock = SharedClock.create(self.folder / "clock", speed=0.0)
             self._pulse = Pulse.create(self.folder / PULSE_FILE)
@@ -98,7 +98,7 @@ class Rehearsal:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-            shelter.remove(self.folder)
+            workdir.remove(self.folder)
 
     def apply(self, environ: MutableMapping[str, str]) -> None:
         """Put the world's environment in place of the operator's, so that nothing can reach the real AWS."""
@@ -146,7 +146,14 @@ class Rehearsal:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        command = (sys.executable, "-m", "cockpit.rehearsal.world", str(self.folder), str(self._seed), str(self._rate))
+        command = (
+            sys.executable,
+            "-m",
+            "cockpit.rehearsal.process.world",
+            str(self.folder),
+            str(self._seed),
+            str(self._rate),
+        )
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with (self.folder / "world.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
