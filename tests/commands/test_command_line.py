@@ -130,11 +130,18 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
     assert "check" in done.output
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["migrate", "--help"]])
-def test_help_imports_no_command(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "main(['--help'], standalone_mode=False)",
+        "main(['--version'], standalone_mode=False)",
+        "main(['migrate', '--help'], standalone_mode=False)",
+        "assert main.shell_complete(click.Context(main), 'mig')[0].value == 'migrate'",
+    ],
+)
+def test_help_and_completion_import_no_command(asked: str) -> None:
     code = (
-        "import sys\nfrom cockpit.cli.main import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
+        f"import click, sys\nfrom cockpit.cli.main import main\n{asked}\n"
         "print(*sorted(name for name in sys.modules if name.startswith('cockpit')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -112,15 +112,8 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
         if open_ := missing(context.plan, phase, clock_in_use().now(), record, who):
             click.echo("\n".join(["not approved:", *open_]), err=True)
             return FAILED
-        if who:
-            context = replace(context, by=f"{who} ({context.by})")
-        async with context.connection() as connection:
-            run = await _begun(context, connection, options)
-            if run is None:
-                return FAILED
-            many = workers or context.migration.limits.workers
-            local = LocalWorkers(context.migration.database, run, many, context.log_file)
-            return await _supervised(context, connection, run, local, form, guarded=options.guarded)
+        begins = replace(context, by=f"{who} ({context.by})") if who else context
+        return await _on_this_machine(begins, options, workers or context.migration.limits.workers, form)
 
     return command
 
@@ -129,6 +122,16 @@ copy = phase_command("copy", "Upload files and point their rows at them. The byt
 verify = phase_command("verify", "Read files back from S3, independently. What fails goes back to the database.")
 purge = phase_command("purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word.")
 restore = phase_command("restore", "Back to the database, checked, at any time.")
+
+
+async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
+    """The phase with `many` local workers."""
+    async with context.connection() as connection:
+        run = await _begun(context, connection, options)
+        if run is None:
+            return FAILED
+        local = LocalWorkers(context.migration.database, run, many, context.log_file)
+        return await _supervised(context, connection, run, local, form, guarded=options.guarded)
 
 
 @click.command("run-on-ecs")
