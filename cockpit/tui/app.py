@@ -156,7 +156,7 @@ class CockpitApp(App[None]):
             ("principal", self.cutover.arn or "not known yet"),
             ("mode", "armed" if self.armed else "read-only"),
             ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
-            ("you are", self.desk.person.id if self.desk and self.desk.person else "nobody yet: press i"),
+            ("you are", self.desk.person.id if self.desk and self.desk.person else "not identified: press i"),
             ("record", str(self.record or "none is kept")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),

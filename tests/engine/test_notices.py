@@ -187,7 +187,7 @@ async def test_what_is_refused_for_good_is_given_up_and_said(tmp_path: Path, cap
         turn(watch, clock, "GO")
         await receiver.until(1)
         await told.delivered()
-        assert watch.notice == "slack cannot be told: HTTP 404, 1 given up"
+        assert watch.notice == "slack cannot be reached: HTTP 404, 1 given up"
         turn(watch, clock, "HOLD")
         await told.delivered()
         assert len(receiver.bodies) == 2
@@ -224,7 +224,7 @@ async def test_nobody_there_is_tried_again_and_named_without_the_address(
     ):
         turn(watch, clock, "ROLLBACK")
         await told.delivered()
-        assert watch.notice == "slack cannot be told: UNREACHABLE, 1 given up"
+        assert watch.notice == "slack cannot be reached: UNREACHABLE, 1 given up"
     assert pauses.asked == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert "hidden-part" not in caplog.text
 

@@ -117,7 +117,7 @@ async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -
     """The report pushes :latest: going back to a revision that names it starts the bad image again."""
     record = await noted(world, clients)
     await deployed(world, world.release(2))
-    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be told"):
+    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be found out"):
         await check(clients, earlier(record))
     assert (await running(clients, PLACE["cluster"], PLACE["service"])).task_definition.endswith(":2")
     await clients.close()

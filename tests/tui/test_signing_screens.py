@@ -79,8 +79,8 @@ async def say(pilot: Pilot[None], text: str) -> None:
         await pilot.pause(0.02)
     field.value = text
     await pilot.press("enter")
-    if screen._saying is not None:
-        await asyncio.wait({screen._saying}, timeout=5)
+    if screen._submitting is not None:
+        await asyncio.wait({screen._submitting}, timeout=5)
     await pilot.pause()
 
 
@@ -103,7 +103,7 @@ async def test_a_line_is_signed_beside_its_evidence_and_taken_back(tmp_path: Pat
         assert "you are ada" in page
         assert "HOLD" in page.splitlines()[1], "the verdict stays in view"
         await say(pilot, "ok")
-        assert "a tick proves nothing" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "one word is not enough" in shown(pilot.app)  # type: ignore[arg-type]
         assert watch.record.all(SignOff) == []
         await say(pilot, "100.64.0.7 answered [/x]")
         assert isinstance(pilot.app.screen, ChecklistScreen)
@@ -182,7 +182,7 @@ async def test_a_rollback_is_decided_on_its_screen(tmp_path: Path) -> None:
         at(pilot, "decide:dismiss")
         await pilot.press("enter")
         await say(pilot, "ok")
-        assert "say why" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "give a reason" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "a load test, ended by hand")
         (decided,) = watch.record.all(Decision)
         assert (decided.choice, decided.advised, decided.by) == ("dismiss", "ROLLBACK", "ada")

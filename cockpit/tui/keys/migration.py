@@ -20,7 +20,7 @@ CAPS = (100, 500, 2_000, 0)
 
 
 class MigrationKeys:
-    """Keys to the helm; every answer is said on screen."""
+    """Keys to the helm; every answer is consequences on screen."""
 
     def __init__(self, cockpit: Cockpit) -> None:
         self._cockpit = cockpit
@@ -48,8 +48,10 @@ class MigrationKeys:
 
     def _abort(self, helm: Helm) -> None:
         title = f"ABORT run {helm.progress.run} ({helm.progress.phase}) on {self._place()}"
-        said = "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
-        self._ask(title, said, "abort", lambda: self._write(helm.want("abort")))
+        consequences = (
+            "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
+        )
+        self._ask(title, consequences, "abort", lambda: self._write(helm.want("abort")))
 
     def _more(self, helm: Helm) -> None:
         self._write(helm.concurrency(2.0))
@@ -72,20 +74,22 @@ class MigrationKeys:
             self._cockpit.say("no file is verified yet: there is nothing that may be purged")
             return
         database = _database(helm)
-        said = (
+        consequences = (
             f"The bytes of {verified:,} verified files leave the database. From then on a rollback of the application "
             "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
             "used again, RDS never shrinks its storage. Restore brings files back from S3."
         )
         words = f"purge {database}"
         title = f"PURGE {verified:,} files on {self._place()}"
-        self._ask(title, said, words, lambda: self._cockpit.say(helm.start("purge", confirm=words, who=self._who())))
+        self._ask(
+            title, consequences, words, lambda: self._cockpit.say(helm.start("purge", confirm=words, who=self._who()))
+        )
 
     def _restore(self, helm: Helm) -> None:
         files = helm.progress.count("switched", "verified", "purged")
-        said = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
+        consequences = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
         title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(title, said, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
+        self._ask(title, consequences, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -108,8 +112,8 @@ class MigrationKeys:
         watch = self._cockpit.cutover
         return f"{watch.account or watch.plan.target.account} ({self._cockpit.label})"
 
-    def _ask(self, title: str, said: str, word: str, then: Callable[[], None]) -> None:
-        self._cockpit.push_screen(ConfirmScreen(title, said, word, then))
+    def _ask(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
+        self._cockpit.push_screen(ConfirmScreen(title, consequences, word, then))
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:

@@ -38,7 +38,7 @@ class DeskKeys:
 
     def do(self, action: str, subject: str) -> None:
         if self._cockpit.desk is None:
-            self._cockpit.say("nobody can sign here: no record is kept")
+            self._cockpit.say("no record is kept here, so nothing can be signed")
             return
         KEYS[action](self, self._cockpit.desk, subject)
 
@@ -77,17 +77,18 @@ class DeskKeys:
         """`signed`: on this walk already, though the verdict may not have seen it yet."""
         ask = desk.ask_of(subject)
         if ask is None:
-            self._cockpit.say("nobody is asked to sign this line")
+            self._cockpit.say("this line needs no sign-off")
             return
-        who = desk.person.id if desk.person else "nobody yet: press i"
+        who = desk.person.id if desk.person else "not identified (press i)"
         left = f"   {len(self.open_for(desk))} open" if walk else ""
 
         async def say(text: str) -> str:
             given = await desk.sign(subject, text)
-            return f"signed {subject} as {given.by} ({given.role}), {'with your key' if given.key else 'claimed'}"
+            how = "with your key" if given.key else "not cryptographically signed"
+            return f"signed {subject} as {given.by} ({given.role}), {how}"
 
         def seen(width: int, height: int) -> Text:
-            signer = f"you are {who}; it takes {' or '.join(ask.roles)}{left}"
+            signer = f"you are {who}; needs sign-off by {' or '.join(ask.roles)}{left}"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
             if find(self._cockpit.cutover.situation, subject) is not None:
                 text.append_text(evidence(self._cockpit.cutover, subject, width, height))
@@ -95,14 +96,14 @@ class DeskKeys:
                 text.append_text(self._step_text(subject, width))
             return text
 
-        hint = "what did you see, in words?   enter signs, esc leaves"
+        hint = "describe what you checked   enter signs, esc cancels"
         then = (lambda: self._next(desk, "", signed | {subject})) if walk else (lambda: None)
         self._push(AnswerScreen(ask.ask, seen, hint, say, about=subject, then=then))
 
     def _undo(self, desk: Desk, subject: str) -> None:
         async def retract() -> str:
             await desk.retract(subject)
-            return f"taken back: {subject}; both entries stay in the record"
+            return f"withdrawn: {subject}; both entries stay in the record"
 
         self.run(retract())
 
@@ -123,12 +124,12 @@ class DeskKeys:
     def _acknowledge(self, desk: Desk, subject: str) -> None:
         status = find(self._cockpit.cutover.situation, subject)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
-            self._cockpit.say("only what was true before the cutover began is acknowledged")
+            self._cockpit.say("only what was true before the cutover can be acknowledged")
             return
 
         async def say(text: str) -> str:
             await desk.acknowledge(subject, text)
-            return "acknowledged, by name"
+            return "acknowledged"
 
         self._ask(f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", say)
 
@@ -146,7 +147,7 @@ class DeskKeys:
         async def say(text: str) -> str:
             choice, _, why = text.strip().partition(" ")
             vote = await desk.vote(gate.id, choice.lower().rstrip(":,"), why)
-            return f"{gate.title}: {vote.by} says {vote.choice}"
+            return f"{gate.title}: {vote.by} votes {vote.choice}"
 
         hint = "go   |   no-go and why   |   hold and why"
         self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, say)
@@ -154,7 +155,7 @@ class DeskKeys:
     def decide(self, choice: str) -> None:
         desk = self._cockpit.desk
         if desk is None:
-            self._cockpit.say("nobody can decide here: no record is kept")
+            self._cockpit.say("no record is kept here, so nothing can be decided")
             return
 
         async def say(text: str) -> str:
@@ -187,11 +188,11 @@ class DeskKeys:
     # -- steps -------------------------------------------------------------------------------------------------------
 
     def step(self, step_id: str) -> None:
-        """The page of a step: start it, then say how it went."""
+        """The page of a step: start it, then record how it ended."""
         desk = self._cockpit.desk
         status = self._step(step_id)
         if desk is None or status is None:
-            self._cockpit.say("nobody can sign here: no record is kept")
+            self._cockpit.say("no record is kept here, so nothing can be signed")
             return
         if status.action and self._cockpit.armed and self._cockpit.executor is not None:
             self.run(self._act(self._cockpit.executor, status))
@@ -209,16 +210,16 @@ class DeskKeys:
                     await desk.end_step(step_id, "skipped", text.strip()[4:].lstrip(": "))
                     return "skipped, with the reason"
                 await desk.start_step(step_id)
-                return "started: do it, then enter again and say what you saw"
+                return "started: do it, then enter again and describe the result"
             lowered = text.strip().lower()
             if lowered.startswith("failed"):
                 await desk.end_step(step_id, "failed", text.strip()[6:].lstrip(": "))
-                return "kept as failed"
+                return "recorded as failed"
             await desk.end_step(step_id, "done", text)
             return "done"
 
         started = status.progress is StepState.STARTED
-        hint = "what you saw   |   failed: what" if started else "enter starts it   |   skip: why"
+        hint = "describe the result   |   failed: what" if started else "enter starts it   |   skip: why"
         if status.action and not self._cockpit.armed:
             hint += "   (F9 arms the cockpit to do it)"
         self._push(
@@ -241,17 +242,17 @@ class DeskKeys:
         people = self._cockpit.cutover.plan.people
 
         async def say(text: str) -> str:
-            desk.sit_down(text.strip())
+            desk.identify(text.strip())
             return f"you are {text.strip()}"
 
         def seen(width: int, _: int) -> Text:
             text = Text("\n")
             for each in people:
-                said = f"{each.name}: {', '.join(each.roles)}"
-                text.append_text(hanging(each.id, said, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
+                roles = f"{each.name}: {', '.join(each.roles)}"
+                text.append_text(hanging(each.id, roles, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
             return text
 
-        self._push(AnswerScreen("Who are you?", seen, "  |  ".join(each.id for each in people), say))
+        self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), say))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -283,13 +284,13 @@ class DeskKeys:
         if not isinstance(self._cockpit.screen, AnswerScreen):
             self._cockpit.push_screen(screen)
 
-    def run(self, said: Awaitable[str]) -> None:
-        """Say something that needs no page."""
+    def run(self, request: Awaitable[str]) -> None:
+        """Carry out a request that needs no page, and show its answer."""
 
         async def done() -> None:
             try:
-                if told := await said:
-                    self._cockpit.say(told)
+                if answer := await request:
+                    self._cockpit.say(answer)
             except Refused as refused:
                 self._cockpit.say(str(refused))
             self._cockpit.paint()

@@ -48,14 +48,14 @@ class ConfirmScreen(FrameScreen):
         text = Text()
         text.append(f"\n {plain(self.what)}\n\n", style=f"bold {theme.BAD}")
         text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", theme.TEXT))
-        text.append(f"\n To go on, type  {plain(self.word)}\n", style=theme.STRONG)
+        text.append(f"\n Type  {plain(self.word)}  to confirm\n", style=theme.STRONG)
         self.query_one("#text", Static).update(safe(text))
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip() != self.word:
-            self.cockpit.say("not the word: nothing was done")
+            self.cockpit.say("text does not match; nothing was changed")
             return
         self.cockpit.pop_screen()
         self._then()

@@ -279,7 +279,10 @@ class CutoverScreen(ListScreen):
         if sight.oldest is not None:
             text.append(f"; oldest data {words.duration(sight.oldest)}", style=theme.QUIET)
         for cause in situation.root_causes[:6]:
-            text.append(f"\n? {cause.reason} blinds {len(cause.subjects)}: ", style=f"bold {theme.UNKNOWN}")
+            text.append(
+                f"\n? {cause.reason}, {words.count(len(cause.subjects), 'check')} cannot be evaluated: ",
+                style=f"bold {theme.UNKNOWN}",
+            )
             text.append(cause.hint or cause.detail, style=theme.TEXT)
         return text
 

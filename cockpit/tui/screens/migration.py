@@ -24,8 +24,8 @@ class MigrationScreen(Page):
         width = self.size.width - 3
         helm = cockpit.helm
         if helm is None:
-            said = "this plan has no `migration:` section, so no files are moved from here"
-            return hanging("NOTHING", said, width, indent=10, styles=(theme.QUIET, theme.TEXT))
+            text = "this plan has no `migration:` section, so no files are moved from here"
+            return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
         return migration_text(helm.progress, helm.trouble, width, armed=cockpit.armed, now=datetime.now(UTC))
 
     def takeaway(self) -> str:

@@ -110,7 +110,7 @@ class FaultsScreen(FrameScreen):
     footer = FAULTS_FOOTER
     COLUMNS = (
         Column("on", "STATE", 11),
-        Column("title", "ENTER BREAKS AND MENDS", least=56, most=90),
+        Column("title", "ENTER INJECTS OR CLEARS THE FAULT", least=56, most=90),
         Column("id", "FAULT", 24, rank=1),
     )
 
@@ -129,7 +129,7 @@ class FaultsScreen(FrameScreen):
         drill = self.cockpit.drill
         rows = []
         for fault in drill.faults() if drill else ():
-            mark = Text("✗ BROKEN", style=f"bold {theme.BAD}") if fault.active else Text("✓ whole", style=theme.GO)
+            mark = Text("✗ injected", style=f"bold {theme.BAD}") if fault.active else Text("✓ ok", style=theme.GO)
             cells = (
                 ("on", mark),
                 ("title", Text(fault.title, style=theme.TEXT)),

@@ -1,4 +1,4 @@
-"""The runbook (read, do, say what you saw) and the rollback: the decision, and the way back."""
+"""The runbook (read, do, describe the result) and the rollback: the decision, and the way back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person takes away: a because-line, a link, a folder of evidence. Files are for this user only."""
+"""What a person takes away: a reason, a link, a folder of evidence. Files are for this user only."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def line(situation: Situation, subject: Subject | None) -> str:
         seen = ", ".join(f"{name} {words.value(value)}" for name, value in subject.known.items())
         return f"{at} probe {subject.name}: {seen or 'sees nothing'}"
     if isinstance(subject, GateStatus):
-        said = "; ".join((*subject.votes, *subject.missing))
-        return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {said}"
+        votes = "; ".join((*subject.votes, *subject.missing))
+        return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {votes}"
     return f"{at} {situation.verdict.label}: {'; '.join(situation.verdict.reasons[:3])}"
 
 

@@ -96,7 +96,7 @@ def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) ->
     left = words.duration(status.trips_in) if status.trips_in is not None else ""
     made_from = (status.because, status.state, status.badges, status.ok, age, left)
     held = memo.get(status.id)
-    # The because-line is the same object until a reading changes it: comparing it is then free.
+    # The reason is the same object until a reading changes it: comparing it is then free.
     if held is not None and held[0][0] is status.because and held[0][1:] == made_from[1:]:
         return held[1]
     row = _criterion(status, now, series)
@@ -132,7 +132,7 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
 
 
 def window(status: CriterionStatus) -> str:
-    """How far the window is, as short as it can be said."""
+    """How far the window is, as short as possible."""
     progress = status.because.progress
     if status.trips_in is not None:
         return f"trips in {words.duration(status.trips_in)}"

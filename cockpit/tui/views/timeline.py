@@ -1,4 +1,4 @@
-"""Every entry of the record as a line of the timeline: what turned, what was said, what was done. Pure."""
+"""Every entry of the record as a line of the timeline: state changes, what people signed and decided, what was done. Pure."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def as_change(entry: Entry) -> Change:
     """The entry in the words of the timeline: what it is about, what became of it, and why."""
     if isinstance(entry, Change):
         return entry
-    return _said(entry) or _done(entry)
+    return _by_person(entry) or _done(entry)
 
 
-def _said(entry: Entry) -> Change | None:
-    """What a person said; None for what was done or seen."""
+def _by_person(entry: Entry) -> Change | None:
+    """What a person signed, voted or decided; None for what was done or seen."""
     match entry:
         case SignOff():
-            word = "TAKEN BACK" if entry.retracted else "SIGNED"
-            how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "claimed"
+            word = "WITHDRAWN" if entry.retracted else "SIGNED"
+            how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "not cryptographically signed"
             return Change(entry.at, entry.subject, "", word, f"{entry.by} ({entry.role}, {how}): {entry.answer}")
         case Vote():
             return Change(
                 entry.at, entry.gate, "", entry.choice.upper(), f"{entry.by} ({entry.role}) {entry.why}".strip()
             )
         case Waiver():
-            word = "WAIVED" if entry.until > entry.at else "TAKEN BACK"
+            word = "WAIVED" if entry.until > entry.at else "WITHDRAWN"
             return Change(
                 entry.at, entry.subject, "", word, f"{entry.by} until {words.clock(entry.until)}: {entry.why}"
             )
@@ -63,7 +63,9 @@ def _done(entry: Entry) -> Change:
         case PointOfNoReturn():
             return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
         case ObserverGap():
-            return Change(entry.at, "cockpit", "", "GAP", f"nobody was looking since {words.clock(entry.since)}")
+            return Change(
+                entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {words.clock(entry.since)}"
+            )
         case ReleaseSeen():
             seen = f"{entry.task_definition.rpartition('/')[2]} {entry.digests}"
             return Change(entry.at, "release", "", "NOTED", seen)

@@ -94,4 +94,4 @@ def _wrapped(reason: str, width: int) -> list[Text]:
 
 def _sight(situation: Situation) -> str:
     sight = situation.sight
-    return f"  sees {sight.visible}/{sight.enforced}" if sight.enforced else ""
+    return f"  {sight.visible} of {sight.enforced} checks visible" if sight.enforced else ""
