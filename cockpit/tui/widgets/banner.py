@@ -15,6 +15,7 @@ from cockpit.tui import theme
 from cockpit.tui.text import plain, wrapped
 
 STALE_AFTER_S = 3.0
+WIDE = 76
 PHASES = {Phase.PRE_DEPLOY: "before deployment", Phase.POST_DEPLOY: "after deployment"}
 
 
@@ -76,7 +77,7 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
         parts.append((7, f"  undecided {words.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     else:
         parts.append((2, f"  {PHASES[verdict.phase]}", theme.QUIET))
-    parts.append((4, _sight(situation), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))
+    parts.append((4, _sight(situation, width), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))
     while len(parts) > 1 and sum(len(text) for _, text, _ in parts) > width:
         parts.remove(min(parts, key=lambda part: part[0]))
     line = Text(no_wrap=True)
@@ -92,6 +93,12 @@ def _wrapped(reason: str, width: int) -> list[Text]:
     return [Text(f"   {part}", style=theme.TEXT, no_wrap=True) for part in (*parts, "")[:2]]
 
 
-def _sight(situation: Situation) -> str:
+def _sight(situation: Situation, width: int) -> str:
     sight = situation.sight
-    return f"  {sight.visible} of {sight.enforced} checks visible" if sight.enforced else ""
+    if not sight.enforced:
+        return ""
+    return (
+        f"  {sight.visible} of {sight.enforced} checks visible"
+        if width >= WIDE
+        else f"  {sight.visible}/{sight.enforced} visible"
+    )
