@@ -87,7 +87,9 @@ class MigrationKeys:
 
     def _restore(self, helm: Helm) -> None:
         files = helm.progress.count("switched", "verified", "purged")
-        consequences = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
+        consequences = (
+            f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
+        )
         title = f"RESTORE {files:,} files on {self._place()}"
         self._ask(title, consequences, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
 
