@@ -9,9 +9,9 @@ import click
 
 from cockpit.commands.options import FORMAT, Form
 from cockpit.decide.record import Change
-from cockpit.journal.bodies import record_of
+from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
-from cockpit.journal.folder import RecordFolder, list_records, records_root, writers
+from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
 from cockpit.report.foreign import safe
 
 

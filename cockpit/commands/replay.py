@@ -19,7 +19,7 @@ from cockpit.engine.player import play_through
 from cockpit.engine.replay import Replay
 from cockpit.engine.tape import NoTape, Tape, Turned, tape_of
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
-from cockpit.journal.folder import find_record
+from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.report.foreign import safe

@@ -13,7 +13,7 @@ import click
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD
 from cockpit.exit_codes import USAGE
-from cockpit.journal.folder import find_record
+from cockpit.journal.record_folder import find_record
 from cockpit.report.account import Account
 from cockpit.report.as_json import to_plain
 from cockpit.report.foreign import safe

@@ -17,7 +17,7 @@ from cockpit.commands.session import WrongAccount, action_executor, clock_in_use
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
-from cockpit.journal.store import store_at
+from cockpit.journal.shared_store import store_at
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Phase, Plan

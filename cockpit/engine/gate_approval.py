@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
 from cockpit.engine.recording import newest_of, said_in
-from cockpit.journal.folder import find_record
+from cockpit.journal.record_folder import find_record
 from cockpit.plan.model import Plan
 
 

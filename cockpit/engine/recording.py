@@ -18,16 +18,17 @@ from cockpit.engine.clock import Clock
 from cockpit.engine.ports import Refused
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.bodies import from_body, moment, time_text
+from cockpit.journal.codec import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
-from cockpit.journal.folder import RecordFolder, list_records, records_root
-from cockpit.journal.personal import has_key, keys_of, vouched
+from cockpit.journal.persisted_log import KeptRecord
 from cockpit.journal.readings import ReadingStore, Taken, taken
-from cockpit.journal.scribe import KeptRecord, Scribe
+from cockpit.journal.record_folder import RecordFolder, list_records, records_root
+from cockpit.journal.shared_store import Store, Sync
 from cockpit.journal.ssh import Signer, SshError, fingerprint
 from cockpit.journal.ssh_keys import find_signer
-from cockpit.journal.store import Store, Sync
+from cockpit.journal.statement import has_key, keys_of, vouched
 from cockpit.journal.writer import Draft, Journal, writer_name
+from cockpit.journal.writer_thread import Scribe
 from cockpit.plan.model import Person, Plan
 from probes.redact import HIDDEN
 
@@ -316,7 +317,7 @@ def started_at(folder: RecordFolder) -> datetime | None:
 def _shared_id(store: Store) -> str:
     """The id of the record that lies in a store; empty where there is none yet. Raises what the store raises, as OSError."""
     from cockpit.journal.entry import parse
-    from cockpit.journal.store import Away
+    from cockpit.journal.shared_store import Away
 
     try:
         first = next((part for part in store.parts() if part.start == 0), None)

@@ -16,13 +16,13 @@ from typing import Any
 
 from cockpit.decide.record import Change, Entry, ObserverGap
 from cockpit.engine.recording import STOOD, WARM, WATCHING
-from cockpit.journal.bodies import from_body, moment
 from cockpit.journal.chain import Chain, merged
+from cockpit.journal.codec import from_body, moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
-from cockpit.journal.personal import keys_of, vouched
+from cockpit.journal.persisted_log import TOOK
 from cockpit.journal.readings import Taken, taken
-from cockpit.journal.scribe import TOOK
+from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
+from cockpit.journal.statement import keys_of, vouched
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
-from cockpit.journal.personal import personal_signature
 from cockpit.journal.readings import check_mark
 from cockpit.journal.ssh import SshError
 from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, Problem, check_chain
 
 INTACT, BROKEN, NOT_PROVABLE = 0, 1, 3

@@ -11,7 +11,7 @@ from cockpit.decide.record import Acknowledgement, Change, Decision, Entry, Reco
 from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.steps import steps
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.personal import key_of
+from cockpit.journal.statement import key_of
 from cockpit.plan.model import Gate, Person, Plan, Step
 from cockpit.report.account import (
     Asked,

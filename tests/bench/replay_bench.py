@@ -105,7 +105,7 @@ def longest_seek(tape: Tape) -> float:
 
 
 def main() -> None:
-    from cockpit.journal.folder import RecordFolder
+    from cockpit.journal.record_folder import RecordFolder
 
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()

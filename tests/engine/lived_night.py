@@ -21,7 +21,7 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan

@@ -17,7 +17,7 @@ from no_source import NoSource
 from cockpit.cli.main import main
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.load import load_plan
 from probes.reading import Reading
 

@@ -26,7 +26,7 @@ from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.readings import taken
-from cockpit.journal.store import DirectoryStore
+from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase, Plan

@@ -29,10 +29,10 @@ from cockpit.engine.recording import recording
 from cockpit.engine.replay import Replay
 from cockpit.engine.tape import Fed, NoTape, Said, Turned, tape_of
 from cockpit.engine.watch import Watch
-from cockpit.journal.bodies import from_body
+from cockpit.journal.codec import from_body
 from cockpit.journal.entry import parse
-from cockpit.journal.folder import list_records, writers
-from cockpit.journal.store import DirectoryStore
+from cockpit.journal.record_folder import list_records, writers
+from cockpit.journal.shared_store import DirectoryStore
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from probes.reading import Reading, Reason, Unknown

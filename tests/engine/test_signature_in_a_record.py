@@ -20,7 +20,7 @@ from cockpit.engine.recording import Recording, recording, said_in
 from cockpit.engine.tape import tape_of
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Plan

@@ -15,7 +15,7 @@ from journal_making import START, change, make_folder, open_journal
 
 from cockpit.decide.record import Change, Entry, PhaseBegan, Record, SignOff
 from cockpit.decide.states import State, Word
-from cockpit.journal.bodies import _KINDS, from_body, record_of, to_body, type_of, without_secrets
+from cockpit.journal.codec import _KINDS, from_body, record_of, to_body, type_of, without_secrets
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase

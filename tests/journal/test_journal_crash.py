@@ -18,10 +18,11 @@ from journal_making import DIGEST, change, make_folder, open_journal, sign_off
 from cockpit.decide.record import Change, SignOff
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.scribe import KeptRecord, Scribe
+from cockpit.journal.persisted_log import KeptRecord
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.verify import NOT_PROVABLE, verify_record
 from cockpit.journal.writer import Draft, Journal, JournalLost, writer_name
+from cockpit.journal.writer_thread import Scribe
 
 DRIVER = """
 import os, sys
@@ -316,7 +317,7 @@ def test_writers_names_are_safe(person: str, host: str, name: str | None) -> Non
 
 def test_the_journal_needs_neither_the_cloud_nor_the_terminal() -> None:
     code = (
-        "import sys, cockpit.journal.scribe, cockpit.journal.verify, cockpit.journal.store, cockpit.journal.readings\n"
+        "import sys, cockpit.journal.writer_thread, cockpit.journal.verify, cockpit.journal.shared_store, cockpit.journal.readings\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

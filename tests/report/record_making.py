@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cockpit.decide import record as kinds
 from cockpit.journal.entry import Actor, Type
-from cockpit.journal.folder import RecordFolder
 from cockpit.journal.readings import ReadingStore
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh_keys import KeyFile
 from cockpit.journal.writer import Draft, Journal
 from cockpit.plan.load import load_plan

@@ -17,8 +17,8 @@ import pytest
 from record_making import START, Maker, at, whole
 
 from cockpit.decide import record as kinds
-from cockpit.journal.folder import RecordFolder
 from cockpit.journal.readings import ReadingStore
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft, Journal
 from cockpit.report.account import Account
 from cockpit.report.gather import account_of

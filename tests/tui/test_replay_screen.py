@@ -13,7 +13,7 @@ from cockpit.decide.record import PhaseBegan, Record
 from cockpit.engine.replay import Replay
 from cockpit.engine.tape import Fed, Said, Tape, Turned
 from cockpit.engine.watch import Watch
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import Where
