@@ -15,7 +15,7 @@ from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, F
 from cockpit.exit_codes import USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.record_folder import RecordFolder, find_record
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
 from cockpit.report.foreign import safe
 

@@ -24,8 +24,8 @@ from cockpit.journal.persisted_log import KeptRecord
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, Sync
-from cockpit.journal.ssh import Signer, SshError, fingerprint
-from cockpit.journal.ssh_keys import find_signer
+from cockpit.journal.ssh.keys import find_signer
+from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
 from cockpit.journal.statement import has_key, keys_of, vouched
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import Scribe

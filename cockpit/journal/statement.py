@@ -16,8 +16,8 @@ from typing import Any
 from cockpit.decide.record import Entry as Kept
 from cockpit.decide.record import SignOff, Vote
 from cockpit.journal.entry import PERSONAL, Entry, Line, Type
-from cockpit.journal.ssh import Signature, Signer, SshError, fingerprint, sign, verify
-from cockpit.journal.ssh_signers import public_of
+from cockpit.journal.ssh.allowed_signers import public_of
+from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, fingerprint, sign, verify
 from cockpit.plan.model import Person, Plan
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.readings import check_mark
-from cockpit.journal.ssh import SshError
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, Problem, check_chain
 

@@ -25,7 +25,7 @@ from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
 from cockpit.journal.codec import to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, Entry, Line, Type, hash_of
-from cockpit.journal.ssh import SshError
+from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import Statement
 
 COCKPIT = Actor("cockpit")

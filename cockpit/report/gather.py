@@ -10,7 +10,7 @@ from typing import Any
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.statement import key_of, keys_of, vouched
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
 from cockpit.plan.model import Plan

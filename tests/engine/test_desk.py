@@ -20,7 +20,7 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import verify_record
 from cockpit.plan.model import Phase, Plan, Poll
 

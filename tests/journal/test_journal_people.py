@@ -13,8 +13,8 @@ from journal_making import ALEX, START, make_folder, make_key, open_journal, pub
 from cockpit.decide.record import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.journal.ssh_keys import KeyFile
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.statement import Statement
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
 from cockpit.journal.writer import Draft

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_making import make_key, public_line
 
-from cockpit.journal import ssh_keys
-from cockpit.journal.ssh import NAMESPACE, SshError, armor, fingerprint, packed, read, sign, verify
-from cockpit.journal.ssh_keys import KeyFile, agent_keys, find_signer
-from cockpit.journal.ssh_signers import AllowedSigners, parse, public_of
+from cockpit.journal.ssh import keys
+from cockpit.journal.ssh.allowed_signers import AllowedSigners, parse, public_of
+from cockpit.journal.ssh.keys import KeyFile, agent_keys, find_signer
+from cockpit.journal.ssh.sshsig import NAMESPACE, SshError, armor, fingerprint, packed, read, sign, verify
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")
 KINDS = [("ed25519",), ("rsa", "-b", "2048"), ("ecdsa", "-b", "256"), ("ecdsa", "-b", "384"), ("ecdsa", "-b", "521")]
@@ -211,7 +211,7 @@ def test_no_agent_a_deaf_one_and_one_that_talks_nonsense(tmp_path: Path, monkeyp
         agent_keys()
     with pytest.raises(SshError, match="cannot be reached"):
         agent_keys(str(tmp_path / "nothing"))
-    monkeypatch.setattr(ssh_keys, "ANSWER_S", 0.2)
+    monkeypatch.setattr(keys, "ANSWER_S", 0.2)
     for answer in (b"", None, b"\x00\x00\x00\x01\x05", b"\xff\xff\xff\xff", b"\x00\x00\x00\x05\x0c\x00\x00\x00\x09"):
         path = f"/tmp/journal-deaf-{os.getpid()}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from cockpit.journal.ssh import Reader, Signer, SshError, fingerprint, key_type, packed
-from cockpit.journal.ssh_signers import public_of
+from cockpit.journal.ssh.allowed_signers import public_of
+from cockpit.journal.ssh.sshsig import Reader, Signer, SshError, fingerprint, key_type, packed
 
 Passphrase = Callable[[str], str]
 """Asks a person for the passphrase of the key file it is given; an empty answer gives up."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from cockpit.journal.ssh import NAMESPACE, SshError
+from cockpit.journal.ssh.sshsig import NAMESPACE, SshError
 
 _OPTION = re.compile(r'([A-Za-z-]+)(?:=(?:"([^"]*)"|([^,"\s]*)))?(?:,|\Z)')
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
