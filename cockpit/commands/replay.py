@@ -14,14 +14,14 @@ import click
 from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
-from cockpit.engine.anew import judged_by
-from cockpit.engine.player import play_through
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import NoTape, Tape, Turned, tape_of
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
 from cockpit.plan.load import PlanError, load_plan
+from cockpit.replay.backtest import judged_by
+from cockpit.replay.player import play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import NoTape, Tape, Turned, tape_of
 from cockpit.report.foreign import safe
 from cockpit.report.text import situation_text, turning_points
 

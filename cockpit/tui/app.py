@@ -29,8 +29,8 @@ from cockpit.tui.widgets.context_row import environment_label
 if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.engine.replay import Deck
     from cockpit.migration.helm import Helm
+    from cockpit.replay.session import Deck
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.engine.replay import Deck
     from cockpit.migration.helm import Helm
+    from cockpit.replay.session import Deck
 
 
 class Cockpit(Protocol):

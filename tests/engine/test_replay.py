@@ -22,12 +22,8 @@ from signing_plan import signing_plan
 from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
-from cockpit.engine import player
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import recording
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Fed, NoTape, Said, Turned, tape_of
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import parse
@@ -35,6 +31,10 @@ from cockpit.journal.record_folder import list_records, writers
 from cockpit.journal.shared_store import DirectoryStore
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
+from cockpit.replay import player
+from cockpit.replay.player import Player, play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import Fed, NoTape, Said, Turned, tape_of
 from probes.reading import Reading, Reason, Unknown
 
 

@@ -15,15 +15,15 @@ from signing_plan import keys_for, signing_plan
 from cockpit.cli.main import main
 from cockpit.decide.record import SignOff
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import Recording, recording, said_in
-from cockpit.engine.tape import tape_of
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Plan
+from cockpit.replay.player import Player, play_through
+from cockpit.replay.trace import tape_of
 from cockpit.report.gather import account_of
 
 

@@ -10,11 +10,11 @@ import pytest
 from stage import START, HandClock, NoSource, plan, shown
 
 from cockpit.decide.record import PhaseBegan, Record
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Fed, Said, Tape, Turned
 from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import Fed, Said, Tape, Turned
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import Where
 from probes.reading import Reading

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cockpit.tui.keys.registry import Handler, handled
 
 if TYPE_CHECKING:
-    from cockpit.engine.replay import Deck
+    from cockpit.replay.session import Deck
 
 _KEYS: Mapping[str, Callable[[Deck], None]] = {
     "play": lambda deck: deck.toggle(),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from cockpit.decide.record import Change, Entry
-from cockpit.engine.player import Player
-from cockpit.engine.tape import Fed, Looked, Opened, Said, Step, Tape, Turned
 from cockpit.plan.model import Plan
+from cockpit.replay.player import Player
+from cockpit.replay.trace import Fed, Looked, Opened, Said, Step, Tape, Turned
 
 EVERY = timedelta(seconds=5)
 """Decisions are at least so far apart."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from cockpit.decide.record import Change, Entry
-from cockpit.engine.player import Scout
-from cockpit.engine.tape import Fed, Tape, Turned
 from cockpit.plan.model import Plan
+from cockpit.replay.player import Scout
+from cockpit.replay.trace import Fed, Tape, Turned
 from probes.reading import Reading
 
 FRAME_S = 0.25

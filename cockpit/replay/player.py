@@ -15,8 +15,8 @@ from cockpit.decide.record import Change, ObserverGap, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.poller import paced
 from cockpit.engine.recording import warm
-from cockpit.engine.tape import Fed, Looked, Opened, Said, Tape, Turned
 from cockpit.engine.watch import PASSES
+from cockpit.replay.trace import Fed, Looked, Opened, Said, Tape, Turned
 
 COPIES = 40
 """A tape is divided into so many stretches; a seek plays one of them at most."""
