@@ -14,7 +14,7 @@ from cockpit.commands.options import PROFILE
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.plan.drafting import Chosen, draft
 from cockpit.plan.load import PlanError, load_text
-from cockpit.report.foreign import safe
+from cockpit.report.escaping import safe
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Unseen
 from probes.survey import Found, FoundService, survey

@@ -17,7 +17,7 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
-from cockpit.report.foreign import safe
+from cockpit.report.escaping import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")

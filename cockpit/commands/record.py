@@ -12,7 +12,7 @@ from cockpit.decide.record import Change
 from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
-from cockpit.report.foreign import safe
+from cockpit.report.escaping import safe
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from cockpit.replay.backtest import judged_by
 from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import NoTape, Tape, Turned, tape_of
-from cockpit.report.foreign import safe
+from cockpit.report.escaping import safe
 from cockpit.report.text import situation_text, turning_points
 
 SHOWN = 5

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cockpit.report.account import Gap, Measure, Point, Span
-from cockpit.report.timeline import rank
+from cockpit.report.model import Gap, Measure, Point, Span
+from cockpit.report.state_history import rank
 
 WIDTH, HEIGHT = 360.0, 84.0
 BAND = 1000.0

@@ -11,11 +11,11 @@ from functools import lru_cache
 from importlib.resources import files
 
 from cockpit.decide import words
-from cockpit.report import wording
-from cockpit.report.account import Account, Asked, DecisionAccount, Span, StepAccount
+from cockpit.report import labels
 from cockpit.report.charts import Window, band, tone
 from cockpit.report.html_criteria import criteria
 from cockpit.report.html_parts import MOST_ROWS, dots, esc, rows, section, signed, state, time_of
+from cockpit.report.model import Account, Asked, DecisionAccount, Span, StepAccount
 
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 _STEPS = tuple(timedelta(minutes=n) for n in (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440, 2880, 10080))
@@ -31,7 +31,7 @@ def html(account: Account) -> str:
         )
         if part
     )  # fmt: skip
-    title = f"{wording.title(account)}: {wording.verdict(account)}"
+    title = f"{labels.title(account)}: {labels.verdict(account)}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_NOTHING}">\n'
@@ -50,13 +50,13 @@ def _head(account: Account) -> str:
     tags = ['<span class="tag loud">REHEARSAL</span>'] if account.rehearsal else []
     tags += [f'<span class="tag">{esc(plan.environment)}</span>'] if plan.environment else []
     last = next((span for span in reversed(account.spans) if span.word), None)
-    since = f"since {esc(wording.stamp(last.since, account))} UTC" if last else "no verdict was kept"
+    since = f"since {esc(labels.stamp(last.since, account))} UTC" if last else "no verdict was kept"
     because = f"<p>{esc(last.because)}</p>" if last and last.because else ""
     blind = "<p>Nothing at all was seen to judge by.</p>" if not account.judged else ""
-    word = wording.verdict(account)
+    word = labels.verdict(account)
     return (
         f'<header>\n<div class="top"><span>Report of a cutover</span>{"".join(tags)}</div>\n'
-        f"<h1>{esc(wording.title(account))}</h1>\n"
+        f"<h1>{esc(labels.title(account))}</h1>\n"
         f'<div class="verdict t-{tone(account.verdict)}"><strong>{esc(words.SYMBOLS.get(word, ""))} {esc(word)}</strong>'
         f'<span class="quiet">{since}</span>{because}{blind}</div>\n{_facts(account)}\n</header>'
     )
@@ -87,7 +87,7 @@ def _verdict(account: Account) -> str:
     window = Window(account.began, account.ended)
     picture = band(account.spans, account.gaps, [each.since for each in account.phases[1:]], window)
     shown = dict.fromkeys([*(tone(span.word) for span in account.spans), *(["none"] if account.gaps else [])])
-    names = {"go": "GO", "hold": "HOLD", "bad": "ROLLBACK or FIX FORWARD", "none": wording.NOBODY}
+    names = {"go": "GO", "hold": "HOLD", "bad": "ROLLBACK or FIX FORWARD", "none": labels.NOBODY}
     key = "".join(f'<span><i class="k-{each}"></i>{names[each]}</span>' for each in shown if each in names)
     phases = [
         f"{_at(each.since, account)} phase {esc(each.phase)} began"
@@ -96,7 +96,7 @@ def _verdict(account: Account) -> str:
         for each in account.phases
     ]
     gaps = [
-        f"{_at(each.since, account)} {wording.NOBODY} for {words.duration(each.until - each.since)}"
+        f"{_at(each.since, account)} {labels.NOBODY} for {words.duration(each.until - each.since)}"
         for each in account.gaps
     ]
     listed = rows([_span(span, account) for span in account.spans], "times")
@@ -107,7 +107,7 @@ def _verdict(account: Account) -> str:
 
 
 def _span(span: Span, account: Account) -> str:
-    word = span.word or wording.NOBODY
+    word = span.word or labels.NOBODY
     return (
         f'<div class="num">{_at(span.since, account)}<div class="quiet">for {words.duration(span.lasted)}</div></div>'
         f"<div>{state(word, tone(span.word))}</div><div>{esc(span.because)}</div>"
@@ -185,9 +185,9 @@ def _checklist(account: Account) -> str:
     for name in dict.fromkeys(item.section for item in account.items):
         listed = []
         for item in (each for each in account.items if each.section == name):
-            word = wording.state(item)
+            word = labels.state(item)
             killer = ' <span class="tag">killer item</span>' if item.killer else ""
-            told = wording.told(item)
+            told = labels.told(item)
             because = f'<div class="quiet">{esc(told)}</div>' if told and not told.startswith("signed by") else ""
             answers = _answers(item.sign_off, account)
             listed.append(f"{state(word, tone(word))}<div><h3>{esc(item.title)}{killer}</h3>{because}{answers}</div>")
@@ -226,7 +226,7 @@ def _step(step: StepAccount, account: Account) -> str:
     kind = tone(step.progress) if step.progress != "open" else "none"
     return (
         f'{state(step.progress, kind)}<div><h3>{esc(step.title)}</h3><div class="quiet">'
-        f"{esc(wording.planned_and_took(step))}{began}{by}</div>{seen}{_answers(step.sign_off, account)}</div>"
+        f"{esc(labels.planned_and_took(step))}{began}{by}</div>{seen}{_answers(step.sign_off, account)}</div>"
     )
 
 
@@ -266,7 +266,7 @@ def _proof(account: Account) -> str:
         told += [f"{name}: {esc(line)}" for line in lines]
     told += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]
     told += _digests(account)
-    return section("What can be proven", f"<p>{esc(wording.proof(account))}</p>{dots(told)}")
+    return section("What can be proven", f"<p>{esc(labels.proof(account))}</p>{dots(told)}")
 
 
 def _digests(account: Account) -> Iterator[str]:
@@ -277,4 +277,4 @@ def _digests(account: Account) -> Iterator[str]:
 
 
 def _at(at: datetime | None, account: Account) -> str:
-    return time_of(at, wording.stamp(at, account))
+    return time_of(at, labels.stamp(at, account))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cockpit.decide import words
-from cockpit.report import wording
-from cockpit.report.account import Account, CriterionAccount, Measure
+from cockpit.report import labels
 from cockpit.report.charts import Scale, Window, chart, tone
 from cockpit.report.html_parts import esc, section, state
+from cockpit.report.model import Account, CriterionAccount, Measure
 
 MOST_TURNS = 8
 """Changes shown of one criterion, the newest; how many there were is said."""
@@ -14,7 +14,7 @@ MOST_TURNS = 8
 
 def criteria(account: Account) -> str:
     made = ""
-    for kind, title in wording.KINDS.items():
+    for kind, title in labels.KINDS.items():
         listed = [_card(each, account) for each in account.criteria if each.kind == kind]
         if listed:
             made += section(title, f'<div class="cards">{"".join(listed)}</div>')
@@ -22,9 +22,9 @@ def criteria(account: Account) -> str:
 
 
 def _card(each: CriterionAccount, account: Account) -> str:
-    word = wording.state(each)
-    told = f"<p>{esc(wording.told(each))}</p>" if wording.told(each) else ""
-    answer = f"<p>{esc(wording.answer(each.sign_off))}</p>" if each.sign_off else ""
+    word = labels.state(each)
+    told = f"<p>{esc(labels.told(each))}</p>" if labels.told(each) else ""
+    answer = f"<p>{esc(labels.answer(each.sign_off))}</p>" if each.sign_off else ""
     head = f'{state(word, tone(word))}<span class="quiet">{_weight(each, account)}</span>'
     return (
         f'<article class="card"><div class="line">{head}</div><h3>{esc(each.title)}</h3>'
@@ -34,7 +34,7 @@ def _card(each: CriterionAccount, account: Account) -> str:
 
 def _weight(each: CriterionAccount, account: Account) -> str:
     """How much it counts for, and since when it is in its state."""
-    since = f"since {wording.stamp(each.since, account)}" if each.since else ""
+    since = f"since {labels.stamp(each.since, account)}" if each.since else ""
     return esc(" · ".join(part for part in (each.severity, "" if each.enforced else "not enforced", since) if part))
 
 
@@ -46,21 +46,21 @@ def _measure(each: CriterionAccount, account: Account) -> str:
     scale = Scale.of(measure)
     if scale is None:
         return f'{condition}<p class="quiet">{esc(measure.path)}: no value was kept</p>'
-    limit = wording.limit(measure, each.kind)
+    limit = labels.limit(measure, each.kind)
     label = f"{measure.path} over time" + (f", {limit}" if limit else "")
     picture = chart(measure, each.kind, Window(account.began, account.ended), esc(label))
     over = f'<span class="limit-text num">{esc("┄ " + limit)}</span>' if limit else ""
-    ends = f"<span>{esc(wording.stamp(account.began, account))}</span><span>{esc(_ends(measure))}</span>"
+    ends = f"<span>{esc(labels.stamp(account.began, account))}</span><span>{esc(_ends(measure))}</span>"
     return (
         f'{condition}<figure class="measure"><div class="scale"><span>{esc(measure.path)}</span>{over}</div>{picture}'
-        f'<div class="scale num">{ends}<span>{esc(wording.stamp(account.ended, account))}</span></div></figure>'
+        f'<div class="scale num">{ends}<span>{esc(labels.stamp(account.ended, account))}</span></div></figure>'
     )
 
 
 def _ends(measure: Measure) -> str:
     """The lowest and the highest value seen."""
     ends = [end for point in measure.points for end in (point.low, point.high) if end is not None]
-    low, high = wording.value(min(ends), measure.unit), wording.value(max(ends), measure.unit)
+    low, high = labels.value(min(ends), measure.unit), labels.value(max(ends), measure.unit)
     return low if low == high else f"{low} to {high}"
 
 
@@ -72,7 +72,7 @@ def _turns(each: CriterionAccount, account: Account) -> str:
         f"<li>{words.count(len(each.turns) - len(shown), 'change')} before</li>" if len(shown) < len(each.turns) else ""
     )
     told = "".join(
-        f'<li><span class="num">{esc(wording.stamp(turn.at, account))}</span> {esc(turn.before)} → {esc(turn.after)}</li>'
+        f'<li><span class="num">{esc(labels.stamp(turn.at, account))}</span> {esc(turn.before)} → {esc(turn.after)}</li>'
         for turn in shown
     )
     return f"<ol>{earlier}{told}</ol>"

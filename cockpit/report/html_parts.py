@@ -7,8 +7,8 @@ from datetime import datetime
 from html import escape
 
 from cockpit.decide import words
-from cockpit.report import wording
-from cockpit.report.foreign import short
+from cockpit.report import labels
+from cockpit.report.escaping import short
 
 MOST_ROWS = 200
 """Of one list; the rest is in the record, and that is said."""
@@ -53,7 +53,7 @@ def state(word: str, kind: str) -> str:
 def signed(by: str, role: str, key: str, *, rehearsal: bool = False) -> str:
     """Who said it, and how sure that is."""
     as_role = f" ({esc(role)})" if role else ""
-    how = esc(wording.by_key(key, rehearsal=rehearsal))
+    how = esc(labels.by_key(key, rehearsal=rehearsal))
     return f'<span class="quiet">{esc(by)}{as_role}, {how}</span>'
 
 

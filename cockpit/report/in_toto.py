@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cockpit.report.account import Account, Asked
 from cockpit.report.as_json import to_plain
+from cockpit.report.model import Account, Asked
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:cutover-cockpit:record:v1"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from cockpit.report import wording
-from cockpit.report.account import Account, CriterionAccount, ItemAccount
-from cockpit.report.foreign import safe
+from cockpit.report import labels
+from cockpit.report.escaping import safe
+from cockpit.report.model import Account, CriterionAccount, ItemAccount
 
 PASSED = frozenset({"MET", "CLEAR", "PASS", "WAIVED"})
 FAILED = frozenset({"NOT MET", "PROVING", "TRIPPED", "RECOVERING", "FAIL"})
@@ -23,11 +23,11 @@ def junit(account: Account) -> str:
     suites: dict[str, list[Case]] = {}
     for each in account.criteria:
         if each.kind != "guard":
-            suites.setdefault(wording.KINDS.get(each.kind, "Criteria"), []).append(each)
+            suites.setdefault(labels.KINDS.get(each.kind, "Criteria"), []).append(each)
     for item in account.items:
         suites.setdefault(f"Checklist: {item.section}" if item.section else "Checklist", []).append(item)
     root = Element("testsuites", _counts([case for cases in suites.values() for case in cases], account))
-    root.set("name", safe(wording.title(account)))
+    root.set("name", safe(labels.title(account)))
     for name, cases in suites.items():
         root.append(_suite(name, cases, account))
     indent(root)
@@ -53,7 +53,7 @@ def _suite(name: str, cases: Sequence[Case], account: Account) -> Element:
     told = {
         "record": account.record,
         "rehearsal": str(account.rehearsal).lower(),
-        "verdict": wording.verdict(account),
+        "verdict": labels.verdict(account),
         "plan": account.plan.digest,
         "proof": account.proof.result,
     }
@@ -66,7 +66,7 @@ def _suite(name: str, cases: Sequence[Case], account: Account) -> Element:
 
 def outcome(case: Case) -> str:
     """passed, failure or error. A trigger that is suspected has failed; an item that waits for a sign-off was not judged."""
-    state = wording.state(case)
+    state = labels.state(case)
     unsigned = case.sign_off is not None and bool(case.sign_off.ask) and not case.sign_off.counts
     if state == "WAIVED":
         return "passed"
@@ -79,8 +79,8 @@ def _case(case: Case, suite: str, account: Account) -> Element:
     seconds = (case.since - account.began).total_seconds() if case.since and account.began else 0.0
     name = {"name": safe(case.title), "classname": safe(f"{account.plan.name or account.record}.{suite}.{case.id}")}
     made = Element("testcase", name | {"time": f"{max(0.0, seconds):.3f}"})
-    state, because = wording.state(case), safe(wording.told(case))
-    answer = safe(wording.answer(case.sign_off))
+    state, because = labels.state(case), safe(labels.told(case))
+    answer = safe(labels.answer(case.sign_off))
     result = outcome(case)
     if result != "passed":
         binding = case.enforced if isinstance(case, CriterionAccount) else case.blocking

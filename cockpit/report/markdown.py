@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from cockpit.decide import words
-from cockpit.report import wording
-from cockpit.report.account import Account, CriterionAccount, ItemAccount, StepAccount
-from cockpit.report.foreign import short
-from cockpit.report.wording import by_key, stamp
+from cockpit.report import labels
+from cockpit.report.escaping import short
+from cockpit.report.labels import by_key, stamp
+from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAccount
 
 _MARKS = re.compile(r"([\\`*\[\]|~])")
 MOST_ROWS = 200
@@ -26,7 +26,7 @@ def markdown(account: Account) -> str:
 
 def _head(account: Account) -> Iterator[str]:
     plan = account.plan
-    yield f"# {text(wording.title(account))}: {wording.verdict(account)}"
+    yield f"# {text(labels.title(account))}: {labels.verdict(account)}"
     yield ""
     if account.rehearsal:
         yield "> **REHEARSAL.** A drill on a rehearsed world; nothing here happened to a living system."
@@ -42,12 +42,12 @@ def _head(account: Account) -> Iterator[str]:
         (
             (
                 "Verdict",
-                f"**{wording.verdict(account)}**" + ("" if account.judged else " (nothing was seen to judge by)"),
+                f"**{labels.verdict(account)}**" + ("" if account.judged else " (nothing was seen to judge by)"),
             ),
             ("When", when + lasted),
             ("Plan", text(f"{plan.name} {plan.environment} {plan.digest[:12]}".strip())),
             ("Record", f"{text(account.record)}, {words.count(len(account.sessions), 'session')}"),
-            ("Proof", text(wording.proof(account))),
+            ("Proof", text(labels.proof(account))),
         ),
     )
 
@@ -62,7 +62,7 @@ def _open(account: Account) -> Iterator[str]:
 def _verdict(account: Account) -> Iterator[str]:
     yield "\n## The verdict over time (UTC)\n"
     rows = [
-        (stamp(span.since, account), words.duration(span.lasted), span.word or wording.NOBODY, text(span.because))
+        (stamp(span.since, account), words.duration(span.lasted), span.word or labels.NOBODY, text(span.because))
         for span in account.spans
     ]
     yield from _table(("since", "for", "verdict", "because"), rows)
@@ -110,7 +110,7 @@ def _waivers(account: Account) -> Iterator[str]:
 
 
 def _criteria(account: Account) -> Iterator[str]:
-    for kind, title in wording.KINDS.items():
+    for kind, title in labels.KINDS.items():
         listed = [each for each in account.criteria if each.kind == kind]
         if listed:
             yield f"\n## {title}\n"
@@ -123,7 +123,7 @@ def _checklist(account: Account) -> Iterator[str]:
     for section in dict.fromkeys(item.section for item in account.items):
         yield f"\n## Checklist: {text(section)}\n" if section else "\n## Checklist\n"
         rows = (
-            (*_row(item, account)[:3], text(wording.answer(item.sign_off) or wording.told(item)))
+            (*_row(item, account)[:3], text(labels.answer(item.sign_off) or labels.told(item)))
             for item in account.items
             if item.section == section
         )
@@ -131,10 +131,10 @@ def _checklist(account: Account) -> Iterator[str]:
 
 
 def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str, ...]:
-    state = wording.state(status)
+    state = labels.state(status)
     word = f"{words.SYMBOLS.get(state, '')} {state}"
-    answer = wording.answer(status.sign_off)
-    because = " · ".join(each for each in (wording.told(status), answer) if each)
+    answer = labels.answer(status.sign_off)
+    because = " · ".join(each for each in (labels.told(status), answer) if each)
     return word, text(status.title), stamp(status.since, account), str(len(status.turns)), text(because)
 
 
@@ -146,8 +146,8 @@ def _steps(account: Account) -> Iterator[str]:
 
 
 def _step(step: StepAccount) -> tuple[str, ...]:
-    seen = " · ".join(each for each in (step.seen, wording.answer(step.sign_off)) if each)
-    return step.progress, text(step.title), wording.planned_and_took(step), text(step.by), text(seen)
+    seen = " · ".join(each for each in (step.seen, labels.answer(step.sign_off)) if each)
+    return step.progress, text(step.title), labels.planned_and_took(step), text(step.by), text(seen)
 
 
 def _happened(account: Account) -> Iterator[str]:
@@ -167,7 +167,7 @@ def _people(account: Account) -> Iterator[str]:
 
 def _proof(account: Account) -> Iterator[str]:
     proof = account.proof
-    yield f"\n## What can be proven\n\n{text(wording.proof(account))}\n"
+    yield f"\n## What can be proven\n\n{text(labels.proof(account))}\n"
     for name, lines in (("Broken", proof.broken), ("Could not be proven", proof.unproven), ("Also", proof.remarks)):
         yield from (f"* {name}: {text(line)}" for line in lines)
     yield from (f"* head of {text(writer)}: `{head}`" for writer, head in proof.heads.items())

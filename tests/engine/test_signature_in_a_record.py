@@ -24,7 +24,7 @@ from cockpit.journal.writer import Draft
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Player, play_through
 from cockpit.replay.trace import tape_of
-from cockpit.report.gather import account_of
+from cockpit.report.load_record import account_of
 
 
 class Signed:

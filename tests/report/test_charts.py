@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from record_making import START, at
 
-from cockpit.report.account import Gap, Measure, Point, Span
 from cockpit.report.charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, tone
-from cockpit.report.measured import coarse
+from cockpit.report.measurements import coarse
+from cockpit.report.model import Gap, Measure, Point, Span
 
 HOUR = Window(START, at(60))
 

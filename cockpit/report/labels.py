@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cockpit.decide import words
-from cockpit.report.account import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
-from cockpit.report.foreign import short
+from cockpit.report.escaping import short
+from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
 
 NOBODY = "nobody was looking"
 KINDS = {"success": "Success criteria", "trigger": "Rollback triggers", "guard": "Guards of the migration"}

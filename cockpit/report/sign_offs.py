@@ -13,7 +13,7 @@ from cockpit.decide.steps import steps
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.statement import key_of
 from cockpit.plan.model import Gate, Person, Plan, Step
-from cockpit.report.account import (
+from cockpit.report.model import (
     Asked,
     DecisionAccount,
     GateAccount,

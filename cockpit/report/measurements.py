@@ -14,7 +14,7 @@ from cockpit.conditions.condition import Comparison
 from cockpit.decide.because import field_of
 from cockpit.journal.readings import mark_of, read
 from cockpit.plan.model import Criterion, Plan
-from cockpit.report.account import Measure, Point, Readings
+from cockpit.report.model import Measure, Point, Readings
 from probes.reading import Reading
 
 MOST_POINTS, FEWEST_POINTS = 160, 30

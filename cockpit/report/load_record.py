@@ -14,11 +14,11 @@ from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.statement import key_of, keys_of, vouched
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
 from cockpit.plan.model import Plan
-from cockpit.report.account import Account, Planned, Proof
-from cockpit.report.accounting import Material, account
-from cockpit.report.measured import measured
-from cockpit.report.said import Kept
-from cockpit.report.unplanned import unplanned
+from cockpit.report.build import Material, account
+from cockpit.report.measurements import measured
+from cockpit.report.missing_plan import unplanned
+from cockpit.report.model import Account, Planned, Proof
+from cockpit.report.sign_offs import Kept
 
 _RESULTS = {INTACT: "INTACT", BROKEN: "BROKEN", NOT_PROVABLE: "NOT PROVABLE"}
 

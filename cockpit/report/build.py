@@ -11,8 +11,8 @@ from cockpit.decide.record import Change, Happened, ObserverGap, PhaseBegan, Poi
 from cockpit.decide.signing import sign_off_status
 from cockpit.journal.entry import Line
 from cockpit.plan.model import Criterion, Item, Plan, Section
-from cockpit.report import said
-from cockpit.report.account import (
+from cockpit.report import sign_offs
+from cockpit.report.model import (
     Account,
     CriterionAccount,
     Event,
@@ -26,9 +26,9 @@ from cockpit.report.account import (
     Session,
     Turn,
 )
-from cockpit.report.left_open import left_open
-from cockpit.report.said import Kept
-from cockpit.report.timeline import Seen, course, sessions, spans
+from cockpit.report.open_items import left_open
+from cockpit.report.sign_offs import Kept
+from cockpit.report.state_history import Seen, course, sessions, spans
 
 UNKNOWN = "UNKNOWN"
 
@@ -86,16 +86,18 @@ def account(given: Material) -> Account:
         judged=given.saw_something,
         spans=verdict_spans,
         phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in record.all(PhaseBegan)),
-        people=said.participants(plan, given.lines, given.record),
+        people=sign_offs.participants(plan, given.lines, given.record),
         sessions=tuple(story.looked),
         criteria=criteria,
         items=tuple(_item(section, item, story) for section, item in plan.items()),
-        gates=tuple(said.gate_account(each, plan, record, kept, story.now, known=story.known) for each in plan.gates),
-        waivers=said.waivers(kept, titles),
-        acknowledgements=said.acknowledgements(kept),
-        decisions=said.decisions(kept),
-        runbook=said.step_accounts(plan.runbook, plan, record, kept, story.now),
-        rollback_plan=said.step_accounts(plan.rollback_plan, plan, record, kept, story.now),
+        gates=tuple(
+            sign_offs.gate_account(each, plan, record, kept, story.now, known=story.known) for each in plan.gates
+        ),
+        waivers=sign_offs.waivers(kept, titles),
+        acknowledgements=sign_offs.acknowledgements(kept),
+        decisions=sign_offs.decisions(kept),
+        runbook=sign_offs.step_accounts(plan.runbook, plan, record, kept, story.now),
+        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, plan, record, kept, story.now),
         happened=_happened(record),
         gaps=tuple(Gap(e.since, e.at) for e in record.all(ObserverGap)),
         open=(),
@@ -141,7 +143,7 @@ def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccou
         because=last.because if last else "",
         turns=tuple(turns),
         waived=_waived(criterion.id, story),
-        sign_off=said.asked(criterion.id, status, kept),
+        sign_off=sign_offs.asked(criterion.id, status, kept),
         measure=story.given.measures.get(criterion.id),
         ref=criterion.ref,
     )
@@ -164,7 +166,7 @@ def _item(section: Section, item: Item, story: _Story) -> ItemAccount:
         because=because,
         turns=tuple(turns),
         waived=_waived(item.id, story),
-        sign_off=said.asked(item.id, status, story.given.kept, state, because),
+        sign_off=sign_offs.asked(item.id, status, story.given.kept, state, because),
         ref=item.ref,
     )
 

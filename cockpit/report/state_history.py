@@ -9,7 +9,7 @@ from datetime import datetime
 from cockpit.decide.record import Change
 from cockpit.decide.states import Word
 from cockpit.journal.entry import Line, Type
-from cockpit.report.account import Session, Span, Turn
+from cockpit.report.model import Session, Span, Turn
 
 _WORST_FIRST = (
     ("ROLLBACK", "FIX FORWARD", "TRIPPED", "FAIL"),

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 
 from cockpit.decide import words
-from cockpit.report.account import Account, Asked, CriterionAccount
+from cockpit.report.model import Account, Asked, CriterionAccount
 
 _DONE = ("PASS", "WAIVED")
 _FINE = ("MET", "CLEAR")
