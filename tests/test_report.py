@@ -10,8 +10,8 @@ from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.record import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
 from probes.probe import Field
 from probes.reading import Reading
 

@@ -14,8 +14,8 @@ from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.plan.model import Plan
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
 from probes.periods import parse_duration
 
 

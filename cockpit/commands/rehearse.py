@@ -36,7 +36,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.text import situation_text, turning_points
+from cockpit.report.formats.situation_text import situation_text, turning_points
 from probes.clients.clients import AwsOptions, Clients
 
 

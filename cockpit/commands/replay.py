@@ -23,7 +23,7 @@ from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import NoTape, Tape, Turned, tape_of
 from cockpit.report.escaping import safe
-from cockpit.report.text import situation_text, turning_points
+from cockpit.report.formats.situation_text import situation_text, turning_points
 
 SHOWN = 5
 

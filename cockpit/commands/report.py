@@ -14,13 +14,13 @@ from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import find_record
-from cockpit.report.as_json import to_plain
 from cockpit.report.escaping import safe
-from cockpit.report.html import html
-from cockpit.report.in_toto import in_toto
-from cockpit.report.junit import junit
+from cockpit.report.formats.html import html
+from cockpit.report.formats.in_toto import in_toto
+from cockpit.report.formats.junit import junit
+from cockpit.report.formats.markdown import markdown
+from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.load_record import account_of
-from cockpit.report.markdown import markdown
 from cockpit.report.model import Account
 
 

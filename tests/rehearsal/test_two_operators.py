@@ -34,7 +34,7 @@ from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
-from cockpit.report.html import html
+from cockpit.report.formats.html import html
 from cockpit.report.load_record import account_of
 from probes.clients.clients import AwsOptions, Clients
 

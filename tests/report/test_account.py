@@ -12,7 +12,7 @@ from record_making import Maker, at, whole
 from cockpit.decide import record as kinds
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
-from cockpit.report.as_json import to_plain
+from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account
 from cockpit.report.state_history import rank

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from record_making import START, at
 
-from cockpit.report.charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, tone
+from cockpit.report.formats.svg_charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, tone
 from cockpit.report.measurements import coarse
 from cockpit.report.model import Gap, Measure, Point, Span
 

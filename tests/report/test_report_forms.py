@@ -20,11 +20,11 @@ from cockpit.decide import record as kinds
 from cockpit.journal.readings import ReadingStore
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft, Journal
-from cockpit.report.html import html
-from cockpit.report.in_toto import in_toto
-from cockpit.report.junit import junit
+from cockpit.report.formats.html import html
+from cockpit.report.formats.in_toto import in_toto
+from cockpit.report.formats.junit import junit
+from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
-from cockpit.report.markdown import markdown
 from cockpit.report.model import Account
 from probes.reading import Reading
 

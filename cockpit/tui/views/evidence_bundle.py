@@ -8,8 +8,8 @@ from cockpit.decide import words
 from cockpit.decide.record import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
 from cockpit.plan.model import Plan
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
 
 Subject = CriterionStatus | ItemStatus | ProbeStatus | GateStatus
 

@@ -12,9 +12,9 @@ from importlib.resources import files
 
 from cockpit.decide import words
 from cockpit.report import labels
-from cockpit.report.charts import Window, band, tone
-from cockpit.report.html_criteria import criteria
-from cockpit.report.html_parts import MOST_ROWS, dots, esc, rows, section, signed, state, time_of
+from cockpit.report.formats.html_criteria import criteria
+from cockpit.report.formats.html_elements import MOST_ROWS, dots, esc, rows, section, signed, state, time_of
+from cockpit.report.formats.svg_charts import Window, band, tone
 from cockpit.report.model import Account, Asked, DecisionAccount, Span, StepAccount
 
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cockpit.decide import words
 from cockpit.report import labels
-from cockpit.report.charts import Scale, Window, chart, tone
-from cockpit.report.html_parts import esc, section, state
+from cockpit.report.formats.html_elements import esc, section, state
+from cockpit.report.formats.svg_charts import Scale, Window, chart, tone
 from cockpit.report.model import Account, CriterionAccount, Measure
 
 MOST_TURNS = 8

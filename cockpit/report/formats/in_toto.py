@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cockpit.report.as_json import to_plain
+from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.model import Account, Asked
 
 STATEMENT = "https://in-toto.io/Statement/v1"
