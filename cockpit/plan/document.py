@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from cockpit.plan.around_parts import Contact, RiskPart, SecretPart, ServicePart, VariablePart
-from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
+from cockpit.plan.model import MIB, Limits, MigrationTable, Mode, OnUnknown, Phase, Severity
 from cockpit.plan.shapes import (
     Account,
     Condition,
@@ -26,6 +26,9 @@ from cockpit.plan.shapes import (
     Span,
     Text,
 )
+
+_TABLE = MigrationTable("")
+_LIMITS = Limits()
 
 
 class TargetPart(Part):
@@ -198,15 +201,15 @@ class MigrationTablePart(Part):
     """One table whose files move. Column names are those of the readiness report unless they are said here."""
 
     name: Text = Field(description="The table, as the database spells it")
-    schema_: Note = Field("public", alias="schema", description="Its schema")
-    id: Text = Field("id", description="Primary key column")
-    data: Text = Field("fileData", description="The bytea column the files are in")
-    filename: Text = Field("filename", description="Column with the file's name")
-    file_type: Text = Field("fileType", description="Column with the file's type, such as pdf")
-    size: Text = Field("fileSize", description="Column with the file's size in bytes")
-    key: Text = Field("s3Key", description="Column that takes the object's key")
-    bucket: Text = Field("s3Bucket", description="Column that takes the bucket's name")
-    region: Text = Field("s3Region", description="Column that takes the bucket's region")
+    schema_: Note = Field(_TABLE.schema, alias="schema", description="Its schema")
+    id: Text = Field(_TABLE.id, description="Primary key column")
+    data: Text = Field(_TABLE.data, description="The bytea column the files are in")
+    filename: Text = Field(_TABLE.filename, description="Column with the file's name")
+    file_type: Text = Field(_TABLE.file_type, description="Column with the file's type, such as pdf")
+    size: Text = Field(_TABLE.size, description="Column with the file's size in bytes")
+    key: Text = Field(_TABLE.key, description="Column that takes the object's key")
+    bucket: Text = Field(_TABLE.bucket, description="Column that takes the bucket's name")
+    region: Text = Field(_TABLE.region, description="Column that takes the bucket's region")
 
 
 class GuardPart(Part):
@@ -223,12 +226,20 @@ class GuardPart(Part):
 class LimitsPart(Part):
     """What the migration may take of the world."""
 
-    workers: int = Field(2, ge=1, le=32, description="Worker processes on this machine")
-    connections: int = Field(4, ge=2, le=16, description="Database connections of one worker")
-    memory_mib: int = Field(256, ge=64, le=16_384, description="Memory for files in one worker, in MiB")
-    concurrency: int = Field(400, ge=1, le=2_000, description="Uploads in flight of one worker, at most")
-    mib_per_s: float = Field(0, ge=0, le=100_000, description="MiB a second of all workers together; 0: no limit")
-    files_per_s: int = Field(3_000, ge=0, le=100_000, description="Files a second of all workers together; 0: no limit")
+    workers: int = Field(_LIMITS.workers, ge=1, le=32, description="Worker processes on this machine")
+    connections: int = Field(_LIMITS.connections, ge=2, le=16, description="Database connections of one worker")
+    memory_mib: int = Field(
+        _LIMITS.memory_bytes // MIB, ge=64, le=16_384, description="Memory for files in one worker, in MiB"
+    )
+    concurrency: int = Field(
+        _LIMITS.concurrency, ge=1, le=2_000, description="Uploads in flight of one worker, at most"
+    )
+    mib_per_s: float = Field(
+        _LIMITS.bytes_per_s // MIB, ge=0, le=100_000, description="MiB a second of all workers; 0: no limit"
+    )
+    files_per_s: int = Field(
+        _LIMITS.files_per_s, ge=0, le=100_000, description="Files a second of all workers; 0: no limit"
+    )
 
 
 class EcsTaskPart(Part):
