@@ -1,4 +1,4 @@
-"""`cockpit check`: judge a living system without a terminal."""
+"""`cockpit check`: judge a live system without a terminal."""
 
 from __future__ import annotations
 

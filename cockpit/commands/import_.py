@@ -32,10 +32,10 @@ def main(file: str) -> int:
         return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
     click.echo(sketch.text(), nl=False)
     lines = sum(len(group.lines) for group in groups)
-    said = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
+    summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     if sketch.outline.left_out:
-        said += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
-    click.echo(f"{file}: {said}", err=True)
+        summary += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
+    click.echo(f"{file}: {summary}", err=True)
     return 0
 
 

@@ -52,7 +52,7 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
         result = verify_record(folder.path, *outside(anchors, allowed_signers))
     except (OSError, ValueError) as error:
         return _refused(error)
-    _tell(folder, result)
+    _print_result(folder, result)
     return result.exit_code
 
 
@@ -85,7 +85,7 @@ def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str]
     return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
 
 
-def _tell(folder: RecordFolder, result: Result) -> None:
+def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
     click.echo(f"{_HEADLINE[result.exit_code]}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
     for writer, head in result.heads.items():
@@ -152,8 +152,8 @@ def _text(writer: str, line: Line) -> str:
     entry = line.entry
     who = entry.actor.id + (f" ({entry.actor.role})" if entry.actor.role else "")
     signed = " signed" if len(line.sigs) > 1 else ""
-    told = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
-    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {told}  [{writer}:{entry.seq}]")
+    body = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
+    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]")
 
 
 def _short(value: Any) -> str:

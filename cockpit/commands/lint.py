@@ -36,13 +36,13 @@ def main(plan: str, form: Form) -> int:
 def _text(findings: Sequence[Finding], plan: str) -> str:
     open_ = [one for one in findings if not one.accepted]
     accepted = [one for one in findings if one.accepted]
-    said: set[str] = set()
+    explained: set[str] = set()
     parts = []
     for one in open_:
         lines = [str(one.problem)]
-        if one.rule.id not in said:
+        if one.rule.id not in explained:
             lines += [f"  why:     {one.rule.why}", f"  instead: {one.rule.instead}"]
-        said.add(one.rule.id)
+        explained.add(one.rule.id)
         parts.append("\n".join(lines))
     parts += [f"{one.problem.position}: {one.rule.id}: accepted: {one.accepted}" for one in accepted]
     total = f"{plan}: {count(len(open_), 'finding')}" if open_ else f"{plan}: nothing found"

@@ -72,18 +72,15 @@ def main(
     log_to_file()
     try:
         chosen = load_scenario(scenario)
-        return asyncio.run(
-            _play(
-                chosen,
-                speed,
-                headless,
-                plan or shipped(chosen.plan),
-                crew_plays=crew_plays or headless,
-                armed=arm,
-                keep=keep,
-                told=channels(notify, os.environ),
-            )
+        options = RehearsalOptions(
+            plan or shipped(chosen.plan),
+            speed,
+            headless=headless,
+            plays_crew=crew_plays or headless,
+            armed=arm,
+            keep=keep,
         )
+        return asyncio.run(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
         click.echo(str(error), err=True)
         return USAGE
@@ -101,36 +98,43 @@ def shipped(plan: str) -> str:
     return str(files("checklists") / Path(plan).name)
 
 
-async def _play(
-    scenario: Scenario,
-    speed: float,
-    headless: bool,
-    plan_path: str,
-    *,
-    crew_plays: bool,
-    armed: bool,
-    keep: str,
-    told: Sequence[Channel],
-) -> int:
+@dataclass(frozen=True, slots=True)
+class RehearsalOptions:
+    """How a scenario is played."""
+
+    plan: str
+    """Path of the plan that judges it."""
+    speed: float
+    """How many times faster than life."""
+    headless: bool
+    plays_crew: bool
+    """Whether the crew signs and votes by itself."""
+    armed: bool
+    keep: str
+    """Folder in which the record stays; empty to leave nothing behind."""
+
+
+async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
+    grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal() as world:
         world.apply(os.environ)
-        given = known_vars(plan_path, world.vars)
-        plan = load(plan_path, overrides=given)
+        given = known_vars(options.plan, world.vars)
+        plan = load(options.plan, overrides=given)
         # A rehearsal leaves nothing behind, unless it is asked to.
-        root = Path(keep) if keep else world.folder / "records"
+        root = Path(options.keep) if options.keep else world.folder / "records"
         try:
             async with (
                 recording(
                     plan, world.clock, who=_first(plan), root=root, new=True, variables=given, rehearsal=True
                 ) as kept,
-                performing(scenario, world, plan, speed, plays_crew=crew_plays, kept=kept) as show,
-                notifying(show.watch, kept, told, rehearsal=True, grace_s=LAST_NOTICE_S if headless else GRACE_S),
+                performing(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as show,
+                notifying(show.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
             ):
-                return await (_headless(show) if headless else _terminal(show, armed=armed))
+                return await (_headless(show) if options.headless else _terminal(show, armed=options.armed))
         finally:
-            if keep:
+            if options.keep:
                 click.echo(f"record kept in {root}", err=True)
 
 
@@ -247,7 +251,7 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     given = known_vars(show.watch.plan.path, show.world.vars)
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
-        migration_controller(show.watch, live, show.kept.folder.path) as helm,
+        migration_controller(show.watch, live, show.kept.folder.path) as controller,
         action_executor(show.watch, show.kept, _first(show.watch.plan)) as executor,
     ):
         app = CockpitApp(
@@ -255,7 +259,7 @@ async def _terminal(show: Show, *, armed: bool) -> int:
             environment_label="REHEARSAL",
             drill=show,
             background=show.watch.run,
-            helm=helm,
+            helm=controller,
             armed=armed,
             desk=executor.desk,
             executor=executor,
@@ -263,6 +267,6 @@ async def _terminal(show: Show, *, armed: bool) -> int:
         )
         with contextlib.suppress(asyncio.CancelledError):
             await app.run_async()
-        if helm is not None:
-            helm.end_started()
+        if controller is not None:
+            controller.end_started()
     return show.watch.situation.verdict.exit_code

@@ -90,8 +90,8 @@ def _headless(tape: Tape, until: datetime | None) -> int:
     click.echo(situation_text(situation))
     click.echo("\nTurned\n" + (turning_points(changes, tape.started_at) or "  never"))
     broken = verify_record(tape.folder.path).broken
-    _tell(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
-    _tell(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
+    _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
+    _print_findings(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
     if tape.hidden:
         click.echo(
             safe(f"\nThe record hides the value of {', '.join(tape.hidden)}: judged with what the plan itself says")
@@ -108,7 +108,7 @@ def _headless(tape: Tape, until: datetime | None) -> int:
     return situation.verdict.exit_code
 
 
-def _tell(title: str, found: Sequence[object]) -> None:
+def _print_findings(title: str, found: Sequence[object]) -> None:
     if found:
         click.echo(f"\n{title}", err=True)
         for each in found[:SHOWN]:

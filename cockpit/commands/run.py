@@ -1,4 +1,4 @@
-"""`cockpit run`: the terminal on a living system, with a record of what is seen, said and done."""
+"""`cockpit run`: the terminal on a live system, with a record of what is read, signed and done."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ async def _open(
             live = replace(live, phase=first_phase(plan))
         async with open_watch(plan, live, clock=clock, kept=kept) as watch:
             async with (
-                migration_controller(watch, live, kept.folder.path) as helm,
+                migration_controller(watch, live, kept.folder.path) as controller,
                 action_executor(watch, kept, options.who) as executor,
                 notifying(watch, kept, receivers),
             ):
                 await CockpitApp(
                     watch,
                     background=watch.run,
-                    helm=helm,
+                    helm=controller,
                     armed=armed,
                     desk=executor.desk,
                     executor=executor,
