@@ -56,7 +56,7 @@ async def test_an_answer_is_as_boto3_gives_it() -> None:
 
 async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.clients.clients.aws, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.3)
     client = AwsClient("us-east-1")
     began = time.monotonic()
     unknown = await unseen(client, "sts", "get_caller_identity")
@@ -70,7 +70,7 @@ async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: p
 
 async def test_many_stuck_calls_do_not_hold_up_the_event_loop(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.clients.clients.aws, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.5)
     client = AwsClient("us-east-1")
     found = await asyncio.gather(*(unseen(client, "sts", "get_caller_identity") for _ in range(50)))
     assert {unknown.reason for unknown in found} == {Reason.TIMEOUT}

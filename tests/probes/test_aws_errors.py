@@ -226,4 +226,4 @@ def test_secrets_in_the_words_of_aws_are_hidden() -> None:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    assert doctest.testmod(probes.clients.clients.aws_errors).failed == 0
+    assert doctest.testmod(probes.clients.aws_errors).failed == 0
