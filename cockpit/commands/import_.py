@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from cockpit.decide.words import count
+from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
-from cockpit.plan.importing.sketch import Sketch
 
 MAX_BYTES = 1_000_000
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit.cli.main import main
-from cockpit.plan.importing.outline import MAX_LINES, outline
-from cockpit.plan.importing.sketch import Sketch
+from cockpit.drafts.from_markdown import Sketch
+from cockpit.drafts.markdown_outline import MAX_LINES, outline
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Item, Phase, Plan
 

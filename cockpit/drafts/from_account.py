@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from probes.survey import Found, FoundService
+from cockpit.drafts.account_inventory import Found, FoundService
 
 
 @dataclass(frozen=True, slots=True)

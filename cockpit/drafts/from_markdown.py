@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cockpit.plan.importing.known import names, secret_names
-from cockpit.plan.importing.outline import Group, Line, Outline, outline
-from cockpit.plan.importing.wordings import PROBES, Suggestion, suggestion
+from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
+from cockpit.drafts.names_in_text import names, secret_names
+from cockpit.drafts.probe_matching import PROBES, Suggestion, suggestion
 from cockpit.plan.source import plain
 
 _ASK = "What did you look at, and what did it show?"
