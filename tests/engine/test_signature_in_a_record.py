@@ -52,7 +52,7 @@ class Signed:
 async def _copied_to_a_note(kept: Recording) -> None:
     """A line that no person signs carries a person's sign-off with their signature: past the writer's own checks."""
     line = next(line for _, line in kept.folder.lines() if len(line.sigs) == 2)
-    kept.journal._check = lambda _: None  # type: ignore[method-assign]
+    setattr(kept.journal, "_check", lambda _: None)  # noqa: B010 - a method is put aside
     draft = Draft(Type.NOTE, line.entry.body, line.entry.actor)
     await asyncio.wrap_future(kept.scribe.tell(replace(draft, signature=line.sigs[1])))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from textual.pilot import Pilot
+from textual.widgets import Input
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.record import PhaseBegan, Record
@@ -214,3 +217,14 @@ class Stage(Watch):
         )
         self.saw(blind={"errors": why, "service": why})
         return self
+
+
+async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
+    """Let the terminal go on until something is so; the test's own limit ends what never is."""
+    while not what():
+        await pilot.pause(0.01)
+
+
+def listens(app: CockpitApp) -> bool:
+    """Whether the page in front takes what is typed now."""
+    return isinstance(app.focused, Input)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stage import HERE, START, Stage, plan, shown
+from stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.record import Vote
 from cockpit.migration.helm import Helm
@@ -103,11 +103,11 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
         assert not any(action.dangerous for action in app.actions())
         await pilot.press("f9")
         assert isinstance(app.screen, ConfirmScreen)
-        await pilot.pause(0.6)
+        await until(pilot, lambda: listens(app))
         await pilot.press(*"wrong", "enter")
         assert not app.armed
         await pilot.press("escape", "f9")
-        await pilot.pause(0.6)
+        await until(pilot, lambda: listens(app))
         await pilot.press(*"123456789012", "enter")
         await pilot.pause()
         assert app.armed
