@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
+from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.commands.session import WrongAccount, open_watch
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE

@@ -12,10 +12,10 @@ from itertools import groupby
 import click
 
 from cockpit.commands.iam import resources
+from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.commands.session import WrongAccount, open_watch
 from cockpit.conditions.condition import Condition
 from cockpit.decide.words import count
 from cockpit.engine.headless import every_probe_answered, watch_until

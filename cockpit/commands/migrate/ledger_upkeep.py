@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import click
 
+from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import checks_text
 from cockpit.commands.migrate.run_phase import refused
-from cockpit.commands.session import clock_in_use
 from cockpit.migration import runs, schema
 from cockpit.migration import sweep as leftovers
 from cockpit.migration.preflight import describe, preflight

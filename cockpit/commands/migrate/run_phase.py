@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 import click
 
+from cockpit.commands.live_session import clock_in_use, open_watch
 from cockpit.commands.migrate.migration_context import (
     FAILED,
     OUTSIDE_WINDOW,
@@ -22,7 +23,6 @@ from cockpit.commands.migrate.migration_context import (
 )
 from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text
 from cockpit.commands.options import FORMAT, Form
-from cockpit.commands.session import clock_in_use, open_watch
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
 from cockpit.migration import runs
