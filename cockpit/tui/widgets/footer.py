@@ -51,8 +51,12 @@ def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[
     def length() -> int:
         return sum(len(key) + len(label) for _, key, label in (*screens, *keys)) + 1
 
+    while length() > width and (others := [part for part in keys if part[0].id not in KEPT]):
+        keys.remove(others[-1])
+    if length() > width:
+        keys = [(action, key, "") for action, key, _ in keys]  # the ways out lose their names before they go
     while keys and length() > width:
-        keys.remove(next((part for part in reversed(keys) if part[0].id not in KEPT), keys[-1]))
+        keys.pop()
     return [*screens, *keys]
 
 
