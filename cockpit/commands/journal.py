@@ -16,18 +16,13 @@ from cockpit.exit_codes import USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
-from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
+from cockpit.journal.verify import Outcome, Result, verify_record
 from cockpit.report.escaping import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HASH = re.compile(r"[0-9a-f]{64}")
-_HEADLINE = {
-    INTACT: "INTACT: every line is as it was written, and what was given proves the rest",
-    BROKEN: "BROKEN: this is not the record as it was written",
-    NOT_PROVABLE: "NOTHING BROKEN, but not everything can be proven",
-}
 
 
 @click.group("journal")
@@ -85,9 +80,15 @@ def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str]
     return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
 
 
+def _headline(outcome: Outcome) -> str:
+    if outcome is Outcome.NOT_PROVABLE:
+        return "NOTHING BROKEN, but not everything can be proven"
+    return f"{outcome.word}: {outcome.meaning}"
+
+
 def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
-    click.echo(f"{_HEADLINE[result.exit_code]}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
+    click.echo(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
     for writer, head in result.heads.items():
         click.echo(f"head {head} {safe(writer)}")
     for title, lines in (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any, assert_never, get_args, get_type_hints
 
 from cockpit.decide import record as kinds
 from cockpit.decide.record import Record
@@ -20,22 +20,22 @@ from cockpit.journal.entry import Entry, Type
 from cockpit.plan.model import Phase
 from probes.redact import HIDDEN, redact
 
-_KINDS: Mapping[str, tuple[type[kinds.Entry], Type]] = {
-    "sign_off": (kinds.SignOff, Type.SIGN_OFF),
-    "vote": (kinds.Vote, Type.VOTE),
-    "waiver": (kinds.Waiver, Type.WAIVER),
-    "acknowledgement": (kinds.Acknowledgement, Type.WAIVER),
-    "decision": (kinds.Decision, Type.DECISION),
-    "step_began": (kinds.StepBegan, Type.ACTION_START),
-    "step_ended": (kinds.StepEnded, Type.ACTION_END),
-    "happened": (kinds.Happened, Type.NOTE),
-    "release_seen": (kinds.ReleaseSeen, Type.NOTE),
-    "phase_began": (kinds.PhaseBegan, Type.DECISION),
-    "point_of_no_return": (kinds.PointOfNoReturn, Type.NOTE),
-    "change": (kinds.Change, Type.PROBE),
-    "observer_gap": (kinds.ObserverGap, Type.NOTE),
+_KINDS: Mapping[str, type[kinds.Entry]] = {
+    "sign_off": kinds.SignOff,
+    "vote": kinds.Vote,
+    "waiver": kinds.Waiver,
+    "acknowledgement": kinds.Acknowledgement,
+    "decision": kinds.Decision,
+    "step_began": kinds.StepBegan,
+    "step_ended": kinds.StepEnded,
+    "happened": kinds.Happened,
+    "release_seen": kinds.ReleaseSeen,
+    "phase_began": kinds.PhaseBegan,
+    "point_of_no_return": kinds.PointOfNoReturn,
+    "change": kinds.Change,
+    "observer_gap": kinds.ObserverGap,
 }
-_NAMES = {kind: name for name, (kind, _) in _KINDS.items()}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     datetime: lambda text: moment(text),  # noqa: PLW0108 - defined below
@@ -45,15 +45,44 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
 }
 
 
+def _check_complete(every: Iterable[type[kinds.Entry]]) -> None:
+    """What could not be kept, or not be read back, is found when the program starts. Raises TypeError."""
+    for kind in every:
+        if kind not in _NAMES:
+            raise TypeError(f"cockpit.journal.codec: {kind.__name__} has no name in _KINDS: it could not be kept")
+        for name, hint in _HINTS[kind].items():
+            if hint not in _READ:
+                raise TypeError(f"cockpit.journal.codec: {kind.__name__}.{name} has no reader in _READ for {hint}")
+
+
+_check_complete(get_args(kinds.Entry))
+
+
 def type_of(entry: kinds.Entry) -> Type:
     """The type an entry is kept as. A change to ROLLBACK or TRIPPED is a trigger; a phase nobody began is a note."""
-    if isinstance(entry, kinds.Change) and entry.after in (Word.ROLLBACK, State.TRIPPED):
-        return Type.TRIGGER
-    if isinstance(entry, kinds.Happened) and entry.subject.startswith("migration"):
-        return Type.MIGRATION
-    if isinstance(entry, kinds.PhaseBegan) and not entry.by:
-        return Type.NOTE
-    return _KINDS[_NAMES[type(entry)]][1]
+    match entry:
+        case kinds.SignOff():
+            return Type.SIGN_OFF
+        case kinds.Vote():
+            return Type.VOTE
+        case kinds.Waiver() | kinds.Acknowledgement():
+            return Type.WAIVER
+        case kinds.Decision():
+            return Type.DECISION
+        case kinds.StepBegan():
+            return Type.ACTION_START
+        case kinds.StepEnded():
+            return Type.ACTION_END
+        case kinds.PhaseBegan():
+            return Type.DECISION if entry.by else Type.NOTE
+        case kinds.Happened():
+            return Type.MIGRATION if entry.subject.startswith("migration") else Type.NOTE
+        case kinds.Change():
+            return Type.TRIGGER if entry.after in (Word.ROLLBACK, State.TRIPPED) else Type.PROBE
+        case kinds.ReleaseSeen() | kinds.PointOfNoReturn() | kinds.ObserverGap():
+            return Type.NOTE
+        case _:
+            assert_never(entry)
 
 
 def to_body(entry: kinds.Entry) -> dict[str, Any]:
@@ -70,7 +99,7 @@ def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
     name = body.get("kind")
     if not isinstance(name, str) or name not in _KINDS:
         return None
-    kind = _KINDS[name][0]
+    kind = _KINDS[name]
     given: dict[str, Any] = {}
     for each in fields(kind):
         if each.name in body:

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import assert_never
 
-from cockpit.decide.record import Change, ObserverGap, Record
+from cockpit.decide.record import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Happened,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    ReleaseSeen,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
 from cockpit.decide.record import Entry as Kept
 from cockpit.journal.chain import Follower, merged
 from cockpit.journal.codec import from_body
@@ -59,7 +75,7 @@ class KeptRecord(Record):
                 entry = from_body(line.entry.body)
             except ValueError:
                 continue
-            if entry is None or (not own and isinstance(entry, _SEEN_HERE)):
+            if entry is None or (not own and is_seen_by_each(entry)):
                 continue
             super().append(vouched(entry, line, self._scribe.journal.record, self._keys))
             added += 1
@@ -69,5 +85,14 @@ class KeptRecord(Record):
 TOOK = "took_in"
 
 
-_SEEN_HERE = (Change, ObserverGap)
-"""What each cockpit sees for itself, once it is open."""
+def is_seen_by_each(entry: Kept) -> bool:
+    """Whether each cockpit that is open sees this for itself, so that what others kept of it is not taken in."""
+    match entry:
+        case Change() | ObserverGap():
+            return True
+        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
+            return False
+        case PhaseBegan() | PointOfNoReturn() | ReleaseSeen() | Happened():
+            return False
+        case _:
+            assert_never(entry)

@@ -12,7 +12,9 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
+from typing import assert_never
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
@@ -22,7 +24,32 @@ from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, Problem, check_chain
 
-INTACT, BROKEN, NOT_PROVABLE = 0, 1, 3
+
+class Outcome(IntEnum):
+    """What checking a record comes to; the number is the exit code of `cockpit journal verify`."""
+
+    INTACT = 0
+    BROKEN = 1
+    NOT_PROVABLE = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.replace("_", " ")
+
+    @property
+    def meaning(self) -> str:
+        match self:
+            case Outcome.INTACT:
+                return "every line is as it was written, and what was given proves the rest"
+            case Outcome.BROKEN:
+                return "this is not the record as it was written"
+            case Outcome.NOT_PROVABLE:
+                return "nothing is broken, but not everything can be proven"
+            case _:
+                assert_never(self)
+
+
+INTACT, BROKEN, NOT_PROVABLE = Outcome.INTACT, Outcome.BROKEN, Outcome.NOT_PROVABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +64,12 @@ class Result:
     entries: int
 
     @property
-    def exit_code(self) -> int:
+    def outcome(self) -> Outcome:
         return BROKEN if self.broken else NOT_PROVABLE if self.unproven else INTACT
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.outcome)
 
 
 @dataclass(slots=True)

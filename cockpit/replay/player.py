@@ -64,10 +64,6 @@ class Player:
         """What there was to be seen at a moment, once everything up to it has been played."""
         return decide(self.plan, self.board, self.record, at)
 
-    def play_until(self, at: datetime) -> bool:
-        """Everything up to a moment; whether anything was played."""
-        return self.play_to(bisect_right(self.tape.when, at))
-
     def play_to(self, step: int) -> bool:
         before = self.done
         while self.done < step:

@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cockpit.decide.record import Change, Entry, ObserverGap
+from cockpit.decide.record import Change, Entry
 from cockpit.engine.recording import STOOD, WARM, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import TOOK
+from cockpit.journal.persisted_log import TOOK, is_seen_by_each
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.statement import keys_of, vouched
@@ -232,7 +232,7 @@ class _Reader:
         self._reach(heads)
         new = self._upto(before, but=self.writer)
         found = (self._entry(line) for line in _lines(new))
-        return [entry for entry in found if entry is not None and not isinstance(entry, Change | ObserverGap)]
+        return [entry for entry in found if entry is not None and not is_seen_by_each(entry)]
 
     def _upto(self, since: dict[str, int], but: str = "") -> list[Chain]:
         return [

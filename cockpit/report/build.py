@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import assert_never
 
 from cockpit.decide.criterion import active_waiver
-from cockpit.decide.record import Change, Happened, ObserverGap, PhaseBegan, PointOfNoReturn, Record, SignOff, Vote
+from cockpit.decide.record import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Entry,
+    Happened,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    ReleaseSeen,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
 from cockpit.decide.signing import sign_off_status
 from cockpit.journal.entry import Line
 from cockpit.plan.model import Criterion, Item, Plan, Section
@@ -178,8 +195,20 @@ def _never_changed(item: Item) -> str:
 
 
 def _happened(record: Record) -> tuple[Event, ...]:
-    events = [Event(e.at, e.subject, e.text, e.by) for e in record.all(Happened)]
-    events += [
-        Event(e.at, "point of no return", f"from here a rollback loses {e.loses}") for e in record.all(PointOfNoReturn)
-    ]
+    events = filter(None, map(_event, record.entries))
     return tuple(sorted(events, key=lambda event: event.at))
+
+
+def _event(entry: Entry) -> Event | None:
+    """An entry as an event; None for those that have a part of the account to themselves, and for what a release ran."""
+    match entry:
+        case Happened():
+            return Event(entry.at, entry.subject, entry.text, entry.by)
+        case PointOfNoReturn():
+            return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
+        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
+            return None
+        case PhaseBegan() | Change() | ObserverGap() | ReleaseSeen():
+            return None
+        case _:
+            assert_never(entry)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cockpit.decide import words
+from cockpit.journal.verify import Outcome
 from cockpit.report.escaping import short
 from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
 
 NOBODY = "nobody was looking"
 KINDS = {"success": "Success criteria", "trigger": "Rollback triggers", "guard": "Guards of the migration"}
-_REMARK = {
-    "INTACT": "every line is as it was written, and what was given proves the rest",
-    "BROKEN": "this is not the record as it was written",
-    "NOT PROVABLE": "nothing is broken, but not everything can be proven",
-}
+_MEANING = {each.word: each.meaning for each in Outcome}
 
 
 def title(account: Account) -> str:
@@ -97,4 +94,4 @@ def value(number: float, unit: str) -> str:
 
 
 def proof(account: Account) -> str:
-    return f"{account.proof.result}: {_REMARK.get(account.proof.result, '')}"
+    return f"{account.proof.result}: {_MEANING.get(account.proof.result, '')}"

@@ -12,15 +12,13 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.statement import key_of, keys_of, vouched
-from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.plan.model import Plan
 from cockpit.report.build import Material, account
 from cockpit.report.measurements import measured
 from cockpit.report.missing_plan import unplanned
 from cockpit.report.model import Account, Planned, Proof
 from cockpit.report.sign_offs import Kept
-
-_RESULTS = {INTACT: "INTACT", BROKEN: "BROKEN", NOT_PROVABLE: "NOT PROVABLE"}
 
 
 def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Account:
@@ -68,7 +66,7 @@ def _proof(folder: RecordFolder, anchors: Sequence[str], allowed: AllowedSigners
     result = verify_record(folder.path, anchors, allowed)
     broken = [replace(problem, path=_inside(problem.path, folder.path)) for problem in result.broken]
     return Proof(
-        _RESULTS[result.exit_code],
+        result.outcome.word,
         tuple(str(problem) for problem in broken),
         tuple(result.unproven),
         tuple(result.remarks),

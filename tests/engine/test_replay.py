@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 import tempfile
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -76,7 +77,7 @@ async def test_back_and_forth_shows_what_playing_through_shows(night: Night, mon
     through = []
     playing = Player(tape)
     for at in moments:
-        playing.play_until(at)
+        playing.play_to(bisect_right(tape.when, at))
         through.append(playing.shown(at))
     jumping = Replay(tape)
     for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):

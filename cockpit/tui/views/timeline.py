@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from cockpit.decide import words
 from cockpit.decide.record import (
     Acknowledgement,
@@ -20,16 +22,23 @@ from cockpit.decide.record import (
     Waiver,
 )
 
+_Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
+_Event = StepBegan | StepEnded | PhaseBegan | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
+
 
 def as_change(entry: Entry) -> Change:
     """The entry in the words of the timeline: what it is about, what became of it, and why."""
-    if isinstance(entry, Change):
-        return entry
-    return _by_person(entry) or _done(entry)
+    match entry:
+        case Change():
+            return entry
+        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision():
+            return _statement(entry)
+        case _:
+            return _event(entry)
 
 
-def _by_person(entry: Entry) -> Change | None:
-    """What a person signed, voted or decided; None for what was done or seen."""
+def _statement(entry: _Statement) -> Change:
+    """What a person stated."""
     match entry:
         case SignOff():
             word = "WITHDRAWN" if entry.retracted else "SIGNED"
@@ -49,10 +58,12 @@ def _by_person(entry: Entry) -> Change | None:
         case Decision():
             against = f" (advised {entry.advised})" if entry.advised else ""
             return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}")
-    return None
+        case _:
+            assert_never(entry)
 
 
-def _done(entry: Entry) -> Change:
+def _event(entry: _Event) -> Change:
+    """What was done, or seen."""
     match entry:
         case StepBegan():
             return Change(entry.at, entry.subject, "", "STARTED", entry.by)
@@ -71,4 +82,5 @@ def _done(entry: Entry) -> Change:
             return Change(entry.at, "release", "", "NOTED", seen)
         case Happened():
             return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {entry.text}".strip())
-    raise TypeError(f"{type(entry).__name__} has no words")
+        case _:
+            assert_never(entry)
