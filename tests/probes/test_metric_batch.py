@@ -223,13 +223,16 @@ async def test_requests_that_come_later_make_a_call_of_their_own() -> None:
 
 
 async def test_closing_tells_whoever_still_waits() -> None:
+    asked = asyncio.Event()
+
     async def never(service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        asked.set()
         await asyncio.Event().wait()
         return {}
 
     batch = MetricBatch(never, gather_s=0)
     waits = asyncio.create_task(batch.fetch([query()], T0, T0 + MINUTE))
-    await asyncio.sleep(0.01)
+    await asked.wait()
     await batch.close()
     with pytest.raises(Unseen):
         await waits

@@ -55,7 +55,7 @@ def sessions(server: EmbeddedPostgres, count: int, application: str = "prisma") 
     with ExitStack() as held:
         opened: list[psycopg.Connection] = []
         refusals = 0
-        while len(opened) < count and refusals < 5:
+        while len(opened) < count and refusals < 50:
             try:
                 one = psycopg.connect(dsn, autocommit=True, application_name=application)
             except psycopg.OperationalError:
