@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,12 @@ def test_a_passphrase_is_asked_for_once_and_a_wrong_one_refused(tmp_path: Path) 
     path = tmp_path / "key.pem"
     path.write_bytes(key.private_bytes(pem, form, serialization.BestAvailableEncryption(b"open sesame")))
     asked: list[str] = []
-    opened = KeyFile(path, lambda name: asked.append(name) or "open sesame")  # type: ignore[func-returns-value]
+
+    def passphrase(name: str) -> str:
+        asked.append(name)
+        return "open sesame"
+
+    opened = KeyFile(path, passphrase)
     verify(sign(opened, TEXT), TEXT)
     assert asked == [str(path)]
     assert "sesame" not in repr(vars(opened))
@@ -136,9 +142,7 @@ def test_a_passphrase_is_asked_for_once_and_a_wrong_one_refused(tmp_path: Path) 
 
 def test_an_openssh_key_with_a_passphrase(tmp_path: Path) -> None:
     path = make_key(tmp_path, passphrase="open sesame")
-    try:
-        import bcrypt  # noqa: F401
-    except ImportError:
+    if find_spec("bcrypt") is None:
         with pytest.raises(SshError, match="ssh-add"):
             KeyFile(path, lambda _: "open sesame")
         return

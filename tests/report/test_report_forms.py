@@ -93,7 +93,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Account:
     digest = hashlib.sha256(text.encode()).hexdigest()
     first = made.open(by=HOSTILE, plan_digest=digest, plan=HOSTILE)
     signed = kinds.SignOff(at(1), "item.signed", HOSTILE, HOSTILE, HOSTILE, digest, evidence=HOSTILE)
-    entries = [
+    entries: list[kinds.Entry] = [
         signed,
         *(kinds.Change(at(1), each, HOSTILE, HOSTILE, HOSTILE) for each in ("site.up", "item.seen", "verdict", "go")),
         kinds.Vote(at(1), "go", HOSTILE, "on_call", HOSTILE, why=HOSTILE),
