@@ -124,19 +124,8 @@ async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, note: N
     Called again after an interruption it goes on following: a revision that is being deployed is not deployed twice.
     """
     began = clock.now()
-    now = await _now(clients, before)
-    if now.task_definition != before.task_definition:
-        try:
-            await clients.aws(
-                "ecs",
-                "update_service",
-                cluster=before.cluster,
-                service=before.service,
-                taskDefinition=before.task_definition,
-            )
-        except Unseen as unseen:
-            why = unseen.unknown
-            raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
+    if (await _now(clients, before)).task_definition != before.task_definition:
+        await _deploy(clients, before)
         note(f"ECS deploys {_short(before.task_definition)}")
     shown = ""
     while clock.now() - began < GIVE_UP:
@@ -147,12 +136,7 @@ async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, note: N
         except Unseen as unseen:
             note(f"cannot be followed now: {unseen.unknown.detail}")
             continue
-        if now.task_definition != before.task_definition:
-            raise RollbackRefused(
-                f"{_short(now.task_definition)} was deployed instead: ECS or somebody else decided so"
-            )
-        if now.failed:
-            raise RollbackRefused(f"the deployment of {_short(before.task_definition)} failed: {now.failed}")
+        _check_under_way(now, before)
         if now.settled and now.running == now.desired:
             return _ended(now, before)
         line = f"{_short(before.task_definition)}: {now.running} of {now.desired} tasks"
@@ -162,6 +146,24 @@ async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, note: N
     raise RollbackRefused(
         f"{_short(before.task_definition)} was not complete after {GIVE_UP}: look at the service's events"
     )
+
+
+async def _deploy(clients: Clients, before: ReleaseSeen) -> None:
+    """Ask ECS for the earlier revision. Raises RollbackRefused."""
+    where = {"cluster": before.cluster, "service": before.service}
+    try:
+        await clients.aws("ecs", "update_service", **where, taskDefinition=before.task_definition)
+    except Unseen as unseen:
+        why = unseen.unknown
+        raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
+
+
+def _check_under_way(now: Release, before: ReleaseSeen) -> None:
+    """Raises RollbackRefused where the earlier revision is no longer on its way."""
+    if now.task_definition != before.task_definition:
+        raise RollbackRefused(f"{_short(now.task_definition)} was deployed instead: ECS or somebody else decided so")
+    if now.failed:
+        raise RollbackRefused(f"the deployment of {_short(before.task_definition)} failed: {now.failed}")
 
 
 def _ended(now: Release, before: ReleaseSeen) -> str:

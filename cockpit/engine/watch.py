@@ -157,7 +157,7 @@ class Watch:
         self._moment = last
 
     def _notice_gap(self, now: datetime) -> None:
-        """The wall's clock went on while we did not: a laptop slept, a process was stopped."""
+        """The wall clock went on while this process did not: the machine slept, or the process was stopped."""
         wall = time.time()
         away = wall - self._ticked
         self._ticked = wall

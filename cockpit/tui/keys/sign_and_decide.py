@@ -199,24 +199,7 @@ class DeskKeys:
             return
 
         async def say(text: str) -> str:
-            now = self._step(step_id)
-            if now is not None and now.progress in (
-                StepState.OPEN,
-                StepState.DONE,
-                StepState.FAILED,
-                StepState.SKIPPED,
-            ):
-                if text.strip().lower().startswith("skip"):
-                    await desk.end_step(step_id, "skipped", text.strip()[4:].lstrip(": "))
-                    return "skipped, with the reason"
-                await desk.start_step(step_id)
-                return "started: do it, then enter again and describe the result"
-            lowered = text.strip().lower()
-            if lowered.startswith("failed"):
-                await desk.end_step(step_id, "failed", text.strip()[6:].lstrip(": "))
-                return "recorded as failed"
-            await desk.end_step(step_id, "done", text)
-            return "done"
+            return await self._record_step(desk, step_id, text.strip())
 
         started = status.progress is StepState.STARTED
         hint = "describe the result   |   failed: what" if started else "enter starts it   |   skip: why"
@@ -225,6 +208,21 @@ class DeskKeys:
         self._push(
             AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, say, about=step_id)
         )
+
+    async def _record_step(self, desk: Desk, step_id: str, text: str) -> str:
+        """Start or skip a step that is not under way; else end it, done or failed. Raises Refused."""
+        status = self._step(step_id)
+        if status is not None and status.progress is not StepState.STARTED:
+            if text.lower().startswith("skip"):
+                await desk.end_step(step_id, "skipped", text[4:].lstrip(": "))
+                return "skipped, with the reason"
+            await desk.start_step(step_id)
+            return "started: do it, then enter again and describe the result"
+        if text.lower().startswith("failed"):
+            await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
+            return "recorded as failed"
+        await desk.end_step(step_id, "done", text)
+        return "done"
 
     async def _act(self, executor: Executor, status: StepStatus) -> str:
         """Look, ask for the word, and only then do it."""
