@@ -125,6 +125,11 @@ def test_every_action_has_exactly_one_handler() -> None:
     assert sorted(id_ for table in tables for id_ in table) == sorted(action.id for action in ACTIONS)
 
 
+def test_no_key_does_two_things() -> None:
+    keys = [key for action in ACTIONS for key in action.keys.split(",")]
+    assert sorted(keys) == sorted(set(keys))
+
+
 @pytest.mark.parametrize("handler", Handler)
 def test_a_key_without_its_handler_ends_at_import(handler: Handler) -> None:
     table = {action.id: action for action in ACTIONS if action.handler is handler}
