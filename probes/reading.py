@@ -110,6 +110,14 @@ class Reading:
     """Older samples the same answer contained (closed metric periods), oldest first, `data_at` strictly rising."""
 
 
+class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen
+    """A call that could not be answered; carries the Unknown that says why. Raised by `Clients`, caught by probes."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(f"{unknown.reason}: {unknown.detail}")
+        self.unknown = unknown
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One thing a probe reports. `type` is bool, int, float, str, datetime or tuple (of str).

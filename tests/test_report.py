@@ -10,10 +10,9 @@ from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.record import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
-from probes.base import Field
-from probes.reading import Reading
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
+from probes.reading import Field, Reading
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HERE = Position("plan.yaml", 1)

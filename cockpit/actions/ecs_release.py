@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from cockpit.plan.model import Plan
-from probes.base import Unseen
-from probes.clients import Clients
-from probes.reading import Reason, Unknown
+from probes.clients.clients import Clients
+from probes.reading import Reason, Unknown, Unseen
 
 USES = ("ecs.service", "ecs.deployment", "ecs.tasks")
 _AT_ONCE = 100
@@ -72,10 +71,10 @@ async def replaced(clients: Clients, cluster: str, service: str, since: datetime
     newest = next(iter(listed.get("serviceDeployments") or []), None)
     if newest is None or newest.get("createdAt", since) < since:
         return None
-    told = await clients.aws(
+    described = await clients.aws(
         "ecs", "describe_service_deployments", serviceDeploymentArns=[newest["serviceDeploymentArn"]]
     )
-    sources = (next(iter(told.get("serviceDeployments") or []), None) or {}).get("sourceServiceRevisions") or []
+    sources = (next(iter(described.get("serviceDeployments") or []), None) or {}).get("sourceServiceRevisions") or []
     if len(sources) != 1:
         return None
     answer = await clients.aws("ecs", "describe_service_revisions", serviceRevisionArns=[sources[0]["arn"]])

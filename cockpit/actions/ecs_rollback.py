@@ -16,8 +16,8 @@ from cockpit.actions.ecs_release import Release, replaced, running
 from cockpit.decide.record import Record, ReleaseSeen
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase
-from probes.base import Unseen
-from probes.clients import Clients
+from probes.clients.clients import Clients
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 NAME = "ecs.rollback"
@@ -25,9 +25,9 @@ LOOK = timedelta(seconds=5)
 GIVE_UP = timedelta(minutes=30)
 CAPTURE = timedelta(seconds=30)
 JUST_BEFORE = timedelta(hours=2)
-"""A deployment begun so long before somebody said so is still the one that is judged."""
+"""A deployment begun so long before it was announced is still the one that is judged."""
 _ECR = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/(?P<repository>[^:@]+):(?P<tag>[^:@]+)")
-Tell = Callable[[str], None]
+Note = Callable[[str], None]
 
 
 class RollbackRefused(Exception):  # noqa: N818 - what became of it
@@ -49,7 +49,7 @@ async def capture(clients: Clients, cluster: str, service: str, record: Record, 
                     await replaced(clients, cluster, service, began.at - JUST_BEFORE), cluster, service, record, clock
                 )
         except Unseen as unseen:
-            log.info("what %s runs cannot be seen: %s", service, unseen)  # the plan's probes say so loudly
+            log.info("what %s runs cannot be seen: %s", service, unseen)  # the plan's probes show it
         await clock.sleep(CAPTURE)
 
 
@@ -60,8 +60,8 @@ def _keep(release: Release | None, cluster: str, service: str, record: Record, c
         clock.now(), cluster, service, release.task_definition, " ".join(release.images), " ".join(release.digests)
     )
     last = earlier(record)
-    said = (seen.task_definition, seen.digests)
-    if release.settled and release.digests and (last is None or (last.task_definition, last.digests) != said):
+    shown = (seen.task_definition, seen.digests)
+    if release.settled and release.digests and (last is None or (last.task_definition, last.digests) != shown):
         record.append(seen)
 
 
@@ -99,7 +99,7 @@ async def _check_tag(clients: Clients, image: str, before: ReleaseSeen) -> None:
     """Raises RollbackRefused unless the tag still means what ran."""
     found = _ECR.fullmatch(image)
     if found is None:
-        raise RollbackRefused(f"{image} is named by a tag, and what that means now cannot be told")
+        raise RollbackRefused(f"{image} is named by a tag, and what that means now cannot be found out")
     try:
         answer = await clients.aws(
             "ecr",
@@ -109,7 +109,7 @@ async def _check_tag(clients: Clients, image: str, before: ReleaseSeen) -> None:
             imageIds=[{"imageTag": found["tag"]}],
         )
     except Unseen as unseen:
-        raise RollbackRefused(f"what {image} means now cannot be told: {unseen.unknown.detail}") from None
+        raise RollbackRefused(f"what {image} means now cannot be found out: {unseen.unknown.detail}") from None
     digest = str(next(iter(answer.get("imageDetails") or [{}])).get("imageDigest", ""))
     if digest not in before.digests.split():
         raise RollbackRefused(
@@ -118,50 +118,52 @@ async def _check_tag(clients: Clients, image: str, before: ReleaseSeen) -> None:
         )
 
 
-async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, tell: Tell) -> str:
+async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note) -> str:
     """Deploy the earlier revision and follow it to its end; what was seen then. Raises RollbackRefused.
 
     Called again after an interruption it goes on following: a revision that is being deployed is not deployed twice.
     """
     began = clock.now()
-    now = await _now(clients, before)
-    if now.task_definition != before.task_definition:
-        try:
-            await clients.aws(
-                "ecs",
-                "update_service",
-                cluster=before.cluster,
-                service=before.service,
-                taskDefinition=before.task_definition,
-            )
-        except Unseen as unseen:
-            why = unseen.unknown
-            raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
-        tell(f"ECS deploys {_short(before.task_definition)}")
-    said = ""
+    if (await _now(clients, before)).task_definition != before.task_definition:
+        await _deploy(clients, before)
+        note(f"ECS deploys {_short(before.task_definition)}")
+    shown = ""
     while clock.now() - began < GIVE_UP:
         await clock.sleep(LOOK)
         await asyncio.sleep(0)
         try:
             now = await running(clients, before.cluster, before.service)
         except Unseen as unseen:
-            tell(f"cannot be followed now: {unseen.unknown.detail}")
+            note(f"cannot be followed now: {unseen.unknown.detail}")
             continue
-        if now.task_definition != before.task_definition:
-            raise RollbackRefused(
-                f"{_short(now.task_definition)} was deployed instead: ECS or somebody else decided so"
-            )
-        if now.failed:
-            raise RollbackRefused(f"the deployment of {_short(before.task_definition)} failed: {now.failed}")
+        _check_under_way(now, before)
         if now.settled and now.running == now.desired:
             return _ended(now, before)
         line = f"{_short(before.task_definition)}: {now.running} of {now.desired} tasks"
-        if line != said:
-            said = line
-            tell(line)
+        if line != shown:
+            shown = line
+            note(line)
     raise RollbackRefused(
         f"{_short(before.task_definition)} was not complete after {GIVE_UP}: look at the service's events"
     )
+
+
+async def _deploy(clients: Clients, before: ReleaseSeen) -> None:
+    """Ask ECS for the earlier revision. Raises RollbackRefused."""
+    where = {"cluster": before.cluster, "service": before.service}
+    try:
+        await clients.aws("ecs", "update_service", **where, taskDefinition=before.task_definition)
+    except Unseen as unseen:
+        why = unseen.unknown
+        raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
+
+
+def _check_under_way(now: Release, before: ReleaseSeen) -> None:
+    """Raises RollbackRefused where the earlier revision is no longer on its way."""
+    if now.task_definition != before.task_definition:
+        raise RollbackRefused(f"{_short(now.task_definition)} was deployed instead: ECS or somebody else decided so")
+    if now.failed:
+        raise RollbackRefused(f"the deployment of {_short(before.task_definition)} failed: {now.failed}")
 
 
 def _ended(now: Release, before: ReleaseSeen) -> str:

@@ -13,7 +13,7 @@ from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
-from probes.clients import Clients
+from probes.clients.clients import Clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,19 @@ class Executor:
             await self.desk.decide("execute", f"{step.title}, done from the cockpit")
         self.busy = step.title
         self.record.append(StepBegan(self.clock.now(), step.id, person.id))
-        self._tell(f"begun by {person.id}: back to {before.task_definition}, {before.digests}")
+        self._note(f"begun by {person.id}: back to {before.task_definition}, {before.digests}")
         try:
-            seen = await ecs_rollback.roll_back(self.clients, before, self.clock, self._tell)
+            seen = await ecs_rollback.roll_back(self.clients, before, self.clock, self._note)
         except RollbackRefused as refused:
-            self._tell(f"failed: {refused}")
+            self._note(f"failed: {refused}")
             self.record.append(StepEnded(self.clock.now(), step.id, person.id, "failed", str(refused)))
             raise Refused(str(refused)) from None
         finally:
             self.busy = ""
-        self._tell(f"ended: {seen}")
+        self._note(f"ended: {seen}")
         self.record.append(StepEnded(self.clock.now(), step.id, person.id, "done", seen))
         return seen
 
-    def _tell(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self.record.append(Happened(self.clock.now(), ecs_rollback.NAME, text))
         self.desk.watch.poke()

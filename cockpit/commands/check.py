@@ -1,34 +1,40 @@
-"""`cockpit check`: judge a living system without a terminal."""
+"""`cockpit check`: judge a live system without a terminal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import click
 
-from cockpit.cli import USAGE
-from cockpit.commands.living import WrongAccount, watching
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import load
-from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.commands.live_session import WrongAccount, open_watch
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
+from cockpit.commands.plan_loading import load
+from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.plan.model import Plan
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
 from probes.periods import parse_duration
 
 
-def main(plan: str, profile: str, region: str, variables: Sequence[str], phase: str, duration: str, form: str) -> int:
+@click.command("check")
+@PLAN
+@live_options
+@click.option("--for", "duration", default="", metavar="2m", help="Watch this long; default: one round of probes.")
+@FORMAT
+def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
+    """Judge without a terminal: one Situation, and the verdict as exit code."""
     log_to_file()
     try:
         parse_duration(duration) if duration else None
     except ValueError as error:
         click.echo(f"--for {duration}: {error}", err=True)
         return USAGE
-    loaded = load(plan, variables)
+    loaded = load(plan, live.variables)
     try:
-        situation = asyncio.run(_watch(loaded, profile, region, phase, duration))
+        situation = asyncio.run(_watch(loaded, live, duration))
     except WrongAccount as error:
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -36,7 +42,7 @@ def main(plan: str, profile: str, region: str, variables: Sequence[str], phase: 
     return situation.verdict.exit_code
 
 
-async def _watch(plan: Plan, profile: str, region: str, phase: str, duration: str) -> Situation:
+async def _watch(plan: Plan, live: LiveOptions, duration: str) -> Situation:
     done = after(parse_duration(duration)) if duration else every_probe_answered
-    async with watching(plan, profile=profile, region=region, phase=phase) as watch:
+    async with open_watch(plan, live) as watch:
         return await watch_until(watch, done)

@@ -12,15 +12,16 @@ from itertools import groupby
 import click
 
 from cockpit.commands.iam import resources
-from cockpit.commands.living import WrongAccount, watching
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import load
+from cockpit.commands.live_session import WrongAccount, open_watch
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
+from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
-from cockpit.decide.situation import COULD_NOT_JUDGE
 from cockpit.decide.words import count
 from cockpit.engine.headless import every_probe_answered, watch_until
+from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Plan, ProbeSpec
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason, Unknown
 from probes.registry import find
 
@@ -66,23 +67,30 @@ class Unjudged:
     fields: tuple[str, ...]
 
 
-def main(plan: str, profile: str, region: str, variables: Sequence[str], phase: str, form: str) -> int:
+@click.command("doctor")
+@PLAN
+@live_options
+@FORMAT
+def main(live: LiveOptions, plan: str, form: Form) -> int:
+    """Try every probe once: which would be blind, and why.
+
+    Also what a GO could not see. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
+    """
     log_to_file()
-    loaded = load(plan, variables)
+    loaded = load(plan, live.variables)
     try:
-        readings = asyncio.run(_read_once(loaded, profile, region, phase))
+        readings = asyncio.run(_read_once(loaded, live))
     except WrongAccount as error:
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
-    options = AwsOptions(region or loaded.target.region, profile, loaded.target.account)
-    eyes = [diagnose(loaded, spec, readings.get(name), options) for name, spec in loaded.probes.items()]
+    eyes = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unjudged = list(blind_to(loaded, eyes))
     click.echo(_json(eyes, unjudged) if form == "json" else "\n".join(_text(eyes, unjudged)))
     return 0 if all(eye.seeing for eye in eyes) else BLIND
 
 
-async def _read_once(plan: Plan, profile: str, region: str, phase: str) -> dict[str, Reading]:
-    async with watching(plan, profile=profile, region=region, phase=phase) as watch:
+async def _read_once(plan: Plan, live: LiveOptions) -> dict[str, Reading]:
+    async with open_watch(plan, live) as watch:
         await watch_until(watch, every_probe_answered)
         return {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
 
@@ -91,7 +99,7 @@ def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsO
     """What one probe could not see of the fields the plan reads; of all fields if it reads none."""
     if reading is None:
         return Eye(spec.name, spec.uses, (Blind((), str(Reason.TIMEOUT), "it did not answer", "", ()),))
-    used = {name for condition in _conditions(plan) for probe, name in condition.paths if probe == spec.name}
+    used = {name for condition in plan.conditions() for probe, name in condition.paths if probe == spec.name}
     hidden = {name: why for name, why in reading.unknown.items() if name in used or not used}
     if not used and len(hidden) < len(spec.fields):
         hidden = {}  # no condition reads it, and it sees something
@@ -127,12 +135,6 @@ def blind_to(plan: Plan, eyes: Sequence[Eye]) -> Iterator[Unjudged]:
         fields = tuple(f"{probe}.{name}" for probe, name in paths if f"{probe}.{name}" in hidden or probe in hidden)
         if fields:
             yield Unjudged(kind, id_, title, fields)
-
-
-def _conditions(plan: Plan) -> Iterator[Condition]:
-    for one in plan.criteria():
-        yield from (condition for condition in (one.condition, one.clear_condition) if condition)
-    yield from (item.expect for _, item in plan.items() if item.expect)
 
 
 def _json(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> str:

@@ -10,11 +10,12 @@ import click
 from pydantic import ValidationError
 
 from cockpit.actions.ecs_release import service_of
-from cockpit.cli import BAD_PLAN, USAGE
+from cockpit.commands.options import PLAN
+from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec
-from probes.base import Probe
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
+from probes.probe import Probe
 from probes.registry import find
 
 MIGRATION = {
@@ -40,7 +41,12 @@ ROLLBACK = {
 """Actions that `ecs.rollback` needs, and on what."""
 
 
+@click.command("iam")
+@PLAN
+@click.option("--migration", is_flag=True, help="Also what moving the files needs.")
+@click.option("--actions", is_flag=True, help="Also what the built-in actions of its steps need (ecs.rollback).")
 def main(plan: str, *, migration: bool, actions: bool) -> int:
+    """Print the least-privilege IAM policy for a plan's probes."""
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:

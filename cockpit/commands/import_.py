@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import BAD_PLAN
 from cockpit.decide.words import count
-from cockpit.plan.importing.sketch import Sketch
+from cockpit.drafts.from_markdown import Sketch
+from cockpit.exit_codes import BAD_PLAN
 
 MAX_BYTES = 1_000_000
 
 
+@click.command("import")
+@click.argument("file", type=click.Path(dir_okay=False))
 def main(file: str) -> int:
+    """Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
     try:
         with Path(file).open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)
@@ -29,10 +32,10 @@ def main(file: str) -> int:
         return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
     click.echo(sketch.text(), nl=False)
     lines = sum(len(group.lines) for group in groups)
-    said = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
+    summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     if sketch.outline.left_out:
-        said += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
-    click.echo(f"{file}: {said}", err=True)
+        summary += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
+    click.echo(f"{file}: {summary}", err=True)
     return 0
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import USAGE
-from cockpit.commands.logs import log_to_file
-from cockpit.decide.situation import COULD_NOT_JUDGE
-from cockpit.plan.drafting import Chosen, draft
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import PROFILE
+from cockpit.drafts.account_inventory import Found, FoundService, survey
+from cockpit.drafts.from_account import Chosen, draft
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.plan.load import PlanError, load_text
-from cockpit.report.foreign import safe
-from probes.base import Unseen
-from probes.clients import AwsOptions, Clients
-from probes.survey import Found, FoundService, survey
+from cockpit.report.escaping import safe
+from probes.clients.clients import AwsOptions, Clients
+from probes.reading import Unseen
 
 NONE = "none"
 
@@ -26,6 +26,22 @@ class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
     """More than one thing could be meant, or what was named is not there; the message says what to add."""
 
 
+@click.command("init")
+@click.argument("out", default="plan.yaml")
+@PROFILE
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--name", default="", help="The plan's name.")
+@click.option("--url", default="", help="The address that shows it is healthy; default: the load balancer's.")
+@click.option("--service", default="", metavar="CLUSTER/NAME", help="Where there is more than one.")
+@click.option("--database", default="", metavar="ID", help="RDS instance, or none.")
+@click.option("--bucket", default="", help="Bucket of its files, or none.")
+@click.option(
+    "--secrets", default="", metavar="PREFIX", help="Secrets that begin so, or none; default: the service's stem."
+)
+@click.option(
+    "--alarms", default="", metavar="PREFIX", help="Alarms that begin so, or none; default: the service's stem."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing: what is unclear is an error.")
 def main(
     out: str,
     profile: str,
@@ -37,8 +53,10 @@ def main(
     bucket: str,
     secrets: str,
     alarms: str,
+    *,
     yes: bool,
 ) -> int:
+    """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
     log_to_file()
     if out != "-" and Path(out).exists():
         click.echo(f"{out} is there already: nothing was written over it", err=True)

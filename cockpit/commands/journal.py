@@ -11,37 +11,65 @@ from typing import Any
 
 import click
 
-from cockpit.cli import USAGE
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, Form
+from cockpit.exit_codes import USAGE
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import RecordFolder, find_record
-from cockpit.journal.ssh_signers import AllowedSigners
-from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, Result, verify_record
-from cockpit.report.foreign import safe
+from cockpit.journal.record_folder import RecordFolder, find_record
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.verify import Outcome, Result, verify_record
+from cockpit.report.escaping import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HASH = re.compile(r"[0-9a-f]{64}")
-_HEADLINE = {
-    INTACT: "INTACT: every line is as it was written, and what was given proves the rest",
-    BROKEN: "BROKEN: this is not the record as it was written",
-    NOT_PROVABLE: "NOTHING BROKEN, but not everything can be proven",
-}
 
 
-def main(action: str, record: str, **given: Any) -> int:
+@click.group("journal")
+def main() -> None:
+    """Look at what a cutover left behind: who saw, said and did what, and whether it can be believed.
+
+    RECORD is a record's folder, its name, or "latest".
+    """
+
+
+@main.command()
+@RECORD
+@ANCHORS
+@ALLOWED_SIGNERS
+def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
+    """Check a record offline: every line, its place, its signatures; then say what cannot be proven.
+
+    Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
+    """
     try:
         folder = find_record(record)
-        return _verify(folder, **given) if action == "verify" else _show(folder, **given)
+        result = verify_record(folder.path, *outside(anchors, allowed_signers))
     except (OSError, ValueError) as error:
-        click.echo(safe(str(error)), err=True)
-        return USAGE
-
-
-def _verify(folder: RecordFolder, anchors: Sequence[str], allowed_signers: str) -> int:
-    result = verify_record(folder.path, *outside(anchors, allowed_signers))
-    _tell(folder, result)
+        return _refused(error)
+    _print_result(folder, result)
     return result.exit_code
+
+
+@main.command()
+@RECORD
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only entries of this type; may be repeated.")
+@click.option(
+    "--since", default="", metavar="TIME", help="Only later ones: 2026-01-02T03:04Z, 03:04 (UTC, its last day), or 30m."
+)
+@FORMAT
+def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
+    """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
+    try:
+        _list(find_record(record), types, since, form)
+    except (OSError, ValueError) as error:
+        return _refused(error)
+    return 0
+
+
+def _refused(error: Exception) -> int:
+    click.echo(safe(str(error)), err=True)
+    return USAGE
 
 
 def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
@@ -52,9 +80,15 @@ def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str]
     return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
 
 
-def _tell(folder: RecordFolder, result: Result) -> None:
+def _headline(outcome: Outcome) -> str:
+    if outcome is Outcome.NOT_PROVABLE:
+        return "NOTHING BROKEN, but not everything can be proven"
+    return f"{outcome.word}: {outcome.meaning}"
+
+
+def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
-    click.echo(f"{_HEADLINE[result.exit_code]}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
+    click.echo(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
     for writer, head in result.heads.items():
         click.echo(f"head {head} {safe(writer)}")
     for title, lines in (
@@ -68,7 +102,8 @@ def _tell(folder: RecordFolder, result: Result) -> None:
                 click.echo("  " + safe(line))
 
 
-def _show(folder: RecordFolder, types: Sequence[str], since: str, form: str) -> int:
+def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:
+    """Raises OSError, and ValueError for a type or a time that is none."""
     unknown = sorted(set(types) - set(Type))
     if unknown:
         raise ValueError(f"--type {unknown[0]}: one of {', '.join(Type)}")
@@ -84,7 +119,6 @@ def _show(folder: RecordFolder, types: Sequence[str], since: str, form: str) -> 
     unread = sum(chain.unread for chain in folder.chains())
     if unread:
         click.echo(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
-    return 0
 
 
 def _since(text: str, lines: Sequence[Line]) -> datetime | None:
@@ -119,8 +153,8 @@ def _text(writer: str, line: Line) -> str:
     entry = line.entry
     who = entry.actor.id + (f" ({entry.actor.role})" if entry.actor.role else "")
     signed = " signed" if len(line.sigs) > 1 else ""
-    told = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
-    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {told}  [{writer}:{entry.seq}]")
+    body = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
+    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]")
 
 
 def _short(value: Any) -> str:

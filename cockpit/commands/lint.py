@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from cockpit.cli import BAD_PLAN
+from cockpit.commands.options import FORMAT, PLAN, Form
 from cockpit.decide.words import count
+from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.lint.rule import Finding
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import PlanError
@@ -17,7 +18,11 @@ from cockpit.plan.load import PlanError
 FINDINGS = 1
 
 
-def main(plan: str, form: str) -> int:
+@click.command("lint")
+@PLAN
+@FORMAT
+def main(plan: str, form: Form) -> int:
+    """What is legal in a plan, and will be regretted. Exit 0 clean, 1 with findings, 65 bad plan."""
     try:
         findings = lint_plan(plan)
     except PlanError as error:
@@ -31,13 +36,13 @@ def main(plan: str, form: str) -> int:
 def _text(findings: Sequence[Finding], plan: str) -> str:
     open_ = [one for one in findings if not one.accepted]
     accepted = [one for one in findings if one.accepted]
-    said: set[str] = set()
+    explained: set[str] = set()
     parts = []
     for one in open_:
         lines = [str(one.problem)]
-        if one.rule.id not in said:
+        if one.rule.id not in explained:
             lines += [f"  why:     {one.rule.why}", f"  instead: {one.rule.instead}"]
-        said.add(one.rule.id)
+        explained.add(one.rule.id)
         parts.append("\n".join(lines))
     parts += [f"{one.problem.position}: {one.rule.id}: accepted: {one.accepted}" for one in accepted]
     total = f"{plan}: {count(len(open_), 'finding')}" if open_ else f"{plan}: nothing found"

@@ -8,13 +8,13 @@ import re
 import sys
 from pathlib import Path
 
-from cockpit.commands.plans import load
+from cockpit.commands.plan_loading import load
 from cockpit.commands.rehearse import Show, performing, shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording
-from cockpit.rehearsal.launch import Rehearsal
-from cockpit.rehearsal.scenario import load_scenario
+from cockpit.rehearsal.process.launcher import Rehearsal
+from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
 
 SPEED = 60.0

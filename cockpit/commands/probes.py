@@ -6,13 +6,16 @@ import inspect
 
 import click
 
-from cockpit.cli import USAGE
 from cockpit.decide import words
-from probes.base import Field
+from cockpit.exit_codes import USAGE
+from probes.reading import Field
 from probes.registry import UnknownProbe, find, names
 
 
+@click.command("probes")
+@click.argument("name", default="")
 def main(name: str) -> int:
+    """List the probes, or show one: parameters, fields, permissions."""
     if not name:
         for each in names():
             first = (inspect.getdoc(find(each)) or "").splitlines()[0]

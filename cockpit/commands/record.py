@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 
 import click
 
+from cockpit.commands.options import FORMAT, Form
 from cockpit.decide.record import Change
-from cockpit.journal.bodies import record_of
+from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
-from cockpit.journal.folder import RecordFolder, list_records, records_root, writers
-from cockpit.report.foreign import safe
+from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
+from cockpit.report.escaping import safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,15 @@ class _Summary:
     closed: bool
 
 
-def main(form: str) -> int:
+@click.group("record")
+def main() -> None:
+    """The records kept on this machine."""
+
+
+@main.command("list")
+@FORMAT
+def list_(form: Form) -> int:
+    """List records, newest first: when, how many entries, by whom, and how each ended."""
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
         click.echo(json.dumps([asdict(each) for each in found], indent=2))

@@ -15,42 +15,56 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import USAGE
-from cockpit.commands.acting import acting
-from cockpit.commands.helming import helm_of
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import known_vars, load
+from cockpit.commands.live_session import action_executor, migration_controller
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
+from cockpit.commands.plan_loading import known_vars, load
 from cockpit.decide.record import Entry
-from cockpit.decide.situation import COULD_NOT_JUDGE, Situation
+from cockpit.decide.situation import Situation
 from cockpit.engine.headless import watch_until
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan
-from cockpit.rehearsal import crew
-from cockpit.rehearsal.director import Director
-from cockpit.rehearsal.faults import FaultState
-from cockpit.rehearsal.launch import Rehearsal, WorldError
-from cockpit.rehearsal.pace import Pace
-from cockpit.rehearsal.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.text import situation_text, turning_points
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
+from cockpit.rehearsal.process.pace import Pace
+from cockpit.rehearsal.script import crew
+from cockpit.rehearsal.script.director import Director
+from cockpit.rehearsal.script.fault_catalogue import FaultState
+from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
+from cockpit.report.formats.situation_text import situation_text, turning_points
+from probes.clients.clients import AwsOptions, Clients
 
 
+@click.command("rehearse")
+@click.argument("scenario", default="smooth")
+@SPEED
+@click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
+@click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@click.option(
+    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
+)
+@click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
+@click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
+@NOTIFY
+@click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def main(
     scenario: str,
     speed: float,
+    *,
     headless: bool,
     listing: bool,
-    plan: str,
     crew_plays: bool,
     arm: bool,
     keep: str,
-    notify: Sequence[str],
+    notify: tuple[Receiver, ...],
+    plan: str,
 ) -> int:
+    """Rehearse a cutover on this machine: a whole world, no cloud account."""
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -58,18 +72,15 @@ def main(
     log_to_file()
     try:
         chosen = load_scenario(scenario)
-        return asyncio.run(
-            _play(
-                chosen,
-                speed,
-                headless,
-                plan or shipped(chosen.plan),
-                crew_plays=crew_plays or headless,
-                armed=arm,
-                keep=keep,
-                told=channels(notify, os.environ),
-            )
+        options = RehearsalOptions(
+            plan or shipped(chosen.plan),
+            speed,
+            headless=headless,
+            plays_crew=crew_plays or headless,
+            armed=arm,
+            keep=keep,
         )
+        return asyncio.run(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
         click.echo(str(error), err=True)
         return USAGE
@@ -77,7 +88,7 @@ def main(
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return 130
+        return INTERRUPTED
 
 
 def shipped(plan: str) -> str:
@@ -87,36 +98,43 @@ def shipped(plan: str) -> str:
     return str(files("checklists") / Path(plan).name)
 
 
-async def _play(
-    scenario: Scenario,
-    speed: float,
-    headless: bool,
-    plan_path: str,
-    *,
-    crew_plays: bool,
-    armed: bool,
-    keep: str,
-    told: Sequence[Channel],
-) -> int:
+@dataclass(frozen=True, slots=True)
+class RehearsalOptions:
+    """How a scenario is played."""
+
+    plan: str
+    """Path of the plan that judges it."""
+    speed: float
+    """How many times faster than life."""
+    headless: bool
+    plays_crew: bool
+    """Whether the crew signs and votes by itself."""
+    armed: bool
+    keep: str
+    """Folder in which the record stays; empty to leave nothing behind."""
+
+
+async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
     click.echo(f"starting the world of '{scenario.name}' ...", err=True)
+    grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal() as world:
         world.apply(os.environ)
-        given = known_vars(plan_path, world.vars)
-        plan = load(plan_path, overrides=given)
+        given = known_vars(options.plan, world.vars)
+        plan = load(options.plan, overrides=given)
         # A rehearsal leaves nothing behind, unless it is asked to.
-        root = Path(keep) if keep else world.folder / "records"
+        root = Path(options.keep) if options.keep else world.folder / "records"
         try:
             async with (
                 recording(
                     plan, world.clock, who=_first(plan), root=root, new=True, variables=given, rehearsal=True
                 ) as kept,
-                performing(scenario, world, plan, speed, plays_crew=crew_plays, kept=kept) as show,
-                notifying(show.watch, kept, told, rehearsal=True, grace_s=LAST_NOTICE_S if headless else GRACE_S),
+                performing(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as show,
+                notifying(show.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
             ):
-                return await (_headless(show) if headless else _terminal(show, armed=armed))
+                return await (_headless(show) if options.headless else _terminal(show, armed=options.armed))
         finally:
-            if keep:
+            if options.keep:
                 click.echo(f"record kept in {root}", err=True)
 
 
@@ -231,16 +249,17 @@ async def _terminal(show: Show, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
     given = known_vars(show.watch.plan.path, show.world.vars)
+    live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
-        helm_of(show.watch, [f"{name}={value}" for name, value in given.items()], record=show.kept.folder.path) as helm,
-        acting(show.watch, show.kept, _first(show.watch.plan)) as executor,
+        migration_controller(show.watch, live, show.kept.folder.path) as controller,
+        action_executor(show.watch, show.kept, _first(show.watch.plan)) as executor,
     ):
         app = CockpitApp(
             show.watch,
             environment_label="REHEARSAL",
             drill=show,
             background=show.watch.run,
-            helm=helm,
+            helm=controller,
             armed=armed,
             desk=executor.desk,
             executor=executor,
@@ -248,6 +267,6 @@ async def _terminal(show: Show, *, armed: bool) -> int:
         )
         with contextlib.suppress(asyncio.CancelledError):
             await app.run_async()
-        if helm is not None:
-            helm.end_started()
+        if controller is not None:
+            controller.end_started()
     return show.watch.situation.verdict.exit_code

@@ -11,24 +11,34 @@ from pathlib import Path
 
 import click
 
-from cockpit.cli import BAD_PLAN, USAGE
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import known_vars
-from cockpit.engine.anew import judged_by
-from cockpit.engine.player import play_through
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import NoTape, Tape, Turned, tape_of
-from cockpit.journal.folder import find_record
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import RECORD, SPEED
+from cockpit.commands.plan_loading import known_vars
+from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
+from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
 from cockpit.plan.load import PlanError, load_plan
-from cockpit.report.foreign import safe
-from cockpit.report.text import situation_text, turning_points
+from cockpit.replay.backtest import judged_by
+from cockpit.replay.player import play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import NoTape, Tape, Turned, tape_of
+from cockpit.report.escaping import safe
+from cockpit.report.formats.situation_text import situation_text, turning_points
 
-NOT_REPRODUCED = 70
 SHOWN = 5
 
 
-def main(record: str, speed: float, at: str, writer: str, headless: bool, plan: str) -> int:
+@click.command("replay")
+@RECORD
+@SPEED
+@click.option("--at", default="", metavar="TIME", help="Begin there: 03:04 (UTC), 2026-01-02T03:04Z, or +15m.")
+@click.option("--writer", default="", metavar="NAME", help="Whose cockpit; default: the one that saw the most turn.")
+@click.option(
+    "--headless", is_flag=True, help="Through it in one go; exit 70 if anything is decided otherwise than then."
+)
+@click.option("--plan", default="", help="What another plan would have said.", type=click.Path(dir_okay=False))
+def main(record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str) -> int:
+    """Play a record back on the same screens: play, pause, step, seek."""
     log_to_file()
     try:
         tape = _tape(record, writer, plan)
@@ -80,8 +90,12 @@ def _headless(tape: Tape, until: datetime | None) -> int:
     click.echo(situation_text(situation))
     click.echo("\nTurned\n" + (turning_points(changes, tape.started_at) or "  never"))
     broken = verify_record(tape.folder.path).broken
-    _tell(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
-    _tell(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
+    _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places are not as they were written", broken)
+    _print_findings(f"NOT REPRODUCED: {len(differences)} decisions are not what is decided again", differences)
+    if tape.hidden:
+        click.echo(
+            safe(f"\nThe record hides the value of {', '.join(tape.hidden)}: judged with what the plan itself says")
+        )
     if broken or differences:
         return NOT_REPRODUCED
     if tape.anew:
@@ -94,7 +108,7 @@ def _headless(tape: Tape, until: datetime | None) -> int:
     return situation.verdict.exit_code
 
 
-def _tell(title: str, found: Sequence[object]) -> None:
+def _print_findings(title: str, found: Sequence[object]) -> None:
     if found:
         click.echo(f"\n{title}", err=True)
         for each in found[:SHOWN]:

@@ -4,33 +4,52 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 import click
 
-from cockpit.cli import USAGE
 from cockpit.commands.journal import outside
-from cockpit.journal.folder import find_record
-from cockpit.report.account import Account
-from cockpit.report.as_json import to_plain
-from cockpit.report.foreign import safe
-from cockpit.report.gather import account_of
-from cockpit.report.html import html
-from cockpit.report.in_toto import in_toto
-from cockpit.report.junit import junit
-from cockpit.report.markdown import markdown
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD
+from cockpit.exit_codes import USAGE
+from cockpit.journal.record_folder import find_record
+from cockpit.report.escaping import safe
+from cockpit.report.formats.html import html
+from cockpit.report.formats.in_toto import in_toto
+from cockpit.report.formats.junit import junit
+from cockpit.report.formats.markdown import markdown
+from cockpit.report.formats.situation_json import to_plain
+from cockpit.report.load_record import account_of
+from cockpit.report.model import Account
 
 
 def _json(account: Account) -> str:
     return json.dumps(to_plain(account), indent=2, ensure_ascii=False) + "\n"
 
 
-Form = Callable[[Account], str]
-FORMS: Mapping[str, Form] = {"md": markdown, "html": html, "json": _json, "junit": junit, "in-toto": in_toto}
+FormName = Literal["md", "html", "json", "junit", "in-toto"]
+FORMS: Mapping[FormName, Callable[[Account], str]] = {
+    "md": markdown,
+    "html": html,
+    "json": _json,
+    "junit": junit,
+    "in-toto": in_toto,
+}
 
 
-def main(record: str, form: str, out: str, anchors: Sequence[str], allowed_signers: str) -> int:
+@click.command("report")
+@RECORD
+@click.option("--format", "form", type=click.Choice(get_args(FormName)), default="md", show_default=True)
+@click.option("--out", default="", type=click.Path(dir_okay=False), help="Write to this file; default: the terminal.")
+@ANCHORS
+@ALLOWED_SIGNERS
+def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
+    """Tell what was planned, seen, signed and decided, and what was left open.
+
+    RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
+    (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
+    """
     try:
         text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers)))
         if out:

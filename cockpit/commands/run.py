@@ -1,66 +1,62 @@
-"""`cockpit run`: the terminal on a living system, with a record of what is seen, said and done."""
+"""`cockpit run`: the terminal on a live system, with a record of what is read, signed and done."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from cockpit.cli import USAGE
-from cockpit.commands.acting import acting
-from cockpit.commands.helming import helm_of
-from cockpit.commands.living import WrongAccount, clock_in_use, watching
-from cockpit.commands.logs import log_to_file
-from cockpit.commands.plans import load
-from cockpit.decide.situation import COULD_NOT_JUDGE
+from cockpit.commands.live_session import WrongAccount, action_executor, clock_in_use, migration_controller, open_watch
+from cockpit.commands.log_file import log_to_file
+from cockpit.commands.options import NOTIFY, PLAN, LiveOptions, Receiver, live_options
+from cockpit.commands.plan_loading import load
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
-from cockpit.journal.store import store_at
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.journal.shared_store import store_at
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Phase, Plan
 
 
+@click.command("run")
+@PLAN
+@live_options
+@click.option(
+    "--arm", is_flag=True, help="Allow what changes the world from the start; else F9 and the account's number."
+)
+@click.option("--as", "who", default="", metavar="ID", help="Who you are: one of the plan's people; else key i.")
+@click.option("--record", default="", metavar="NAME", help="Go on with this record; default: this plan's newest.")
+@click.option("--new", is_flag=True, help="Begin a new record.")
+@click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
+@click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
+@NOTIFY
 def main(
+    live: LiveOptions,
     plan: str,
-    profile: str,
-    region: str,
-    variables: Sequence[str],
-    phase: str,
+    *,
     arm: bool,
     who: str,
     record: str,
     new: bool,
     share: str,
     key: str,
-    notify: Sequence[str],
+    notify: tuple[Receiver, ...],
 ) -> int:
+    """Open the cockpit on a living system (read-only until it is armed)."""
     log_to_file()
-    loaded = load(plan, variables)
+    loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
         known = ", ".join(person.id for person in loaded.people) or "nobody"
         click.echo(f"--as {who}: the plan knows {known}", err=True)
         return USAGE
+    kept = RecordOptions(who, record, new=new, share=share, key=key)
     try:
-        return asyncio.run(
-            _open(
-                loaded,
-                profile,
-                region,
-                phase,
-                variables,
-                armed=arm,
-                who=who,
-                name=record,
-                new=new,
-                share=share,
-                key=key,
-                told=channels(notify, os.environ),
-            )
-        )
+        return asyncio.run(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -75,41 +71,50 @@ def first_phase(plan: Plan) -> Phase:
     return Phase.PRE_DEPLOY if asks or any(gate.before == "deploy" for gate in plan.gates) else Phase.POST_DEPLOY
 
 
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """Whose record is kept, and where."""
+
+    who: str
+    """One of the plan's people; empty until they say so."""
+    name: str
+    """The record to go on with; empty for the plan's newest."""
+    new: bool
+    share: str
+    """`s3://bucket/prefix` or a folder; empty for none."""
+    key: str
+    """File of an SSH key; empty for the agent's."""
+
+
 async def _open(
-    plan: Plan,
-    profile: str,
-    region: str,
-    phase: str,
-    variables: Sequence[str],
-    *,
-    armed: bool,
-    who: str,
-    name: str,
-    new: bool,
-    share: str,
-    key: str,
-    told: Sequence[Channel],
+    plan: Plan, live: LiveOptions, options: RecordOptions, receivers: Sequence[Channel], *, armed: bool
 ) -> int:
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
-    store = store_at(share, profile=profile, region=region or plan.target.region) if share else None
-    given = dict(pair.split("=", 1) for pair in variables)
-    key_file = Path(key) if key else None
+    store = store_at(options.share, profile=live.profile, region=live.region_for(plan)) if options.share else None
     async with recording(
-        plan, clock, who=who, name=name, new=new, store=store, key_file=key_file, variables=given
+        plan,
+        clock,
+        who=options.who,
+        name=options.name,
+        new=options.new,
+        store=store,
+        key_file=Path(options.key) if options.key else None,
+        variables=live.values(),
     ) as kept:
-        begins = phase or ("" if kept.resumed else first_phase(plan))
-        async with watching(plan, profile=profile, region=region, phase=begins, clock=clock, kept=kept) as watch:
+        if live.phase is None and not kept.resumed:
+            live = replace(live, phase=first_phase(plan))
+        async with open_watch(plan, live, clock=clock, kept=kept) as watch:
             async with (
-                helm_of(watch, variables, {"profile": profile, "region": region}, kept.folder.path) as helm,
-                acting(watch, kept, who) as executor,
-                notifying(watch, kept, told),
+                migration_controller(watch, live, kept.folder.path) as controller,
+                action_executor(watch, kept, options.who) as executor,
+                notifying(watch, kept, receivers),
             ):
                 await CockpitApp(
                     watch,
                     background=watch.run,
-                    helm=helm,
+                    helm=controller,
                     armed=armed,
                     desk=executor.desk,
                     executor=executor,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
-from cockpit.cli import BAD_PLAN
+from cockpit.commands.options import PLAN
+from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.summary import summarise
 
 
+@click.command("validate")
+@PLAN
 def main(plan: str) -> int:
+    """Load a plan: every problem with its place, or a summary."""
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:

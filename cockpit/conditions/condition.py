@@ -22,8 +22,7 @@ import cel
 
 from cockpit.conditions import tokens
 from cockpit.conditions.tokens import Token
-from probes.base import Field
-from probes.reading import Reading, Reason, Unknown, Value, is_hollow
+from probes.reading import Field, Reading, Reason, Unknown, Value, is_hollow
 
 MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""

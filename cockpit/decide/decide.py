@@ -28,8 +28,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
 
     judged = [judged_since(criterion, origin) for criterion in plan.criteria()]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
-    guards = plan.migration.guards if plan.migration else ()
-    guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in guards)
+    guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in plan.guards())
     evaluations = {item.id: board.evaluate(item, started_at, now) for _, item in plan.items()}
     sections = checklist(plan, evaluations, record, started_at, now)
     polls = gates(plan, record, now)

@@ -11,8 +11,7 @@ from cockpit.decide.situation import Because, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec
-from probes.base import Field
-from probes.reading import Reason, Unknown
+from probes.reading import Field, Reason, Unknown
 
 
 def because(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Because:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide import words
@@ -10,6 +11,40 @@ from cockpit.decide.criterion import settled
 from cockpit.decide.record import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
 from cockpit.plan.model import Gate, Plan
+
+GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
+"""Phase of the migration -> what the gates before it call it; the other phases have no gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why one gate does not let something begin."""
+
+    gate: str
+    """Its title."""
+    wants: tuple[str, ...]
+    """Votes it still needs, from whom."""
+    initiator_unknown: bool = False
+    """The gate does not count the vote of whoever begins it, and nobody said who that is."""
+
+
+def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
+    """What the gates before `what` (deploy, migrate, purge) still want; empty where `who` may begin it."""
+    found = []
+    for gate in plan.gates:
+        if gate.before == what:
+            unknown = gate.poll.exclude_initiator and not who
+            missing = poll(gate, plan, record, now, who).missing
+            if missing or unknown:
+                found.append(Missing(gate.title, missing, unknown))
+    return tuple(found)
+
+
+def worded(missing: Iterable[Missing], ask: str) -> list[str]:
+    """A line for each gate that wants votes, then `ask` where somebody must first say who they are."""
+    missing = tuple(missing)
+    lines = [f"{each.gate}: {'; '.join(each.wants)}" for each in missing if each.wants]
+    return lines + ([ask] if any(each.initiator_unknown for each in missing) else [])
 
 
 def gates(plan: Plan, record: Record, now: datetime) -> tuple[GateStatus, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
+from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Position, Severity
 from probes.reading import Reason, Unknown, Value
 
@@ -19,10 +20,6 @@ class Badge(StrEnum):
     BLIND = "BLIND"
     FLAPPED = "FLAPPED"
     """Tripped, or came close, earlier in this cutover; kept visible after recovery."""
-
-
-COULD_NOT_JUDGE = 3
-"""Exit code of a HOLD in which nothing at all could be seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
 
+from cockpit import exit_codes
 from cockpit.plan.model import Kind
 
 
@@ -79,7 +80,7 @@ class Word(Shown):
     """The verdict."""
 
     exit_code: int
-    """0 GO, 1 HOLD, 2 a rollback is called for: the convention of monitoring plugins."""
+    """As in `cockpit.exit_codes`."""
 
     def __new__(cls, text: str, meaning: Meaning | None = None, exit_code: int | None = None) -> Self:
         member = cls._defined(text, meaning)
@@ -88,21 +89,29 @@ class Word(Shown):
         member.exit_code = exit_code
         return member
 
-    GO = "GO", Meaning("✓", Tone.GOOD, Badness.FINE, "everything holds, and has held for the dwell time", done=True), 0
-    HOLD = "HOLD", Meaning("■", Tone.WAITING, Badness.WAITING, "something is missing, suspected or cannot be seen"), 1
+    GO = (
+        "GO",
+        Meaning("✓", Tone.GOOD, Badness.FINE, "everything holds, and has held for the dwell time", done=True),
+        exit_codes.GO,
+    )
+    HOLD = (
+        "HOLD",
+        Meaning("■", Tone.WAITING, Badness.WAITING, "something is missing, suspected or cannot be seen"),
+        exit_codes.HOLD,
+    )
     ROLLBACK = (
         "ROLLBACK",
         Meaning(
             "✗", Tone.BAD, Badness.ALARM, "a trigger has tripped; it stays until a named person decides", failing=True
         ),
-        2,
+        exit_codes.ROLLBACK,
     )
     FIX_FORWARD = (
         "FIX FORWARD",
         Meaning(
             "✗", Tone.BAD, Badness.ALARM, "a trigger has tripped, and a rollback would lose something", failing=True
         ),
-        2,
+        exit_codes.ROLLBACK,
     )
 
     @property

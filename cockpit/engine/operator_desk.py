@@ -1,11 +1,11 @@
-"""What the person at this cockpit may say, and the rules for it. Everything said is kept in the record."""
+"""What the person at this cockpit may sign, vote and decide, and the rules for it. Everything is kept in the record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
 
-from cockpit.decide.gate import poll
+from cockpit.decide.gate import missing_before, worded
 from cockpit.decide.record import (
     Acknowledgement,
     Decision,
@@ -23,24 +23,25 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.readings import digest_of
 from cockpit.plan.model import Ask, Gate, Person, Phase
 
+IDENTIFY = "identify yourself first: press i"
 LONGEST_WAIVER = timedelta(hours=12)
 TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
-"""Answers that say nothing: whoever signs says what was seen."""
+"""Answers that say nothing."""
 
 
 class Desk:
-    """One person's voice in the cutover. Every method raises Refused with the reason, and then nothing was kept."""
+    """What one person may do in the cutover. Every method raises Refused with the reason, and then nothing was kept."""
 
     def __init__(self, watch: Watch, keeper: Keeper, who: str = "") -> None:
         self.watch = watch
         self.keeper = keeper
         self.person: Person | None = None
         if who:
-            self.sit_down(who)
+            self.identify(who)
 
     # -- who ---------------------------------------------------------------------------------------------------------
 
-    def sit_down(self, who: str) -> None:
+    def identify(self, who: str) -> None:
         """Somebody else is at this cockpit now."""
         person = next((each for each in self.watch.plan.people if each.id == who), None)
         if person is None:
@@ -65,7 +66,7 @@ class Desk:
     def _as(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
         wanted = tuple(roles)
         if self.person is None:
-            raise Refused("who are you? press i and choose")
+            raise Refused(IDENTIFY)
         role = next((role for role in wanted if role in self.person.roles), None)
         if role is None:
             raise Refused(f"{what} takes {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
@@ -77,38 +78,38 @@ class Desk:
         """A typed observation about an item, a criterion or a step."""
         ask = self.ask_of(subject)
         if ask is None:
-            raise Refused("nobody is asked to sign this")
+            raise Refused("this line needs no sign-off")
         person, role = self._as(ask.roles, "this")
-        said = observation(answer)
+        observed = observation(answer)
         key = await self.keeper.key_of(person)
         if not ask.claimed and not key:
             raise Refused(f"this is signed with a key, and there is none of {person.id} here")
         now, plan = self.watch.clock.now(), self.watch.plan
-        entry = SignOff(now, subject, person.id, role, said, plan.digest, key=key, evidence=self._evidence(subject))
+        entry = SignOff(now, subject, person.id, role, observed, plan.digest, key=key, evidence=self._evidence(subject))
         await self.keeper.keep(entry, person, role)
         return entry
 
     async def retract(self, subject: str) -> None:
-        """Take back the sign-off, the waiver or the ended step of a subject, by a counter-entry."""
+        """Withdraw the sign-off, the waiver or the ended step of a subject, by a counter-entry."""
         record, now = self.watch.record, self.watch.clock.now()
         waiver = record.latest(Waiver, subject)
         if waiver is not None and now < waiver.until:
-            person, role = self._as(self.deciding_roles, "taking back a waiver")
-            await self.keeper.keep(Waiver(now, subject, person.id, "taken back", now), person, role)
+            person, role = self._as(self.deciding_roles, "withdrawing a waiver")
+            await self.keeper.keep(Waiver(now, subject, person.id, "withdrawn", now), person, role)
             return
         given = record.latest(SignOff, subject)
         if given is not None and not given.retracted:
             ask = self.ask_of(subject)
-            person, role = self._as((*(ask.roles if ask else ()), *self.deciding_roles), "taking back a sign-off")
+            person, role = self._as((*(ask.roles if ask else ()), *self.deciding_roles), "withdrawing a sign-off")
             digest = self.watch.plan.digest
-            entry = SignOff(now, subject, person.id, role, "taken back", digest, retracted=True)
+            entry = SignOff(now, subject, person.id, role, "withdrawn", digest, retracted=True)
             await self.keeper.keep(entry, person, role)
             return
         ended = record.latest(StepEnded, subject)
         if ended is not None and ended.outcome != "open":
-            await self._step(StepEnded(now, subject, self._anyone().id, "open", "taken back"))
+            await self._step(StepEnded(now, subject, self._anyone().id, "open", "withdrawn"))
             return
-        raise Refused("there is nothing of this line to take back")
+        raise Refused("this line has nothing to withdraw")
 
     def ask_of(self, subject: str) -> Ask | None:
         """What is asked about a subject; None where nothing is."""
@@ -119,11 +120,11 @@ class Desk:
         return asked.get(subject)
 
     def _evidence(self, subject: str) -> str:
-        told = because_of(self.watch.situation, subject)
-        if told is None or not told.probes:
+        because = because_of(self.watch.situation, subject)
+        if because is None or not because.probes:
             return ""
-        seen = {name: reading for name in told.probes if (reading := self.watch.latest(name)) is not None}
-        return f"{told.line} [sha256 {digest_of(seen)}]"
+        seen = {name: reading for name in because.probes if (reading := self.watch.latest(name)) is not None}
+        return f"{because.line} [sha256 {digest_of(seen)}]"
 
     # -- gates and exceptions ----------------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ class Desk:
         gate = self._gate(gate_id)
         person, role = self._as(gate.poll.roles, gate.title)
         if choice not in ("go", "no-go", "hold"):
-            raise Refused("say go, no-go or hold")
+            raise Refused("vote go, no-go or hold")
         if choice != "go" and len(why.strip()) < 3:
             raise Refused(f"{choice} needs a reason")
         key = await self.keeper.key_of(person)
@@ -145,12 +146,9 @@ class Desk:
 
     def missing_before(self, what: str) -> list[str]:
         """What the gates before something still want, from whom; empty when it may begin by this person's hand."""
-        plan, now = self.watch.plan, self.watch.clock.now()
         who = self.person.id if self.person else ""
-        polls = [poll(gate, plan, self.watch.record, now, who) for gate in plan.gates if gate.before == what]
-        missing = [f"{each.title}: {'; '.join(each.missing)}" for each in polls if not each.passed]
-        leaves_out = any(g.poll.exclude_initiator for g in plan.gates if g.before == what)
-        return missing or (["who are you? press i and choose"] if leaves_out and not who else [])
+        found = missing_before(self.watch.plan, self.watch.record, what, self.watch.clock.now(), who)
+        return worded(found, IDENTIFY)
 
     async def waive(self, subject: str, why: str, duration: timedelta) -> Waiver:
         """Suspend one item or criterion; it re-arms itself at the end."""
@@ -179,7 +177,7 @@ class Desk:
         person, role = self._as(self.deciding_roles, "this decision")
         verdict = self.watch.situation.verdict
         if choice in ("execute", "dismiss", "fix_forward") and verdict.latch is None:
-            raise Refused("no rollback waits for a decision")
+            raise Refused("no rollback is waiting for a decision")
         if choice == "execute" and verdict.word is Word.FIX_FORWARD:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         entry = Decision(self.watch.clock.now(), choice, person.id, reason(why), advised=verdict.word)
@@ -196,8 +194,8 @@ class Desk:
         if missing:
             raise Refused(missing[0])
         if verdict.word is not Word.GO:
-            said = Decision(self.watch.clock.now(), "proceed", person.id, reason(why), advised=verdict.word)
-            await self.keeper.keep(said, person, role)
+            against = Decision(self.watch.clock.now(), "proceed", person.id, reason(why), advised=verdict.word)
+            await self.keeper.keep(against, person, role)
         entry = PhaseBegan(self.watch.clock.now(), phase, person.id, why.strip())
         await self.keeper.keep(entry, person, role)
         return entry
@@ -213,44 +211,44 @@ class Desk:
 
     def _anyone(self) -> Person:
         if self.person is None:
-            raise Refused("who are you? press i and choose")
+            raise Refused(IDENTIFY)
         return self.person
 
     async def _step(self, entry: StepBegan | StepEnded) -> None:
         person = self._anyone()
         known = {step.id for step in (*self.watch.plan.runbook, *self.watch.plan.rollback_plan)}
         if entry.subject not in known:
-            raise Refused("this is no step")
+            raise Refused("the plan has no such step")
         await self.keeper.keep(entry, person, person.roles[0] if person.roles else "")
 
     def _gate(self, gate_id: str) -> Gate:
         found = next((gate for gate in self.watch.plan.gates if gate.id == gate_id), None)
         if found is None:
-            raise Refused("this is no gate")
+            raise Refused("the plan has no such gate")
         return found
 
 
 def observation(text: str) -> str:
-    """What was seen, in words. Raises Refused for a tick.
+    """What was checked, in words. Raises Refused for a tick.
 
     >>> observation(" 100.64.0.7 answered ")
     '100.64.0.7 answered'
     """
-    said = text.strip()
-    if len(said) < 3 or said.lower().rstrip(".!") in TICKS:
-        raise Refused("say what you saw, in words: a tick proves nothing")
-    return said
+    text = text.strip()
+    if len(text) < 3 or text.lower().rstrip(".!") in TICKS:
+        raise Refused("describe what you checked (one word is not enough)")
+    return text
 
 
 def reason(text: str) -> str:
     """Why, in words. Raises Refused without one."""
     if len(text.strip()) < 3 or text.strip().lower() in TICKS:
-        raise Refused("say why, in words: it is kept")
+        raise Refused("give a reason in words: it is kept in the record")
     return text.strip()
 
 
 def because_of(situation: Situation, subject: str) -> Because | None:
-    """The because-line of an item or criterion."""
+    """The reason of an item or criterion."""
     for section in situation.sections:
         for item in section.items:
             if item.id == subject:

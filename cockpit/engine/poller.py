@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from cockpit.engine.clock import Clock
 from cockpit.engine.tasks import end
 from cockpit.plan.model import Plan, ProbeSpec
-from probes.base import Probe
-from probes.clients import Clients
+from probes.clients.clients import Clients
+from probes.probe import Probe
 from probes.reading import Reading, Reason, Unknown
 from probes.registry import find
 

@@ -73,7 +73,7 @@ class Watching(Protocol):
         ...
 
     def entries(self) -> Sequence[Entry]:
-        """Everything in the record so far: what changed, what was said, what was done."""
+        """Everything in the record so far: state changes, sign-offs and decisions, actions."""
         ...
 
     def probe_now(self, probe: str = "") -> None:
@@ -81,7 +81,7 @@ class Watching(Protocol):
         ...
 
     def toggle_pause(self) -> None:
-        """Stop or go on reading. While paused the verdict goes stale, loudly."""
+        """Stop or go on reading. While paused the verdict goes stale, and a banner says so."""
         ...
 
 
@@ -121,11 +121,11 @@ class Drill(Protocol):
 
 
 class Refused(Exception):  # noqa: N818 - what became of what somebody wanted to say
-    """It may not be said: by this person, now, or in these words. The message is for the screen."""
+    """Not accepted: from this person, now, or in these words. The message is for the screen."""
 
 
 class Keeper(Protocol):
-    """Where what is said goes."""
+    """Where sign-offs, votes and decisions are kept."""
 
     async def key_of(self, person: Person) -> str:
         """Fingerprint of the key this person signs with here; empty where there is none. Raises Refused."""

@@ -18,17 +18,19 @@ from cockpit.engine.clock import Clock
 from cockpit.engine.ports import Refused
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.bodies import from_body, moment, time_text
+from cockpit.journal.codec import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
-from cockpit.journal.folder import RecordFolder, list_records, records_root
+from cockpit.journal.persisted_log import KeptRecord
 from cockpit.journal.readings import ReadingStore, Taken, taken
-from cockpit.journal.scribe import KeptRecord, Scribe, vouched
-from cockpit.journal.ssh import Signer, SshError, fingerprint
-from cockpit.journal.ssh_keys import find_signer
-from cockpit.journal.ssh_signers import public_of
-from cockpit.journal.store import Store, Sync
+from cockpit.journal.record_folder import RecordFolder, list_records, records_root
+from cockpit.journal.shared_store import Store, Sync
+from cockpit.journal.ssh.keys import find_signer
+from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
+from cockpit.journal.statement import has_key, keys_of, vouched
 from cockpit.journal.writer import Draft, Journal, writer_name
+from cockpit.journal.writer_thread import Scribe
 from cockpit.plan.model import Person, Plan
+from probes.redact import HIDDEN
 
 log = logging.getLogger(__name__)
 SHARE_S = 1.0
@@ -139,7 +141,7 @@ class Recording:
     async def _signer(self, person: Person) -> Signer | None:
         """The person's key: what the plan names, in the agent or in the file given. None: what they say is claimed."""
         if person.id not in self._signers:
-            named = person.ssh_key if _is_key(person.ssh_key) else ""
+            named = person.ssh_key if has_key(person) else ""
             if not named and self.key_file is None:
                 self._signers[person.id] = None
             else:
@@ -262,7 +264,7 @@ def _open(
         "plan": plan.name,
         "plan_digest": folder.keep_plan(text),
         "started_at": time_text(earlier or now),
-        "vars": dict(variables),
+        "vars": {name: HIDDEN if name in plan.secret_vars else value for name, value in variables.items()},
         "rehearsal": rehearsal,
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
@@ -315,7 +317,7 @@ def started_at(folder: RecordFolder) -> datetime | None:
 def _shared_id(store: Store) -> str:
     """The id of the record that lies in a store; empty where there is none yet. Raises what the store raises, as OSError."""
     from cockpit.journal.entry import parse
-    from cockpit.journal.store import Away
+    from cockpit.journal.shared_store import Away
 
     try:
         first = next((part for part in store.parts() if part.start == 0), None)
@@ -329,21 +331,9 @@ def _shared_id(store: Store) -> str:
 
 def said_in(folder: RecordFolder, plan: Plan) -> Record:
     """What a record holds, for looking at only: signatures it speaks of are checked. Raises OSError."""
-    record, keys = Record(), keys_of(plan)
+    record, keys, id_ = Record(), keys_of(plan), folder.id
     for _, line in folder.lines():
         with contextlib.suppress(ValueError):
             if (entry := from_body(line.entry.body)) is not None:
-                record.append(vouched(entry, line, folder.id, keys))
+                record.append(vouched(entry, line, id_, keys))
     return record
-
-
-def keys_of(plan: Plan) -> dict[str, str]:
-    """Person's id -> fingerprint of the key the plan names for them."""
-    return {person.id: fingerprint(public_of(person.ssh_key)) for person in plan.people if _is_key(person.ssh_key)}
-
-
-def _is_key(text: str) -> bool:
-    try:
-        return bool(text) and bool(public_of(text))
-    except SshError:
-        return False

@@ -30,7 +30,7 @@ COALESCE_S = 0.03
 SHARE = 6.0
 """A decision may take one part in so many of the time: keys and painting have the rest."""
 GAP_S = 5.0
-"""Real seconds without a tick that count as nobody looking."""
+"""Real seconds without a tick that count as the cockpit not watching."""
 NEXT = timedelta(microseconds=1)
 JITTER = timedelta(seconds=1)
 """A clock that went back by no more than this is taken to have stood still."""
@@ -74,7 +74,7 @@ class Watch:
     @property
     def notice(self) -> str:
         own = ["PAUSED: nothing is being read; press p to go on"] if self.paused else []
-        return " · ".join(own + [text for tell in self.notices if (text := tell())])
+        return " · ".join(own + [text for notice in self.notices if (text := notice())])
 
     async def run(self) -> None:
         """Take in readings and decide, until cancelled; then let go of everything."""
@@ -142,14 +142,14 @@ class Watch:
         self._due.set()
 
     def look_from(self, last: datetime, *, away: bool = False) -> None:
-        """Take what is known by then as what was seen last. With `away` nobody looked since: the next decision counts a gap."""
+        """Take what is known by then as what was seen last. With `away` the next decision counts the time since as a gap."""
         if away:
             self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
         self.situation = decide(self.plan, self.board, self.record, last)
         self._moment = last
 
     def _notice_gap(self, now: datetime) -> None:
-        """The wall's clock went on while we did not: a laptop slept, a process was stopped."""
+        """The wall clock went on while this process did not: the machine slept, or the process was stopped."""
         wall = time.time()
         away = wall - self._ticked
         self._ticked = wall

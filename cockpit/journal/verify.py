@@ -12,17 +12,44 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
+from typing import assert_never
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
-from cockpit.journal.personal import Statement
 from cockpit.journal.readings import check_mark
-from cockpit.journal.ssh import SshError
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.ssh.sshsig import SshError
+from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, Problem, check_chain
 
-INTACT, BROKEN, NOT_PROVABLE = 0, 1, 3
+
+class Outcome(IntEnum):
+    """What checking a record comes to; the number is the exit code of `cockpit journal verify`."""
+
+    INTACT = 0
+    BROKEN = 1
+    NOT_PROVABLE = 3
+
+    @property
+    def word(self) -> str:
+        return self.name.replace("_", " ")
+
+    @property
+    def meaning(self) -> str:
+        match self:
+            case Outcome.INTACT:
+                return "every line is as it was written, and what was given proves the rest"
+            case Outcome.BROKEN:
+                return "this is not the record as it was written"
+            case Outcome.NOT_PROVABLE:
+                return "nothing is broken, but not everything can be proven"
+            case _:
+                assert_never(self)
+
+
+INTACT, BROKEN, NOT_PROVABLE = Outcome.INTACT, Outcome.BROKEN, Outcome.NOT_PROVABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +64,12 @@ class Result:
     entries: int
 
     @property
-    def exit_code(self) -> int:
+    def outcome(self) -> Outcome:
         return BROKEN if self.broken else NOT_PROVABLE if self.unproven else INTACT
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.outcome)
 
 
 @dataclass(slots=True)
@@ -133,10 +164,6 @@ def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, fou
     unknown: dict[tuple[str, str], int] = {}
     for chain in chains:
         for line in chain.lines:
-            if line.entry.type not in PERSONAL:
-                if len(line.sigs) > 1:
-                    found.broken.append(chain.problem(line, f"a {line.entry.type} is not signed by a person"))
-                continue
             problem = _check_person(chain, line, allowed, told, claimed, unknown)
             if problem:
                 found.broken.append(chain.problem(line, problem))
@@ -157,20 +184,19 @@ def _check_person(
 ) -> str:
     """What is wrong with an entry of a person, or an empty text."""
     entry = line.entry
-    if len(line.sigs) < 2:
-        who = str(entry.body.get("by") or entry.actor.id)[:80]
-        claimed[who] = claimed.get(who, 0) + 1
-        return ""
-    if len(line.sigs) > 2:
-        return "more than one person's signature"
-    sig = line.sigs[1]
     try:
-        signature = Statement.of(chain.record_at(line), entry).check(sig)
+        signature = personal_signature(line, chain.record_at(line))
     except SshError as error:
-        return f"the signature of {entry.actor.id[:80]} does not hold: {error}"
-    if sig["statement"] in told:
+        return str(error)
+    if signature is None:
+        if entry.type in PERSONAL:
+            who = str(entry.body.get("by") or entry.actor.id)[:80]
+            claimed[who] = claimed.get(who, 0) + 1
+        return ""
+    statement = line.sigs[1]["statement"]
+    if statement in told:
         return "the same statement stands in the record twice: one is a copy"
-    told.add(sig["statement"])
+    told.add(statement)
     if allowed is None or not allowed.knows(signature.public):
         key = entry.actor.id[:80], signature.fingerprint
         unknown[key] = unknown.get(key, 0) + 1

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.decide.record import Entry as Kept
-from cockpit.journal.bodies import to_body, type_of, without_secrets
 from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
+from cockpit.journal.codec import to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, Entry, Line, Type, hash_of
-from cockpit.journal.personal import Statement
-from cockpit.journal.ssh import SshError
+from cockpit.journal.ssh.sshsig import SshError
+from cockpit.journal.statement import Statement
 
 COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100

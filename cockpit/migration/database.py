@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from probes.dsn import libpq_parameters
+from probes.clients.dsn import libpq_parameters
 from probes.redact import one_line
 
 STATEMENT_MS = 60_000

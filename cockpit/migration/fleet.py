@@ -10,8 +10,8 @@ from typing import Any
 from cockpit.migration.launch import DATABASE
 from cockpit.migration.runs import RunError
 from cockpit.plan.model import EcsTask
-from probes.base import Unseen
-from probes.clients import Clients
+from probes.clients.clients import Clients
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 STARTED_BY = "cockpit-migration"

@@ -21,7 +21,7 @@ from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
 from cockpit.plan.model import Migration
-from probes.base import Unseen
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
@@ -100,7 +100,7 @@ class Helm:
         command = [
             sys.executable,
             "-m",
-            "cockpit.cli",
+            "cockpit",
             "migrate",
             phase,
             self.plan_path,

@@ -1,4 +1,4 @@
-"""Where notices go: how Slack and PagerDuty want them said. Addresses and keys come from the environment and are never shown."""
+"""Where notices go: what Slack and PagerDuty expect. Addresses and keys come from the environment and are never shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something people elsewhere are told."""
+    """News for people elsewhere."""
 
     at: datetime
     plan: str
@@ -66,7 +66,7 @@ class Channel(Protocol):
     def url(self) -> str: ...
 
     def wants(self, notice: Notice, /) -> bool:
-        """Whether this channel is told of it."""
+        """Whether this channel sends it."""
         ...
 
     def body(self, notice: Notice, head: str) -> str:
@@ -85,12 +85,12 @@ class Slack:
         return True
 
     def body(self, notice: Notice, head: str) -> str:
-        said = [f"*{_plain(notice.line)}*", f"{notice.at:%Y-%m-%d %H:%M:%S} UTC"]
-        said += [_plain(notice.reason)] if notice.because else []
-        said.append(
+        lines = [f"*{_plain(notice.line)}*", f"{notice.at:%Y-%m-%d %H:%M:%S} UTC"]
+        lines += [_plain(notice.reason)] if notice.because else []
+        lines.append(
             f"record {_plain(one_line(notice.record))}, head `{head}`" if head else "the record is NOT being written"
         )
-        return json.dumps({"text": "\n".join(said)})
+        return json.dumps({"text": "\n".join(lines)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Telling people elsewhere when the verdict turns or a gate is decided; the journal's head goes along, so that it is anchored.
+"""Notifies people elsewhere when the verdict turns or a gate is decided; the journal's head goes along, so that it is anchored.
 
 Each channel has a task and a bounded queue of its own: what cannot be reached delays neither the cockpit nor the others.
 """
@@ -16,8 +16,8 @@ from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.notifications.channels import Channel, Notice
-from probes.base import Unseen
-from probes.http_client import HttpClient
+from probes.clients.http import HttpClient
+from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 100
@@ -76,7 +76,7 @@ class Outbox:
             return ""
         waiting = len(self._waiting) + self._busy
         more = [f"{many} {what}" for many, what in ((waiting, "waiting"), (self.lost, "given up")) if many]
-        return ", ".join((f"{self.channel.name} cannot be told: {self.why}", *more))
+        return ", ".join((f"{self.channel.name} cannot be reached: {self.why}", *more))
 
     async def run(self) -> None:
         """Send what comes, in order, until cancelled."""
@@ -85,15 +85,15 @@ class Outbox:
             while self._waiting:
                 notice, self._busy = self._waiting.popleft(), True
                 try:
-                    await self._tell(notice)
-                except Exception as error:  # noqa: BLE001 - the next notice must still be told; a traceback could hold the address
+                    await self._send(notice)
+                except Exception as error:  # noqa: BLE001 - the next notice must still be sent; a traceback could hold the address
                     self._lose(type(error).__name__)
                 finally:
                     self._busy = False
             self._due.clear()
             self.idle.set()
 
-    async def _tell(self, notice: Notice) -> None:
+    async def _send(self, notice: Notice) -> None:
         try:
             head = await asyncio.to_thread(self._kept.anchor, self.channel.name)
         except (OSError, ValueError):

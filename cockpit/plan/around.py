@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from cockpit.plan.around_parts import RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.model import Position, Risk, Secret, Service, Variable
+from cockpit.plan.names import unique
 from cockpit.plan.nodes import Path_, Tree
-from cockpit.plan.parts import STAND_IN, Parts
+from cockpit.plan.parts import Parts
 from cockpit.plan.problems import nearest
 
 
@@ -20,10 +21,10 @@ class Around:
         self._judged = judged
         """Ids of everything that has a state: items, criteria and guards."""
         self._probes = probes
-        self._unique([(path, "id", risk.id) for path, risk in parts.risks])
-        self._unique([(path, "name", variable.name) for path, variable in parts.variables])
-        self._unique([(path, "name", secret.name) for path, secret in parts.secrets])
-        self._unique([(path, "id", service.id) for path, service in parts.services])
+        unique(tree, (((*path, "id"), risk.id) for path, risk in parts.risks))
+        unique(tree, (((*path, "name"), variable.name) for path, variable in parts.variables))
+        unique(tree, (((*path, "name"), secret.name) for path, secret in parts.secrets))
+        unique(tree, (((*path, "id"), service.id) for path, service in parts.services))
 
     def risks(self) -> tuple[Risk, ...]:
         return tuple(self._risk(path, part) for path, part in self._parts.risks)
@@ -62,14 +63,6 @@ class Around:
             hint = nearest(part.probe, self._probes)
             self._tree.report((*path, "probe"), f"there is no probe '{part.probe}' in this plan{hint}")
         return Service(**part.model_dump(), position=self._at(path))
-
-    def _unique(self, names: Sequence[tuple[Path_, str, str]]) -> None:
-        first: dict[str, Path_] = {}
-        for path, key, name in names:
-            if name in first and name != STAND_IN:
-                line = self._tree.place((*first[name], key)).position.line
-                self._tree.report((*path, key), f"'{name}' is already said in line {line}")
-            first.setdefault(name, path)
 
     def _at(self, path: Path_) -> Position:
         return self._tree.place(path).position

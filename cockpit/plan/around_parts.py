@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cockpit.plan.model import Level
@@ -26,23 +26,7 @@ def _spelled_out(value: Any) -> Any:
     return {"at": value}
 
 
-Contact = Annotated[
-    ContactPart,
-    BeforeValidator(_spelled_out),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "maxLength": 4000},
-                {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["at"],
-                    "properties": {"at": {"type": "string"}, "ref": {"type": "string"}},
-                },
-            ]
-        }
-    ),
-]
+Contact = Annotated[ContactPart, BeforeValidator(_spelled_out, json_schema_input_type=Note | ContactPart)]
 
 
 class RiskPart(Part):

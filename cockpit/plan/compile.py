@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from cockpit.plan.around import Around
 from cockpit.plan.criteria import Criteria, either
 from cockpit.plan.document import GatePart, ItemPart, SignOffPart, StepPart
-from cockpit.plan.model import Ask, Gate, Item, Person, Phase, Plan, Poll, Position, Section, Step, Target
+from cockpit.plan.model import (
+    VERDICT_DWELL,
+    Ask,
+    Gate,
+    Item,
+    Person,
+    Phase,
+    Plan,
+    Poll,
+    Position,
+    Section,
+    Step,
+    Target,
+)
 from cockpit.plan.moving import Moving
+from cockpit.plan.names import unique
 from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.parts import STAND_IN, Parts
 from cockpit.plan.problems import nearest
 from cockpit.plan.substitute import Substitution
 from cockpit.plan.watched import Watched
-
-DEFAULT_DWELL = timedelta(seconds=60)
 
 
 class Compiler:
@@ -26,6 +37,7 @@ class Compiler:
         self.tree = tree
         self.parts = parts
         self.needs_environment = tuple(sorted(substitution.missing))
+        self.secret_vars = substitution.secret_vars()
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
         self.criteria = Criteria(tree, self.watched, self._ask)
@@ -75,8 +87,9 @@ class Compiler:
             environment_variables=variables,
             secrets=secrets,
             services=services,
-            verdict_dwell=DEFAULT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
+            verdict_dwell=VERDICT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
+            secret_vars=self.secret_vars,
         )
 
     def _item(self, path: Path_, part: ItemPart) -> Item:
@@ -143,20 +156,12 @@ class Compiler:
         parts = self.parts
         items = [(path, item.id) for placed in parts.items.values() for path, item in placed]
         named = (parts.gates, parts.success, parts.triggers, parts.runbook, parts.rollback_plan)
-        moving = parts.header.migration if parts.header else None
-        guards = [(("migration", "guards", n), guard.id) for n, guard in enumerate(moving.guards if moving else ())]
-        self._unique([*items, *((path, part.id) for placed in named for path, part in placed), *guards])
-        self._unique([(path, person.id) for path, person in parts.people])
-
-    def _unique(self, ids: Sequence[tuple[Path_, str]]) -> None:
-        first: dict[str, Path_] = {}
-        for path, id_ in ids:
-            if id_ == STAND_IN:
-                continue
-            if id_ in first:
-                line = self.tree.place((*first[id_], "id")).position.line
-                self.tree.report((*path, "id"), f"the id '{id_}' is already used in line {line}")
-            first.setdefault(id_, path)
+        migration = parts.header.migration if parts.header else None
+        guards = migration.guards if migration else ()
+        owners: list[tuple[Path_, str]] = [*items, *((path, part.id) for placed in named for path, part in placed)]
+        owners += [(("migration", "guards", index), guard.id) for index, guard in enumerate(guards)]
+        unique(self.tree, (((*path, "id"), id_) for path, id_ in owners))
+        unique(self.tree, (((*path, "id"), person.id) for path, person in parts.people))
 
     def _at(self, path: Path_) -> Position:
         return self.tree.place(path).position

@@ -8,13 +8,12 @@ from typing import Any
 
 from cockpit.conditions.condition import Condition
 from cockpit.plan.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
-from cockpit.plan.model import Ask, Criterion, Kind, OnUnknown
+from cockpit.plan.model import ERROR_LIMIT, Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.watched import Watched
 
 MIN_SAMPLES = 3
 """Real samples a window needs: two points are a line through anything."""
-ERROR_LIMIT = 4
 
 
 class Criteria:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
 from cockpit.plan.around_parts import Contact, RiskPart, SecretPart, ServicePart, VariablePart
-from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
-from cockpit.plan.shapes import Account, Condition, Id, Note, Part, Period, ProbeName, Roles, Scalar, Span, Text
+from cockpit.plan.model import MIB, Limits, MigrationTable, Mode, OnUnknown, Phase, Severity
+from cockpit.plan.shapes import (
+    Account,
+    Condition,
+    Credential,
+    Hours,
+    Id,
+    Note,
+    Parameters,
+    Part,
+    Period,
+    Prefix,
+    ProbeName,
+    Region,
+    Roles,
+    Scalar,
+    Span,
+    Text,
+)
+
+_TABLE = MigrationTable("")
+_LIMITS = Limits()
 
 
 class TargetPart(Part):
     """The account and region this plan is for; another account stops the cockpit before the first probe."""
 
     account: Account = Field("", description='AWS account id: 12 digits, in quotes; "[...]" while it is not filled in')
-    region: Note = Field("", description="AWS region, such as us-east-1")
+    region: Region = Field("", description="AWS region, such as us-east-1")
 
 
 class PersonPart(Part):
@@ -39,7 +59,7 @@ class ProbePart(Part):
     """One named probe. It is read once per interval, however many conditions use it."""
 
     uses: Text = Field(description="A registered probe, such as ecs.service; `cockpit probes` lists them")
-    with_: dict[str, Any] = Field(
+    with_: Parameters = Field(
         default_factory=dict, alias="with", description="The probe's parameters; ${name} stands for an entry of vars"
     )
     interval: Period | None = Field(None, description="How often it reads")
@@ -181,15 +201,15 @@ class MigrationTablePart(Part):
     """One table whose files move. Column names are those of the readiness report unless they are said here."""
 
     name: Text = Field(description="The table, as the database spells it")
-    schema_: Note = Field("public", alias="schema", description="Its schema")
-    id: Text = Field("id", description="Primary key column")
-    data: Text = Field("fileData", description="The bytea column the files are in")
-    filename: Text = Field("filename", description="Column with the file's name")
-    file_type: Text = Field("fileType", description="Column with the file's type, such as pdf")
-    size: Text = Field("fileSize", description="Column with the file's size in bytes")
-    key: Text = Field("s3Key", description="Column that takes the object's key")
-    bucket: Text = Field("s3Bucket", description="Column that takes the bucket's name")
-    region: Text = Field("s3Region", description="Column that takes the bucket's region")
+    schema_: Note = Field(_TABLE.schema, alias="schema", description="Its schema")
+    id: Text = Field(_TABLE.id, description="Primary key column")
+    data: Text = Field(_TABLE.data, description="The bytea column the files are in")
+    filename: Text = Field(_TABLE.filename, description="Column with the file's name")
+    file_type: Text = Field(_TABLE.file_type, description="Column with the file's type, such as pdf")
+    size: Text = Field(_TABLE.size, description="Column with the file's size in bytes")
+    key: Text = Field(_TABLE.key, description="Column that takes the object's key")
+    bucket: Text = Field(_TABLE.bucket, description="Column that takes the bucket's name")
+    region: Text = Field(_TABLE.region, description="Column that takes the bucket's region")
 
 
 class GuardPart(Part):
@@ -206,12 +226,20 @@ class GuardPart(Part):
 class LimitsPart(Part):
     """What the migration may take of the world."""
 
-    workers: int = Field(2, ge=1, le=32, description="Worker processes on this machine")
-    connections: int = Field(4, ge=2, le=16, description="Database connections of one worker")
-    memory_mib: int = Field(256, ge=64, le=16_384, description="Memory for files in one worker, in MiB")
-    concurrency: int = Field(400, ge=1, le=2_000, description="Uploads in flight of one worker, at most")
-    mib_per_s: float = Field(0, ge=0, le=100_000, description="MiB a second of all workers together; 0: no limit")
-    files_per_s: int = Field(3_000, ge=0, le=100_000, description="Files a second of all workers together; 0: no limit")
+    workers: int = Field(_LIMITS.workers, ge=1, le=32, description="Worker processes on this machine")
+    connections: int = Field(_LIMITS.connections, ge=2, le=16, description="Database connections of one worker")
+    memory_mib: int = Field(
+        _LIMITS.memory_bytes // MIB, ge=64, le=16_384, description="Memory for files in one worker, in MiB"
+    )
+    concurrency: int = Field(
+        _LIMITS.concurrency, ge=1, le=2_000, description="Uploads in flight of one worker, at most"
+    )
+    mib_per_s: float = Field(
+        _LIMITS.bytes_per_s // MIB, ge=0, le=100_000, description="MiB a second of all workers; 0: no limit"
+    )
+    files_per_s: int = Field(
+        _LIMITS.files_per_s, ge=0, le=100_000, description="Files a second of all workers; 0: no limit"
+    )
 
 
 class EcsTaskPart(Part):
@@ -229,20 +257,16 @@ class EcsTaskPart(Part):
 class MigrationPart(Part):
     """The document files that move from PostgreSQL to S3."""
 
-    database: Note = Field(description="Connection string of a role that may write the tables: ${env:NAME:-}")
+    database: Credential = Field(description="Connection string of a role that may write the tables: ${env:NAME:-}")
     bucket: Text = Field(description="The bucket that takes the files")
-    region: Note = Field("", description="Its region; default the target's")
-    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*$", max_length=200)] = Field(
-        "documents/", description="What every key begins with; ends in /"
-    )
+    region: Region = Field("", description="Its region; default the target's")
+    prefix: Prefix = Field("documents/", description="What every key begins with; ends in /")
     tables: list[MigrationTablePart] = Field(min_length=1, max_length=50, description="The tables whose files move")
     guards: list[GuardPart] = Field(default_factory=list, max_length=50, description="What pauses copying")
     limits: LimitsPart = Field(default_factory=LimitsPart, description="What it may take of the world")
     soak: Span | None = Field(None, description="How long files live in S3 before a purge; default 24h")
     verify_share: float = Field(1.0, ge=0, le=1, description="Share of small files read back whole; default all")
-    window: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")] | None = (
-        Field(None, description="Off-hours in which it may run: 22:00-05:00")
-    )
+    window: Hours | None = Field(None, description="Off-hours in which it may run: 22:00-05:00")
     timezone: Note = Field("UTC", description="Time zone of the window, such as Europe/Berlin")
     ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cockpit.plan.compile import Compiler
+from cockpit.plan.document import PlanDocument
 from cockpit.plan.model import Plan
 from cockpit.plan.nodes import TooMany, Tree, parse
 from cockpit.plan.parts import Parts
@@ -65,7 +66,8 @@ def loaded(
         parse(tree)
         if isinstance(tree.value, dict):
             environ = os.environ if environ is None else environ
-            plan = _compiled(tree, Substitution(tree, overrides or {}, environ, required=require_environment))
+            kind = PlanDocument.text_kind
+            plan = _compiled(tree, Substitution(tree, kind, overrides or {}, environ, required=require_environment))
         else:
             tree.report((), "is not a plan: a mapping with plan, name and probes is expected")
     except TooMany:

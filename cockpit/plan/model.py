@@ -9,7 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.conditions.condition import Condition
-from probes.base import Field
+from probes.reading import Field
+
+VERDICT_DWELL = timedelta(seconds=60)
+STALE_AFTER = timedelta(seconds=90)
+"""Age at which data no longer counts, where no probe says otherwise."""
+ERROR_LIMIT = 4
+SOAK = timedelta(hours=24)
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,9 +120,9 @@ class Criterion:
     clear_condition: Condition | None = None
     min_samples: int = 1
     gap_tolerance: timedelta = timedelta(seconds=60)
-    stale_after: timedelta = timedelta(seconds=90)
+    stale_after: timedelta = STALE_AFTER
     initial_delay: timedelta = timedelta(0)
-    error_limit: int = 4
+    error_limit: int = ERROR_LIMIT
     on_unknown: OnUnknown = OnUnknown.HOLD
     unknown_limit: timedelta | None = None
     severity: Severity = Severity.CRITICAL
@@ -143,7 +150,7 @@ class Item:
     killer: bool = False
     caution: str = ""
     ref: str = ""
-    stale_after: timedelta = timedelta(seconds=90)
+    stale_after: timedelta = STALE_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +294,7 @@ class Limits:
     workers: int = 2
     connections: int = 4
     """Database connections of one worker."""
-    memory_bytes: int = 256 * 1024 * 1024
+    memory_bytes: int = 256 * MIB
     """Bytes of files one worker holds at a time, with what handling them takes."""
     concurrency: int = 400
     """Uploads in flight of one worker, at most."""
@@ -322,7 +329,7 @@ class Migration:
     guards: tuple[Criterion, ...] = ()
     """Conditions that pause copying while they are true or unknown, judged as triggers are."""
     limits: Limits = Limits()
-    soak: timedelta = timedelta(hours=24)
+    soak: timedelta = SOAK
     """How long files must have lived in S3 before their bytes may leave the database."""
     verify_share: float = 1.0
     """Share of the small files that are read back whole; files in parts always are."""
@@ -359,9 +366,11 @@ class Plan:
     environment_variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
     services: tuple[Service, ...] = ()
-    verdict_dwell: timedelta = timedelta(seconds=60)
+    verdict_dwell: timedelta = VERDICT_DWELL
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""
+    secret_vars: tuple[str, ...] = ()
+    """Entries of `vars:` that read the environment: what replaces one may be as secret, and is not kept in a record."""
 
     @property
     def production(self) -> bool:
@@ -371,6 +380,16 @@ class Plan:
         """Success criteria, then rollback triggers, in the plan's order."""
         yield from self.success_criteria
         yield from self.rollback_triggers
+
+    def guards(self) -> tuple[Criterion, ...]:
+        """What pauses the migration, where there is one."""
+        return self.migration.guards if self.migration else ()
+
+    def conditions(self) -> Iterator[Condition]:
+        """Every condition that is evaluated: of criteria, of checklist lines, of guards."""
+        for one in (*self.criteria(), *self.guards()):
+            yield from (condition for condition in (one.condition, one.clear_condition) if condition is not None)
+        yield from (item.expect for _, item in self.items() if item.expect is not None)
 
     def items(self) -> Iterator[tuple[Section, Item]]:
         for section in self.checklist:

@@ -6,13 +6,11 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from cockpit.plan.document import EcsTaskPart, GuardPart, HeaderPart, LimitsPart, MigrationPart, MigrationTablePart
-from cockpit.plan.model import Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
+from cockpit.plan.model import MIB, SOAK, Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
 from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.watched import Watched
 
 RESUME_AFTER = timedelta(seconds=60)
-SOAK = timedelta(hours=24)
-MIB = 1024 * 1024
 _AT: Path_ = ("migration",)
 
 
@@ -79,22 +77,22 @@ def _table(part: MigrationTablePart) -> MigrationTable:
 
 def _limits(part: LimitsPart) -> Limits:
     return Limits(
-        part.workers,
-        part.connections,
-        part.memory_mib * MIB,
-        part.concurrency,
-        round(part.mib_per_s * MIB),
-        part.files_per_s,
+        workers=part.workers,
+        connections=part.connections,
+        memory_bytes=part.memory_mib * MIB,
+        concurrency=part.concurrency,
+        bytes_per_s=round(part.mib_per_s * MIB),
+        files_per_s=part.files_per_s,
     )
 
 
 def _ecs(part: EcsTaskPart) -> EcsTask:
     return EcsTask(
-        part.cluster,
-        part.task_definition,
-        tuple(part.subnets),
-        tuple(part.security_groups),
-        part.container,
-        part.count,
-        part.public_ip,
+        cluster=part.cluster,
+        task_definition=part.task_definition,
+        subnets=tuple(part.subnets),
+        security_groups=tuple(part.security_groups),
+        container=part.container,
+        count=part.count,
+        public_ip=part.public_ip,
     )

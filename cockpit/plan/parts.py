@@ -33,43 +33,15 @@ MAX_ENTRIES = 500
 STAND_IN = "missing"
 """Takes the place of an id or title that is missing, while the rest of the entry is looked at."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_RESERVED = frozenset(
-    # words of CEL, and its types and functions: as a probe's name they would be read as those
-    {
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-    }
-    | {
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-        "has",
-        "size",
-        "int",
-        "uint",
-        "double",
-        "bool",
-        "string",
-    }
-    | {"bytes", "list", "map", "type", "timestamp", "duration", "all", "exists", "exists_one", "filter"}
+_CEL_WORDS = (
+    "true false null in as break const continue else for function if import let loop package namespace return var void "
+    "while has size int uint double bool string bytes list map type timestamp duration all exists exists_one filter"
 )
+_RESERVED = frozenset(_CEL_WORDS.split())
+"""Words of CEL, and its types and functions: as a probe's name they would be read as those."""
 _STAND_IN_ITEM = {"id": STAND_IN, "title": STAND_IN}
+_ENTRIES = tuple(key for key in PlanDocument.model_fields if key not in HeaderPart.model_fields)
+"""Keys of a document that hold entries."""
 M = TypeVar("M", bound=Part)
 Placed = list[tuple[Path_, M]]
 
@@ -79,23 +51,24 @@ class Parts:
 
     def __init__(self, value: dict[str, Any], tree: Tree) -> None:
         self.tree = tree
-        entries = {key: value.get(key) for key in PlanDocument.model_fields if key not in HeaderPart.model_fields}
-        rest = {key: held for key, held in value.items() if key not in entries}
-        self.header = self._valid(HeaderPart, rest, ())
-        self.probes = self._probes(entries.get("probes"))
-        self.people = self._list(PersonPart, entries.get("people"), ("people",))
-        self.sections = self._list(SectionPart, entries.get("checklist"), ("checklist",))
-        self.items = {path: self._items(path, entries["checklist"]) for path, _ in self.sections}
-        self.gates = self._list(GatePart, entries.get("gates"), ("gates",))
-        self.success = self._list(SuccessPart, entries.get("success_criteria"), ("success_criteria",), "success")
-        self.triggers = self._list(TriggerPart, entries.get("rollback_triggers"), ("rollback_triggers",), "trigger")
-        self.runbook = self._list(StepPart, entries.get("runbook"), ("runbook",))
-        self.rollback_plan = self._list(StepPart, entries.get("rollback_plan"), ("rollback_plan",))
-        self.risks = self._list(RiskPart, entries.get("risks"), ("risks",))
-        variables = "environment_variables"
-        self.variables = self._list(VariablePart, entries.get(variables), (variables,))
-        self.secrets = self._list(SecretPart, entries.get("secrets"), ("secrets",))
-        self.services = self._list(ServicePart, entries.get("services"), ("services",))
+        self.header = self._valid(HeaderPart, {key: held for key, held in value.items() if key not in _ENTRIES}, ())
+        self._entries = {key: value.get(key) for key in _ENTRIES}
+        self.probes = self._probes(self._entries.pop("probes"))
+        self.people = self._list_of(PersonPart, "people")
+        checklist = self._entries["checklist"]
+        self.sections = self._list_of(SectionPart, "checklist")
+        self.items = {path: self._items(path, checklist) for path, _ in self.sections}
+        self.gates = self._list_of(GatePart, "gates")
+        self.success = self._list_of(SuccessPart, "success_criteria", "success")
+        self.triggers = self._list_of(TriggerPart, "rollback_triggers", "trigger")
+        self.runbook = self._list_of(StepPart, "runbook")
+        self.rollback_plan = self._list_of(StepPart, "rollback_plan")
+        self.risks = self._list_of(RiskPart, "risks")
+        self.variables = self._list_of(VariablePart, "environment_variables")
+        self.secrets = self._list_of(SecretPart, "secrets")
+        self.services = self._list_of(ServicePart, "services")
+        if self._entries:
+            raise TypeError(f"entries of a plan that nobody validates: {', '.join(self._entries)}")
 
     def _valid(self, model: type[M], value: Any, path: Path_, noun: str = "") -> M | None:
         try:
@@ -104,6 +77,10 @@ class Parts:
             errors = found(error)
         explain(errors, self.tree, PlanDocument if model is HeaderPart else model, path, noun)
         return _salvaged(model, value, errors)
+
+    def _list_of(self, model: type[M], key: str, noun: str = "") -> Placed[M]:
+        """The entries of one key of the document."""
+        return self._list(model, self._entries.pop(key), (key,), noun)
 
     def _list(self, model: type[M], value: Any, path: Path_, noun: str = "") -> Placed[M]:
         if value is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.plan.document import PlanDocument
-from probes.base import Probe
+from probes.probe import Probe
 from probes.registry import BUILT_IN, find
 
 FILE = "plan.v1.schema.json"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from cockpit.plan.text_kind import ACCOUNT_ID, CONDITION, MACHINE_ONLY, REGION_NAME, SHOWN, TextKind
 from probes.periods import Duration
 
 LONGEST = timedelta(days=400)
@@ -33,20 +37,73 @@ Span = Annotated[Duration, AfterValidator(_sensible), _DURATION]
 Period = Annotated[Duration, AfterValidator(_positive), _DURATION]
 """A duration of a second or more."""
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
-ProbeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Note = Annotated[str, StringConstraints(max_length=4000)]
-Condition = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Scalar = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Id = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
+ProbeName = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
+Variable = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
+Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
+Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+"""A text that may be empty."""
+Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
+Condition = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
+Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Account = Annotated[
     str,
+    ACCOUNT_ID,
     StringConstraints(pattern=r"^(\d{12}|\[.*\])?$"),
     WithJsonSchema({"type": "string", "pattern": r"^(\d{12}|\[.*\])?$|^\$\{"}),
 ]
+Region = Annotated[str, REGION_NAME, StringConstraints(max_length=4000)]
+Prefix = Annotated[str, SHOWN, StringConstraints(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*$", max_length=200)]
+Hours = Annotated[str, SHOWN, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 Roles = Annotated[list[Id], Field(min_length=1, max_length=20)]
+Parameters = Annotated[dict[str, Any], MACHINE_ONLY]
+
+_NOT_TEXT = (bool, int, float, timedelta, Enum)
+"""Types that hold no text of their own: a reference written there is replaced before they are read, as in any shown text."""
+_ANY_KEY = "*"
+_Kinds = TextKind | Mapping[str, "_Kinds"]
 
 
 class Part(BaseModel):
+    """A mapping of a plan file. Every field says what its text may hold; one that does not is a TypeError at import."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    _kinds: ClassVar[Mapping[str, _Kinds]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls._kinds = {
+            info.alias or name: _kinds_of(info.annotation, info.metadata, f"{cls.__name__}.{name}")
+            for name, info in cls.model_fields.items()
+        }
+
+    @classmethod
+    def text_kind(cls, path: Sequence[str | int]) -> TextKind:
+        """What the text at `path` below this mapping may hold; the strictest where the model knows no such path."""
+        kinds: _Kinds | None = cls._kinds
+        for part in path:
+            if kinds is None or isinstance(kinds, TextKind):
+                break
+            kinds = kinds.get(str(part), kinds.get(_ANY_KEY))
+        return kinds if isinstance(kinds, TextKind) else SHOWN
+
+
+def _kinds_of(annotation: Any, metadata: Iterable[object], field: str) -> _Kinds:
+    """The kind of a field's text, or those of what is inside it, by key."""
+    said = next((one for one in metadata if isinstance(one, TextKind)), None)
+    if said is not None:
+        return said
+    origin, inside = get_origin(annotation), [one for one in get_args(annotation) if one is not type(None)]
+    if origin is Annotated:
+        return _kinds_of(annotation.__origin__, annotation.__metadata__, field)
+    if origin is Literal or (isinstance(annotation, type) and issubclass(annotation, _NOT_TEXT)):
+        return SHOWN
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation._kinds
+    if origin in (list, dict):
+        return {_ANY_KEY: _kinds_of(inside[-1], (), field)}
+    if origin in (Union, UnionType) and len(inside) == 1:
+        return _kinds_of(inside[0], (), field)
+    raise TypeError(
+        f"{field}: say what its text may hold with a type of this module (Text, Note, Condition, Credential ...)"
+    )

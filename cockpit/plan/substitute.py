@@ -1,18 +1,19 @@
 """`${name}` and `${env:NAME}`: a plan's vars, resolved without ever letting a value of the environment into sight.
 
-What comes from the environment may be a secret. It may go where only machines look (a probe's parameters, the target, the
-migration); anywhere else, and in every message, it is refused.
+What comes from the environment may be a secret. It may stand where only machines look, and where its form lets no secret
+through; anywhere else, and in every message, it is refused. The document model says which text is which.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cockpit.plan.nodes import Path_, TooMany, Tree, plain_value
 from cockpit.plan.problems import nearest
+from cockpit.plan.text_kind import TextKind
 
 PLACEHOLDER = "unset"
 """Stands for a variable of the environment that is not set, where that is allowed."""
@@ -23,7 +24,6 @@ _LONGEST = 20_000
 _ALL = 2_000_000
 """Characters all references of a plan may become: vars that double each other must not fill the memory."""
 _LONGEST_CHAIN = 20
-_CONDITIONS = frozenset({"success_condition", "failure_condition", "clear_condition"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,18 @@ class _Resolved:
 class Substitution:
     """Resolves the references of one plan, reporting at its place what cannot be resolved."""
 
-    def __init__(self, tree: Tree, overrides: Mapping[str, str], environ: Mapping[str, str], *, required: bool) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        kind: Callable[[Path_], TextKind],
+        overrides: Mapping[str, str],
+        environ: Mapping[str, str],
+        *,
+        required: bool,
+    ) -> None:
         self.tree = tree
+        self.kind = kind
+        """What the text at a path of the document may hold."""
         self.environ = environ
         self.required = required
         self.missing: set[str] = set()
@@ -54,6 +64,10 @@ class Substitution:
     def document(self) -> dict[str, Any]:
         """The whole document with every reference replaced. Conditions are left as they are: they have fields, not vars."""
         return {key: held if key == "vars" else self._value(held, (key,)) for key, held in self.tree.value.items()}
+
+    def secret_vars(self) -> tuple[str, ...]:
+        """Vars that read the environment, by name, whatever stands in their place now."""
+        return tuple(sorted(name for name in self._vars if self._reads_environment(name)))
 
     def touches(self, path: Path_, among: set[Path_]) -> bool:
         """Whether a value at, above or below `path` is among those."""
@@ -107,20 +121,29 @@ class Substitution:
             return [self._value(held, (*path, index)) for index, held in enumerate(value)]
         if not isinstance(value, str) or "${" not in value:
             return value
-        if _is_condition(path):
+        kind = self.kind(path)
+        if not kind.references:
             at = self.tree.within(path, value, value.index("${"), 2)
             self.tree.report(path, "vars are not replaced in conditions: write the value itself", at=at)
             return value
         resolved = self._text(value, path, ())
-        if resolved.secret and not _machines_only(path):
-            self.tree.report(path, "a value from the environment may be secret, and would be shown here")
-            return PLACEHOLDER
+        if resolved.secret and (why := self._refusal(kind, resolved)):
+            self.tree.report(path, why)
+            return "" if kind.form else PLACEHOLDER
         if resolved.secret:
             self.secret.add(path)
         if resolved.unset:
             self.unset.add(path)
-            return "" if path[0] == "target" else resolved.value
+            return "" if kind.form else resolved.value
         return resolved.value
+
+    def _refusal(self, kind: TextKind, resolved: _Resolved) -> str:
+        """Why a value of the environment may not stand in such a text; empty where it may."""
+        if kind.environment is None:
+            return "a value from the environment may be secret, and would be shown here"
+        if resolved.unset or kind.admits(resolved.value):
+            return ""
+        return f"the value from the environment is not {kind.form}, and would be shown here"
 
     def _text(self, text: str, path: Path_, within: tuple[str, ...]) -> _Resolved:
         whole = _REFERENCE.fullmatch(text)
@@ -178,14 +201,6 @@ class Substitution:
         at = self.tree.within(path, match.string, match.start(), match.end() - match.start())
         self.tree.report(path, message, at=at)
         return _Resolved(PLACEHOLDER, unset=True)
-
-
-def _is_condition(path: Path_) -> bool:
-    return path[-1] in _CONDITIONS or (path[-1] == "expect" and path[0] == "checklist")
-
-
-def _machines_only(path: Path_) -> bool:
-    return path[0] in ("target", "migration") or (path[0] == "probes" and len(path) > 3 and path[2] == "with")
 
 
 def _written(value: Any) -> str:

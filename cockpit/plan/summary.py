@@ -41,7 +41,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.needs_environment:
         yield from _row("not set", f"{', '.join(plan.needs_environment)} in the environment")
     named_by_itself = {name for name, spec in plan.probes.items() if spec.uses == "aws.identity"}  # the frame shows it
-    if idle := sorted(set(plan.probes) - _used(plan) - named_by_itself):
+    used = {probe for condition in plan.conditions() for probe in condition.probes}
+    if idle := sorted(set(plan.probes) - used - named_by_itself):
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
 
 
@@ -108,10 +109,3 @@ def _row(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, replace_whitespace=False, break_on_hyphens=False
     )
-
-
-def _used(plan: Plan) -> set[str]:
-    conditions = [c for one in plan.criteria() for c in (one.condition, one.clear_condition)]
-    conditions += [item.expect for _, item in plan.items()]
-    conditions += [guard.condition for guard in plan.migration.guards] if plan.migration else []
-    return {probe for condition in conditions if condition is not None for probe in condition.probes}

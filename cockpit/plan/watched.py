@@ -11,17 +11,16 @@ from pydantic import BaseModel, ValidationError
 
 from cockpit.conditions.condition import Condition, ConditionError, compile_condition
 from cockpit.plan.document import ProbePart
-from cockpit.plan.model import ProbeSpec
+from cockpit.plan.model import STALE_AFTER, ProbeSpec
 from cockpit.plan.nodes import Path_, TooMany, Tree
 from cockpit.plan.parts import Parts
 from cockpit.plan.problems import nearest
 from cockpit.plan.substitute import Substitution
 from cockpit.plan.wording import by_path, found, known_keys, message
-from probes.base import Probe
+from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 
 DEFAULT_TIMEOUT = timedelta(seconds=10)
-DEFAULT_STALE_AFTER = timedelta(seconds=90)
 MAX_CONDITIONS = 30_000
 """Characters of all conditions together: checking them must stay a matter of a second."""
 
@@ -152,7 +151,7 @@ class Watched:
 
     def stale_after(self, *conditions: Condition | None) -> timedelta:
         """Age at which the data of these conditions no longer counts: the most patient of their probes."""
-        return max((spec.stale_after for spec in self._specs(conditions)), default=DEFAULT_STALE_AFTER)
+        return max((spec.stale_after for spec in self._specs(conditions)), default=STALE_AFTER)
 
     def _specs(self, conditions: Sequence[Condition | None]) -> list[ProbeSpec]:
         names = {name for condition in conditions if condition is not None for name in condition.probes}

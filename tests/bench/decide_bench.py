@@ -11,8 +11,7 @@ from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.record import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
-from probes.base import Field
-from probes.reading import Reading
+from probes.reading import Field, Reading
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HERE = Position("bench.yaml", 1)

@@ -30,8 +30,8 @@ from cockpit.migration.database import connect
 from cockpit.migration.launch import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.plan.model import Limits, MigrationTable
-from cockpit.rehearsal.database import furnish_database
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
 
 BUCKET = "documents-measured"
 KEYS = {"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal-secret", "AWS_REGION": "us-east-1"}

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cockpit.decide.record import PhaseBegan
-from cockpit.engine.player import play_through
 from cockpit.engine.recording import recording
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Tape, tape_of
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
+from cockpit.replay.player import play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import Tape, tape_of
 from probes.reading import Reading
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
@@ -105,7 +105,7 @@ def longest_seek(tape: Tape) -> float:
 
 
 def main() -> None:
-    from cockpit.journal.folder import RecordFolder
+    from cockpit.journal.record_folder import RecordFolder
 
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()

@@ -10,8 +10,8 @@ import time
 from cockpit.commands.rehearse import shipped
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
-from cockpit.rehearsal.launch import Rehearsal
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.process.launcher import Rehearsal
+from probes.clients.clients import AwsOptions, Clients
 
 ROUNDS = 7
 

@@ -24,9 +24,9 @@ from migration import KEYS, Store, engine, fill
 from pty_terminal import Terminal
 
 from cockpit.migration.launch import NICE
-from cockpit.rehearsal.database import furnish_database
-from cockpit.rehearsal.launch import Rehearsal
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
+from cockpit.rehearsal.process.launcher import Rehearsal
 
 COCKPIT = [str(Path(sys.executable).with_name("cockpit"))]
 

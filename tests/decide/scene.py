@@ -21,8 +21,7 @@ from cockpit.decide.record import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, ProbeSpec, Section
-from probes.base import Field
-from probes.reading import Reading, Reason, Unknown, Value
+from probes.reading import Field, Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 HERE = Position("scene.yaml", 1)

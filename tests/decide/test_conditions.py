@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from scene import FIELDS, GOOD, START, reading
 
 from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of
-from probes.base import Field
-from probes.reading import Reason, Unknown, Value
+from probes.reading import Field, Reason, Unknown, Value
 
 PROBES = {"m": FIELDS, "n": (*FIELDS, Field("expires", datetime, "when it ends", datetime(2026, 6, 1, tzinfo=UTC)))}
 

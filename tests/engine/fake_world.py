@@ -13,8 +13,8 @@ import pytest
 from cockpit.conditions.condition import compile_condition
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
-from probes.base import Field, Params, Probe
-from probes.reading import Reading, Reason, Unknown
+from probes.probe import Params, Probe
+from probes.reading import Field, Reading, Reason, Unknown
 from probes.registry import BUILT_IN
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
@@ -123,16 +123,16 @@ class Night:
             watch.board.gap(since, now)
             watch.record.append(ObserverGap(now, since))
         else:
-            said = {
+            orders: dict[str, Callable[[], Awaitable[object]]] = {
                 "sign": lambda: desk.sign("vpn", "100.64.0.7 answered"),
                 "retract": lambda: desk.retract("vpn"),
                 "waive": lambda: desk.waive("wrong", "we know of it", timedelta(minutes=5)),
                 "vote": lambda: desk.vote("deploy", "go"),
                 "begin": lambda: desk.begin(Phase.POST_DEPLOY, "it is time"),
                 "dismiss": lambda: desk.decide("dismiss", "a false alarm"),
-            }[kind]
+            }
             with contextlib.suppress(Refused):
-                await said()
+                await orders[kind]()
 
 
 TURNS = [

@@ -20,7 +20,7 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import verify_record
 from cockpit.plan.model import Phase, Plan, Poll
 
@@ -53,11 +53,11 @@ def check(watch: Watch, item: str) -> Check:
 async def test_a_signature_is_words_by_somebody_of_the_role(plan: Plan, tmp_path: Path) -> None:
     async with seat(plan, tmp_path) as (watch, desk, _):
         for tick in ("", "ok", "  Yes. ", "x", "done"):
-            with pytest.raises(Refused, match="say what you saw"):
+            with pytest.raises(Refused, match="describe what you checked"):
                 await desk.sign("vpn", tick)
         with pytest.raises(Refused, match="takes dba; ada is on_call"):
             await desk.sign("seed", "Category Security, prompt 4")
-        with pytest.raises(Refused, match="nobody is asked"):
+        with pytest.raises(Refused, match="needs no sign-off"):
             await desk.sign("nothing", "words")
         assert watch.record.all(SignOff) == []
         signed = await desk.sign("vpn", " 100.64.0.7 answered ")
@@ -66,7 +66,7 @@ async def test_a_signature_is_words_by_somebody_of_the_role(plan: Plan, tmp_path
         await desk.retract("vpn")
         assert check(watch, "vpn") is Check.PENDING
         assert len(watch.record.all(SignOff)) == 2, "a counter-entry, never an eraser"
-        with pytest.raises(Refused, match="nothing of this line"):
+        with pytest.raises(Refused, match="nothing to withdraw"):
             await desk.retract("vpn")
 
 
@@ -106,7 +106,7 @@ async def test_two_people_are_two_people(plan: Plan, tmp_path: Path) -> None:
         assert check(watch, "vpn")
         (gate,) = watch.situation.gates
         assert not gate.passed, "one person twice is one person"
-        desk.sit_down("bob")
+        desk.identify("bob")
         with pytest.raises(Refused, match="needs a reason"):
             await desk.vote("deploy", "no-go")
         await desk.vote("deploy", "no-go", "the pool is too small")
@@ -120,7 +120,7 @@ async def test_one_key_under_two_names_is_one_person(tmp_path: Path) -> None:
     plan = signing_plan(tmp_path, ada_key=public, bob_key=public)
     async with seat(plan, tmp_path, key=key) as (watch, desk, _):
         await desk.vote("deploy", "go")
-        desk.sit_down("bob")
+        desk.identify("bob")
         await desk.vote("deploy", "go")
         assert len({vote.key for vote in watch.record.all(Vote)}) == 1
         assert "1 more go" in desk.missing_before("deploy")[0]
@@ -131,7 +131,7 @@ async def test_who_starts_it_may_be_left_out(plan: Plan, tmp_path: Path) -> None
     async with seat(replace(plan, gates=(gate,)), tmp_path) as (_, desk, _):
         await desk.vote("deploy", "go")
         assert "1 more go" in desk.missing_before("deploy")[0]
-        desk.sit_down("bob")
+        desk.identify("bob")
         assert desk.missing_before("deploy") == []
 
 
@@ -142,11 +142,11 @@ async def test_the_deployment_begins_through_its_gate_and_against_advice_only_wi
         with pytest.raises(Refused, match=r"Go / no-go: 2 more go"):
             await desk.begin(Phase.POST_DEPLOY)
         await desk.vote("deploy", "go")
-        desk.sit_down("bob")
+        desk.identify("bob")
         await desk.vote("deploy", "go")
         watch.tick()
         assert watch.situation.verdict.word is Word.HOLD
-        with pytest.raises(Refused, match="say why"):
+        with pytest.raises(Refused, match="give a reason"):
             await desk.begin(Phase.POST_DEPLOY)
         await desk.begin(Phase.POST_DEPLOY, "the window closes at four")
         (said,) = watch.record.all(Decision)
@@ -157,7 +157,7 @@ async def test_a_waiver_has_an_end_a_reason_and_a_way_back(plan: Plan, tmp_path:
     async with seat(plan, tmp_path) as (watch, desk, _):
         with pytest.raises(Refused, match="within 12 hours"):
             await desk.waive("vpn", "no tailnet today", timedelta(hours=13))
-        with pytest.raises(Refused, match="say why"):
+        with pytest.raises(Refused, match="give a reason"):
             await desk.waive("vpn", "ok", timedelta(hours=1))
         with pytest.raises(Refused, match="only items and criteria"):
             await desk.waive("deploy", "no tailnet today", timedelta(hours=1))
@@ -178,7 +178,7 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
         watch.tick()
         (step,) = watch.situation.runbook
         assert (step.progress, step.by) == (StepState.STARTED, "ada")
-        with pytest.raises(Refused, match="tick proves nothing"):
+        with pytest.raises(Refused, match="one word is not enough"):
             await desk.end_step("run.deploy", "done", "ok")
         await desk.end_step("run.deploy", "done", "web:42, both tasks healthy")
         watch.tick()
@@ -190,19 +190,19 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
         watch.tick()
         assert watch.situation.runbook[0].progress is StepState.OPEN
         assert len(watch.record.all(StepEnded)) == 2
-        with pytest.raises(Refused, match="no step"):
+        with pytest.raises(Refused, match="no such step"):
             await desk.start_step("vpn")
 
 
 async def test_no_decision_where_none_waits_and_nobody_speaks_unnamed(plan: Plan, tmp_path: Path) -> None:
     async with seat(plan, tmp_path, who="") as (_, desk, _):
         for said in (desk.sign("vpn", "an answer"), desk.vote("deploy", "go"), desk.start_step("run.deploy")):
-            with pytest.raises(Refused, match="who are you"):
+            with pytest.raises(Refused, match="identify yourself"):
                 await said
         with pytest.raises(Refused, match="knows no eve: ada, bob"):
-            desk.sit_down("eve")
-        desk.sit_down("ada")
-        with pytest.raises(Refused, match="no rollback waits"):
+            desk.identify("eve")
+        desk.identify("ada")
+        with pytest.raises(Refused, match="no rollback is waiting"):
             await desk.decide("dismiss", "a false alarm")
 
 

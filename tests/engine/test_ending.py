@@ -14,7 +14,7 @@ async def test_a_task_that_loses_one_cancellation_ends_all_the_same() -> None:
         nonlocal lost
         while True:
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 lost += 1
                 if lost > 1:
@@ -27,7 +27,7 @@ async def test_a_task_that_loses_one_cancellation_ends_all_the_same() -> None:
     assert lost == 2
 
 
-async def test_a_task_that_refuses_to_end_is_left_within_a_second() -> None:
+async def test_a_task_that_refuses_to_end_is_left_behind() -> None:
     released = asyncio.Event()
 
     async def refuses() -> None:
@@ -39,8 +39,7 @@ async def test_a_task_that_refuses_to_end_is_left_within_a_second() -> None:
 
     task = asyncio.create_task(refuses())
     await asyncio.sleep(0)
-    began = asyncio.get_running_loop().time()
     await end([task])
-    assert asyncio.get_running_loop().time() - began < 1.5
+    assert not task.done()
     released.set()
     await task

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -28,14 +27,17 @@ async def reading(*names: str, **more: float) -> AsyncIterator[tuple[HandClock, 
         await reader.stop()
 
 
-async def deaf(seconds: float) -> None:
-    """Sleeps on through every cancellation, for a while."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            await asyncio.sleep(until - time.monotonic())
-        except asyncio.CancelledError:
-            continue
+async def deaf(let_go: asyncio.Event) -> None:
+    """Goes on through every cancellation, until it is let go."""
+    while not let_go.is_set():
+        with suppress(asyncio.CancelledError):
+            await let_go.wait()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Let the loops go on until something is so; the test's own limit ends what never is."""
+    while not what():  # noqa: ASYNC110 - what is waited for has no event of its own
+        await asyncio.sleep(0.005)
 
 
 def reasons(readings: list[tuple[str, Reading]]) -> list[Reason]:
@@ -66,24 +68,24 @@ async def test_a_slow_probe_delays_nobody(world: World) -> None:
 async def test_loops_never_overlap(world: World) -> None:
     """Not even when the call before is past its deadline and does not let itself be cancelled."""
 
+    let_go = asyncio.Event()
+
     async def stuck(probe: Any, now: datetime) -> Reading:
-        await deaf(0.2)
+        await deaf(let_go)
         return await good(probe, now)
 
     world.answers["m"] = stuck
     async with reading("m", timeout=0.01) as (clock, reader):
-        for _ in range(8):
-            await asyncio.sleep(0.02)
+        for number in range(4):
+            await until(lambda number=number: len(reader.read) > number)  # type: ignore[misc]
             await clock.move(10)
         assert world.most_at_once["m"] == 1
-        assert len(reader.read) > 3
         assert set(reasons(reader.read)) == {Reason.TIMEOUT}
-        await asyncio.sleep(0.15)
         world.answers["m"] = good
-        for _ in range(2):
-            await asyncio.sleep(0.02)
+        let_go.set()
+        while reader.read[-1][1].values != {"ok": True}:
             await clock.move(10)
-        assert reader.read[-1][1].values == {"ok": True}
+            await asyncio.sleep(0.005)
 
 
 async def test_the_deadline_is_real_against_a_probe_that_swallows_cancellation(world: World) -> None:
@@ -98,22 +100,21 @@ async def test_the_deadline_is_real_against_a_probe_that_swallows_cancellation(w
 
     world.answers["m"] = deaf_to_all
     async with reading("m", timeout=0.02) as (_, reader):
-        began = time.monotonic()
         await reader.first.wait()
-        assert time.monotonic() - began < 0.5
+        assert not ended.is_set()
         assert reasons(reader.read) == [Reason.TIMEOUT]
-        assert 0.02 <= reader.read[0][1].latency_s < 0.5
+        assert reader.read[0][1].latency_s >= 0.02
         ended.set()
 
 
-async def test_the_next_read_after_a_timeout_reads_anew(world: World) -> None:
+async def test_the_next_read_after_a_timeout_reads_again(world: World) -> None:
     async def slow(probe: Any, now: datetime) -> Reading:
         await asyncio.sleep(30)
         return await good(probe, now)
 
     world.answers["m"] = slow
     async with reading("m", timeout=0.01) as (clock, reader):
-        await asyncio.sleep(0.03)
+        await reader.first.wait()
         world.answers["m"] = good
         await clock.move(10)
         assert reader.read[-1][1].values == {"ok": True}
@@ -214,16 +215,17 @@ async def test_waiting_s_tells_how_long_the_slowest_read_has_taken(world: World)
 
     world.answers["m"] = waits
     async with reading("m") as (_, reader):
-        await asyncio.sleep(0.01)
-        assert reader.source.waiting_s >= 0.01
+        await until(lambda: reader.source.waiting_s > 0)
         gate.set()
         await settle()
         assert reader.source.waiting_s == 0
 
 
-async def test_close_takes_under_a_second_against_stuck_probes(world: World) -> None:
+async def test_closing_does_not_wait_for_stuck_probes(world: World) -> None:
+    let_go = asyncio.Event()
+
     async def never(probe: Any, now: datetime) -> Reading:
-        await deaf(0.6)
+        await deaf(let_go)
         return await good(probe, now)
 
     clock = HandClock()
@@ -231,10 +233,11 @@ async def test_close_takes_under_a_second_against_stuck_probes(world: World) -> 
     world.answers = dict.fromkeys(names, never)
     reader = Reader(live(plan_of(*names), clock))
     await settle()
-    began = time.monotonic()
     await reader.stop()
-    assert time.monotonic() - began < 0.5
+    assert not let_go.is_set(), "it has closed while they go on"
     assert sorted(world.closed) == sorted(names)
+    let_go.set()
+    await settle()
 
 
 async def test_a_probe_whose_close_hangs_or_fails_does_not_keep_the_door(
@@ -250,6 +253,4 @@ async def test_a_probe_whose_close_hangs_or_fails_does_not_keep_the_door(
     monkeypatch.setattr(FakeProbe, "close", close)
     reader = Reader(live(plan_of("m", "n"), HandClock()))
     await settle()
-    began = time.monotonic()
     await reader.stop()
-    assert time.monotonic() - began < 0.6

@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pytest
 from fake_world import HandClock
 from no_source import NoSource
 from signing_plan import signing_plan
+from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.record import Change, PhaseBegan, Vote
 from cockpit.engine.recording import Recording, recording
@@ -52,7 +52,7 @@ class Receiver:
             self.bodies.append(json.loads(await reader.readexactly(length)))
             self.came.set()
             if self.silent:
-                await asyncio.sleep(3600)
+                await asyncio.Event().wait()
             status = self.statuses.pop(0) if self.statuses else 200
             writer.write(
                 f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 7\r\n\r\n".encode()
@@ -64,7 +64,7 @@ class Receiver:
             writer.close()
 
     async def until(self, answered: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LAST_RESORT_S):
             while self.answered < answered:
                 self.news.clear()
                 await self.news.wait()
@@ -137,7 +137,7 @@ def turn(watch: Watch, clock: HandClock, after: str, because: str = "") -> None:
 def verified(record: Path, anchor: str) -> tuple[str, int]:
     """What the command says, and its exit code."""
     command = [str(COCKPIT), "journal", "verify", str(record), "--anchor", anchor]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LAST_RESORT_S, check=False)
     return done.stdout, done.returncode
 
 
@@ -187,7 +187,7 @@ async def test_what_is_refused_for_good_is_given_up_and_said(tmp_path: Path, cap
         turn(watch, clock, "GO")
         await receiver.until(1)
         await told.delivered()
-        assert watch.notice == "slack cannot be told: HTTP 404, 1 given up"
+        assert watch.notice == "slack cannot be reached: HTTP 404, 1 given up"
         turn(watch, clock, "HOLD")
         await told.delivered()
         assert len(receiver.bodies) == 2
@@ -198,16 +198,13 @@ async def test_what_is_refused_for_good_is_given_up_and_said(tmp_path: Path, cap
 
 async def test_a_dead_host_delays_no_tick_and_no_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with receiving(silent=True) as receiver:
-        began = time.monotonic()
         async with night(tmp_path, Slack(receiver.url), grace_s=0.1) as (watch, _, clock, _):
             for n in range(300):
                 turn(watch, clock, ("GO", "HOLD")[n % 2])
                 watch.tick()
-            ticking = time.monotonic() - began
             await receiver.came.wait()
             assert "given up" in watch.notice
-        assert ticking < 3.0
-        assert time.monotonic() - began < 8.0
+        assert receiver.answered == 0
     assert "before every notice had arrived" in caplog.text
     assert "hidden-part" not in caplog.text
 
@@ -224,7 +221,7 @@ async def test_nobody_there_is_tried_again_and_named_without_the_address(
     ):
         turn(watch, clock, "ROLLBACK")
         await told.delivered()
-        assert watch.notice == "slack cannot be told: UNREACHABLE, 1 given up"
+        assert watch.notice == "slack cannot be reached: UNREACHABLE, 1 given up"
     assert pauses.asked == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert "hidden-part" not in caplog.text
 
@@ -313,7 +310,7 @@ def test_a_cockpit_that_cannot_tell_does_not_open(tmp_path: Path) -> None:
     for command in (("run", plan.path), ("rehearse", "smooth", "--headless")):
         done = subprocess.run(
             [str(COCKPIT), *command, "--notify", "slack"],
-            capture_output=True, text=True, timeout=60, env=env | {"HOME": str(tmp_path)}, check=False,
+            capture_output=True, text=True, timeout=LAST_RESORT_S, env=env | {"HOME": str(tmp_path)}, check=False,
         )  # fmt: skip
         assert done.returncode == 64
         assert done.stderr.endswith("--notify: COCKPIT_SLACK_WEBHOOK is not set\n")

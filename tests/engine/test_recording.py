@@ -17,6 +17,7 @@ import pytest
 from fake_world import HandClock
 from no_source import NoSource
 from signing_plan import signing_plan
+from support.waiting import LAST_RESORT_S, turns, until
 
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.states import Check, State
@@ -26,7 +27,7 @@ from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.readings import taken
-from cockpit.journal.store import DirectoryStore
+from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase, Plan
@@ -64,9 +65,9 @@ DRIVER = textwrap.dedent(
             await Desk(watch, kept, "ada").sign("vpn", "100.64.0.7 answered")
             watch.tick()
             await asyncio.to_thread(kept.readings.flush)
-            kept.scribe.tell(__import__("cockpit.journal.writer", fromlist=["Draft"]).Draft("note", {})).result(5)
+            kept.scribe.tell(__import__("cockpit.journal.writer", fromlist=["Draft"]).Draft("note", {})).result()
             print(watch.situation.verdict.word, watch.situation.verdict.since.isoformat(), kept.folder.path, flush=True)
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
     asyncio.run(main())
     """
@@ -180,9 +181,7 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
         assert ada_keeps.folder.id == bob_keeps.folder.id, "one record"
         assert bob.record.phase() is not None, "who joins is where the others are"
         await asyncio.gather(ada_says.sign("vpn", "100.64.0.7 answered"), bob_says.sign("seed", "Category Security"))
-        async with asyncio.timeout(3):
-            while not all(len(watch.record.all(SignOff)) == 2 for watch in (ada, bob)):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(lambda: all(len(watch.record.all(SignOff)) == 2 for watch in (ada, bob)))
         for watch in (ada, bob):
             watch.tick()
             assert (state(watch, "vpn"), state(watch, "seed")) == (Check.PASS, Check.PASS)
@@ -194,9 +193,7 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
         assert len(ada.record.all(SignOff)) == 2
         (tmp_path / "shared").unlink()
         (tmp_path / "away").rename(place)
-        async with asyncio.timeout(5):
-            while len(ada.record.all(SignOff)) < 3:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(lambda: len(ada.record.all(SignOff)) >= 3)
         await asyncio.to_thread(lambda: None)
         assert bob_keeps.sync is not None
         ada.tick()
@@ -217,12 +214,10 @@ async def test_a_signature_named_but_not_given_is_only_claimed(tmp_path: Path) -
                 clock.now(), "restore", "ada", "on_call", "in 11 minutes", plan.digest, key="SHA256:made-up"
             )
             bob.record.append(forged)
-            await asyncio.sleep(0)
-            for _ in range(40):
-                await asyncio.gather(bob.share(), ada.share())
-                if ada.record.all(SignOff):
-                    break
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(LAST_RESORT_S):
+                while not ada.record.all(SignOff):
+                    await asyncio.gather(bob.share(), ada.share())
+                    await turns()
         (taken,) = ada.record.all(SignOff)
         assert taken.key == ""
         watch = watch_of(plan, ada, clock)

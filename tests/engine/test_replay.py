@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 import tempfile
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -22,19 +23,19 @@ from signing_plan import signing_plan
 from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
-from cockpit.engine import player
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.player import Player, play_through
 from cockpit.engine.recording import recording
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Fed, NoTape, Said, Turned, tape_of
 from cockpit.engine.watch import Watch
-from cockpit.journal.bodies import from_body
+from cockpit.journal.codec import from_body
 from cockpit.journal.entry import parse
-from cockpit.journal.folder import list_records, writers
-from cockpit.journal.store import DirectoryStore
+from cockpit.journal.record_folder import list_records, writers
+from cockpit.journal.shared_store import DirectoryStore
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
+from cockpit.replay import player
+from cockpit.replay.player import Player, play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import Fed, NoTape, Said, Turned, tape_of
 from probes.reading import Reading, Reason, Unknown
 
 
@@ -76,7 +77,7 @@ async def test_back_and_forth_shows_what_playing_through_shows(night: Night, mon
     through = []
     playing = Player(tape)
     for at in moments:
-        playing.play_until(at)
+        playing.play_to(bisect_right(tape.when, at))
         through.append(playing.shown(at))
     jumping = Replay(tape)
     for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):

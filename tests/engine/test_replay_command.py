@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from lived_night import TURNS, Night
 from signing_plan import signing_plan
 
-from cockpit.cli import main
-from cockpit.engine.anew import judged_by
-from cockpit.engine.player import play_through
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import tape_of
+from cockpit.cli.main import main
 from cockpit.plan.load import load_plan
+from cockpit.replay.backtest import judged_by
+from cockpit.replay.player import play_through
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import tape_of
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cockpit.decide.record import Change, Decision, PhaseBegan, SignOff, Vote
 from cockpit.journal.entry import Actor
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.ssh_keys import KeyFile
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft, Journal
 from cockpit.plan.model import Phase
 

@@ -22,8 +22,8 @@ from journal_making import (
 )
 
 from cockpit.journal.entry import Type
-from cockpit.journal.folder import RecordFolder, find_record, list_records
-from cockpit.journal.ssh_keys import KeyFile
+from cockpit.journal.record_folder import RecordFolder, find_record, list_records
+from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft
 
 COCKPIT = Path(sys.executable).with_name("cockpit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from journal_making import ALEX, START, make_folder, make_key, open_journal, pub
 
 from cockpit.decide.record import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.personal import Statement
-from cockpit.journal.ssh_keys import KeyFile
-from cockpit.journal.ssh_signers import AllowedSigners
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.ssh.keys import KeyFile
+from cockpit.journal.statement import Statement
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
-from cockpit.journal.writer import Draft
+from cockpit.journal.writer import Draft, Journal
 
 
 def signers(tmp_path: Path, **people: Path) -> AllowedSigners:
@@ -76,7 +77,7 @@ def test_a_writer_refuses_a_signature_that_does_not_fit(tmp_path: Path) -> None:
     draft = Draft.of(sign_off(), ALEX)
     good = journal.statement(draft).signed(key)
     for wrong in (
-        replace(draft, body=draft.body | {"answer": "3 tasks"}),
+        replace(draft, body={**draft.body, "answer": "3 tasks"}),
         replace(draft, actor=Actor("bo")),
         replace(draft, type=Type.VOTE),
         replace(draft, type=Type.NOTE),
@@ -137,10 +138,10 @@ def test_an_acknowledgement_is_a_persons_too(tmp_path: Path) -> None:
     assert any("alex made 1 entry" in each for each in verify_record(folder.path).unproven)
 
 
-def _force(journal: object, draft: Draft, signature: object) -> Line:
+def _force(journal: Journal, draft: Draft, signature: Mapping[str, str]) -> Line:
     """Append past the writer's own checks."""
-    journal._check = lambda _: None  # type: ignore[attr-defined]
-    return journal.append(replace(draft, signature=signature))  # type: ignore[attr-defined,no-any-return]
+    journal._check = lambda draft: None  # type: ignore[method-assign]
+    return journal.append(replace(draft, signature=signature))
 
 
 def test_the_record_a_copy_stands_in_keeps_its_own_name(tmp_path: Path) -> None:

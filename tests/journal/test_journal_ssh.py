@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_making import make_key, public_line
 
-from cockpit.journal import ssh_keys
-from cockpit.journal.ssh import NAMESPACE, SshError, armor, fingerprint, packed, read, sign, verify
-from cockpit.journal.ssh_keys import KeyFile, agent_keys, find_signer
-from cockpit.journal.ssh_signers import AllowedSigners, parse, public_of
+from cockpit.journal.ssh import keys
+from cockpit.journal.ssh.allowed_signers import AllowedSigners, parse, public_of
+from cockpit.journal.ssh.keys import KeyFile, agent_keys, find_signer
+from cockpit.journal.ssh.sshsig import NAMESPACE, SshError, armor, fingerprint, packed, read, sign, verify
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")
 KINDS = [("ed25519",), ("rsa", "-b", "2048"), ("ecdsa", "-b", "256"), ("ecdsa", "-b", "384"), ("ecdsa", "-b", "521")]
@@ -123,7 +124,12 @@ def test_a_passphrase_is_asked_for_once_and_a_wrong_one_refused(tmp_path: Path) 
     path = tmp_path / "key.pem"
     path.write_bytes(key.private_bytes(pem, form, serialization.BestAvailableEncryption(b"open sesame")))
     asked: list[str] = []
-    opened = KeyFile(path, lambda name: asked.append(name) or "open sesame")  # type: ignore[func-returns-value]
+
+    def passphrase(name: str) -> str:
+        asked.append(name)
+        return "open sesame"
+
+    opened = KeyFile(path, passphrase)
     verify(sign(opened, TEXT), TEXT)
     assert asked == [str(path)]
     assert "sesame" not in repr(vars(opened))
@@ -136,9 +142,7 @@ def test_a_passphrase_is_asked_for_once_and_a_wrong_one_refused(tmp_path: Path) 
 
 def test_an_openssh_key_with_a_passphrase(tmp_path: Path) -> None:
     path = make_key(tmp_path, passphrase="open sesame")
-    try:
-        import bcrypt  # noqa: F401
-    except ImportError:
+    if find_spec("bcrypt") is None:
         with pytest.raises(SshError, match="ssh-add"):
             KeyFile(path, lambda _: "open sesame")
         return
@@ -211,7 +215,7 @@ def test_no_agent_a_deaf_one_and_one_that_talks_nonsense(tmp_path: Path, monkeyp
         agent_keys()
     with pytest.raises(SshError, match="cannot be reached"):
         agent_keys(str(tmp_path / "nothing"))
-    monkeypatch.setattr(ssh_keys, "ANSWER_S", 0.2)
+    monkeypatch.setattr(keys, "ANSWER_S", 0.2)
     for answer in (b"", None, b"\x00\x00\x00\x01\x05", b"\xff\xff\xff\xff", b"\x00\x00\x00\x05\x0c\x00\x00\x00\x09"):
         path = f"/tmp/journal-deaf-{os.getpid()}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:

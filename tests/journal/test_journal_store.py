@@ -13,9 +13,9 @@ import pytest
 from journal_making import change, make_folder, open_journal
 from moto.server import ThreadedMotoServer
 
-from cockpit.journal import store as stores
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.store import Away, DirectoryStore, Part, S3Store, Store, Sync, store_at
+from cockpit.journal import shared_store as stores
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.shared_store import Away, DirectoryStore, Part, S3Store, Store, Sync, store_at
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Journal
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from journal_making import change, make_folder, make_key, open_journal, write_session
 
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.ssh_keys import KeyFile
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
 from cockpit.journal.writer import Journal
 

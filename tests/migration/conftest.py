@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
@@ -23,11 +24,12 @@ from cockpit.migration.launch import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.worker import Worker
 from cockpit.plan.model import Limits, MigrationTable
-from cockpit.rehearsal.database import furnish_database
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.object_store import ObjectStore
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 BUCKET = "documents-under-test"
+BEATEN = "SELECT count(*) > 0 AND bool_and(seen_at > %s) FROM cutover.worker WHERE state <> 'ended'"
 TABLES = ("KnowledgeDocument", "CustomerDocument")
 
 
@@ -149,9 +151,9 @@ class Bench:
         self.processes.append(started)
         return started
 
-    async def finish(self, run: int, within_s: float = 40) -> str:
+    async def finish(self, run: int) -> str:
         """Wait until the run has ended; its outcome."""
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(LAST_RESORT_S):
             while not (outcome := await runs.finish_if_done(self.connection, await runs.load(self.connection, run))):
                 for task in self.tasks:
                     if task.done() and not task.cancelled():
@@ -163,16 +165,20 @@ class Bench:
         self.tasks.clear()
         return outcome
 
-    async def phase(self, name: str, workers: int = 1, within_s: float = 40, **more: Any) -> str:
+    async def phase(self, name: str, workers: int = 1, **more: Any) -> str:
         run = await self.begin(name, **more)
         self.work(run, workers)
-        return await self.finish(run, within_s)
+        return await self.finish(run)
 
-    async def until(self, condition: Any, within_s: float = 20) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         """Poll until `condition()` is true."""
-        async with asyncio.timeout(within_s):
-            while not condition():  # noqa: ASYNC110 - the world says when, not a task of ours
-                await asyncio.sleep(0.02)
+        await until(condition)
+
+    async def beaten(self, times: int = 2) -> None:
+        """Wait until every worker has said so often that it lives, and so has seen what is wanted of it."""
+        for _ in range(times + 1):
+            now = self.sql("SELECT clock_timestamp()")[0][0]
+            await until(lambda now=now: self.sql(BEATEN, now) == [(True,)])  # type: ignore[misc]
 
     def proven(self) -> None:
         """Every key points at an object with the row's very bytes, and nothing is in the store that the ledger does not know."""
@@ -201,7 +207,7 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
-            process.wait(5)
+            process.wait()
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)

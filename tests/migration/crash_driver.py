@@ -28,9 +28,9 @@ from cockpit.migration.database import connect
 from cockpit.migration.launch import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.plan.model import Limits, MigrationTable
-from cockpit.rehearsal.database import furnish_database
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.object_store import Fault, ObjectStore
-from cockpit.rehearsal.postgres import EmbeddedPostgres
 
 BUCKET = "documents-under-fire"
 TABLE = '"KnowledgeDocument"'
@@ -101,12 +101,12 @@ async def drive(
     *,
     without: str = "",
     held_up: bool = False,
-    within_s: float = 120,
+    rounds: int = 3_000,
 ) -> Audit:
     """One run under fire, and its audit.
 
-    `held_up`: uploads stall and workers sleep past their leases far more often, so that one wakes while another has its
-    document: what only the epoch tells apart.
+    `rounds`: how many times at most the workers are looked after and one may be hit. `held_up`: uploads stall and workers
+    sleep past their leases far more often, so that one wakes while another has its document: what only the epoch tells apart.
     """
     chance = random.Random(seed)
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -141,8 +141,7 @@ async def drive(
         await control.execute(schema.CREATE)
         await runs.enlist_all(control, settings)
         run = await runs.begin(control, "copy", settings, guarded=False)
-        until = time.monotonic() + within_s
-        while time.monotonic() < until:
+        for _ in range(rounds):
             fighters.keep(run)
             await asyncio.sleep(chance.uniform(0.05, 0.35))
             left = await (
@@ -207,7 +206,7 @@ class Fighters:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.wait(5)
+            process.wait()
 
 
 async def _application(dsn: str, documents: int, chance: random.Random) -> None:

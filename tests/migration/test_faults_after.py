@@ -16,7 +16,6 @@ from cockpit.rehearsal.object_store import Fault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
 pytestmark = [
-    pytest.mark.timeout(100),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 REWRITE = """UPDATE "KnowledgeDocument" SET "fileData" = 'rewritten' WHERE "id" = 'doc-00001'"""

@@ -11,6 +11,7 @@ import sys
 import psycopg
 import pytest
 from conftest import Bench, quick, uploads
+from support.waiting import at_last
 
 from cockpit.migration import runs
 from cockpit.migration.database import connect
@@ -18,7 +19,6 @@ from cockpit.migration.launch import DATABASE
 from cockpit.migration.worker import Abandoned, Worker
 
 pytestmark = [
-    pytest.mark.timeout(100),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SLOW_SWITCH = """
@@ -137,8 +137,8 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     bench.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cockpit-migration'")
     await bench.connection.close()
     bench.store.cut()
-    await asyncio.sleep(1)
     bench.connection = await connect(bench.dsn)
+    await bench.beaten(1)
     assert bench.states()["switched"] == paused
     await runs.want(bench.connection, run, "run")
     assert await bench.finish(run) == "done"
@@ -157,7 +157,7 @@ async def test_a_worker_whose_database_is_gone_for_good_ends(bench: Bench, monke
     worker._dsn = "postgresql://nobody@127.0.0.1:1/none"
     bench.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cockpit-migration'")
     with pytest.raises(Abandoned):
-        await asyncio.wait_for(working, 20)
+        await at_last(working)
     with contextlib.suppress(psycopg.OperationalError):
         await bench.connection.close()
     bench.connection = await connect(bench.dsn)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import BUCKET, Bench
+from support.waiting import wait_until
 
 from cockpit.migration.settings import PART_BYTES
 
 pytestmark = [
-    pytest.mark.timeout(100),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -40,17 +44,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ]
     process = subprocess.Popen([str(word) for word in command], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as knock:
-                if knock.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_until(lambda: listens(port))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         yield tmp_path / BUCKET
     finally:
         process.kill()
-        process.wait(5)
+        process.wait()
 
 
 async def test_there_and_back_against_another_implementation(bench: Bench, folder: Path) -> None:

@@ -14,7 +14,8 @@ from cockpit.plan.load import PlanError, load_text
 from cockpit.plan.model import Plan
 from cockpit.plan.problems import Problem
 from probes import registry
-from probes.base import Field, Params, Probe, Reading
+from probes.probe import Params, Probe
+from probes.reading import Field, Reading
 
 
 class SampleParams(Params):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit.commands import import_
-from cockpit.plan.importing.outline import MAX_LINES, outline
-from cockpit.plan.importing.sketch import Sketch
+from cockpit.cli.main import main
+from cockpit.drafts.from_markdown import Sketch
+from cockpit.drafts.markdown_outline import MAX_LINES, outline
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Item, Phase, Plan
 
@@ -165,24 +166,20 @@ def test_whatever_stands_in_a_checklist_the_plan_loads(lines: list[str], heading
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# Only a heading\n- a bullet\n", b"\0\1"])
-def test_a_file_without_lines_is_refused_with_a_reason(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_without_lines_is_refused_with_a_reason(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.md"
     path.write_bytes(content)
-    assert import_.main(str(path)) == 65
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert str(path) in err
+    done = CliRunner().invoke(main, ["import", str(path)])
+    assert done.exit_code == 65
+    assert done.stdout == ""
+    assert str(path) in done.stderr
 
 
-def test_the_plan_goes_to_standard_output_and_the_summary_aside(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_plan_goes_to_standard_output_and_the_summary_aside(tmp_path: Path) -> None:
     path = tmp_path / "DEPLOYMENT_CHECKLIST.md"
     path.write_bytes(b"\xef\xbb\xbf" + REPORT.encode())
-    assert import_.main(str(path)) == 0
-    out, err = capsys.readouterr()
-    assert load_text(out, "plan.yaml", environ={}).name == "deployment-checklist"
-    assert "9 lines in 3 sections" in err
-    assert import_.main(str(tmp_path / "absent.md")) == 65
+    done = CliRunner().invoke(main, ["import", str(path)])
+    assert done.exit_code == 0
+    assert load_text(done.stdout, "plan.yaml", environ={}).name == "deployment-checklist"
+    assert "9 lines in 3 sections" in done.stderr
+    assert CliRunner().invoke(main, ["import", str(tmp_path / "absent.md")]).exit_code == 65

@@ -1,4 +1,4 @@
-"""No file, however nasty, takes more than two seconds or 200 MB, hangs, or ends in anything but a Plan or a PlanError."""
+"""No file, however nasty, takes more than its share of calls or 200 MB, hangs, or ends in anything but a Plan or a PlanError."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import random
 import re
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_writing import HEAD, own_probes
+from support.waiting import LAST_RESORT_S
 
 from cockpit.plan.load import PlanError, load_plan, load_text
 from cockpit.plan.model import Plan
 
 __all__ = ["own_probes"]
+T = TypeVar("T")
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 SHIPPED = [path.read_text(encoding="utf-8") for path in sorted(CHECKLISTS.glob("*.yaml"))]
@@ -39,9 +43,31 @@ def outcome(text: str) -> Plan | PlanError:
     return refused
 
 
+MOST_CALLS = 25_000_000
+"""What reading a megabyte may cost: twice the worst text here. Work that grows with its square costs a hundred times that."""
+
+
+def counted(work: Callable[[], T]) -> tuple[T, int]:
+    """What `work` gives, and how many calls and returns of functions it took: the same number on every machine."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        return work(), calls
+    finally:
+        sys.setprofile(None)
+
+
 _MEASURED = """
-import re, resource, sys, time
+import re, resource, sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import TypeVar
 from cockpit.plan.load import PlanError, load_plan
 
 
@@ -53,26 +79,25 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
 
 
-resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-before, began = peak_mb(), time.process_time()
+resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+before = peak_mb()
 try:
     load_plan(sys.argv[1], environ={})
     print("a plan")
 except PlanError as error:
     print(str(error)[:300].splitlines()[0])
-print(time.process_time() - began, peak_mb() - before, peak_mb())
+print(peak_mb() - before, peak_mb())
 """
 
 
 def measured(path: Path) -> str:
     """What is said about a file by a process of its own, which must stay within the bounds."""
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, str(path)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", _MEASURED, str(path)], capture_output=True, text=True, timeout=LAST_RESORT_S, check=True
     )
     assert "Traceback" not in done.stderr
     said, figures = done.stdout.rstrip().rsplit("\n", 1)
-    took, grown_mb, whole_mb = (float(figure) for figure in figures.split())
-    assert took < 2, f"took {took:.1f} s"
+    grown_mb, whole_mb = (float(figure) for figure in figures.split())
     assert grown_mb < 150, f"took {grown_mb:.0f} MB"
     assert whole_mb < 200, f"the process took {whole_mb:.0f} MB"
     return said
@@ -138,12 +163,11 @@ NASTY = {
 
 @pytest.mark.parametrize("name", NASTY)
 def test_nasty_text_stays_within_bounds(name: str) -> None:
-    began = time.process_time()
-    found = outcome(NASTY[name])
+    found, calls = counted(lambda: outcome(NASTY[name]))
+    assert calls < MOST_CALLS
     if isinstance(found, PlanError):
         assert len(found.problems) <= 201
         assert len(str(found)) < 400_000
-    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("name", ["an alias bomb", "vars that double", "long conditions", "blank lines"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cockpit.plan.load import PlanError, load_text
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.registry import BUILT_IN, find
 
 PLAN = """\

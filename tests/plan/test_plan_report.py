@@ -163,7 +163,9 @@ def test_every_secret_has_an_entry(plan: Plan) -> None:
 
 
 def test_every_risk_has_an_entry_with_what_is_done_and_what_then(plan: Plan) -> None:
-    asked, told, current = {}, {}, 0
+    asked: dict[int, str] = {}
+    told: dict[int, set[str]] = {}
+    current = 0
     for number, line in below("## RISK ASSESSMENT"):
         if match := re.match(r"\d\. \*\*(.+)\*\*", line):
             current, asked[number] = number, match[1]
@@ -173,9 +175,9 @@ def test_every_risk_has_an_entry_with_what_is_done_and_what_then(plan: Plan) -> 
     assert len(asked) == 7
     assert missing(asked, plan.risks) == []
     risks = {line_of(risk.ref): risk for risk in plan.risks}
-    for line, parts in told.items():
-        assert all(getattr(risks[line], part) for part in parts), (line, parts)
-        assert risks[line].watch, line
+    for at, parts in told.items():
+        assert all(getattr(risks[at], part) for part in parts), (at, parts)
+        assert risks[at].watch, at
     levels = [risk.level for risk in plan.risks if risk.level is not Level.ACCEPTED]
     assert levels == [Level.HIGH] * 3 + [Level.MEDIUM] * 2 + [Level.LOW] * 2
 
@@ -188,7 +190,7 @@ def test_every_deferred_item_is_an_accepted_risk(plan: Plan) -> None:
 def test_every_contact_and_service_has_an_entry(plan: Plan) -> None:
     asked = {number for number, line in below("## CONTACT INFORMATION") if line.startswith("**")}
     assert len(asked) == 12
-    held = {line_of(one.ref) for one in (*plan.people, *plan.services)}
+    held = {line_of(person.ref) for person in plan.people} | {line_of(service.ref) for service in plan.services}
     held |= {line_of(ref) for ref in plan.contact_refs.values()}
     assert asked - held == set()
 

@@ -8,6 +8,7 @@ import pytest
 from plan_writing import HEAD, marked, own_probes, plan, problem, problems
 
 from cockpit.plan.model import Kind, OnUnknown, Phase, Severity
+from cockpit.plan.summary import summarise
 
 __all__ = ["own_probes"]
 
@@ -256,3 +257,18 @@ def test_another_version_of_the_format_is_refused() -> None:
 
 def test_no_more_than_two_hundred_problems_are_told() -> None:
     assert len(problems("".join(f"zz{n}: 1\n" for n in range(5_000)))) == 200
+
+
+# -- every condition -------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_lists_every_condition_it_evaluates() -> None:
+    text = """\
+checklist: [{section: S, items: [{id: i, title: I, expect: live.running > 1}]}]
+success_criteria: [{id: s, title: S, success_condition: live.running > 2}]
+rollback_triggers: [{id: t, title: T, failure_condition: live.running > 3, clear_condition: live.running > 4}]
+migration: {database: d, bucket: b, tables: [{name: t}], guards: [{id: g, title: G, pause_if: metric.running > 5}]}
+"""
+    loaded = plan(text)
+    assert sorted(condition.source[-1] for condition in loaded.conditions()) == ["1", "2", "3", "4", "5"]
+    assert "unused" not in summarise(loaded)

@@ -14,7 +14,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 Told = tuple[int, Mapping[str, str], bytes]
 Answer = Callable[[dict[str, Any]], "Told | Exception"]

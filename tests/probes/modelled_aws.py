@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.validate import validate_parameters
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
 REQUEST_ID = "0a1b2c3d-0000-4000-8000-0123456789ab"

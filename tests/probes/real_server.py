@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 
 SCHEMA = """
 CREATE TABLE "KnowledgeDocument" (id serial PRIMARY KEY, "s3Key" text, "createdAt" timestamp(3) NOT NULL);

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.stub import ANY, Stubber
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

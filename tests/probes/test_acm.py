@@ -11,8 +11,8 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 from pydantic import ValidationError
 
-import probes.acm
-from probes.acm import AcmCertificate, CertificateParams, covers
+import probes.aws.acm
+from probes.aws.acm import AcmCertificate, CertificateParams, covers
 from probes.reading import Reading, Reason
 
 ARN = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
@@ -204,4 +204,4 @@ def test_a_certificate_or_a_balancer_is_needed() -> None:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    assert doctest.testmod(probes.acm).failed == 0
+    assert doctest.testmod(probes.aws.acm).failed == 0

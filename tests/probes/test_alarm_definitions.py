@@ -9,7 +9,7 @@ import pytest
 from modelled_aws import DENIED, NOW, THROTTLED, ModelledAws, paged
 from pydantic import ValidationError
 
-from probes.alarm_definitions import AlarmDefinition, AlarmDefinitionParams
+from probes.aws.alarm_definitions import AlarmDefinition, AlarmDefinitionParams
 from probes.reading import Reading, Reason
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"

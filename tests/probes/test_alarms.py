@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from stubbed_aws import NOW, StubbedAws
 
-from probes.alarms import CloudWatchAlarms, CloudWatchAlarmsParams
+from probes.aws.cloudwatch_alarms import CloudWatchAlarms, CloudWatchAlarmsParams
 from probes.reading import Reading, Reason
 
 SINGLE = (

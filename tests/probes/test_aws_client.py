@@ -16,11 +16,11 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 from silent_wire import wire_to
+from support.waiting import LAST_RESORT_S, until
 
-import probes.aws_client
-from probes.aws_client import AwsClient
-from probes.base import Unseen
-from probes.reading import Reason, Unknown
+import probes.clients.aws
+from probes.clients.aws import AwsClient
+from probes.reading import Reason, Unknown, Unseen
 
 
 @pytest.fixture(autouse=True)
@@ -57,21 +57,17 @@ async def test_an_answer_is_as_boto3_gives_it() -> None:
 
 async def test_a_black_hole_ends_at_the_deadline(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.aws_client, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.3)
     client = AwsClient("us-east-1")
-    began = time.monotonic()
     unknown = await unseen(client, "sts", "get_caller_identity")
     assert unknown.reason is Reason.TIMEOUT
     assert "0.3 s" in unknown.detail
-    assert time.monotonic() - began < 3  # the first call also imports boto3
-    began = time.monotonic()
     await client.close()
-    assert time.monotonic() - began < 0.1
 
 
 async def test_many_stuck_calls_do_not_hold_up_the_event_loop(black_hole: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{black_hole}")
-    monkeypatch.setattr(probes.aws_client, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(probes.clients.aws, "DEADLINE_S", 0.5)
     client = AwsClient("us-east-1")
     found = await asyncio.gather(*(unseen(client, "sts", "get_caller_identity") for _ in range(50)))
     assert {unknown.reason for unknown in found} == {Reason.TIMEOUT}
@@ -83,11 +79,7 @@ async def test_the_endpoint_of_the_environment_is_asked(monkeypatch: pytest.Monk
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{wire.port}")
         client = AwsClient("us-east-1")
         asking = asyncio.create_task(client.call("ecs", "list_clusters"))
-        for _ in range(5000):
-            if wire.accepted:
-                break
-            await asyncio.sleep(0.001)
-        assert wire.accepted
+        await until(lambda: wire.accepted)
         asking.cancel()
         await client.close()
 
@@ -101,14 +93,17 @@ async def test_nobody_listening_is_unreachable(monkeypatch: pytest.MonkeyPatch) 
     await client.close()
 
 
-def test_a_process_with_stuck_calls_ends_within_a_second(black_hole: int) -> None:
+def test_a_process_does_not_wait_for_stuck_calls(black_hole: int) -> None:
     code = """
-import asyncio
-from probes.aws_client import AwsClient
+import asyncio, threading
+import probes.clients.aws
+from probes.clients.aws import AwsClient
+probes.clients.aws.READ_TIMEOUT_S = 1_000_000
 async def main():
     client = AwsClient("us-east-1")
     calls = [asyncio.create_task(client.call("sts", "get_caller_identity")) for _ in range(8)]
-    await asyncio.sleep(1.5)
+    while threading.active_count() < 9:
+        await asyncio.sleep(0.01)
     for call in calls:
         call.cancel()
     await client.close()
@@ -119,10 +114,8 @@ print("done", flush=True)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
     assert process.stdout is not None
     assert process.stdout.readline() == "done\n"
-    began = time.monotonic()
-    assert process.wait(10) == 0
+    assert process.wait(LAST_RESORT_S) == 0
     process.stdout.close()
-    assert time.monotonic() - began < 1
 
 
 class Counted:
@@ -133,7 +126,7 @@ class Counted:
         self.fails: Exception | None = None
 
     def __call__(self, service: str) -> Any:
-        time.sleep(0.02)
+        time.sleep(0)  # others may come in between
         self.made.append(service)
         return self
 
@@ -225,8 +218,10 @@ def test_importing_every_probe_imports_no_boto3() -> None:
     code = (
         "import sys, probes.registry as r\n"
         "for name in r.names(): r.find(name)\n"
-        "import probes.clients; probes.clients.Clients(probes.clients.AwsOptions())\n"
+        "import probes.clients.clients; probes.clients.clients.Clients(probes.clients.clients.AwsOptions())\n"
         "print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LAST_RESORT_S
+    )
     assert done.stdout == "[]\n"

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-import probes.aws_errors
-from probes.aws_errors import SEE_LOG, explain, iam_action, subject
+import probes.clients.aws_errors
+from probes.clients.aws_errors import SEE_LOG, explain, iam_action, subject
 from probes.reading import Reason
 
 
@@ -226,4 +226,4 @@ def test_secrets_in_the_words_of_aws_are_hidden() -> None:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    assert doctest.testmod(probes.aws_errors).failed == 0
+    assert doctest.testmod(probes.clients.aws_errors).failed == 0

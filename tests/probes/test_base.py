@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from probes.base import Field, Moment, Params, Probe, Unseen
-from probes.clients import AwsOptions, Clients
-from probes.reading import Evidence, Reading, Reason, Unknown
+from probes.clients.clients import AwsOptions, Clients
+from probes.probe import Moment, Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 EXAMPLES: dict[type, Any] = {bool: True, int: 2, float: 0.5, str: "x", datetime: NOW, tuple: ("a",)}

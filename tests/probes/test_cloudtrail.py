@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged
 
-from probes.cloudtrail import CloudTrailEvents, EventsParams
+from probes.aws.cloudtrail import CloudTrailEvents, EventsParams
 from probes.reading import Reading, Reason
 
 MINUTE = timedelta(minutes=1)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from stubbed_aws import MINUTE, NOW, StubbedAws
 
-from probes.cloudwatch import (
+from probes.aws.cloudwatch import (
     CloudWatchMetric,
     CloudWatchMetricParams,
     CloudWatchPercentile,

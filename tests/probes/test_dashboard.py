@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
-from probes.dashboard import CloudWatchDashboard, DashboardParams
+from probes.aws.cloudwatch_dashboard import CloudWatchDashboard, DashboardParams
 from probes.reading import Reading, Reason
 
 DATABASE, BALANCER = "app-db-prod", "app/web/0123456789abcdef"

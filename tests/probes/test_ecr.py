@@ -10,7 +10,7 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 from pydantic import ValidationError
 
-from probes.ecr import EcrImage, ImageParams
+from probes.aws.ecr import EcrImage, ImageParams
 from probes.reading import Reading, Reason
 
 DIGEST, OTHER = f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}"

@@ -10,7 +10,7 @@ import pytest
 from answering_aws import REQUEST_ID, AnsweringAws, refusal, wire
 from botocore.exceptions import ReadTimeoutError
 
-from probes.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
+from probes.aws.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)

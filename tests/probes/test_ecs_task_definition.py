@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from stubbed_aws import NOW, StubbedAws
 
-from probes.ecs_task_definition import EcsTaskDefinition, TaskDefinitionParams
+from probes.aws.ecs_task_definition import EcsTaskDefinition, TaskDefinitionParams
 from probes.reading import Reading, Reason
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/web:42"

@@ -10,7 +10,7 @@ import pytest
 from answering_aws import AnsweringAws, query_refusal, wire
 from botocore.exceptions import ReadTimeoutError
 
-from probes.elb import AlbTargets, TargetsParams
+from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

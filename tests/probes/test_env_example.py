@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from probes.clients import AwsOptions, Clients
-from probes.env_example import EnvExample, EnvExampleParams
+from probes.clients.clients import AwsOptions, Clients
+from probes.local.env_example import EnvExample, EnvExampleParams
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
@@ -171,7 +171,7 @@ async def test_a_file_that_may_not_be_read(reads: Reads, tmp_path: Path) -> None
 async def test_a_file_that_never_answers_is_a_timeout(
     reads: Reads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("probes.files.WITHIN_S", 0.2)
+    monkeypatch.setattr("probes.clients.files.WITHIN_S", 0.2)
     os.mkfifo(tmp_path / "pipe")
     reading = await reads(path=str(tmp_path / "pipe"))
     assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.TIMEOUT}

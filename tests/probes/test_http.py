@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
-from probes.http import HttpHealth, HttpHealthParams
-from probes.http_client import BODY_CAP_BYTES
+from probes.clients.clients import AwsOptions, Clients
+from probes.clients.http import BODY_CAP_BYTES
 from probes.reading import Reading, Reason
+from probes.web.http_health import HttpHealth, HttpHealthParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from silent_wire import wire_to
 from small_site import Authority, Site, serving, small_site
+from support.waiting import LAST_RESORT_S
 
-from probes.base import Unseen
-from probes.http_client import BODY_CAP_BYTES, HttpClient, place_of
-from probes.reading import Reason
+from probes.clients.http import BODY_CAP_BYTES, HttpClient, place_of
+from probes.reading import Reason, Unseen
 
 
 @pytest.fixture
@@ -173,9 +172,7 @@ async def test_plain_http_on_a_tls_address_is_a_failed_handshake(http: HttpClien
 async def test_a_black_hole_ends_at_the_deadline(http: HttpClient, scheme: str) -> None:
     await refused(http, "http://127.0.0.1:1/")  # the library is imported
     async with wire_to() as hole:
-        began = time.monotonic()
         unseen = await refused(http, f"{scheme}://127.0.0.1:{hole.port}/", timeout_s=0.4)
-    assert time.monotonic() - began < 0.6
     assert unseen.unknown.reason is Reason.TIMEOUT
 
 
@@ -183,10 +180,9 @@ async def test_a_lookup_that_hangs_ends_at_the_deadline_and_delays_no_exit(
     http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10))
-    began = time.monotonic()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(LAST_RESORT_S))
     unseen = await refused(http, "http://app.example/health", timeout_s=0.3)
-    assert time.monotonic() - began < 0.45
+    assert not answer.is_set()
     assert unseen.unknown.reason is Reason.TIMEOUT
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     answer.set()
@@ -207,15 +203,14 @@ async def test_behind_a_proxy_names_are_the_proxys_business(
 
 async def test_a_server_that_drips_bytes_ends_at_the_deadline(http: HttpClient) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")
         while True:
             writer.write(b".")
-            await asyncio.sleep(0.02)
+            await writer.drain()
+            await asyncio.sleep(0)
 
     async with serving(drip) as port:
-        began = time.monotonic()
         unseen = await refused(http, f"http://127.0.0.1:{port}/", timeout_s=0.4)
-    assert time.monotonic() - began < 0.6
     assert unseen.unknown.reason is Reason.TIMEOUT
 
 

@@ -9,7 +9,7 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 from pydantic import ValidationError
 
-from probes.iam import IamSimulate, SimulateParams
+from probes.aws.iam_simulate import IamSimulate, SimulateParams
 from probes.reading import Reading, Reason
 
 ROLE = "arn:aws:iam::123456789012:role/web-task"

@@ -9,7 +9,7 @@ import pytest
 from answering_aws import AnsweringAws, query_refusal, wire
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 
-from probes.identity import AwsIdentity, AwsIdentityParams
+from probes.aws.identity import AwsIdentity, AwsIdentityParams
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
-from probes.llm import LlmModels, LlmModelsParams
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
+from probes.web.llm import LlmModels, LlmModelsParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 KEY = "key-of-ours-hunter2"

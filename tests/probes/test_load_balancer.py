@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 
-from probes.load_balancer import AlbLoadBalancer, LoadBalancerParams
+from probes.aws.alb_load_balancer import AlbLoadBalancer, LoadBalancerParams
 from probes.reading import Reading, Reason
 
 ARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"

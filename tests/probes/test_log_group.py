@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 
-from probes.log_group import LogGroupParams, LogsGroup
+from probes.aws.logs_group import LogGroupParams, LogsGroup
 from probes.reading import Reading, Reason
 
 NAME = "/ecs/web"

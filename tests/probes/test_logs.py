@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from stubbed_aws import MINUTE, NOW, StubbedAws
+from support.waiting import turns, until
 
-from probes.logs import LogsQuery, LogsQueryParams
+from probes.aws.logs_query import LogsQuery, LogsQueryParams
 from probes.reading import Reading, Reason
 
 GROUP = "/ecs/transparent-trust-web"
@@ -140,9 +141,8 @@ async def test_a_query_the_engine_abandons_is_stopped(aws: StubbedAws) -> None:
     aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
     asked = probe(aws)
     reading = asyncio.create_task(asked.read(NOW))
-    while [operation for operation, _ in aws.asked] != ["StartQuery", "GetQueryResults"]:  # noqa: ASYNC110 - a thread
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0.02)
+    await until(lambda: [operation for operation, _ in aws.asked] == ["StartQuery", "GetQueryResults"])
+    await turns()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

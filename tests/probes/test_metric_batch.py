@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from probes.base import Unseen
-from probes.clients import MetricQuery
-from probes.metric_batch import MetricBatch
-from probes.reading import Reason, Unknown
+from probes.clients.metric_batch import MetricBatch
+from probes.clients.metrics import MetricQuery
+from probes.reading import Reason, Unknown, Unseen
 
 T0 = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -224,13 +223,16 @@ async def test_requests_that_come_later_make_a_call_of_their_own() -> None:
 
 
 async def test_closing_tells_whoever_still_waits() -> None:
+    asked = asyncio.Event()
+
     async def never(service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        asked.set()
         await asyncio.Event().wait()
         return {}
 
     batch = MetricBatch(never, gather_s=0)
     waits = asyncio.create_task(batch.fetch([query()], T0, T0 + MINUTE))
-    await asyncio.sleep(0.01)
+    await asked.wait()
     await batch.close()
     with pytest.raises(Unseen):
         await waits

@@ -19,12 +19,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from cockpit.rehearsal.breakage import Breakage
-from cockpit.rehearsal.signin import CALLBACK, Google, SignIn
-from cockpit.rehearsal.site import Site
-from probes.clients import AwsOptions, Clients
-from probes.oauth import OAuthNextAuth, OAuthParams
+from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
+from cockpit.rehearsal.script.fault_injection import Breakage
+from cockpit.rehearsal.site.site import Site
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
+from probes.web.oauth import OAuthNextAuth, OAuthParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 CLIENT = "1234.apps.googleusercontent.com"

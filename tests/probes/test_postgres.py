@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.clients import AwsOptions, Clients
-from probes.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.clients import AwsOptions, Clients
+from probes.databases.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]
@@ -55,7 +55,7 @@ def sessions(server: EmbeddedPostgres, count: int, application: str = "prisma") 
     with ExitStack() as held:
         opened: list[psycopg.Connection] = []
         refusals = 0
-        while len(opened) < count and refusals < 5:
+        while len(opened) < count and refusals < 50:
             try:
                 one = psycopg.connect(dsn, autocommit=True, application_name=application)
             except psycopg.OperationalError:

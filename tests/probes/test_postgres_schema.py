@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.clients import AwsOptions, Clients
-from probes.postgres_schema import PostgresIndexes, PostgresIndexesParams, PostgresRows, PostgresRowsParams
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.clients import AwsOptions, Clients
+from probes.databases.postgres_schema import PostgresIndexes, PostgresIndexesParams, PostgresRows, PostgresRowsParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]

@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
 
-from cockpit.rehearsal.database import MIGRATIONS, checksum, migrations
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.clients import AwsOptions, Clients
-from probes.prisma import PrismaMigrations, PrismaMigrationsParams
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import MIGRATIONS, checksum, migrations
+from probes.clients.clients import AwsOptions, Clients
+from probes.databases.prisma import PrismaMigrations, PrismaMigrationsParams
 from probes.reading import Reading, Reason
 
 pytest_plugins = ["real_server"]

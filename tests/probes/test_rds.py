@@ -12,8 +12,8 @@ from answering_aws import AnsweringAws, query_refusal, wire
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from probes.clients import AwsOptions, Clients
-from probes.rds import GIB, InstanceParams, RdsInstance
+from probes.aws.rds_instance import GIB, InstanceParams, RdsInstance
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)

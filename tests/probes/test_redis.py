@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
+from probes.databases.redis_upstash import RedisUpstash, RedisUpstashParams
 from probes.reading import Reading, Reason
-from probes.redis import RedisUpstash, RedisUpstashParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 TOKEN = "AXaSACQgNTk3ZjM0hunter2"

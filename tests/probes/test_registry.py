@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import probes.registry
-from probes.base import Params, Probe
+from probes.probe import Params, Probe
 from probes.registry import BUILT_IN, UnknownProbe, find, names
 
 TYPES = {bool, int, float, str, datetime, tuple}
@@ -108,7 +108,7 @@ def third_party(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_others_can_add_probes_but_not_replace_ours(third_party: Any) -> None:
-    third_party(acme__queue="probes.identity:AwsIdentity", ecs__service="probes.identity:AwsIdentity")
+    third_party(acme__queue="probes.aws.identity:AwsIdentity", ecs__service="probes.aws.identity:AwsIdentity")
     assert "acme.queue" in names()
     assert find("acme.queue").name == "aws.identity"
     assert find("ecs.service").name == "ecs.service"

@@ -12,9 +12,9 @@ from answering_aws import REQUEST_ID, AnsweringAws, wire, xml_refusal
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from probes.clients import AwsOptions, Clients
+from probes.aws.s3_bucket import BucketParams, S3Bucket
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
-from probes.s3 import BucketParams, S3Bucket
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 BUCKET = "transparent-trust-documents-prod"

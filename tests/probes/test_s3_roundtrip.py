@@ -13,9 +13,9 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
 
-from probes.clients import AwsOptions, Clients
+from probes.aws.s3_roundtrip import RoundtripParams, S3Roundtrip
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
-from probes.s3_roundtrip import RoundtripParams, S3Roundtrip
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 BUCKET = "transparent-trust-documents-prod"

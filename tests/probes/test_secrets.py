@@ -18,10 +18,9 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
 
-from probes.base import Unseen
-from probes.clients import AwsOptions, Clients
-from probes.reading import Reading, Reason
-from probes.secrets import MetadataParams, SecretMetadata, SecretValue, ValueParams
+from probes.aws.secrets_manager import MetadataParams, SecretMetadata, SecretValue, ValueParams
+from probes.clients.clients import AwsOptions, Clients
+from probes.reading import Reading, Reason, Unseen
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 NAMES = ["transparent-trust/encryption-key", "transparent-trust/google-oauth"]

@@ -10,9 +10,9 @@ import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 from pydantic import ValidationError
 
-import probes.security_rules
+import probes.aws.security_rules
+from probes.aws.security_groups import Ec2SecurityGroups, SecurityGroupsParams
 from probes.reading import Reading, Reason
-from probes.security_groups import Ec2SecurityGroups, SecurityGroupsParams
 
 NAMES = {"sg-alb": "web-alb", "sg-ecs": "web-ecs", "sg-db": "web-db"}
 ONLY = {"groups": ["sg-ecs"], "only_from": [{"source": "sg-alb", "ports": [3000]}]}
@@ -255,4 +255,4 @@ def test_parameters_that_lead_nowhere_are_refused(given: Any) -> None:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    assert doctest.testmod(probes.security_rules).failed == 0
+    assert doctest.testmod(probes.aws.security_rules).failed == 0

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Authority, serving, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
-from probes.slack import SlackWebhook, SlackWebhookParams
+from probes.web.slack import SlackWebhook, SlackWebhookParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 # In pieces, so that nobody's scanner takes it for one that works.

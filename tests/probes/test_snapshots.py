@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 
+from probes.aws.rds_snapshots import RdsSnapshots, SnapshotsParams
 from probes.reading import Reading, Reason
-from probes.snapshots import RdsSnapshots, SnapshotsParams
 
 HOUR = timedelta(hours=1)
 AGES = {"newest_age_s", "newest_automated_age_s", "newest_manual_age_s"}

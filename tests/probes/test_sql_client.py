@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
 from silent_wire import wire_to
+from support.waiting import LAST_RESORT_S, turns, until
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from probes.base import Unseen
-from probes.dsn import libpq_parameters
-from probes.reading import Reason
-from probes.sql_client import PoolFull, SqlClient
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.dsn import libpq_parameters
+from probes.clients.sql import PoolFull, SqlClient
+from probes.reading import Reason, Unseen
 
 pytest_plugins = ["real_server"]
 
@@ -172,9 +171,7 @@ async def test_the_probe_roles_own_limit_is_not_a_full_pool(sql: SqlClient, post
 
 async def test_connecting_to_a_black_hole_ends_at_the_deadline(sql: SqlClient) -> None:
     async with wire_to() as hole:
-        began = time.monotonic()
         unseen = await refused(sql, f"postgresql://u:p@127.0.0.1:{hole.port}/db", timeout_s=0.4)
-    assert time.monotonic() - began < 0.6
     assert unseen.unknown.reason is Reason.TIMEOUT
 
 
@@ -185,9 +182,7 @@ async def test_a_connection_that_falls_silent_ends_at_the_deadline(
         dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{wire.port}/{postgres_server.database}"
         await sql.rows(dsn, "SELECT 1")
         wire.silent = True
-        began = time.monotonic()
         unseen = await refused(sql, dsn, timeout_s=0.4)
-        assert time.monotonic() - began < 0.6
         assert unseen.unknown.reason is Reason.TIMEOUT
         wire.silent = False
         assert await sql.rows(dsn, "SELECT 2 AS two") == [{"two": 2}]
@@ -197,10 +192,9 @@ async def test_a_lookup_that_hangs_ends_at_the_deadline_and_delays_no_exit(
     sql: SqlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10))
-    began = time.monotonic()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(LAST_RESORT_S))
     unseen = await refused(sql, "postgresql://u:p@db.example/db", timeout_s=0.3)
-    assert time.monotonic() - began < 0.45
+    assert not answer.is_set()
     assert unseen.unknown.reason is Reason.TIMEOUT
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     answer.set()
@@ -218,30 +212,37 @@ async def test_waiting_behind_a_hanging_query_ends_at_ones_own_deadline(
         dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{wire.port}/{postgres_server.database}"
         await sql.rows(dsn, "SELECT 1")
         wire.silent = True
-        began = time.monotonic()
-        hanging = asyncio.create_task(refused(sql, dsn, timeout_s=0.6))
+        hanging = asyncio.create_task(sql.rows(dsn, "SELECT 1", timeout_s=LAST_RESORT_S))
         await asyncio.sleep(0)
         behind = await refused(sql, dsn, timeout_s=0.2)
-        assert time.monotonic() - began < 0.4
         assert "earlier query" in behind.unknown.detail
-        assert (await hanging).unknown.reason is Reason.TIMEOUT
+        assert not hanging.done()
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
 
 
 async def test_a_slow_query_ends_on_the_server_and_the_connection_stays(sql: SqlClient, cockpit_dsn: str) -> None:
     before = await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid")
-    unseen = await refused(sql, cockpit_dsn, "SELECT pg_sleep(5)", timeout_s=0.4)
+    unseen = await refused(sql, cockpit_dsn, "SELECT pg_sleep(60)", timeout_s=0.4)
     assert unseen.unknown.reason is Reason.TIMEOUT
     assert "57014" in unseen.unknown.detail
     assert await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid") == before
 
 
-async def test_a_cancelled_caller_returns_at_once_and_keeps_the_connection(sql: SqlClient, cockpit_dsn: str) -> None:
+async def test_a_cancelled_caller_returns_at_once_and_keeps_the_connection(
+    sql: SqlClient, cockpit_dsn: str, postgres_admin: psycopg.Connection
+) -> None:
+    """Its query waits for a lock meanwhile, and goes on waiting: nobody returns because it has ended."""
     before = await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid")
-    began = time.monotonic()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await sql.rows(cockpit_dsn, "SELECT pg_sleep(0.3)")
-    assert time.monotonic() - began < 0.2
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%advisory%%'"
+    postgres_admin.execute("SELECT pg_advisory_lock(7)")
+    asking = asyncio.create_task(sql.rows(cockpit_dsn, "SELECT pg_advisory_lock(7)", timeout_s=LAST_RESORT_S))
+    await until(lambda: postgres_admin.execute(waiting).fetchone())
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert postgres_admin.execute(waiting).fetchone()
+    postgres_admin.execute("SELECT pg_advisory_unlock(7)")
     assert await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid") == before
 
 
@@ -251,11 +252,9 @@ async def test_closing_does_not_wait_for_a_query_that_hangs(postgres_server: Emb
         dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{wire.port}/{postgres_server.database}"
         await sql.rows(dsn, "SELECT 1")
         wire.silent = True
-        hanging = asyncio.create_task(sql.rows(dsn, "SELECT 1", timeout_s=30))
-        await asyncio.sleep(0.05)
-        began = time.monotonic()
+        hanging = asyncio.create_task(sql.rows(dsn, "SELECT 1", timeout_s=LAST_RESORT_S))
+        await turns()
         await sql.close()
-        assert time.monotonic() - began < 0.5
         with pytest.raises((Unseen, asyncio.CancelledError)):
             await hanging
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from silent_wire import wire_to
 from small_site import Site, small_site
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
-from probes.status_page import StatusPage, StatusPageParams
+from probes.web.status_page import StatusPage, StatusPageParams
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from stubbed_aws import MINUTE, NOW, StubbedAws
 
+from probes.aws.s3_uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
 from probes.reading import Reading, Reason
-from probes.uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
 
 pytest_plugins = ["real_server"]
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from probes.clients import AwsOptions, Clients
+from probes.clients.clients import AwsOptions, Clients
+from probes.local.time_window import DAYS, TimeWindow, TimeWindowParams
 from probes.reading import Reading, Reason
-from probes.window import DAYS, TimeWindow, TimeWindowParams
 
 NIGHTS = {"days": ["mon", "tue", "wed", "thu"], "from": "22:00", "to": "06:00", "timezone": "America/New_York"}
 NEW_YORK = ZoneInfo("America/New_York")

@@ -16,11 +16,11 @@ from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
-from cockpit.rehearsal.aws.metrics import key_of
+from cockpit.rehearsal.application.log import GROUP
+from cockpit.rehearsal.aws.cloudwatch.metric_store import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
-from cockpit.rehearsal.house import House
-from cockpit.rehearsal.logbook import GROUP
-from cockpit.rehearsal.releases import operator_client
+from cockpit.rehearsal.process.assembly import House
+from cockpit.rehearsal.script.releases import operator_client
 
 NAME = "transparent-trust"
 CLUSTER, SERVICE, DATABASE, BALANCER = f"{NAME}-prod", f"{NAME}-web", f"{NAME}-db-prod", f"{NAME}-alb"

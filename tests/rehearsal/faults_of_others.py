@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from fault_world import AGO, DATABASE, NAME, World, catalogued, changed, entered, fault
 
-from cockpit.rehearsal.aws.faults import AwsFault
-from cockpit.rehearsal.database import DEFAULT_PROMPTS
-from cockpit.rehearsal.logbook import GROUP
-from cockpit.rehearsal.vault import ANTHROPIC_KEY
+from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY
+from cockpit.rehearsal.application.log import GROUP
+from cockpit.rehearsal.aws.services.call_faults import AwsFault
+from cockpit.rehearsal.database.seed import DEFAULT_PROMPTS
 
 LAST = "20241228101500_add_s3_storage_fields"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from pty_terminal import Terminal
 
-from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.process.launcher import Rehearsal
 
 PLAN = """
 plan: v1

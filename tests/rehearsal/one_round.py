@@ -14,8 +14,8 @@ from cockpit.engine.clock import SharedClock
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
-from cockpit.rehearsal.house import House
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.process.assembly import House
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading
 
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"

@@ -15,19 +15,19 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from cockpit.engine.clock import SharedClock
-from cockpit.rehearsal.application import Application, Release, Surroundings
-from cockpit.rehearsal.balancer import Answer, Balancer
-from cockpit.rehearsal.database import Logins, checksum, furnish_database, migrations
-from cockpit.rehearsal.llm import Llm
-from cockpit.rehearsal.logbook import Logbook
-from cockpit.rehearsal.pool import ConnectionPool
-from cockpit.rehearsal.postgres import EmbeddedPostgres
-from cockpit.rehearsal.signin import Google, SignIn
-from cockpit.rehearsal.slots import SlotHog
-from cockpit.rehearsal.storage import DocumentStorage
-from cockpit.rehearsal.telemetry import Telemetry
-from cockpit.rehearsal.users import MIX, Users, call, thin
-from cockpit.rehearsal.vault import ANTHROPIC_KEY, ENCRYPTION_KEY, GOOGLE_OAUTH, Vault
+from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY, GOOGLE_OAUTH, Vault
+from cockpit.rehearsal.application.application import Application, Release, Surroundings
+from cockpit.rehearsal.application.connection_pool import ConnectionPool
+from cockpit.rehearsal.application.document_storage import DocumentStorage
+from cockpit.rehearsal.application.llm_calls import Llm
+from cockpit.rehearsal.application.log import Logbook
+from cockpit.rehearsal.application.sign_in import Google, SignIn
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.seed import Logins, checksum, furnish_database, migrations
+from cockpit.rehearsal.database.slot_hog import SlotHog
+from cockpit.rehearsal.site.load_balancer import Answer, Balancer
+from cockpit.rehearsal.site.telemetry import Telemetry
+from cockpit.rehearsal.site.users import MIX, Users, call, thin
 
 NOBODY_THERE = "http://127.0.0.1:1"
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

@@ -13,9 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import APPLICATION, OPERATOR, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.account import Placed, furnish, release
-from cockpit.rehearsal.aws.bucket_answers import dechunked
-from cockpit.rehearsal.aws.identity import evaluate
+from cockpit.rehearsal.aws.fixtures.account import Placed, furnish, release
+from cockpit.rehearsal.aws.services.s3 import dechunked
+from cockpit.rehearsal.aws.services.sts_iam import evaluate
 
 BUCKET, DATABASE = "transparent-trust-documents-prod", "transparent-trust-db-prod"
 TASK_ROLE = "arn:aws:iam::123456789012:role/transparent-trust-task"

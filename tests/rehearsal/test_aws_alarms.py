@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import START, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.alarm_rules import Rule, State, Treatment, judge
+from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import Rule, State, Treatment, judge
 
 MINUTE = timedelta(minutes=1)
 PLAIN: dict[str, Any] = {

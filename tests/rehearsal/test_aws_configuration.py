@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import APPLICATION, OPERATOR, Desk, open_desk
 
-from cockpit.rehearsal.aws.account import Placed, furnish
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
+from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.registry import find
 

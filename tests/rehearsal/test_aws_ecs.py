@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import START, Desk, code_of
 
-from cockpit.rehearsal.aws.ecs import RunTask
-from cockpit.rehearsal.aws.tasks import TaskBehaviour
+from cockpit.rehearsal.aws.ecs.ecs import RunTask
+from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
 
 PLACE = {"cluster": "transparent-trust-prod", "service": "transparent-trust-web"}
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from test_aws_desk import APPLICATION, COCKPIT, OPERATOR, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.faults import AwsFault, Kind
+from cockpit.rehearsal.aws.services.call_faults import AwsFault, Kind
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "cloudwatch": ("describe_alarms", {}),

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import START, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.filter_pattern import PatternError, compile_pattern
-from cockpit.rehearsal.aws.insights import compile_query
-from cockpit.rehearsal.aws.insights_language import QueryError
-from cockpit.rehearsal.aws.logs import KEPT, LogStore
-from cockpit.rehearsal.aws.metrics import MetricStore
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
+from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_pattern
+from cockpit.rehearsal.aws.logs.insights import compile_query
+from cockpit.rehearsal.aws.logs.insights_expressions import QueryError
+from cockpit.rehearsal.aws.logs.log_store import KEPT, LogStore
 
 GROUP = "/ecs/transparent-trust-web"
 UPLOADED, FELL_BACK = "Document uploaded to S3", "S3 upload failed, falling back to database storage"

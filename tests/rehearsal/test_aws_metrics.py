@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from test_aws_desk import START, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.metric_math import Frame, MathError, evaluate
-from cockpit.rehearsal.aws.metrics import MetricStore, key_of
+from cockpit.rehearsal.aws.cloudwatch.metric_math import Frame, MathError, evaluate
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, key_of
 
 MINUTE = timedelta(minutes=1)
 ALB = {"LoadBalancer": "app/transparent-trust-alb/50dc6c495c0c9188"}

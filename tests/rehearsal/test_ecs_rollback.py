@@ -18,8 +18,8 @@ from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
-from cockpit.rehearsal.aws.tasks import TaskBehaviour
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
+from probes.clients.clients import AwsOptions, Clients
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 
@@ -117,7 +117,7 @@ async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -
     """The report pushes :latest: going back to a revision that names it starts the bad image again."""
     record = await noted(world, clients)
     await deployed(world, world.release(2))
-    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be told"):
+    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be found out"):
         await check(clients, earlier(record))
     assert (await running(clients, PLACE["cluster"], PLACE["service"])).task_definition.endswith(":2")
     await clients.close()

@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 from test_aws_desk import Desk, open_desk
 
-from cockpit.cli import USAGE, main
-from cockpit.plan.drafting import Chosen, draft
+from cockpit.cli.main import main
+from cockpit.drafts.account_inventory import PERMISSIONS, Found, FoundService
+from cockpit.drafts.from_account import Chosen, draft
+from cockpit.exit_codes import USAGE
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import load_plan, load_text
-from cockpit.rehearsal.aws.account import furnish
+from cockpit.rehearsal.aws.fixtures.account import furnish
 from cockpit.rehearsal.aws.simulation import AwsFault
-from probes.survey import PERMISSIONS, Found, FoundService
 
 WEB = FoundService("prod", "shop-web", 3, "shop-web", "app/shop/1", "shop.example", "/ecs/shop-web")
 FOUND = Found("123456789012", "eu-west-1", (WEB,), ("db: one",), ("files",), ("shop/key",), ("shop-5xx",))

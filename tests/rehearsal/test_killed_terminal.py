@@ -13,8 +13,8 @@ import pytest
 from files_world import counted, until, written
 from pty_terminal import Terminal
 
-from cockpit.rehearsal import shelter
-from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.process import workdir
+from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
 
@@ -25,7 +25,7 @@ def _no_left_overs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     yield
-    assert list(tmp_path.glob(f"{shelter.PREFIX}*")) == []
+    assert list(tmp_path.glob(f"{workdir.PREFIX}*")) == []
 
 
 def movers(dsn: str) -> list[psutil.Process]:

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from cockpit.rehearsal.postgres import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_it_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
     program = f"""
         import time
         from pathlib import Path
-        from cockpit.rehearsal.postgres import EmbeddedPostgres
+        from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
         server = EmbeddedPostgres(Path({str(tmp_path / "pg")!r}))
         server.start()
         print(server.pid, flush=True)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from files_world import counted, until, written
 
-from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
 COCKPIT = str(Path(sys.executable).with_name("cockpit"))

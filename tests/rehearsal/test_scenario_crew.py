@@ -15,9 +15,9 @@ from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
-from cockpit.rehearsal import crew
-from cockpit.rehearsal.director import Director
-from cockpit.rehearsal.scenario import Judgement, parse_scenario
+from cockpit.rehearsal.script import crew
+from cockpit.rehearsal.script.director import Director
+from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
 from probes.reading import Reading
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

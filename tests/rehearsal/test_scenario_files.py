@@ -8,8 +8,8 @@ import pytest
 
 from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
-from cockpit.rehearsal.faults import CATALOGUE
-from cockpit.rehearsal.scenario import Ends, Judgement, ScenarioError, load_scenario, names, parse_scenario
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE
+from cockpit.rehearsal.script.scenario import Ends, Judgement, ScenarioError, load_scenario, names, parse_scenario
 
 GOOD = """
 title: t

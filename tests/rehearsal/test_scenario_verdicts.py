@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.rehearsal.scenario import Judgement, load_scenario, names
+from cockpit.rehearsal.script.scenario import Judgement, load_scenario, names
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
 SPEED = 90

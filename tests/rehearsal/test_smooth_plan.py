@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cockpit.plan.load import load_plan
-from cockpit.rehearsal.launch import Rehearsal
+from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
@@ -93,9 +93,9 @@ def test_no_trigger_and_no_guard_is_true(situation: dict[str, Any]) -> None:
 
 
 def test_no_secret_of_the_world_is_in_it(situation: dict[str, Any]) -> None:
-    from cockpit.rehearsal.aws.furnish_access import SECRETS
-    from cockpit.rehearsal.laptop import SLACK_WEBHOOK
-    from cockpit.rehearsal.vendors import UPSTASH_TOKEN
+    from cockpit.rehearsal.aws.fixtures.access import SECRETS
+    from cockpit.rehearsal.process.operator_machine import SLACK_WEBHOOK
+    from cockpit.rehearsal.site.vendors import UPSTASH_TOKEN
 
     told = json.dumps(situation)
     plain = [text for text in (*SECRETS.values(), UPSTASH_TOKEN, SLACK_WEBHOOK) if not text.startswith("{")]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cockpit.actions.executor import Executor
-from cockpit.commands.plans import known_vars
+from cockpit.commands.plan_loading import known_vars
 from cockpit.commands.rehearse import shipped
 from cockpit.decide.record import PhaseBegan, SignOff
 from cockpit.decide.states import Check, StepState, Word
@@ -25,18 +25,18 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.folder import RecordFolder
-from cockpit.journal.ssh_signers import AllowedSigners
-from cockpit.journal.store import DirectoryStore
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.shared_store import DirectoryStore
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import BROKEN, INTACT, verify_record
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
-from cockpit.rehearsal import crew
-from cockpit.rehearsal.launch import Rehearsal
-from cockpit.rehearsal.pace import Pace
-from cockpit.report.gather import account_of
-from cockpit.report.html import html
-from probes.clients import AwsOptions, Clients
+from cockpit.rehearsal.process.launcher import Rehearsal
+from cockpit.rehearsal.process.pace import Pace
+from cockpit.rehearsal.script import crew
+from cockpit.report.formats.html import html
+from cockpit.report.load_record import account_of
+from probes.clients.clients import AwsOptions, Clients
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
 SPEED = 60.0

@@ -20,9 +20,9 @@ import psutil
 import psycopg
 import pytest
 
-from cockpit.rehearsal import shelter
-from cockpit.rehearsal.faults import CATALOGUE, UnknownFault
-from cockpit.rehearsal.launch import Rehearsal, WorldError
+from cockpit.rehearsal.process import workdir
+from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, UnknownFault
 
 pytestmark = pytest.mark.world
 
@@ -47,7 +47,7 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """Rehearsals of these tests live in a folder of their own, where leftovers can be seen."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     yield tmp_path
-    assert list(tmp_path.glob(f"{shelter.PREFIX}*")) == []
+    assert list(tmp_path.glob(f"{workdir.PREFIX}*")) == []
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def test_a_command_the_world_cannot_obey_is_an_error_with_its_reason(rehea
 
 async def test_a_world_that_dies_at_its_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "")
-    monkeypatch.setattr("cockpit.rehearsal.launch.READY_WITHIN_S", 0.05)
+    monkeypatch.setattr("cockpit.rehearsal.process.launcher.READY_WITHIN_S", 0.05)
     with pytest.raises(WorldError, match="was not ready within"):
         async with Rehearsal():
             pass
@@ -166,7 +166,7 @@ async def test_a_world_that_is_killed_is_noticed_and_its_database_dies_with_it()
 def test_nothing_is_left_when_the_cockpit_itself_is_killed(how: signal.Signals, temporary_folder: Path) -> None:
     program = """
         import asyncio, json, os
-        from cockpit.rehearsal.launch import Rehearsal
+        from cockpit.rehearsal.process.launcher import Rehearsal
         async def main():
             async with Rehearsal() as rehearsal:
                 print(json.dumps([rehearsal.pid, str(rehearsal.folder), rehearsal.vars["url"]]), flush=True)
@@ -195,18 +195,18 @@ async def test_a_terminated_world_ends_by_itself() -> None:
 
 
 def test_folders_of_the_dead_are_swept_and_those_of_the_living_are_not(temporary_folder: Path) -> None:
-    dead, lock = shelter.make()
+    dead, lock = workdir.make()
     lock.close()
-    living, held = shelter.make()
-    unborn = temporary_folder / f"{shelter.PREFIX}unborn"
+    living, held = workdir.make()
+    unborn = temporary_folder / f"{workdir.PREFIX}unborn"
     unborn.mkdir()
-    assert shelter.sweep() == [dead]
+    assert workdir.sweep() == [dead]
     assert living.exists()
     assert unborn.exists()
     os.utime(unborn, (time.time() - 120, time.time() - 120))
-    assert shelter.sweep() == [unborn]
+    assert workdir.sweep() == [unborn]
     held.close()
-    assert shelter.sweep() == [living]
+    assert workdir.sweep() == [living]
 
 
 def test_nothing_of_the_operators_shell_can_lead_to_the_real_aws() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cockpit.decide import record as kinds
 from cockpit.journal.entry import Actor, Type
-from cockpit.journal.folder import RecordFolder
 from cockpit.journal.readings import ReadingStore
-from cockpit.journal.ssh_keys import KeyFile
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft, Journal
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
@@ -129,7 +129,7 @@ def whole(root: Path, minutes: int = 60) -> Maker:
     """A night that ends in a rollback, with one of everything."""
     made = Maker(root)
     fingerprint = KeyFile(made.key_path)
-    from cockpit.journal.ssh import fingerprint as shown
+    from cockpit.journal.ssh.sshsig import fingerprint as shown
 
     key = shown(fingerprint.public)
     made.readings(minutes)

@@ -13,9 +13,9 @@ from cockpit.decide import record as kinds
 from cockpit.decide.states import Badness, meaning_of
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
-from cockpit.report.account import Account
-from cockpit.report.as_json import to_plain
-from cockpit.report.gather import account_of
+from cockpit.report.formats.situation_json import to_plain
+from cockpit.report.load_record import account_of
+from cockpit.report.model import Account
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from datetime import timedelta
 from record_making import START, at
 
 from cockpit.decide.states import StepState
-from cockpit.report.account import Gap, Measure, Point, Span
-from cockpit.report.charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, step_tone, tone
-from cockpit.report.measured import coarse
+from cockpit.report.formats.svg_charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, step_tone, tone
+from cockpit.report.measurements import coarse
+from cockpit.report.model import Gap, Measure, Point, Span
 
 HOUR = Window(START, at(60))
 

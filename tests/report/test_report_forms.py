@@ -17,15 +17,15 @@ import pytest
 from record_making import START, Maker, at, whole
 
 from cockpit.decide import record as kinds
-from cockpit.journal.folder import RecordFolder
 from cockpit.journal.readings import ReadingStore
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft, Journal
-from cockpit.report.account import Account
-from cockpit.report.gather import account_of
-from cockpit.report.html import html
-from cockpit.report.in_toto import in_toto
-from cockpit.report.junit import junit
-from cockpit.report.markdown import markdown
+from cockpit.report.formats.html import html
+from cockpit.report.formats.in_toto import in_toto
+from cockpit.report.formats.junit import junit
+from cockpit.report.formats.markdown import markdown
+from cockpit.report.load_record import account_of
+from cockpit.report.model import Account
 from probes.reading import Reading
 
 COCKPIT = Path(sys.executable).with_name("cockpit")
@@ -93,7 +93,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Account:
     digest = hashlib.sha256(text.encode()).hexdigest()
     first = made.open(by=HOSTILE, plan_digest=digest, plan=HOSTILE)
     signed = kinds.SignOff(at(1), "item.signed", HOSTILE, HOSTILE, HOSTILE, digest, evidence=HOSTILE)
-    entries = [
+    entries: list[kinds.Entry] = [
         signed,
         *(kinds.Change(at(1), each, HOSTILE, HOSTILE, HOSTILE) for each in ("site.up", "item.seen", "verdict", "go")),
         kinds.Vote(at(1), "go", HOSTILE, "on_call", HOSTILE, why=HOSTILE),

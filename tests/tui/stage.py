@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from textual.pilot import Pilot
+from textual.widgets import Input
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.record import PhaseBegan, Record
@@ -25,10 +28,9 @@ from cockpit.plan.model import (
     Severity,
     Target,
 )
-from cockpit.rehearsal.faults import FaultState
+from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.tui.app import CockpitApp
-from probes.base import Field
-from probes.reading import Evidence, Reading, Reason, Unknown, Value
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 HERE = Position("plan.yaml", 12, 5)
@@ -214,3 +216,14 @@ class Stage(Watch):
         )
         self.saw(blind={"errors": why, "service": why})
         return self
+
+
+async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
+    """Let the terminal go on until something is so; the test's own limit ends what never is."""
+    while not what():
+        await pilot.pause(0.01)
+
+
+def listens(app: CockpitApp) -> bool:
+    """Whether the page in front takes what is typed now."""
+    return isinstance(app.focused, Input)

@@ -11,7 +11,8 @@ from cockpit.decide.record import Vote
 from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.pages import EvidenceScreen
-from cockpit.tui.views.evidence import change_of, evidence, find, is_known
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import change_of, find, is_known
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"
@@ -112,12 +113,12 @@ async def test_copying_a_line_of_the_timeline_copies_the_change() -> None:
         assert app.clipboard.startswith("02:01:45 UTC verdict: HOLD → ROLLBACK: 500 error rate")
 
 
-async def test_copying_sends_osc_52() -> None:
+async def test_copying_sends_osc_52(monkeypatch: pytest.MonkeyPatch) -> None:
     app = CockpitApp(Stage().burning())
     async with app.run_test(size=(80, 24)) as pilot:
         sent: list[str] = []
         assert app._driver is not None
-        app._driver.write = sent.append  # type: ignore[method-assign]
+        monkeypatch.setattr(app._driver, "write", sent.append)
         await pilot.press("c")
         assert any(text.startswith("\x1b]52;c;") for text in sent)
 

@@ -8,41 +8,64 @@ from datetime import timedelta
 import pytest
 from stage import Broken, Stage, plan, shown
 
+from cockpit.decide.record import Entry
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Person
 from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import SCREENS, footer
-from cockpit.tui.screens.lists import TimelineScreen
-from cockpit.tui.widgets.banner import (
-    ContextRow,
-    Footer,
-    VerdictBanner,
-    banner_lines,
-    context_line,
-    footer_line,
-    footer_parts,
-)
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.lists import ListScreen, TimelineScreen
+from cockpit.tui.screens.pages import Page
+from cockpit.tui.screens.steps import StepsScreen
+from cockpit.tui.widgets.banner import VerdictBanner, banner_lines
+from cockpit.tui.widgets.context_row import ContextRow, context_line
+from cockpit.tui.widgets.footer import Footer, footer_line, footer_parts
 
 SIZES = [(80, 24), (60, 20), (140, 45), (200, 60)]
+
+
+class Unsigned:
+    """Keeps what people say in the record of a watch, without keys."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._record = watch.record
+
+    async def key_of(self, person: Person) -> str:
+        return ""
+
+    async def keep(self, entry: Entry, person: Person, role: str) -> None:
+        self._record.append(entry)
+
+
 PLACES = {
-    "cutover": ["1"],
-    "palette": ["colon"],
+    **{screen.label: ["escape", "escape", screen.key] for screen in SCREENS},
+    "palette": ["1", "colon"],
     "filter": ["escape", "slash", "o"],
-    "checklist": ["escape", "2"],
-    "probes": ["3"],
-    "timeline": ["6"],
-    "help": ["question_mark"],
-    "faults": ["f"],
+    "help": ["escape", "escape", "question_mark"],
+    "faults": ["escape", "f"],
     "a criterion": ["1", "enter"],
     "an item": ["2", "down", "enter"],
     "a gate": ["2", "end", "enter"],
     "a probe": ["3", "enter"],
     "a change of the verdict": ["6", "down", "enter"],
+    "arming": ["escape", "f9"],
+    "who": ["escape", "i"],
 }
+
+
+def screen_kinds(kind: type[FrameScreen] = FrameScreen) -> set[type[FrameScreen]]:
+    """Every kind of screen that is opened as such, none that only others build upon."""
+    below = kind.__subclasses__()
+    return {kind}.union(*map(screen_kinds, below)) - {FrameScreen, Page, ListScreen, StepsScreen}
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
-    app = CockpitApp(Stage().burning(), drill=Broken())
+    watch = Stage().burning()
+    app = CockpitApp(watch, drill=Broken(), desk=Desk(watch, Unsigned(watch)))
+    seen = set()
     async with app.run_test(size=size, notifications=True) as pilot:
         for place, keys in PLACES.items():
             await pilot.press(*keys)
@@ -52,11 +75,13 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
             assert "02:02:15 UTC" in lines[0], place
             assert "✗ ROLLBACK" in lines[1], place
             assert "undecided" in lines[1], place
-            front = app.screen if place != "palette" else app.screen_stack[-2]
+            front = next(screen for screen in reversed(app.screen_stack) if isinstance(screen, FrameScreen))
+            seen.add(type(front))
             assert front.has_class("-production"), place
             assert front.query_one(VerdictBanner).size.height == 3, place
             for part in (ContextRow, VerdictBanner, Footer):
                 assert front.query_one(part).virtual_size.width <= size[0], place
+    assert seen == screen_kinds(), "a screen nobody opened: say in PLACES how to get to it"
 
 
 @pytest.mark.parametrize("width", [20, 34, 40, 60, 78, 80, 110, 140, 200])

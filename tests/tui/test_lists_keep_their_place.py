@@ -13,7 +13,7 @@ from cockpit.decide.situation import ItemStatus
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen
-from cockpit.tui.views.evidence import find
+from cockpit.tui.views.lookup import find
 from cockpit.tui.widgets.grid import Column, Grid, Row, fit
 
 
@@ -170,7 +170,7 @@ async def test_a_tall_terminal_shows_the_path_to_go_and_what_is_blind() -> None:
         await pilot.pause()
         assert "PATH TO GO" in shown(app)
         assert "sign: Tailscale VPN access tested" in shown(app)
-        assert "ACCESS_DENIED blinds 4" in shown(app)
+        assert "ACCESS_DENIED, 4 checks cannot be evaluated" in shown(app)
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "PATH TO GO" not in shown(app)

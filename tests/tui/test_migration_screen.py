@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stage import START, Stage, shown
+from stage import HERE, START, Stage, listens, plan, shown, until
 
+from cockpit.decide.record import Vote
+from cockpit.migration.helm import Helm
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
+from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.keys.registry import available
-from cockpit.tui.screens.migration import ConfirmScreen, MigrationScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
+from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.views.migration import migration_text
 
 GUARD = {
@@ -98,11 +103,11 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
         assert not any(action.dangerous for action in app.actions())
         await pilot.press("f9")
         assert isinstance(app.screen, ConfirmScreen)
-        await pilot.pause(0.6)
+        await until(pilot, lambda: listens(app))
         await pilot.press(*"wrong", "enter")
         assert not app.armed
         await pilot.press("escape", "f9")
-        await pilot.pause(0.6)
+        await until(pilot, lambda: listens(app))
         await pilot.press(*"123456789012", "enter")
         await pilot.pause()
         assert app.armed
@@ -118,3 +123,17 @@ async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it() -> Non
         await pilot.press("f9", *"123456789012", "enter")
         assert not app.armed
         assert isinstance(app.screen, ConfirmScreen)
+
+
+async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_who_they_are() -> None:
+    gate = Gate("move", "Move the files", "migrate", Poll(("on_call",), 1, exclude_initiator=True), HERE)
+    of = replace(plan(), gates=(gate,))
+    stage = Stage(of).calm(1)
+    stage.record.append(Vote(stage.clock.now(), "move", "ada", "on_call", "go"))
+    stage.tick()
+    helm = Helm(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
+    app = CockpitApp(stage, helm=helm, armed=True)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("4", "m")
+        await pilot.pause()
+        assert [str(each.message) for each in app._notifications] == ["identify yourself first: press i"]

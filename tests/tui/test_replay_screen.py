@@ -10,13 +10,13 @@ import pytest
 from stage import START, HandClock, NoSource, plan, shown
 
 from cockpit.decide.record import PhaseBegan, Record
-from cockpit.engine.replay import Replay
-from cockpit.engine.tape import Fed, Said, Tape, Turned
 from cockpit.engine.watch import Watch
-from cockpit.journal.folder import RecordFolder
+from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase
+from cockpit.replay.session import Replay
+from cockpit.replay.trace import Fed, Said, Tape, Turned
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.registry import LIVE
+from cockpit.tui.keys.registry import Where
 from probes.reading import Reading
 
 
@@ -70,8 +70,7 @@ async def test_nothing_can_be_said_or_done_in_a_replay(tmp_path: Path) -> None:
     replay = Replay(burning_tape(tmp_path))
     app = CockpitApp(replay, environment_label="REPLAY", deck=replay)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
-        here = {action.id for action in app.actions()}
-        assert here.isdisjoint(LIVE)
+        assert not any(action.where is Where.LIVE for action in app.actions())
         assert not any(action.dangerous for action in app.actions())
         await pilot.press("2", "s", "f9", "v", "n")
         assert app.screen is app.screen_stack[-1]

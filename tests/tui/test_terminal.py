@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from stage import Broken, Stage, plan, shown
+from stage import Broken, Stage, plan, shown, until
 from textual.widgets import Input
 
 from cockpit.decide.states import Word
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.migration import Steering
+from cockpit.tui.keys import general, migration, replay, sign_and_decide
 from cockpit.tui.keys.registry import (
     ACTIONS,
     FAULTS_FOOTER,
     HELP_FOOTER,
     MIGRATION_FOOTER,
     PAGE_FOOTER,
-    SCREENS,
-    SPEAKING,
+    Handler,
+    Where,
     available,
     footer,
+    handled,
 )
-from cockpit.tui.keys.replay import KEYS
-from cockpit.tui.keys.sign_and_decide import Speaking
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
-
-KNOWN = {action.id for action in ACTIONS}
+from cockpit.tui.screens.registry import MAIN_SCREENS
 
 
 @pytest.mark.parametrize("of", [(), MIGRATION_FOOTER, PAGE_FOOTER, HELP_FOOTER, FAULTS_FOOTER])
@@ -111,7 +109,7 @@ async def test_help_names_every_action_there_is() -> None:
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         text = app.screen.text().plain
-        assert all(action.help in text for action in ACTIONS if action.where != "replay")
+        assert all(action.help in text for action in ACTIONS if action.where is not Where.REPLAY)
         app.armed = False
         text = app.screen.text().plain
         assert not any(action.help in text for action in ACTIONS if action.dangerous)
@@ -120,14 +118,27 @@ async def test_help_names_every_action_there_is() -> None:
 def test_bindings_are_the_registry() -> None:
     bound = {(binding.key, binding.action) for binding in CockpitApp.BINDINGS if not isinstance(binding, tuple)}
     assert bound == {(action.keys, f"do('{action.id}')") for action in ACTIONS}
-    handled = {name.removeprefix("_do_") for name in dir(CockpitApp) if name.startswith("_do_")}
-    steered = {
-        f"move_{name[1:]}" for name in vars(Steering) if re.fullmatch("_[a-z]+", name) and f"move_{name[1:]}" in KNOWN
-    }
-    spoken = {name[1:] for name in vars(Speaking) if name[1:] in SPEAKING}
-    assert spoken == SPEAKING
-    assert set(KEYS) == {action.id for action in ACTIONS if action.where == "replay"}
-    assert handled | steered | spoken | set(KEYS) == KNOWN - {action.id for action in SCREENS}
+
+
+def test_every_action_has_exactly_one_handler() -> None:
+    tables = (MAIN_SCREENS, general.KEYS, migration.KEYS, replay.KEYS, sign_and_decide.KEYS)
+    assert sorted(id_ for table in tables for id_ in table) == sorted(action.id for action in ACTIONS)
+
+
+def test_no_key_does_two_things() -> None:
+    keys = [key for action in ACTIONS for key in action.keys.split(",")]
+    assert sorted(keys) == sorted(set(keys))
+
+
+@pytest.mark.parametrize("handler", Handler)
+def test_a_key_without_its_handler_ends_at_import(handler: Handler) -> None:
+    table = {action.id: action for action in ACTIONS if action.handler is handler}
+    assert handled(handler, table) is table
+    left_out = next(iter(table))
+    with pytest.raises(TypeError, match=left_out):
+        handled(handler, {id_: action for id_, action in table.items() if id_ != left_out})
+    with pytest.raises(TypeError, match="unheard_of"):
+        handled(handler, table | {"unheard_of": ACTIONS[0]})
 
 
 def test_the_rehearsals_actions_exist_only_in_one() -> None:
@@ -142,7 +153,7 @@ async def test_faults_can_be_broken_while_the_verdict_stays_in_view() -> None:
         assert isinstance(app.screen, FaultsScreen)
         await pilot.press("enter")
         assert drill.active
-        assert "BROKEN" in shown(app)
+        assert "injected" in shown(app)
         assert "HOLD" in shown(app).splitlines()[1]
         await pilot.press("escape", "g")
         assert drill.signed == 1
@@ -180,31 +191,27 @@ async def test_a_dead_engine_is_told_and_the_screen_stays() -> None:
 
     app = CockpitApp(Stage().calm(), background=dies)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.1)
-        assert "COCKPIT DEGRADED" in shown(app)
+        await until(pilot, lambda: "COCKPIT DEGRADED" in shown(app))
         assert "secret" not in shown(app)
 
 
 async def test_quitting_does_not_wait_for_an_engine_that_will_not_stop() -> None:
+    running, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
     async def stubborn() -> None:
-        for _ in range(100):
-            try:
-                await asyncio.sleep(30)
-            except asyncio.CancelledError:
-                continue
+        running.set()
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+        ended.set()
 
     app = CockpitApp(Stage(), background=stubborn)
-    loop = asyncio.get_running_loop()
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.05)
-        began = loop.time()
+        await running.wait()
         await pilot.press("q")
-    assert loop.time() - began < 1.5
-    for task in asyncio.all_tasks():
-        if task.get_coro().__name__ == "stubborn":  # type: ignore[union-attr]
-            for _ in range(101):
-                task.cancel()
-                await asyncio.sleep(0)
+    assert not ended.is_set(), "it has quit while the engine goes on"
+    let_go.set()
+    await ended.wait()
 
 
 async def test_copying_leaves_the_line_in_a_file_for_this_user_only(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cockpit.conditions import tokens
 from cockpit.conditions.condition import as_literal, as_path, comparison_of
 from cockpit.conditions.tokens import Token
-from probes.base import Field
+from probes.reading import Field
 
 MAX_ALTERNATIVES = 400
 _FLIPPED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "==", "in": "not in"}

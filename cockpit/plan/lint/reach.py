@@ -9,7 +9,7 @@ from cockpit.plan.lint.logic import Atom, atoms, consistent, possible
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Judged, Subject
 from cockpit.plan.model import Kind
-from probes.base import Field
+from probes.reading import Field
 
 _PER_NAME = {
     ("cloudwatch.alarms", "in_alarm"),

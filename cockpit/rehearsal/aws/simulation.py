@@ -11,27 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.engine.clock import Clock
-from cockpit.rehearsal.aws.alarm_answers import AlarmAnswers
-from cockpit.rehearsal.aws.alarms import AlarmBook
-from cockpit.rehearsal.aws.backing import Moto
-from cockpit.rehearsal.aws.bucket_answers import BucketAnswers
-from cockpit.rehearsal.aws.databases import Databases
-from cockpit.rehearsal.aws.ecs import EcsSimulation, TaskBehaviour, TaskView
-from cockpit.rehearsal.aws.ecs_answers import EcsAnswers
-from cockpit.rehearsal.aws.faults import AwsFault, AwsFaults
-from cockpit.rehearsal.aws.identity import Identity
-from cockpit.rehearsal.aws.log_answers import LogAnswers
-from cockpit.rehearsal.aws.logs import LogStore
-from cockpit.rehearsal.aws.metric_answers import MetricAnswers
-from cockpit.rehearsal.aws.metrics import MetricStore
-from cockpit.rehearsal.aws.protocols import Answer, AwsError, encode, encode_error
-from cockpit.rehearsal.aws.routing import Call, HttpRequest, Malformed, understand
-from cockpit.rehearsal.aws.s3_operations import s3_operation
-from cockpit.rehearsal.aws.server import HttpFront
-from cockpit.rehearsal.aws.shapes import operation_model
-from cockpit.rehearsal.aws.snapshots import Snapshots
-from cockpit.rehearsal.aws.targets import Targets
-from cockpit.rehearsal.aws.trail import Trail
+from cockpit.rehearsal.aws.cloudwatch.alarm_operations import AlarmAnswers
+from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.metric_operations import MetricAnswers
+from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, TaskBehaviour, TaskView
+from cockpit.rehearsal.aws.ecs.ecs_operations import EcsAnswers
+from cockpit.rehearsal.aws.ecs.targets import Targets
+from cockpit.rehearsal.aws.logs.log_operations import LogAnswers
+from cockpit.rehearsal.aws.logs.log_store import LogStore
+from cockpit.rehearsal.aws.services.call_faults import AwsFault, AwsFaults
+from cockpit.rehearsal.aws.services.cloudtrail import Trail
+from cockpit.rehearsal.aws.services.rds import Databases
+from cockpit.rehearsal.aws.services.rds_snapshots import Snapshots
+from cockpit.rehearsal.aws.services.s3 import BucketAnswers
+from cockpit.rehearsal.aws.services.sts_iam import Identity
+from cockpit.rehearsal.aws.wire.http_server import HttpFront
+from cockpit.rehearsal.aws.wire.moto_backend import Moto
+from cockpit.rehearsal.aws.wire.protocols import Answer, AwsError, encode, encode_error
+from cockpit.rehearsal.aws.wire.routing import Call, HttpRequest, Malformed, understand
+from cockpit.rehearsal.aws.wire.s3_operations import s3_operation
+from cockpit.rehearsal.aws.wire.service_models import operation_model
 
 __all__ = ["AwsFault", "AwsFaults", "SimulatedAws", "TaskBehaviour", "TaskView"]
 log = logging.getLogger("cockpit.rehearsal.aws")

@@ -6,34 +6,38 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from cockpit.tui.screens.migration import ConfirmScreen
+from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
+from cockpit.decide.record import Record
+from cockpit.engine.operator_desk import IDENTIFY
+from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
     from cockpit.migration.helm import Helm
-    from cockpit.tui.app import CockpitApp
+    from cockpit.tui.cockpit import Cockpit
 
 CAPS = (100, 500, 2_000, 0)
 
 
-class Steering:
-    """Keys to the helm; every answer is said on screen."""
+class MigrationKeys:
+    """Keys to the helm; every answer is consequences on screen."""
 
-    def __init__(self, app: CockpitApp) -> None:
-        self._app = app
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
         self._writing: set[asyncio.Task[None]] = set()
 
     def do(self, action: str) -> None:
-        helm = self._app.helm
+        helm = self._cockpit.helm
         if helm is None:
-            self._app.say("this plan has no migration")
+            self._cockpit.say("this plan has no migration")
             return
-        getattr(self, f"_{action.removeprefix('move_')}")(helm)
+        KEYS[action](self, helm)
 
     def _start(self, helm: Helm) -> None:
         phase = helm.progress.phase if helm.progress.active else helm.next_phase
-        if phase == "copy" and not self._gate("migrate"):
+        if not self._gate(phase):
             return
-        self._app.say(helm.start(phase, who=self._who()))
+        self._cockpit.say(helm.start(phase, who=self._who()))
 
     def _hold(self, helm: Helm) -> None:
         wanted = "run" if helm.progress.wanted == "pause" or helm.progress.halted else "pause"
@@ -44,8 +48,10 @@ class Steering:
 
     def _abort(self, helm: Helm) -> None:
         title = f"ABORT run {helm.progress.run} ({helm.progress.phase}) on {self._place()}"
-        said = "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
-        self._ask(title, said, "abort", lambda: self._write(helm.want("abort")))
+        consequences = (
+            "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
+        )
+        self._ask(title, consequences, "abort", lambda: self._write(helm.want("abort")))
 
     def _more(self, helm: Helm) -> None:
         self._write(helm.concurrency(2.0))
@@ -65,52 +71,55 @@ class Steering:
             return
         verified = helm.progress.count("verified")
         if not verified:
-            self._app.say("no file is verified yet: there is nothing that may be purged")
+            self._cockpit.say("no file is verified yet: there is nothing that may be purged")
             return
         database = _database(helm)
-        said = (
+        consequences = (
             f"The bytes of {verified:,} verified files leave the database. From then on a rollback of the application "
             "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
             "used again, RDS never shrinks its storage. Restore brings files back from S3."
         )
         words = f"purge {database}"
         title = f"PURGE {verified:,} files on {self._place()}"
-        self._ask(title, said, words, lambda: self._app.say(helm.start("purge", confirm=words, who=self._who())))
+        self._ask(
+            title, consequences, words, lambda: self._cockpit.say(helm.start("purge", confirm=words, who=self._who()))
+        )
 
     def _restore(self, helm: Helm) -> None:
         files = helm.progress.count("switched", "verified", "purged")
-        said = f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until they are swept."
+        consequences = (
+            f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
+        )
         title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(title, said, "restore", lambda: self._app.say(helm.start("restore", who=self._who())))
+        self._ask(title, consequences, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _gate(self, before: str) -> bool:
-        """Whether the plan's polls before this say go; says what is missing where they do not."""
-        gates = self._app.cutover.situation.gates
-        desk = self._app.desk
-        missing = [
-            f"{g.title}: {'; '.join(g.missing) or 'not passed'}" for g in gates if g.before == before and not g.passed
-        ]
-        missing = missing or (desk.missing_before(before) if desk is not None else [])
-        if missing:
-            self._app.say(missing[0])
-        return not missing
+    def _gate(self, phase: str) -> bool:
+        """Whether the plan's gates let this phase begin; the first reason is shown where they do not."""
+        watch, before = self._cockpit.cutover, GATE_OF_PHASE.get(phase)
+        if before is None:
+            return True
+        record = Record(list(watch.entries()))
+        found = worded(missing_before(watch.plan, record, before, watch.clock.now(), self._who()), IDENTIFY)
+        if found:
+            self._cockpit.say(found[0])
+        return not found
 
     def _who(self) -> str:
-        desk = self._app.desk
+        desk = self._cockpit.desk
         return desk.person.id if desk is not None and desk.person is not None else ""
 
     def _place(self) -> str:
-        watch = self._app.cutover
-        return f"{watch.account or watch.plan.target.account} ({self._app.label})"
+        watch = self._cockpit.cutover
+        return f"{watch.account or watch.plan.target.account} ({self._cockpit.label})"
 
-    def _ask(self, title: str, said: str, word: str, then: Callable[[], None]) -> None:
-        self._app.push_screen(ConfirmScreen(title, said, word, then))
+    def _ask(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
+        self._cockpit.push_screen(ConfirmScreen(title, consequences, word, then))
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:
-            self._app.say(await change)
+            self._cockpit.say(await change)
 
         task = asyncio.ensure_future(done())
         self._writing.add(task)
@@ -122,3 +131,20 @@ def _database(helm: Helm) -> str:
 
     base = helm.migration.database.partition("?")[0]
     return str(conninfo_to_dict(base).get("dbname") or "the database")
+
+
+KEYS = handled(
+    Handler.MIGRATION,
+    {
+        "move_start": MigrationKeys._start,
+        "move_hold": MigrationKeys._hold,
+        "move_drain": MigrationKeys._drain,
+        "move_abort": MigrationKeys._abort,
+        "move_more": MigrationKeys._more,
+        "move_fewer": MigrationKeys._fewer,
+        "move_rate": MigrationKeys._rate,
+        "move_retry": MigrationKeys._retry,
+        "move_purge": MigrationKeys._purge,
+        "move_restore": MigrationKeys._restore,
+    },
+)

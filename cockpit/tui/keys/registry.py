@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Handler(StrEnum):
+    """Who carries an action out: each has a table of exactly the actions that name it, see `handled`."""
+
+    SCREEN = auto()
+    """Opens the main screen of the same id."""
+    GENERAL = auto()
+    DESK = auto()
+    """What a person signs and decides."""
+    MIGRATION = auto()
+    REPLAY = auto()
+
+
+class Where(StrEnum):
+    """Where an action makes sense."""
+
+    EVERYWHERE = auto()
+    LISTS = auto()
+    MIGRATION = auto()
+    """On the Migration screen."""
+    LIVE = auto()
+    """While the cutover runs, not in a replay."""
+    REPLAY = auto()
+    REHEARSAL = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a key does. `where` is "everywhere", "lists", "migration", "replay" or "rehearsal".
-
-    `footer` ranks it for the footer (0: not there).
-    """
+    """One thing a key does. `footer` ranks it for the footer (0: not there)."""
 
     id: str
     key: str
     label: str
     help: str
-    where: str = "everywhere"
+    where: Where = Where.EVERYWHERE
+    handler: Handler = Handler.GENERAL
     dangerous: bool = False
     footer: int = 0
     also: str = ""
@@ -52,102 +79,120 @@ class Action:
         return ",".join(filter(None, (self.key, self.also)))
 
 
+def _screen(id_: str, key: str, label: str, help_: str) -> Action:
+    return Action(id_, key, label, help_, handler=Handler.SCREEN)
+
+
+def _desk(id_: str, key: str, label: str, help_: str) -> Action:
+    return Action(id_, key, label, help_, Where.LIVE, Handler.DESK)
+
+
+def _migration(id_: str, key: str, label: str, help_: str) -> Action:
+    return Action(id_, key, label, help_, Where.MIGRATION, Handler.MIGRATION, dangerous=True)
+
+
+def _replay(id_: str, key: str, label: str, help_: str, footer: int = 0) -> Action:
+    return Action(id_, key, label, help_, Where.REPLAY, Handler.REPLAY, footer=footer)
+
+
 ACTIONS: tuple[Action, ...] = (
-    Action("go_cutover", "1", "Cutover", "Success criteria and rollback triggers"),
-    Action("go_checklist", "2", "Checklist", "Every line of the checklist, by section"),
-    Action("go_probes", "3", "Probes", "What can be seen, what cannot, and what to do about it"),
-    Action("go_migration", "4", "Migration", "The files' move to S3: progress, guards, failures"),
-    Action("go_rollback", "5", "Rollback", "What tripped, the decision, and the way back step by step"),
-    Action("go_timeline", "6", "Timeline", "Every change of the verdict and of each state"),
-    Action("go_runbook", "7", "Runbook", "The steps of the night: read, do, say what you saw"),
+    _screen("go_cutover", "1", "Cutover", "Success criteria and rollback triggers"),
+    _screen("go_checklist", "2", "Checklist", "Every line of the checklist, by section"),
+    _screen("go_probes", "3", "Probes", "What can be seen, what cannot, and what to do about it"),
+    _screen("go_migration", "4", "Migration", "The files' move to S3: progress, guards, failures"),
+    _screen("go_rollback", "5", "Rollback", "What tripped, the decision, and the way back step by step"),
+    _screen("go_timeline", "6", "Timeline", "Every change of the verdict and of each state"),
+    _screen("go_runbook", "7", "Runbook", "The steps of the cutover: read, do, describe the result"),
     Action(
-        "evidence", "enter", "evidence", "Evidence for the selected line; folds a section heading", "lists", footer=1
+        "evidence",
+        "enter",
+        "evidence",
+        "Evidence for the selected line; folds a section heading",
+        Where.LISTS,
+        footer=1,
     ),
     Action("back", "escape", "back", "Back to where you came from; never quits"),
-    Action("filter", "slash", "filter", "Show only lines that contain a text", "lists", footer=2),
-    Action("failing", "exclamation_mark", "failing", "Show only what stands in the way", "lists", footer=3),
-    Action("sign", "s", "sign", "Sign the selected line: the question, what is seen now, your answer", "lists"),
-    Action("next", "n", "next to sign", "Walk everything open that you can sign, one by one", "lists"),
-    Action("mine", "y", "mine", "Show only what you can sign", "lists"),
+    Action("filter", "slash", "filter", "Show only lines that contain a text", Where.LISTS, footer=2),
+    Action("failing", "exclamation_mark", "failing", "Show only what is failing or missing", Where.LISTS, footer=3),
+    _desk("sign", "s", "sign", "Sign the selected line: the question, what is seen now, your answer"),
+    _desk("next", "n", "next to sign", "Walk everything open that you can sign, one by one"),
+    Action("mine", "y", "mine", "Show only what you can sign", Where.LIVE),
+    _desk("undo", "z", "withdraw", "Withdraw your sign-off, waiver or step; both entries stay in the record"),
+    _desk("waive", "w", "waive", "Suspend the selected line for a while, with a reason"),
+    _desk("acknowledge", "a", "acknowledge", "Acknowledge what was true before the cutover began"),
+    _desk("vote", "v", "vote", "Vote go, no-go or hold at a gate"),
+    _desk("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
+    _desk("who", "i", "identify", "Say who is at this cockpit now"),
     Action(
-        "undo", "z", "take back", "Take back your sign-off, waiver or step; both entries stay in the record", "lists"
+        "probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", Where.LIVE, footer=4
     ),
-    Action("waive", "w", "waive", "Suspend the selected line for a while, with a reason", "lists"),
-    Action("acknowledge", "a", "acknowledge", "Acknowledge what was true before the cutover began", "lists"),
-    Action("vote", "v", "vote", "Say go, no-go or hold at a gate", "lists"),
-    Action("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
-    Action("who", "i", "I am", "Say who is at this cockpit now"),
-    Action("probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", footer=4),
-    Action("pause", "p", "pause", "Stop reading, loudly; again to go on"),
-    Action("copy", "c", "copy", "Copy the because-line (clipboard and file)", "lists"),
-    Action("link", "o", "link", "Show and copy the console or runbook link", "lists"),
+    Action("pause", "p", "pause", "Pause reading (shows a banner); again to resume", Where.LIVE),
+    Action("copy", "c", "copy", "Copy the reason (clipboard and file)", Where.LISTS),
+    Action("link", "o", "link", "Show and copy the console or runbook link", Where.LISTS),
     Action("save", "ctrl+s", "save", "Save an evidence bundle: screen, situation as text and JSON"),
-    Action("arm", "f9", "arm", "Allow what changes the world, after typing the account; again to be read-only"),
     Action(
-        "move_start",
-        "m",
-        "start",
-        "Start the copy, go on with it, or verify what was copied",
-        "migration",
-        dangerous=True,
+        "arm",
+        "f9",
+        "arm",
+        "Enable keys that change production, after typing the account; again to be read-only",
+        Where.LIVE,
     ),
-    Action("move_hold", "h", "hold", "Pause the migration, or let it go on", "migration", dangerous=True),
-    Action("move_drain", "d", "drain", "End the run once what is in flight has ended", "migration", dangerous=True),
-    Action("move_abort", "x", "abort", "End the run at once; nothing is lost", "migration", dangerous=True),
-    Action("move_more", "plus", "more", "Allow twice as many uploads at once", "migration", dangerous=True),
-    Action("move_fewer", "minus", "fewer", "Allow half as many uploads at once", "migration", dangerous=True),
-    Action("move_rate", "b", "cap", "Cap files a second: 100, 500, 2,000, none", "migration", dangerous=True),
-    Action("move_retry", "t", "retry", "Try quarantined files again", "migration", dangerous=True),
-    Action(
-        "move_purge",
-        "u",
-        "purge",
-        "Empty the verified files' bytes: the point of no return",
-        "migration",
-        dangerous=True,
-    ),
-    Action("move_restore", "e", "restore", "Bring every file back to the database", "migration", dangerous=True),
-    Action("faults", "f", "faults", "Break or mend something in the rehearsal", "rehearsal"),
-    Action("crew", "g", "crew", "Let the crew sign, vote and move on", "rehearsal"),
-    Action("play", "space", "play", "Play, or stop", "replay", footer=1),
-    Action(
-        "turn_next", "right_square_bracket", "next verdict", "To the next change of the verdict", "replay", footer=2
-    ),
-    Action("turn_last", "left_square_bracket", "last verdict", "Back to the last change of the verdict", "replay"),
-    Action("step_next", "full_stop", "step", "To the next decision that changed anything", "replay"),
-    Action("step_last", "comma", "step back", "Back to the last decision that changed anything", "replay"),
-    Action("faster", "greater_than_sign", "faster", "Play faster", "replay"),
-    Action("slower", "less_than_sign", "slower", "Play slower", "replay"),
+    _migration("move_start", "m", "start", "Start the copy, go on with it, or verify what was copied"),
+    _migration("move_hold", "h", "hold", "Pause the migration, or resume it"),
+    _migration("move_drain", "d", "drain", "End the run once what is in flight has ended"),
+    _migration("move_abort", "x", "abort", "End the run at once; nothing is lost"),
+    _migration("move_more", "plus", "more", "Allow twice as many uploads at once"),
+    _migration("move_fewer", "minus", "fewer", "Allow half as many uploads at once"),
+    _migration("move_rate", "b", "cap", "Cap files a second: 100, 500, 2,000, none"),
+    _migration("move_retry", "t", "retry", "Try quarantined files again"),
+    _migration("move_purge", "u", "purge", "Empty the verified files' bytes: the point of no return"),
+    _migration("move_restore", "e", "restore", "Bring every file back to the database"),
+    Action("faults", "f", "faults", "Inject or clear a fault in the rehearsal", Where.REHEARSAL),
+    Action("crew", "g", "crew", "Let the crew sign, vote and move on", Where.REHEARSAL),
+    _replay("play", "space", "play", "Play, or stop", footer=1),
+    _replay("turn_next", "right_square_bracket", "next verdict", "To the next change of the verdict", footer=2),
+    _replay("turn_last", "left_square_bracket", "last verdict", "Back to the last change of the verdict"),
+    _replay("step_next", "full_stop", "step", "To the next decision that changed anything"),
+    _replay("step_last", "comma", "step back", "Back to the last decision that changed anything"),
+    _replay("faster", "greater_than_sign", "faster", "Play faster"),
+    _replay("slower", "less_than_sign", "slower", "Play slower"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
     Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),
 )
-SCREENS = tuple(action for action in ACTIONS if action.id.startswith("go_"))
+SCREENS = tuple(action for action in ACTIONS if action.handler is Handler.SCREEN)
 
 
-SPEAKING = frozenset({"sign", "next", "undo", "waive", "acknowledge", "vote", "begin", "who"})
-"""What a person says; see `speaking`."""
-LIVE = SPEAKING | {"mine", "probe_now", "pause", "arm"}
-"""What there is only while it happens."""
+def handled(handler: Handler, table: Mapping[str, T]) -> Mapping[str, T]:
+    """The table of a handler, by action id. Raises TypeError unless it has exactly the actions that name this handler."""
+    wanted = {action.id for action in ACTIONS if action.handler is handler}
+    if wanted != table.keys():
+        raise TypeError(f"{handler} keys and the registry differ in: {', '.join(sorted(wanted ^ table.keys()))}")
+    return table
 
 
 def available(*, rehearsal: bool, armed: bool = False, replay: bool = False) -> Iterator[Action]:
     """The actions there are now: dangerous ones only when armed, the rehearsal's and the replay's only in one."""
     for action in ACTIONS:
-        if (action.where == "rehearsal" and not rehearsal) or (action.dangerous and not armed):
-            continue
-        if ((action.where == "replay") and not replay) or (replay and action.id in LIVE):
-            continue
-        yield action
+        there = {Where.REHEARSAL: rehearsal, Where.REPLAY: replay, Where.LIVE: not replay}
+        if there.get(action.where, True) and (armed or not action.dangerous):
+            yield action
 
 
-PAGE_FOOTER = ("back", "copy", "link", "probe_now", "help", "quit")
-HELP_FOOTER = ("back", "palette", "quit")
-REPLAY_FOOTER = ("evidence", "play", "turn_next", "filter", "help", "quit")
-CHECKLIST_FOOTER = ("evidence", "sign", "next", "failing", "help", "quit")
-MIGRATION_FOOTER = ("move_start", "move_hold", "move_drain", "arm", "help", "quit")
-CONFIRM_FOOTER = ("back",)
-FAULTS_FOOTER = ("back", "crew", "pause", "help", "quit")
+def _keys(*ids: str) -> tuple[str, ...]:
+    """The keys of a footer. Raises KeyError for one that is no action."""
+    known = {action.id: action.id for action in ACTIONS}
+    return tuple(known[id_] for id_ in ids)
+
+
+PAGE_FOOTER = _keys("back", "copy", "link", "probe_now", "help", "quit")
+HELP_FOOTER = _keys("back", "palette", "quit")
+REPLAY_FOOTER = _keys("evidence", "play", "turn_next", "filter", "help", "quit")
+CHECKLIST_FOOTER = _keys("evidence", "sign", "next", "failing", "help", "quit")
+MIGRATION_FOOTER = _keys("move_start", "move_hold", "move_drain", "arm", "help", "quit")
+CONFIRM_FOOTER = _keys("back")
+FAULTS_FOOTER = _keys("back", "crew", "pause", "help", "quit")
+STEPS_FOOTER = _keys("evidence", "sign", "undo", "copy", "help", "quit")
 
 
 def footer(*, rehearsal: bool, of: Sequence[str] = (), armed: bool = False, replay: bool = False) -> list[Action]:

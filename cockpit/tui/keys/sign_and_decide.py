@@ -1,9 +1,9 @@
-"""The keys with which a person speaks: signs, votes, waives, decides, walks steps. The rules are the desk's."""
+"""The keys with which a person signs, votes, waives, decides and walks steps. The rules are the desk's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -15,30 +15,32 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
+from cockpit.tui.keys.registry import Handler, handled
 from cockpit.tui.screens.answer import AnswerScreen
-from cockpit.tui.screens.migration import ConfirmScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
-from cockpit.tui.views.evidence import evidence, find
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import find
 from cockpit.tui.views.steps import step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
-    from cockpit.tui.app import CockpitApp
+    from cockpit.tui.cockpit import Cockpit
 
 
-class Speaking:
+class DeskKeys:
     """Every method opens a page, or says why not."""
 
-    def __init__(self, app: CockpitApp) -> None:
-        self._app = app
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
         self._tasks: set[asyncio.Task[None]] = set()
 
     def do(self, action: str, subject: str) -> None:
-        if self._app.desk is None:
-            self._app.say("nothing can be said here: no record is kept")
+        if self._cockpit.desk is None:
+            self._cockpit.say("no record is kept here, so nothing can be signed")
             return
-        getattr(self, f"_{action}")(self._app.desk, subject)
+        KEYS[action](self, self._cockpit.desk, subject)
 
     # -- sign-offs ---------------------------------------------------------------------------------------------------
 
@@ -49,13 +51,13 @@ class Speaking:
         """The next line this person can sign; after each comes the next, until none is left."""
         open_ = [subject for subject in self.open_for(desk) if subject not in signed]
         if not open_:
-            self._app.say("nothing is left that you can sign")
+            self._cockpit.say("nothing is left that you can sign")
             return
         self._open_sign(desk, open_[0], walk=True, signed=signed)
 
     def open_for(self, desk: Desk) -> list[str]:
         """Ids of items and criteria whose sign-off is missing and which the person here may give."""
-        situation = self._app.cutover.situation
+        situation = self._cockpit.cutover.situation
         before = situation.verdict.phase is Phase.PRE_DEPLOY
         found = [
             item.id
@@ -75,32 +77,33 @@ class Speaking:
         """`signed`: on this walk already, though the verdict may not have seen it yet."""
         ask = desk.ask_of(subject)
         if ask is None:
-            self._app.say("nobody is asked to sign this line")
+            self._cockpit.say("this line needs no sign-off")
             return
-        who = desk.person.id if desk.person else "nobody yet: press i"
+        who = desk.person.id if desk.person else "not identified (press i)"
         left = f"   {len(self.open_for(desk))} open" if walk else ""
 
         async def say(text: str) -> str:
             given = await desk.sign(subject, text)
-            return f"signed {subject} as {given.by} ({given.role}), {'with your key' if given.key else 'claimed'}"
+            how = "with your key" if given.key else "not cryptographically signed"
+            return f"signed {subject} as {given.by} ({given.role}), {how}"
 
         def seen(width: int, height: int) -> Text:
-            signer = f"you are {who}; it takes {' or '.join(ask.roles)}{left}"
+            signer = f"you are {who}; needs sign-off by {' or '.join(ask.roles)}{left}"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
-            if find(self._app.cutover.situation, subject) is not None:
-                text.append_text(evidence(self._app.cutover, subject, width, height))
+            if find(self._cockpit.cutover.situation, subject) is not None:
+                text.append_text(evidence(self._cockpit.cutover, subject, width, height))
             else:
                 text.append_text(self._step_text(subject, width))
             return text
 
-        hint = "what did you see, in words?   enter signs, esc leaves"
+        hint = "describe what you checked   enter signs, esc cancels"
         then = (lambda: self._next(desk, "", signed | {subject})) if walk else (lambda: None)
         self._push(AnswerScreen(ask.ask, seen, hint, say, about=subject, then=then))
 
     def _undo(self, desk: Desk, subject: str) -> None:
         async def retract() -> str:
             await desk.retract(subject)
-            return f"taken back: {subject}; both entries stay in the record"
+            return f"withdrawn: {subject}; both entries stay in the record"
 
         self.run(retract())
 
@@ -119,40 +122,40 @@ class Speaking:
         self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", say)
 
     def _acknowledge(self, desk: Desk, subject: str) -> None:
-        status = find(self._app.cutover.situation, subject)
+        status = find(self._cockpit.cutover.situation, subject)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
-            self._app.say("only what was true before the cutover began is acknowledged")
+            self._cockpit.say("only what was true before the cutover can be acknowledged")
             return
 
         async def say(text: str) -> str:
             await desk.acknowledge(subject, text)
-            return "acknowledged, by name"
+            return "acknowledged"
 
         self._ask(f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", say)
 
     # -- gates and decisions -----------------------------------------------------------------------------------------
 
     def _vote(self, desk: Desk, subject: str) -> None:
-        gates = self._app.cutover.situation.gates
-        found = find(self._app.cutover.situation, subject)
+        gates = self._cockpit.cutover.situation.gates
+        found = find(self._cockpit.cutover.situation, subject)
         gate = found if isinstance(found, GateStatus) else next((g for g in gates if not g.passed), None)
         gate = gate or next(iter(gates), None)
         if gate is None:
-            self._app.say("this plan has no gates")
+            self._cockpit.say("this plan has no gates")
             return
 
         async def say(text: str) -> str:
             choice, _, why = text.strip().partition(" ")
             vote = await desk.vote(gate.id, choice.lower().rstrip(":,"), why)
-            return f"{gate.title}: {vote.by} says {vote.choice}"
+            return f"{gate.title}: {vote.by} votes {vote.choice}"
 
         hint = "go   |   no-go and why   |   hold and why"
         self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, say)
 
     def decide(self, choice: str) -> None:
-        desk = self._app.desk
+        desk = self._cockpit.desk
         if desk is None:
-            self._app.say("nothing can be decided here: no record is kept")
+            self._cockpit.say("no record is kept here, so nothing can be decided")
             return
 
         async def say(text: str) -> str:
@@ -165,9 +168,9 @@ class Speaking:
         self._push(AnswerScreen(f"{title}: why?", self._verdict_text, "the reason, for the record", say))
 
     def _begin(self, desk: Desk, _: str) -> None:
-        verdict = self._app.cutover.situation.verdict
+        verdict = self._cockpit.cutover.situation.verdict
         if verdict.phase is Phase.POST_DEPLOY:
-            self._app.say("the deployment has begun already: from here on it is judged")
+            self._cockpit.say("the deployment has begun already: from here on it is judged")
             return
         against = verdict.word is not Word.GO
 
@@ -185,43 +188,41 @@ class Speaking:
     # -- steps -------------------------------------------------------------------------------------------------------
 
     def step(self, step_id: str) -> None:
-        """The page of a step: start it, then say how it went."""
-        desk = self._app.desk
+        """The page of a step: start it, then record how it ended."""
+        desk = self._cockpit.desk
         status = self._step(step_id)
         if desk is None or status is None:
-            self._app.say("nothing can be said here: no record is kept")
+            self._cockpit.say("no record is kept here, so nothing can be signed")
             return
-        if status.action and self._app.armed and self._app.executor is not None:
-            self.run(self._act(self._app.executor, status))
+        if status.action and self._cockpit.armed and self._cockpit.executor is not None:
+            self.run(self._act(self._cockpit.executor, status))
             return
 
         async def say(text: str) -> str:
-            now = self._step(step_id)
-            if now is not None and now.progress in (
-                StepState.OPEN,
-                StepState.DONE,
-                StepState.FAILED,
-                StepState.SKIPPED,
-            ):
-                if text.strip().lower().startswith("skip"):
-                    await desk.end_step(step_id, "skipped", text.strip()[4:].lstrip(": "))
-                    return "skipped, with the reason"
-                await desk.start_step(step_id)
-                return "started: do it, then enter again and say what you saw"
-            lowered = text.strip().lower()
-            if lowered.startswith("failed"):
-                await desk.end_step(step_id, "failed", text.strip()[6:].lstrip(": "))
-                return "kept as failed"
-            await desk.end_step(step_id, "done", text)
-            return "done"
+            return await self._record_step(desk, step_id, text.strip())
 
         started = status.progress is StepState.STARTED
-        hint = "what you saw   |   failed: what" if started else "enter starts it   |   skip: why"
-        if status.action and not self._app.armed:
+        hint = "describe the result   |   failed: what" if started else "enter starts it   |   skip: why"
+        if status.action and not self._cockpit.armed:
             hint += "   (F9 arms the cockpit to do it)"
         self._push(
             AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, say, about=step_id)
         )
+
+    async def _record_step(self, desk: Desk, step_id: str, text: str) -> str:
+        """Start or skip a step that is not under way; else end it, done or failed. Raises Refused."""
+        status = self._step(step_id)
+        if status is not None and status.progress is not StepState.STARTED:
+            if text.lower().startswith("skip"):
+                await desk.end_step(step_id, "skipped", text[4:].lstrip(": "))
+                return "skipped, with the reason"
+            await desk.start_step(step_id)
+            return "started: do it, then enter again and describe the result"
+        if text.lower().startswith("failed"):
+            await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
+            return "recorded as failed"
+        await desk.end_step(step_id, "done", text)
+        return "done"
 
     async def _act(self, executor: Executor, status: StepStatus) -> str:
         """Look, ask for the word, and only then do it."""
@@ -230,68 +231,81 @@ class Speaking:
         async def do() -> str:
             return await executor.do(status)
 
-        self._app.push_screen(
+        self._cockpit.push_screen(
             ConfirmScreen(proposal.title, proposal.consequences, proposal.word, lambda: self.run(do()))
         )
         return ""
 
     def _who(self, desk: Desk, _: str) -> None:
-        people = self._app.cutover.plan.people
+        people = self._cockpit.cutover.plan.people
 
         async def say(text: str) -> str:
-            desk.sit_down(text.strip())
+            desk.identify(text.strip())
             return f"you are {text.strip()}"
 
         def seen(width: int, _: int) -> Text:
             text = Text("\n")
             for each in people:
-                said = f"{each.name}: {', '.join(each.roles)}"
-                text.append_text(hanging(each.id, said, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
+                roles = f"{each.name}: {', '.join(each.roles)}"
+                text.append_text(hanging(each.id, roles, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
             return text
 
-        self._push(AnswerScreen("Who are you?", seen, "  |  ".join(each.id for each in people), say))
+        self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), say))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _step(self, step_id: str) -> StepStatus | None:
-        situation = self._app.cutover.situation
+        situation = self._cockpit.cutover.situation
         return next((s for s in (*situation.runbook, *situation.rollback_plan) if s.id == step_id), None)
 
     def _step_text(self, step_id: str, width: int) -> Text:
         status = self._step(step_id)
-        return Text("") if status is None else step_text(status, self._app.cutover.situation, width)
+        return Text("") if status is None else step_text(status, self._cockpit.cutover.situation, width)
 
     def _verdict_text(self, width: int, _: int) -> Text:
         text = Text("\n")
-        for line in self._app.cutover.situation.verdict.reasons[:6]:
+        for line in self._cockpit.cutover.situation.verdict.reasons[:6]:
             text.append_text(hanging("·", line, width, indent=2, styles=(theme.QUIET, theme.TEXT)))
         return text
 
     def _title(self, subject: str) -> str:
-        found = find(self._app.cutover.situation, subject)
+        found = find(self._cockpit.cutover.situation, subject)
         return plain(getattr(found, "title", "") or subject)
 
     def _ask(self, question: str, subject: str, hint: str, say: Callable[[str], Awaitable[str]]) -> None:
         def seen(width: int, height: int) -> Text:
-            return evidence(self._app.cutover, subject, width, height)
+            return evidence(self._cockpit.cutover, subject, width, height)
 
         self._push(AnswerScreen(question, seen, hint, say, about=subject))
 
     def _push(self, screen: AnswerScreen) -> None:
-        if not isinstance(self._app.screen, AnswerScreen):
-            self._app.push_screen(screen)
+        if not isinstance(self._cockpit.screen, AnswerScreen):
+            self._cockpit.push_screen(screen)
 
-    def run(self, said: Awaitable[str]) -> None:
-        """Say something that needs no page."""
+    def run(self, request: Awaitable[str]) -> None:
+        """Carry out a request that needs no page, and show its answer."""
 
         async def done() -> None:
             try:
-                if told := await said:
-                    self._app.say(told)
+                if answer := await request:
+                    self._cockpit.say(answer)
             except Refused as refused:
-                self._app.say(str(refused))
-            self._app.paint()
+                self._cockpit.say(str(refused))
+            self._cockpit.paint()
 
         task = asyncio.ensure_future(done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+_KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {
+    "sign": DeskKeys._sign,
+    "next": DeskKeys._next,
+    "undo": DeskKeys._undo,
+    "waive": DeskKeys._waive,
+    "acknowledge": DeskKeys._acknowledge,
+    "vote": DeskKeys._vote,
+    "begin": DeskKeys._begin,
+    "who": DeskKeys._who,
+}
+KEYS = handled(Handler.DESK, _KEYS)

@@ -1,4 +1,4 @@
-"""The page on which a person answers in words: a question, what is seen now, and one line to type."""
+"""The page on which a person types an answer: the question, the current readings, and one line to type."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from cockpit.engine.ports import Refused
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.screens.migration import DEAF_S
+from cockpit.tui.screens.confirm import DEAF_S
 from cockpit.tui.text import plain, safe, wrapped
 
-Say = Callable[[str], Awaitable[str]]
-"""Takes what was typed; gives what to tell the person. Raises Refused, and then the page stays."""
+Accept = Callable[[str], Awaitable[str]]
+"""Takes what was typed; returns what to show. Raises Refused, and then the page stays."""
 
 
 class AnswerScreen(FrameScreen):
-    """Enter says it, esc leaves without. What is seen goes on changing above the line that is typed."""
+    """Enter submits, esc cancels. What is seen goes on changing above the line that is typed."""
 
     footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
+    takes_text = True
 
     def __init__(
         self,
         question: str,
         seen: Callable[[int, int], Text],
         hint: str,
-        say: Say,
+        accept: Accept,
         *,
         about: str = "",
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """`seen` paints what is known now, for a width and a height. `then` runs once it was said and the page is gone."""
+        """`seen` paints what is known now, for a width and a height. `then` runs once it was accepted and the page is closed."""
         super().__init__()
         self.question, self.hint, self.about = question, hint, about
-        self._seen, self._say, self._then = seen, say, then
-        self._saying: asyncio.Task[None] | None = None
+        self._seen, self._accept, self._then = seen, accept, then
+        self._submitting: asyncio.Task[None] | None = None
         self.problem = ""
 
     def body(self) -> Iterable[Widget]:
@@ -57,8 +58,8 @@ class AnswerScreen(FrameScreen):
         self.set_timer(DEAF_S, self._listen)
 
     def on_unmount(self) -> None:
-        if self._saying is not None:
-            self._saying.cancel()
+        if self._submitting is not None:
+            self._submitting.cancel()
 
     def _listen(self) -> None:
         field = self.query_one("#word", Input)
@@ -83,15 +84,15 @@ class AnswerScreen(FrameScreen):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._saying is None or self._saying.done():
-            self._saying = asyncio.ensure_future(self._said(event.value))
+        if self._submitting is None or self._submitting.done():
+            self._submitting = asyncio.ensure_future(self._submit(event.value))
 
-    async def _said(self, text: str) -> None:
+    async def _submit(self, text: str) -> None:
         field = self.query_one("#word", Input)
-        self.problem = "keeping it … (touch your key if it waits)"
+        self.problem = "saving … (touch your security key if it blinks)"
         self.paint()
         try:
-            told = await self._say(text)
+            answer = await self._accept(text)
         except Refused as refused:
             self.problem = str(refused)
             self.paint()
@@ -99,7 +100,7 @@ class AnswerScreen(FrameScreen):
             return
         if self.is_current:
             self.cockpit.pop_screen()
-        if told:
-            self.cockpit.say(told)
+        if answer:
+            self.cockpit.say(answer)
         self._then()
         self.cockpit.paint()

@@ -11,11 +11,13 @@ from textual.widget import Widget
 
 from cockpit.tui.keys.registry import Action, footer
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.evidence import find
-from cockpit.tui.widgets.banner import ContextRow, Footer, VerdictBanner
+from cockpit.tui.views.lookup import find
+from cockpit.tui.widgets.banner import VerdictBanner
+from cockpit.tui.widgets.context_row import ContextRow
+from cockpit.tui.widgets.footer import Footer
 
 if TYPE_CHECKING:
-    from cockpit.tui.app import CockpitApp
+    from cockpit.tui.cockpit import Cockpit
 
 
 class FrameScreen(Screen[None]):
@@ -23,12 +25,14 @@ class FrameScreen(Screen[None]):
 
     screen_id = ""
     _ready = False
+    takes_text: ClassVar[bool] = False
+    """Whether letters typed here are words, not keys."""
     footer: ClassVar[tuple[str, ...]] = ()
     """Ids of the actions in the footer; empty for those of a list."""
 
     @property
-    def cockpit(self) -> CockpitApp:
-        return cast("CockpitApp", self.app)
+    def cockpit(self) -> Cockpit:
+        return cast("Cockpit", self.app)
 
     def compose(self) -> ComposeResult:
         cockpit = self.cockpit
@@ -88,3 +92,17 @@ class FrameScreen(Screen[None]):
     def back(self) -> bool:
         """Leave something inside this screen; False if there is nothing to leave."""
         return False
+
+    # What the keys of lists do; nothing on a screen that is none.
+
+    def open_selected(self) -> None:
+        """Enter on the line under the cursor."""
+
+    def open_filter(self) -> None:
+        """Ask for the text that lines must contain."""
+
+    def toggle_failing(self) -> None:
+        """Show only what stands in the way, or everything again."""
+
+    def toggle_mine(self) -> None:
+        """Show only what the person here can sign, or everything again."""

@@ -16,9 +16,10 @@ from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.pages import EvidenceScreen
 from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle, lists
-from cockpit.tui.views.evidence import change_of, find
+from cockpit.tui.views.lookup import change_of, find, is_known
 from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
@@ -209,6 +210,10 @@ class ListScreen(FrameScreen):
 
     # -- what actions need -------------------------------------------------------------------------------------------
 
+    def open_selected(self) -> None:
+        if is_known(self.cockpit.cutover, subject := self.subject()):
+            self.cockpit.push_screen(EvidenceScreen(subject))
+
     def subject(self) -> str:
         """Id of the criterion, item or probe the cursor is on; empty where there is none."""
         row = self.grid.selected
@@ -274,7 +279,10 @@ class CutoverScreen(ListScreen):
         if sight.oldest is not None:
             text.append(f"; oldest data {words.duration(sight.oldest)}", style=theme.QUIET)
         for cause in situation.root_causes[:6]:
-            text.append(f"\n? {cause.reason} blinds {len(cause.subjects)}: ", style=f"bold {theme.UNKNOWN}")
+            text.append(
+                f"\n? {cause.reason}, {words.count(len(cause.subjects), 'check')} cannot be evaluated: ",
+                style=f"bold {theme.UNKNOWN}",
+            )
             text.append(cause.hint or cause.detail, style=theme.TEXT)
         return text
 
@@ -315,14 +323,14 @@ class ChecklistScreen(ListScreen):
             (subject.caution, theme.HOLD),
         )
 
-    def fold(self) -> bool:
-        """Fold or unfold the section under the cursor; False if it is not on one."""
+    def open_selected(self) -> None:
+        """Fold or unfold the section under the cursor; the evidence of any other line."""
         row = self.grid.selected
         if row is None or not row.key.startswith("section:"):
-            return False
+            super().open_selected()
+            return
         self.folded ^= {row.key.removeprefix("section:")}
         self.paint()
-        return True
 
 
 class ProbesScreen(ListScreen):

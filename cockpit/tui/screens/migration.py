@@ -1,25 +1,16 @@
-"""The Migration screen, and the page on which a dangerous word is typed."""
+"""The Migration screen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import ClassVar
 
 from rich.text import Text
-from textual import on
-from textual.widget import Widget
-from textual.widgets import Input, Static
 
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import CONFIRM_FOOTER, MIGRATION_FOOTER
-from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.keys.registry import MIGRATION_FOOTER
 from cockpit.tui.screens.pages import Page
-from cockpit.tui.text import hanging, plain, safe
+from cockpit.tui.text import hanging
 from cockpit.tui.views.migration import migration_text
-
-DEAF_S = 0.4
-"""Keys typed before the page was seen are not meant for it."""
 
 
 class MigrationScreen(Page):
@@ -33,8 +24,8 @@ class MigrationScreen(Page):
         width = self.size.width - 3
         helm = cockpit.helm
         if helm is None:
-            said = "this plan has no `migration:` section, so no files are moved from here"
-            return hanging("NOTHING", said, width, indent=10, styles=(theme.QUIET, theme.TEXT))
+            text = "this plan has no `migration:` section, so no files are moved from here"
+            return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
         return migration_text(helm.progress, helm.trouble, width, armed=cockpit.armed, now=datetime.now(UTC))
 
     def takeaway(self) -> str:
@@ -43,44 +34,3 @@ class MigrationScreen(Page):
             return super().takeaway()
         progress = helm.progress
         return f"migration {progress.phase} {progress.word}: {progress.done:,} of {progress.files:,} files"
-
-
-class ConfirmScreen(FrameScreen):
-    """A verb, an object, an account; consequences; and a word to be typed exactly. Esc leaves everything as it is."""
-
-    footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
-
-    def __init__(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
-        super().__init__()
-        self.what, self.consequences, self.word = title, consequences, word
-        self._then = then
-
-    def body(self) -> Iterable[Widget]:
-        yield Static("", id="text", markup=False)
-        field = Input(placeholder=f"type: {self.word}    esc cancels", id="word")
-        field.disabled = True
-        yield field
-
-    def on_mount(self) -> None:
-        self.set_timer(DEAF_S, self._listen)
-
-    def _listen(self) -> None:
-        field = self.query_one("#word", Input)
-        field.disabled = False
-        field.focus()
-
-    def paint_body(self) -> None:
-        text = Text()
-        text.append(f"\n {plain(self.what)}\n\n", style=f"bold {theme.BAD}")
-        text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", theme.TEXT))
-        text.append(f"\n To go on, type  {plain(self.word)}\n", style=theme.STRONG)
-        self.query_one("#text", Static).update(safe(text))
-
-    @on(Input.Submitted)
-    def _typed(self, event: Input.Submitted) -> None:
-        event.stop()
-        if event.value.strip() != self.word:
-            self.cockpit.say("not the word: nothing was done")
-            return
-        self.cockpit.pop_screen()
-        self._then()

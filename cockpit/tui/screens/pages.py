@@ -17,7 +17,8 @@ from cockpit.tui.keys.registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.evidence import change_of, evidence
+from cockpit.tui.views.evidence import evidence
+from cockpit.tui.views.lookup import change_of
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 
@@ -109,7 +110,7 @@ class FaultsScreen(FrameScreen):
     footer = FAULTS_FOOTER
     COLUMNS = (
         Column("on", "STATE", 11),
-        Column("title", "ENTER BREAKS AND MENDS", least=56, most=90),
+        Column("title", "ENTER INJECTS OR CLEARS THE FAULT", least=56, most=90),
         Column("id", "FAULT", 24, rank=1),
     )
 
@@ -128,7 +129,7 @@ class FaultsScreen(FrameScreen):
         drill = self.cockpit.drill
         rows = []
         for fault in drill.faults() if drill else ():
-            mark = Text("✗ BROKEN", style=f"bold {theme.BAD}") if fault.active else Text("✓ whole", style=theme.GO)
+            mark = Text("✗ injected", style=f"bold {theme.BAD}") if fault.active else Text("✓ ok", style=theme.GO)
             cells = (
                 ("on", mark),
                 ("title", Text(fault.title, style=theme.TEXT)),
@@ -139,9 +140,10 @@ class FaultsScreen(FrameScreen):
 
     @on(Grid.Opened)
     def _opened(self) -> None:
-        self.toggle()
+        self.open_selected()
 
-    def toggle(self) -> None:
+    def open_selected(self) -> None:
+        """Inject the fault under the cursor, or clear it."""
         row = self.query_one(Grid).selected
         if row is not None and self.cockpit.drill is not None:
             self.cockpit.drill.toggle(row.key)

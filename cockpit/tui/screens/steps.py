@@ -1,9 +1,10 @@
-"""The runbook (read, do, say what you saw) and the rollback: the decision, and the way back."""
+"""The runbook (read, do, describe the result) and the rollback: the decision, and the way back."""
 
 from __future__ import annotations
 
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
+from cockpit.tui.keys.registry import STEPS_FOOTER
 from cockpit.tui.screens.lists import Lines, ListScreen
 from cockpit.tui.views import steps
 from cockpit.tui.widgets.grid import Row
@@ -13,7 +14,7 @@ class StepsScreen(ListScreen):
     """A list of steps."""
 
     columns = steps.STEPS
-    footer = ("evidence", "sign", "undo", "copy", "help", "quit")
+    footer = STEPS_FOOTER
 
     def step(self, key: str) -> StepStatus | None:
         situation = self.cockpit.cutover.situation
@@ -37,18 +38,15 @@ class StepsScreen(ListScreen):
         step = self.step(row.key) if row is not None else None
         return super().takeaway() if step is None else step.command or step.title
 
-    def opened(self) -> bool:
-        """Enter on this line; False where it has nothing of its own."""
+    def open_selected(self) -> None:
+        """The page of a step or of a decision; the evidence of any other line."""
         row = self.grid.selected
-        if row is None:
-            return False
-        if row.key.startswith("decide:"):
-            self.cockpit.speaking.decide(row.key.removeprefix("decide:"))
-            return True
-        if self.step(row.key) is not None:
-            self.cockpit.speaking.step(row.key)
-            return True
-        return False
+        if row is not None and row.key.startswith("decide:"):
+            self.cockpit.decide(row.key.removeprefix("decide:"))
+        elif row is not None and self.step(row.key) is not None:
+            self.cockpit.open_step(row.key)
+        else:
+            super().open_selected()
 
 
 class RunbookScreen(StepsScreen):

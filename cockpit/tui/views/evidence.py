@@ -20,16 +20,15 @@ from cockpit.decide.situation import (
     ItemStatus,
     Observed,
     ProbeStatus,
-    Situation,
     Threshold,
 )
 from cockpit.engine.ports import Watching
 from cockpit.plan.model import Kind, Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
-from cockpit.tui.views.evidence_bundle import Subject, titles
+from cockpit.tui.views.evidence_bundle import titles
 from cockpit.tui.views.lists import recorded_text, state_text, window
-from cockpit.tui.views.timeline import as_change
+from cockpit.tui.views.lookup import change_of, find
 from cockpit.tui.widgets.chart import chart
 from probes.reading import Unknown
 
@@ -38,34 +37,6 @@ LINES = 8
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-
-
-def find(situation: Situation, id_: str) -> Subject | None:
-    """What an id names."""
-    for status in situation.criteria:
-        if status.id == id_:
-            return status
-    for section in situation.sections:
-        for item in section.items:
-            if item.id == id_:
-                return item
-    for gate in situation.gates:
-        if gate.id == id_:
-            return gate
-    return next((probe for probe in situation.probes if probe.name == id_), None)
-
-
-def change_of(watch: Watching, key: str) -> Change | None:
-    """The change a timeline's row key (`change:3`) names."""
-    kind, _, number = key.partition(":")
-    entries = watch.entries()
-    is_one = kind == "change" and number.isdigit() and int(number) < len(entries)
-    return as_change(entries[int(number)]) if is_one else None
-
-
-def is_known(watch: Watching, id_: str) -> bool:
-    """Whether there is evidence to show for an id."""
-    return bool(id_) and (find(watch.situation, id_) is not None or change_of(watch, id_) is not None)
 
 
 def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:

@@ -1,4 +1,4 @@
-"""What a person takes away: a because-line, a link, a folder of evidence. Files are for this user only."""
+"""What a person takes away: a reason, a link, a folder of evidence. Files are for this user only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from cockpit.decide import words
 from cockpit.decide.record import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
 from cockpit.plan.model import Plan
-from cockpit.report.as_json import situation_json
-from cockpit.report.text import situation_text
+from cockpit.report.formats.situation_json import situation_json
+from cockpit.report.formats.situation_text import situation_text
 
 Subject = CriterionStatus | ItemStatus | ProbeStatus | GateStatus
 
@@ -25,8 +25,8 @@ def line(situation: Situation, subject: Subject | None) -> str:
         seen = ", ".join(f"{name} {words.value(value)}" for name, value in subject.known.items())
         return f"{at} probe {subject.name}: {seen or 'sees nothing'}"
     if isinstance(subject, GateStatus):
-        said = "; ".join((*subject.votes, *subject.missing))
-        return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {said}"
+        votes = "; ".join((*subject.votes, *subject.missing))
+        return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {votes}"
     return f"{at} {situation.verdict.label}: {'; '.join(situation.verdict.reasons[:3])}"
 
 
@@ -40,7 +40,7 @@ def titles(plan: Plan) -> dict[str, str]:
     """Id to title, of everything that can change its word."""
     found = {criterion.id: criterion.title for criterion in plan.criteria()}
     found |= {item.id: item.title for section in plan.checklist for item in section.items}
-    found |= {guard.id: guard.title for guard in (plan.migration.guards if plan.migration else ())}
+    found |= {guard.id: guard.title for guard in plan.guards()}
     found |= {step.id: step.title for step in (*plan.runbook, *plan.rollback_plan)}
     return found | {gate.id: gate.title for gate in plan.gates}
 

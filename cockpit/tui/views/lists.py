@@ -136,7 +136,7 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
 
 
 def window(status: CriterionStatus) -> str:
-    """How far the window is, as short as it can be said."""
+    """How far the window is, as short as possible."""
     progress = status.because.progress
     if status.trips_in is not None:
         return f"trips in {words.duration(status.trips_in)}"

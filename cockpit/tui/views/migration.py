@@ -50,8 +50,8 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
         yield _row("NEXT", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
         return
     if progress.halted:
-        said = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
-        yield _row("HALTED", said, width, theme.BAD)
+        text = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
+        yield _row("HALTED", text, width, theme.BAD)
     yield _bar(progress.done, progress.files, width, progress)
     yield _rates(progress, width)
     yield Text("")
@@ -75,8 +75,8 @@ def _headline(progress: Progress, now: datetime, width: int) -> Text:
     if progress.run and progress.started_at is not None:
         until = progress.ended_at or now
         took = words.duration(max(until - progress.started_at, timedelta(seconds=1)))
-        said = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
-        line.append(said, style=theme.QUIET)
+        text = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
+        line.append(text, style=theme.QUIET)
     line.truncate(width, overflow="ellipsis")
     return line
 
@@ -100,7 +100,7 @@ def _rates(progress: Progress, width: int) -> Text:
     if progress.active:
         line.append(f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {theme.TEXT}")
         line.append(f"  {progress.in_flight} in flight", style=theme.TEXT)
-    line.append(f"  whole run {progress.run_files_per_s:,.0f} files/s  ", style=theme.QUIET)
+    line.append(f"  run average {progress.run_files_per_s:,.0f} files/s  ", style=theme.QUIET)
     facts = f"{progress.uploads:,} uploads, {progress.adopted:,} adopted, {progress.retries:,} retries, "
     facts += f"{progress.errors:,} errors "
     if width >= WIDE:
@@ -134,21 +134,21 @@ def _guards(progress: Progress, width: int) -> Iterator[Text]:
         holds = bool(guard.get("holds"))
         mark, colour = ("✗", theme.HOLD) if holds else ("✓", theme.GO)
         since = f" since {str(guard['since'])[11:16]}" if holds and guard.get("since") else ""
-        said = f"{mark} {guard['title']}{': HOLDS' + since if holds else ''}: {guard['line']}"
-        yield hanging("GUARDS" if number == 0 else "", said, width, indent=INDENT, styles=(theme.QUIET, colour))
+        text = f"{mark} {guard['title']}{': HOLDS' + since if holds else ''}: {guard['line']}"
+        yield hanging("GUARDS" if number == 0 else "", text, width, indent=INDENT, styles=(theme.QUIET, colour))
 
 
 def _workers(progress: Progress, width: int) -> Iterator[Text]:
     shown = progress.workers[:8]
     for number, worker in enumerate(shown):
         quiet = worker.seen_s > 10
-        said = f"{worker.id}  "
-        said += (
+        text = f"{worker.id}  "
+        text += (
             f"SILENT {worker.seen_s:.0f}s" if quiet else f"{worker.state}, {worker.in_flight} in flight; {worker.why}"
         )
-        said += f"; {worker.files:,} files, {worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
+        text += f"; {worker.files:,} files, {worker.retries:,} retries, p95 {worker.p95_ms:.0f} ms, {size(worker.rss_bytes)}"
         styles = (theme.QUIET, theme.UNKNOWN if quiet else theme.TEXT)
-        yield hanging("WORKERS" if number == 0 else "", plain(said), width, indent=INDENT, styles=styles)
+        yield hanging("WORKERS" if number == 0 else "", plain(text), width, indent=INDENT, styles=styles)
     if len(progress.workers) > len(shown):
         yield _row("", f"and {len(progress.workers) - len(shown)} more", width, theme.QUIET)
 
@@ -156,11 +156,11 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
 def _failures(progress: Progress, width: int) -> Iterator[Text]:
     stuck = progress.count("quarantined")
     for number, failure in enumerate(progress.failures[:6]):
-        said = (
+        text = (
             f"{failure.state} {failure.tbl} {failure.doc_id}, {words.count(failure.failures, 'failure')}: {failure.why}"
         )
         colour = theme.BAD if failure.state == "quarantined" else theme.HOLD
-        yield hanging("FAILED" if number == 0 else "", plain(said), width, indent=INDENT, styles=(theme.QUIET, colour))
+        yield hanging("FAILED" if number == 0 else "", plain(text), width, indent=INDENT, styles=(theme.QUIET, colour))
     if stuck > 6:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
 
@@ -169,7 +169,7 @@ def _history(progress: Progress, width: int) -> Iterator[Text]:
     for number, event in enumerate(reversed(progress.events[-4:])):
         who = f"{plain(event.who)}: " if event.who else ""
         yield _row(
-            "LATELY" if number == 0 else "",
+            "RECENT" if number == 0 else "",
             f"{event.at:%H:%M:%S} {who}{event.kind}: {event.text}",
             width,
             theme.QUIET,
@@ -181,14 +181,14 @@ def _next(progress: Progress, width: int, *, armed: bool) -> Iterator[Text]:
     if progress.active or not armed:
         return
     if progress.count("planned", "uploading", "diverged"):
-        said = f"m copies {progress.count('planned', 'uploading', 'diverged'):,} files"
+        text = f"m copies {progress.count('planned', 'uploading', 'diverged'):,} files"
     elif progress.count("switched"):
-        said = f"m verifies {progress.count('switched'):,} files: read back by a process that did not write them"
+        text = f"m verifies {progress.count('switched'):,} files: read back by a process that did not write them"
     elif progress.count("verified"):
-        said = f"u purges {progress.count('verified'):,} verified files once they have soaked: the point of no return"
+        text = f"u purges {progress.count('verified'):,} verified files once they have soaked: the point of no return"
     else:
         return
-    yield _row("NEXT", said, width)
+    yield _row("NEXT", text, width)
 
 
 def _safety(progress: Progress) -> str:
@@ -202,5 +202,5 @@ def _safety(progress: Progress) -> str:
     return "The bytes are still in the database: a rollback of the application loses nothing."
 
 
-def _row(name: str, said: str, width: int, colour: str = theme.TEXT) -> Text:
-    return hanging(name, plain(said), width, indent=INDENT, styles=(theme.QUIET, colour))
+def _row(name: str, text: str, width: int, colour: str = theme.TEXT) -> Text:
+    return hanging(name, plain(text), width, indent=INDENT, styles=(theme.QUIET, colour))

@@ -21,8 +21,8 @@ STEPS = (
 )
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
-    ("dismiss", "DISMISS it, with a reason", "the triggers must trip anew to bring it back"),
-    ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and mend it"),
+    ("dismiss", "DISMISS it, with a reason", "the triggers must trip again to bring it back"),
+    ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and fix it"),
 )
 
 

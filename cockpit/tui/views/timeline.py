@@ -1,6 +1,8 @@
-"""Every entry of the record as a line of the timeline: what turned, what was said, what was done. Pure."""
+"""Every entry of the record as a line of the timeline: state changes, what people signed and decided, what was done. Pure."""
 
 from __future__ import annotations
+
+from typing import assert_never
 
 from cockpit.decide import words
 from cockpit.decide.record import (
@@ -20,27 +22,34 @@ from cockpit.decide.record import (
     Waiver,
 )
 
+_Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
+_Event = StepBegan | StepEnded | PhaseBegan | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
+
 
 def as_change(entry: Entry) -> Change:
     """The entry in the words of the timeline: what it is about, what became of it, and why."""
-    if isinstance(entry, Change):
-        return entry
-    return _said(entry) or _done(entry)
+    match entry:
+        case Change():
+            return entry
+        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision():
+            return _statement(entry)
+        case _:
+            return _event(entry)
 
 
-def _said(entry: Entry) -> Change | None:
-    """What a person said; None for what was done or seen."""
+def _statement(entry: _Statement) -> Change:
+    """What a person stated."""
     match entry:
         case SignOff():
-            word = "TAKEN BACK" if entry.retracted else "SIGNED"
-            how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "claimed"
+            word = "WITHDRAWN" if entry.retracted else "SIGNED"
+            how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "not cryptographically signed"
             return Change(entry.at, entry.subject, "", word, f"{entry.by} ({entry.role}, {how}): {entry.answer}")
         case Vote():
             return Change(
                 entry.at, entry.gate, "", entry.choice.upper(), f"{entry.by} ({entry.role}) {entry.why}".strip()
             )
         case Waiver():
-            word = "WAIVED" if entry.until > entry.at else "TAKEN BACK"
+            word = "WAIVED" if entry.until > entry.at else "WITHDRAWN"
             return Change(
                 entry.at, entry.subject, "", word, f"{entry.by} until {words.clock(entry.until)}: {entry.why}"
             )
@@ -49,10 +58,12 @@ def _said(entry: Entry) -> Change | None:
         case Decision():
             against = f" (advised {entry.advised})" if entry.advised else ""
             return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}")
-    return None
+        case _:
+            assert_never(entry)
 
 
-def _done(entry: Entry) -> Change:
+def _event(entry: _Event) -> Change:
+    """What was done, or seen."""
     match entry:
         case StepBegan():
             return Change(entry.at, entry.subject, "", "STARTED", entry.by)
@@ -63,10 +74,13 @@ def _done(entry: Entry) -> Change:
         case PointOfNoReturn():
             return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
         case ObserverGap():
-            return Change(entry.at, "cockpit", "", "GAP", f"nobody was looking since {words.clock(entry.since)}")
+            return Change(
+                entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {words.clock(entry.since)}"
+            )
         case ReleaseSeen():
             seen = f"{entry.task_definition.rpartition('/')[2]} {entry.digests}"
             return Change(entry.at, "release", "", "NOTED", seen)
         case Happened():
             return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {entry.text}".strip())
-    raise TypeError(f"{type(entry).__name__} has no words")
+        case _:
+            assert_never(entry)

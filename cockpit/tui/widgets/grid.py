@@ -111,7 +111,7 @@ class Grid(ScrollView, can_focus=True):
         self.cursor = ""
         self.empty = "nothing to show"
         self.follow = False
-        """Stay on the first row while nobody has chosen another: for lists that grow at the top."""
+        """Stay on the first row until another is chosen: for lists that grow at the top."""
         self._aimed = False
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
         self._layout: list[tuple[Column, int]] = []

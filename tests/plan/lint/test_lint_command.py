@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
+from click.testing import CliRunner, Result
 from lint_cases import HEAD, trigger
 
-from cockpit.commands import lint
+from cockpit.cli.main import main
 
 
 def plan(folder: Path, text: str) -> str:
@@ -17,17 +17,21 @@ def plan(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_a_clean_plan_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lint.main(plan(tmp_path, ""), "text") == 0
-    assert "nothing found" in capsys.readouterr().out
+def linted(path: str, form: str = "text") -> Result:
+    return CliRunner().invoke(main, ["lint", path, "--format", form])
 
 
-def test_a_finding_exits_1_with_its_place_excerpt_and_advice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_clean_plan_exits_0(tmp_path: Path) -> None:
+    done = linted(plan(tmp_path, ""))
+    assert done.exit_code == 0, done.output
+    assert "nothing found" in done.stdout
+
+
+def test_a_finding_exits_1_with_its_place_excerpt_and_advice(tmp_path: Path) -> None:
     path = plan(tmp_path, trigger("errors.rate > 5.0"))
-    assert lint.main(path, "text") == 1
-    lines = capsys.readouterr().out.splitlines()
+    done = linted(path)
+    assert done.exit_code == 1, done.output
+    lines = done.stdout.splitlines()
     assert lines[0].startswith(f"{path}:13:")
     assert ": never-trips: " in lines[0]
     assert "^^^^^" in lines[2]
@@ -35,17 +39,17 @@ def test_a_finding_exits_1_with_its_place_excerpt_and_advice(
     assert lines[4].startswith("  instead: ")
 
 
-def test_a_plan_that_does_not_load_exits_65(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lint.main(plan(tmp_path, trigger("errors.rat > 5.0")), "text") == 65
-    assert "did you mean 'rate'" in capsys.readouterr().err
+def test_a_plan_that_does_not_load_exits_65(tmp_path: Path) -> None:
+    done = linted(plan(tmp_path, trigger("errors.rat > 5.0")))
+    assert done.exit_code == 65, done.output
+    assert "did you mean 'rate'" in done.stderr
 
 
-def test_json_has_every_finding_and_the_accepted_ones_with_their_reason(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_has_every_finding_and_the_accepted_ones_with_their_reason(tmp_path: Path) -> None:
     text = trigger("errors.rate > 5.0").replace("\n", "  # lint: ignore never-trips a drill\n")
-    assert lint.main(plan(tmp_path, text), "json") == 0
-    (one,) = json.loads(capsys.readouterr().out)
+    done = linted(plan(tmp_path, text), "json")
+    assert done.exit_code == 0, done.output
+    (one,) = json.loads(done.stdout)
     assert (one["rule"], one["line"], one["accepted"]) == ("never-trips", 13, "a drill")
     assert one["why"]
     assert one["instead"]

@@ -1,0 +1,158 @@
+"""A session on a live system: the right account first, then the probes, then what an operator may do."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cockpit.actions.executor import Executor
+from cockpit.commands.helming import Chronicle
+from cockpit.commands.log_file import log_folder
+from cockpit.commands.options import LiveOptions
+from cockpit.decide.record import PhaseBegan, PointOfNoReturn, Record
+from cockpit.engine.clock import Clock, SharedClock, WallClock
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.poller import LiveSource
+from cockpit.engine.recording import Recording
+from cockpit.engine.tasks import end
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Phase, Plan
+from probes.clients.clients import Clients
+from probes.reading import Unseen
+
+if TYPE_CHECKING:
+    from cockpit.migration.helm import Helm
+
+CLOCK = "COCKPIT_CLOCK"
+"""Names the file of a clock shared with others; without it the wall's time counts."""
+
+
+def clock_in_use() -> Clock:
+    """The clock everything is judged by."""
+    shared = os.environ.get(CLOCK, "")
+    return SharedClock(Path(shared)) if shared else WallClock()
+
+
+class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
+    """The credentials in use do not belong to the plan's account, or cannot be told."""
+
+
+@asynccontextmanager
+async def open_watch(
+    plan: Plan,
+    live: LiveOptions,
+    *,
+    clock: Clock | None = None,
+    kept: Recording | None = None,
+) -> AsyncIterator[Watch]:
+    """A watch that has not begun to read, going on where `kept` was left. Raises WrongAccount before the first probe.
+
+    Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment.
+    """
+    clients = Clients(live.aws(plan))
+    clock = clock or clock_in_use()
+    try:
+        account, arn = await identify(plan, clients)
+        source = LiveSource(plan, clients, clock)
+        if kept is None:
+            watch = Watch(plan, source, clock, Record())
+        else:
+            kept.account = {"account": account, "arn": arn}
+            watch = Watch(plan, source, clock, kept.record, kept.started_at)
+        began = watch.record.phase()
+        if began is None or (live.phase and began.phase is not live.phase):
+            watch.record.append(PhaseBegan(clock.now(), live.phase or Phase.POST_DEPLOY))
+        if kept is not None:
+            kept.attach(watch)
+        watch.account, watch.arn = account, arn
+        yield watch
+    finally:
+        await clients.close()
+
+
+async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:
+    """The account and principal in use, where the plan names an account."""
+    if not plan.target.account:
+        return "", ""
+    try:
+        answer = await clients.aws("sts", "get_caller_identity")
+    except Unseen as unseen:
+        why = unseen.unknown
+        raise WrongAccount(f"cannot tell which AWS account this is: {why.detail}. {why.hint}".strip()) from None
+    account = str(answer["Account"])
+    if account != plan.target.account:
+        raise WrongAccount(
+            f"these credentials are for account {account}, but {plan.path} is for {plan.target.account}: "
+            "nothing was read. Choose others with --profile"
+        )
+    return account, str(answer["Arn"])
+
+
+@asynccontextmanager
+async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncIterator[Executor]:
+    """Runs the plan's built-in actions; notes from the start what the service runs.
+
+    Raises Refused for somebody the plan does not know.
+    """
+    assert isinstance(watch.source, LiveSource)
+    executor = Executor(Desk(watch, kept, who), watch.source.clients, watch.record, watch.clock)
+
+    async def note() -> None:
+        await asyncio.sleep(1.0)  # the screen and the probes first
+        await executor.watch_release()
+
+    noting = asyncio.create_task(note(), name="release")
+    try:
+        yield executor
+    finally:
+        await end((noting,))
+
+
+@asynccontextmanager
+async def migration_controller(
+    watch: Watch, live: LiveOptions, record: Path | None = None
+) -> AsyncIterator[Helm | None]:
+    """Follows and steers the plan's migration from the first paint on; None without a migration, or without its database.
+
+    `record` is the folder of the cutover's record: what happens to the migration is kept there.
+    """
+    migration = watch.plan.migration
+    if migration is None or not migration.database:
+        yield None
+        return
+    from cockpit.migration.helm import Helm
+
+    options = _as_words(profile=live.profile, region=live.region)
+    log = log_folder() / "migration.log"
+    log.touch(mode=0o600)
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    controller = Helm(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
+    controller.on_progress.append(Chronicle(watch).tell)
+
+    def past(_: datetime, files: int) -> None:
+        noun = "file" if files == 1 else "files"
+        watch.record.append(PointOfNoReturn(watch.clock.now(), f"{files:,} {noun} that live in S3 alone"))
+
+    controller.on_purge.append(past)
+
+    async def follow() -> None:
+        await asyncio.sleep(0.5)  # the screen first
+        await controller.run()
+
+    following = asyncio.create_task(follow(), name="ledger")
+    try:
+        yield controller
+    finally:
+        await end((following,))
+
+
+def _as_words(**options: str) -> Sequence[str]:
+    """Those that are set, as a command line writes them."""
+    return tuple(word for name, value in options.items() if value for word in (f"--{name}", value))

@@ -1,0 +1,37 @@
+"""The log file: tracebacks and warnings go there, never to the screen."""
+
+from __future__ import annotations
+
+import logging
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from platformdirs import user_log_path
+
+from probes.redact import redact
+
+
+class _Redacted(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def log_folder() -> Path:
+    """This user's folder for logs, made if it is not there."""
+    return user_log_path("cockpit", appauthor=False, ensure_exists=True)
+
+
+def log_to_file() -> Path:
+    """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
+    path = log_folder() / "cockpit.log"
+    path.touch(mode=0o600)
+    handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2)
+    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    for earlier in root.handlers:
+        if isinstance(earlier, RotatingFileHandler):
+            earlier.close()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    return path

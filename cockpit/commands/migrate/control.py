@@ -1,0 +1,66 @@
+"""`cockpit migrate pause`, `resume`, `drain`, `abort`, `limit` and `retry`: what the active run may do."""
+
+from __future__ import annotations
+
+import click
+
+from cockpit.commands.migrate.migration_context import MigrationContext, active_run, migration_command
+from cockpit.migration import runs
+from cockpit.migration.database import Connection
+
+
+def wanted_command(name: str, wanted: str, text: str) -> click.Command:
+    """The command that says what the active run is to do."""
+
+    @click.command(name, help=text)
+    @migration_command
+    async def command(context: MigrationContext) -> int:
+        async with context.connection() as connection:
+            active = await _active(connection)
+            await runs.want(connection, active.id, wanted, context.by)
+            click.echo(f"run {active.id} ({active.phase}): {wanted}")
+        return 0
+
+    return command
+
+
+pause = wanted_command("pause", "pause", "Begin no new file; what is in flight ends.")
+resume = wanted_command("resume", "run", "Go on; what halted the run counts as mended.")
+drain = wanted_command("drain", "drain", "End the run once what is in flight has ended.")
+abort = wanted_command("abort", "abort", "End the run at once; leases lapse, nothing is lost.")
+
+
+@click.command("limit")
+@migration_command
+@click.option("--concurrency", type=click.IntRange(1, 2000), default=None, help="Uploads in flight of one worker.")
+@click.option("--max-files-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
+@click.option("--max-bytes-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
+async def limit(
+    context: MigrationContext, concurrency: int | None, max_files_per_s: int | None, max_bytes_per_s: int | None
+) -> int:
+    """Change what the active run may take."""
+    async with context.connection() as connection:
+        active = await _active(connection)
+        await runs.limit(
+            connection, active.id, concurrency=concurrency, files_per_s=max_files_per_s, bytes_per_s=max_bytes_per_s
+        )
+    return 0
+
+
+@click.command("retry")
+@migration_command
+@click.option("--table", default="", help="The file's table.")
+@click.option("--document", default="", help="The file's id; default: all that are quarantined.")
+async def retry(context: MigrationContext, table: str, document: str) -> int:
+    """Try quarantined files again."""
+    async with context.connection() as connection:
+        click.echo(f"{await runs.retry(connection, table, document):,} files are tried again by the next run")
+    return 0
+
+
+async def _active(connection: Connection) -> runs.Run:
+    """Raises RunError without one."""
+    active = await active_run(connection)
+    if active is None:
+        raise runs.RunError("no run is active")
+    return active

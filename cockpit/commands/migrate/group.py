@@ -1,0 +1,43 @@
+"""`cockpit migrate ...`: the migration's commands by name; each is imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from cockpit.cli.lazy_group import Lazy, LazyGroup
+
+RUN, CONTROL, LOOK, LEDGER = (
+    f"cockpit.commands.migrate.{name}" for name in ("run_phase", "control", "plan_and_status", "ledger_upkeep")
+)
+COMMANDS: Mapping[str, Lazy] = {
+    "plan": Lazy(f"{LOOK}:plan", "The dry run: counts, sizes, time, rows to look at. Writes nothing."),
+    "prepare": Lazy(f"{LEDGER}:prepare", "Check everything, make the ledger, plan every file."),
+    "copy": Lazy(f"{RUN}:copy", "Upload files and point their rows at them. The bytes stay in the database."),
+    "verify": Lazy(f"{RUN}:verify", "Read files back from S3, independently. What fails goes back to the database."),
+    "purge": Lazy(f"{RUN}:purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word."),
+    "restore": Lazy(f"{RUN}:restore", "Back to the database, checked, at any time."),
+    "status": Lazy(f"{LOOK}:status", "How far it is, what holds it, what failed."),
+    "pause": Lazy(f"{CONTROL}:pause", "Begin no new file; what is in flight ends."),
+    "resume": Lazy(f"{CONTROL}:resume", "Go on; what halted the run counts as mended."),
+    "drain": Lazy(f"{CONTROL}:drain", "End the run once what is in flight has ended."),
+    "abort": Lazy(f"{CONTROL}:abort", "End the run at once; leases lapse, nothing is lost."),
+    "limit": Lazy(f"{CONTROL}:limit", "Change what the active run may take."),
+    "retry": Lazy(f"{CONTROL}:retry", "Try quarantined files again."),
+    "sweep": Lazy(f"{LEDGER}:sweep", "Delete left-over objects; report keys nobody knows."),
+    "audit": Lazy(
+        f"{LEDGER}:audit",
+        "Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any.",
+    ),
+    "forget": Lazy(f"{LEDGER}:forget", "Drop the ledger, once every file is purged or restored."),
+    "run-on-ecs": Lazy(f"{RUN}:run_on_ecs", "Run the workers as ECS tasks, follow them, drain and stop them."),
+}
+
+
+@click.group("migrate", cls=LazyGroup, lazy=COMMANDS)
+def main() -> None:
+    """Move document files from PostgreSQL to S3: plan, prepare, copy, verify, purge; restore at any time.
+
+    Every phase can be interrupted and begun again. Closing this program does not stop the workers; `drain` does.
+    """

@@ -1,0 +1,101 @@
+"""`cockpit migrate prepare`, `sweep`, `audit` and `forget`: the ledger before a run, and what is left after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from cockpit.commands.live_session import clock_in_use
+from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
+from cockpit.commands.migrate.migration_text import checks_text
+from cockpit.commands.migrate.run_phase import refused
+from cockpit.migration import runs, schema
+from cockpit.migration import sweep as leftovers
+from cockpit.migration.preflight import describe, preflight
+from cockpit.migration.preflight import prepare as prepare_ledger
+from cockpit.migration.progress import Follower
+from cockpit.migration.settings import Settings
+from cockpit.migration.store import Store
+
+
+@click.command("prepare")
+@migration_command
+@OUTSIDE_WINDOW
+async def prepare(context: MigrationContext, outside_window: str) -> int:
+    """Check everything, make the ledger, plan every file."""
+    async with context.connection() as connection:
+        await context.right_account()
+        checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
+        click.echo(checks_text(checks))
+        if refused(checks, outside_window):
+            click.echo("nothing was written", err=True)
+            return FAILED
+        new = await prepare_ledger(connection, context.settings((await describe(connection, context.migration))[0]))
+        click.echo(f"the ledger is ready: {new:,} files planned")
+    return 0
+
+
+@click.command("sweep")
+@migration_command
+async def sweep(context: MigrationContext) -> int:
+    """Delete left-over objects; report keys nobody knows."""
+    async with context.connection() as connection:
+        await context.right_account()
+        settings = context.settings((await describe(connection, context.migration))[0])
+        with _store(settings) as store:
+            swept = await leftovers.sweep(connection, settings, store)
+    click.echo(
+        f"{swept.deleted:,} left-over objects deleted, {swept.aborted:,} unfinished uploads aborted, "
+        f"{swept.waiting:,} must wait until no delayed request can reach them"
+    )
+    return _reported(swept.unknown, settings)
+
+
+@click.command("audit")
+@migration_command
+async def audit(context: MigrationContext) -> int:
+    """Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any."""
+    async with context.connection() as connection:
+        await context.right_account()
+        settings = context.settings((await describe(connection, context.migration))[0])
+        with _store(settings) as store:
+            unknown = await leftovers.unknown_keys(connection, settings, store)
+    return _reported(unknown, settings)
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[Store]:
+    """Raises StoreError."""
+    store = Store(settings)
+    store.open()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _reported(unknown: Sequence[str], settings: Settings) -> int:
+    click.echo(f"{len(unknown):,} keys under {settings.prefix} that neither ledger nor rows know")
+    for key in unknown[:50]:
+        click.echo(f"  {key!r}")
+    return FAILED if unknown else 0
+
+
+@click.command("forget")
+@migration_command
+@click.option("--confirm", default="", metavar="WORDS")
+async def forget(context: MigrationContext, confirm: str) -> int:
+    """Drop the ledger, once every file is purged or restored."""
+    async with context.connection() as connection:
+        progress = await Follower().poll(connection)
+        left = progress.files - progress.count("purged", "restored")
+        if (progress.active or left) and confirm != "forget anyway":
+            raise runs.RunError(
+                f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "
+                "Insist with --confirm 'forget anyway'"
+            )
+        await connection.execute(schema.DROP)
+        click.echo("the ledger is gone; rows and objects are as they were")
+    return 0

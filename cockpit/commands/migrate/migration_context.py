@@ -1,0 +1,145 @@
+"""What every command of the migration works on: the plan's migration, its database, its bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import click
+import psycopg
+
+from cockpit.commands.live_session import WrongAccount, identify
+from cockpit.commands.log_file import log_folder, log_to_file
+from cockpit.commands.options import PLAN, PROFILE, REGION, TEXTS, VARIABLES, LiveOptions
+from cockpit.commands.plan_loading import load
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
+from cockpit.migration import runs, schema
+from cockpit.migration.database import Connection, connect, words_of
+from cockpit.migration.settings import Settings, settings_of
+from cockpit.migration.store import StoreError
+from cockpit.plan.model import Migration, Plan
+from probes.clients.clients import Clients
+from probes.reading import Unseen
+
+FAILED = 1
+OUTSIDE_WINDOW = click.option(
+    "--outside-window", default="", metavar="REASON", help="Begin outside the plan's off-hours, and say why."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationContext:
+    """The migration of one plan."""
+
+    plan: Plan
+    migration: Migration
+    live: LiveOptions
+    by: str
+    """Who gives the orders: user@host."""
+
+    @property
+    def log_file(self) -> str:
+        return str(log_folder() / "migration.log")
+
+    @asynccontextmanager
+    async def connection(self, *, read_only: bool = False) -> AsyncIterator[Connection]:
+        """A connection to the database that holds the files. Raises Unseen and psycopg.Error."""
+        connection = await connect(self.migration.database, name="cockpit-migrate", read_only=read_only)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[Clients]:
+        """Clients of the plan's account."""
+        clients = Clients(self.live.aws(self.plan))
+        try:
+            yield clients
+        finally:
+            await clients.close()
+
+    async def right_account(self) -> None:
+        """Raises WrongAccount."""
+        async with self.clients() as clients:
+            await identify(self.plan, clients)
+
+    def settings(self, types: Mapping[str, str], table: str = "") -> Settings:
+        """What workers need to know; of one table if one is named. Raises RunError for one the plan does not have."""
+        settings = settings_of(self.migration, types, self.plan.target.account)
+        if not table:
+            return settings
+        chosen = tuple(source for source in settings.sources if source.label == table)
+        if not chosen:
+            known = ", ".join(source.label for source in settings.sources)
+            raise runs.RunError(f"--table {table}: the plan has {known}")
+        return replace(settings, sources=chosen)
+
+
+async def is_prepared(connection: Connection) -> bool:
+    """Whether the ledger is there."""
+    row = await (await connection.execute(schema.EXISTS)).fetchone()
+    return bool(row and row[0])
+
+
+async def active_run(connection: Connection) -> runs.Run | None:
+    """The run that has not ended."""
+    return await runs.current(connection) if await is_prepared(connection) else None
+
+
+P = ParamSpec("P")
+
+
+def migration_command(
+    command: Callable[Concatenate[MigrationContext, P], Coroutine[Any, Any, int]],
+) -> Callable[..., int]:
+    """Give a command PLAN, `--profile`, `--region` and `--var`; it takes them as one `MigrationContext`.
+
+    It may raise RunError, WrongAccount, StoreError, Unseen and psycopg.Error: each is worded, and exits as not judged.
+    """
+
+    @PLAN
+    @PROFILE
+    @REGION
+    @VARIABLES
+    @wraps(command, assigned=TEXTS)
+    def parsed(
+        plan: str, profile: str, region: str, variables: tuple[str, ...], *args: P.args, **kwargs: P.kwargs
+    ) -> int:
+        log_to_file()
+        if profile:
+            os.environ["AWS_PROFILE"] = profile  # for the store's client, which reads no other
+        loaded = load(plan, variables)
+        migration = loaded.migration
+        if migration is None:
+            click.echo(f"{loaded.path} has no `migration:` section: nothing can be moved", err=True)
+            return BAD_PLAN
+        if not migration.database:
+            click.echo(f"{loaded.path}: migration.database is empty: set the variable it reads", err=True)
+            return BAD_PLAN
+        live = LiveOptions(profile, region, variables=variables)
+        context = MigrationContext(loaded, migration, live, f"{getpass.getuser()}@{socket.gethostname()}")
+        return _finished(command(context, *args, **kwargs))
+
+    return parsed
+
+
+def _finished(work: Coroutine[Any, Any, int]) -> int:
+    try:
+        return asyncio.run(work)
+    except (runs.RunError, WrongAccount, StoreError) as error:
+        click.echo(str(error), err=True)
+    except Unseen as unseen:
+        click.echo(f"{unseen.unknown.detail}. {unseen.unknown.hint}", err=True)
+    except psycopg.Error as error:
+        click.echo(f"the database refused: {words_of(error)}", err=True)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return COULD_NOT_JUDGE

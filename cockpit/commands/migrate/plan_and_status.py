@@ -1,0 +1,49 @@
+"""`cockpit migrate plan` and `status`: what would be moved, and how far it is. Both only read."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from cockpit.commands.migrate.migration_context import FAILED, MigrationContext, migration_command
+from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text, survey_text
+from cockpit.commands.options import FORMAT, Form
+from cockpit.migration.preflight import describe
+from cockpit.migration.progress import Follower
+from cockpit.migration.survey import survey
+
+
+@click.command("plan")
+@migration_command
+@FORMAT
+async def plan(context: MigrationContext, form: Form) -> int:
+    """The dry run: counts, sizes, time, rows to look at. Writes nothing."""
+    async with context.connection(read_only=True) as connection:
+        types, checks = await describe(connection, context.migration)
+        if any(check.ok is False for check in checks):
+            click.echo(checks_text(checks))
+            return FAILED
+        found = await survey(connection, context.settings(types))
+        click.echo(survey_text(found, context.migration, form))
+    return 0
+
+
+@click.command("status")
+@migration_command
+@FORMAT
+@click.option("--follow", is_flag=True, help="Until the run has ended.")
+async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
+    """How far it is, what holds it, what failed."""
+    async with context.connection(read_only=True) as connection:
+        follower = Follower()
+        await follower.poll(connection)
+        await asyncio.sleep(1)  # a rate takes two looks
+        progress = await follower.poll(connection)
+        click.echo(progress_text(progress) if form == "text" else as_line(progress))
+        meter = Meter(form)
+        while follow and progress.active:
+            await asyncio.sleep(1)
+            progress = await follower.poll(connection)
+            meter(progress)
+    return 0

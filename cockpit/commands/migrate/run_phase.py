@@ -1,0 +1,272 @@
+"""`cockpit migrate copy`, `verify`, `purge`, `restore` and `run-on-ecs`: a phase in the foreground, supervised."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import click
+
+from cockpit.commands.live_session import clock_in_use, open_watch
+from cockpit.commands.migrate.migration_context import (
+    FAILED,
+    OUTSIDE_WINDOW,
+    MigrationContext,
+    active_run,
+    is_prepared,
+    migration_command,
+)
+from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text
+from cockpit.commands.options import FORMAT, Form
+from cockpit.engine.gate_approval import missing
+from cockpit.engine.tasks import end
+from cockpit.migration import runs
+from cockpit.migration.database import Connection
+from cockpit.migration.launch import LocalWorkers
+from cockpit.migration.ledger import note
+from cockpit.migration.preflight import Check, describe, preflight
+from cockpit.migration.preflight import prepare as prepare_ledger
+from cockpit.migration.progress import Follower
+from cockpit.migration.settings import Settings
+from cockpit.migration.supervise import Supervisor, standing
+
+Guards = Callable[[], list[dict[str, Any]]]
+PhaseName = Literal["copy", "verify", "purge", "restore"]
+FleetPhase = Literal["copy", "verify", "restore"]
+
+
+class Workers(Protocol):
+    """Processes that work on a run, wherever they are."""
+
+    async def keep(self) -> int:
+        """Start those that are missing; how many live."""
+
+    async def ended(self, within_s: float) -> object:
+        """Wait until they have ended by themselves, at most so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseOptions:
+    """How a phase is begun."""
+
+    phase: PhaseName
+    limit: int | None = None
+    """Files; None for all."""
+    table: str = ""
+    """Only this one; empty for all."""
+    max_bytes_per_s: int = 0
+    """Of all workers together; 0 for the plan's."""
+    outside_window: str = ""
+    """Why it may begin outside the plan's off-hours."""
+    confirm: str = ""
+    """The words a purge asks for."""
+    unguarded: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the plan's guards can hold it. A restore is never held."""
+        return self.phase != "restore" and not self.unguarded
+
+
+def phase_command(phase: PhaseName, text: str) -> click.Command:
+    """The command that runs one phase with workers on this machine."""
+
+    @click.command(phase, help=text)
+    @click.option(
+        "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
+    )
+    @click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
+    @migration_command
+    @click.option("--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Begin at most so many files.")
+    @click.option("--table", default="", help="Only this table.")
+    @click.option(
+        "--workers", type=click.IntRange(0, 32), default=0, help="Processes on this machine; default: the plan's."
+    )
+    @click.option("--max-bytes-per-s", type=click.IntRange(0), default=0, help="Of all workers together.")
+    @click.option("--unguarded", is_flag=True, help="Do not judge the plan's guards (restore never does).")
+    @click.option(
+        "--confirm", default="", metavar="WORDS", help="For purge without a terminal: what it asks to be typed."
+    )
+    @OUTSIDE_WINDOW
+    @FORMAT
+    async def command(
+        context: MigrationContext,
+        record: str,
+        who: str,
+        limit: int | None,
+        table: str,
+        workers: int,
+        max_bytes_per_s: int,
+        *,
+        unguarded: bool,
+        confirm: str,
+        outside_window: str,
+        form: Form,
+    ) -> int:
+        options = PhaseOptions(phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded)
+        if open_ := missing(context.plan, phase, clock_in_use().now(), record, who):
+            click.echo("\n".join(["not approved:", *open_]), err=True)
+            return FAILED
+        begins = replace(context, by=f"{who} ({context.by})") if who else context
+        return await _on_this_machine(begins, options, workers or context.migration.limits.workers, form)
+
+    return command
+
+
+copy = phase_command("copy", "Upload files and point their rows at them. The bytes stay in the database.")
+verify = phase_command("verify", "Read files back from S3, independently. What fails goes back to the database.")
+purge = phase_command("purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word.")
+restore = phase_command("restore", "Back to the database, checked, at any time.")
+
+
+async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
+    """The phase with `many` local workers."""
+    async with context.connection() as connection:
+        run = await _begun(context, connection, options)
+        if run is None:
+            return FAILED
+        local = LocalWorkers(context.migration.database, run, many, context.log_file)
+        return await _supervised(context, connection, run, local, form, guarded=options.guarded)
+
+
+@click.command("run-on-ecs")
+@migration_command
+@click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
+@click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
+@OUTSIDE_WINDOW
+@FORMAT
+async def run_on_ecs(context: MigrationContext, count: int, phase: FleetPhase, outside_window: str, form: Form) -> int:
+    """Run the workers as ECS tasks, follow them, drain and stop them."""
+    from cockpit.migration.fleet import Fleet
+
+    task = context.migration.ecs
+    if task is None:
+        raise runs.RunError("the plan has no migration.ecs: cluster, task_definition, subnets")
+    options = PhaseOptions(phase, outside_window=outside_window)
+    async with context.connection() as connection:
+        run = await _begun(context, connection, options)
+        if run is None:
+            return FAILED
+        async with context.clients() as clients:
+            fleet = Fleet(clients, task, run, count or task.count)
+            try:
+                return await _supervised(context, connection, run, fleet, form, guarded=options.guarded)
+            finally:
+                await fleet.stop()
+
+
+async def _begun(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:
+    """The run to work on: the active one of this phase, or a new one after every check; None if it may not begin."""
+    await context.right_account()
+    active = await active_run(connection)
+    if active is not None and active.phase == options.phase:
+        click.echo(f"going on with run {active.id} of {active.started_by}", err=True)
+        if active.wanted != "run":
+            await runs.want(connection, active.id, "run", context.by)
+        return active.id
+    checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
+    if refused(checks, options.outside_window):
+        click.echo(checks_text([check for check in checks if check.ok is False]), err=True)
+        return None
+    settings = context.settings((await describe(connection, context.migration))[0], options.table)
+    if options.phase == "copy" or not await is_prepared(connection):
+        await prepare_ledger(connection, settings)
+    if options.phase == "purge" and not await _purge_confirmed(connection, options.confirm):
+        return None
+    if options.outside_window:
+        await note(connection, None, context.by, "outside-window", options.outside_window)
+    return await runs.begin(
+        connection,
+        options.phase,
+        _rate_capped(settings, options.max_bytes_per_s),
+        by=context.by,
+        plan_digest=context.plan.digest,
+        limit=options.limit,
+        guarded=options.guarded,
+    )
+
+
+def refused(checks: Iterable[Check], outside_window: str) -> bool:
+    """Whether a check forbids to begin. `outside_window`, the reason given, overrides the off-hours alone."""
+    return any(check.ok is False and not (check.what == "off-hours" and outside_window) for check in checks)
+
+
+async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
+    """A purge cannot be undone by the application's rollback: somebody types what they mean."""
+    progress = await Follower().poll(connection)
+    files = progress.count("verified")
+    if not files:
+        raise runs.RunError("no file is verified yet: there is nothing that may be purged")
+    words = f"purge {connection.info.dbname}"
+    click.echo(
+        f"The bytes of {files:,} verified files leave the database {connection.info.dbname}. From then on a rollback of the\n"
+        "application loses them: fix forward. Emptying gives no disk space back by itself: VACUUM lets it be used again,\n"
+        f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. To go on, type: {words}",
+        err=True,
+    )
+    typed = confirm or (await asyncio.to_thread(input) if sys.stdin.isatty() else "")
+    if typed.strip() != words:
+        click.echo("nothing was purged", err=True)
+        return False
+    return True
+
+
+def _rate_capped(settings: Settings, max_bytes_per_s: int) -> Settings:
+    if not max_bytes_per_s:
+        return settings
+    return replace(settings, limits=replace(settings.limits, bytes_per_s=max_bytes_per_s))
+
+
+async def _supervised(
+    context: MigrationContext, connection: Connection, run: int, workers: Workers, form: Form, *, guarded: bool
+) -> int:
+    """Judge the guards and keep workers going until the run has ended."""
+    async with _guards(context, guarded=guarded) as guards:
+        supervisor = Supervisor(context.migration.database, run, guards, workers.keep, Meter(form))
+        working = asyncio.create_task(supervisor.run(), name="supervisor")
+        _drain_on_signals(lambda: _drain(context, run), working)
+        outcome = await working
+        await workers.ended(30)
+        progress = await Follower().poll(connection)
+        click.echo(progress_text(progress) if form == "text" else as_line(progress))
+    return 0 if outcome in ("done", "limit reached", "drained") else FAILED
+
+
+@asynccontextmanager
+async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[Guards]:
+    """How the plan's guards stand, judged from a watch of its own; none if it is not guarded. Raises WrongAccount."""
+    if not guarded:
+        yield list
+        return
+    async with open_watch(context.plan, context.live, clock=clock_in_use()) as watch:
+        watching = asyncio.create_task(watch.run(), name="watch")
+        try:
+            yield lambda: standing(watch.situation)
+        finally:
+            await end((watching,))
+
+
+async def _drain(context: MigrationContext, run: int) -> None:
+    async with context.connection() as connection:
+        await runs.want(connection, run, "drain", context.by)
+
+
+def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: asyncio.Task[str]) -> None:
+    """The first ctrl-c drains: what is in flight ends, nothing is lost. The second leaves at once; workers end by themselves."""
+    loop = asyncio.get_running_loop()
+    asked: list[asyncio.Future[None]] = []
+
+    def ask() -> None:
+        if asked:
+            working.cancel()
+            return
+        click.echo("\ndraining: what is in flight ends; again to leave at once", err=True)
+        asked.append(asyncio.ensure_future(drain()))
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, ask)

@@ -1,0 +1,103 @@
+"""Options that several commands share, each with the type of what it hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
+
+import click
+
+from cockpit.plan.model import Phase, Plan
+from probes.clients.clients import AwsOptions
+
+Form = Literal["text", "json"]
+PhaseText = Literal["pre_deploy", "post_deploy"]
+Receiver = Literal["slack", "pagerduty"]
+
+PLAN = click.argument("plan", type=click.Path(dir_okay=False))
+RECORD = click.argument("record", default="latest")
+FORMAT = click.option("--format", "form", type=click.Choice(get_args(Form)), default="text", show_default=True)
+PROFILE = click.option("--profile", default="", help="AWS profile; default: the usual credential chain.")
+REGION = click.option("--region", default="", help="AWS region; default: the plan's.")
+VARIABLES = click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set one of the plan's vars.")
+PHASE = click.option(
+    "--phase",
+    type=click.Choice(get_args(PhaseText)),
+    default=None,
+    help="Which decision is being taken; default: the record's, else post_deploy.",
+)
+SPEED = click.option(
+    "--speed", default=30.0, show_default=True, type=click.FloatRange(0.1, 600), help="How much faster than life."
+)
+NOTIFY = click.option(
+    "--notify",
+    multiple=True,
+    type=click.Choice(get_args(Receiver)),
+    help="Tell others when the verdict turns or a gate is decided; may be repeated. "
+    "COCKPIT_SLACK_WEBHOOK, COCKPIT_PAGERDUTY_KEY.",
+)
+ANCHORS = click.option(
+    "--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was given to somebody outside."
+)
+ALLOWED_SIGNERS = click.option(
+    "--allowed-signers",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="OpenSSH's file of who signs with which key.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How a live system is reached: what `--profile`, `--region`, `--phase` and `--var` say."""
+
+    profile: str = ""
+    """AWS profile; empty for the usual credential chain."""
+    region: str = ""
+    """AWS region; empty for the plan's."""
+    phase: Phase | None = None
+    """The decision being taken; None for the one the record is in."""
+    variables: Sequence[str] = ()
+    """NAME=VALUE, as `load` has checked them."""
+
+    def region_for(self, plan: Plan) -> str:
+        """The region asked for, or else the plan's."""
+        return self.region or plan.target.region
+
+    def aws(self, plan: Plan) -> AwsOptions:
+        """How the plan's account is called."""
+        return AwsOptions(self.region_for(plan), self.profile, plan.target.account)
+
+    def values(self) -> Mapping[str, str]:
+        """The variables by name."""
+        return dict(pair.split("=", 1) for pair in self.variables)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TEXTS = ("__name__", "__doc__")
+"""What a wrapper has of the command it wraps. Its parameters and their types are its own."""
+
+
+def live_options(command: Callable[Concatenate[LiveOptions, P], R]) -> Callable[..., R]:
+    """Give a command `--profile`, `--region`, `--var` and `--phase`; it takes them as one `LiveOptions`."""
+
+    @PROFILE
+    @REGION
+    @VARIABLES
+    @PHASE
+    @wraps(command, assigned=TEXTS)
+    def parsed(
+        profile: str,
+        region: str,
+        variables: tuple[str, ...],
+        phase: PhaseText | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        live = LiveOptions(profile, region, Phase(phase) if phase else None, variables)
+        return command(live, *args, **kwargs)
+
+    return parsed

@@ -1,0 +1,40 @@
+"""Loading the plan a command was given, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import yaml
+
+from cockpit.exit_codes import BAD_PLAN, USAGE
+from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.model import Plan
+
+
+def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] | None = None) -> Plan:
+    """The plan, or all its problems on standard error and exit 65."""
+    given = dict(overrides or {})
+    for pair in variables:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            click.echo(f"--var {pair}: write NAME=VALUE", err=True)
+            raise SystemExit(USAGE)
+        given[name] = text
+    try:
+        return load_plan(path, overrides=given, environ=os.environ)
+    except PlanError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(BAD_PLAN) from None
+
+
+def known_vars(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
+    """Those values that the plan has a name for."""
+    try:
+        written = yaml.safe_load(Path(plan).read_bytes())
+    except (OSError, yaml.YAMLError):
+        return overrides  # loading says what is wrong with it
+    held = written.get("vars") if isinstance(written, dict) else None
+    return {name: value for name, value in overrides.items() if isinstance(held, dict) and name in held}

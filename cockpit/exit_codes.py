@@ -1,0 +1,15 @@
+"""The exit codes a command may end with, beside the small ones of its own that its help names."""
+
+from __future__ import annotations
+
+GO, HOLD, ROLLBACK, COULD_NOT_JUDGE = 0, 1, 2, 3
+"""Wherever a verdict is the answer: the order of monitoring plug-ins (ok, warning, critical, unknown)."""
+
+USAGE, BAD_PLAN = 64, 65
+"""As in sysexits.h: EX_USAGE, EX_DATAERR."""
+
+NOT_REPRODUCED = 70
+"""A replay decided otherwise than the record says (EX_SOFTWARE)."""
+
+INTERRUPTED = 130
+"""Ended by ctrl-c, as a shell reports it: 128 + SIGINT."""

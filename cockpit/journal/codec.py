@@ -1,0 +1,178 @@
+"""Between the entries deciding looks at and the bodies a journal keeps: both ways, nothing lost.
+
+A body names its kind and holds the fields under their own names. Times are UTC in ISO 8601 to the microsecond. Fields a newer
+version added are left out on reading, fields it left out take their default: an old record stays readable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, assert_never, get_args, get_type_hints
+
+from cockpit.decide import record as kinds
+from cockpit.decide.record import Record
+from cockpit.decide.states import State, Word
+from cockpit.journal.entry import Entry, Type
+from cockpit.plan.model import Phase
+from probes.redact import HIDDEN, redact
+
+_KINDS: Mapping[str, type[kinds.Entry]] = {
+    "sign_off": kinds.SignOff,
+    "vote": kinds.Vote,
+    "waiver": kinds.Waiver,
+    "acknowledgement": kinds.Acknowledgement,
+    "decision": kinds.Decision,
+    "step_began": kinds.StepBegan,
+    "step_ended": kinds.StepEnded,
+    "happened": kinds.Happened,
+    "release_seen": kinds.ReleaseSeen,
+    "phase_began": kinds.PhaseBegan,
+    "point_of_no_return": kinds.PointOfNoReturn,
+    "change": kinds.Change,
+    "observer_gap": kinds.ObserverGap,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
+_READ: Mapping[Any, Callable[[Any], Any]] = {
+    datetime: lambda text: moment(text),  # noqa: PLW0108 - defined below
+    Phase: Phase,
+    str: lambda text: _exactly(str, text),
+    bool: lambda text: _exactly(bool, text),
+}
+
+
+def _check_complete(every: Iterable[type[kinds.Entry]]) -> None:
+    """What could not be kept, or not be read back, is found when the program starts. Raises TypeError."""
+    for kind in every:
+        if kind not in _NAMES:
+            raise TypeError(f"cockpit.journal.codec: {kind.__name__} has no name in _KINDS: it could not be kept")
+        for name, hint in _HINTS[kind].items():
+            if hint not in _READ:
+                raise TypeError(f"cockpit.journal.codec: {kind.__name__}.{name} has no reader in _READ for {hint}")
+
+
+_check_complete(get_args(kinds.Entry))
+
+
+def type_of(entry: kinds.Entry) -> Type:
+    """The type an entry is kept as. A change to ROLLBACK or TRIPPED is a trigger; a phase nobody began is a note."""
+    match entry:
+        case kinds.SignOff():
+            return Type.SIGN_OFF
+        case kinds.Vote():
+            return Type.VOTE
+        case kinds.Waiver() | kinds.Acknowledgement():
+            return Type.WAIVER
+        case kinds.Decision():
+            return Type.DECISION
+        case kinds.StepBegan():
+            return Type.ACTION_START
+        case kinds.StepEnded():
+            return Type.ACTION_END
+        case kinds.PhaseBegan():
+            return Type.DECISION if entry.by else Type.NOTE
+        case kinds.Happened():
+            return Type.MIGRATION if entry.subject.startswith("migration") else Type.NOTE
+        case kinds.Change():
+            return Type.TRIGGER if entry.after in (Word.ROLLBACK, State.TRIPPED) else Type.PROBE
+        case kinds.ReleaseSeen() | kinds.PointOfNoReturn() | kinds.ObserverGap():
+            return Type.NOTE
+        case _:
+            assert_never(entry)
+
+
+def to_body(entry: kinds.Entry) -> dict[str, Any]:
+    """The body that keeps an entry. Raises ValueError for a time without a zone, and for text no file can hold."""
+    body: dict[str, Any] = {"kind": _NAMES[type(entry)]}
+    for each in fields(entry):
+        value = getattr(entry, each.name)
+        body[each.name] = time_text(value) if isinstance(value, datetime) else _plain(value)
+    return body
+
+
+def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
+    """The entry a body keeps; None for bodies of another kind. Raises ValueError where one is malformed."""
+    name = body.get("kind")
+    if not isinstance(name, str) or name not in _KINDS:
+        return None
+    kind = _KINDS[name]
+    given: dict[str, Any] = {}
+    for each in fields(kind):
+        if each.name in body:
+            try:
+                given[each.name] = _READ[_HINTS[kind][each.name]](body[each.name])
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}.{each.name}: {error}") from None
+        elif each.default is MISSING:
+            raise ValueError(f"{name} lacks {each.name}")
+    return kind(**given)
+
+
+def record_of(entries: Iterable[Entry]) -> Record:
+    """What deciding needs of a journal, in the order given. Bodies that are malformed are left out: `verify` names them."""
+    record = Record()
+    for entry in entries:
+        try:
+            kept = from_body(entry.body)
+        except ValueError:
+            continue
+        if kept is not None:
+            record.append(kept)
+    return record
+
+
+def time_text(at: datetime) -> str:
+    """UTC, microseconds. Raises ValueError for a time without a zone."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone cannot be kept")
+    return at.astimezone(UTC).isoformat()
+
+
+def moment(text: Any) -> datetime:
+    """Raises ValueError unless it is a time with a zone."""
+    at = datetime.fromisoformat(_exactly(str, text))
+    if at.tzinfo is None:
+        raise ValueError("a time needs a zone")
+    return at
+
+
+def without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with every secret in it hidden, by its looks or by the name it stands under. Raises ValueError for non-JSON."""
+    return {_text(str(name)): _hidden(str(name), value) for name, value in body.items()}
+
+
+def _hidden(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return without_secrets(value)
+    if isinstance(value, str):
+        return HIDDEN if value and _is_secret(name) else _text(value)
+    if isinstance(value, list | tuple):
+        return [_hidden(name, each) for each in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise ValueError(f"{name}: {type(value).__name__} cannot be kept")
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    shown = json.dumps({name: "x"})
+    return redact(shown) != shown
+
+
+def _text(text: str) -> str:
+    """Redacted, and without halves of characters, which no file can hold."""
+    return redact(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def _exactly(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} is not {kind.__name__}")
+    return value

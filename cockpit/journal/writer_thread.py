@@ -1,0 +1,93 @@
+"""Keeping entries without waiting for the disk: a thread of its own writes what it is told, in order, many with one fsync."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from cockpit.journal.entry import Line
+from cockpit.journal.writer import Draft, Journal
+
+log = logging.getLogger(__name__)
+MOST = 200
+"""Entries written with one wait for the disk."""
+_Job = tuple[Draft, "Future[Line]"] | None
+
+
+class Scribe:
+    """Takes drafts from any thread, at once. What is not written when the process dies was never acknowledged."""
+
+    def __init__(self, journal: Journal, first: Callable[[], None] = lambda: None) -> None:
+        """`first` puts on the disk what the entries rest on; called in the scribe's thread before each writing. Never raises."""
+        self.journal = journal
+        self._first = first
+        self.trouble = ""
+        """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def tell(self, draft: Draft) -> Future[Line]:
+        """Keep an entry soon. The future gives its line once it is on the disk, or raises what `Journal.extend` does.
+
+        In an event loop: `await asyncio.wrap_future(scribe.tell(draft))`.
+        """
+        done: Future[Line] = Future()
+        with self._door:
+            if self._closed:
+                done.set_exception(OSError("the journal is closed"))
+            else:
+                self._jobs.put((draft, done))
+        return done
+
+    def close(self, body: Mapping[str, Any] | None = None) -> str:
+        """Write what is left and `close`; the last head. Waits for the disk: call it in a thread. Raises OSError."""
+        with self._door:
+            if not self._closed:
+                self._jobs.put(None)
+            self._closed = True
+        self._thread.join()
+        return self.journal.close(body)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch, going = self._batch()
+            if batch:
+                self._first()
+                self._keep(batch)
+
+    def _batch(self) -> tuple[list[tuple[Draft, Future[Line]]], bool]:
+        batch: list[tuple[Draft, Future[Line]]] = []
+        job = self._jobs.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == MOST or self._jobs.empty():
+                return batch, True
+            job = self._jobs.get()
+        return batch, False
+
+    def _keep(self, batch: list[tuple[Draft, Future[Line]]]) -> None:
+        try:
+            lines = self.journal.extend([draft for draft, _ in batch])
+        except ValueError as error:
+            if len(batch) > 1:
+                for each in batch:  # one of them cannot be kept; the others can
+                    self._keep([each])
+                return
+            log.warning("an entry cannot be kept: %s", error)
+            batch[0][1].set_exception(error)
+        except Exception as error:
+            log.exception("the journal cannot be written")
+            self.trouble = f"the journal is not being written: {error}"
+            for _, done in batch:
+                done.set_exception(error)
+        else:
+            for (_, done), line in zip(batch, lines, strict=True):
+                done.set_result(line)

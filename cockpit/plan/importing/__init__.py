@@ -1,1 +1,0 @@
-"""From a Markdown checklist to a plan: `cockpit import FILE.md`."""

@@ -1,0 +1,75 @@
+"""The application's way to its secrets, with the report's traps: a cache, a silent fallback to the environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cockpit.engine.clock import Clock
+from cockpit.rehearsal.application.document_storage import application_client
+from cockpit.rehearsal.application.log import Logbook
+
+CACHE_FOR = timedelta(minutes=5)
+ENCRYPTION_KEY = "transparent-trust/encryption-key"
+ANTHROPIC_KEY = "transparent-trust/anthropic-api-key"
+GOOGLE_OAUTH = "transparent-trust/google-oauth"
+
+
+class SecretMissing(Exception):  # noqa: N818 - the report's getSecret throws "Secret ... not found"
+    """Neither Secrets Manager nor the environment has it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Secret {name} not found")
+        self.name = name
+
+
+class Vault:
+    """GetSecretValue, cached for five minutes of the cutover's time; then the environment, with a warning nobody reads.
+
+    Values never leave the application: they are compared, not shown.
+    """
+
+    def __init__(self, endpoint: str, clock: Clock, log: Logbook, environment: Mapping[str, str]) -> None:
+        self._client = application_client("secretsmanager", endpoint)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="secrets")
+        self._clock = clock
+        self._log = log
+        self._environment = environment
+        self._cache: dict[str, tuple[str, datetime]] = {}
+
+    async def secret(self, name: str) -> str:
+        """The current value. Raises SecretMissing."""
+        cached = self._cache.get(name)
+        if cached is not None and cached[1] > self._clock.now():
+            return cached[0]
+        value = await asyncio.get_running_loop().run_in_executor(self._thread, self._fetch, name)
+        if value is None:
+            return self._fallback(name)
+        self._cache[name] = (value, self._clock.now() + CACHE_FOR)
+        return value
+
+    def forget(self) -> None:
+        """Drop the cache: what a newly started task begins with."""
+        self._cache.clear()
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _fetch(self, name: str) -> str | None:
+        try:
+            return str(self._client.get_secret_value(SecretId=name)["SecretString"])
+        except (ClientError, BotoCoreError):
+            return None
+
+    def _fallback(self, name: str) -> str:
+        self._log.error("Failed to retrieve secret from Secrets Manager", secretName=name)
+        value = self._environment.get(name)
+        if value is None:
+            raise SecretMissing(name)
+        self._log.warn(f"Using environment variable fallback for {name}")
+        return value

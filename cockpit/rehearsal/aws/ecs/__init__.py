@@ -1,0 +1,1 @@
+"""Simulated ECS: services, deployments, tasks and their target groups."""

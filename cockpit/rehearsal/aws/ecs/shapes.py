@@ -1,0 +1,234 @@
+"""Services, tasks and deployments as the API of ECS shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cockpit.rehearsal.aws.ecs.service import Deployment, Service, ServiceDeployment
+from cockpit.rehearsal.aws.ecs.task import Task
+
+_BREAKER = {"enable": True, "rollback": True}
+_STRATEGY = {
+    "deploymentCircuitBreaker": _BREAKER,
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+    "bakeTimeInMinutes": 0,
+}
+
+
+def service(held: Service) -> dict[str, Any]:
+    """An entry of DescribeServices."""
+    running, pending = _counts(held.tasks)
+    deployments = sorted(held.deployments, key=lambda each: (not each.primary, -each.created_at.timestamp()))
+    return {
+        "serviceArn": held.arn,
+        "serviceName": held.name,
+        "clusterArn": held.arn.replace(":service/", ":cluster/").rpartition("/")[0],
+        "status": "ACTIVE",
+        "desiredCount": held.desired,
+        "runningCount": running,
+        "pendingCount": pending,
+        "launchType": "FARGATE",
+        "platformVersion": "LATEST",
+        "platformFamily": "Linux",
+        "taskDefinition": held.primary.definition,
+        "deploymentConfiguration": _STRATEGY,
+        "deployments": [deployment(held, each) for each in deployments],
+        "loadBalancers": _balancers(held),
+        "serviceRegistries": [],
+        "networkConfiguration": _network(held),
+        "events": [{"id": each.id, "createdAt": each.at, "message": each.message} for each in held.events],
+        "createdAt": held.created_at,
+        "currentServiceDeployment": _under_way(held),
+        "currentServiceRevisions": [_current_revision(held, each) for each in deployments],
+        "schedulingStrategy": "REPLICA",
+        "deploymentController": {"type": "ECS"},
+        "enableECSManagedTags": True,
+        "propagateTags": "SERVICE",
+        "enableExecuteCommand": held.execute_command,
+        "availabilityZoneRebalancing": "ENABLED",
+        "healthCheckGracePeriodSeconds": 30,
+    }
+
+
+def _under_way(held: Service) -> str | None:
+    going = ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS")
+    return next((record.arn for record in held.records if record.status in going), None)
+
+
+def _current_revision(held: Service, each: Deployment) -> dict[str, Any]:
+    requested = held.desired if each.primary else 0
+    return {"arn": each.revision_arn, "requestedTaskCount": requested, **_named_counts(held, each)}
+
+
+def deployment(held: Service, each: Deployment) -> dict[str, Any]:
+    """An entry of a service's `deployments`."""
+    running, pending = _counts(held.of(each))
+    return {
+        "id": each.id,
+        "status": "PRIMARY" if each.primary else "ACTIVE",
+        "taskDefinition": each.definition,
+        "desiredCount": held.desired if each.primary else 0,
+        "pendingCount": pending,
+        "runningCount": running,
+        "failedTasks": each.failed_tasks,
+        "createdAt": each.created_at,
+        "updatedAt": each.updated_at,
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "networkConfiguration": _network(held),
+        "rolloutState": each.rollout,
+        "rolloutStateReason": each.reason,
+    }
+
+
+def task(held: Task) -> dict[str, Any]:
+    """An entry of DescribeTasks."""
+    status = held.last_status
+    health = {"HEALTHY": "HEALTHY", "UNHEALTHY": "UNHEALTHY", "STARTING": "UNKNOWN"}[held.state]
+    health = "UNKNOWN" if status == "STOPPED" else health
+    told: dict[str, Any] = {
+        "taskArn": held.arn,
+        "clusterArn": held.arn.replace(":task/", ":cluster/").rpartition("/")[0],
+        "taskDefinitionArn": held.definition,
+        "group": held.group,
+        "startedBy": held.started_by,
+        "lastStatus": status,
+        "desiredStatus": "RUNNING" if held.wanted else "STOPPED",
+        "healthStatus": health,
+        "launchType": "FARGATE",
+        "connectivity": "CONNECTED" if held.started_at else None,
+        "availabilityZone": "us-east-1a" if int(held.ip.split(".")[2]) % 2 == 0 else "us-east-1b",
+        "createdAt": held.created_at,
+        "pullStartedAt": held.pending_at,
+        "pullStoppedAt": held.started_at,
+        "startedAt": held.started_at,
+        "stoppingAt": held.stopping_at,
+        "executionStoppedAt": held.stopped_at,
+        "stoppedAt": held.stopped_at,
+        "stopCode": held.stop_code or None,
+        "stoppedReason": held.stop_reason or None,
+        "overrides": held.overrides,
+        "attachments": [_interface(held)],
+        "containers": [_container(held, number, status, health) for number in range(len(held.containers))],
+        "version": 3,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def deployment_brief(held: Service, record: ServiceDeployment) -> dict[str, Any]:
+    """An entry of ListServiceDeployments."""
+    told = {
+        "serviceDeploymentArn": record.arn,
+        "serviceArn": held.arn,
+        "clusterArn": held.arn.replace(":service/", ":cluster/").rpartition("/")[0],
+        "createdAt": record.created_at,
+        "startedAt": record.created_at,
+        "finishedAt": record.finished_at,
+        "targetServiceRevisionArn": record.target_revision,
+        "status": record.status,
+        "statusReason": record.reason or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def deployment_record(held: Service, record: ServiceDeployment) -> dict[str, Any]:
+    """An entry of DescribeServiceDeployments."""
+    told: dict[str, Any] = deployment_brief(held, record)
+    target = told.pop("targetServiceRevisionArn")
+    told |= {
+        "targetServiceRevision": {"arn": target, "requestedTaskCount": held.desired} | _revision_counts(held, target),
+        "sourceServiceRevisions": [],
+        "deploymentConfiguration": _STRATEGY,
+        "deploymentCircuitBreaker": {
+            "status": record.breaker,
+            "failureCount": record.failures,
+            "threshold": held.breaker_threshold,
+        },
+        "alarms": {"status": "DISABLED"},
+        "updatedAt": record.finished_at or record.rollback_at or record.created_at,
+    }
+    if record.source_revision:
+        source = record.source_revision
+        told["sourceServiceRevisions"] = [{"arn": source, "requestedTaskCount": 0} | _revision_counts(held, source)]
+    if record.stopped_at is not None:
+        told["stoppedAt"] = record.stopped_at
+    if record.rollback_at is not None:
+        told["rollback"] = {
+            "reason": record.rollback_reason,
+            "startedAt": record.rollback_at,
+            "serviceRevisionArn": record.rollback_revision,
+        }
+    return told
+
+
+def revision(held: Service, arn: str) -> dict[str, Any]:
+    """An entry of DescribeServiceRevisions."""
+    known = held.revisions[arn]
+    return {
+        "serviceRevisionArn": arn,
+        "serviceArn": held.arn,
+        "clusterArn": held.arn.replace(":service/", ":cluster/").rpartition("/")[0],
+        "taskDefinition": known.definition,
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "loadBalancers": _balancers(held),
+        "networkConfiguration": _network(held),
+        "containerImages": [
+            {"containerName": each.name, "image": each.image, "imageDigest": each.digest} for each in known.containers
+        ],
+        "createdAt": known.created_at,
+    }
+
+
+def _counts(tasks: list[Task]) -> tuple[int, int]:
+    """(running, pending)."""
+    statuses = [each.last_status for each in tasks]
+    return statuses.count("RUNNING"), statuses.count("PENDING") + statuses.count("PROVISIONING")
+
+
+def _named_counts(held: Service, each: Deployment) -> dict[str, int]:
+    running, pending = _counts(held.of(each))
+    return {"runningTaskCount": running, "pendingTaskCount": pending}
+
+
+def _revision_counts(held: Service, arn: str) -> dict[str, int]:
+    found = next((each for each in held.deployments if each.revision_arn == arn), None)
+    return _named_counts(held, found) if found else {"runningTaskCount": 0, "pendingTaskCount": 0}
+
+
+def _balancers(held: Service) -> list[dict[str, Any]]:
+    if not held.target_group:
+        return []
+    return [{"targetGroupArn": held.target_group, "containerName": held.container, "containerPort": held.port}]
+
+
+def _network(held: Service) -> dict[str, Any]:
+    placed = {"subnets": list(held.subnets), "securityGroups": list(held.security_groups), "assignPublicIp": "DISABLED"}
+    return {"awsvpcConfiguration": placed}
+
+
+def _interface(held: Task) -> dict[str, Any]:
+    details = [{"name": "privateIPv4Address", "value": held.ip}]
+    return {"id": held.id[:8], "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}
+
+
+def _container(held: Task, number: int, status: str, health: str) -> dict[str, Any]:
+    each = held.containers[number]
+    told: dict[str, Any] = {
+        "containerArn": f"{held.arn.replace(':task/', ':container/')}/{number}",
+        "taskArn": held.arn,
+        "name": each.name,
+        "image": each.image,
+        "imageDigest": each.digest,
+        "runtimeId": f"{held.id}-{number}",
+        "lastStatus": "STOPPED" if status == "STOPPED" else "RUNNING" if held.started_at else "PENDING",
+        "healthStatus": health,
+        "networkInterfaces": [{"attachmentId": held.id[:8], "privateIpv4Address": held.ip}],
+    }
+    if held.exit_code is not None:
+        told["exitCode"] = held.exit_code
+    return told

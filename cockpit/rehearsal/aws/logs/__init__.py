@@ -1,0 +1,1 @@
+"""Simulated CloudWatch Logs: events, filter patterns and Logs Insights."""

@@ -1,0 +1,131 @@
+"""CloudTrail: who called what, told some minutes after it happened."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from cockpit.rehearsal.aws.services.call_faults import caller_of
+from cockpit.rehearsal.aws.wire.routing import Call, Malformed
+from cockpit.rehearsal.aws.wire.timestamps import iso, moment
+
+DELIVERED_AFTER = timedelta(minutes=5)
+"""What CloudTrail says is usual; it can be fifteen."""
+_REMEMBERED = 5000
+_LOOKS = ("Describe", "List", "Get", "Lookup", "Head", "Filter", "Query", "BatchGet", "Test", "Simulate")
+_DATA = frozenset({"s3", "logs", "monitoring"})
+"""Services whose everyday calls are data events, which LookupEvents does not find."""
+_PAGE = 50
+_TASK, _OPERATOR = ("transparent-trust-task", "web"), ("on-call", "cockpit")
+"""Role and session."""
+
+
+class Trail:
+    """Management events: whatever changes something, and every call of Secrets Manager. Readings that only look are left out."""
+
+    def __init__(self, now: Callable[[], datetime], account: str, region: str) -> None:
+        self._now = now
+        self._account = account
+        self._region = region
+        self._events: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+        self._lock = threading.Lock()
+
+    def answers(self) -> Mapping[tuple[str, str], Callable[[Call], Mapping[str, Any]]]:
+        return {("cloudtrail", "LookupEvents"): self.lookup_events}
+
+    def note(self, call: Call, error: str = "") -> None:
+        """Remember a call; `error` is the code it was refused with."""
+        if call.service != "secretsmanager" and (call.service in _DATA or call.operation.startswith(_LOOKS)):
+            return
+        if not call.operation or call.service == "cloudtrail":
+            return
+        by = _TASK if caller_of(call) == "app" else _OPERATOR
+        told = (call.service, call.operation, call.access_key, _secret_of(call))
+        with self._lock:
+            self._events.append(self._event(*told, by, self._now(), error))
+
+    def recall(self, secret: str, at: datetime) -> None:
+        """A secret the application read long before the rehearsal began."""
+        with self._lock:
+            self._events.append(self._event("secretsmanager", "GetSecretValue", "", secret, _TASK, at, ""))
+
+    def lookup_events(self, call: Call) -> Mapping[str, Any]:
+        """Newest first, by event name and time; other attributes find nothing."""
+        asked = call.params
+        until = self._now() - DELIVERED_AFTER
+        start = moment(asked["StartTime"]) if asked.get("StartTime") is not None else None
+        end = moment(asked["EndTime"]) if asked.get("EndTime") is not None else None
+        with self._lock:
+            events = list(self._events)
+        wanted = {each["AttributeKey"]: each["AttributeValue"] for each in asked.get("LookupAttributes") or ()}
+        found = [
+            event
+            for event in reversed(events)
+            if event["EventTime"] <= until
+            and (start is None or event["EventTime"] >= start)
+            and (end is None or event["EventTime"] <= end)
+            and all(event.get(key) == value for key, value in wanted.items())
+        ]
+        skip, most = int(asked.get("NextToken") or 0), int(asked.get("MaxResults") or _PAGE)
+        token = {"NextToken": str(skip + most)} if len(found) > skip + most else {}
+        return {"Events": found[skip : skip + most], **token}
+
+    def _event(
+        self, service: str, operation: str, key: str, secret: str | None, by: tuple[str, str], at: datetime, error: str
+    ) -> dict[str, Any]:
+        at = at.replace(microsecond=0)
+        role, session = by
+        source = f"{service}.amazonaws.com"
+        identity = {
+            "type": "AssumedRole",
+            "principalId": f"AROAREHEARSED:{session}",
+            "arn": f"arn:aws:sts::{self._account}:assumed-role/{role}/{session}",
+            "accountId": self._account,
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Role",
+                    "arn": f"arn:aws:iam::{self._account}:role/{role}",
+                    "accountId": self._account,
+                    "userName": role,
+                }
+            },
+        }
+        name = str(uuid.uuid4())
+        told = {
+            "eventVersion": "1.08",
+            "userIdentity": identity,
+            "eventTime": iso(at),
+            "eventSource": source,
+            "eventName": operation,
+            "awsRegion": self._region,
+            "requestParameters": {"secretId": secret} if secret else None,
+            "responseElements": None,
+            "eventID": name,
+            **({"errorCode": error} if error else {}),
+        }
+        return {
+            "EventId": name,
+            "EventName": operation,
+            "EventTime": at,
+            "EventSource": source,
+            "Username": session,
+            "AccessKeyId": key,
+            "Resources": [{"ResourceType": "AWS::SecretsManager::Secret", "ResourceName": secret}] if secret else [],
+            "CloudTrailEvent": json.dumps(told),
+        }
+
+
+def _secret_of(call: Call) -> str | None:
+    """The secret a call is about, as it was named; None where it is about none, or cannot be read."""
+    if call.service != "secretsmanager":
+        return None
+    try:
+        found = call.params.get("SecretId")
+    except Malformed:
+        return None
+    return found if isinstance(found, str) else None

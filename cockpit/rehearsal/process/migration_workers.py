@@ -1,0 +1,108 @@
+"""The migration's workers in a rehearsal: those ECS was asked for run as processes here, and none outlives the world."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
+
+log = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1
+_MODULE = "cockpit.migration"
+
+
+@dataclass(slots=True)
+class Movers:
+    """Runs the command a RunTask was given, if it is the migration's worker; ends it when ECS stops the task."""
+
+    ecs: EcsSimulation
+    environment: Mapping[str, str] = field(repr=False)
+    dsn: str = field(repr=False)
+    log_file: Path
+    _asked: deque[RunTask] = field(default_factory=deque)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ecs.on_run_task = self._asked.append
+
+    def round(self) -> None:
+        """Start what was asked for, stop what is no longer wanted, report what has ended. From the main thread."""
+        while self._asked:
+            task = self._asked.popleft()
+            command = _command(task)
+            if command is None:
+                log.warning("a task was started whose command is not the migration's worker")
+                continue
+            with self.log_file.open("ab") as out:
+                self._running[task.arn] = subprocess.Popen(
+                    [sys.executable, *command[1:]],
+                    env=dict(self.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no locks taken
+                )
+        wanted = {task.arn for task in self.ecs.lone if task.wanted}
+        for arn, process in list(self._running.items()):
+            code = process.poll()
+            if code is not None:
+                del self._running[arn]
+                with contextlib.suppress(LookupError):
+                    self.ecs.finish(arn, code)
+            elif arn not in wanted:
+                process.terminate()
+
+    def close(self) -> None:
+        """End every worker on this machine: the database they move from is about to go."""
+        for process in self._running.values():
+            process.kill()
+            process.wait(5)
+        self._running.clear()
+        for pid in self._others():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _others(self) -> list[int]:
+        """Processes the cockpit started here, as the ledger names them, if they still are what it says."""
+        try:
+            with psycopg.connect(self.dsn, connect_timeout=2, autocommit=True) as connection:
+                rows = connection.execute(
+                    "SELECT pid FROM cutover.worker WHERE host = %s AND state <> 'ended'", (socket.gethostname()[:60],)
+                ).fetchall()
+        except psycopg.Error:
+            return []
+        return [row[0] for row in rows if _is_worker(row[0])]
+
+
+def _command(task: RunTask) -> list[str] | None:
+    for override in task.overrides.get("containerOverrides", []):
+        command = [str(word) for word in override.get("command", [])]
+        if command[1:3] == ["-m", _MODULE]:
+            return command
+    return None
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

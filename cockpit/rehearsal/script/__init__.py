@@ -1,0 +1,1 @@
+"""What happens in a rehearsal: scenarios, faults, releases, and the crew that signs and decides."""

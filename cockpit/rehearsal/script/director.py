@@ -1,0 +1,97 @@
+"""The director: walks a scenario's timeline against the cutover's clock, and puts the crew on duty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from cockpit.decide.record import Entry, PhaseBegan, Record
+from cockpit.decide.situation import Situation
+from cockpit.engine.clock import Clock
+from cockpit.plan.model import Phase, Plan
+from cockpit.rehearsal.script import crew
+from cockpit.rehearsal.script.scenario import Event, Judgement, Scenario
+
+STEP = timedelta(seconds=1)
+
+
+class Stage(Protocol):
+    """What the director can do to the world."""
+
+    async def set_fault(self, fault: str, *, active: bool) -> None: ...
+
+    async def deploy(self, kind: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Director:
+    """Plays one scenario. Append-only towards the record; `waiting_for` says what holds the timeline up."""
+
+    scenario: Scenario
+    clock: Clock
+    stage: Stage
+    plays_crew: bool = True
+    """False in the terminal: there people sign, and the crew only where its key is pressed."""
+    waiting_for: str = ""
+    began_at: datetime | None = None
+    done: list[Event] = field(default_factory=list)
+    _signs: bool = False
+    _votes: bool = False
+    _answered: datetime | None = None
+
+    async def run(self, plan: Plan, record: Record, situation: Callable[[], Situation]) -> None:
+        """Play until cancelled: the crew stays on duty after the last line of the timeline."""
+        self.began_at = self.clock.now()
+        if record.phase() is None:
+            record.append(PhaseBegan(self.began_at, self.scenario.phase, why="rehearsal: the scenario begins"))
+        ahead = list(self.scenario.timeline)
+        while True:
+            elapsed = self.clock.now() - self.began_at
+            while ahead and ahead[0].at <= elapsed and await self._play(ahead[0], plan, record, situation()):
+                self.done.append(ahead.pop(0))
+            self._on_duty(plan, record, situation())
+            await self.clock.sleep(STEP)
+
+    def judge(self, situation: Situation) -> Judgement:
+        """Where the run stands against the scenario's ending."""
+        if self.began_at is None:
+            return Judgement.RUNNING
+        verdict = situation.verdict
+        return self.scenario.ends.judge(verdict.word, verdict.phase, situation.now - self.began_at)
+
+    async def _play(self, event: Event, plan: Plan, record: Record, situation: Situation) -> bool:
+        """Do one line; False when it has to wait (then nothing after it happens either)."""
+        self.waiting_for = ""
+        if event.break_ or event.mend:
+            await self.stage.set_fault(event.break_ or event.mend or "", active=event.break_ is not None)
+        elif event.deploy:
+            await self.stage.deploy(event.deploy)
+        elif event.crew and self.plays_crew:
+            self._signs = self._signs or event.crew == "sign"
+            self._votes = self._votes or event.crew == "vote"
+        elif event.begin and not self._has_begun(Phase(event.begin), record):
+            moved = crew.move_on(plan, situation) if self.plays_crew else None
+            if moved is None:
+                self.waiting_for = f"GO, to begin {event.begin}"
+                return False
+            record.append(moved)
+        return True
+
+    def _on_duty(self, plan: Plan, record: Record, situation: Situation) -> None:
+        if self._answered is not None and situation.now <= self._answered:
+            return  # what was just signed is not in this situation yet
+        entries: list[Entry] = []
+        if self._signs:
+            entries += [*crew.sign(plan, situation), *crew.acknowledge(plan, situation)]
+        if self._votes:
+            entries += crew.vote(plan, situation)
+        if entries:
+            record.extend(entries)
+            self._answered = situation.now
+
+    @staticmethod
+    def _has_begun(phase: Phase, record: Record) -> bool:
+        began = record.phase()
+        return began is not None and began.phase is phase

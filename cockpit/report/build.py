@@ -1,0 +1,214 @@
+"""From what a record holds to an Account of it. Pure; `gather` is the part that reads files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import assert_never
+
+from cockpit.decide.criterion import active_waiver
+from cockpit.decide.record import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Entry,
+    Happened,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    ReleaseSeen,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
+from cockpit.decide.sign_off import sign_off_status
+from cockpit.journal.entry import Line
+from cockpit.plan.model import Criterion, Item, Plan, Section
+from cockpit.report import sign_offs
+from cockpit.report.model import (
+    Account,
+    CriterionAccount,
+    Event,
+    Gap,
+    ItemAccount,
+    Measure,
+    PhaseSpan,
+    Planned,
+    Proof,
+    Readings,
+    Session,
+    Turn,
+)
+from cockpit.report.open_items import left_open
+from cockpit.report.sign_offs import Kept
+from cockpit.report.state_history import Seen, course, sessions, spans
+
+UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a record holds, read and checked."""
+
+    record: str
+    plan: Plan
+    """As its copy says, or `unplanned` where `planned.problem` says why not."""
+    planned: Planned
+    lines: Sequence[tuple[str, Line]]
+    kept: Sequence[Kept]
+    proof: Proof
+    rehearsal: bool = False
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    readings: Readings = field(default_factory=Readings)
+    saw_something: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """The material, in the order questions are asked of it."""
+
+    given: Material
+    record: Record
+    looked: Sequence[Session]
+    turns: Mapping[str, Sequence[Turn]]
+    now: datetime
+    """The last moment kept: everything is told as of then."""
+
+    @property
+    def known(self) -> bool:
+        return not self.given.planned.problem
+
+
+def account(given: Material) -> Account:
+    """Everything a record tells, as of its last moment."""
+    story = _story(given)
+    plan, record, kept = given.plan, story.record, given.kept
+    verdict_spans = spans(story.turns.get("verdict", ()), story.looked)
+    guards = plan.guards()
+    listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
+    criteria = tuple(_criterion(each, kind, story) for each, kind in listed)
+    titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}
+    made = Account(
+        record=given.record,
+        rehearsal=given.rehearsal or any(e.rehearsal for e in record.entries if isinstance(e, SignOff | Vote)),
+        began=story.looked[0].began if story.looked else None,
+        ended=story.now if story.looked else None,
+        closed=bool(story.looked) and all(each.closed for each in story.looked),
+        plan=given.planned,
+        verdict=next((span.word for span in reversed(verdict_spans) if span.word), ""),
+        judged=given.saw_something,
+        spans=verdict_spans,
+        phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in record.all(PhaseBegan)),
+        people=sign_offs.participants(plan, given.lines, given.record),
+        sessions=tuple(story.looked),
+        criteria=criteria,
+        items=tuple(_item(section, item, story) for section, item in plan.items()),
+        gates=tuple(
+            sign_offs.gate_account(each, plan, record, kept, story.now, known=story.known) for each in plan.gates
+        ),
+        waivers=sign_offs.waivers(kept, titles),
+        acknowledgements=sign_offs.acknowledgements(kept),
+        decisions=sign_offs.decisions(kept),
+        runbook=sign_offs.step_accounts(plan.runbook, plan.digest, record, kept, story.now),
+        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, plan.digest, record, kept, story.now),
+        happened=_happened(record),
+        gaps=tuple(Gap(e.since, e.at) for e in record.all(ObserverGap)),
+        open=(),
+        proof=given.proof,
+        readings=given.readings,
+    )
+    return replace(made, open=left_open(made))
+
+
+def _story(given: Material) -> _Story:
+    record = Record([each.entry for each in given.kept])
+    looked = sessions(given.lines)
+    seen: dict[str, list[Seen]] = {}
+    for each in given.kept:
+        if isinstance(each.entry, Change):
+            seen.setdefault(each.entry.subject, []).append((each.writer, each.entry))
+    turns = {subject: course(changes, looked) for subject, changes in seen.items()}
+    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    now = max((each.ended for each in looked), default=epoch)
+    return _Story(given, record, looked, turns, max([now, *(each.entry.at for each in given.kept)]))
+
+
+def _waived(subject: str, story: _Story) -> str:
+    waiver = active_waiver(story.record, subject, story.now)
+    return f"{waiver.by}: {waiver.why} (until {waiver.until:%Y-%m-%d %H:%M:%S} UTC)" if waiver else ""
+
+
+def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccount:
+    turns = story.turns.get(criterion.id, ())
+    last = turns[-1] if turns else None
+    plan, kept, known = story.given.plan, story.given.kept, story.known
+    status = sign_off_status(criterion.sign_off, criterion.id, story.record, plan.digest, None, story.now)
+    return CriterionAccount(
+        id=criterion.id,
+        title=criterion.title,
+        kind=kind,
+        severity=str(criterion.severity) if known else "",
+        enforced=criterion.enforced,
+        condition=criterion.condition.source if criterion.condition else "",
+        holds_for=criterion.hold_for,
+        state=last.after if last else UNKNOWN,
+        since=last.at if last else None,
+        because=last.because if last else "",
+        turns=tuple(turns),
+        waived=_waived(criterion.id, story),
+        sign_off=sign_offs.asked(criterion.id, status, kept),
+        measure=story.given.measures.get(criterion.id),
+        ref=criterion.ref,
+    )
+
+
+def _item(section: Section, item: Item, story: _Story) -> ItemAccount:
+    turns = story.turns.get(item.id, ())
+    last = turns[-1] if turns else None
+    status = sign_off_status(item.sign_off, item.id, story.record, story.given.plan.digest, None, story.now)
+    state, because = (last.after, last.because) if last else (_never_changed(item), "")
+    return ItemAccount(
+        id=item.id,
+        title=item.title,
+        section=section.title,
+        phase=str(section.phase) if story.known else "",
+        blocking=item.blocking,
+        killer=item.killer,
+        state=state,
+        since=last.at if last else None,
+        because=because,
+        turns=tuple(turns),
+        waived=_waived(item.id, story),
+        sign_off=sign_offs.asked(item.id, status, story.given.kept, state, because),
+        ref=item.ref,
+    )
+
+
+def _never_changed(item: Item) -> str:
+    """The word of an item no change was kept of: what only waits for a sign-off waits, all else was never seen."""
+    waits = item.expect is None and item.sign_off is not None
+    return "PENDING" if waits else UNKNOWN
+
+
+def _happened(record: Record) -> tuple[Event, ...]:
+    events = filter(None, map(_event, record.entries))
+    return tuple(sorted(events, key=lambda event: event.at))
+
+
+def _event(entry: Entry) -> Event | None:
+    """An entry as an event; None for those that have a part of the account to themselves, and for what a release ran."""
+    match entry:
+        case Happened():
+            return Event(entry.at, entry.subject, entry.text, entry.by)
+        case PointOfNoReturn():
+            return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
+        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
+            return None
+        case PhaseBegan() | Change() | ObserverGap() | ReleaseSeen():
+            return None
+        case _:
+            assert_never(entry)

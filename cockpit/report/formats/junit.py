@@ -1,0 +1,106 @@
+"""An Account as JUnit XML: one test case for each criterion and each line of the checklist.
+
+What failed is a <failure>. What was not known, or never judged, is an <error>, never <skipped>: nobody may read it as fine.
+What was waived passes, and the waiver stands in its output. Guards are not listed: no verdict rests on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from cockpit.decide.states import Check, Meaning, State, meaning_of
+from cockpit.report import labels
+from cockpit.report.escaping import safe
+from cockpit.report.model import Account, CriterionAccount, ItemAccount
+
+Case = CriterionAccount | ItemAccount
+
+
+def junit(account: Account) -> str:
+    """The document, with its declaration."""
+    suites: dict[str, list[Case]] = {}
+    for each in account.criteria:
+        if each.kind != "guard":
+            suites.setdefault(labels.KINDS.get(each.kind, "Criteria"), []).append(each)
+    for item in account.items:
+        suites.setdefault(f"Checklist: {item.section}" if item.section else "Checklist", []).append(item)
+    root = Element("testsuites", _counts([case for cases in suites.values() for case in cases], account))
+    root.set("name", safe(labels.title(account)))
+    for name, cases in suites.items():
+        root.append(_suite(name, cases, account))
+    indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
+
+
+def _counts(cases: Sequence[Case], account: Account) -> dict[str, str]:
+    outcomes = [outcome(each) for each in cases]
+    return {
+        "tests": str(len(cases)),
+        "failures": str(outcomes.count("failure")),
+        "errors": str(outcomes.count("error")),
+        "skipped": "0",
+        "time": f"{account.lasted.total_seconds():.3f}",
+    }
+
+
+def _suite(name: str, cases: Sequence[Case], account: Account) -> Element:
+    suite = Element("testsuite", {"name": safe(name)} | _counts(cases, account))
+    if account.began:
+        suite.set("timestamp", f"{account.began:%Y-%m-%dT%H:%M:%S}")
+    properties = SubElement(suite, "properties")
+    told = {
+        "record": account.record,
+        "rehearsal": str(account.rehearsal).lower(),
+        "verdict": labels.verdict(account),
+        "plan": account.plan.digest,
+        "proof": account.proof.result,
+    }
+    for each, held in told.items():
+        SubElement(properties, "property", name=each, value=safe(held))
+    for case in cases:
+        suite.append(_case(case, name, account))
+    return suite
+
+
+def outcome(case: Case) -> str:
+    """passed, failure or error. A trigger that is suspected has failed; an item that waits for a sign-off was not judged."""
+    state = labels.state(case)
+    unsigned = case.sign_off is not None and bool(case.sign_off.ask) and not case.sign_off.counts
+    if state == Check.WAIVED:
+        return "passed"
+    meaning = _meaning(state, State if isinstance(case, CriterionAccount) else Check)
+    if meaning.failing:
+        return "failure"
+    return "passed" if meaning.done and not unsigned else "error"
+
+
+def _meaning(state: str, words: type[State] | type[Check]) -> Meaning:
+    return next((word.meaning for word in words if word == state), meaning_of(state))
+
+
+def _case(case: Case, suite: str, account: Account) -> Element:
+    seconds = (case.since - account.began).total_seconds() if case.since and account.began else 0.0
+    name = {"name": safe(case.title), "classname": safe(f"{account.plan.name or account.record}.{suite}.{case.id}")}
+    made = Element("testcase", name | {"time": f"{max(0.0, seconds):.3f}"})
+    state, because = labels.state(case), safe(labels.told(case))
+    answer = safe(labels.answer(case.sign_off))
+    result = outcome(case)
+    if result != "passed":
+        binding = case.enforced if isinstance(case, CriterionAccount) else case.blocking
+        note = "" if binding else " (no verdict rests on it)"
+        why = because or answer or "never judged"
+        SubElement(made, result, type=state, message=f"{state}{note}: {why}").text = answer or because
+    SubElement(made, "system-out").text = "\n".join(
+        each
+        for each in (
+            f"{state}: {because}",
+            answer,
+            *(
+                safe(f"{turn.at.isoformat()} {turn.before} -> {turn.after}: {turn.because}")
+                for turn in case.turns[-20:]
+            ),
+        )
+        if each
+    )
+    return made

@@ -1,0 +1,196 @@
+"""An Account as Markdown that reads well in a ticket: what became of it first, the long lists last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from cockpit.decide import words
+from cockpit.decide.states import meaning_of
+from cockpit.report import labels
+from cockpit.report.escaping import short
+from cockpit.report.labels import by_key, stamp
+from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAccount
+
+_MARKS = re.compile(r"([\\`*\[\]|~])")
+MOST_ROWS = 200
+"""Of one table; a flapping night must still fit into a ticket."""
+
+
+def markdown(account: Account) -> str:
+    parts = (
+        _head(account), _open(account), _verdict(account), _decisions(account), _gates(account), _waivers(account),
+        _criteria(account), _checklist(account), _steps(account), _happened(account), _people(account), _proof(account),
+    )  # fmt: skip
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _head(account: Account) -> Iterator[str]:
+    plan = account.plan
+    yield f"# {text(labels.title(account))}: {labels.verdict(account)}"
+    yield ""
+    if account.rehearsal:
+        yield "> **REHEARSAL.** A drill on a rehearsed world; nothing here happened to a living system."
+        yield ""
+    when = (
+        f"{account.began:%Y-%m-%d %H:%M:%S} to {account.ended:%Y-%m-%d %H:%M:%S} UTC"
+        if account.began and account.ended
+        else ""
+    )
+    lasted = f" ({words.duration(account.lasted)})" if account.began else ""
+    yield from _table(
+        ("", ""),
+        (
+            (
+                "Verdict",
+                f"**{labels.verdict(account)}**" + ("" if account.judged else " (nothing was seen to judge by)"),
+            ),
+            ("When", when + lasted),
+            ("Plan", text(f"{plan.name} {plan.environment} {plan.digest[:12]}".strip())),
+            ("Record", f"{text(account.record)}, {words.count(len(account.sessions), 'session')}"),
+            ("Proof", text(labels.proof(account))),
+        ),
+    )
+
+
+def _open(account: Account) -> Iterator[str]:
+    yield "\n## Open questions\n"
+    yield from (f"* {text(each)}" for each in account.open)
+    if not account.open:
+        yield "None."
+
+
+def _verdict(account: Account) -> Iterator[str]:
+    yield "\n## The verdict over time (UTC)\n"
+    rows = [
+        (stamp(span.since, account), words.duration(span.lasted), span.word or labels.NOBODY, text(span.because))
+        for span in account.spans
+    ]
+    yield from _table(("since", "for", "verdict", "because"), rows)
+    for each in account.phases:
+        by = f" by {text(each.by)}" if each.by else ""
+        why = f": {text(each.why)}" if each.why else ""
+        yield f"\nPhase **{each.phase}** began {stamp(each.since, account)}{by}{why}"
+
+
+def _decisions(account: Account) -> Iterator[str]:
+    if account.decisions:
+        yield "\n## Decisions\n"
+    for each in account.decisions:
+        advised = f" (advised: {text(each.advised)})" if each.advised else ""
+        who = f"{text(each.by)} ({by_key(each.key)})"
+        yield f"* {stamp(each.at, account)} **{text(each.choice)}** by {who}{advised}: {text(each.why)}"
+    if account.acknowledgements:
+        yield "\n## Acknowledged: true before it began\n"
+    for each in account.acknowledgements:
+        yield f"* {stamp(each.at, account)} {text(each.subject)} by {text(each.by)} ({by_key(each.key)}): {text(each.why)}"
+
+
+def _gates(account: Account) -> Iterator[str]:
+    if account.gates:
+        yield "\n## Gates\n"
+    for gate in account.gates:
+        first = f", first passed {stamp(gate.first_passed, account)}" if gate.first_passed else ""
+        guards = f" (before {text(gate.before)})" if gate.before else ""
+        yield f"* **{text(gate.title)}**{guards}: {'passed' if gate.passed else 'NOT PASSED'}{first}"
+        for vote in gate.votes:
+            why = f": {text(vote.why)}" if vote.why else ""
+            how = by_key(vote.key, rehearsal=vote.rehearsal)
+            yield f"  * {stamp(vote.at, account)} {text(vote.by)} ({text(vote.role)}) says **{text(vote.choice)}** ({how}){why}"
+
+
+def _waivers(account: Account) -> Iterator[str]:
+    if account.waivers:
+        yield "\n## Waivers\n"
+    for each in account.waivers:
+        back = f", taken back {stamp(each.taken_back, account)}" if each.taken_back else ""
+        yield (
+            f"* {text(each.title)}: {stamp(each.at, account)} until {stamp(each.until, account)}{back}, "
+            f"by {text(each.by)} ({by_key(each.key)}): {text(each.why)}"
+        )
+
+
+def _criteria(account: Account) -> Iterator[str]:
+    for kind, title in labels.KINDS.items():
+        listed = [each for each in account.criteria if each.kind == kind]
+        if listed:
+            yield f"\n## {title}\n"
+            yield from _table(
+                ("", "criterion", "since", "changes", "because"), (_row(each, account) for each in listed)
+            )
+
+
+def _checklist(account: Account) -> Iterator[str]:
+    for section in dict.fromkeys(item.section for item in account.items):
+        yield f"\n## Checklist: {text(section)}\n" if section else "\n## Checklist\n"
+        rows = (
+            (*_row(item, account)[:3], text(labels.answer(item.sign_off) or labels.told(item)))
+            for item in account.items
+            if item.section == section
+        )
+        yield from _table(("", "item", "since", "answer or evidence"), rows)
+
+
+def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str, ...]:
+    state = labels.state(status)
+    word = f"{meaning_of(state).symbol} {state}"
+    answer = labels.answer(status.sign_off)
+    because = " · ".join(each for each in (labels.told(status), answer) if each)
+    return word, text(status.title), stamp(status.since, account), str(len(status.turns)), text(because)
+
+
+def _steps(account: Account) -> Iterator[str]:
+    for title, listed in (("Runbook", account.runbook), ("Rollback plan", account.rollback_plan)):
+        if listed:
+            yield f"\n## {title}\n"
+            yield from _table(("", "step", "time", "by", "seen"), (_step(each) for each in listed))
+
+
+def _step(step: StepAccount) -> tuple[str, ...]:
+    seen = " · ".join(each for each in (step.seen, labels.answer(step.sign_off)) if each)
+    return step.progress, text(step.title), labels.planned_and_took(step), text(step.by), text(seen)
+
+
+def _happened(account: Account) -> Iterator[str]:
+    if account.happened:
+        yield "\n## What was done\n"
+        rows = [(stamp(e.at, account), text(e.subject), text(e.text), text(e.by)) for e in account.happened]
+        yield from _table(("at", "", "", "by"), rows)
+
+
+def _people(account: Account) -> Iterator[str]:
+    yield "\n## Who took part\n"
+    for each in account.people:
+        keys = ", ".join(each.keys) or "no key: everything under this name is claimed"
+        roles = f" ({text(', '.join(each.roles))})" if each.roles else ""
+        yield f"* {text(each.name or each.id)}{roles}: {each.said} said; {text(keys)}"
+
+
+def _proof(account: Account) -> Iterator[str]:
+    proof = account.proof
+    yield f"\n## What can be proven\n\n{text(labels.proof(account))}\n"
+    for name, lines in (("Broken", proof.broken), ("Could not be proven", proof.unproven), ("Also", proof.remarks)):
+        yield from (f"* {name}: {text(line)}" for line in lines)
+    yield from (f"* head of {text(writer)}: `{head}`" for writer, head in proof.heads.items())
+    yield f"* plan: `{text(account.plan.digest)}`; readings: {account.readings.count:,} `{account.readings.digest}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    listed = list(rows)
+    if not listed:
+        return
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in listed[:MOST_ROWS]:
+        yield f"| {' | '.join(row)} |"
+    if len(listed) > MOST_ROWS:
+        yield f"\n{len(listed) - MOST_ROWS} more rows are in the record."
+
+
+def text(foreign: str) -> str:
+    r"""Foreign text that cannot be markup.
+
+    >>> text("a | b <script> [x](y)")
+    'a \\| b &lt;script> \\[x\\](y)'
+    """
+    return _MARKS.sub(r"\\\1", short(foreign).replace("&", "&amp;").replace("<", "&lt;"))

@@ -1,0 +1,97 @@
+"""How every form of the report words the same thing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cockpit.decide import words
+from cockpit.journal.verify import Outcome
+from cockpit.report.escaping import short
+from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
+
+NOBODY = "nobody was looking"
+KINDS = {"success": "Success criteria", "trigger": "Rollback triggers", "guard": "Guards of the migration"}
+_MEANING = {each.word: each.meaning for each in Outcome}
+
+
+def title(account: Account) -> str:
+    return short(account.plan.title or account.plan.name or account.record, 200)
+
+
+def verdict(account: Account) -> str:
+    """The last word, or that there is none."""
+    return account.verdict or "no verdict"
+
+
+def stamp(at: datetime | None, account: Account) -> str:
+    """Time of day, UTC; with the date where the cutover went past midnight."""
+    if at is None:
+        return ""
+    days = {each.date() for each in (account.began, account.ended) if each}
+    return words.clock(at) if days == {at.date()} else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def span(value: timedelta | None) -> str:
+    return words.duration(value) if value is not None else ""
+
+
+def by_key(key: str, *, rehearsal: bool = False) -> str:
+    """How sure it is who said it."""
+    if rehearsal:
+        return "rehearsal"
+    return f"signed {key}" if key else "claimed"
+
+
+def answer(asked: Asked | None) -> str:
+    """The answer that was last given, and by whom."""
+    if asked is None:
+        return ""
+    last = asked.given[-1] if asked.given else None
+    if last is None:
+        return f"never signed (asks {' or '.join(asked.roles)})"
+    if last.retracted:
+        return f"taken back by {last.by}"
+    late = f"; no longer counts: {last.stale}" if last.stale else ""
+    return f"{last.by} ({last.role}), {by_key(last.key, rehearsal=last.rehearsal)}: {last.answer}{late}"
+
+
+def told(status: CriterionAccount | ItemAccount) -> str:
+    """Why it is in its state."""
+    return f"waived by {status.waived}" if status.waived else status.because
+
+
+def state(status: CriterionAccount | ItemAccount) -> str:
+    """Its word, with WAIVED where a waiver runs."""
+    return "WAIVED" if status.waived else status.state
+
+
+def planned_and_took(step: StepAccount) -> str:
+    """
+    >>> none = StepAccount("a", "A", "done", timedelta(minutes=5), timedelta(minutes=7), None, None, "", "")
+    >>> planned_and_took(none)
+    'planned 5m, took 7m'
+    """
+    planned = f"planned {words.duration(step.planned)}" if step.planned is not None else "no time planned"
+    return planned + (f", took {words.duration(step.took)}" if step.took is not None else "")
+
+
+def limit(measure: Measure, kind: str) -> str:
+    """The threshold as people read it; empty where there is none."""
+    if measure.threshold is None:
+        return ""
+    word = "needs" if kind == "success" else "trips"
+    return f"{word} {measure.operator} {value(measure.threshold, measure.unit)}"
+
+
+def value(number: float, unit: str) -> str:
+    """
+    >>> value(1.0, "bool"), value(0.05, "ratio")
+    ('yes', '5.0 %')
+    """
+    if unit == "bool":
+        return "yes" if number else "no"
+    return words.value(int(number) if number == int(number) else number, unit)
+
+
+def proof(account: Account) -> str:
+    return f"{account.proof.result}: {_MEANING.get(account.proof.result, '')}"

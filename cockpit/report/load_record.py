@@ -1,0 +1,105 @@
+"""Reading a record's folder for its report: the plan copy, the chains, the readings, and what can be proven of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cockpit.journal.codec import from_body
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
+from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.statement import key_of, keys_of, vouched
+from cockpit.journal.verify import verify_record
+from cockpit.plan.model import Plan
+from cockpit.report.build import Material, account
+from cockpit.report.measurements import measured
+from cockpit.report.missing_plan import unplanned
+from cockpit.report.model import Account, Planned, Proof
+from cockpit.report.sign_offs import Kept
+
+
+def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Account:
+    """The account of a record. `anchors` and `allowed` as for `verify_record`. Raises OSError."""
+    lines = folder.lines()
+    opens = [line for _, line in lines if line.entry.type is Type.OPEN]
+    record = folder.id
+    plan, planned = _plan(folder, lines)
+    kept = _kept(lines, record, keys_of(plan) if plan else {})
+    if plan is None:
+        plan = unplanned([each.entry for each in kept], planned.name, planned.digest)
+    guards = plan.guards()
+    measures, readings, saw = measured(folder.readings, plan, (*plan.criteria(), *guards))
+    return account(
+        Material(
+            record=record,
+            plan=plan,
+            planned=planned,
+            lines=lines,
+            kept=kept,
+            proof=_proof(folder, anchors, allowed),
+            rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens),
+            measures=measures,
+            readings=readings,
+            saw_something=saw,
+        )
+    )
+
+
+def _kept(lines: Sequence[tuple[str, Line]], record: str, keys: Mapping[str, str]) -> list[Kept]:
+    """The entries deciding looks at; malformed bodies are left out, `verify` names them."""
+    found = []
+    for writer, line in lines:
+        try:
+            entry = from_body(line.entry.body)
+        except ValueError:
+            continue
+        if entry is not None:
+            found.append(Kept(writer, vouched(entry, line, record, keys), key_of(line, record, keys)))
+    return found
+
+
+def _proof(folder: RecordFolder, anchors: Sequence[str], allowed: AllowedSigners | None) -> Proof:
+    """What checking found, with places named from the record's folder on."""
+    result = verify_record(folder.path, anchors, allowed)
+    broken = [replace(problem, path=_inside(problem.path, folder.path)) for problem in result.broken]
+    return Proof(
+        result.outcome.word,
+        tuple(str(problem) for problem in broken),
+        tuple(result.unproven),
+        tuple(result.remarks),
+        dict(result.heads),
+        result.entries,
+    )
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+# -- the plan --------------------------------------------------------------------------------------------------------
+
+
+def _plan(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[Plan | None, Planned]:
+    """The plan the cutover last ran by, and what is known of it where its copy does not load."""
+    named = [
+        line.entry.body
+        for _, line in lines
+        if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
+    ]
+    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for body in named))
+    name = next((str(body["plan"]) for body in reversed(named) if body.get("plan")), "")
+    planned = Planned(name=name, digest=digests[-1] if digests else "", digests=digests)
+    opened: Mapping[str, Any] = next((body for body in reversed(named) if isinstance(body.get("vars"), Mapping)), {})
+    try:
+        plan = folder.load_plan({**opened, "plan_digest": planned.digest})
+    except NoPlanCopy:
+        return None, replace(planned, problem="the record holds no copy of the plan the journal names")
+    except PlanUnknown as problem:
+        return None, replace(planned, problem=f"its copy cannot be loaded: {problem}")
+    hidden = hidden_vars(opened)
+    return plan, Planned(
+        plan.name, plan.title, plan.environment, planned.digest, plan.source, digests, hidden_vars=hidden
+    )

@@ -1,0 +1,332 @@
+"""What a record tells of a cutover, as one frozen value: every form of the report is a rendering of an Account.
+
+As JSON (`cockpit report RECORD --format json`) the names are the ones below, times are ISO 8601 in UTC, durations are seconds,
+what is not known is null or empty. `form` says which edition of this structure it is; names are added, never renamed.
+
+    form          "cutover-cockpit/account/1"
+    record        the record's id                    rehearsal   whether this was a drill
+    began, ended  first and last moment kept         closed      whether every session was closed in order
+    plan          what was planned                   people      who took part
+    sessions      which cockpit looked, from when to when
+    verdict       the last word; empty where none was kept
+    judged        false where nothing was seen to judge by
+    spans         the verdict over time              phases      what was being decided
+    criteria      success criteria, triggers and guards, with their changes, their sign-offs and their main value over time
+    items         the checklist, the same way        gates       each with its votes and whether it passed
+    waivers, acknowledgements, decisions             what people took upon themselves, with reasons
+    runbook, rollback_plan                           steps as planned and as they went
+    happened      actions and phases of the migration, and the point of no return
+    gaps          when nobody was looking            open        what was left open: plain sentences
+    proof         what `cockpit journal verify` says of the record, with the heads of its chains
+    readings      how many there are, and the digest of them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+FORM = "cutover-cockpit/account/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan as the record has it. Where its copy cannot be loaded only `name` and `digest` are known."""
+
+    name: str = ""
+    title: str = ""
+    environment: str = ""
+    digest: str = ""
+    """SHA-256 of the file, as the journal names it."""
+    source: str = ""
+    digests: tuple[str, ...] = ()
+    """Every plan the cutover ran by, oldest first."""
+    problem: str = ""
+    """Why the copy could not be loaded; empty where it was."""
+    hidden_vars: tuple[str, ...] = ()
+    """Vars given when it ran whose values the record hides: conditions are shown with what the plan itself says of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    id: str
+    name: str
+    roles: tuple[str, ...]
+    said: int
+    """Entries under this name."""
+    keys: tuple[str, ...]
+    """Fingerprints of the keys that signed some of them; empty: everything is claimed."""
+    aws: tuple[str, ...] = ()
+    """The AWS identities in use meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One cockpit, from its opening to its last entry."""
+
+    writer: str
+    by: str
+    began: datetime
+    ended: datetime
+    closed: bool
+    """Whether it was closed in order; else it was cut short, or goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One word of the verdict. An empty word: nobody was looking."""
+
+    word: str
+    since: datetime
+    until: datetime
+    because: str = ""
+
+    @property
+    def lasted(self) -> timedelta:
+        return self.until - self.since
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSpan:
+    phase: str
+    since: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One change of a word."""
+
+    at: datetime
+    before: str
+    after: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A sign-off as it was given."""
+
+    at: datetime
+    by: str
+    role: str
+    answer: str
+    evidence: str
+    key: str
+    """Fingerprint of the key that signed it, where the signature holds; empty: claimed."""
+    rehearsal: bool
+    retracted: bool
+    stale: str = ""
+    """Why it no longer counted at the end; empty where it did, or where a later one took its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of whom, and everything that was answered."""
+
+    ask: str
+    roles: tuple[str, ...]
+    given: tuple[Signature, ...]
+    counts: bool
+    """Whether the last one counted at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The values of a stretch of time; all None where it was asked for and not known."""
+
+    at: datetime
+    low: float | None
+    high: float | None
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The value a criterion turns on, over time, coarse enough to draw."""
+
+    path: str
+    """`probe.field`"""
+    meaning: str
+    unit: str
+    """As the probe declares it; "bool" where it is yes (1) or no (0)."""
+    operator: str
+    threshold: float | None
+    points: tuple[Point, ...]
+    step: timedelta
+    """Points further apart than this are not joined: nothing was asked in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionAccount:
+    id: str
+    title: str
+    kind: str
+    """"success", "trigger" or "guard"; empty where the plan is not known."""
+    severity: str
+    enforced: bool
+    condition: str
+    holds_for: timedelta
+    state: str
+    """The last one kept; UNKNOWN where there was never another."""
+    since: datetime | None
+    because: str
+    turns: tuple[Turn, ...]
+    waived: str = ""
+    """By whom and why, while a waiver ran at the end."""
+    sign_off: Asked | None = None
+    measure: Measure | None = None
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAccount:
+    id: str
+    title: str
+    section: str
+    phase: str
+    blocking: bool
+    killer: bool
+    state: str
+    since: datetime | None
+    because: str
+    turns: tuple[Turn, ...]
+    waived: str = ""
+    sign_off: Asked | None = None
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteAccount:
+    at: datetime
+    by: str
+    role: str
+    choice: str
+    why: str
+    key: str
+    rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GateAccount:
+    id: str
+    title: str
+    before: str
+    passed: bool
+    """At the end, by the votes that still counted then."""
+    first_passed: datetime | None
+    missing: tuple[str, ...]
+    votes: tuple[VoteAccount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverAccount:
+    subject: str
+    title: str
+    at: datetime
+    until: datetime
+    by: str
+    why: str
+    key: str
+    taken_back: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionAccount:
+    """What a person decided (or, of a trigger, acknowledged), and what the cockpit advised then."""
+
+    at: datetime
+    choice: str
+    by: str
+    why: str
+    advised: str
+    key: str
+    subject: str = ""
+    """For an acknowledgement: what was true before the cutover began."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAccount:
+    id: str
+    title: str
+    progress: str
+    planned: timedelta | None
+    took: timedelta | None
+    began: datetime | None
+    ended: datetime | None
+    by: str
+    seen: str
+    sign_off: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    at: datetime
+    subject: str
+    text: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    result: str
+    """INTACT, BROKEN or NOT PROVABLE."""
+    broken: tuple[str, ...]
+    unproven: tuple[str, ...]
+    remarks: tuple[str, ...]
+    heads: Mapping[str, str]
+    """Writer -> hash of the last line of its chain."""
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    count: int = 0
+    digest: str = ""
+    """SHA-256 over every reading, as the journal's marks are made; empty where there are none."""
+    file: str = ""
+    """SHA-256 of readings.sqlite; empty while somebody still writes to it."""
+    problem: str = ""
+    """Why they cannot be used; empty where they can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    record: str
+    rehearsal: bool
+    began: datetime | None
+    ended: datetime | None
+    closed: bool
+    plan: Planned
+    verdict: str
+    judged: bool
+    spans: tuple[Span, ...]
+    phases: tuple[PhaseSpan, ...]
+    people: tuple[Participant, ...]
+    sessions: tuple[Session, ...]
+    criteria: tuple[CriterionAccount, ...]
+    items: tuple[ItemAccount, ...]
+    gates: tuple[GateAccount, ...]
+    waivers: tuple[WaiverAccount, ...]
+    acknowledgements: tuple[DecisionAccount, ...]
+    decisions: tuple[DecisionAccount, ...]
+    runbook: tuple[StepAccount, ...]
+    rollback_plan: tuple[StepAccount, ...]
+    happened: tuple[Event, ...]
+    gaps: tuple[Gap, ...]
+    open: tuple[str, ...]
+    proof: Proof
+    readings: Readings
+    form: str = FORM
+
+    @property
+    def lasted(self) -> timedelta:
+        return self.ended - self.began if self.began and self.ended else timedelta(0)

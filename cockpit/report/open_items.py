@@ -1,0 +1,127 @@
+"""What a cutover left open: never signed, never seen, never decided. Plain sentences, the gravest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import chain
+
+from cockpit.decide import words
+from cockpit.decide.states import Check, State, Word, meaning_of
+from cockpit.report.model import Account, Asked, CriterionAccount
+
+
+def left_open(given: Account) -> tuple[str, ...]:
+    """Everything a reader must not take as settled."""
+    return tuple(
+        chain(
+            _verdict(given), _criteria(given.criteria), _items(given), _gates(given), _waivers(given), _steps(given),
+            _looking(given), _record(given),
+        )
+    )  # fmt: skip
+
+
+def _verdict(given: Account) -> Iterator[str]:
+    if not given.spans:
+        yield "no verdict was kept"
+        return
+    if not given.judged:
+        yield "nothing at all was seen to judge by"
+    if _calls(given.verdict):
+        since = _called_since(given)
+        if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
+            yield f"{given.verdict} since {words.clock(since)}: nobody decided"
+
+
+def _calls(word: str) -> bool:
+    """Whether a verdict calls for a decision."""
+    return any(word == each and each.calls_for_decision for each in Word)
+
+
+def _called_since(given: Account) -> datetime:
+    """Since when the last call for a decision has stood; a time nobody was looking does not end it."""
+    since = given.spans[-1].since
+    for span in reversed(given.spans):
+        if span.word and not _calls(span.word):
+            break
+        since = span.since if span.word else since
+    return since
+
+
+def _criteria(criteria: Iterable[CriterionAccount]) -> Iterator[str]:
+    for each in criteria:
+        if each.kind == "guard" or each.waived:
+            continue
+        note = "" if each.enforced else " (not enforced)"
+        if each.state == State.UNKNOWN:
+            never = "was never seen" if not each.turns else "was still UNKNOWN at the end"
+            yield f"{each.title}{note} {never}" + (f": {each.because}" if each.because else "")
+        elif not meaning_of(each.state).done:
+            yield f"{each.title}{note} was {each.state} at the end"
+        yield from _unsigned(each.title, each.sign_off)
+
+
+def _unsigned(title: str, asked: Asked | None) -> Iterator[str]:
+    if asked is None or asked.counts or not asked.ask:
+        return
+    stale = asked.given[-1].stale if asked.given else ""
+    why = f"no longer counted: {stale}" if stale else "was taken back" if asked.given else "was never signed"
+    yield f"{title}: the sign-off of {' or '.join(asked.roles)} {why}"
+
+
+def _items(given: Account) -> Iterator[str]:
+    for item in given.items:
+        if meaning_of(item.state).done or item.waived:
+            continue
+        note = "" if item.blocking else " (not blocking)"
+        unsigned = list(_unsigned(f"{item.title}{note}", item.sign_off))
+        if unsigned and item.state in (Check.PENDING, Check.STALE):
+            yield from unsigned
+        elif item.state == Check.UNKNOWN:
+            yield f"{item.title}{note} " + ("was still UNKNOWN at the end" if item.turns else "was never seen")
+        else:
+            yield f"{item.title}{note} was {item.state} at the end"
+
+
+def _gates(given: Account) -> Iterator[str]:
+    for gate in given.gates:
+        if not gate.passed and gate.first_passed is not None:
+            yield f"gate {gate.title} passed at {words.clock(gate.first_passed)} and no longer stood at the end"
+        elif not gate.passed:
+            yield f"gate {gate.title} was never passed" + (f": {'; '.join(gate.missing)}" if gate.missing else "")
+
+
+def _waivers(given: Account) -> Iterator[str]:
+    for each in given.waivers:
+        if given.ended is not None and each.taken_back is None and each.until > given.ended:
+            yield f"{each.title} is waived until {each.until:%Y-%m-%d %H:%M:%S} UTC by {each.by}"
+
+
+def _steps(given: Account) -> Iterator[str]:
+    for step in (*given.runbook, *given.rollback_plan):
+        if step.progress == "started":
+            yield f"step {step.title} was begun by {step.by} and never ended"
+        elif step.progress == "failed":
+            yield f"step {step.title} failed: {step.seen}"
+        elif step.progress != "open":
+            yield from _unsigned(f"step {step.title}", step.sign_off)
+
+
+def _looking(given: Account) -> Iterator[str]:
+    for gap in given.gaps:
+        yield f"nobody was looking for {words.duration(gap.until - gap.since)} from {words.clock(gap.since)}"
+    for span in given.spans:
+        if not span.word:
+            yield f"no cockpit was open for {words.duration(span.lasted)} from {words.clock(span.since)}"
+
+
+def _record(given: Account) -> Iterator[str]:
+    if given.plan.problem:
+        yield f"the plan is not known: {given.plan.problem}"
+    if given.readings.problem:
+        yield given.readings.problem
+    for each in given.sessions:
+        if not each.closed:
+            yield f"the session of {each.writer} from {words.clock(each.began)} was not closed"
+    if given.proof.broken:
+        yield f"the record is BROKEN in {words.count(len(given.proof.broken), 'place')}: what it says cannot be relied on"

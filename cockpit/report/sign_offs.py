@@ -1,0 +1,172 @@
+"""What people said in a cutover: sign-offs, votes, waivers, decisions and steps, each with whose key signed it, if any did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cockpit.decide.gate import poll
+from cockpit.decide.record import Acknowledgement, Change, Decision, Entry, Record, SignOff, Vote, Waiver
+from cockpit.decide.situation import SignOffStatus, StepStatus
+from cockpit.decide.steps import steps
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.statement import key_of
+from cockpit.plan.model import Gate, Person, Plan, Step
+from cockpit.report.model import (
+    Asked,
+    DecisionAccount,
+    GateAccount,
+    Participant,
+    Signature,
+    StepAccount,
+    VoteAccount,
+    WaiverAccount,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry as its line has it."""
+
+    writer: str
+    entry: Entry
+    key: str = ""
+    """Fingerprint of the person's key whose signature on the line holds; empty: claimed."""
+
+
+def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> tuple[Participant, ...]:
+    """Everybody who said something or opened a cockpit; those of the plan first, in its order."""
+    known = {person.id: person for person in plan.people}
+    said: dict[str, int] = {}
+    keys: dict[str, dict[str, None]] = {}
+    aws: dict[str, dict[str, None]] = {}
+    for _, line in lines:
+        body, actor = line.entry.body, line.entry.actor
+        by = body.get("by")
+        speaks = isinstance(by, str) and bool(by)
+        who = str(by) if speaks else actor.id
+        if not speaks and line.entry.type is not Type.OPEN:
+            continue
+        said[who] = said.get(who, 0) + speaks
+        if key := key_of(line, record):
+            keys.setdefault(who, {})[key] = None
+        if actor.arn and actor.id == who:
+            aws.setdefault(who, {})[actor.arn] = None
+    order = [*(each for each in known if each in said), *(each for each in said if each not in known)]
+    nobody = Person("", "", ())
+    return tuple(
+        Participant(
+            who,
+            known.get(who, nobody).name,
+            known.get(who, nobody).roles,
+            said[who],
+            tuple(keys.get(who, ())),
+            tuple(aws.get(who, ())),
+        )
+        for who in order
+        if who != "cockpit"
+    )
+
+
+def asked(
+    subject: str, status: SignOffStatus | None, kept: Iterable[Kept], state: str = "", why: str = ""
+) -> Asked | None:
+    """Every answer about a subject. `state` STALE (and `why`) is how the cockpit itself last saw it."""
+    given = [
+        (each.entry, each.key) for each in kept if isinstance(each.entry, SignOff) and each.entry.subject == subject
+    ]
+    if status is None and not given:
+        return None
+    stale = (status.stale if status else "") or (why if state == "STALE" else "")
+    last = given[-1][0] if given else None
+    signatures = tuple(
+        Signature(
+            entry.at,
+            entry.by,
+            entry.role,
+            entry.answer,
+            entry.evidence,
+            key,
+            entry.rehearsal,
+            entry.retracted,
+            stale if entry is last and not entry.retracted else "",
+        )
+        for entry, key in given
+    )
+    counts = last is not None and not last.retracted and not stale
+    return Asked(status.ask if status else "", status.roles if status else (), signatures, counts)
+
+
+def gate_account(
+    gate: Gate, plan: Plan, record: Record, kept: Iterable[Kept], now: datetime, *, known: bool
+) -> GateAccount:
+    """A gate with its votes. Without the plan (`known`) the cockpit's own last word on it counts."""
+    status = poll(gate, plan, record, now)
+    results = [each for each in record.all(Change) if each.subject == gate.id]
+    votes = tuple(
+        VoteAccount(e.at, e.by, e.role, e.choice, e.why, each.key, e.rehearsal)
+        for each in kept
+        if isinstance(e := each.entry, Vote) and e.gate == gate.id
+    )
+    passed = status.passed if known else bool(results) and results[-1].after == "passed"
+    first = next((each.at for each in results if each.after == "passed"), None)
+    return GateAccount(gate.id, gate.title, gate.before, passed, first, status.missing if known else (), votes)
+
+
+def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAccount, ...]:
+    """Every waiver with its end; a counter-entry ends the ones before it and is none of its own."""
+    entries = [(each.entry, each.key) for each in kept if isinstance(each.entry, Waiver)]
+    back = [entry for entry, _ in entries if entry.until <= entry.at]
+    return tuple(
+        WaiverAccount(
+            entry.subject,
+            titles.get(entry.subject, entry.subject),
+            entry.at,
+            entry.until,
+            entry.by,
+            entry.why,
+            key,
+            next((b.at for b in back if b.subject == entry.subject and entry.at <= b.at < entry.until), None),
+        )
+        for entry, key in entries
+        if entry.until > entry.at
+    )
+
+
+def decisions(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
+    return tuple(
+        DecisionAccount(e.at, e.choice, e.by, e.why, e.advised, each.key)
+        for each in kept
+        if isinstance(e := each.entry, Decision)
+    )
+
+
+def acknowledgements(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
+    return tuple(
+        DecisionAccount(e.at, "acknowledge", e.by, e.why, "", each.key, e.subject)
+        for each in kept
+        if isinstance(e := each.entry, Acknowledgement)
+    )
+
+
+def step_accounts(
+    listed: Sequence[Step], digest: str, record: Record, kept: Sequence[Kept], now: datetime
+) -> tuple[StepAccount, ...]:
+    return tuple(_step(status, kept) for status in steps(listed, digest, record, now))
+
+
+def _step(status: StepStatus, kept: Sequence[Kept]) -> StepAccount:
+    took = status.ended - status.began if status.began and status.ended else None
+    return StepAccount(
+        status.id,
+        status.title,
+        str(status.progress),
+        status.duration,
+        took,
+        status.began,
+        status.ended,
+        status.by,
+        status.seen,
+        asked(status.id, status.sign_off, kept),
+    )

@@ -1,0 +1,161 @@
+"""What the keys do that every screen has, or every list: help, filter, copy, save, arm ..."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.confirm import ConfirmScreen
+from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
+from cockpit.tui.text import plain
+from cockpit.tui.views import evidence_bundle
+from cockpit.tui.views.lookup import find
+
+if TYPE_CHECKING:
+    from cockpit.tui.cockpit import Cockpit
+
+
+class GeneralKeys:
+    """Each method does one action of the registry."""
+
+    def __init__(self, cockpit: Cockpit) -> None:
+        self._cockpit = cockpit
+
+    def do(self, action: str) -> None:
+        KEYS[action](self)
+
+    @property
+    def _front(self) -> FrameScreen | None:
+        front = self._cockpit.screen
+        return front if isinstance(front, FrameScreen) else None
+
+    @property
+    def _subject(self) -> str:
+        return self._front.subject() if self._front is not None else ""
+
+    # -- this screen -------------------------------------------------------------------------------------------------
+
+    def _back(self) -> None:
+        if self._front is not None and not self._front.back():
+            self._cockpit.leave()
+
+    def _evidence(self) -> None:
+        if self._front is not None:
+            self._front.open_selected()
+
+    def _filter(self) -> None:
+        if self._front is not None:
+            self._front.open_filter()
+
+    def _failing(self) -> None:
+        if self._front is not None:
+            self._front.toggle_failing()
+
+    def _mine(self) -> None:
+        if self._front is not None:
+            self._front.toggle_mine()
+
+    # -- this line ---------------------------------------------------------------------------------------------------
+
+    def _probe_now(self) -> None:
+        subject = find(self._cockpit.cutover.situation, self._subject)
+        because = getattr(subject, "because", None)
+        names = because.probes if because is not None else [getattr(subject, "name", "")] if subject else []
+        for name in names or [""]:
+            self._cockpit.cutover.probe_now(name)
+        self._cockpit.say(f"reading {', '.join(names) if names and names[0] else 'every probe'}")
+
+    def _copy(self) -> None:
+        cockpit, front = self._cockpit, self._front
+        if front is None:
+            return
+        line = plain(front.takeaway()).replace("\n", " ")
+        cockpit.copy_to_clipboard(line)
+        try:
+            cockpit.say(f"copied, and added to {evidence_bundle.keep_line(cockpit.saved_to, line)}")
+        except OSError as error:
+            cockpit.say(f"copied; could not be added to {cockpit.saved_to}: {error.strerror}")
+
+    def _link(self) -> None:
+        link = evidence_bundle.link(find(self._cockpit.cutover.situation, self._subject))
+        if link:
+            self._cockpit.copy_to_clipboard(link)
+        self._cockpit.say(link or "there is no link for this line")
+
+    # -- the cockpit -------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        self._cockpit.cutover.toggle_pause()
+        self._cockpit.paint()
+
+    def _save(self) -> None:
+        cockpit = self._cockpit
+        try:
+            saved = evidence_bundle.save(cockpit.saved_to, cockpit.cutover.situation, cockpit.export_screenshot())
+        except OSError as error:
+            cockpit.say(f"nothing saved to {cockpit.saved_to}: {error.strerror}; make it writable, then try again")
+        else:
+            cockpit.say(f"saved to {saved}")
+
+    def _arm(self) -> None:
+        cockpit = self._cockpit
+        if cockpit.armed:
+            cockpit.armed = False
+            cockpit.say("read-only again")
+        else:
+            watch = cockpit.cutover
+            account = watch.account or watch.plan.target.account or watch.plan.name
+            consequences = "Enables keys that change production. They still ask before what cannot be undone."
+            title = f"ARM the cockpit on {account} ({cockpit.label})"
+            cockpit.push_screen(ConfirmScreen(title, consequences, account, self._armed))
+        cockpit.paint()
+
+    def _armed(self) -> None:
+        self._cockpit.armed = True
+        self._cockpit.say("ARMED: F9 makes it read-only again")
+        self._cockpit.paint()
+
+    def _faults(self) -> None:
+        if not isinstance(self._front, FaultsScreen):
+            self._cockpit.push_screen(FaultsScreen())
+
+    def _crew(self) -> None:
+        if self._cockpit.drill is None:
+            return
+        made = self._cockpit.drill.crew_signs()
+        entries = "1 entry" if made == 1 else f"{made} entries"
+        self._cockpit.say(f"{entries} by the crew" if made else "nothing for the crew to do now")
+
+    def _help(self) -> None:
+        if not isinstance(self._front, HelpScreen):
+            self._cockpit.push_screen(HelpScreen())
+
+    def _palette(self) -> None:
+        self._cockpit.action_command_palette()
+
+    def _quit(self) -> None:
+        self._cockpit.exit()
+
+
+KEYS = handled(
+    Handler.GENERAL,
+    {
+        "back": GeneralKeys._back,
+        "evidence": GeneralKeys._evidence,
+        "filter": GeneralKeys._filter,
+        "failing": GeneralKeys._failing,
+        "mine": GeneralKeys._mine,
+        "probe_now": GeneralKeys._probe_now,
+        "copy": GeneralKeys._copy,
+        "link": GeneralKeys._link,
+        "pause": GeneralKeys._pause,
+        "save": GeneralKeys._save,
+        "arm": GeneralKeys._arm,
+        "faults": GeneralKeys._faults,
+        "crew": GeneralKeys._crew,
+        "help": GeneralKeys._help,
+        "palette": GeneralKeys._palette,
+        "quit": GeneralKeys._quit,
+    },
+)

@@ -1,0 +1,61 @@
+"""The page on which a dangerous word is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from cockpit.tui import theme
+from cockpit.tui.keys.registry import CONFIRM_FOOTER
+from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.text import hanging, plain, safe
+
+DEAF_S = 0.4
+"""Keys typed before the page was seen are not meant for it."""
+
+
+class ConfirmScreen(FrameScreen):
+    """A verb, an object, an account; consequences; and a word to be typed exactly. Esc leaves everything as it is."""
+
+    footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
+    takes_text = True
+
+    def __init__(self, title: str, consequences: str, word: str, then: Callable[[], None]) -> None:
+        super().__init__()
+        self.what, self.consequences, self.word = title, consequences, word
+        self._then = then
+
+    def body(self) -> Iterable[Widget]:
+        yield Static("", id="text", markup=False)
+        field = Input(placeholder=f"type: {self.word}    esc cancels", id="word")
+        field.disabled = True
+        yield field
+
+    def on_mount(self) -> None:
+        self.set_timer(DEAF_S, self._listen)
+
+    def _listen(self) -> None:
+        field = self.query_one("#word", Input)
+        field.disabled = False
+        field.focus()
+
+    def paint_body(self) -> None:
+        text = Text()
+        text.append(f"\n {plain(self.what)}\n\n", style=f"bold {theme.BAD}")
+        text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", theme.TEXT))
+        text.append(f"\n Type  {plain(self.word)}  to confirm\n", style=theme.STRONG)
+        self.query_one("#text", Static).update(safe(text))
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip() != self.word:
+            self.cockpit.say("text does not match; nothing was changed")
+            return
+        self.cockpit.pop_screen()
+        self._then()

@@ -1,0 +1,37 @@
+"""What an id of a row names: the criterion, item, gate, probe or change behind it. Pure."""
+
+from __future__ import annotations
+
+from cockpit.decide.record import Change
+from cockpit.decide.situation import Situation
+from cockpit.engine.ports import Watching
+from cockpit.tui.views.evidence_bundle import Subject
+from cockpit.tui.views.timeline import as_change
+
+
+def find(situation: Situation, id_: str) -> Subject | None:
+    """What an id names."""
+    for status in situation.criteria:
+        if status.id == id_:
+            return status
+    for section in situation.sections:
+        for item in section.items:
+            if item.id == id_:
+                return item
+    for gate in situation.gates:
+        if gate.id == id_:
+            return gate
+    return next((probe for probe in situation.probes if probe.name == id_), None)
+
+
+def change_of(watch: Watching, key: str) -> Change | None:
+    """The change a timeline's row key (`change:3`) names."""
+    kind, _, number = key.partition(":")
+    entries = watch.entries()
+    is_one = kind == "change" and number.isdigit() and int(number) < len(entries)
+    return as_change(entries[int(number)]) if is_one else None
+
+
+def is_known(watch: Watching, id_: str) -> bool:
+    """Whether there is evidence to show for an id."""
+    return bool(id_) and (find(watch.situation, id_) is not None or change_of(watch, id_) is not None)

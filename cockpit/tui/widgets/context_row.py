@@ -1,0 +1,75 @@
+"""Row 1: whose account this is, in which role, read-only or armed, which plan, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.text import Text
+from textual.widget import Widget
+
+from cockpit.decide import words
+from cockpit.engine.ports import Watching
+from cockpit.tui import theme
+
+
+def environment_label(environment: str) -> str:
+    """
+    >>> environment_label("production"), environment_label("staging")
+    ('PROD', 'STAGING')
+    """
+    return "PROD" if environment.lower() in ("production", "prod") else environment.upper()
+
+
+class ContextRow(Widget):
+    """Row 1: environment, account, region, role, READ-ONLY or ARMED, plan and digest, UTC and local clock."""
+
+    DEFAULT_CSS = "ContextRow { height: 1; }"
+
+    def __init__(self, watch: Watching, label: str, armed: Callable[[], bool] = lambda: False) -> None:
+        super().__init__()
+        self.cutover = watch
+        self.label = label
+        self._armed = armed
+
+    def render(self) -> Text:
+        return context_line(self.cutover, self.label, self.size.width, armed=self._armed())
+
+
+def context_line(watch: Watching, label: str, width: int, *, armed: bool = False) -> Text:
+    """As many parts as fit; the environment, READ-ONLY or ARMED and the clock are never dropped."""
+    now = watch.situation.now
+    plan = watch.plan
+    role = watch.arn.rpartition(":")[2].removeprefix("assumed-role/").partition("/")[0] if watch.arn else ""
+    here = now.astimezone()
+    local = f"{here:%H:%M %Z}" if here.utcoffset() else ""
+    if watch.clock.speed != 1.0:
+        local = f"{watch.clock.speed:.0f}x"
+    parts = [
+        (7, watch.account or plan.target.account),
+        (5, plan.target.region),
+        (3, role),
+        (4, plan.name),
+        (2, plan.digest[:7]),
+    ]
+    clock = [(9, f"{words.clock(now)} UTC"), *([(6, local)] if local else [])]
+    shown = [(rank, text) for rank, text in parts if text]
+    tail = clock
+    mode = "ARMED" if armed else "READ-ONLY"
+    left = f" {label}  {mode}"
+
+    def length() -> int:
+        return len(left) + sum(len(text) + 2 for _, text in (*shown, *tail)) + 2
+
+    while length() > width and (shown or len(tail) > 1):
+        weakest = min((*shown, *tail[1:]), key=lambda part: part[0])
+        (shown if weakest in shown else tail).remove(weakest)
+    line = Text(no_wrap=True, style=f"{theme.TEXT} on {theme.PANEL}")
+    line.append(f" {label} ", style=f"bold {theme.STRONG} on {theme.of_environment(label)}")
+    line.append(" ")
+    line.append(mode, style=f"bold {theme.STRONG} on {theme.BAD_FILL}" if armed else "bold")
+    for _, text in shown:
+        line.append(f"  {text}")
+    right = "  ".join(text for _, text in tail)
+    line.append(" " * max(1, width - line.cell_len - len(right) - 1))
+    line.append(right + " ", style="bold")
+    return line

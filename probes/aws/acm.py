@@ -1,0 +1,185 @@
+"""ACM: a certificate, what it is good for, and whether the load balancer shows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from pydantic import Field as Setting
+from pydantic import model_validator
+
+from probes.aws.alb_load_balancer import find_balancer, listeners_of
+from probes.clients.paging import pages, request_id
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+DAY = timedelta(days=1)
+
+
+class CertificateParams(Params):
+    certificate: str = ""
+    """ARN. Left out, it is the default certificate of the load balancer's HTTPS listener on `port`."""
+    load_balancer: str = ""
+    """Name or ARN of the load balancer that must show it."""
+    port: int = Setting(443, ge=1, le=65535)
+    host: str = ""
+    """Name the certificate must be good for."""
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if not (self.certificate or self.load_balancer):
+            raise ValueError("give certificate, load_balancer, or both")
+        return self
+
+
+class AcmCertificate(Probe[CertificateParams]):
+    """A certificate in ACM: issued, not expired, for the right name, and shown by the load balancer.
+
+    Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
+    RenewalEligibility; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
+    DescribeListenerCertificates (CertificateArn) of its listener on `port`. An imported certificate never renews by itself.
+    Cannot see which certificate a browser is shown: a load balancer with several picks by name.
+    """
+
+    name = "acm.certificate"
+    params_type = CertificateParams
+    fields = (
+        Field("status", str, "ISSUED, PENDING_VALIDATION, EXPIRED, REVOKED, FAILED, ...", "ISSUED"),
+        Field("issued", bool, "the status is ISSUED", example=True),
+        Field("valid_now", bool, "it is issued, has begun and has not ended", example=True),
+        Field("days_left", float, "until it ends; below 0 it has", 200.0, "days"),
+        Field("names", tuple, "names it is good for", ("app.example.com",)),
+        Field("covers_host", bool, "it is good for `host`", example=True),
+        Field("in_use", bool, "ACM knows an AWS resource that uses it", example=True),
+        Field("on_balancer", bool, "the load balancer's HTTPS listener has it", example=True),
+        Field("issuer", str, "who issued it", "Amazon"),
+        Field("type", str, "AMAZON_ISSUED, IMPORTED or PRIVATE", "AMAZON_ISSUED"),
+        Field("renews", bool, "ACM can renew it by itself", example=True),
+    )
+    iam = (
+        "acm:DescribeCertificate",
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeListeners",
+        "elasticloadbalancing:DescribeListenerCertificates",
+    )
+    interval = timedelta(minutes=10)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        options = self.clients.options
+        any_one = f"arn:aws:acm:{options.region or '*'}:{options.account or '*'}:certificate/*"
+        return {self.iam[0]: (self.params.certificate or any_one,)}
+
+    async def read(self, now: datetime) -> Reading:
+        given = self.params.certificate
+        query = f"acm describe-certificate --certificate-arn {given or f'(of {self.params.load_balancer})'}"
+        shown = await self._shown() if self.params.load_balancer else None
+        if not given and isinstance(shown, Unknown):
+            return self.blind(now, shown, Evidence(query))
+        arn = given or next(iter(shown if isinstance(shown, list) else ()), "")
+        if ":acm:" not in arn:
+            return self.blind(now, self._not_in_acm(arn), Evidence(query))
+        try:
+            answer = await self.clients.aws("acm", "describe_certificate", CertificateArn=arn)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, Evidence(query))
+        found = answer.get("Certificate") or {}
+        values = _values(found, now)
+        unknown: dict[str, Unknown] = {}
+        if not self.params.host:
+            unknown["covers_host"] = Unknown(Reason.NO_DATA, "the plan gives no host", "set it in the plan")
+        elif values["names"]:
+            values["covers_host"] = covers(values["names"], self.params.host)
+        if shown is None:
+            none = Unknown(Reason.NO_DATA, "the plan gives no load_balancer", "set it in the plan")
+            unknown["on_balancer"] = none
+        elif isinstance(shown, Unknown):
+            unknown["on_balancer"] = shown
+        else:
+            values["on_balancer"] = arn in shown
+        evidence = Evidence(query, request_id(answer), self._url(arn), _lines(found))
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    async def _shown(self) -> list[str] | Unknown:
+        """Certificates of the HTTPS listener on `port`, the default one first, or why they cannot be seen."""
+        wanted, port = self.params.load_balancer, self.params.port
+        try:
+            balancer, _ = await find_balancer(self.clients, wanted)
+            listeners = await listeners_of(self.clients, str(balancer["LoadBalancerArn"]))
+            secure = [each for each in listeners if each.get("Port") == port and each.get("Certificates")]
+            if not secure:
+                detail = f"{wanted} has no listener with a certificate on port {port}"
+                return Unknown(Reason.NOT_FOUND, detail, "add an HTTPS listener, or correct `port`")
+            more = await asyncio.gather(*(self._others(str(each["ListenerArn"])) for each in secure))
+        except Unseen as unseen:
+            return unseen.unknown
+        default = [str(c.get("CertificateArn", "")) for each in secure for c in each["Certificates"]]
+        return list(dict.fromkeys([*default, *(arn for arns in more for arn in arns)]))
+
+    async def _others(self, listener: str) -> list[str]:
+        """Certificates a listener chooses from by name; DescribeListeners shows only the default one."""
+        found = await pages(
+            self.clients,
+            "elbv2",
+            "describe_listener_certificates",
+            sent="Marker",
+            told="NextMarker",
+            ListenerArn=listener,
+        )
+        return [str(c.get("CertificateArn", "")) for page in found for c in page.get("Certificates") or ()]
+
+    def _not_in_acm(self, arn: str) -> Unknown:
+        detail = f"{one_line(arn) or 'the certificate'} is not a certificate of ACM"
+        return Unknown(Reason.NOT_FOUND, detail, "give the ARN of one in ACM, or check its dates over TLS")
+
+    def _url(self, arn: str) -> str:
+        region = self.clients.options.region
+        base = f"https://{region}.console.aws.amazon.com/acm/home?region={region}#/certificates"
+        return f"{base}/{arn.rpartition('/')[2]}" if region else ""
+
+
+def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    status, begins, ends = found.get("Status"), found.get("NotBefore"), found.get("NotAfter")
+    names = dict.fromkeys([*([found["DomainName"]] if found.get("DomainName") else ()), *_alternatives(found)])
+    valid = None
+    if status is not None and status != "ISSUED":
+        valid = False
+    elif status is not None and ends is not None:
+        valid = (begins is None or begins <= now) and now < ends
+    eligible = found.get("RenewalEligibility")
+    return {
+        "status": status,
+        "issued": None if status is None else status == "ISSUED",
+        "valid_now": valid,
+        "days_left": (ends - now) / DAY if ends else None,
+        "names": tuple(names),
+        # ACM gives the list, empty, for a certificate that nothing uses.
+        "in_use": bool(found["InUseBy"]) if found.get("InUseBy") is not None else None,
+        "issuer": one_line(str(found["Issuer"])) if found.get("Issuer") else None,
+        "type": found.get("Type"),
+        "renews": None if eligible is None else eligible == "ELIGIBLE",
+    }
+
+
+def _alternatives(found: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in found.get("SubjectAlternativeNames") or ()]
+
+
+def covers(names: Iterable[str], host: str) -> bool:
+    """Whether a certificate for `names` is good for `host`; a star stands for one label, the first (RFC 6125).
+
+    >>> covers(["*.example.com"], "app.example.com"), covers(["*.example.com"], "a.b.example.com")
+    (True, False)
+    """
+    wanted = host.lower().rstrip(".")
+    parent = wanted.partition(".")[2]
+    good = {name.lower().rstrip(".") for name in names}
+    return wanted in good or (bool(parent) and f"*.{parent}" in good)
+
+
+def _lines(found: Mapping[str, Any]) -> tuple[str, ...]:
+    ends = f"{found['NotAfter']:%Y-%m-%d %H:%M}" if found.get("NotAfter") else "?"
+    users = [f"used by {one_line(str(arn))}" for arn in (found.get("InUseBy") or [])[:4]]
+    return (f"{found.get('Status')} until {ends}", *users)

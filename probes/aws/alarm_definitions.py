@@ -1,0 +1,226 @@
+"""CloudWatch alarms as they are defined: on the metric and threshold the plan means, heard by somebody, fed with data."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field as Setting
+from pydantic import model_validator
+
+from probes.aws.cloudwatch_alarms import MAX_NAMES, describe, period_of, stats_of
+from probes.clients.console_links import alarm_url
+from probes.clients.paging import pages
+from probes.periods import Duration
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+Name = Annotated[str, Setting(min_length=1)]
+Comparison = Literal[
+    "GreaterThanThreshold",
+    "GreaterThanOrEqualToThreshold",
+    "LessThanThreshold",
+    "LessThanOrEqualToThreshold",
+]
+
+
+class AlarmDefinitionParams(Params):
+    names: list[Name] = Setting(default_factory=list, max_length=MAX_NAMES)
+    """Alarms to judge; left out, every alarm on the metric."""
+    namespace: str = ""
+    metric: str = ""
+    """An alarm on metric math is on each metric below it."""
+    dimensions: dict[str, str] = Setting(default_factory=dict)
+    """All dimensions of that metric."""
+    statistic: str = ""
+    """Sum, Average, p95, ..."""
+    threshold: float | None = None
+    comparison: Comparison | None = None
+    period: Duration | None = None
+    evaluation_periods: int | None = Setting(None, ge=1)
+
+    @model_validator(mode="after")
+    def _names_or_metric(self) -> Self:
+        if bool(self.namespace) != bool(self.metric):
+            raise ValueError("namespace and metric go together")
+        if not (self.names or self.metric):
+            raise ValueError("give names, or namespace and metric")
+        if (self.dimensions or self.statistic) and not self.metric:
+            raise ValueError("dimensions and statistic are of a metric: give namespace and metric")
+        return self
+
+
+class AlarmDefinition(Probe[AlarmDefinitionParams]):
+    """Whether alarms are what the plan says: metric, dimensions, threshold and period, somebody to tell, and data to judge.
+
+    Reads cloudwatch DescribeAlarms (every page: Namespace, MetricName, Dimensions, Metrics[].MetricStat, Threshold, Period,
+    EvaluationPeriods, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn; PendingConfirmation is
+    nobody) and cloudwatch ListMetrics, which knows what had data in two weeks. Dimensions under which nothing has are `dead`:
+    such an alarm never rings. Actions other than SNS topics are not followed, nor whether a subscriber reads what is sent. What
+    an alarm says now is told by cloudwatch.alarms.
+    """
+
+    name = "alarms.definition"
+    params_type = AlarmDefinitionParams
+    fields = (
+        Field("matching", int, "alarms defined as the plan says", 1, "count", low=0),
+        Field("matching_names", tuple, "their names", ("transparent-trust-error-rate",)),
+        Field("differing", int, "alarms named, or on the metric, that are defined otherwise", 0, "count", low=0),
+        Field("differences", tuple, "in what they differ", ("error-rate: threshold 10 instead of 5",)),
+        Field("missing", int, "named alarms that do not exist", 0, "count", low=0),
+        Field("actions_enabled", bool, "actions are switched on for every matching alarm", example=True),
+        Field("notifies", bool, "every matching alarm tells a topic with a confirmed subscriber", example=True),
+        Field("confirmed_subscribers", int, "the fewest confirmed subscribers of a matching alarm", 1, "count", low=0),
+        Field("pending_subscribers", int, "subscriptions of their topics nobody has confirmed", 0, "count", low=0),
+        Field("dead", bool, "a matching alarm looks at dimensions without data in two weeks", example=False),
+        Field("unheard", tuple, "their metrics without data in two weeks", ("HTTPCode_ELB_5XX_Count",)),
+    )
+    iam = ("cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics", "sns:ListSubscriptionsByTopic")
+    interval = timedelta(minutes=5)
+
+    async def read(self, now: datetime) -> Reading:
+        params = self.params
+        query = "cloudwatch describe-alarms" + (f" --alarm-names {' '.join(params.names)}" if params.names else "")
+        evidence = Evidence(query, console_url=alarm_url(self.clients.options.region))
+        try:
+            found = await describe(self.clients, params.names)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        judged = {str(a["AlarmName"]): differences(a, params) for a in found if params.names or _on_metric(a, params)}
+        matching = [alarm for alarm in found if judged.get(str(alarm["AlarmName"])) == ()]
+        told = tuple(one_line(f"{name}: {text}") for name, texts in judged.items() for text in texts)
+        names = tuple(str(alarm["AlarmName"]) for alarm in matching)
+        absent = [name for name in params.names if name not in judged]
+        values: dict[str, Any] = {
+            "matching": len(matching),
+            "matching_names": names,
+            "differing": sum(bool(texts) for texts in judged.values()),
+            "differences": told,
+        }
+        unknown: dict[str, Unknown] = {}
+        if params.names:
+            values["missing"] = len(absent)
+        else:
+            unknown["missing"] = Unknown(Reason.NO_DATA, "the plan names no alarm")
+        if not told:
+            unknown["differences"] = Unknown(Reason.NO_DATA, "none differs")
+        parts = await self._of_matching(matching)
+        for known, blind in parts:
+            values |= known
+            unknown |= blind
+        lines = (*(f"{name}: as planned" for name in names), *told, *(f"{name}: does not exist" for name in absent))
+        evidence = Evidence(query, console_url=evidence.console_url, lines=lines[:8])
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    async def _of_matching(
+        self, alarms: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[dict[str, Any], dict[str, Unknown]]]:
+        if not alarms:
+            none = Unknown(
+                Reason.NOT_FOUND, "no alarm is defined as the plan says", "see the differences, or create it"
+            )
+            fields = ("matching_names", "actions_enabled", *_TOLD, *_FED)
+            return [({}, dict.fromkeys(fields, none))]
+        on = {"actions_enabled": all(alarm.get("ActionsEnabled") is True for alarm in alarms)}
+        return [(on, {}), *await asyncio.gather(self._told(alarms), self._fed(alarms))]
+
+    async def _told(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        """Who hears of it: an alarm without a topic tells nobody we can know of."""
+        topics = [[str(a) for a in alarm.get("AlarmActions") or () if ":sns:" in str(a)] for alarm in alarms]
+        distinct = list(dict.fromkeys(topic for each in topics for topic in each))
+        try:
+            answers = await asyncio.gather(*(self._subscribers(topic) for topic in distinct))
+        except Unseen as unseen:
+            return {}, dict.fromkeys(_TOLD, unseen.unknown)
+        by_topic = dict(zip(distinct, answers, strict=True))
+        confirmed = [len(set().union(*(by_topic[topic][0] for topic in each))) for each in topics]
+        return {
+            "notifies": all(confirmed),
+            "confirmed_subscribers": min(confirmed),
+            "pending_subscribers": sum(pending for _, pending in by_topic.values()),
+        }, {}
+
+    async def _subscribers(self, topic: str) -> tuple[set[str], int]:
+        """Confirmed subscriptions of a topic, and how many wait to be confirmed."""
+        found = await pages(self.clients, "sns", "list_subscriptions_by_topic", TopicArn=topic)
+        arns = [str(each.get("SubscriptionArn", "")) for page in found for each in page.get("Subscriptions") or ()]
+        return {arn for arn in arns if arn.startswith("arn:")}, arns.count("PendingConfirmation")
+
+    async def _fed(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        """Whether anything has reported under the alarms' dimensions; a count of errors may not have, and still can."""
+        looked = {
+            (str(stat.get("Namespace")), str(stat.get("MetricName")), _dimensions(stat))
+            for alarm in alarms
+            for stat in stats_of(alarm)
+        }
+        if not looked:
+            none = Unknown(
+                Reason.NO_DATA, "the alarm looks at no metric of its own", "check what its rule or query names"
+            )
+            return {}, dict.fromkeys(_FED, none)
+        # Without dimensions the whole namespace would be listed, which says nothing: the metric itself is looked for.
+        places = {(space, dims, "" if dims else metric) for space, metric, dims in looked}
+        ordered = sorted(places)
+        try:
+            known = dict(zip(ordered, await asyncio.gather(*(self._metrics(*each) for each in ordered)), strict=True))
+        except Unseen as unseen:
+            return {}, dict.fromkeys(_FED, unseen.unknown)
+        unheard = sorted({m for space, m, dims in looked if m not in known[space, dims, "" if dims else m]})
+        unknown = {} if unheard else {"unheard": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
+        return {"dead": not all(known.values()), "unheard": tuple(unheard)}, unknown
+
+    async def _metrics(self, namespace: str, dimensions: tuple[tuple[str, str], ...], metric: str) -> set[str]:
+        """Metrics known under exactly these dimensions; ListMetrics finds those with more of them too."""
+        asked: dict[str, Any] = {"Namespace": namespace}
+        asked |= {"Dimensions": [{"Name": n, "Value": v} for n, v in dimensions]} if dimensions else {}
+        asked |= {"MetricName": metric} if metric else {}
+        found = await pages(self.clients, "cloudwatch", "list_metrics", **asked)
+        listed = [each for page in found for each in page.get("Metrics") or ()]
+        return {str(each.get("MetricName")) for each in listed if _dimensions(each) == dimensions}
+
+
+_TOLD = ("notifies", "confirmed_subscribers", "pending_subscribers")
+_FED = ("dead", "unheard")
+
+
+def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tuple[str, ...]:
+    """In what an alarm is not what the plan says; empty where it is."""
+    told: list[str] = []
+    on = [stat for stat in stats_of(alarm) if _is_metric(stat, wanted)]
+    if wanted.metric and not on:
+        told.append(f"not on {wanted.namespace} {wanted.metric}")
+    if wanted.dimensions and on and not any(dict(_dimensions(stat)) == wanted.dimensions for stat in on):
+        has = ", ".join(f"{n}={v}" for n, v in _dimensions(on[0])) or "none"
+        told.append(f"dimensions {has}")
+    if wanted.statistic and on and not any(stat.get("Stat") == wanted.statistic for stat in on):
+        told.append(f"statistic {on[0].get('Stat')} instead of {wanted.statistic}")
+    period = None if wanted.period is None else int(wanted.period.total_seconds())
+    compared = (
+        ("threshold", alarm.get("Threshold"), wanted.threshold),
+        ("comparison", alarm.get("ComparisonOperator"), wanted.comparison),
+        ("period", period_of(alarm), period),
+        ("evaluation periods", alarm.get("EvaluationPeriods"), wanted.evaluation_periods),
+    )
+    told += [
+        f"{what} {_plain(has)} instead of {_plain(meant)}" for what, has, meant in compared if meant not in (None, has)
+    ]
+    return tuple(told)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _on_metric(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> bool:
+    return any(_is_metric(stat, wanted) for stat in stats_of(alarm))
+
+
+def _is_metric(stat: Mapping[str, Any], wanted: AlarmDefinitionParams) -> bool:
+    return (stat.get("Namespace"), stat.get("MetricName")) == (wanted.namespace, wanted.metric)
+
+
+def _dimensions(stat: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((str(d["Name"]), str(d["Value"])) for d in stat.get("Dimensions") or ()))

@@ -1,0 +1,151 @@
+"""CloudTrail: what a role has been seen to call, up to a quarter of an hour ago."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field as Setting
+
+from probes.clients.paging import pages, request_id
+from probes.probe import Moment, Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+LATE = timedelta(minutes=15)
+"""How long an event can take to be found (CloudTrail's own documentation)."""
+KEPT = timedelta(days=90)
+"""How long LookupEvents finds it."""
+MOST_PAGES = 12
+"""LookupEvents answers twice a second for the whole account: more pages would take longer than a call may."""
+
+NAMING = ("Id", "Name", "Arn", "ARN", "name")
+"""How request parameters that name something end."""
+
+
+class EventsParams(Params):
+    event: str = Setting(min_length=1)
+    """Name of the operation, as CloudTrail has it: GetSecretValue."""
+    role: str = Setting(min_length=1)
+    """Name or ARN of the role that called."""
+    since: Moment
+    source: str = ""
+    """Its service, where several have an operation of this name: secretsmanager.amazonaws.com."""
+
+
+class CloudTrailEvents(Probe[EventsParams]):
+    """How often a role has called one operation since a moment: proof that it reads its secrets itself, for instance.
+
+    Reads cloudtrail LookupEvents (EventTime, EventSource, Resources[].ResourceName, and from CloudTrailEvent
+    userIdentity.sessionContext.sessionIssuer, userIdentity.principalId, requestParameters, errorCode). Events come up to 15
+    minutes late, so none in the first 15 minutes proves nothing and is WARMING. Only management events are found: S3 objects
+    being read or written are not among them. A role that fell back to something else leaves no event.
+    """
+
+    name = "cloudtrail.events"
+    params_type = EventsParams
+    fields = (
+        Field("count", int, "calls that succeeded, as far as CloudTrail has told", 2, "count", low=0),
+        Field("failed", int, "calls that were refused or failed", 0, "count", low=0),
+        Field("sessions", int, "sessions of the role that called: of ECS, its tasks", 2, "count", low=0),
+        Field("last_age_s", float, "time since the newest call that succeeded", 1200.0, "s", low=0),
+        Field("touched", tuple, "names of what was called upon", ("transparent-trust/encryption-key",)),
+        Field("failures", tuple, "error codes of calls that failed", ("AccessDenied",)),
+    )
+    iam = ("cloudtrail:LookupEvents",)
+    interval = timedelta(minutes=2)
+
+    async def read(self, now: datetime) -> Reading:
+        params = self.params
+        query = f"cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue={params.event}"
+        query += f" --start-time {params.since:%Y-%m-%dT%H:%M:%SZ}"
+        if now <= params.since:
+            soon = Unknown(Reason.WARMING, f"it is not yet {params.since:%Y-%m-%d %H:%M}")
+            return self.blind(now, soon, Evidence(query))
+        if now - params.since > KEPT:
+            hint = "give a later `since`, or search the trail's own logs"
+            return self.blind(now, Unknown(Reason.PARTIAL, "CloudTrail finds 90 days only", hint), Evidence(query))
+        try:
+            found = await pages(
+                self.clients,
+                "cloudtrail",
+                "lookup_events",
+                most=MOST_PAGES,
+                LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": params.event}],
+                StartTime=params.since,
+                EndTime=now,
+                MaxResults=50,
+            )
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, Evidence(query))
+        events = [event for page in found for event in page.get("Events") or ()]
+        seen = [told for event in events if (told := self._of_role(event)) is not None]
+        evidence = Evidence(query, request_id(found[0]), self._url(), tuple(_line(*each) for each in seen[:6]))
+        values, unknown = self._values(seen, now)
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    def _of_role(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """An event of this role with what it says inside; None for anybody else's."""
+        if self.params.source and event.get("EventSource") != self.params.source:
+            return None
+        try:
+            told = json.loads(event.get("CloudTrailEvent") or "{}")
+        except ValueError:
+            told = {}
+        identity = told.get("userIdentity") or {} if isinstance(told, dict) else {}
+        issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
+        wanted = self.params.role.rpartition("/")[2]
+        by_arn = f":assumed-role/{wanted}/" in str(identity.get("arn", ""))
+        return (event, told) if issuer.get("userName") == wanted or by_arn else None
+
+    def _values(
+        self, seen: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], now: datetime
+    ) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        failed = sorted({str(told["errorCode"]) for _, told in seen if told.get("errorCode")})
+        done = [(event, told) for event, told in seen if not told.get("errorCode")]
+        times = [event["EventTime"] for event, _ in done if event.get("EventTime")]
+        names = {name for each in done for name in _named(*each)}
+        sessions = {str((told.get("userIdentity") or {}).get("principalId", "")) for _, told in done} - {""}
+        values: dict[str, Any] = {
+            "count": len(done),
+            "failed": len(seen) - len(done),
+            "sessions": len(sessions),
+            "last_age_s": max((now - max(times)).total_seconds(), 0.0) if times else None,
+            "touched": tuple(sorted(one_line(name) for name in names)),
+            "failures": tuple(failed),
+        }
+        unknown: dict[str, Unknown] = {}
+        if not done:
+            role, event = self.params.role.rpartition("/")[2], self.params.event
+            none = Unknown(Reason.NO_DATA, f"no {event} by {role} is known", "events come up to 15 minutes late")
+            unknown |= dict.fromkeys(("last_age_s", "touched"), none)
+        if not failed:
+            unknown["failures"] = Unknown(Reason.NO_DATA, "no call is known to have failed")
+        if now - self.params.since < LATE:
+            early = Unknown(Reason.WARMING, "CloudTrail tells up to 15 minutes late", f"wait until {self._settled()}")
+            unknown |= {name: early for name in ("count", "failed", "sessions") if not values[name]}
+        return values, unknown
+
+    def _settled(self) -> str:
+        return f"{self.params.since + LATE:%H:%M} UTC"
+
+    def _url(self) -> str:
+        region = self.clients.options.region
+        base = f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
+        return f"{base}#/events?EventName={self.params.event}" if region else ""
+
+
+def _named(event: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """What a call was upon: its resources, or, where CloudTrail leaves them out, what the request named."""
+    listed = [str(each["ResourceName"]) for each in event.get("Resources") or () if each.get("ResourceName")]
+    asked = told.get("requestParameters")
+    named = asked.items() if isinstance(asked, dict) else ()
+    return listed or [text for key, text in named if isinstance(text, str) and key.endswith(NAMING)]
+
+
+def _line(event: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    names = ", ".join(_named(event, told)) or "no resource named"
+    at = f"{event['EventTime']:%H:%M:%S}" if event.get("EventTime") else "?"
+    return one_line(f"{at} {event.get('EventName')} {told.get('errorCode') or 'done'}: {names}", 200)

@@ -1,0 +1,367 @@
+"""CloudWatch metrics: a value, a ratio and a percentile, each one sample per closed period."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
+
+from pydantic import Field as Setting
+from pydantic import StringConstraints, model_validator
+
+from probes.clients.clients import Clients
+from probes.clients.console_links import metrics_url
+from probes.clients.metrics import MetricQuery, Series
+from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+
+Stat = Annotated[
+    str, StringConstraints(pattern=r"^(Sum|Average|Minimum|Maximum|SampleCount|(p|tm)\d{1,2}(\.\d{1,3})?)$")
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_ARN = re.compile(r"^arn:[\w-]+:elasticloadbalancing:[\w-]*:\d*:(loadbalancer/)?|^loadbalancer/")
+_MINUTE = timedelta(minutes=1)
+
+
+class MetricParams(Params):
+    """Which metric: a namespace and its dimensions, or a load balancer, whose metrics are in AWS/ApplicationELB."""
+
+    namespace: str = ""
+    dimensions: dict[str, str] = Setting(default_factory=dict)
+    load_balancer: str = ""
+    """`app/name/0123456789abcdef`, or the load balancer's ARN."""
+    target_group: str = ""
+    """`targetgroup/name/0123456789abcdef`, to narrow a load balancer's metrics to one target group."""
+    period: Period = _MINUTE
+    settle: Duration = _MINUTE
+    """How long after its end a period is still filling up; until then it does not count."""
+    lookback: Annotated[int, Setting(ge=1, le=120)] = 15
+    """How many closed periods an answer reports, so that points that arrive late still count."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.namespace) == bool(self.load_balancer):
+            raise ValueError("give either namespace and dimensions, or load_balancer")
+        if self.load_balancer and not re.fullmatch(r"app/[\w-]+/[0-9a-f]+", _suffix(self.load_balancer)):
+            raise ValueError(
+                "load_balancer is app/<name>/<id>, as in the end of its ARN (the name alone is no dimension)"
+            )
+        return self
+
+    def where(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Namespace and dimensions."""
+        if not self.load_balancer:
+            return self.namespace, dimension_pairs(self.dimensions)
+        target = {"TargetGroup": _suffix(self.target_group)} if self.target_group else {}
+        return "AWS/ApplicationELB", dimension_pairs(
+            self.dimensions | {"LoadBalancer": _suffix(self.load_balancer)} | target
+        )
+
+    def query(self, metric: str, stat: str) -> MetricQuery:
+        namespace, dimensions = self.where()
+        return MetricQuery(namespace, metric, dimensions, stat, int(self.period.total_seconds()))
+
+
+def _suffix(arn: str) -> str:
+    """What CloudWatch calls a load balancer or target group: the end of its ARN.
+
+    >>> _suffix("arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/50dc6c495c0c9188")
+    'app/web/50dc6c495c0c9188'
+    """
+    return _ARN.sub("", arn)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one closed period says."""
+
+    end: datetime
+    values: Mapping[str, Value]
+    unknown: Mapping[str, Unknown]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A series cut to closed periods, by period end. `complete`: an absent point is really absent."""
+
+    points: Mapping[datetime, float]
+    complete: bool
+
+
+M = TypeVar("M", bound=MetricParams)
+
+
+class _PeriodProbe(Probe[M]):
+    """Asks for some queries over the closed periods and turns each period into one sample."""
+
+    iam: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
+    interval: ClassVar[timedelta] = _MINUTE
+    period: ClassVar[timedelta] = _MINUTE
+
+    def __init__(self, params: M, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self.period = params.period  # type: ignore[misc]  # the plan's period, where it is not the usual minute
+
+    def queries(self) -> tuple[MetricQuery, ...]:
+        raise NotImplementedError
+
+    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+        """Samples of the periods ending at `ends` (rising); a period that cannot be judged gives none."""
+        raise NotImplementedError
+
+    def extra_periods(self) -> int:
+        """How many older periods the oldest sample needs."""
+        return 0
+
+    async def read(self, now: datetime) -> Reading:
+        period = self.params.period
+        until = last_closed(now, period, self.params.settle)
+        ends = trailing(until, period, self.params.lookback)
+        start = ends[0] - period * (1 + self.extra_periods())
+        evidence = self._evidence(self.queries())
+        try:
+            answers = await self.clients.metrics(self.queries(), start, until)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
+        evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
+        told = [self._as_reading(now, sample, evidence) for sample in self.samples(ends, closed)]
+        if not told:
+            return self.blind(now, self._nothing(answers), evidence)
+        *earlier, newest = told
+        without = tuple(Reading(r.observed_at, r.data_at, r.values, r.unknown) for r in earlier)
+        return Reading(newest.observed_at, newest.data_at, newest.values, newest.unknown, evidence, earlier=without)
+
+    def _as_reading(self, now: datetime, sample: Sample, evidence: Evidence) -> Reading:
+        return self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
+
+    def _nothing(self, answers: Sequence[Series]) -> Unknown:
+        """Why there is no sample at all: the answer was cut short, or there is nothing to see."""
+        names = ", ".join(dict.fromkeys(query.metric for query in self.queries()))
+        if not all(answer.complete for answer in answers):
+            return Unknown(Reason.PARTIAL, f"CloudWatch gave only part of {names}", "it is asked again")
+        minutes = self.params.lookback * self.params.period.total_seconds() / 60
+        detail = f"{names}: no complete period in the last {minutes:g} min"
+        return Unknown(Reason.NO_DATA, detail, self.hint_when_empty())
+
+    def hint_when_empty(self) -> str:
+        return "no traffic yet, a wrong dimension, or a metric that is not enabled: all three look the same"
+
+    def _evidence(self, queries: Sequence[MetricQuery], lines: tuple[str, ...] = ()) -> Evidence:
+        url = metrics_url(self.clients.options.region, queries)
+        return Evidence("; ".join(_as_typed(query) for query in queries), console_url=url, lines=lines)
+
+
+class CloudWatchMetricParams(MetricParams):
+    class Liveness(Params):
+        """The metric whose presence in a period proves that the other one was being watched in that period."""
+
+        metric: Name
+        namespace: str = ""
+        dimensions: dict[str, str] = Setting(default_factory=dict)
+        stat: Stat = "Sum"
+
+    class ZeroWhen(Params):
+        zero_when: CloudWatchMetricParams.Liveness
+
+    metric: Name
+    stat: Stat
+    scale: float = 1.0
+    """Multiplies the value: 1000 turns seconds into milliseconds."""
+    absent: Literal["unknown"] | ZeroWhen = "unknown"
+    """What a closed period without a point means. Zero only where the liveness metric has a point in that period."""
+
+
+class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
+    """One statistic of one metric, from cloudwatch GetMetricData (MetricStat); one sample per closed period.
+
+    `data_at` is the end of the period. The unit is the metric's own times `scale`. Needs cloudwatch:GetMetricData
+    (on `*`). Cannot see why a series is empty: no traffic, a wrong dimension and a metric that is not enabled look the
+    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric.
+    """
+
+    name = "cloudwatch.metric"
+    params_type = CloudWatchMetricParams
+    fields = (
+        Field("value", float, "the statistic of the newest closed period, times scale", 42.0),
+        Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
+    )
+
+    def queries(self) -> tuple[MetricQuery, ...]:
+        asked = self.params.query(self.params.metric, self.params.stat)
+        if self.params.absent == "unknown":
+            return (asked,)
+        alive = self.params.absent.zero_when
+        namespace = alive.namespace or asked.namespace
+        dimensions = dimension_pairs(alive.dimensions) or asked.dimensions
+        return asked, MetricQuery(namespace, alive.metric, dimensions, alive.stat, asked.period_s)
+
+    def extra_periods(self) -> int:
+        return self.params.lookback - 1
+
+    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+        asked, alive = series[0], series[-1]
+        for end in ends:
+            value = asked.points.get(end)
+            if value is None and len(series) == 2 and asked.complete and end in alive.points:
+                value = 0.0
+            if value is not None:
+                points = sum(e in asked.points for e in trailing(end, self.params.period, self.params.lookback))
+                yield Sample(end, {"value": value * self.params.scale, "points": points}, {})
+
+
+class CloudWatchRatioParams(MetricParams):
+    part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
+    total: Name
+    min_total: Annotated[float, Setting(ge=0)] = 1
+    """Below this much in the window the rate says nothing: LOW_VOLUME."""
+    window: Duration | None = None
+    """Summed over this long; the default is one period."""
+
+    @model_validator(mode="after")
+    def _whole_periods(self) -> Self:
+        if self.window is not None and (self.window < self.period or self.window % self.period):
+            raise ValueError("window is a whole number of periods")
+        return self
+
+    @property
+    def window_periods(self) -> int:
+        return 1 if self.window is None else self.window // self.period
+
+
+class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
+    """Part of a total, from sums of cloudwatch GetMetricData; one sample per closed period over the trailing window.
+
+    CloudWatch has no point where a count was zero. A part that is absent is 0 only where the total (or another part)
+    has a point in that very period; a period with neither is not judged, and a window with such a period gives no
+    sample. An ALB does not count requests it rejects for want of a target in RequestCount, so failures count as
+    requests themselves: the total is never taken below the part. Needs cloudwatch:GetMetricData (on `*`). Cannot see
+    failures that the application answers with a 2xx.
+    """
+
+    name = "cloudwatch.ratio"
+    params_type = CloudWatchRatioParams
+    fields = (
+        Field("rate", float, "part divided by total over the window", 0.012, "ratio", low=0, high=1),
+        Field("part", float, "sum of the parts over the window", 3.0, "count", low=0),
+        Field("total", float, "sum of the total over the window", 250.0, "count", low=0),
+    )
+
+    def queries(self) -> tuple[MetricQuery, ...]:
+        return tuple(self.params.query(metric, "Sum") for metric in (self.params.total, *self.params.part))
+
+    def extra_periods(self) -> int:
+        return self.params.window_periods - 1
+
+    def hint_when_empty(self) -> str:
+        return f"without {self.params.total} nothing is known: no traffic, or a wrong load balancer or dimension"
+
+    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+        total, *parts = series
+        for end in ends:
+            window = trailing(end, self.params.period, self.params.window_periods)
+            counted = [_counted(each, total, parts) for each in window]
+            if None in counted:
+                continue
+            part = math.fsum(pair[0] for pair in counted if pair)
+            whole = math.fsum(pair[1] for pair in counted if pair)
+            yield self._sample(end, part, whole)
+
+    def _sample(self, end: datetime, part: float, total: float) -> Sample:
+        values: dict[str, Value] = {"part": part, "total": total}
+        if total < self.params.min_total or total <= 0:
+            needed = max(self.params.min_total, 1)
+            detail = f"{total:g} {self.params.total} in the window, at least {needed:g} needed"
+            low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, widen the window, or lower min_total")
+            return Sample(end, values, {"rate": low})
+        return Sample(end, values | {"rate": part / total}, {})
+
+
+def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[float, float] | None:
+    """(part, total) of one period, or None where it cannot be judged."""
+    if end not in total.points and not (total.complete and any(end in part.points for part in parts)):
+        return None
+    if any(end not in part.points and not part.complete for part in parts):
+        return None
+    failed = math.fsum(part.points.get(end, 0.0) for part in parts)
+    return failed, max(total.points.get(end, 0.0), failed)
+
+
+class CloudWatchPercentileParams(MetricParams):
+    metric: Name
+    p: Annotated[float, Setting(gt=0, lt=100)]
+    """The percentile: 95, 99, 99.9."""
+    scale: float = 1.0
+    min_samples: Annotated[int | None, Setting(ge=1)] = None
+    """Below this many samples in the period the percentile says nothing. Default 10/(1-p), as CloudWatch's own."""
+
+    @property
+    def needed(self) -> int:
+        """Samples needed.
+
+        >>> CloudWatchPercentileParams(namespace="n", metric="m", p=99.9).needed
+        10000
+        """
+        if self.min_samples is not None:
+            return self.min_samples
+        return math.ceil(Decimal(1000) / (100 - Decimal(str(self.p))))
+
+
+class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
+    """A percentile of one metric and the number of samples behind it, from cloudwatch GetMetricData (pNN, SampleCount).
+
+    One sample per closed period; `data_at` is its end; the unit is the metric's own times `scale` (TargetResponseTime
+    is in seconds). Below `min_samples` the value is LOW_VOLUME. Needs cloudwatch:GetMetricData (on `*`). Cannot see
+    time spent in front of what is measured, nor what an application does after it answered.
+    """
+
+    name = "cloudwatch.percentile"
+    params_type = CloudWatchPercentileParams
+    fields = (
+        Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
+        Field("samples", int, "samples in that period", 812, "count", low=0),
+    )
+
+    def queries(self) -> tuple[MetricQuery, ...]:
+        percentile = f"p{self.params.p:g}"
+        return tuple(self.params.query(self.params.metric, stat) for stat in (percentile, "SampleCount"))
+
+    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+        values, counts = series
+        for end in ends:
+            if end not in counts.points:
+                continue
+            samples, value = int(counts.points[end]), values.points.get(end)
+            told: dict[str, Value] = {"samples": samples}
+            if samples < self.params.needed:
+                detail = f"{samples} samples in the period, p{self.params.p:g} needs {self.params.needed}"
+                low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, take a longer period, or set min_samples")
+                yield Sample(end, told, {"value": low})
+            elif value is not None:
+                yield Sample(end, told | {"value": value * self.params.scale}, {})
+
+
+def _as_typed(query: MetricQuery) -> str:
+    dimensions = ",".join(f"{name}={value}" for name, value in query.dimensions)
+    return (
+        f"cloudwatch get-metric-data {query.namespace} {query.metric} {query.stat} {query.period_s}s {{{dimensions}}}"
+    )
+
+
+def _lines(queries: Sequence[MetricQuery], ends: Sequence[datetime], series: Sequence[Closed]) -> tuple[str, ...]:
+    """The newest five periods as they came, newest first."""
+
+    def shown(end: datetime) -> str:
+        points = [f"{q.metric} {q.stat} {_number(s.points.get(end))}" for q, s in zip(queries, series, strict=True)]
+        return f"until {end:%H:%M}  " + "  ".join(points)
+
+    return tuple(shown(end) for end in reversed(ends[-5:]))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"

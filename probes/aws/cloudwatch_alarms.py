@@ -1,0 +1,245 @@
+"""CloudWatch alarms: whether they exist, would tell somebody, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field as Setting
+
+from probes.clients.clients import Clients
+from probes.clients.console_links import alarm_url
+from probes.clients.paging import pages
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+
+MAX_NAMES = 100
+"""DescribeAlarms' own limit on names in one call."""
+_ONE_NAME_ONLY = Unknown(
+    Reason.NO_DATA,
+    "this field speaks of one alarm, and the probe names several",
+    "name one alarm in a probe of its own",
+)
+
+
+class CloudWatchAlarmsParams(Params):
+    names: Annotated[list[Annotated[str, Setting(min_length=1)]], Setting(min_length=1, max_length=MAX_NAMES)]
+
+
+class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
+    """The state of named alarms, from cloudwatch DescribeAlarms (metric and composite alarms).
+
+    ALARM is true and OK is false; INSUFFICIENT_DATA, a failed evaluation and an alarm that does not exist are neither,
+    so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
+    one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
+    newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
+    notification, nor whether an alarm that is OK has had data (the evidence warns of `notBreaching` and `ignore`): see
+    alarms.definition for both.
+    """
+
+    name = "cloudwatch.alarms"
+    params_type = CloudWatchAlarmsParams
+    fields = (
+        Field("all_ok", bool, "every named alarm is OK, and could judge", example=True),
+        Field("in_alarm", int, "alarms in ALARM", 0, "count", low=0),
+        Field(
+            "insufficient", int, "alarms that cannot judge: INSUFFICIENT_DATA or a failed evaluation", 0, "count", low=0
+        ),
+        Field("missing", int, "named alarms that do not exist", 0, "count", low=0),
+        Field("exist_count", int, "named alarms that exist", 4, "count", low=0),
+        Field("actions_enabled", bool, "actions are switched on for every named alarm", example=True),
+        Field("with_actions", bool, "every named alarm does something when it goes to ALARM", example=True),
+        Field("names_in_alarm", str, "names of those in ALARM, with commas; empty when there is none", "error-rate"),
+        Field("state", str, "OK or ALARM (one name only)", "OK"),
+        Field("threshold", float, "the threshold, in the metric's unit (one name only)", 5.0),
+        Field("metric", str, "namespace and metric, or the expression (one name only)", "AWS/RDS DatabaseConnections"),
+        Field("statistic", str, "Sum, Average, p95, ... (one name only)", "Average"),
+        Field(
+            "dimensions_text", str, "dimensions as name=value, with commas (one name only)", "DBInstanceIdentifier=db"
+        ),
+        Field("evaluation_periods", int, "periods looked at (one name only)", 5, "count", low=1),
+        Field("window_s", float, "period times evaluation periods (one name only)", 300.0, "s", low=0),
+        Field(
+            "treat_missing",
+            str,
+            "TreatMissingData: missing, breaching, notBreaching, ignore (one name only)",
+            "missing",
+        ),
+    )
+    iam = ("cloudwatch:DescribeAlarms",)
+    interval = timedelta(seconds=60)
+
+    async def read(self, now: datetime) -> Reading:
+        evidence = Evidence(self._query(), console_url=self._url())
+        try:
+            found = await describe(self.clients, self.params.names)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        alarms = {alarm["AlarmName"]: alarm for alarm in found}
+        values, unknown = _together(alarms, self.params.names)
+        only = alarms.get(self.params.names[0]) if len(self.params.names) == 1 else None
+        single, why = _alone(only, self.params.names)
+        lines = tuple(_line(name, alarms.get(name)) for name in self.params.names)
+        return self.reading(
+            now,
+            values | single,
+            unknown=unknown | why,
+            evidence=Evidence(self._query(), console_url=self._url(), lines=lines),
+            state_since=_since(alarms.values()),
+        )
+
+    def _query(self) -> str:
+        return f"cloudwatch describe-alarms --alarm-names {' '.join(self.params.names)}"
+
+    def _url(self) -> str:
+        return alarm_url(self.clients.options.region, self.params.names[0] if len(self.params.names) == 1 else "")
+
+
+async def describe(clients: Clients, names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Metric and composite alarms as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
+    wanted: dict[str, Any] = {"AlarmNames": list(names)} if names else {}
+    found = await pages(
+        clients,
+        "cloudwatch",
+        "describe_alarms",
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+        MaxRecords=MAX_NAMES,
+        **wanted,
+    )
+    alarms = [alarm for page in found for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, ())]
+    return [alarm for alarm in alarms if not names or alarm["AlarmName"] in names]
+
+
+def _together(
+    alarms: Mapping[str, Mapping[str, Any]], names: Sequence[str]
+) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+    """What is true of all of them; an alarm that cannot judge, or is not there, leaves the question open."""
+    absent = [name for name in names if name not in alarms]
+    ringing = sorted(name for name, alarm in alarms.items() if alarm["StateValue"] == "ALARM")
+    blind = {name: why for name, alarm in alarms.items() if (why := _cannot_judge(alarm)) is not None}
+    values: dict[str, Value | None] = {
+        "insufficient": len(blind),
+        "missing": len(absent),
+        "exist_count": len(alarms),
+        "names_in_alarm": ", ".join(ringing),
+    }
+    unknown: dict[str, Unknown] = {}
+    open_question = _not_there(absent) if absent else next(iter(blind.values()), None)
+    if ringing or open_question is None:
+        values |= {"all_ok": not ringing, "in_alarm": len(ringing)}
+    else:
+        unknown |= {"all_ok": open_question, "in_alarm": open_question, "names_in_alarm": open_question}
+    if absent:
+        unknown |= {"actions_enabled": _not_there(absent), "with_actions": _not_there(absent)}
+    else:
+        values["actions_enabled"] = all(bool(alarm.get("ActionsEnabled")) for alarm in alarms.values())
+        values["with_actions"] = all(bool(alarm.get("AlarmActions")) for alarm in alarms.values())
+    return values, unknown
+
+
+def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+    """What can be said of one alarm only."""
+    fields = (
+        "state",
+        "threshold",
+        "metric",
+        "statistic",
+        "dimensions_text",
+        "evaluation_periods",
+        "window_s",
+        "treat_missing",
+    )
+    if alarm is None:
+        why = _ONE_NAME_ONLY if len(names) > 1 else _not_there(names)
+        return {}, dict.fromkeys(fields, why)
+    metric, period = metric_of(alarm), period_of(alarm)
+    periods = alarm.get("EvaluationPeriods")
+    values: dict[str, Value | None] = {
+        "state": alarm["StateValue"],
+        "threshold": alarm.get("Threshold"),
+        "metric": f"{metric['Namespace']} {metric['MetricName']}" if "MetricName" in metric else expression_of(alarm),
+        "statistic": alarm.get("Statistic") or alarm.get("ExtendedStatistic") or metric.get("Stat"),
+        "dimensions_text": ",".join(f"{d['Name']}={d['Value']}" for d in metric.get("Dimensions", ())),
+        "evaluation_periods": periods,
+        "window_s": float(period * periods) if period and periods else None,
+        "treat_missing": alarm.get("TreatMissingData") or "missing",
+    }
+    blind = _cannot_judge(alarm)
+    return values, {"state": blind} if blind else {}
+
+
+def stats_of(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Each series an alarm looks at, with Namespace, MetricName, Dimensions, Stat and Period; of metric math, those below it."""
+    if "MetricName" in alarm:
+        return [{**alarm, "Stat": alarm.get("Statistic") or alarm.get("ExtendedStatistic")}]
+    below = [entry["MetricStat"] for entry in alarm.get("Metrics", ()) if "MetricStat" in entry]
+    return [{**each["Metric"], "Stat": each.get("Stat"), "Period": each.get("Period")} for each in below]
+
+
+def metric_of(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Namespace, MetricName, Dimensions and Stat, also of a metric-math alarm with a single metric under it."""
+    if "MetricName" in alarm:
+        return alarm
+    below = [entry["MetricStat"] for entry in alarm.get("Metrics", ()) if "MetricStat" in entry]
+    if len(below) != 1:
+        return {}
+    return {**below[0]["Metric"], "Stat": below[0]["Stat"]}
+
+
+def period_of(alarm: Mapping[str, Any]) -> int | None:
+    """Its longest period, in seconds."""
+    periods = [alarm.get("Period")] + [
+        entry.get("MetricStat", {}).get("Period") or entry.get("Period") for entry in alarm.get("Metrics", ())
+    ]
+    return max((period for period in periods if period), default=None)
+
+
+def expression_of(alarm: Mapping[str, Any]) -> str | None:
+    """Its metric math, or the rule of a composite alarm."""
+    expressions = [entry["Expression"] for entry in alarm.get("Metrics", ()) if entry.get("Expression")]
+    return "; ".join(expressions) or alarm.get("AlarmRule")
+
+
+def _cannot_judge(alarm: Mapping[str, Any]) -> Unknown | None:
+    """Why an alarm's state is no judgement. One in ALARM has judged, whatever its last evaluation met."""
+    name, state, evaluation = alarm["AlarmName"], alarm["StateValue"], alarm.get("EvaluationState")
+    if state == "ALARM":
+        return None
+    if state != "OK":
+        detail = f"{name} is {state}: {alarm.get('StateReason', '')}".rstrip(": ")
+        return Unknown(
+            Reason.NO_DATA, detail, "no data reaches it: check its metric and dimensions, or wait for traffic"
+        )
+    if evaluation:
+        return Unknown(Reason.PARTIAL, f"{name} is OK, but its evaluation says {evaluation}", "see the alarm's history")
+    return None
+
+
+def _not_there(names: Sequence[str]) -> Unknown:
+    detail = f"no such alarm: {', '.join(names)}"
+    return Unknown(Reason.NOT_FOUND, detail, "create it, or correct the name, the account or the region")
+
+
+def _since(alarms: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When the newest alarm in ALARM entered it: an old one must not make a new one look old."""
+    began = [
+        alarm.get("StateTransitionedTimestamp") or alarm.get("StateUpdatedTimestamp")
+        for alarm in alarms
+        if alarm["StateValue"] == "ALARM"
+    ]
+    return max((moment for moment in began if moment is not None), default=None)
+
+
+def _line(name: str, alarm: Mapping[str, Any] | None) -> str:
+    if alarm is None:
+        return f"{name}: does not exist"
+    notes = []
+    if (treat := alarm.get("TreatMissingData")) in ("notBreaching", "ignore"):
+        notes.append(f"treats missing data as {treat}: OK may mean no data")
+    if not alarm.get("ActionsEnabled"):
+        notes.append("actions are switched off")
+    elif not alarm.get("AlarmActions"):
+        notes.append("tells nobody")
+    reason = " ".join(str(alarm.get("StateReason", "")).split())[:120]
+    return "; ".join([f"{name}: {alarm['StateValue']} {reason}".rstrip(), *notes])

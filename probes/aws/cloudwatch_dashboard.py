@@ -1,0 +1,131 @@
+"""CloudWatch dashboards: whether one is there, and shows what the plan is about."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field as Setting
+
+from probes.clients.paging import request_id
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+SPOKEN = frozenset({"title", "label", "markdown"})
+"""Properties that are read by people: a name there graphs nothing."""
+
+
+class DashboardParams(Params):
+    dashboard: str
+    resources: list[str] = Setting(default_factory=list)
+    """Names that its graphs must name: a cluster, a database, `app/web/0123456789abcdef`."""
+
+
+class CloudWatchDashboard(Probe[DashboardParams]):
+    """A dashboard: does it exist, and do its graphs name these resources and not those of long ago.
+
+    Reads cloudwatch GetDashboard: DashboardBody, of which every widget's properties are searched for whole names, except titles,
+    labels and text. Cannot see whether a graph has data, or whether anybody looks at it.
+    """
+
+    name = "cloudwatch.dashboard"
+    params_type = DashboardParams
+    fields = (
+        Field("exists", bool, "there is a dashboard of this name", example=True),
+        Field("widgets", int, "widgets on it", 5, "count", low=0),
+        Field("names_missing_count", int, "`resources` that no graph names", 0, "count", low=0),
+        Field("names_missing", tuple, "those names", ("transparent-trust-db-prod",)),
+        Field("widgets_elsewhere", int, "widgets that show another region", 0, "count", low=0),
+    )
+    iam = ("cloudwatch:GetDashboard",)
+    interval = timedelta(minutes=5)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        account = self.clients.options.account or "*"
+        return {self.iam[0]: (f"arn:aws:cloudwatch::{account}:dashboard/{self.params.dashboard}",)}
+
+    async def read(self, now: datetime) -> Reading:
+        query = f"cloudwatch get-dashboard --dashboard-name {self.params.dashboard}"
+        try:
+            answer = await self.clients.aws("cloudwatch", "get_dashboard", DashboardName=self.params.dashboard)
+        except Unseen as unseen:
+            if unseen.unknown.reason is not Reason.NOT_FOUND:
+                return self.blind(now, unseen.unknown, Evidence(query))
+            others = {field.name: unseen.unknown for field in self.fields if field.name != "exists"}
+            return self.reading(now, {"exists": False}, unknown=others, evidence=Evidence(query))
+        widgets = _widgets(answer.get("DashboardBody"))
+        evidence = Evidence(query, request_id(answer), self._url())
+        if isinstance(widgets, Unknown):
+            others = {field.name: widgets for field in self.fields if field.name != "exists"}
+            return self.reading(now, {"exists": True}, unknown=others, evidence=evidence)
+        values, unknown = self._values(widgets)
+        lines = tuple(_line(widget) for widget in widgets[:8])
+        evidence = Evidence(query, evidence.request_id, evidence.console_url, lines)
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    def _values(self, widgets: list[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        region = self.clients.options.region
+        texts = [text for widget in widgets for text in _graphed(widget)]
+        missing = tuple(name for name in self.params.resources if not any(_names(text, name) for text in texts))
+        regions = [_properties(widget).get("region") for widget in widgets]
+        unknown: dict[str, Unknown] = {}
+        if not self.params.resources:
+            none = Unknown(Reason.NO_DATA, "the plan gives no resources", "set them in the plan")
+            unknown |= dict.fromkeys(("names_missing_count", "names_missing"), none)
+        elif not missing:
+            unknown["names_missing"] = Unknown(Reason.NO_DATA, "none is missing")
+        if not region:
+            unknown["widgets_elsewhere"] = Unknown(Reason.NO_DATA, "the plan names no region", "set target.region")
+        return {
+            "exists": True,
+            "widgets": len(widgets),
+            "names_missing_count": len(missing),
+            "names_missing": missing,
+            "widgets_elsewhere": sum(bool(each) and each != region for each in regions),
+        }, unknown
+
+    def _url(self) -> str:
+        region = self.clients.options.region
+        base = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+        return f"{base}#dashboards/dashboard/{self.params.dashboard}" if region else ""
+
+
+def _widgets(body: Any) -> list[Mapping[str, Any]] | Unknown:
+    try:
+        widgets = json.loads(body)["widgets"]
+    except (TypeError, ValueError, KeyError):
+        return Unknown(Reason.NO_DATA, "DashboardBody holds no widgets", "open the dashboard and save it again")
+    kept = isinstance(widgets, list) and all(isinstance(widget, dict) for widget in widgets)
+    return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody holds something else than widgets")
+
+
+def _properties(widget: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = widget.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _graphed(widget: Mapping[str, Any]) -> Iterator[str]:
+    """Every text of a widget's properties that chooses what it shows."""
+    waiting: list[Any] = [_properties(widget)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            waiting += [value for key, value in part.items() if key not in SPOKEN]
+        elif isinstance(part, list):
+            waiting += part
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a text has a name as a whole: `web` is not in `web-old`."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+
+
+def _line(widget: Mapping[str, Any]) -> str:
+    title = _properties(widget).get("title") or "untitled"
+    return one_line(f"{widget.get('type', '?')}: {title}", 100)

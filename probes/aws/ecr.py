@@ -1,0 +1,139 @@
+"""ECR: which image a tag means, and whether it can come to mean another."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from probes.clients.paging import request_id
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+
+MISSING_IMAGE = "ImageNotFound"
+
+
+class ImageParams(Params):
+    repository: str
+    tag: str = ""
+    digest: str = ""
+    """With a tag, the digest it must mean; alone, the image looked for. `sha256:...`."""
+    registry: str = ""
+    """Account of the registry, where it is not the caller's."""
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if not (self.tag or self.digest):
+            raise ValueError("give tag, digest, or both")
+        if self.digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", self.digest):
+            raise ValueError("a digest is sha256: and 64 hex digits")
+        return self
+
+
+class EcrImage(Probe[ImageParams]):
+    """An image in ECR: its digest, how long ago it was pushed, and whether its tag can be moved.
+
+    Reads ecr DescribeImages (imageDigest, imagePushedAt, imageTags, imageSizeInBytes) and DescribeRepositories
+    (imageTagMutability and its exclusions). That an image is there does not mean it runs: compare with ecs.tasks' digests. An
+    image not pulled again keeps running after its tag has moved.
+    """
+
+    name = "ecr.image"
+    params_type = ImageParams
+    fields = (
+        Field("exists", bool, "the repository has this image", example=True),
+        Field("digest", str, "its digest", "sha256:1f3a"),
+        Field("matches", bool, "it has the digest the plan gives", example=True),
+        Field("pushed_age_s", float, "time since it was pushed", 3600.0, "s", low=0),
+        Field("size_bytes", int, "its size in the registry", 104857600, "bytes", low=0),
+        Field("tags", tuple, "its tags", ("2024.12.1",)),
+        Field("tag_mutable", bool, "the tag can be moved to another image", example=False),
+    )
+    iam = ("ecr:DescribeImages", "ecr:DescribeRepositories")
+    interval = timedelta(seconds=60)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        options = self.clients.options
+        account = self.params.registry or options.account or "*"
+        return dict.fromkeys(
+            self.iam, (f"arn:aws:ecr:{options.region or '*'}:{account}:repository/{self.params.repository}",)
+        )
+
+    async def read(self, now: datetime) -> Reading:
+        params = self.params
+        one = {"imageTag": params.tag} if params.tag else {"imageDigest": params.digest}
+        query = f"ecr describe-images --repository-name {params.repository} --image-ids {params.tag or params.digest}"
+        images, repository = await asyncio.gather(
+            self._ask("describe_images", repositoryName=params.repository, imageIds=[one]),
+            self._ask("describe_repositories", repositoryNames=[params.repository]),
+        )
+        values: dict[str, Any] = {}
+        unknown: dict[str, Unknown] = {}
+        movable = self._movable(repository)
+        if isinstance(movable, Unknown):
+            unknown["tag_mutable"] = movable
+        else:
+            values["tag_mutable"] = movable
+        known, blind = self._image(images, now)
+        request = "" if isinstance(images, Unknown) else request_id(images)
+        evidence = Evidence(query, request, self._url())
+        return self.reading(now, values | known, unknown=unknown | blind, evidence=evidence)
+
+    async def _ask(self, operation: str, **asked: Any) -> dict[str, Any] | Unknown:
+        registry = {"registryId": self.params.registry} if self.params.registry else {}
+        try:
+            return await self.clients.aws("ecr", operation, **asked, **registry)
+        except Unseen as unseen:
+            return unseen.unknown
+
+    def _image(self, answer: dict[str, Any] | Unknown, now: datetime) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        names = ("exists", "digest", "matches", "pushed_age_s", "size_bytes", "tags")
+        if isinstance(answer, Unknown):
+            absent = answer.reason is Reason.NOT_FOUND and MISSING_IMAGE in answer.detail
+            return (
+                ({"exists": False}, dict.fromkeys(names[1:], answer)) if absent else ({}, dict.fromkeys(names, answer))
+            )
+        found = next(iter(answer.get("imageDetails") or ()), None)
+        if found is None:
+            return {}, dict.fromkeys(names, Unknown(Reason.NO_DATA, "ECR answered without imageDetails"))
+        digest, pushed = found.get("imageDigest"), found.get("imagePushedAt")
+        unknown = {}
+        if not self.params.digest:
+            unknown["matches"] = Unknown(Reason.NO_DATA, "the plan gives no digest", "set it in the plan")
+        if not found.get("imageTags"):
+            unknown["tags"] = Unknown(Reason.NO_DATA, "the image has no tag")
+        return {
+            "exists": True,
+            "digest": digest,
+            "matches": digest == self.params.digest if digest else None,
+            "pushed_age_s": max((now - pushed).total_seconds(), 0.0) if pushed else None,
+            "size_bytes": found.get("imageSizeInBytes"),
+            "tags": tuple(str(tag) for tag in found.get("imageTags") or ()),
+        }, unknown
+
+    def _movable(self, answer: dict[str, Any] | Unknown) -> bool | Unknown:
+        if isinstance(answer, Unknown):
+            return answer
+        if not self.params.tag:
+            return Unknown(Reason.NO_DATA, "the plan gives no tag, and a digest cannot be moved")
+        found: Mapping[str, Any] = next(iter(answer.get("repositories") or ()), {})
+        setting = str(found.get("imageTagMutability") or "")
+        if setting not in ("MUTABLE", "IMMUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"):
+            return Unknown(Reason.NO_DATA, f"ECR gives {setting or 'nothing'} as imageTagMutability")
+        filters = [str(f.get("filter", "")) for f in found.get("imageTagMutabilityExclusionFilters") or ()]
+        excluded = setting.endswith("_WITH_EXCLUSION") and any(_fits(f, self.params.tag) for f in filters)
+        return setting.startswith("MUTABLE") != excluded
+
+    def _url(self) -> str:
+        region, account = self.clients.options.region, self.params.registry or self.clients.options.account
+        base = f"https://{region}.console.aws.amazon.com/ecr/repositories/private/{account}/{self.params.repository}"
+        return f"{base}?region={region}" if region and account else ""
+
+
+def _fits(pattern: str, tag: str) -> bool:
+    """ECR's wildcard filters know only the star."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), tag, re.DOTALL) is not None

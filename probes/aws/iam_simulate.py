@@ -1,0 +1,184 @@
+"""IAM: whether a role may do what the application will ask of it, as AWS's own simulator judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field as Setting
+
+from probes.clients.paging import pages, request_id
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+
+class SimulateParams(Params):
+    role: str
+    """Name or ARN of the role."""
+    actions: list[str] = Setting(min_length=1)
+    """Each is tried on each of `resources`: name together only what belongs together."""
+    resources: list[str] = Setting(default_factory=lambda: ["*"], min_length=1)
+    """ARNs, without wildcards where possible: a policy for `bucket/*` allows `bucket/a`, and not `*`."""
+    context: dict[str, str] = Setting(default_factory=dict)
+    """Values of condition keys, such as `aws:SourceVpce`, that policies look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One action on one resource."""
+
+    action: str
+    resource: str
+    decision: str
+    """allowed, explicitDeny or implicitDeny."""
+    missing: tuple[str, ...]
+    """Condition keys nobody gave a value for."""
+    organization: bool | None
+    boundary: bool | None
+
+    @property
+    def denied(self) -> bool:
+        return self.decision != "allowed" or self.organization is False or self.boundary is False
+
+    @property
+    def certain(self) -> bool:
+        """An explicit deny is final; all else can be turned round by a statement that lacks its context."""
+        return not self.missing or self.decision == "explicitDeny" or False in (self.organization, self.boundary)
+
+    @property
+    def text(self) -> str:
+        by = " by organization" if self.organization is False else " by boundary" if self.boundary is False else ""
+        return one_line(f"{self.action} on {self.resource}: {self.decision}{by}")
+
+
+class IamSimulate(Probe[SimulateParams]):
+    """Whether a role's policies allow actions on resources, without trying any of them.
+
+    Reads iam SimulatePrincipalPolicy (EvalDecision, MissingContextValues, OrganizationsDecisionDetail,
+    PermissionsBoundaryDecisionDetail, ResourceSpecificResults) and, for a role given by name, GetRole (Arn). A decision that
+    lacks a condition's context is PARTIAL, neither allowed nor denied. The policies of buckets, keys and VPC endpoints are not
+    simulated: they can still refuse what is allowed here.
+    """
+
+    name = "iam.simulate"
+    params_type = SimulateParams
+    fields = (
+        Field("all_allowed", bool, "every action is allowed on every resource", example=True),
+        Field("checked", int, "pairs of an action and a resource", 3, "count", low=1),
+        Field("denied_count", int, "pairs that are denied", 0, "count", low=0),
+        Field("denied", tuple, "those pairs", ("s3:PutObject on arn:aws:s3:::b/a: implicitDeny",)),
+        Field("explicit_denies", int, "pairs a statement denies by name, which no other can allow", 0, "count", low=0),
+        Field("undecided", int, "pairs whose decision lacks a condition's context", 0, "count", low=0),
+        Field("denied_by_organization", bool, "a policy of the organization denies a pair", example=False),
+        Field("denied_by_boundary", bool, "the role's permissions boundary denies a pair", example=False),
+    )
+    iam = ("iam:SimulatePrincipalPolicy", "iam:GetRole")
+    interval = timedelta(minutes=5)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        role, account = self.params.role, self.clients.options.account or "*"
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
+        return dict.fromkeys(self.iam, (arn,))
+
+    async def read(self, now: datetime) -> Reading:
+        params = self.params
+        query = (
+            f"iam simulate-principal-policy --policy-source-arn {params.role} --action-names {' '.join(params.actions)}"
+        )
+        query += f" --resource-arns {' '.join(params.resources)}"
+        try:
+            found = await self._simulated()
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, Evidence(query))
+        verdicts = [verdict for page in found for verdict in _verdicts(page.get("EvaluationResults") or ())]
+        evidence = Evidence(query, request_id(found[0]), self._url(), tuple(v.text for v in _worst_first(verdicts)[:8]))
+        pairs = len(set(params.actions)) * len(set(params.resources))
+        if len(verdicts) < pairs:
+            short = Unknown(Reason.PARTIAL, f"{len(verdicts)} of {pairs} decisions came", "name fewer pairs in a probe")
+            return self.blind(now, short, evidence)
+        values, unknown = _together(verdicts)
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    async def _simulated(self) -> list[dict[str, Any]]:
+        params = self.params
+        role = params.role
+        if not role.startswith("arn:"):
+            answer = await self.clients.aws("iam", "get_role", RoleName=role)
+            role = str((answer.get("Role") or {}).get("Arn") or "")
+            if not role:
+                raise Unseen(Unknown(Reason.NO_DATA, f"IAM gives no ARN of {params.role}", "give the role's ARN"))
+        entries = [
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in params.context.items()
+        ]
+        more: dict[str, Any] = {"ContextEntries": entries} if entries else {}
+        return await pages(
+            self.clients,
+            "iam",
+            "simulate_principal_policy",
+            sent="Marker",
+            told="Marker",
+            PolicySourceArn=role,
+            ActionNames=params.actions,
+            ResourceArns=params.resources,
+            **more,
+        )
+
+    def _url(self) -> str:
+        role = self.params.role.rpartition("/")[2]
+        return f"https://console.aws.amazon.com/iam/home#/roles/details/{role}"
+
+
+def _verdicts(results: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """A verdict per pair: IAM tells several resources as results of their own, or inside one."""
+    for result in results:
+        told: list[Mapping[str, Any]] = [
+            {**each, "EvalDecision": each.get("EvalResourceDecision")}
+            for each in result.get("ResourceSpecificResults") or ()
+        ]
+        for each in told or [result]:
+            boundary = each.get("PermissionsBoundaryDecisionDetail") or result.get("PermissionsBoundaryDecisionDetail")
+            yield Verdict(
+                str(result.get("EvalActionName", "?")),
+                str(each.get("EvalResourceName", "?")),
+                str(each.get("EvalDecision") or "no decision"),
+                tuple(each.get("MissingContextValues") or ()),
+                (result.get("OrganizationsDecisionDetail") or {}).get("AllowedByOrganizations"),
+                (boundary or {}).get("AllowedByPermissionsBoundary"),
+            )
+
+
+def _together(verdicts: Sequence[Verdict]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    """A denial that is certain is told whatever else is open; without one, an open decision leaves the question open."""
+    denied = [v for v in verdicts if v.denied and v.certain]
+    undecided = [v for v in verdicts if not v.certain]
+    organizations = [v.organization for v in verdicts if v.organization is not None]
+    boundaries = [v.boundary for v in verdicts if v.boundary is not None]
+    values: dict[str, Any] = {
+        "checked": len(verdicts),
+        "explicit_denies": sum(v.decision == "explicitDeny" for v in verdicts),
+        "undecided": len(undecided),
+        "denied_by_organization": not all(organizations) if organizations else None,
+        "denied_by_boundary": not all(boundaries) if boundaries else None,
+    }
+    unknown: dict[str, Unknown] = {}
+    if not organizations:
+        unknown["denied_by_organization"] = Unknown(Reason.NO_DATA, "IAM tells of no policy of an organization")
+    if not boundaries:
+        unknown["denied_by_boundary"] = Unknown(Reason.NO_DATA, "IAM tells of no permissions boundary")
+    if denied or not undecided:
+        values |= {"all_allowed": not denied, "denied_count": len(denied), "denied": tuple(v.text for v in denied)}
+    else:
+        keys = ", ".join(sorted({key for v in undecided for key in v.missing}))
+        open_ = Unknown(Reason.PARTIAL, f"decisions depend on {keys}", "give their values as `context` in the plan")
+        unknown |= dict.fromkeys(("all_allowed", "denied_count", "denied"), open_)
+    if not denied and not undecided:
+        unknown["denied"] = Unknown(Reason.NO_DATA, "none is denied")
+    return values, unknown
+
+
+def _worst_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return sorted(verdicts, key=lambda v: (not v.denied, v.certain))

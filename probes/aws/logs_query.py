@@ -1,0 +1,241 @@
+"""CloudWatch Logs Insights: one query over a window that has settled."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Setting
+from pydantic import StringConstraints, field_validator
+
+from probes.clients.clients import Clients
+from probes.clients.console_links import log_group_url
+from probes.periods import Duration, floor_to
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+from probes.redact import one_line
+
+LogGroup = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+SAMPLE_LINES = 3
+GLANCE_CHARACTERS = 1000
+"""Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
+FIRST_POLL_S = 0.1
+LONGEST_POLL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class InsightsAnswer:
+    """A finished query. `scanned` is how many events were looked at: zero means silence, not that nothing is wrong."""
+
+    rows: tuple[Mapping[str, str], ...]
+    scanned: int
+    matched: int
+
+
+class Insights:
+    """Runs Logs Insights queries to their end; one that is abandoned is stopped, because running ones are counted."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    async def ask(
+        self, groups: Sequence[str], query: str, start: datetime, end: datetime, *, timeout_s: float, limit: int = 100
+    ) -> InsightsAnswer:
+        """Rows as {column: text}. `timeout_s` is real seconds. Raises Unseen; TIMEOUT when it does not complete."""
+        started = await self._clients.aws(
+            "logs",
+            "start_query",
+            logGroupNames=list(groups),
+            startTime=int(start.timestamp()),
+            endTime=int(end.timestamp()),
+            queryString=query,
+            limit=limit,
+        )
+        query_id = str(started["queryId"])
+        complete = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._completed(query_id)
+            complete = True
+        except TimeoutError:
+            detail = f"the log query did not complete within {timeout_s:g} s"
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, "shorten the window, or name fewer log groups")) from None
+        finally:
+            if not complete:
+                self._stop(query_id)
+        return answer
+
+    async def close(self) -> None:
+        """Wait a moment for the queries being stopped, and no longer."""
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=1.0)
+        for task in self._stopping:
+            task.cancel()
+
+    async def _completed(self, query_id: str) -> InsightsAnswer:
+        pause_s = FIRST_POLL_S
+        while True:
+            answer = await self._clients.aws("logs", "get_query_results", queryId=query_id)
+            status = answer.get("status", "")
+            if status == "Complete":
+                return _parsed(answer)
+            if status not in ("Scheduled", "Running"):
+                detail = f"the log query ended as {status or 'nothing'}"
+                raise Unseen(Unknown(Reason.ERROR, detail, "run it in Logs Insights to see why"))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_POLL_S)
+
+    def _stop(self, query_id: str) -> None:
+        async def stop() -> None:
+            try:
+                await self._clients.aws("logs", "stop_query", queryId=query_id)
+            except Unseen:
+                return  # it ends by itself
+
+        task = asyncio.create_task(stop(), name="stop-log-query")
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+
+def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:
+    rows = tuple({cell["field"]: cell.get("value", "") for cell in row} for row in answer.get("results", ()))
+    statistics = answer.get("statistics", {})
+    return InsightsAnswer(rows, int(statistics.get("recordsScanned", 0)), int(statistics.get("recordsMatched", 0)))
+
+
+class LogsQueryParams(Params):
+    log_group: LogGroup | Annotated[list[LogGroup], Setting(min_length=1, max_length=50)]
+    query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
+    """Logs Insights. A count needs no `stats`: `filter message = "x"` counts what it matches, and shows sample lines.
+    With `stats`, name the column `value`: `stats pct(durationMs, 95) as value`."""
+    kind: Literal["count", "number"] = "count"
+    window: Duration = timedelta(minutes=5)
+    settle: Duration = timedelta(minutes=1)
+    """Log events arrive late: the window ends this long before now."""
+    min_matched: Annotated[int, Setting(ge=0)] = 0
+    """With fewer matching events the value says nothing: LOW_VOLUME."""
+    timeout: Duration = timedelta(seconds=8)
+
+    @field_validator("window")
+    @classmethod
+    def _some_time(cls, window: timedelta) -> timedelta:
+        if window < timedelta(seconds=1):
+            raise ValueError("a window of at least 1s")
+        return window
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return (self.log_group,) if isinstance(self.log_group, str) else tuple(self.log_group)
+
+
+class LogsQuery(Probe[LogsQueryParams]):
+    """A count or a number from the logs, from logs StartQuery and GetQueryResults over `window`, ending `settle` ago.
+
+    `kind: count`: the column `value` of the first row, or, without one, how many events matched; 0 is told only if
+    events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
+    Nothing scanned makes everything NO_DATA: a wrong group and a silent application look the same. Needs
+    logs:StartQuery, logs:GetQueryResults, logs:StopQuery. Cannot see what is logged elsewhere, or later than
+    `settle`.
+    """
+
+    name = "logs.query"
+    params_type = LogsQueryParams
+    fields = (
+        Field("value", float, "the count, or the column `value`", 3.0),
+        Field("matched", int, "events the query matched", 3, "count", low=0),
+        Field("scanned", int, "events in the window", 5210, "count", low=0),
+    )
+    iam = ("logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
+    interval = timedelta(seconds=60)
+    period = timedelta(seconds=60)
+
+    def __init__(self, params: LogsQueryParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._insights = Insights(clients)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        place = f"{self.clients.options.region or '*'}:{self.clients.options.account or '*'}"
+        arns = tuple(f"arn:aws:logs:{place}:log-group:{group}:*" for group in self.params.groups)
+        return {"logs:StartQuery": arns}
+
+    async def close(self) -> None:
+        await self._insights.close()
+
+    async def read(self, now: datetime) -> Reading:
+        asked = self.params
+        end = floor_to(now - asked.settle, timedelta(seconds=1))
+        evidence = self._evidence(end)
+        try:
+            answer = await self._insights.ask(
+                asked.groups, asked.query, end - asked.window, end, timeout_s=asked.timeout.total_seconds()
+            )
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        if answer.scanned == 0:
+            return self.blind(now, nothing_logged(asked.groups), evidence)
+        values: dict[str, Value | None] = {"matched": answer.matched, "scanned": answer.scanned}
+        value = self._value(answer)
+        unknown = {"value": value} if isinstance(value, Unknown) else {}
+        if not isinstance(value, Unknown):
+            values["value"] = value
+        return self.reading(
+            now, values, unknown=unknown, data_at=end, evidence=self._evidence(end, sample_lines(answer))
+        )
+
+    def _value(self, answer: InsightsAnswer) -> float | Unknown:
+        if answer.matched < self.params.min_matched:
+            detail = f"{answer.matched} events matched, at least {self.params.min_matched} needed"
+            return Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, or widen the window")
+        text = answer.rows[0].get("value") if answer.rows else None
+        if text is None and self.params.kind == "count":
+            return float(answer.matched)
+        if text is None:
+            detail = f"{answer.scanned} events scanned, and no column `value` came back"
+            return Unknown(Reason.NO_DATA, detail, "nothing matched yet, or the query lacks `as value`")
+        return number_of(text)
+
+    def _evidence(self, end: datetime, lines: tuple[str, ...] = ()) -> Evidence:
+        window = f"{end - self.params.window:%H:%M:%S} to {end:%H:%M:%S} UTC"
+        query = f"logs insights {', '.join(self.params.groups)} ({window}): {self.params.query}"
+        return Evidence(
+            query, console_url=log_group_url(self.clients.options.region, self.params.groups[0]), lines=lines
+        )
+
+
+def nothing_logged(groups: Sequence[str]) -> Unknown:
+    """Silence is not health."""
+    detail = f"nothing logged in the window in {', '.join(groups)}"
+    return Unknown(Reason.NO_DATA, detail, "a wrong log group, or the application is silent: look whether it runs")
+
+
+def number_of(text: str) -> float | Unknown:
+    """A number as Insights writes it."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    return Unknown(
+        Reason.ERROR,
+        f"the column `value` holds {one_line(text[:GLANCE_CHARACTERS], 60)!r}, not a number",
+        "correct the query",
+    )
+
+
+def sample_lines(answer: InsightsAnswer) -> tuple[str, ...]:
+    """The first few rows as a person would read them; Insights' internal pointer is left out."""
+
+    def shown(row: Mapping[str, str]) -> str:
+        if "@message" in row:
+            return f"{row.get('@timestamp', '')} {row['@message']}".strip()
+        return "  ".join(f"{name}={value}" for name, value in row.items() if name != "@ptr")
+
+    return tuple(one_line(shown(row)[:GLANCE_CHARACTERS]) for row in answer.rows[:SAMPLE_LINES])

@@ -1,0 +1,134 @@
+"""RDS: the snapshots a database could be brought back from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from probes.clients.paging import pages, request_id
+from probes.probe import Moment, Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+
+class SnapshotsParams(Params):
+    instance: str
+    after: Moment | None = None
+    """A snapshot must have been taken after this moment for `taken_after`."""
+
+
+class RdsSnapshots(Probe[SnapshotsParams]):
+    """Snapshots of an RDS instance: how old the newest finished ones are, and how far one under way has come.
+
+    Reads rds DescribeDBSnapshots (automated and manual ones of the instance): Status, SnapshotType, PercentProgress,
+    SnapshotCreateTime and OriginalSnapshotCreateTime, the earlier of which dates the data: a copy is newer than what it holds.
+    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too. Cannot see whether a
+    snapshot can be restored, nor those of AWS Backup or of other accounts.
+    """
+
+    name = "rds.snapshots"
+    params_type = SnapshotsParams
+    fields = (
+        Field("available", int, "snapshots that are finished", 8, "count", low=0),
+        Field("creating", int, "snapshots under way", 0, "count", low=0),
+        Field("failed", int, "snapshots that are neither finished nor under way", 0, "count", low=0),
+        Field("newest_age_s", float, "age of the newest finished snapshot", 21600.0, "s", low=0),
+        Field("newest_automated_age_s", float, "age of the newest finished automated one", 21600.0, "s", low=0),
+        Field("newest_manual_age_s", float, "age of the newest finished manual one", 600.0, "s", low=0),
+        Field("newest", str, "name of the newest snapshot, finished or not", "before-cutover"),
+        Field("newest_type", str, "its type: automated or manual", "manual"),
+        Field("newest_status", str, "its status: available, creating, failed, ...", "available"),
+        Field("newest_progress", int, "how far it has come, in percent", 100, low=0, high=100),
+        Field("newest_encrypted", bool, "it is encrypted", example=True),
+        Field("taken_after", bool, "a finished snapshot was taken after `after`", example=True),
+    )
+    iam = ("rds:DescribeDBSnapshots",)
+    interval = timedelta(seconds=60)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        options = self.clients.options
+        base = f"arn:aws:rds:{options.region or '*'}:{options.account or '*'}"
+        return {self.iam[0]: (f"{base}:db:{self.params.instance}", f"{base}:snapshot:*")}
+
+    async def read(self, now: datetime) -> Reading:
+        name = self.params.instance
+        query = f"rds describe-db-snapshots --db-instance-identifier {name}"
+        try:
+            found = await pages(
+                self.clients, "rds", "describe_db_snapshots", sent="Marker", told="Marker", DBInstanceIdentifier=name
+            )
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, Evidence(query))
+        snapshots = [each for page in found for each in page.get("DBSnapshots") or ()]
+        evidence = Evidence(query, request_id(found[0]), self._url(), _lines(snapshots))
+        if not snapshots:
+            hint = "take one, or check the name in the plan"
+            return self.blind(now, Unknown(Reason.NOT_FOUND, f"RDS lists no snapshot of {name}", hint), evidence)
+        values, unknown = self._values(snapshots, now)
+        return self.reading(now, values, unknown=unknown, evidence=evidence)
+
+    def _values(
+        self, snapshots: Sequence[Mapping[str, Any]], now: datetime
+    ) -> tuple[dict[str, Any], dict[str, Unknown]]:
+        done = [each for each in snapshots if each.get("Status") == "available"]
+        creating = sum(each.get("Status") in ("creating", "copying") for each in snapshots)
+        newest = max(snapshots, key=_begun)
+        values: dict[str, Any] = {
+            "available": len(done),
+            "creating": creating,
+            "failed": len(snapshots) - len(done) - creating,
+            "newest": newest.get("DBSnapshotIdentifier"),
+            "newest_type": newest.get("SnapshotType"),
+            "newest_status": newest.get("Status"),
+            "newest_progress": newest.get("PercentProgress"),
+            "newest_encrypted": newest.get("Encrypted"),
+        }
+        unknown: dict[str, Unknown] = {}
+        for field, kind in (
+            ("newest_age_s", ""),
+            ("newest_automated_age_s", "automated"),
+            ("newest_manual_age_s", "manual"),
+        ):
+            dates = [_data_at(each) for each in done if not kind or each.get("SnapshotType") == kind]
+            if not dates:
+                unknown[field] = Unknown(Reason.NOT_FOUND, f"no finished {kind} snapshot".replace("  ", " "))
+            elif any(date is None for date in dates):
+                unknown[field] = Unknown(Reason.NO_DATA, "RDS gives no time for every finished snapshot")
+            else:
+                youngest = max(date for date in dates if date is not None)
+                values[field] = max((now - youngest).total_seconds(), 0.0)
+        if self.params.after is None:
+            unknown["taken_after"] = Unknown(Reason.NO_DATA, "the plan gives no after", "set it in the plan")
+        else:
+            known = [date for each in done if (date := _data_at(each)) is not None]
+            values["taken_after"] = any(date > self.params.after for date in known)
+        return values, unknown
+
+    def _url(self) -> str:
+        region = self.clients.options.region
+        base = f"https://{region}.console.aws.amazon.com/rds/home?region={region}"
+        return f"{base}#snapshots-list:" if region else ""
+
+
+def _data_at(snapshot: Mapping[str, Any]) -> datetime | None:
+    """What moment a snapshot holds, as far as RDS says: a copy's own time is later than its data's."""
+    told = (snapshot.get("SnapshotCreateTime"), snapshot.get("OriginalSnapshotCreateTime"))
+    return min((moment for moment in told if moment is not None), default=None)
+
+
+def _begun(snapshot: Mapping[str, Any]) -> tuple[bool, float]:
+    """Newest last; RDS gives a snapshot its time when it is begun to be taken, so one without a time has just been asked for."""
+    moment = snapshot.get("SnapshotCreateTime")
+    return moment is None, moment.timestamp() if moment else 0.0
+
+
+def _lines(snapshots: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(_line(each) for each in sorted(snapshots, key=_begun, reverse=True)[:5])
+
+
+def _line(snapshot: Mapping[str, Any]) -> str:
+    moment = _data_at(snapshot)
+    when = f"{moment:%Y-%m-%d %H:%M}" if moment else "no time yet"
+    told = f"{snapshot.get('SnapshotType')} {snapshot.get('Status')} {snapshot.get('PercentProgress', '?')} %"
+    return one_line(f"{when} {told} {snapshot.get('DBSnapshotIdentifier')}")

@@ -1,0 +1,301 @@
+"""Whether documents reach S3. The application hides a failed upload behind a 201, so three witnesses are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Self
+
+from pydantic import Field as Setting
+from pydantic import StringConstraints, field_validator, model_validator
+
+from probes.aws.logs_query import Insights, LogGroup, nothing_logged
+from probes.clients.clients import Clients
+from probes.clients.console_links import log_group_url
+from probes.clients.metrics import MetricQuery
+from probes.periods import Duration, by_end, floor_to
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+
+UPLOADED = "Document uploaded to S3"
+FELL_BACK = "S3 upload failed, falling back to database storage"
+"""The two lines of the upload route, of which each upload writes exactly one."""
+_LOG_QUERY = f'filter message = "{UPLOADED}" or message = "{FELL_BACK}" | stats count(*) as uploads by message'
+_MINUTE = timedelta(minutes=1)
+_NAME = re.compile(r"[A-Za-z_]\w{0,62}")
+
+
+class S3UploadsParams(Params):
+    """Give at least `log_group` or `dsn`: the bucket's own metrics cannot see an upload that never reached it."""
+
+    bucket: str = ""
+    filter_id: str = ""
+    """Id of the bucket's request-metrics configuration; without one S3 publishes no request metrics."""
+    log_group: LogGroup | None = None
+    dsn: Annotated[str, StringConstraints(min_length=1)] | None = Setting(default=None, repr=False)
+    tables: Annotated[list[str], Setting(min_length=1, max_length=10)] = Setting(
+        default_factory=lambda: ["KnowledgeDocument", "CustomerDocument"]
+    )
+    created_column: str = "createdAt"
+    key_column: str = "s3Key"
+    window: Duration = timedelta(minutes=10)
+    settle: Duration = _MINUTE
+    min_uploads: Annotated[int, Setting(ge=1)] = 10
+    """A witness who saw fewer uploads than this says nothing of the rate."""
+    certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1
+    """With the logs or the rows blind, the rate is told only from here up: what is hidden can only add to it."""
+
+    @field_validator("tables")
+    @classmethod
+    def _plain_names(cls, tables: list[str]) -> list[str]:
+        return [_plain(table) for table in tables]
+
+    @field_validator("created_column", "key_column")
+    @classmethod
+    def _plain_name(cls, column: str) -> str:
+        return _plain(column)
+
+    @model_validator(mode="after")
+    def _somebody_sees(self) -> Self:
+        if bool(self.bucket) != bool(self.filter_id):
+            raise ValueError("bucket and filter_id go together: request metrics are published per filter")
+        if not (self.bucket or self.log_group or self.dsn):
+            raise ValueError("name a witness: log_group, dsn, or bucket with filter_id")
+        if self.window < _MINUTE:
+            raise ValueError("window is at least 1m")
+        return self
+
+
+def _plain(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a table or column name")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one witness saw in the window: attempts to upload, and how many of them failed."""
+
+    attempts: int
+    failures: int
+
+    @property
+    def rate(self) -> float:
+        return min(1.0, self.failures / self.attempts) if self.attempts else 0.0
+
+
+class S3Uploads(Probe[S3UploadsParams]):
+    """Uploads in `window` (ending `settle` ago) and how many failed, by three witnesses, each optional.
+
+    * the bucket's request metrics: AWS/S3 PutRequests, 4xxErrors, 5xxErrors (Sum). Errors of every request count, reads
+      included; an upload refused before S3 (no credentials) is not seen.
+    * the application's log: "Document uploaded to S3" and "S3 upload failed, falling back to database storage".
+    * the rows: new documents with and without an s3Key.
+
+    `failure_rate` is the worst of those who saw at least `min_uploads`. The route answers 201 even when S3 fails, so
+    if the logs or the rows cannot be seen, a low rate is PARTIAL (unknown), and so is one of the bucket's metrics
+    alone; a rate of `certain_above` or more is told, whoever is blind. A witness who cannot be asked makes its own
+    fields unknown and is named in the evidence. Needs cloudwatch:GetMetricData, logs:StartQuery,
+    logs:GetQueryResults, logs:StopQuery and SELECT on the tables. Cannot see whether what was stored can be read
+    again.
+    """
+
+    name = "s3.uploads"
+    params_type = S3UploadsParams
+    fields = (
+        Field("uploads", int, "uploads tried in the window, by the witness who saw most", 48, "count", low=0),
+        Field("failures", int, "uploads that failed, by the witness who saw most", 1, "count", low=0),
+        Field("failure_rate", float, "the worst rate of those who saw enough", 0.02, "ratio", low=0, high=1),
+        Field("rate_per_min", float, "uploads tried per minute", 4.8, low=0),
+        Field("log_failure_rate", float, "by the application's log", 0.02, "ratio", low=0, high=1),
+        Field("row_failure_rate", float, "new rows without an s3Key", 0.02, "ratio", low=0, high=1),
+        Field("metric_failure_rate", float, "by the bucket's request metrics", 0.0, "ratio", low=0, high=1),
+        Field("new_rows", int, "documents created in the window", 48, "count", low=0),
+        Field("new_rows_without_key", int, "of those, the ones whose bytes went to the database", 1, "count", low=0),
+        Field("sources", int, "witnesses who answered", 3, "count", low=0, high=3),
+    )
+    iam = ("cloudwatch:GetMetricData", "logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
+    grants = ("PostgreSQL: SELECT on the document tables",)
+    interval = _MINUTE
+    period = _MINUTE
+
+    def __init__(self, params: S3UploadsParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._insights = Insights(clients)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        place = f"{self.clients.options.region or '*'}:{self.clients.options.account or '*'}"
+        return {"logs:StartQuery": (f"arn:aws:logs:{place}:log-group:{self.params.log_group or '*'}:*",)}
+
+    async def close(self) -> None:
+        await self._insights.close()
+
+    async def read(self, now: datetime) -> Reading:
+        end = floor_to(now - self.params.settle, _MINUTE)
+        start = end - self.params.window
+        log, rows, metric = await asyncio.gather(
+            self._from_log(start, end), self._from_rows(start, end), self._from_metrics(start, end)
+        )
+        witnesses = {"log": log, "row": rows, "metric": metric}
+        values, unknown = self._told(witnesses)
+        evidence = self._evidence(start, end, witnesses)
+        return self.reading(now, values, unknown=unknown, data_at=end, evidence=evidence)
+
+    # -- the witnesses -----------------------------------------------------------------------------------------------
+
+    async def _from_log(self, start: datetime, end: datetime) -> Seen | Unknown:
+        group = self.params.log_group
+        if group is None:
+            return _not_asked("log_group")
+        try:
+            answer = await self._insights.ask([group], _LOG_QUERY, start, end, timeout_s=8.0)
+            if answer.scanned == 0:
+                return nothing_logged([group])
+            counts = {row.get("message", ""): int(float(row.get("uploads", "0"))) for row in answer.rows}
+        except Unseen as unseen:
+            return unseen.unknown
+        except ValueError:
+            return Unknown(Reason.ERROR, "the log query's counts are not numbers", "run the query in Logs Insights")
+        failed = counts.get(FELL_BACK, 0)
+        return Seen(counts.get(UPLOADED, 0) + failed, failed)
+
+    async def _from_rows(self, start: datetime, end: datetime) -> Seen | Unknown:
+        if self.params.dsn is None:
+            return _not_asked("dsn")
+        query = _rows_query(self.params)
+        try:
+            rows = await self.clients.sql(self.params.dsn, query, [start, end] * len(self.params.tables))
+        except Unseen as unseen:
+            return unseen.unknown
+        return Seen(sum(int(row["new"]) for row in rows), sum(int(row["without_key"]) for row in rows))
+
+    async def _from_metrics(self, start: datetime, end: datetime) -> Seen | Unknown:
+        if not self.params.bucket:
+            return _not_asked("bucket and filter_id")
+        dimensions = (("BucketName", self.params.bucket), ("FilterId", self.params.filter_id))
+        queries = [MetricQuery("AWS/S3", name, dimensions, "Sum") for name in ("PutRequests", "4xxErrors", "5xxErrors")]
+        try:
+            answers = await self.clients.metrics(queries, start, end)
+        except Unseen as unseen:
+            return unseen.unknown
+        if not all(answer.complete for answer in answers):
+            return Unknown(Reason.PARTIAL, "CloudWatch gave only part of the bucket's metrics", "it is asked again")
+        puts, *errors = (by_end(answer.points, _MINUTE, end) for answer in answers)
+        if not puts:
+            detail = f"no PutRequests of {self.params.bucket} with filter {self.params.filter_id} in the window"
+            return Unknown(Reason.NO_DATA, detail, "no uploads, request metrics not enabled, or another filter id")
+        # Errors count only in minutes with PUTs: those are minutes in which somebody was uploading.
+        failed = sum(series.get(minute, 0.0) for series in errors for minute in puts)
+        attempts = round(sum(puts.values()))
+        return Seen(attempts, min(attempts, round(failed)))
+
+    # -- what they say together --------------------------------------------------------------------------------------
+
+    def _told(self, witnesses: Mapping[str, Seen | Unknown]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+        seen = {name: said for name, said in witnesses.items() if isinstance(said, Seen)}
+        values: dict[str, Value | None] = {"sources": len(seen)}
+        unknown: dict[str, Unknown] = {}
+        for name, said in witnesses.items():
+            rate = said if isinstance(said, Unknown) else self._own_rate(said)
+            if isinstance(rate, Unknown):
+                unknown[f"{name}_failure_rate"] = rate
+            else:
+                values[f"{name}_failure_rate"] = rate
+        if isinstance(rows := witnesses["row"], Seen):
+            values |= {"new_rows": rows.attempts, "new_rows_without_key": rows.failures}
+        else:
+            unknown |= {"new_rows": rows, "new_rows_without_key": rows}
+        rate = self._worst(witnesses, seen)
+        if isinstance(rate, Unknown):
+            unknown["failure_rate"] = rate
+        else:
+            values["failure_rate"] = rate
+        if seen:
+            most = max(said.attempts for said in seen.values())
+            values |= {"uploads": most, "failures": max(said.failures for said in seen.values())}
+            values["rate_per_min"] = most / (self.params.window / _MINUTE)
+        else:
+            unknown |= dict.fromkeys(("uploads", "failures", "rate_per_min"), _first_blind(witnesses))
+        return values, unknown
+
+    def _own_rate(self, said: Seen) -> float | Unknown:
+        if said.attempts >= self.params.min_uploads:
+            return said.rate
+        return self._too_few(said.attempts)
+
+    def _worst(self, witnesses: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
+        """The worst rate, unless a witness who might have seen worse is blind."""
+        enough = [said for said in seen.values() if said.attempts >= self.params.min_uploads]
+        worst = max((said.rate for said in enough), default=None)
+        if worst is not None and worst >= self.params.certain_above:
+            return worst
+        blind = self._blind(witnesses)
+        if not seen:
+            return _first_blind(witnesses)
+        if blind:
+            reasons = "; ".join(f"{name}: {why.detail}" for name, why in blind.items())
+            hint = (
+                "the application answers 201 even when S3 fails: without the log and the rows a low rate proves nothing"
+            )
+            return Unknown(Reason.PARTIAL, reasons, hint)
+        if worst is None:
+            return self._too_few(max(said.attempts for said in seen.values()))
+        return worst
+
+    def _blind(self, witnesses: Mapping[str, Seen | Unknown]) -> dict[str, Unknown]:
+        """Of the log and the rows: those that were to be asked and did not answer, or both when neither was."""
+        asked = {"log": self.params.log_group is not None, "row": self.params.dsn is not None}
+        inside = {name: said for name in asked if isinstance(said := witnesses[name], Unknown)}
+        if not any(asked.values()):
+            return inside
+        return {name: why for name, why in inside.items() if asked[name]}
+
+    def _too_few(self, attempts: int) -> Unknown:
+        detail = f"{attempts} uploads in the window, at least {self.params.min_uploads} needed"
+        return Unknown(Reason.LOW_VOLUME, detail, "upload a few documents, widen the window, or lower min_uploads")
+
+    def _evidence(self, start: datetime, end: datetime, witnesses: Mapping[str, Seen | Unknown]) -> Evidence:
+        asked = [f"{start:%H:%M} to {end:%H:%M} UTC"]
+        if self.params.log_group:
+            asked.append(f"logs insights {self.params.log_group}: {_LOG_QUERY}")
+        if self.params.dsn:
+            asked.append(f"sql: {_rows_query(self.params)}")
+        if self.params.bucket:
+            place = f"{{BucketName={self.params.bucket},FilterId={self.params.filter_id}}}"
+            asked.append(f"cloudwatch get-metric-data AWS/S3 PutRequests, 4xxErrors, 5xxErrors Sum 60s {place}")
+        region = self.clients.options.region
+        url = log_group_url(region, self.params.log_group) if self.params.log_group else ""
+        lines = tuple(f"{name}: {_said(said)}" for name, said in witnesses.items())
+        return Evidence("; ".join(asked), console_url=url, lines=lines)
+
+
+def _rows_query(params: S3UploadsParams) -> str:
+    """One SELECT over all tables; names were checked to be plain, and are quoted because Prisma's are CamelCase."""
+    created, key = f'"{params.created_column}"', f'"{params.key_column}"'
+    # Prisma stores UTC without a zone; the session's zone is UTC, so the comparison is the right one either way.
+    return " UNION ALL ".join(
+        f"SELECT '{table}' AS name, count(*) AS new, count(*) FILTER (WHERE {key} IS NULL) AS without_key"
+        f' FROM "{table}" WHERE {created} >= %s AND {created} < %s'
+        for table in params.tables
+    )
+
+
+def _not_asked(setting: str) -> Unknown:
+    return Unknown(Reason.NO_DATA, f"the plan does not give {setting}", f"set {setting} to hear this witness")
+
+
+def _first_blind(witnesses: Mapping[str, Seen | Unknown]) -> Unknown:
+    """Why nobody answered: a failure says more than a witness who was never asked."""
+    blind = [said for said in witnesses.values() if isinstance(said, Unknown)]
+    return next((why for why in blind if not why.detail.startswith("the plan does not give")), blind[0])
+
+
+def _said(said: Seen | Unknown) -> str:
+    if isinstance(said, Unknown):
+        return f"blind: {said.reason} {said.detail}"
+    return f"{said.attempts} uploads, {said.failures} failed"

@@ -1,0 +1,1 @@
+"""How probes reach the world: AWS, PostgreSQL, HTTP, files and commands, each with its deadline and its errors."""

@@ -1,0 +1,100 @@
+"""AWS for probes: one session, one client per service, real deadlines, and every failure turned into an Unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from probes.clients.aws_errors import SEE_LOG, explain, subject
+from probes.clients.threads import DaemonThreads
+from probes.reading import Reason, Unknown, Unseen
+
+CONNECT_TIMEOUT_S = 2
+READ_TIMEOUT_S = 5
+ATTEMPTS = 2
+DEADLINE_S = 9.0
+"""One call with its retry; probes and the engine set shorter ones as they need."""
+
+_log = logging.getLogger(__name__)
+ClientFactory = Callable[[str], Any]
+T = TypeVar("T")
+
+
+class AwsClient:
+    """Calls AWS operations from asyncio without ever blocking it. boto3 is imported by the first call, in its thread."""
+
+    def __init__(self, region: str = "", profile: str = "", factory: ClientFactory | None = None) -> None:
+        self._region = region
+        self._profile = profile
+        self._threads = DaemonThreads()
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._factory = factory or self._make
+        self._session: Any = None
+
+    async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """The operation's answer, as boto3 gives it. Raises Unseen and nothing else."""
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                answer: dict[str, Any] = await self._threads.run(partial(self._call, service, operation, params))
+        except TimeoutError:
+            hint = f"check the network to {service} in {self._region or 'this region'}"
+            raise Unseen(
+                Unknown(Reason.TIMEOUT, f"{service} {operation} did not answer in {DEADLINE_S:g} s", hint)
+            ) from None
+        return answer
+
+    async def close(self) -> None:
+        """Never waits: calls under way are left to their threads."""
+        self._threads.close()
+
+    def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        client = None
+        try:
+            client = self._client(service)
+            answer: dict[str, Any] = getattr(client, operation)(**params)
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
+            profile = self._profile or os.environ.get("AWS_PROFILE", "")
+            unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
+            if unknown.hint == SEE_LOG:
+                _log.warning("%s %s failed", service, operation, exc_info=True)
+            if unknown.reason is Reason.EXPIRED_CREDENTIALS:
+                self._forget(service, client)
+            raise Unseen(unknown) from None
+        return answer
+
+    def _forget(self, service: str, client: Any) -> None:
+        """Credentials are loaded once per session: only a new one sees that the person has logged in again."""
+        with self._lock:
+            if client is None or self._clients.get(service) is client:
+                self._clients.clear()
+                self._session = None
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._factory(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        from boto3.session import Session
+        from botocore import __version__ as version
+        from botocore.config import Config
+
+        if self._session is None:
+            logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers, secrets included
+            self._session = Session(profile_name=self._profile or None, region_name=self._region or None)
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=32,
+            # Ours whole: botocore puts its own together anew, twice, for every request.
+            user_agent=f"cutover-cockpit Botocore/{version}",
+        )
+        return self._session.client(service, config=config)

@@ -1,0 +1,76 @@
+"""How probes reach the world: AWS, PostgreSQL and HTTP. Deadlines, pools, error mapping and redaction live here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from probes.clients.aws import AwsClient, ClientFactory
+from probes.clients.metrics import MetricQuery, Series
+
+if TYPE_CHECKING:
+    from probes.clients.http import HttpAnswer, HttpClient
+    from probes.clients.metric_batch import MetricBatch
+    from probes.clients.sql import SqlClient
+
+
+@dataclass(frozen=True, slots=True)
+class AwsOptions:
+    """Where AWS is. Empty strings mean the default credential chain and its settings (AWS_PROFILE, AWS_ENDPOINT_URL...)."""
+
+    region: str = ""
+    profile: str = ""
+    account: str = ""
+    """The account the plan names; sent as ExpectedBucketOwner, compared by aws.identity."""
+
+
+class Clients:
+    """Everything a probe may use to look at the world. One per cockpit; close it at the end.
+
+    Every method raises `Unseen` (and nothing else) for what the world does, with the reason, a redacted detail and a hint.
+    """
+
+    def __init__(self, aws: AwsOptions, factory: ClientFactory | None = None) -> None:
+        self.options = aws
+        self._aws = AwsClient(aws.region, aws.profile, factory)
+        self._metrics: MetricBatch | None = None
+        self._sql: SqlClient | None = None
+        self._http: HttpClient | None = None
+
+    async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
+        return await self._aws.call(service, operation, **params)
+
+    async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
+        """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
+        if self._metrics is None:
+            from probes.clients.metric_batch import MetricBatch
+
+            self._metrics = MetricBatch(self.aws)
+        return await self._metrics.fetch(queries, start, end)
+
+    async def sql(
+        self, dsn: str, query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, timeout_s: float = 5.0
+    ) -> list[dict[str, Any]]:
+        """Rows of one read-only statement over the one connection kept open to that database."""
+        if self._sql is None:
+            from probes.clients.sql import SqlClient
+
+            self._sql = SqlClient()
+        return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
+
+    async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
+        """One HTTP exchange, TLS verified, redirects not followed unless asked; options as `HttpClient.exchange` has them."""
+        if self._http is None:
+            from probes.clients.http import HttpClient
+
+            self._http = HttpClient()
+        return await self._http.exchange(method, url, **options)
+
+    async def close(self) -> None:
+        """Close every connection at once; never waits for a call that hangs."""
+        for part in (self._metrics, self._sql, self._http, self._aws):
+            if part is not None:
+                await part.close()

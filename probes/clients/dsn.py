@@ -1,0 +1,97 @@
+"""Connection strings as applications write them, made fit for libpq. Nothing here ever shows one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote
+
+from probes.clients.resolver import is_address
+from probes.reading import Reason, Unknown, Unseen
+
+CONNECT_TIMEOUT_S = 2
+"""libpq rounds anything shorter up to two seconds."""
+_HINT = "write postgresql://user:password@host:5432/database; percent-encode special characters in the password"
+_TLS_WORDS = {"no-verify": "require", "accept_invalid_certs": "require", "strict": "verify-full"}
+"""Values other drivers take that libpq has another word for."""
+
+
+def libpq_parameters(dsn: str, statement_timeout_ms: int) -> dict[str, str]:
+    """Connection parameters for libpq, without the application's own settings (Prisma's `connection_limit`, ...).
+
+    The session is read-only, in UTC, named `cockpit`, and its statements end by themselves. Raises Unseen (ERROR,
+    never with the text of the DSN) if it cannot be used.
+    """
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    base, _, query = dsn.strip().partition("?") if "://" in dsn else (dsn, "", "")
+    if not base:
+        raise Unseen(Unknown(Reason.NOT_FOUND, "there is no connection string", _HINT))
+    if base.startswith(("prisma://", "prisma+postgres://")):
+        raise Unseen(Unknown(Reason.ERROR, "the connection string goes through Prisma Accelerate", _HINT))
+    try:
+        given = {key: str(value) for key, value in conninfo_to_dict(base).items() if value is not None}
+    except ProgrammingError:
+        # The parser's message quotes the text around the error, which may be the password.
+        raise Unseen(Unknown(Reason.ERROR, "the connection string cannot be parsed", _HINT)) from None
+    extra = dict(parse_qsl(query, keep_blank_values=True))
+    return given | _kept(extra) | _session(extra, statement_timeout_ms)
+
+
+def secrets_of(dsn: str) -> tuple[str, ...]:
+    """What must never be seen of a connection string: the password, as written and decoded, and the string itself."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    base = dsn.strip().partition("?")[0] if "://" in dsn else dsn
+    try:
+        password = str(conninfo_to_dict(base).get("password") or "")
+    except ProgrammingError:
+        password = ""
+    return tuple(secret for secret in (dsn.strip(), base, password, quote(password, safe="")) if len(secret) > 2)
+
+
+def host_to_resolve(parameters: Mapping[str, str]) -> str:
+    """The one name that must be looked up before connecting; empty for an address, a socket folder or several hosts."""
+    host = parameters.get("host", "")
+    if parameters.get("hostaddr") or host.startswith(("/", "@")) or "," in host or is_address(host):
+        return ""
+    return host
+
+
+def _kept(extra: Mapping[str, str]) -> dict[str, str]:
+    """The query parameters libpq knows, in its own words."""
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    kept = {key: value for key, value in extra.items() if key in known and value}
+    if "sslcert" in kept and "sslkey" not in kept:
+        # Prisma's `sslcert` is the authority to trust; libpq's is a client certificate.
+        kept["sslrootcert"] = kept.pop("sslcert")
+    if kept.get("sslmode") in _TLS_WORDS:
+        kept["sslmode"] = _TLS_WORDS[kept["sslmode"]]
+    return {key: value for key, value in kept.items() if key not in ("options", "application_name", "connect_timeout")}
+
+
+def _session(extra: Mapping[str, str], statement_timeout_ms: int) -> dict[str, str]:
+    settings = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(statement_timeout_ms),
+        "idle_in_transaction_session_timeout": "10000",
+        "timezone": "UTC",
+    }
+    if schema := extra.get("schema"):
+        settings["search_path"] = '"' + schema.replace('"', '""') + '"'
+    options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+    return {
+        "options": options,
+        "application_name": "cockpit",
+        "connect_timeout": str(CONNECT_TIMEOUT_S),
+        "keepalives_idle": "10",
+        "gssencmode": "disable",
+    }
+
+
+def _escaped(value: str) -> str:
+    """A value inside libpq's `options`, where spaces and backslashes separate."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -1,0 +1,216 @@
+"""HTTP for probes: one exchange at a time, TLS verified, with a deadline that holds even when a server drips bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from probes.clients.resolver import Resolver, is_address
+from probes.reading import Reason, Unknown, Unseen
+from probes.redact import one_line
+
+if TYPE_CHECKING:
+    from httpx import AsyncClient, Response
+
+BODY_CAP_BYTES = 256 * 1024
+"""More of a body than this is never read: a health page is small, and an endless one must not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """One answer. `headers` have lower-case names; `text` is at most 256 KB of the body, or as much
+    as was asked for; `truncated` if there was more.
+
+    `elapsed_s` is real seconds from the first packet to the last byte read, redirects included. `url` is the last one
+    asked; `redirects` are the ones before it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    elapsed_s: float
+    url: str
+    redirects: tuple[str, ...] = ()
+    truncated: bool = False
+
+
+class HttpClient:
+    """Opens a new connection for every exchange: during a cutover the name may point elsewhere at any moment, and a
+    connection kept alive would go on talking to the old place.
+    """
+
+    def __init__(self) -> None:
+        self._client: AsyncClient | None = None
+        self._resolver = Resolver()
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 5.0,
+        follow_redirects: bool = False,
+        content: bytes | str | None = None,
+        most_bytes: int = BODY_CAP_BYTES,
+    ) -> HttpAnswer:
+        """One exchange; `timeout_s` is real seconds for all of it. Raises Unseen, never with the URL's query."""
+        from httpx import HTTPError, InvalidURL, TimeoutException
+
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._ask(
+                    method, url, dict(headers or {}), timeout_s, follow_redirects, content, most_bytes, began
+                )
+        except (TimeoutError, TimeoutException):
+            detail = f"{place_of(url)} did not finish answering within {timeout_s:g} s"
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, "slow, or the route drops packets: check VPN")) from None
+        except (HTTPError, InvalidURL, OSError, ValueError) as error:
+            raise Unseen(_unknown(url, error)) from None
+
+    async def close(self) -> None:
+        """Close every connection at once."""
+        self._resolver.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        timeout_s: float,
+        follow_redirects: bool,
+        content: bytes | str | None,
+        most_bytes: int,
+        began: float,
+    ) -> HttpAnswer:
+        await self._look_up(url)
+        client = self._opened()
+        # A compressed body could be a thousand times its size.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "cutover-cockpit"} | headers
+        # Each stage gives up a little before the whole: a cancelled handshake leaves its socket to the collector.
+        stage_s = 0.9 * timeout_s
+        async with client.stream(
+            method, url, headers=headers, timeout=stage_s, follow_redirects=follow_redirects, content=content
+        ) as response:
+            body, truncated = await _body_of(response, most_bytes)
+            return HttpAnswer(
+                status=response.status_code,
+                headers=MappingProxyType({name.lower(): value for name, value in response.headers.items()}),
+                text=body.decode(response.encoding or "utf-8", errors="replace"),
+                elapsed_s=time.monotonic() - began,
+                url=str(response.url),
+                redirects=tuple(str(before.url) for before in response.history),
+                truncated=truncated,
+            )
+
+    async def _look_up(self, url: str) -> None:
+        """Look the name up first: the library's own lookup, once begun, would make quitting wait for its end."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return  # refused a moment later, in better words
+        if is_address(parts.hostname) or _by_proxy(parts.scheme, parts.hostname):
+            return
+        await self._resolver.addresses(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+
+    def _opened(self) -> AsyncClient:
+        if self._client is None:
+            import httpx
+
+            # Its own log lines hold whole URLs, tokens in the query included.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
+            self._client = httpx.AsyncClient(
+                # No cookie of one answer goes along with the next question: every reading begins afresh.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+                max_redirects=5,
+            )
+        return self._client
+
+
+def _by_proxy(scheme: str, host: str) -> bool:
+    """Whether a proxy of the environment does the lookup."""
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
+
+
+async def _body_of(response: Response, most_bytes: int) -> tuple[bytes, bool]:
+    """At most `most_bytes` of the body, and whether there was more."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most_bytes:
+            return bytes(body[:most_bytes]), True
+    return bytes(body), False
+
+
+def _unknown(url: str, error: BaseException) -> Unknown:
+    """Why an exchange failed, found in the chain of causes: the library's own words say little."""
+    from httpx import InvalidURL, TooManyRedirects, UnsupportedProtocol
+
+    place = place_of(url)
+    if isinstance(error, InvalidURL | UnsupportedProtocol | ValueError) and not isinstance(error, ssl.SSLError):
+        return Unknown(Reason.ERROR, f"{place}: the address cannot be used", "write https://host/path")
+    if isinstance(error, TooManyRedirects):
+        return Unknown(Reason.ERROR, f"{place} redirects in a circle", "check the application's own URL setting")
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            detail = f"{place}: certificate not valid: {cause.verify_message or cause.reason}"
+            return Unknown(Reason.ERROR, detail, "check the certificate's dates, names and chain on the load balancer")
+        if isinstance(cause, ssl.SSLError):
+            detail = f"{place}: TLS handshake failed: {cause.reason or 'no reason given'}"
+            return Unknown(Reason.ERROR, detail, "check that this port speaks TLS, and its versions")
+        if isinstance(cause, socket.gaierror):
+            detail = f"{place}: the name does not resolve"
+            return Unknown(Reason.UNREACHABLE, detail, "check the DNS record, and the VPN's resolver")
+        if isinstance(cause, ConnectionRefusedError):
+            detail = f"{place}: connection refused"
+            return Unknown(Reason.UNREACHABLE, detail, "nothing listens there: check the port and the security group")
+    detail = f"{place}: {_first_words(error)}"
+    return Unknown(Reason.UNREACHABLE, detail, "the connection was lost or could not be made: check the route and VPN")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, what caused it, and the members of groups, each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
+
+
+def _first_words(error: BaseException) -> str:
+    return one_line((str(error).splitlines() or [""])[0], 160) or type(error).__name__
+
+
+def place_of(url: str) -> str:
+    """Scheme, host and path: what may be shown of a URL (its user part and query may hold secrets).
+
+    >>> place_of("https://user:secret@example.org/health?token=abc")
+    'https://example.org/health'
+    """
+    bare = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = bare.partition("://")
+    if not separator:
+        return bare
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

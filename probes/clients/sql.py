@@ -1,0 +1,203 @@
+"""PostgreSQL for probes: one read-only connection per database, kept open, with deadlines that always hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from probes.clients.dsn import host_to_resolve, libpq_parameters, secrets_of
+from probes.clients.resolver import Resolver
+from probes.clients.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
+from probes.reading import Reason, Unknown, Unseen
+from probes.redact import one_line
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+__all__ = ["PoolFull", "SqlClient"]
+
+Row = dict[str, Any]
+Parameters = Sequence[Any] | Mapping[str, Any]
+SEVERED_GRACE_S = 0.5
+"""How long a query may take to notice that its socket was shut down under it; it needs a few milliseconds."""
+
+
+class SqlClient:
+    """Rows of read-only statements. One connection per DSN, opened at the first question and kept."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, _Session] = {}
+        self._resolver = Resolver()
+        self._closed = False
+
+    async def rows(self, dsn: str, query: str, params: Parameters = (), *, timeout_s: float = 5.0) -> list[Row]:
+        """Rows as dictionaries by column name. Raises Unseen; PoolFull when the server has no slot left for us.
+
+        `timeout_s` is real seconds and covers everything: waiting for the connection, opening it, and the answer.
+        """
+        if self._closed:
+            raise Unseen(Unknown(Reason.ERROR, "the connections to databases are closed", "the cockpit is ending"))
+        session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, _Session(dsn, self._resolver))
+        return await session.rows(query, params, timeout_s)
+
+    async def close(self) -> None:
+        """Drop every connection at once; never waits for a query that hangs."""
+        self._closed = True
+        self._resolver.close()
+        await asyncio.gather(*(session.close() for session in self._sessions.values()))
+        self._sessions.clear()
+
+
+class _Session:
+    """The one connection to one database. Questions queue on its lock."""
+
+    def __init__(self, dsn: str, resolver: Resolver) -> None:
+        self._dsn = dsn
+        self._resolver = resolver
+        self._secrets: tuple[str, ...] | None = None
+        self._lock = asyncio.Lock()
+        self._connection: AsyncConnection[Row] | None = None
+        self._statement_timeout_ms = 0
+        self._asking: set[asyncio.Task[list[Row]]] = set()
+
+    async def rows(self, query: str, params: Parameters, timeout_s: float) -> list[Row]:
+        # The question runs in a task of its own: a caller that is cancelled must not cost us the connection, and
+        # psycopg answers a cancellation by a cancel request and a wait of up to 10 s.
+        task = asyncio.create_task(self._in_turn(query, params, timeout_s), name="sql")
+        self._asking.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        for task in self._asking:
+            task.cancel()
+        self._sever()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=SEVERED_GRACE_S)
+        await self._drop()
+
+    def _finished(self, task: asyncio.Task[list[Row]]) -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting any more
+
+    async def _in_turn(self, query: str, params: Parameters, timeout_s: float) -> list[Row]:
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._lock.acquire()
+        except TimeoutError:
+            detail = f"an earlier query kept the connection busy for {timeout_s:g} s"
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, "see the other probes of this database")) from None
+        try:
+            return await self._answer(query, params, timeout_s, deadline)
+        finally:
+            self._lock.release()
+
+    async def _answer(self, query: str, params: Parameters, timeout_s: float, deadline: float) -> list[Row]:
+        """Ask; if the connection kept open turns out to be dead (a restart), open another once and ask again."""
+        from psycopg import Error
+
+        kept = self._connection is not None
+        while True:
+            try:
+                connection = await self._connected(timeout_s, deadline)
+                return await self._ask(connection, query, params, timeout_s, deadline)
+            except Error as error:
+                lost = connection_lost(error) or (self._connection is not None and self._connection.closed)
+                if lost:
+                    await self._drop()
+                if not (lost and kept):
+                    raise self._unseen(error) from None
+                kept = False
+
+    async def _connected(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
+        from psycopg import AsyncConnection
+        from psycopg.conninfo import make_conninfo
+        from psycopg.rows import dict_row
+
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        await self._drop()
+        self._statement_timeout_ms = _statement_timeout_ms(timeout_s)
+        parameters = libpq_parameters(self._dsn, self._statement_timeout_ms)
+        try:
+            async with asyncio.timeout_at(deadline):
+                parameters |= await self._addresses(parameters)
+                opened = await AsyncConnection.connect(
+                    make_conninfo("", **parameters), autocommit=True, row_factory=dict_row, prepare_threshold=None
+                )
+        except TimeoutError:
+            detail = f"no connection to the database within {timeout_s:g} s"
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, ROUTE)) from None
+        self._connection = opened
+        return opened
+
+    async def _addresses(self, parameters: Mapping[str, str]) -> dict[str, str]:
+        """`hostaddr` for a host that needs a lookup, so that psycopg makes none in a thread that quitting waits for."""
+        host = host_to_resolve(parameters)
+        if not host:
+            return {}
+        try:
+            found = await self._resolver.addresses(host, int(parameters.get("port") or 5432))
+        except (socket.gaierror, UnicodeError, ValueError):
+            detail = one_line(f"{host}: the name does not resolve")
+            hint = "check the address, DNS, and whether the VPN is up"
+            raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
+        return {"host": ",".join([host] * len(found)), "hostaddr": ",".join(found)}
+
+    async def _ask(
+        self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float, deadline: float
+    ) -> list[Row]:
+        """Run the statement; at the deadline shut the socket down: nothing else ends the wait at once."""
+        work = asyncio.create_task(self._execute(connection, query, params, timeout_s), name="sql-execute")
+        try:
+            await asyncio.wait({work}, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        finally:
+            if not work.done():
+                self._sever()
+                await asyncio.wait({work}, timeout=SEVERED_GRACE_S)
+                await self._drop()
+                work.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if not work.done() or self._connection is None:
+            detail = f"the database did not answer within {timeout_s:g} s"
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, "server or network hang; the connection is opened anew"))
+        return work.result()
+
+    async def _execute(
+        self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float
+    ) -> list[Row]:
+        if (limit := _statement_timeout_ms(timeout_s)) != self._statement_timeout_ms:
+            await connection.execute(f"SET statement_timeout = {limit}".encode())
+            self._statement_timeout_ms = limit
+        # Without parameters psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.
+        cursor = await connection.execute(query.encode(), params or None)
+        return await cursor.fetchall() if cursor.description else []
+
+    def _sever(self) -> None:
+        """Shut the socket down under libpq, so that whoever waits on it wakes at once."""
+        if self._connection is None or self._connection.closed:
+            return
+        with socket.socket(fileno=os.dup(self._connection.pgconn.socket)) as wire:
+            try:
+                wire.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # the other side was faster
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _unseen(self, error: Any) -> Unseen:
+        if self._secrets is None:
+            self._secrets = secrets_of(self._dsn)
+        return unseen_from(error, self._secrets)
+
+
+def _statement_timeout_ms(timeout_s: float) -> int:
+    """A little less than our own deadline, so that a slow query ends on the server and the connection stays."""
+    return max(100, int(timeout_s * 800))

@@ -1,0 +1,1 @@
+"""Probes of databases: PostgreSQL, the schema Prisma keeps in it, and Redis."""

@@ -1,0 +1,1 @@
+"""Probes of the operator's own machine: its files, its VPN and its clock."""

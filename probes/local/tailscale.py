@@ -1,0 +1,132 @@
+"""Tailscale on this machine: is it up, and is what must be private really out of reach without it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, field_validator
+
+from probes.clients.http import HttpAnswer, place_of
+from probes.clients.processes import ask_program
+from probes.periods import Duration
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+from probes.three_valued import Said, sorted_out
+
+_NO_DAEMON = re.compile(r"failed to connect to local tailscaled|is (?:it|tailscaled?) running", re.IGNORECASE)
+_HINT = "install Tailscale's command line, or give its path as `program`"
+_STATUS = ("running", "backend_state", "online", "peers_online", "dns_name")
+
+
+class TailscaleParams(Params):
+    program: Annotated[str, StringConstraints(min_length=1)] = "tailscale"
+    """On macOS: /Applications/Tailscale.app/Contents/MacOS/Tailscale."""
+    must_not_reach: str = ""
+    """An address that must not answer from here: the public one of what should be private."""
+    timeout: Duration = timedelta(seconds=5)
+
+    @field_validator("must_not_reach")
+    @classmethod
+    def _absolute(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("write the whole address: https://host/path")
+        return url
+
+
+class TailscaleStatus(Probe[TailscaleParams]):
+    """Whether this machine is on the tailnet, by `tailscale status --json`.
+
+    Reads BackendState, Self.Online, Self.DNSName and Peer[].Online. A daemon that is not running is an answer; a missing
+    program is not. `reached` tries `must_not_reach` with one GET: any answer reaches it; refused or silent counts as not
+    reached only while the tailnet is up here, because a machine without any network reaches nothing. Needs no
+    permission. Cannot see by which route another address was reached, nor what other machines can reach.
+    """
+
+    name = "tailscale.status"
+    params_type = TailscaleParams
+    fields = (
+        Field("running", bool, "BackendState is Running", example=True),
+        Field("backend_state", str, "Running, Stopped, NeedsLogin, Starting, NoState ...", "Running"),
+        Field("online", bool, "the coordination server sees this machine", example=True),
+        Field("peers_online", int, "other machines of the tailnet that are online", 7, "count", low=0),
+        Field("dns_name", str, "this machine's name on the tailnet", "laptop.tail1234.ts.net"),
+        Field("reached", bool, "must_not_reach answers from here", example=False),
+    )
+    interval = timedelta(seconds=60)
+
+    async def read(self, now: datetime) -> Reading:
+        asked = self.params
+        query = f"{asked.program} status --json"
+        if asked.must_not_reach:
+            query += f"; GET {place_of(asked.must_not_reach)}"
+        (said, lines), reached = await asyncio.gather(self._status(), self._reached())
+        if reached is False and said["running"] is not True:
+            offline = "not reached, but the tailnet is not up here either"
+            reached = Unknown(Reason.NO_DATA, offline, "bring Tailscale up, and look again")
+        values, unknown = sorted_out(said | {"reached": reached})
+        return self.reading(now, values, unknown=unknown, evidence=Evidence(query, lines=lines))
+
+    async def _status(self) -> tuple[dict[str, Said], tuple[str, ...]]:
+        asked = self.params
+        try:
+            told = await ask_program(
+                [asked.program, "status", "--json"], timeout_s=asked.timeout.total_seconds(), hint=_HINT
+            )
+        except Unseen as unseen:
+            return dict.fromkeys(_STATUS, unseen.unknown), ()
+        lines = tuple(one_line(line[:1000], 200) for line in told.err.splitlines()[:4] if line.strip())
+        held = _json(told.out)
+        if isinstance(held, dict) and isinstance(held.get("BackendState"), str):
+            health = held.get("Health")
+            lines += tuple(one_line(str(each), 200) for each in health[:4]) if isinstance(health, list) else ()
+            return _told(held), lines
+        if told.code and _NO_DAEMON.search(told.err):
+            down = Unknown(Reason.NO_DATA, "Tailscale's daemon is not running", "start Tailscale")
+            return dict.fromkeys(_STATUS, down) | {"running": False}, lines
+        detail = one_line(f"{asked.program} ended with {told.code}: {told.err[:500] or 'no JSON'}", 200)
+        broken = Unknown(Reason.ERROR, detail, f"run it by hand: {asked.program} status --json")
+        return dict.fromkeys(_STATUS, broken), lines
+
+    async def _reached(self) -> bool | Unknown:
+        asked = self.params
+        if not asked.must_not_reach:
+            return Unknown(Reason.NO_DATA, "the plan gives no must_not_reach", "set it to the public address")
+        try:
+            answer: HttpAnswer = await self.clients.http(
+                "GET", asked.must_not_reach, timeout_s=asked.timeout.total_seconds()
+            )
+        except Unseen as unseen:
+            told = unseen.unknown
+            silent = told.reason is Reason.TIMEOUT or "connection refused" in told.detail
+            return False if silent else told
+        return answer.status > 0
+
+
+def _told(held: Mapping[str, Any]) -> dict[str, Said]:
+    running = held["BackendState"] == "Running"
+    me = held.get("Self")
+    me = me if isinstance(me, dict) else {}
+    online, name, peers = me.get("Online"), me.get("DNSName"), held.get("Peer")
+    absent = Unknown(Reason.NO_DATA, f"Tailscale is {held['BackendState']}", "bring it up with: tailscale up")
+    unsaid = Unknown(Reason.NO_DATA, "Tailscale did not say") if running else absent
+    counted = sum(peer.get("Online") is True for peer in peers.values()) if isinstance(peers, dict) else 0
+    return {
+        "running": running,
+        "backend_state": held["BackendState"],
+        "online": online if running and isinstance(online, bool) else unsaid,
+        "peers_online": counted if running and "Peer" in held else unsaid,
+        "dns_name": one_line(name, 200).rstrip(".") if isinstance(name, str) and name else unsaid,
+    }
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

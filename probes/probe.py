@@ -1,0 +1,117 @@
+"""The contract every probe keeps.
+
+A probe reads one thing and says honestly what it saw. It never raises for what the world does, never invents a default,
+and never lets a secret out. To add one: a module in the folder of its system, a class below `Probe`, a line in `registry.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from probes.reading import Evidence, Field, Reading, Unknown, Value, checked
+
+if TYPE_CHECKING:
+    from probes.clients.clients import Clients
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+"""A pydantic field holding a time; one without a zone is UTC, so that it can be compared with what the world says."""
+
+
+class Params(BaseModel):
+    """Parameters of a probe as the plan gives them under `with:`; strict, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WritingParams(Params):
+    """Parameters of a probe that writes."""
+
+    consent: bool = False
+    """Somebody has agreed to what this probe writes."""
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Probe(ABC, Generic[P]):
+    """Reads one thing. Subclasses set the class attributes and write `read`.
+
+    Shape of a probe::
+
+        class EcsService(Probe[EcsServiceParams]):
+            '''What it reads, from which operation and field, unit, permissions, what it cannot see.'''
+            name = "ecs.service"
+            params_type = EcsServiceParams
+            fields = (Field("running", int, "tasks running", 2, "count", low=0), ...)
+            iam = ("ecs:DescribeServices",)
+    """
+
+    name: ClassVar[str]
+    params_type: ClassVar[type[Params]]
+    fields: ClassVar[tuple[Field, ...]]
+    iam: ClassVar[tuple[str, ...]] = ()
+    """IAM actions needed, e.g. ("ecs:DescribeServices",)."""
+    iam_sometimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Those of `iam` that only some worlds ask for -> when: {"ec2:GetManagedPrefixListEntries": "a rule names a prefix list"}."""
+    grants: ClassVar[tuple[str, ...]] = ()
+    """Other permissions needed, in words: "PostgreSQL role pg_monitor"."""
+    interval: ClassVar[timedelta] = timedelta(seconds=30)
+    """Default interval; the plan may set another."""
+    writes: ClassVar[bool] = False
+    """Whether reading changes something in the world. Such a probe has the parameter `consent`, and without it answers
+    that it asks first."""
+    period: ClassVar[timedelta] = timedelta(0)
+    """Length of the metric period a reading is about; zero for live calls. Staleness allows two of them."""
+
+    def __init__(self, params: P, clients: Clients) -> None:
+        self.params = params
+        self.clients = clients
+
+    @abstractmethod
+    async def read(self, now: datetime) -> Reading:
+        """Read once. `now` is the cutover's clock (aware UTC); use it for every time sent to or compared with the world."""
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        """IAM action -> resource ARNs it is needed on; an action not named here is needed on `*`."""
+        return {}
+
+    async def close(self) -> None:
+        """Let go of what the probe keeps open. Called once, at the end."""
+
+    # -- building readings -------------------------------------------------------------------------------------------
+
+    def reading(
+        self,
+        now: datetime,
+        values: Mapping[str, Value | None],
+        *,
+        unknown: Mapping[str, Unknown] | None = None,
+        missing: Unknown | None = None,
+        data_at: datetime | None = None,
+        evidence: Evidence = Evidence(),  # noqa: B008 - frozen
+        state_since: datetime | None = None,
+        earlier: tuple[Reading, ...] = (),
+    ) -> Reading:
+        """A reading in which every declared field is either known or says why not.
+
+        A value of None, NaN, an infinity or an empty tuple is not a value: the field becomes `unknown[field]`, else `missing`,
+        else NO_DATA. Names that are not declared are left out; a value of another type than declared is a defect, and unknown.
+        """
+        held = {name: value for name, value in values.items() if value is not None}
+        made = Reading(now, data_at or now, held, unknown or {}, evidence, state_since=state_since, earlier=earlier)
+        return checked(made, self.fields, self.name, missing)
+
+    def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
+        """A reading in which nothing could be seen, for one reason."""
+        return Reading(now, now, {}, {f.name: unknown for f in self.fields}, evidence)

@@ -1,0 +1,1 @@
+"""Probes of what answers over HTTP and TLS: the application, its sign-in, its certificates and its vendors."""
