@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup rehearse test test-long check bench pictures lock schema faults clean
+.PHONY: help setup rehearse test test-busy test-long check bench pictures lock schema faults clean
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
 
@@ -31,8 +31,10 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
 
 test: setup      ## every test
-	@$(BIN)/python -m pytest -n 3 --ignore=tests/rehearsal/test_scenario_verdicts.py
-	@$(BIN)/python -m pytest -n 4 tests/rehearsal/test_scenario_verdicts.py
+	@$(BIN)/python -m pytest -n 4
+
+test-busy: setup ## every test, three times, while four other processes keep the machine busy
+	@$(BIN)/python tests/support/busy.py 3 $(BIN)/python -m pytest -n 4
 
 test-long: setup ## files of hundreds of megabytes; workers killed over 24,000 documents
 	@$(BIN)/python -m pytest -m long

@@ -11,6 +11,8 @@ import struct
 import termios
 import time
 
+from support.waiting import LAST_RESORT_S
+
 
 class Terminal:
     """A process in a pseudo-terminal."""
@@ -26,7 +28,7 @@ class Terminal:
             )
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
-    def wait_for(self, text: bytes, timeout_s: float = 20.0) -> float:
+    def wait_for(self, text: bytes, timeout_s: float = LAST_RESORT_S) -> float:
         """Seconds until `text` has been written to the screen."""
         began, seen = time.monotonic(), b""
         while time.monotonic() - began < timeout_s:
@@ -50,7 +52,7 @@ class Terminal:
         began = time.monotonic()
         self.key("q")
         while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
-            if time.monotonic() - began > 10:
+            if time.monotonic() - began > LAST_RESORT_S:
                 os.kill(self.pid, signal.SIGKILL)
             if select.select([self.fd], [], [], 0.01)[0]:
                 try:

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+from support.waiting import LAST_RESORT_S
+
 from cockpit.cli.main import COMMANDS
 from cockpit.commands.migrate import group as migrate
 
@@ -15,7 +17,9 @@ HEAVY = ("textual", "boto3", "botocore", "psycopg", "httpx", "moto", "pydantic",
 def imported_by(statement: str) -> set[str]:
     """Top-level packages in sys.modules after a statement ran in a fresh interpreter."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LAST_RESORT_S
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

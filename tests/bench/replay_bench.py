@@ -6,9 +6,10 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from support.sources import NoSource
 
 from cockpit.decide.record import PhaseBegan
 from cockpit.engine.recording import recording
@@ -35,21 +36,6 @@ class Clock:
 
     async def sleep(self, duration: timedelta) -> None:
         self.at += duration
-
-
-class NoSource:
-    paused = False
-    slowed: Mapping[str, float] = {}
-
-    async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
-        return
-        yield
-
-    def probe_now(self, probe: str = "") -> None: ...
-
-    def toggle_pause(self) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 def plan_text() -> str:

@@ -11,6 +11,7 @@ from typing import Literal, Optional
 import click
 import pytest
 from click.testing import CliRunner
+from support.waiting import LAST_RESORT_S
 
 from cockpit.cli.main import main
 from cockpit.commands.options import LiveOptions, live_options
@@ -144,7 +145,9 @@ def test_help_and_completion_import_no_command(asked: str) -> None:
         f"import click, sys\nfrom cockpit.cli.main import main\n{asked}\n"
         "print(*sorted(name for name in sys.modules if name.startswith('cockpit')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LAST_RESORT_S
+    )
     allowed = {
         "cockpit",
         "cockpit.cli",

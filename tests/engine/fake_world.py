@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from support.clock import START, HandClock, settle
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.engine.poller import LiveSource
@@ -17,42 +18,10 @@ from probes.probe import Params, Probe
 from probes.reading import Field, Reading, Reason, Unknown
 from probes.registry import BUILT_IN
 
-START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+__all__ = ["START", "HandClock", "settle"]
+
 HERE = Position("world.yaml", 1)
 FIELDS = (Field("ok", bool, "answers", example=True),)
-
-
-class HandClock:
-    """Stands still until it is moved; who sleeps wakes when their time has come."""
-
-    speed = 1.0
-
-    def __init__(self) -> None:
-        self.time = START
-        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
-
-    def now(self) -> datetime:
-        return self.time
-
-    async def sleep(self, duration: timedelta) -> None:
-        woken = asyncio.Event()
-        self._sleepers.append((self.time + duration, woken))
-        await woken.wait()
-
-    async def move(self, seconds: float) -> None:
-        """Let that much time pass, and let everybody do what is due."""
-        self.time += timedelta(seconds=seconds)
-        due = [woken for until, woken in self._sleepers if until <= self.time]
-        self._sleepers = [(until, woken) for until, woken in self._sleepers if until > self.time]
-        for woken in due:
-            woken.set()
-        await settle()
-
-
-async def settle() -> None:
-    """Let every task run until it waits for something."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @dataclass

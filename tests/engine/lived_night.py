@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fake_world import HandClock
 from hypothesis import strategies as st
-from no_source import NoSource
+from support.sources import NoSource
 
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan
 from cockpit.decide.situation import Situation

@@ -51,6 +51,6 @@ def keys_for(folder: Path, name: str) -> tuple[Path, str]:
     """(private key file, public key without its comment)."""
     path = folder / f"id_{name}"
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
-    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     kind, blob, *_ = path.with_suffix(".pub").read_text().split()
     return path, f"{kind} {blob}"

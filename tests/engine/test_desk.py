@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from fake_world import HandClock
-from no_source import NoSource
 from signing_plan import keys_for, signing_plan
+from support.sources import NoSource
 
 from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from fake_world import HandClock
-from no_source import NoSource
 from signing_plan import signing_plan
+from support.sources import NoSource
 
 from cockpit.decide.gate import GATE_OF_PHASE, Missing, missing_before, worded
 from cockpit.decide.record import Record

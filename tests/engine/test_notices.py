@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 from fake_world import HandClock
-from no_source import NoSource
 from signing_plan import signing_plan
+from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.record import Change, PhaseBegan, Vote

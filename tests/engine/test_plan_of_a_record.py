@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fake_world import HandClock
 from lived_night import reading
-from no_source import NoSource
+from support.sources import NoSource
 
 from cockpit.cli.main import main
 from cockpit.engine.recording import recording

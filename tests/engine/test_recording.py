@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from fake_world import HandClock
-from no_source import NoSource
 from signing_plan import signing_plan
+from support.sources import NoSource
 from support.waiting import LAST_RESORT_S, turns, until
 
 from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
@@ -39,7 +39,7 @@ DRIVER = textwrap.dedent(
     from datetime import timedelta
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    from no_source import NoSource
+    from support.sources import NoSource
     from cockpit.decide.record import PhaseBegan
     from cockpit.engine.clock import WallClock
     from cockpit.engine.operator_desk import Desk
@@ -72,7 +72,7 @@ DRIVER = textwrap.dedent(
     asyncio.run(main())
     """
 )
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 def watch_of(plan: Plan, kept: Recording, clock: WallClock | HandClock) -> Watch:
@@ -87,7 +87,7 @@ def state(watch: Watch, item: str) -> Check:
 
 async def test_after_a_kill_everything_is_where_it_was(tmp_path: Path) -> None:
     plan = signing_plan(tmp_path)
-    command = [sys.executable, "-c", DRIVER, str(HERE), plan.path, str(tmp_path / "records")]
+    command = [sys.executable, "-c", DRIVER, str(TESTS), plan.path, str(tmp_path / "records")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220 - killed just below
         assert process.stdout is not None
         word, since, folder = (await asyncio.to_thread(process.stdout.readline)).split()

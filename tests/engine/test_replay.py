@@ -17,8 +17,8 @@ import pytest
 from fake_world import HandClock
 from hypothesis import HealthCheck, example, given, settings
 from lived_night import ACCOUNTS, EVENTS, TURNS, Event, Night, words, written
-from no_source import NoSource
 from signing_plan import signing_plan
+from support.sources import NoSource
 
 from cockpit.commands.replay import moment_of
 from cockpit.decide.record import Change, PhaseBegan, SignOff

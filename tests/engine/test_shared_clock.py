@@ -6,11 +6,11 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.waiting import LAST_RESORT_S
 
 from cockpit.engine import clock as clocks
 from cockpit.engine.clock import SharedClock, WallClock
@@ -83,20 +83,23 @@ def test_it_never_goes_back_for_anyone_while_its_speed_is_changed(tmp_path: Path
     clock = SharedClock.create(tmp_path / "clock", 600, START)
     stop = threading.Event()
     back: list[float] = []
+    looks = [0, 0]
 
-    def look() -> None:
+    def look(which: int) -> None:
         mine, last = SharedClock(tmp_path / "clock"), START
         while not stop.is_set():
             now = mine.now()
+            looks[which] += 1
             if now < last:
                 back.append((last - now).total_seconds())
             last = now
 
-    readers = [threading.Thread(target=look) for _ in range(2)]
+    readers = [threading.Thread(target=look, args=(which,)) for which in range(2)]
     for reader in readers:
         reader.start()
-    until = time.monotonic() + 0.15
-    while time.monotonic() < until:
+    writes = 0
+    while writes < 1000 or min(looks) < 1000:
+        writes += 1
         clock.beat(600, horizon_s=0.01)
         clock.set_speed(1)
     stop.set()
@@ -109,9 +112,7 @@ def test_a_writer_that_died_while_writing_hangs_nobody(tmp_path: Path) -> None:
     clock = SharedClock.create(tmp_path / "clock", 10, START)
     other = SharedClock(tmp_path / "clock")
     clock._map[:8] = clocks._SEQUENCE.pack(7)
-    began = time.monotonic()
     assert other.now() >= START
-    assert time.monotonic() - began < 0.5
     clock.set_speed(20)
     assert other.speed == 20
 
@@ -124,7 +125,7 @@ def test_another_process_reads_the_same_time(tmp_path: Path) -> None:
         "clock = SharedClock(Path(sys.argv[1])); print(clock.now().isoformat(), clock.speed)"
     )
     asked = [sys.executable, "-c", program, str(tmp_path / "clock")]
-    said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=20).stdout.split()
+    said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=LAST_RESORT_S).stdout.split()
     assert said == [START.isoformat(), "0.0"]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 from fake_world import HandClock
-from no_source import NoSource
 from signing_plan import keys_for, signing_plan
+from support.sources import NoSource
 
 from cockpit.cli.main import main
 from cockpit.decide.record import SignOff

@@ -220,11 +220,9 @@ async def test_headless_ends_early_on_a_latched_rollback(watch: Watch) -> None:
     assert after(timedelta(hours=1))(watch.situation)
 
 
-def test_quitting_a_whole_process_with_stuck_probes_takes_under_a_second() -> None:
+def test_quitting_a_whole_process_with_stuck_probes_waits_for_none_of_them() -> None:
     """asyncio.run itself waits for every task that is left: a probe that swallows one cancellation must not hold it."""
-    began = time.monotonic()
     asyncio.run(_quit_while_stuck())
-    assert time.monotonic() - began < 1
 
 
 async def _quit_while_stuck() -> None:
@@ -236,9 +234,9 @@ async def _quit_while_stuck() -> None:
 
         async def deaf_once(probe: object, now: object) -> Reading:
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             raise AssertionError
 
         from fake_world import WORLD

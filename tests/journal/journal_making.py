@@ -55,7 +55,7 @@ def make_key(folder: Path, kind: str = "ed25519", *options: str, passphrase: str
     """A key pair by the stock tool."""
     path = folder / f"id_{kind}_{len(list(folder.iterdir()))}"
     command = ["ssh-keygen", "-q", "-t", kind, *options, "-N", passphrase, "-C", "test", "-f", str(path)]
-    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path
 
 

@@ -20,6 +20,7 @@ from journal_making import (
     sign_off,
     write_session,
 )
+from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.entry import Type
 from cockpit.journal.record_folder import RecordFolder, find_record, list_records
@@ -41,7 +42,9 @@ def record(state: Path) -> RecordFolder:
 
 def cockpit(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    return subprocess.run([str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, check=False)
+    return subprocess.run(
+        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=LAST_RESORT_S, env=env, check=False
+    )
 
 
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="moves the state folder by XDG_STATE_HOME")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from journal_making import ALEX, START, make_folder, make_key, open_journal, public_line, sign_off, write_session
+from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.record import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
@@ -65,7 +66,7 @@ def test_stock_openssh_verifies_what_stands_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "who").write_text(f"alex {public_line(key)}\n")
     command = ["ssh-keygen", "-Y", "verify", "-f", "who", "-I", "alex", "-n", "cutover-signoff@v1", "-s", "one.sig"]
     done = subprocess.run(
-        command, input=sig["statement"].encode(), cwd=tmp_path, capture_output=True, timeout=30, check=True
+        command, input=sig["statement"].encode(), cwd=tmp_path, capture_output=True, timeout=LAST_RESORT_S, check=True
     )
     assert b'Good "cutover-signoff@v1" signature for alex' in done.stdout
     assert json.loads(sig["statement"])["record"] == folder.id

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_making import make_key, public_line
+from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.ssh import keys
 from cockpit.journal.ssh.allowed_signers import AllowedSigners, parse, public_of
@@ -36,14 +37,19 @@ def stock_verify(folder: Path, signature: str, text: bytes, public: str, who: st
     (folder / "signers").write_text(f"{who} {public}\n")
     (folder / "text.sig").write_text(signature)
     command = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-I", who, "-n", NAMESPACE, "-s", "text.sig"]
-    return subprocess.run(command, input=text, cwd=folder, capture_output=True, timeout=30, check=False).returncode == 0
+    return (
+        subprocess.run(
+            command, input=text, cwd=folder, capture_output=True, timeout=LAST_RESORT_S, check=False
+        ).returncode
+        == 0
+    )
 
 
 def stock_sign(folder: Path, key: Path, text: bytes, namespace: str = NAMESPACE) -> str:
     (folder / "text").write_bytes(text)
     command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", namespace, "text"]
     (folder / "text.sig").unlink(missing_ok=True)
-    subprocess.run(command, cwd=folder, check=True, timeout=30, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, timeout=LAST_RESORT_S, capture_output=True)
     return (folder / "text.sig").read_text()
 
 
@@ -58,7 +64,7 @@ def test_stock_openssh_accepts_ours_and_we_accept_its(tmp_path: Path, kind: tupl
     theirs = verify(stock_sign(tmp_path, path, TEXT), TEXT)
     assert theirs.public == key.public
     listed = subprocess.run(
-        ["ssh-keygen", "-l", "-f", str(path)], capture_output=True, text=True, timeout=30, check=True
+        ["ssh-keygen", "-l", "-f", str(path)], capture_output=True, text=True, timeout=LAST_RESORT_S, check=True
     )
     assert theirs.fingerprint == listed.stdout.split()[1]
 
@@ -176,7 +182,7 @@ def agent(tmp_path: Path) -> Iterator[str]:
 
 def add(agent: str, path: Path) -> None:
     environ = os.environ | {"SSH_AUTH_SOCK": agent}
-    subprocess.run(["ssh-add", "-q", str(path)], env=environ, check=True, timeout=30, capture_output=True)
+    subprocess.run(["ssh-add", "-q", str(path)], env=environ, check=True, timeout=LAST_RESORT_S, capture_output=True)
 
 
 def test_the_agent_signs_with_every_kind(tmp_path: Path, agent: str) -> None:

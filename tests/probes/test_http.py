@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
-from small_site import Site, small_site
+from support.http_server import Site, site, small_site
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.http import BODY_CAP_BYTES
 from probes.reading import Reading, Reason
 from probes.web.http_health import HttpHealth, HttpHealthParams
+
+__all__ = ["site"]
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 
@@ -24,12 +26,6 @@ async def clients() -> AsyncIterator[Clients]:
     opened = Clients(AwsOptions())
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with small_site() as started:
-        yield started
 
 
 async def read(clients: Clients, url: str, **params: Any) -> Reading:

@@ -10,17 +10,13 @@ from pathlib import Path
 
 import pytest
 from silent_wire import wire_to
-from small_site import Authority, Site, serving, small_site
+from support.http_server import Authority, Site, serving, site, small_site
 from support.waiting import LAST_RESORT_S
 
 from probes.clients.http import BODY_CAP_BYTES, HttpClient, place_of
 from probes.reading import Reason, Unseen
 
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with small_site() as started:
-        yield started
+__all__ = ["site"]
 
 
 @pytest.fixture

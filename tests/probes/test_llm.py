@@ -11,11 +11,13 @@ import pytest
 from answering_aws import AnsweringAws, refusal, wire
 from pydantic import ValidationError
 from silent_wire import wire_to
-from small_site import Site, small_site
+from support.http_server import Site, site, small_site
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.web.llm import LlmModels, LlmModelsParams
+
+__all__ = ["site"]
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 KEY = "key-of-ours-hunter2"
@@ -28,12 +30,6 @@ async def clients(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clients]:
     opened = Clients(AwsOptions())
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with small_site() as started:
-        yield started
 
 
 def listed(*names: str, more: bool = False) -> str:

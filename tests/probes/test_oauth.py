@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from silent_wire import wire_to
-from small_site import small_site
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
+from support.http_server import small_site
 
 from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
 from cockpit.rehearsal.script.fault_injection import Breakage

@@ -14,7 +14,7 @@ import pytest
 from answering_aws import AnsweringAws, refusal, wire
 from pydantic import ValidationError
 from silent_wire import wire_to
-from small_site import Authority, serving, small_site
+from support.http_server import Authority, serving, small_site
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason

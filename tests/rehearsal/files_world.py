@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 from pty_terminal import Terminal
+from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.process.launcher import Rehearsal
 
@@ -52,9 +53,9 @@ def counted(dsn: str) -> dict[str, int]:
         return dict(found.fetchall())
 
 
-async def until(condition: Callable[[], object], terminal: Terminal | None = None, within_s: float = 60) -> None:
+async def until(condition: Callable[[], object], terminal: Terminal | None = None) -> None:
     """Poll until `condition()` is true, while the terminal's screen is read as a terminal would."""
-    ends = time.monotonic() + within_s
+    ends = time.monotonic() + LAST_RESORT_S
     while not condition():
         if time.monotonic() > ends:
             raise TimeoutError

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import until
 from test_aws_ecs import IMAGE, PLACE, Furnished
 
 from cockpit.actions.ecs_release import running
@@ -69,10 +70,7 @@ async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEP
     record = Record()
     record.append(PhaseBegan(world.clock.time, phase))
     taking = asyncio.create_task(capture(clients, PLACE["cluster"], PLACE["service"], record, Passing(world)))
-    for _ in range(1000):
-        if record.all(ReleaseSeen):
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: record.all(ReleaseSeen))
     await end((taking,))
     return record
 

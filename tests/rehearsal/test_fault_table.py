@@ -9,7 +9,8 @@ import asyncio
 import operator
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,13 +20,14 @@ from unittest import mock
 import faults_of_aws
 import faults_of_others
 import pytest
+import pytest_asyncio
 from fault_world import FAULTS, Fault, World
 from one_round import Rounds, rounds
 
 from cockpit.conditions.condition import Comparison, Condition, Outcome
 from probes.reading import Reading, Reason, Value
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.world, pytest.mark.asyncio(loop_scope="module")]
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 LIVED = timedelta(minutes=9)
 PAST = ("logs.query", "cloudwatch.ratio", "cloudwatch.percentile", "s3.uploads")
@@ -72,23 +74,50 @@ class Well:
     readings: Mapping[str, Reading]
 
 
-async def found(folder: Path) -> tuple[list[tuple[Fault, list[Turned]]], dict[str, Outcome]]:
-    """What each fault turned, and what is left when all of them have been mended."""
+class Table:
+    """The world in which one fault after the other is made, and what each turned. It starts once, for all of them."""
+
+    def __init__(self, round_: Rounds) -> None:
+        self._round = round_
+        self._world = World(round_.house, os.environ["AWS_ENDPOINT_URL"], round_.clock.now())
+        self.well = Well(
+            {id_: kind for kind, id_, _ in round_.judged()},
+            {id_: condition for _, id_, condition in round_.judged()},
+            dict(round_.readings),
+        )
+        self._seen: dict[str, list[Turned]] = {}
+
+    async def turned(self, fault: Fault) -> list[Turned]:
+        """What it turns; each fault is made once."""
+        if fault.title not in self._seen:
+            self._seen[fault.title] = await turned(fault, self._world, self._round, self.well)
+        return self._seen[fault.title]
+
+    async def bad_now(self) -> dict[str, Outcome]:
+        """What is not as it should be, whatever was made and mended before."""
+        await self._round.look()
+        return bad(self.well, self._round.outcomes())
+
+    async def text(self) -> str:
+        return table([(fault, await self.turned(fault)) for fault in FAULTS])
+
+    def close(self) -> None:
+        self._world.close()
+
+
+@asynccontextmanager
+async def living(folder: Path) -> AsyncIterator[Table]:
+    """A table over a world of its own, in which all is well."""
     with mock.patch.dict(os.environ):
         async with rounds(folder) as round_:
             await round_.live(LIVED, speed=150.0)
             await round_.look()
-            well = Well(
-                {id_: kind for kind, id_, _ in round_.judged()},
-                {id_: condition for _, id_, condition in round_.judged()},
-                dict(round_.readings),
-            )
-            assert bad(well, round_.outcomes()) == {}
-            world = World(round_.house, os.environ["AWS_ENDPOINT_URL"], round_.clock.now())
-            seen = [(fault, await turned(fault, world, round_, well)) for fault in FAULTS]
-            await round_.look()
-            world.close()
-            return seen, bad(well, round_.outcomes())
+            made = Table(round_)
+            try:
+                assert bad(made.well, round_.outcomes()) == {}
+                yield made
+            finally:
+                made.close()
 
 
 async def turned(fault: Fault, world: World, round_: Rounds, well: Well) -> list[Turned]:
@@ -148,37 +177,36 @@ def table(seen: list[tuple[Fault, list[Turned]]]) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[tuple[Fault, list[Turned]]], dict[str, Outcome]]:
-    return asyncio.run(found(tmp_path_factory.mktemp("world") / "w"))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Table]:
+    async with living(tmp_path_factory.mktemp("world") / "w") as made:
+        yield made
 
 
-def test_there_are_faults_enough_and_each_has_a_name_of_its_own() -> None:
+async def test_there_are_faults_enough_and_each_has_a_name_of_its_own() -> None:
     assert len(FAULTS) >= 40
     assert len({fault.title for fault in FAULTS}) == len(FAULTS)
 
 
-def test_each_fault_turns_exactly_what_it_should(
-    seen: tuple[list[tuple[Fault, list[Turned]]], dict[str, Outcome]],
-) -> None:
-    turned_by = {fault.title: {one.id for one in all_} for fault, all_ in seen[0]}
-    assert {title: ids for title, ids in turned_by.items() if ids != expected(title)} == {}
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
+async def test_a_fault_turns_exactly_what_it_should(faults: Table, fault: Fault) -> None:
+    assert {one.id for one in await faults.turned(fault)} == set(fault.turns)
 
 
-def expected(title: str) -> set[str]:
-    return next(set(fault.turns) for fault in FAULTS if fault.title == title)
+async def test_the_kept_table_is_what_is_seen(faults: Table) -> None:
+    assert TABLE.read_text(encoding="utf-8") == await faults.text(), f"write it again: {__doc__}"
 
 
-def test_every_fault_is_mended_without_a_trace(
-    seen: tuple[list[tuple[Fault, list[Turned]]], dict[str, Outcome]],
-) -> None:
-    assert seen[1] == {}
+async def test_every_fault_is_mended_without_a_trace(faults: Table) -> None:
+    await faults.text()
+    assert await faults.bad_now() == {}
 
 
-def test_the_kept_table_is_what_is_seen(seen: tuple[list[tuple[Fault, list[Turned]]], dict[str, Outcome]]) -> None:
-    assert TABLE.read_text(encoding="utf-8") == table(seen[0]), f"write it again: {__doc__}"
+async def written() -> str:
+    with tempfile.TemporaryDirectory() as place:
+        async with living(Path(place) / "w") as made:
+            return await made.text()
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        TABLE.write_text(table(asyncio.run(found(Path(place) / "w"))[0]), encoding="utf-8")
+    TABLE.write_text(asyncio.run(written()), encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from one_round import PLAN, Rounds, rounds
+from support.waiting import LAST_RESORT_S
 
 from cockpit.commands.iam import _probe_needs, policy, probes_need
 from cockpit.engine.poller import _make
@@ -16,7 +17,7 @@ from cockpit.plan.load import load_plan
 from probes.reading import Reason
 from probes.registry import find
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.world]
 ALWAYS = {"sts:GetCallerIdentity"}
 """AWS answers it whatever a policy says: removing it blinds nobody."""
 
@@ -45,7 +46,7 @@ async def denied(world: Rounds, name: str, allowed: set[str]) -> bool:
     """Whether a probe, made anew, is refused anything while only these actions are allowed."""
     world.house._aws.faults.allowed = frozenset(allowed)
     probe = _make(world.plan.probes[name], world.source.clients)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LAST_RESORT_S):
         reading = await probe.read(world.clock.now())
     await probe.close()
     return any(why.reason is Reason.ACCESS_DENIED for why in reading.unknown.values())

@@ -16,7 +16,7 @@ from pty_terminal import Terminal
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.world]
 
 
 @pytest.fixture(autouse=True)

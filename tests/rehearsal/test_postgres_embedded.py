@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 
@@ -68,13 +69,13 @@ def test_stopping_twice_and_starting_twice_is_harmless(tmp_path: Path) -> None:
 
 def test_it_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
     program = f"""
-        import time
+        import signal
         from pathlib import Path
         from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
         server = EmbeddedPostgres(Path({str(tmp_path / "pg")!r}))
         server.start()
         print(server.pid, flush=True)
-        time.sleep(60)
+        signal.pause()
     """
     starter = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True)
     with starter:
@@ -82,7 +83,7 @@ def test_it_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
         server = psutil.Process(int(starter.stdout.readline()))
         family = [server, *server.children(recursive=True)]
         os.kill(starter.pid, signal.SIGKILL)
-    _, alive = psutil.wait_procs(family, timeout=5)
+    _, alive = psutil.wait_procs(family, timeout=LAST_RESORT_S)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 

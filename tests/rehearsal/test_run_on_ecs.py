@@ -13,10 +13,11 @@ import boto3
 import psycopg
 import pytest
 from files_world import counted, until, written
+from support.waiting import at_last
 
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.world]
 COCKPIT = str(Path(sys.executable).with_name("cockpit"))
 TASK = "transparent-trust-migration"
 STARTED: list[asyncio.subprocess.Process] = []
@@ -55,7 +56,7 @@ async def begun(world: Rehearsal, plan: Path) -> asyncio.subprocess.Process:
 
 async def said(process: asyncio.subprocess.Process) -> str:
     """What it said, once it has ended."""
-    _, told = await asyncio.wait_for(process.communicate(), 90)
+    _, told = await at_last(process.communicate())
     return told.decode()
 
 

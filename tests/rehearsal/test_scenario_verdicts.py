@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.script.scenario import Judgement, load_scenario, names
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.world]
 SPEED = 90
 """A machine that cannot follow makes the rehearsal slower, not different."""
 
@@ -20,7 +21,9 @@ SPEED = 90
 def test_a_scenario_ends_in_the_verdict_its_file_promises(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cockpit", "rehearse", name, "--headless", "--speed", str(SPEED)]
     environment = os.environ | {"TMPDIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=230, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=LAST_RESORT_S * 3, check=False
+    )
     told = done.stdout + done.stderr
     assert f"{name}: {Judgement.AS_EXPECTED}" in told, told[-4000:]
     assert done.returncode == load_scenario(name).ends.verdict.exit_code

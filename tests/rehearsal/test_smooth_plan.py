@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.waiting import LAST_RESORT_S
 
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.world]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED, JOURNEYS = 60, 60
 """The users' journeys after which the log, the rows and the metrics have something to tell."""
@@ -42,7 +43,7 @@ def situation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     async def once() -> dict[str, Any]:
         async with Rehearsal() as world:
             world.clock.set_speed(SPEED)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LAST_RESORT_S):
                 while (await world.report())["journeys"] < JOURNEYS:  # noqa: ASYNC110 - the world offers no event
                     await asyncio.sleep(0.1)
             world.clock.set_speed(WATCHING_SPEED)

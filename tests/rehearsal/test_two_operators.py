@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.waiting import LAST_RESORT_S, until
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
@@ -38,7 +39,7 @@ from cockpit.report.formats.html import html
 from cockpit.report.load_record import account_of
 from probes.clients.clients import AwsOptions, Clients
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.world]
 SPEED = 60.0
 
 
@@ -54,7 +55,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 def key_of(folder: Path, who: str) -> tuple[Path, str]:
     path = folder / f"id_{who}"
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", who, "-f", str(path)]
-    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=LAST_RESORT_S, stdin=subprocess.DEVNULL)
     return path, " ".join(path.with_suffix(".pub").read_text().split()[:2])
 
 
@@ -93,6 +94,12 @@ class Seat:
         for status in self.watch.situation.criteria:
             if status.sign_off and not status.sign_off.given and self.desk.may_sign(status.sign_off.roles):
                 await self.desk.sign(status.id, crew.answer_to(status.sign_off.ask))
+
+    def rolled_back(self) -> bool:
+        """Whether this cockpit, too, knows that it is done, and that the trigger was decided about."""
+        situation = self.watch.situation
+        step = next(step for step in situation.rollback_plan if step.action)
+        return step.progress is StepState.DONE and situation.verdict.latch is None
 
     async def until(self, done: str, limit: timedelta = timedelta(minutes=40)) -> None:
         """Wait for a word of the verdict, signing what comes up."""
@@ -152,13 +159,7 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
             said = await primary.executor.do(step)
             assert "complete, 2 of 2 tasks" in said
             for seat in (primary, second):
-                for _ in range(100):
-                    done = next(s for s in seat.watch.situation.rollback_plan if s.action)
-                    if done.progress is StepState.DONE and seat.watch.situation.verdict.latch is None:
-                        break
-                    await asyncio.sleep(0.1)
-                assert done.progress is StepState.DONE
-                assert seat.watch.situation.verdict.latch is None, "decided: the other cockpit knows"
+                await until(seat.rolled_back, "decided: the other cockpit knows")
         folders = [seat.kept.folder.path for seat in (primary, second)]
         heads = [seat.kept.journal.head for seat in (primary, second)]
     await proven(tmp_path, folders, heads, public, primary)
@@ -168,7 +169,9 @@ async def sign_and_poll(primary: Seat, second: Seat) -> None:
     """Everything is signed by whoever may, and the gate says go; before that nothing is deployed."""
     with pytest.raises(Refused, match="more go from"):
         await primary.desk.begin(Phase.POST_DEPLOY, "we are in a hurry")
-    for _ in range(400):
+    ends = primary.watch.clock.now() + timedelta(minutes=40)
+    open_ = [""]
+    while open_ and primary.watch.clock.now() < ends:
         await asyncio.gather(primary.sign_everything(), second.sign_everything())
         open_ = [
             item.id
@@ -177,8 +180,6 @@ async def sign_and_poll(primary: Seat, second: Seat) -> None:
             for item in section.items
             if item.blocking and item.check is not Check.PASS
         ]
-        if not open_:
-            break
         await asyncio.sleep(0.1)
     assert open_ == []
     await asyncio.gather(primary.desk.vote("go_no_go", "go"), second.desk.vote("go_no_go", "go"))

@@ -62,7 +62,7 @@ def at(minutes: float) -> datetime:
 def make_key(folder: Path) -> Path:
     path = folder / "id"
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ann", "-f", str(path)]
-    subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path
 
 

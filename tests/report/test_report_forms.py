@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from record_making import START, Maker, at, whole
+from support.waiting import LAST_RESORT_S
 
 from cockpit.decide import record as kinds
 from cockpit.journal.readings import ReadingStore
@@ -280,7 +281,9 @@ def test_a_rehearsal_says_so_loudly(tmp_path: Path) -> None:
 
 def cockpit(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    return subprocess.run([str(COCKPIT), *arguments], capture_output=True, text=True, timeout=60, env=env, check=False)
+    return subprocess.run(
+        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=LAST_RESORT_S, env=env, check=False
+    )
 
 
 def test_the_command(made: Maker, tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from support.sources import NoSource
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -58,27 +59,6 @@ class HandClock:
 
     async def sleep(self, duration: timedelta) -> None:
         self.at += duration
-
-
-class NoSource:
-    """Readings come by hand."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.paused = False
-        self.slowed: Mapping[str, float] = {}
-
-    async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
-        return
-        yield
-
-    def probe_now(self, probe: str = "") -> None:
-        self.asked.append(probe)
-
-    def toggle_pause(self) -> None:
-        self.paused = not self.paused
-
-    async def close(self) -> None: ...
 
 
 def criterion(id_: str, title: str, kind: Kind, condition: str, **more: object) -> Criterion:

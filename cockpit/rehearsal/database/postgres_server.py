@@ -28,7 +28,8 @@ from psycopg.conninfo import make_conninfo
 _PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
 _START_ATTEMPTS = 3
-_START_DEADLINE_S = 20.0
+_START_DEADLINE_S = 120.0
+"""It bounds a hang: a start takes under a second, several on a machine that is busy."""
 _SUPERUSER = "postgres"
 
 _SETTINGS: Mapping[str, str] = {
@@ -81,7 +82,7 @@ def _can_unshare() -> bool:
     if unshare is None:
         return False
     probe = [unshare, f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--", "true"]
-    return subprocess.run(probe, capture_output=True, check=False, timeout=10).returncode == 0
+    return subprocess.run(probe, capture_output=True, check=False, timeout=_START_DEADLINE_S).returncode == 0
 
 
 def _die_with_parent() -> None:
@@ -212,7 +213,13 @@ class EmbeddedPostgres:
         try:
             prefix, identity = self._identity()
             done = subprocess.run(
-                [*prefix, *command], cwd="/", capture_output=True, text=True, check=False, timeout=60, **identity
+                [*prefix, *command],
+                cwd="/",
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_START_DEADLINE_S,
+                **identity,
             )
         finally:
             key.unlink()

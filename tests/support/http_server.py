@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -76,6 +77,13 @@ async def small_site() -> AsyncIterator[Site]:
     async with serving(site.answer) as port:
         site.url = f"http://127.0.0.1:{port}"
         yield site
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A site of the test's own, by plain HTTP."""
+    async with small_site() as started:
+        yield started
 
 
 class Authority:

@@ -8,7 +8,11 @@ from probes.reading import Reading
 
 
 class NoSource:
+    """Keeps what it was asked for."""
+
     def __init__(self) -> None:
+        self.asked: list[str] = []
+        """Probes that were to be read at once; an empty name means all."""
         self.paused = False
         self.slowed: Mapping[str, float] = {}
 
@@ -16,8 +20,10 @@ class NoSource:
         return
         yield
 
-    def probe_now(self, probe: str = "") -> None: ...
+    def probe_now(self, probe: str = "") -> None:
+        self.asked.append(probe)
 
-    def toggle_pause(self) -> None: ...
+    def toggle_pause(self) -> None:
+        self.paused = not self.paused
 
     async def close(self) -> None: ...

@@ -1,0 +1,40 @@
+"""How tests are spread over the workers of pytest-xdist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+ONE_BY_ONE = frozenset(
+    f"tests/{name}.py"
+    for name in (
+        "migration/test_crash_driver",
+        "migration/test_faults_after",
+        "migration/test_faults_around",
+        "migration/test_faults_copy",
+        "rehearsal/test_run_on_ecs",
+        "rehearsal/test_scenario_verdicts",
+        "rehearsal/test_world_process",
+    )
+)
+"""Files whose tests are long and share nothing but what a worker has anyway."""
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+    """A file goes to one worker whole, so that what its tests share is made once; the files of ONE_BY_ONE test by test."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file in ONE_BY_ONE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("world") is None)
