@@ -11,7 +11,7 @@ from pathlib import PurePath
 from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
 from cockpit.drafts.names_in_text import names, secret_names
 from cockpit.drafts.probe_matching import PROBES, Suggestion, suggestion
-from cockpit.plan.source import plain
+from cockpit.plan.source.source_file import plain
 
 _ASK = "What did you look at, and what did it show?"
 _LONGEST_TITLE = 300

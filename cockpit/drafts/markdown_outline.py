@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cockpit.plan.source import plain
+from cockpit.plan.source.source_file import plain
 
 MAX_LINES = 500
 """More is no checklist a person works through in a night."""

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from cockpit.plan.around_parts import RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.model import Position, Risk, Secret, Service, Variable
 from cockpit.plan.names import unique
-from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.parts import Parts
-from cockpit.plan.problems import nearest
+from cockpit.plan.source.problems import nearest
+from cockpit.plan.source.yaml_tree import Path_, Tree
 
 
 class Around:

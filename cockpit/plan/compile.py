@@ -23,10 +23,10 @@ from cockpit.plan.model import (
 )
 from cockpit.plan.moving import Moving
 from cockpit.plan.names import unique
-from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.parts import STAND_IN, Parts
-from cockpit.plan.problems import nearest
-from cockpit.plan.substitute import Substitution
+from cockpit.plan.source.problems import nearest
+from cockpit.plan.source.variables import Substitution
+from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.watched import Watched
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from cockpit.conditions.condition import Condition
 from cockpit.plan.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
 from cockpit.plan.model import ERROR_LIMIT, Ask, Criterion, Kind, OnUnknown
-from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.watched import Watched
 
 MIN_SAMPLES = 3

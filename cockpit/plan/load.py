@@ -9,11 +9,11 @@ from pathlib import Path
 from cockpit.plan.compile import Compiler
 from cockpit.plan.document import PlanDocument
 from cockpit.plan.model import Plan
-from cockpit.plan.nodes import TooMany, Tree, parse
 from cockpit.plan.parts import Parts
-from cockpit.plan.problems import PlanError
-from cockpit.plan.source import Source, read
-from cockpit.plan.substitute import Substitution
+from cockpit.plan.source.problems import PlanError
+from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.variables import Substitution
+from cockpit.plan.source.yaml_tree import TooMany, Tree, parse
 
 __all__ = ["PlanError", "load_plan", "load_text", "loaded"]
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from cockpit.plan.document import EcsTaskPart, GuardPart, HeaderPart, LimitsPart, MigrationPart, MigrationTablePart
 from cockpit.plan.model import MIB, SOAK, Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
-from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.watched import Watched
 
 RESUME_AFTER = timedelta(seconds=60)

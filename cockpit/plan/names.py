@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.parts import STAND_IN
+from cockpit.plan.source.yaml_tree import Path_, Tree
 
 
 def unique(tree: Tree, named: Iterable[tuple[Path_, str]]) -> None:

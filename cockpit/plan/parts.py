@@ -25,8 +25,8 @@ from cockpit.plan.document import (
     SuccessPart,
     TriggerPart,
 )
-from cockpit.plan.nodes import Path_, Tree
 from cockpit.plan.shapes import Part
+from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.wording import explain, found
 
 MAX_ENTRIES = 500

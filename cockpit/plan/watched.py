@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 from cockpit.conditions.condition import Condition, ConditionError, compile_condition
 from cockpit.plan.document import ProbePart
 from cockpit.plan.model import STALE_AFTER, ProbeSpec
-from cockpit.plan.nodes import Path_, TooMany, Tree
 from cockpit.plan.parts import Parts
-from cockpit.plan.problems import nearest
-from cockpit.plan.substitute import Substitution
+from cockpit.plan.source.problems import nearest
+from cockpit.plan.source.variables import Substitution
+from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
 from cockpit.plan.wording import by_path, found, known_keys, message
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from cockpit.plan.nodes import Path_, Tree
-from cockpit.plan.problems import nearest
+from cockpit.plan.source.problems import nearest
+from cockpit.plan.source.yaml_tree import Path_, Tree
 
 _TYPES = {
     "string_type": "must be text",

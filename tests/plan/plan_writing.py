@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from cockpit.plan.load import PlanError, load_text
 from cockpit.plan.model import Plan
-from cockpit.plan.problems import Problem
+from cockpit.plan.source.problems import Problem
 from probes import registry
 from probes.probe import Params, Probe
 from probes.reading import Field, Reading

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_writing import HEAD, marked, own_probes, problem, problems
 
-from cockpit.plan.nodes import Tree, parse
-from cockpit.plan.source import Source
+from cockpit.plan.source.source_file import Source
+from cockpit.plan.source.yaml_tree import Tree, parse
 
 __all__ = ["own_probes"]
 

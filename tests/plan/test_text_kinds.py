@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 
 from cockpit.plan.document import PlanDocument
 from cockpit.plan.load import PlanError, load_text
-from cockpit.plan.problems import dotted
 from cockpit.plan.shapes import Note, Part
+from cockpit.plan.source.problems import dotted
 from cockpit.plan.summary import summarise
 from cockpit.plan.text_kind import CONDITION, MACHINE_ONLY, SHOWN
 

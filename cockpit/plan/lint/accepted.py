@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cockpit.plan.lint.rule import Finding
-from cockpit.plan.nodes import Path_, Tree
+from cockpit.plan.source.yaml_tree import Path_, Tree
 
 _COMMENT = re.compile(r"#\s*lint:\s*ignore\b[ \t]*(?P<rule>[\w-]*)[ \t,:]*(?P<reason>[^\r\n]*)")
 _INNERMOST = {"checklist": 4, "probes": 2, "contacts": 2, "vars": 2, "target": 2}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cockpit.plan.lint.logic import atoms
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject, Text
-from cockpit.plan.nodes import Path_, Place
+from cockpit.plan.source.yaml_tree import Path_, Place
 
 _LIMIT = re.compile(r"connection_limit\s*[=:]\s*(\d{1,6})", re.IGNORECASE)
 _TITLE = re.compile(r"\bpool\w*\b[^.]*?\b(\d{2,5})\+?\s*connections", re.IGNORECASE)

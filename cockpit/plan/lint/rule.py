@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cockpit.plan.lint.subject import Subject
-from cockpit.plan.nodes import Path_, Place
-from cockpit.plan.problems import Problem
+from cockpit.plan.source.problems import Problem
+from cockpit.plan.source.yaml_tree import Path_, Place
 
 
 @dataclass(frozen=True, slots=True)

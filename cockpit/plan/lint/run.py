@@ -10,9 +10,9 @@ from cockpit.plan.lint.registry import RULES
 from cockpit.plan.lint.rule import Finding, Found, Rule
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.load import loaded
-from cockpit.plan.nodes import Tree
-from cockpit.plan.problems import Problem
-from cockpit.plan.source import Source, read
+from cockpit.plan.source.problems import Problem
+from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.yaml_tree import Tree
 
 
 def lint_plan(path: str | Path, environ: Mapping[str, str] | None = None) -> list[Finding]:

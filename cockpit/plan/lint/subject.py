@@ -9,7 +9,7 @@ from functools import cached_property
 
 from cockpit.conditions.condition import Condition
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Plan, ProbeSpec, Step
-from cockpit.plan.nodes import Path_, Place, Tree
+from cockpit.plan.source.yaml_tree import Path_, Place, Tree
 from probes.reading import Field
 
 

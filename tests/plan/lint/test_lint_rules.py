@@ -10,7 +10,7 @@ from lint_cases import CASES, HEAD, item, sign, step, success, trigger
 from cockpit.plan.lint.registry import RULES
 from cockpit.plan.lint.rule import Finding
 from cockpit.plan.lint.run import lint_plan, lint_source
-from cockpit.plan.source import Source
+from cockpit.plan.source.source_file import Source
 
 ROOT = Path(__file__).resolve().parents[3]
 

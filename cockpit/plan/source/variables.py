@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cockpit.plan.nodes import Path_, TooMany, Tree, plain_value
-from cockpit.plan.problems import nearest
+from cockpit.plan.source.problems import nearest
+from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, plain_value
 from cockpit.plan.text_kind import TextKind
 
 PLACEHOLDER = "unset"

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from cockpit.plan.model import Position
-from cockpit.plan.problems import PlanError, Problem, dotted
-from cockpit.plan.source import Source
-from cockpit.plan.spans import locate
+from cockpit.plan.source.problems import PlanError, Problem, dotted
+from cockpit.plan.source.source_file import Source
+from cockpit.plan.source.source_map import locate
 
 MAX_DEPTH = 40
 MAX_NODES = 20_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cockpit.plan.model import Position
-from cockpit.plan.problems import PlanError, Problem
+from cockpit.plan.source.problems import PlanError, Problem
 
 MAX_BYTES = 1_000_000
 _BREAK = re.compile("\r\n|[\n\r]")
