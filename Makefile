@@ -54,7 +54,7 @@ pictures: setup  ## export the screens to docs/
 	@$(BIN)/python -m cockpit.commands.pictures docs
 
 schema: setup    ## regenerate the plan's JSON Schema
-	@$(BIN)/python -m cockpit.plan.schema
+	@$(BIN)/python -m cockpit.plan.document.json_schema
 
 faults: setup    ## regenerate docs/faults.md: what turns when one thing is wrong
 	@$(BIN)/python tests/rehearsal/test_fault_table.py

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cockpit.plan.around_parts import RiskPart, SecretPart, ServicePart, VariablePart
+from cockpit.plan.document.context import RiskPart, SecretPart, ServicePart, VariablePart
+from cockpit.plan.document.entries import Parts
 from cockpit.plan.model import Position, Risk, Secret, Service, Variable
 from cockpit.plan.names import unique
-from cockpit.plan.parts import Parts
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
 

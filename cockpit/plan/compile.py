@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cockpit.plan.around import Around
 from cockpit.plan.criteria import Criteria, either
-from cockpit.plan.document import GatePart, ItemPart, SignOffPart, StepPart
+from cockpit.plan.document.document import GatePart, ItemPart, SignOffPart, StepPart
+from cockpit.plan.document.entries import STAND_IN, Parts
 from cockpit.plan.model import (
     VERDICT_DWELL,
     Ask,
@@ -23,7 +24,6 @@ from cockpit.plan.model import (
 )
 from cockpit.plan.moving import Moving
 from cockpit.plan.names import unique
-from cockpit.plan.parts import STAND_IN, Parts
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree

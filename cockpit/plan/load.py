@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cockpit.plan.compile import Compiler
-from cockpit.plan.document import PlanDocument
+from cockpit.plan.document.document import PlanDocument
+from cockpit.plan.document.entries import Parts
 from cockpit.plan.model import Plan
-from cockpit.plan.parts import Parts
 from cockpit.plan.source.problems import PlanError
 from cockpit.plan.source.source_file import Source, read
 from cockpit.plan.source.variables import Substitution

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from cockpit.plan.document import EcsTaskPart, GuardPart, HeaderPart, LimitsPart, MigrationPart, MigrationTablePart
+from cockpit.plan.document.document import (
+    EcsTaskPart,
+    GuardPart,
+    HeaderPart,
+    LimitsPart,
+    MigrationPart,
+    MigrationTablePart,
+)
 from cockpit.plan.model import MIB, SOAK, Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
 from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.watched import Watched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cockpit.plan.parts import STAND_IN
+from cockpit.plan.document.entries import STAND_IN
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cockpit.conditions.condition import Condition, ConditionError, compile_condition
-from cockpit.plan.document import ProbePart
+from cockpit.plan.document.document import ProbePart
+from cockpit.plan.document.entries import Parts
+from cockpit.plan.document.validation_messages import by_path, found, known_keys, message
 from cockpit.plan.model import STALE_AFTER, ProbeSpec
-from cockpit.plan.parts import Parts
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
-from cockpit.plan.wording import by_path, found, known_keys, message
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 

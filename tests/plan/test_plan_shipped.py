@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.plan import schema
+from cockpit.plan.document import json_schema
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan, Severity
 from cockpit.plan.summary import summarise
@@ -28,13 +28,13 @@ def lines_of(refs: list[str]) -> list[int]:
 
 
 def test_the_schema_beside_the_plans_is_current() -> None:
-    shipped = schema.path().read_text(encoding="utf-8")
-    assert shipped == schema.schema_text(), "write it again: python -m cockpit.plan.schema"
+    shipped = json_schema.path().read_text(encoding="utf-8")
+    assert shipped == json_schema.schema_text(), "write it again: python -m cockpit.plan.document.json_schema"
 
 
 def test_every_field_of_the_schema_says_what_it_is_for() -> None:
-    from cockpit.plan.document import PlanDocument
-    from cockpit.plan.shapes import Part
+    from cockpit.plan.document.document import PlanDocument
+    from cockpit.plan.document.field_types import Part
 
     def silent(kind: type[Part]) -> list[str]:
         return [f"{kind.__name__}.{name}" for name, info in kind.model_fields.items() if not info.description]

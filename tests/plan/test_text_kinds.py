@@ -15,9 +15,9 @@ from plan_writing import own_probes, plan, problem
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from cockpit.plan.document import PlanDocument
+from cockpit.plan.document.document import PlanDocument
+from cockpit.plan.document.field_types import Note, Part
 from cockpit.plan.load import PlanError, load_text
-from cockpit.plan.shapes import Note, Part
 from cockpit.plan.source.problems import dotted
 from cockpit.plan.summary import summarise
 from cockpit.plan.text_kind import CONDITION, MACHINE_ONLY, SHOWN

@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from cockpit.plan.around_parts import Contact, RiskPart, SecretPart, ServicePart, VariablePart
-from cockpit.plan.model import MIB, Limits, MigrationTable, Mode, OnUnknown, Phase, Severity
-from cockpit.plan.shapes import (
+from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
+from cockpit.plan.document.field_types import (
     Account,
     Condition,
     Credential,
@@ -26,6 +25,7 @@ from cockpit.plan.shapes import (
     Span,
     Text,
 )
+from cockpit.plan.model import MIB, Limits, MigrationTable, Mode, OnUnknown, Phase, Severity
 
 _TABLE = MigrationTable("")
 _LIMITS = Limits()

@@ -1,7 +1,7 @@
 """The plan's JSON Schema, for editors: made from the document model and the built-in probes, shipped beside the plans.
 
-`python -m cockpit.plan.schema` writes it again; a test holds it to be current. It is kinder than the loader, which also knows
-references, roles and conditions, and stricter nowhere.
+`python -m cockpit.plan.document.json_schema` writes it again; a test holds it to be current. It is kinder than the
+loader, which also knows references, roles and conditions, and stricter nowhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cockpit.plan.document import PlanDocument
+from cockpit.plan.document.document import PlanDocument
 from probes.probe import Probe
 from probes.registry import BUILT_IN, find
 
@@ -75,7 +75,7 @@ def _is_noise(key: str, held: Any) -> bool:
 
 def path() -> Path:
     """Where the schema is kept: beside the plans."""
-    return Path(__file__).resolve().parent.parent.parent / "checklists" / FILE
+    return Path(__file__).resolve().parent.parent.parent.parent / "checklists" / FILE
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cockpit.plan.around_parts import RiskPart, SecretPart, ServicePart, VariablePart
-from cockpit.plan.document import (
+from cockpit.plan.document.context import RiskPart, SecretPart, ServicePart, VariablePart
+from cockpit.plan.document.document import (
     GatePart,
     HeaderPart,
     ItemPart,
@@ -25,9 +25,9 @@ from cockpit.plan.document import (
     SuccessPart,
     TriggerPart,
 )
-from cockpit.plan.shapes import Part
+from cockpit.plan.document.field_types import Part
+from cockpit.plan.document.validation_messages import explain, found
 from cockpit.plan.source.yaml_tree import Path_, Tree
-from cockpit.plan.wording import explain, found
 
 MAX_ENTRIES = 500
 STAND_IN = "missing"
