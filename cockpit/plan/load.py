@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cockpit.plan.compile import Compiler
+from cockpit.plan.compiler.compiler import Compiler
 from cockpit.plan.document.document import PlanDocument
 from cockpit.plan.document.entries import Parts
 from cockpit.plan.model import Plan

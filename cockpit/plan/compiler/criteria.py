@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from cockpit.conditions.condition import Condition
+from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
 from cockpit.plan.model import ERROR_LIMIT, Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.source.yaml_tree import Path_, Tree
-from cockpit.plan.watched import Watched
 
 MIN_SAMPLES = 3
 """Real samples a window needs: two points are a line through anything."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cockpit.plan.around import Around
-from cockpit.plan.criteria import Criteria, either
+from cockpit.plan.compiler.context import Around
+from cockpit.plan.compiler.criteria import Criteria, either
+from cockpit.plan.compiler.migration import Moving
+from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import GatePart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Parts
 from cockpit.plan.model import (
@@ -22,12 +24,10 @@ from cockpit.plan.model import (
     Step,
     Target,
 )
-from cockpit.plan.moving import Moving
 from cockpit.plan.names import unique
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree
-from cockpit.plan.watched import Watched
 
 
 class Compiler:

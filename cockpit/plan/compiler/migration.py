@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import (
     EcsTaskPart,
     GuardPart,
@@ -15,7 +16,6 @@ from cockpit.plan.document.document import (
 )
 from cockpit.plan.model import MIB, SOAK, Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
 from cockpit.plan.source.yaml_tree import Path_, Tree
-from cockpit.plan.watched import Watched
 
 RESUME_AFTER = timedelta(seconds=60)
 _AT: Path_ = ("migration",)
