@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cockpit.actions.executor import Executor
-from cockpit.commands.helming import Chronicle
 from cockpit.commands.log_file import log_folder
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.record import PhaseBegan, PointOfNoReturn, Record
@@ -23,12 +22,13 @@ from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
-    from cockpit.migration.helm import Helm
+    from cockpit.migration.controller import Helm
 
 CLOCK = "COCKPIT_CLOCK"
 """Names the file of a clock shared with others; without it the wall's time counts."""
@@ -127,7 +127,7 @@ async def migration_controller(
     if migration is None or not migration.database:
         yield None
         return
-    from cockpit.migration.helm import Helm
+    from cockpit.migration.controller import Helm
 
     options = _as_words(profile=live.profile, region=live.region)
     log = log_folder() / "migration.log"

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from cockpit.migration.launch import DATABASE, log_plainly
+from cockpit.migration.local_workers import DATABASE, log_plainly
 from cockpit.migration.worker import main
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
-from cockpit.migration.rows import names
+from cockpit.migration.object_store import Busy, Halting, StoreError
 from cockpit.migration.settings import PART_BYTES, Source
-from cockpit.migration.store import Busy, Halting, StoreError
+from cockpit.migration.source_tables import names
 from cockpit.migration.transfer import Burnt, Changed, Put, put_in_parts, put_whole
-from cockpit.migration.work import AGAIN_S, LeaseLost, Work
+from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.naming import NEW_KEY
-from cockpit.migration.rows import names
+from cockpit.migration.object_keys import NEW_KEY
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.source_tables import names
 
 MOST_FAILURES = 5
 """After so many failures of its own a file is quarantined: somebody must look."""

@@ -13,8 +13,8 @@ import psycopg
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
+from cockpit.migration.object_store import Missing, Store, StoreError
 from cockpit.migration.settings import Settings, Source, settings_of
-from cockpit.migration.store import Missing, Store, StoreError
 from cockpit.plan.model import Migration, MigrationTable, Plan
 
 

@@ -12,8 +12,8 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
-from cockpit.migration.rows import enlist
 from cockpit.migration.settings import Settings, settings_from
+from cockpit.migration.source_tables import enlist
 
 PHASES = ("copy", "verify", "purge", "restore")
 GUARD_LEASE_S = 30.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.rows import names
+from cockpit.migration.object_store import Store
 from cockpit.migration.settings import Settings
-from cockpit.migration.store import Store
+from cockpit.migration.source_tables import names
 
 
 @dataclass(slots=True)

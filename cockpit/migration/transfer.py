@@ -12,11 +12,11 @@ from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.naming import content_type
-from cockpit.migration.rows import names
+from cockpit.migration.object_keys import content_type
+from cockpit.migration.object_store import Exists, Missing
 from cockpit.migration.settings import MIB, PART_BYTES, Source
-from cockpit.migration.store import Exists, Missing
-from cockpit.migration.work import Work
+from cockpit.migration.source_tables import names
+from cockpit.migration.worker_context import Work
 
 IN_THREAD = 2 * MIB
 

@@ -10,10 +10,10 @@ from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.rows import names
+from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
 from cockpit.migration.settings import Source
-from cockpit.migration.store import Busy, Halting, Missing, StoreError
-from cockpit.migration.work import AGAIN_S, LeaseLost, Work
+from cockpit.migration.source_tables import names
+from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
 class Verify:

@@ -20,12 +20,12 @@ from cockpit.migration import runs
 from cockpit.migration.copy import Copy
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger
+from cockpit.migration.object_store import Halting, Store
 from cockpit.migration.purge import Purge
+from cockpit.migration.rate_limiter import Throttle
 from cockpit.migration.restore import Restore
-from cockpit.migration.store import Halting, Store
-from cockpit.migration.throttle import Throttle
 from cockpit.migration.verify import Verify
-from cockpit.migration.work import LeaseLost, Phase, Work
+from cockpit.migration.worker_context import LeaseLost, Phase, Work
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0

@@ -29,7 +29,7 @@ from cockpit.tui.widgets.context_row import environment_label
 if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.migration.helm import Helm
+    from cockpit.migration.controller import Helm
     from cockpit.replay.session import Deck
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.migration.helm import Helm
+    from cockpit.migration.controller import Helm
     from cockpit.replay.session import Deck
 
 

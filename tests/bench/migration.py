@@ -27,7 +27,7 @@ import psycopg
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.plan.model import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres

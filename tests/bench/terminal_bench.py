@@ -23,7 +23,7 @@ import psutil
 from migration import KEYS, Store, engine, fill
 from pty_terminal import Terminal
 
-from cockpit.migration.launch import NICE
+from cockpit.migration.local_workers import NICE
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.process.launcher import Rehearsal

@@ -25,7 +25,7 @@ import psycopg
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.plan.model import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
@@ -59,7 +59,7 @@ WITHOUT = {
     # A worker that lost its lease may still switch, and does not look whether it lost it.
     "epoch": "import cockpit.migration.ledger as l; _s = l.sql.SQL\n"
     "class S(_s):\n    def __init__(self, t): super().__init__(t.replace('AND v.epoch = i.epoch AND v.key = i.key', ''))\n"
-    "l.sql.SQL = S\nimport cockpit.migration.work as w; w.Work.safe = lambda self: True\n",
+    "l.sql.SQL = S\nimport cockpit.migration.worker_context as w; w.Work.safe = lambda self: True\n",
 }
 
 

@@ -20,7 +20,7 @@ from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.worker import Worker
 from cockpit.plan.model import Limits, MigrationTable

@@ -9,8 +9,8 @@ import pytest
 from migration_bench import BUCKET, TABLES, Bench, quick
 
 from cockpit.migration import runs
+from cockpit.migration.object_store import Store
 from cockpit.migration.settings import PART_BYTES
-from cockpit.migration.store import Store
 from cockpit.migration.sweep import Swept, sweep, unknown_keys
 from cockpit.rehearsal.object_store import Fault
 

@@ -15,7 +15,7 @@ from support.waiting import at_last
 
 from cockpit.migration import runs
 from cockpit.migration.database import connect
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.worker import Abandoned, Worker
 
 pytestmark = [

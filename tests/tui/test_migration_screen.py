@@ -9,7 +9,7 @@ import pytest
 from stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.record import Vote
-from cockpit.migration.helm import Helm
+from cockpit.migration.controller import Helm
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
 from cockpit.plan.model import Gate, Migration, Poll

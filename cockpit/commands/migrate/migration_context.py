@@ -22,8 +22,8 @@ from cockpit.commands.plan_loading import load
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
+from cockpit.migration.object_store import StoreError
 from cockpit.migration.settings import Settings, settings_of
-from cockpit.migration.store import StoreError
 from cockpit.plan.model import Migration, Plan
 from probes.clients.clients import Clients
 from probes.reading import Unseen

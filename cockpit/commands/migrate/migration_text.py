@@ -11,10 +11,10 @@ from dataclasses import asdict
 import click
 
 from cockpit.decide.words import duration, size
+from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
 from cockpit.migration.progress import Progress
-from cockpit.migration.supervise import as_json
-from cockpit.migration.survey import Survey
+from cockpit.migration.supervisor import as_json
 from cockpit.plan.model import Migration
 
 _MARK = {True: "ok  ", False: "FAIL", None: "note"}

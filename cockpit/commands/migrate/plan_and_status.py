@@ -9,9 +9,9 @@ import click
 from cockpit.commands.migrate.migration_context import FAILED, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text, survey_text
 from cockpit.commands.options import FORMAT, Form
+from cockpit.migration.dry_run import survey
 from cockpit.migration.preflight import describe
 from cockpit.migration.progress import Follower
-from cockpit.migration.survey import survey
 
 
 @click.command("plan")

@@ -27,13 +27,13 @@ from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
-from cockpit.migration.launch import LocalWorkers
 from cockpit.migration.ledger import note
+from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.preflight import Check, describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
-from cockpit.migration.supervise import Supervisor, standing
+from cockpit.migration.supervisor import Supervisor, standing
 
 Guards = Callable[[], list[dict[str, Any]]]
 PhaseName = Literal["copy", "verify", "purge", "restore"]
@@ -142,7 +142,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 @FORMAT
 async def run_on_ecs(context: MigrationContext, count: int, phase: FleetPhase, outside_window: str, form: Form) -> int:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
-    from cockpit.migration.fleet import Fleet
+    from cockpit.migration.ecs_workers import Fleet
 
     task = context.migration.ecs
     if task is None:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from cockpit.engine.clock import SharedClock
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY, Vault
 from cockpit.rehearsal.application.application import Application, Surroundings
 from cockpit.rehearsal.application.connection_pool import ConnectionPool, discard

@@ -13,7 +13,7 @@ from cockpit.tui.keys.registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
-    from cockpit.migration.helm import Helm
+    from cockpit.migration.controller import Helm
     from cockpit.tui.cockpit import Cockpit
 
 CAPS = (100, 500, 2_000, 0)

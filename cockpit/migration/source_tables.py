@@ -7,7 +7,7 @@ from functools import cache
 from psycopg import sql
 
 from cockpit.migration.database import Connection
-from cockpit.migration.naming import CLEAN_KIND, CLEAN_NAME
+from cockpit.migration.object_keys import CLEAN_KIND, CLEAN_NAME
 from cockpit.migration.settings import Source
 
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
+from cockpit.migration.object_store import Busy, Halting, Store, StoreError
+from cockpit.migration.rate_limiter import Pace, Throttle
 from cockpit.migration.settings import MIB, Settings
-from cockpit.migration.store import Busy, Halting, Store, StoreError
-from cockpit.migration.throttle import Pace, Throttle
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7

@@ -1,4 +1,4 @@
-"""What happens to the migration, kept in the record of the cutover."""
+"""What the record of a cutover keeps of a migration: its phases, its trouble and its end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cockpit.engine.watch import Watch
 
 if TYPE_CHECKING:
     from cockpit.migration.progress import Progress
+
 
 SUBJECT = "migration"
 

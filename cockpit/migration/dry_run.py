@@ -8,9 +8,9 @@ from psycopg import sql
 
 from cockpit.migration import schema
 from cockpit.migration.database import Connection
-from cockpit.migration.naming import content_type
-from cockpit.migration.rows import names
+from cockpit.migration.object_keys import content_type
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.source_tables import names
 
 CAUTIOUS_FILES_PER_S = 300.0
 CAUTIOUS_BYTES_PER_S = 40e6

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from cockpit.migration.launch import DATABASE
+from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.runs import RunError
 from cockpit.plan.model import EcsTask
 from probes.clients.clients import Clients
