@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from cockpit.migration import runs
-from cockpit.migration.copy import Copy
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger
 from cockpit.migration.object_store import Halting, Store
-from cockpit.migration.purge import Purge
+from cockpit.migration.phases.copy import Copy
+from cockpit.migration.phases.purge import Purge
+from cockpit.migration.phases.restore import Restore
+from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
-from cockpit.migration.restore import Restore
-from cockpit.migration.verify import Verify
 from cockpit.migration.worker_context import LeaseLost, Phase, Work
 
 log = logging.getLogger(__name__)

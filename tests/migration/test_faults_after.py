@@ -10,8 +10,8 @@ from migration_bench import BUCKET, TABLES, Bench, quick
 
 from cockpit.migration import runs
 from cockpit.migration.object_store import Store
+from cockpit.migration.phases.sweep import Swept, sweep, unknown_keys
 from cockpit.migration.settings import PART_BYTES
-from cockpit.migration.sweep import Swept, sweep, unknown_keys
 from cockpit.rehearsal.object_store import Fault
 
 # A connection that is cancelled while it is being made is psycopg's to close.

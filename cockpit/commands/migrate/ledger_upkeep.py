@@ -12,8 +12,8 @@ from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, M
 from cockpit.commands.migrate.migration_text import checks_text
 from cockpit.commands.migrate.run_phase import refused
 from cockpit.migration import runs, schema
-from cockpit.migration import sweep as leftovers
 from cockpit.migration.object_store import Store
+from cockpit.migration.phases import sweep as leftovers
 from cockpit.migration.preflight import describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower

@@ -11,9 +11,9 @@ from psycopg import sql
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
+from cockpit.migration.phases.verify import Verify
 from cockpit.migration.settings import Source
 from cockpit.migration.source_tables import names
-from cockpit.migration.verify import Verify
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 

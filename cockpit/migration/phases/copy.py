@@ -12,9 +12,9 @@ from psycopg import sql
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
 from cockpit.migration.object_store import Busy, Halting, StoreError
+from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.source_tables import names
-from cockpit.migration.transfer import Burnt, Changed, Put, put_in_parts, put_whole
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
