@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from cockpit.actions.ecs_release import Release, replaced, running
-from cockpit.decide.record import Record, ReleaseSeen
+from cockpit.decide.events import Record, ReleaseSeen
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase
 from probes.clients.clients import Clients

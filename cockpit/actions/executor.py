@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cockpit.actions import ecs_rollback
 from cockpit.actions.ecs_release import service_of
 from cockpit.actions.ecs_rollback import RollbackRefused
-from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
+from cockpit.decide.events import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock

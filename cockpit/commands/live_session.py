@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cockpit.actions.executor import Executor
 from cockpit.commands.log_file import log_folder
 from cockpit.commands.options import LiveOptions
-from cockpit.decide.record import PhaseBegan, PointOfNoReturn, Record
+from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
 from cockpit.engine.clock import Clock, SharedClock, WallClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource

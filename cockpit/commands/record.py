@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from cockpit.commands.options import FORMAT, Form
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers

@@ -19,7 +19,7 @@ from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
-from cockpit.decide.record import Entry
+from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import watch_until
 from cockpit.engine.poller import LiveSource

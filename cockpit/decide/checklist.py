@@ -9,7 +9,7 @@ from datetime import datetime
 from cockpit.decide import words
 from cockpit.decide.criterion import active_waiver, settled
 from cockpit.decide.evaluation import Evaluation
-from cockpit.decide.record import Change, Record
+from cockpit.decide.events import Change, Record
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import Because, ItemStatus, SectionStatus, SignOffStatus
 from cockpit.decide.states import Check

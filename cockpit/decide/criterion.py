@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.evaluation import Evaluation
-from cockpit.decide.record import Acknowledgement, Change, Record, Waiver
+from cockpit.decide.events import Acknowledgement, Change, Record, Waiver
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import Badge, Because, CriterionStatus, SignOffStatus
 from cockpit.decide.state_machine import MachineState, Trip

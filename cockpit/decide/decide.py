@@ -8,8 +8,8 @@ from datetime import datetime
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
 from cockpit.decide.criterion import Judged, judge
+from cockpit.decide.events import Change, Record
 from cockpit.decide.gate import gates
-from cockpit.decide.record import Change, Record
 from cockpit.decide.situation import Situation
 from cockpit.decide.steps import steps
 from cockpit.decide.verdict import Judgement, verdict

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cockpit.decide import words
 from cockpit.decide.criterion import settled
-from cockpit.decide.record import Change, Record, Vote
+from cockpit.decide.events import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
 from cockpit.plan.model import Gate, Plan
 

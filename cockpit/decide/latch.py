@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit.decide.criterion import Judged
-from cockpit.decide.record import Change, Decision, Record, Waiver
+from cockpit.decide.events import Change, Decision, Record, Waiver
 from cockpit.decide.situation import Latch
 from cockpit.decide.state_machine import Trip
 from cockpit.decide.states import State, Word

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
-from cockpit.decide.record import Change, Record
+from cockpit.decide.events import Change, Record
 from cockpit.decide.situation import Situation
 from cockpit.plan.model import Plan
 

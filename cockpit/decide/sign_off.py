@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.record import Record, SignOff
+from cockpit.decide.events import Record, SignOff
 from cockpit.decide.situation import SignOffStatus
 from cockpit.decide.state_machine import MachineState
 from cockpit.plan.model import Ask

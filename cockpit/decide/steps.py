@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cockpit.decide.record import Happened, Record, StepBegan, StepEnded
+from cockpit.decide.events import Happened, Record, StepBegan, StepEnded
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from cockpit.decide import words
 from cockpit.decide.criterion import Judged, settled
+from cockpit.decide.events import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.latch import latched
-from cockpit.decide.record import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.situation import (
     Badge,
     CriterionStatus,

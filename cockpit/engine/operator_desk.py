@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.gate import missing_before, worded
-from cockpit.decide.record import (
-    Acknowledgement,
-    Decision,
-    PhaseBegan,
-    SignOff,
-    StepBegan,
-    StepEnded,
-    Vote,
-    Waiver,
-)
 from cockpit.decide.situation import Because, Situation
 from cockpit.decide.states import Word
 from cockpit.engine.ports import Keeper, Refused

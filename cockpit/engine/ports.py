@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from cockpit.decide.record import Change, Entry
+from cockpit.decide.events import Change, Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Person, Plan

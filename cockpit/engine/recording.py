@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.decide.board import Board
-from cockpit.decide.record import Entry, ObserverGap, Record
+from cockpit.decide.events import Entry, ObserverGap, Record
 from cockpit.engine.clock import Clock
 from cockpit.engine.ports import Refused
 from cockpit.engine.tasks import end

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.record import Change, Entry, ObserverGap, Record
+from cockpit.decide.events import Change, Entry, ObserverGap, Record
 from cockpit.decide.settle import settle
 from cockpit.engine.clock import Clock
 from cockpit.engine.poller import Source

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, assert_never, get_args, get_type_hints
 
-from cockpit.decide import record as kinds
-from cockpit.decide.record import Record
+from cockpit.decide import events as kinds
+from cockpit.decide.events import Record
 from cockpit.decide.states import State, Word
 from cockpit.journal.entry import Entry, Type
 from cockpit.plan.model import Phase

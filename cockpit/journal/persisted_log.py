@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import assert_never
 
-from cockpit.decide.record import (
+from cockpit.decide.events import (
     Acknowledgement,
     Change,
     Decision,
@@ -22,7 +22,7 @@ from cockpit.decide.record import (
     Vote,
     Waiver,
 )
-from cockpit.decide.record import Entry as Kept
+from cockpit.decide.events import Entry as Kept
 from cockpit.journal.chain import Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type

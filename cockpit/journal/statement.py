@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cockpit.decide.record import Entry as Kept
-from cockpit.decide.record import SignOff, Vote
+from cockpit.decide.events import Entry as Kept
+from cockpit.decide.events import SignOff, Vote
 from cockpit.journal.entry import PERSONAL, Entry, Line, Type
 from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, fingerprint, sign, verify

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cockpit.decide.record import Entry as Kept
+from cockpit.decide.events import Entry as Kept
 from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
 from cockpit.journal.codec import to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.decide.record import Happened
+from cockpit.decide.events import Happened
 from cockpit.engine.watch import Watch
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch

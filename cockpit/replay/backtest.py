@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from cockpit.decide.record import Change, Entry
+from cockpit.decide.events import Change, Entry
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Player
 from cockpit.replay.trace import Fed, Looked, Opened, Said, Step, Tape, Turned

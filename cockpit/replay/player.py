@@ -11,7 +11,7 @@ from datetime import datetime
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.record import Change, ObserverGap, Record
+from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.engine.poller import paced

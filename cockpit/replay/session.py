@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from cockpit.decide.record import Change, Entry
+from cockpit.decide.events import Change, Entry
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Scout
 from cockpit.replay.trace import Fed, Tape, Turned

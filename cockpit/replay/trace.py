@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cockpit.decide.record import Change, Entry
+from cockpit.decide.events import Change, Entry
 from cockpit.engine.recording import STOOD, WARM, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import from_body, moment

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from cockpit.decide.criterion import active_waiver
-from cockpit.decide.record import (
+from cockpit.decide.events import (
     Acknowledgement,
     Change,
     Decision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cockpit.decide.record import Change, Entry, SignOff, StepBegan, StepEnded, Vote
+from cockpit.decide.events import Change, Entry, SignOff, StepBegan, StepEnded, Vote
 from cockpit.decide.states import Check, GateState, State
 from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, Section, Step
 

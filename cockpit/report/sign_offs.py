@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, Record, SignOff, Vote, Waiver
 from cockpit.decide.gate import poll
-from cockpit.decide.record import Acknowledgement, Change, Decision, Entry, Record, SignOff, Vote, Waiver
 from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.steps import steps
 from cockpit.journal.entry import Line, Type

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.states import Word, meaning_of
 from cockpit.journal.entry import Line, Type
 from cockpit.report.model import Session, Span, Turn

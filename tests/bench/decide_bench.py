@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.record import Record
+from cockpit.decide.events import Record
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
 from probes.reading import Field, Reading
 

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.journal.entry import Type
 from cockpit.journal.readings import Mark, ReadingStore
 from cockpit.journal.verify import NOT_PROVABLE, verify_record

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.sources import NoSource
 
-from cockpit.decide.record import PhaseBegan
+from cockpit.decide.events import PhaseBegan
 from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan

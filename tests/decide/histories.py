@@ -12,7 +12,7 @@ from scene import START, STEP, blind, plan, reading, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
-from cockpit.decide.record import Entry, Record
+from cockpit.decide.events import Entry, Record
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Plan, Severity

@@ -17,7 +17,7 @@ from typing import Any
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
-from cockpit.decide.record import Decision, Entry, PhaseBegan, Record
+from cockpit.decide.events import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, ProbeSpec, Section

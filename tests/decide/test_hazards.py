@@ -6,7 +6,7 @@ import pytest
 from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
 from cockpit.conditions.condition import ConditionError, compile_condition
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase, Severity
 from probes.reading import Reading, Reason, Unknown
@@ -204,7 +204,7 @@ def test_a_restart_does_not_forget_an_undecided_rollback() -> None:
 
 def test_an_alarm_that_went_off_before_a_restart_is_not_pre_existing() -> None:
     """What began after the cutover did is its doing, whenever this cockpit was started."""
-    from cockpit.decide.record import PhaseBegan, Record
+    from cockpit.decide.events import PhaseBegan, Record
 
     record = Record([PhaseBegan(at(-600), Phase.POST_DEPLOY)])
     scene = Scene(trigger("alarm", "!m.ok"), CALM[0], record=record)

@@ -28,7 +28,7 @@ from scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading,
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.record import (
+from cockpit.decide.events import (
     Acknowledgement,
     Decision,
     Entry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
 
-from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote, Waiver
+from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote, Waiver
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase

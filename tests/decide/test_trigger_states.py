@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
-from cockpit.decide.record import Acknowledgement, PhaseBegan
+from cockpit.decide.events import Acknowledgement, PhaseBegan
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity

@@ -13,7 +13,7 @@ from fake_world import HandClock
 from hypothesis import strategies as st
 from support.sources import NoSource
 
-from cockpit.decide.record import Change, ObserverGap, PhaseBegan
+from cockpit.decide.events import Change, ObserverGap, PhaseBegan
 from cockpit.decide.situation import Situation
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import paced

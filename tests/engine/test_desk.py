@@ -14,7 +14,7 @@ from fake_world import HandClock
 from signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
-from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused

@@ -11,8 +11,8 @@ from fake_world import HandClock
 from signing_plan import signing_plan
 from support.sources import NoSource
 
+from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, Missing, missing_before, worded
-from cockpit.decide.record import Record
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import recording

@@ -20,7 +20,7 @@ from signing_plan import signing_plan
 from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
 
-from cockpit.decide.record import Change, PhaseBegan, Vote
+from cockpit.decide.events import Change, PhaseBegan, Vote
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.notifications import outbox

@@ -19,7 +19,7 @@ from signing_plan import signing_plan
 from support.sources import NoSource
 from support.waiting import LAST_RESORT_S, turns, until
 
-from cockpit.decide.record import Change, ObserverGap, PhaseBegan, SignOff
+from cockpit.decide.events import Change, ObserverGap, PhaseBegan, SignOff
 from cockpit.decide.states import Check, State
 from cockpit.engine.clock import WallClock
 from cockpit.engine.operator_desk import Desk
@@ -40,7 +40,7 @@ DRIVER = textwrap.dedent(
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     from support.sources import NoSource
-    from cockpit.decide.record import PhaseBegan
+    from cockpit.decide.events import PhaseBegan
     from cockpit.engine.clock import WallClock
     from cockpit.engine.operator_desk import Desk
     from cockpit.engine.recording import recording

@@ -21,7 +21,7 @@ from signing_plan import signing_plan
 from support.sources import NoSource
 
 from cockpit.commands.replay import moment_of
-from cockpit.decide.record import Change, PhaseBegan, SignOff
+from cockpit.decide.events import Change, PhaseBegan, SignOff
 from cockpit.decide.situation import Situation
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import recording

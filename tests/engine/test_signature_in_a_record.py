@@ -13,7 +13,7 @@ from signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
 from cockpit.cli.main import main
-from cockpit.decide.record import SignOff
+from cockpit.decide.events import SignOff
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording, said_in
 from cockpit.engine.watch import Watch

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from fake_world import START, HandClock, World, good, live, plan_of, world
 
-from cockpit.decide.record import Change, Decision, ObserverGap
+from cockpit.decide.events import Change, Decision, ObserverGap
 from cockpit.decide.states import State, Word
 from cockpit.engine import watch as watching
 from cockpit.engine.headless import after, every_probe_answered, watch_until

@@ -7,7 +7,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cockpit.decide.record import Change, Decision, PhaseBegan, SignOff, Vote
+from cockpit.decide.events import Change, Decision, PhaseBegan, SignOff, Vote
 from cockpit.journal.entry import Actor
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile

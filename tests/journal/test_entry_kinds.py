@@ -9,7 +9,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 import pytest
 
-from cockpit.decide import record as kinds
+from cockpit.decide import events as kinds
 from cockpit.journal.codec import _check_complete, from_body, to_body, type_of
 from cockpit.journal.persisted_log import is_seen_by_each
 from cockpit.journal.verify import Outcome

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journal_making import START, change, make_folder, open_journal
 
-from cockpit.decide.record import Change, Entry, PhaseBegan, SignOff
+from cockpit.decide.events import Change, Entry, PhaseBegan, SignOff
 from cockpit.decide.states import State, Word
 from cockpit.journal.codec import _KINDS, from_body, record_of, to_body, type_of, without_secrets
 from cockpit.journal.entry import Type

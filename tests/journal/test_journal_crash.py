@@ -15,7 +15,7 @@ import pytest
 from journal_making import DIGEST, change, make_folder, open_journal, sign_off
 from support.waiting import LAST_RESORT_S
 
-from cockpit.decide.record import Change, SignOff
+from cockpit.decide.events import Change, SignOff
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
 from cockpit.journal.persisted_log import KeptRecord

@@ -12,7 +12,7 @@ import pytest
 from journal_making import ALEX, START, make_folder, make_key, open_journal, public_line, sign_off, write_session
 from support.waiting import LAST_RESORT_S
 
-from cockpit.decide.record import Acknowledgement
+from cockpit.decide.events import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.allowed_signers import AllowedSigners

@@ -15,7 +15,7 @@ from test_aws_ecs import IMAGE, PLACE, Furnished
 from cockpit.actions.ecs_release import running
 from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
 from cockpit.commands.iam import actions_need
-from cockpit.decide.record import PhaseBegan, Record, ReleaseSeen
+from cockpit.decide.events import PhaseBegan, Record, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase

@@ -11,7 +11,7 @@ import pytest
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
-from cockpit.decide.record import PhaseBegan, Record, SignOff, Vote
+from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section

@@ -17,7 +17,7 @@ from support.waiting import LAST_RESORT_S, until
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
 from cockpit.commands.rehearse import shipped
-from cockpit.decide.record import PhaseBegan, SignOff
+from cockpit.decide.events import PhaseBegan, SignOff
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk

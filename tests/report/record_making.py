@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cockpit.decide import record as kinds
+from cockpit.decide import events as kinds
 from cockpit.journal.entry import Actor, Type
 from cockpit.journal.readings import ReadingStore
 from cockpit.journal.record_folder import RecordFolder

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from record_making import Maker, at, whole
 
-from cockpit.decide import record as kinds
+from cockpit.decide import events as kinds
 from cockpit.decide.states import Badness, meaning_of
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft

@@ -17,7 +17,7 @@ import pytest
 from record_making import START, Maker, at, whole
 from support.waiting import LAST_RESORT_S
 
-from cockpit.decide import record as kinds
+from cockpit.decide import events as kinds
 from cockpit.journal.readings import ReadingStore
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Draft, Journal

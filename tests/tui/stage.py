@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from cockpit.conditions.condition import compile_condition
-from cockpit.decide.record import PhaseBegan, Record
+from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import (
     Ask,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stage import START, Stage, shown
 
-from cockpit.decide.record import Vote
+from cockpit.decide.events import Vote
 from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.pages import EvidenceScreen

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from stage import Broken, Stage, plan, shown
 
-from cockpit.decide.record import Entry
+from cockpit.decide.events import Entry
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Person

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from stage import HERE, START, Stage, listens, plan, shown, until
 
-from cockpit.decide.record import Vote
+from cockpit.decide.events import Vote
 from cockpit.migration.controller import Helm
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stage import START, HandClock, NoSource, plan, shown
 
-from cockpit.decide.record import PhaseBegan, Record
+from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase

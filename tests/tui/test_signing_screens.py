@@ -14,7 +14,7 @@ from stage import HERE, START, HandClock, Stage, plan, shown, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from cockpit.decide.record import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from cockpit.decide.record import Acknowledgement, PhaseBegan, SignOff, Vote
+from cockpit.decide.events import Acknowledgement, PhaseBegan, SignOff, Vote
 from cockpit.decide.situation import Badge, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cockpit.decide.record import Entry, PhaseBegan, Record
+from cockpit.decide.events import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase, Plan

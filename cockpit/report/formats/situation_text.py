@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cockpit.decide import words
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
-from cockpit.decide.record import Record
 from cockpit.engine.operator_desk import IDENTIFY
 from cockpit.tui.keys.registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.situation import (
     Because,
     CriterionStatus,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cockpit.decide import words
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
 from cockpit.plan.model import Plan
 from cockpit.report.formats.situation_json import situation_json

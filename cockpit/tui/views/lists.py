@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from cockpit.decide import words
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
 from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
 from cockpit.plan.model import Kind, Phase

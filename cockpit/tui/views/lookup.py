@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.decide.record import Change
+from cockpit.decide.events import Change
 from cockpit.decide.situation import Situation
 from cockpit.engine.ports import Watching
 from cockpit.tui.views.evidence_bundle import Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from cockpit.decide import words
-from cockpit.decide.record import (
+from cockpit.decide.events import (
     Acknowledgement,
     Change,
     Decision,
