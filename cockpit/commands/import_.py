@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from cockpit.decide.words import count
 from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
+from cockpit.formatting import count
 
 MAX_BYTES = 1_000_000
 

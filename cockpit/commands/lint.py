@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from cockpit.commands.options import FORMAT, PLAN, Form
-from cockpit.decide.words import count
 from cockpit.exit_codes import BAD_PLAN
+from cockpit.formatting import count
 from cockpit.plan.lint.rule import Finding
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import PlanError

@@ -6,7 +6,7 @@ import inspect
 
 import click
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.exit_codes import USAGE
 from probes.reading import Field
 from probes.registry import UnknownProbe, find, names
@@ -47,14 +47,14 @@ def _show(name: str) -> None:
     click.echo("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
     if probe.writes:
         click.echo("Writes     only with consent: true")
-    click.echo(f"Read every {words.duration(probe.interval)}")
+    click.echo(f"Read every {formatting.duration(probe.interval)}")
     example = probe.fields[0]
     click.echo(f"Condition  {name.rsplit('.', maxsplit=1)[-1]}.{example.name} == {_literal(example)}")
 
 
 def _type(declared: Field) -> str:
     unit = f" [{declared.unit}]" if declared.unit else ""
-    return f"{declared.type.__name__}{unit}, such as {words.value(declared.example, declared.unit)}"
+    return f"{declared.type.__name__}{unit}, such as {formatting.value(declared.example, declared.unit)}"
 
 
 def _literal(declared: Field) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.criterion import active_waiver, settled
 from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.events import Change, Record
@@ -41,7 +41,7 @@ def judge_item(
     holds = item.expect is None or (unknown is None and reached is not None and reached.ok_since is not None)
     waiver = active_waiver(record, item.id, now)
     if waiver is not None:
-        check, detail = Check.WAIVED, f"waived by {waiver.by} until {words.clock(waiver.until)}: {waiver.why}"
+        check, detail = Check.WAIVED, f"waived by {waiver.by} until {formatting.clock(waiver.until)}: {waiver.why}"
     else:
         check, detail = _check(holds, unknown, signed)
     shown_since = settled(record.latest(Change, item.id), check, now)

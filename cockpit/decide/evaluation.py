@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
-from cockpit.decide import words
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Because
 from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, step
@@ -198,7 +198,7 @@ class Evaluator:
         if self.condition is None:
             return None
         if now < self.begins:
-            return Unknown(Reason.WARMING, f"judged from {words.clock(self.begins)} on")
+            return Unknown(Reason.WARMING, f"judged from {formatting.clock(self.begins)} on")
         return self._slept(readings) or self._stale(readings, now) or self._unreadable(readings)
 
     def _slept(self, readings: Readings) -> Unknown | None:
@@ -211,7 +211,7 @@ class Evaluator:
         if any(reading is None or reading.observed_at < until for reading in latest):
             return Unknown(
                 Reason.OBSERVER_GAP,
-                f"nobody was looking for {words.duration(until - since)}",
+                f"nobody was looking for {formatting.duration(until - since)}",
                 "wait for the next reading",
             )
         return None
@@ -227,7 +227,7 @@ class Evaluator:
         oldest = max(ages, key=lambda probe: ages[probe])
         return Unknown(
             Reason.STALE,
-            f"the newest data of {oldest} is {words.duration(ages[oldest])} old",
+            f"the newest data of {oldest} is {formatting.duration(ages[oldest])} old",
             f"press r to read {oldest} again; see Probes",
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cockpit import formatting
 from cockpit.conditions.condition import Comparison
-from cockpit.decide import words
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Because, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
@@ -54,7 +54,7 @@ def observe(readings: Readings, probe: str, name: str) -> Observed:
     path = f"{probe}.{name}"
     if latest is not None and name in latest.values:
         held = latest.values[name]
-        return Observed(path, held, words.value(held, unit), unit, meaning)
+        return Observed(path, held, formatting.value(held, unit), unit, meaning)
     why = latest.unknown.get(name) if latest else None
     why = why or Unknown(Reason.WARMING, f"no reading of {probe} yet")
     return Observed(path, None, f"unknown: {why.reason}", unit, meaning, why)
@@ -63,7 +63,7 @@ def observe(readings: Readings, probe: str, name: str) -> Observed:
 def threshold(probes: Mapping[str, ProbeSpec], comparison: Comparison) -> Threshold:
     probe, _, name = comparison.path.partition(".")
     declared = field_of(probes, probe, name)
-    text = words.value(comparison.literal, declared.unit if declared else "")
+    text = formatting.value(comparison.literal, declared.unit if declared else "")
     return Threshold(comparison.path, comparison.operator, comparison.literal, f"{comparison.operator} {text}")
 
 
@@ -95,7 +95,7 @@ def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progres
         parts.append(f"{label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else ""))
     line = ", ".join(parts)
     if progress is not None and progress.need:
-        line += f"; {progress.verb} {words.duration(progress.have)} of {words.duration(progress.need)}"
+        line += f"; {progress.verb} {formatting.duration(progress.have)} of {formatting.duration(progress.need)}"
     if progress is not None and progress.samples < progress.min_samples:
         line += f", {progress.samples} of {progress.min_samples} samples"
     return line

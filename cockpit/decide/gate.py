@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.criterion import settled
 from cockpit.decide.events import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
@@ -107,4 +107,4 @@ def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list
 
 def _vote_text(vote: Vote) -> str:
     drill = " (rehearsal)" if vote.rehearsal else "" if vote.key else " (claimed)"
-    return f"{vote.by} ({vote.role}): {vote.choice} {words.clock(vote.at)}{drill}"
+    return f"{vote.by} ({vote.role}): {vote.choice} {formatting.clock(vote.at)}{drill}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import Record, SignOff
 from cockpit.decide.situation import SignOffStatus
 from cockpit.decide.state_machine import MachineState
@@ -42,9 +42,9 @@ def _stale(ask: Ask, given: SignOff, digest: str, reached: MachineState | None, 
     if given.role not in ask.roles:
         return f"signed as {given.role}, but it takes {' or '.join(ask.roles)}"
     if ask.valid_for is not None and now > given.at + ask.valid_for:
-        return f"it was valid for {words.duration(ask.valid_for)}"
+        return f"it was valid for {formatting.duration(ask.valid_for)}"
     if reached is not None and reached.failed_at is not None and reached.failed_at > given.at:
-        return f"the evidence failed at {words.clock(reached.failed_at)}, after it was signed"
+        return f"the evidence failed at {formatting.clock(reached.failed_at)}, after it was signed"
     if reached is not None and reached.turned_at is not None and reached.turned_at > given.at:
-        return f"the evidence changed at {words.clock(reached.turned_at)}, after it was signed"
+        return f"the evidence changed at {formatting.clock(reached.turned_at)}, after it was signed"
     return ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.criterion import Judged, settled
 from cockpit.decide.events import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.latch import latched
@@ -73,7 +73,7 @@ def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
         ready = _settled_at(judgement) + judgement.dwell
         if judgement.now >= ready:
             return _go(judgement, ready), ()
-        wait = words.duration(ready - judgement.now)
+        wait = formatting.duration(ready - judgement.now)
         line = f"everything holds; GO in {wait} if it stays so"
         obstacles = [Obstacle(0, line, PathStep("everything must keep holding", "verdict", ready))]
     return _hold(judgement, obstacles), tuple(o.step for o in obstacles)
@@ -86,10 +86,12 @@ def _roll_back(judgement: Judgement, latch: Latch, executing: Decision | None) -
     past = judgement.record.all(PointOfNoReturn)
     lines = [_trip_line(each.status) for each in judgement.judged if each.criterion.id in latch.triggers]
     if not lines:
-        lines.append(f"rollback advised at {words.clock(latch.since)}; nothing is tripped now, but nobody has decided")
+        lines.append(
+            f"rollback advised at {formatting.clock(latch.since)}; nothing is tripped now, but nobody has decided"
+        )
     if executing is not None:
         what = "fix forward" if executing.choice == "fix_forward" else "roll back"
-        lines.insert(0, f"{executing.by} decided to {what} at {words.clock(executing.at)}: {executing.why}")
+        lines.insert(0, f"{executing.by} decided to {what} at {formatting.clock(executing.at)}: {executing.why}")
     loses = past[-1].loses if past else ""
     if past:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
@@ -215,7 +217,7 @@ def _item(item: ItemStatus) -> Obstacle | None:
 
 
 def _cause_line(cause: RootCause) -> str:
-    return f"{cause.reason} blinds {words.count(len(cause.subjects), 'line')}: {cause.hint or cause.detail}"
+    return f"{cause.reason} blinds {formatting.count(len(cause.subjects), 'line')}: {cause.hint or cause.detail}"
 
 
 # -- go --------------------------------------------------------------------------------------------------------------
@@ -239,14 +241,14 @@ def _go(judgement: Judgement, since: datetime) -> Verdict:
         line = f"ready to deploy: {done}, gate passed"
     else:
         met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judgement.judged)
-        line = f"{words.count(met, 'criterion')} met, {_clear(judgement.judged)}, {done}"
+        line = f"{formatting.count(met, 'criterion')} met, {_clear(judgement.judged)}, {done}"
     return Verdict(Word.GO, since, judgement.phase, (line,), _waivers(judgement))
 
 
 def _clear(judged: Sequence[Judged]) -> str:
     triggers = [e.status for e in judged if e.criterion.kind is Kind.TRIGGER and e.status.ok]
     known = sum(status.state is State.TRIPPED for status in triggers)
-    return words.count(len(triggers) - known, "trigger") + " clear" + (f", {known} acknowledged" if known else "")
+    return formatting.count(len(triggers) - known, "trigger") + " clear" + (f", {known} acknowledged" if known else "")
 
 
 def _waivers(judgement: Judgement) -> int:

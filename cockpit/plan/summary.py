@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from cockpit.decide.words import count, duration
+from cockpit.formatting import count, duration
 from cockpit.plan.model import Criterion, Level, Plan, Section
 
 WIDTH = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.journal.verify import Outcome
 from cockpit.report.escaping import short
 from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
@@ -28,11 +28,11 @@ def stamp(at: datetime | None, account: Account) -> str:
     if at is None:
         return ""
     days = {each.date() for each in (account.began, account.ended) if each}
-    return words.clock(at) if days == {at.date()} else f"{at:%Y-%m-%d %H:%M:%S}"
+    return formatting.clock(at) if days == {at.date()} else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def span(value: timedelta | None) -> str:
-    return words.duration(value) if value is not None else ""
+    return formatting.duration(value) if value is not None else ""
 
 
 def by_key(key: str, *, rehearsal: bool = False) -> str:
@@ -71,8 +71,8 @@ def planned_and_took(step: StepAccount) -> str:
     >>> planned_and_took(none)
     'planned 5m, took 7m'
     """
-    planned = f"planned {words.duration(step.planned)}" if step.planned is not None else "no time planned"
-    return planned + (f", took {words.duration(step.took)}" if step.took is not None else "")
+    planned = f"planned {formatting.duration(step.planned)}" if step.planned is not None else "no time planned"
+    return planned + (f", took {formatting.duration(step.took)}" if step.took is not None else "")
 
 
 def limit(measure: Measure, kind: str) -> str:
@@ -90,7 +90,7 @@ def value(number: float, unit: str) -> str:
     """
     if unit == "bool":
         return "yes" if number else "no"
-    return words.value(int(number) if number == int(number) else number, unit)
+    return formatting.value(int(number) if number == int(number) else number, unit)
 
 
 def proof(account: Account) -> str:

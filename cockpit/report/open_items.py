@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.states import Check, State, Word, meaning_of
 from cockpit.report.model import Account, Asked, CriterionAccount
 
@@ -30,7 +30,7 @@ def _verdict(given: Account) -> Iterator[str]:
     if _calls(given.verdict):
         since = _called_since(given)
         if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
-            yield f"{given.verdict} since {words.clock(since)}: nobody decided"
+            yield f"{given.verdict} since {formatting.clock(since)}: nobody decided"
 
 
 def _calls(word: str) -> bool:
@@ -86,7 +86,7 @@ def _items(given: Account) -> Iterator[str]:
 def _gates(given: Account) -> Iterator[str]:
     for gate in given.gates:
         if not gate.passed and gate.first_passed is not None:
-            yield f"gate {gate.title} passed at {words.clock(gate.first_passed)} and no longer stood at the end"
+            yield f"gate {gate.title} passed at {formatting.clock(gate.first_passed)} and no longer stood at the end"
         elif not gate.passed:
             yield f"gate {gate.title} was never passed" + (f": {'; '.join(gate.missing)}" if gate.missing else "")
 
@@ -109,10 +109,10 @@ def _steps(given: Account) -> Iterator[str]:
 
 def _looking(given: Account) -> Iterator[str]:
     for gap in given.gaps:
-        yield f"nobody was looking for {words.duration(gap.until - gap.since)} from {words.clock(gap.since)}"
+        yield f"nobody was looking for {formatting.duration(gap.until - gap.since)} from {formatting.clock(gap.since)}"
     for span in given.spans:
         if not span.word:
-            yield f"no cockpit was open for {words.duration(span.lasted)} from {words.clock(span.since)}"
+            yield f"no cockpit was open for {formatting.duration(span.lasted)} from {formatting.clock(span.since)}"
 
 
 def _record(given: Account) -> Iterator[str]:
@@ -122,6 +122,6 @@ def _record(given: Account) -> Iterator[str]:
         yield given.readings.problem
     for each in given.sessions:
         if not each.closed:
-            yield f"the session of {each.writer} from {words.clock(each.began)} was not closed"
+            yield f"the session of {each.writer} from {formatting.clock(each.began)} was not closed"
     if given.proof.broken:
-        yield f"the record is BROKEN in {words.count(len(given.proof.broken), 'place')}: what it says cannot be relied on"
+        yield f"the record is BROKEN in {formatting.count(len(given.proof.broken), 'place')}: what it says cannot be relied on"

@@ -14,7 +14,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
@@ -155,7 +155,7 @@ class CockpitApp(App[None]):
             ("account", self.cutover.account or "not known yet"),
             ("principal", self.cutover.arn or "not known yet"),
             ("mode", "armed" if self.armed else "read-only"),
-            ("probes", f"{len(plan.probes)}, dwell before GO {words.duration(plan.verdict_dwell)}"),
+            ("probes", f"{len(plan.probes)}, dwell before GO {formatting.duration(plan.verdict_dwell)}"),
             ("you are", self.desk.person.id if self.desk and self.desk.person else "not identified: press i"),
             ("record", str(self.record or "none is kept")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),

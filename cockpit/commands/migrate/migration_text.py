@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import click
 
-from cockpit.decide.words import duration, size
+from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
 from cockpit.migration.progress import Progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.plan.lint.logic import Atom, atoms, consistent, possible
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Judged, Subject
@@ -102,11 +102,11 @@ def _range(subject: Subject, atom: Atom) -> str:
         return atom.path
     low, high, unit = declared.low, declared.high, declared.unit
     if low is not None and high is not None:
-        text = f"{atom.path} is between {words.value(low, unit)} and {words.value(high, unit)}"
+        text = f"{atom.path} is between {formatting.value(low, unit)} and {formatting.value(high, unit)}"
     elif low is not None:
-        text = f"{atom.path} is never below {words.value(low, unit)}"
+        text = f"{atom.path} is never below {formatting.value(low, unit)}"
     elif high is not None:
-        text = f"{atom.path} is never above {words.value(high, unit)}"
+        text = f"{atom.path} is never above {formatting.value(high, unit)}"
     else:
         text = f"{atom.path} is a whole number" if declared.type is int else atom.path
     value = atom.values[0]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cockpit.decide.words import duration
+from cockpit.formatting import duration
 from cockpit.plan.lint.logic import atoms
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject

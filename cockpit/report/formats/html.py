@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.states import GateState, StepState, meaning_of
 from cockpit.report import labels
 from cockpit.report.formats.html_criteria import criteria
@@ -73,7 +73,7 @@ def _facts(account: Account) -> str:
     named = [each.name or each.id for each in account.people]
     facts = (
         ("When", when),
-        ("Lasted", words.duration(account.lasted) if account.began else ""),
+        ("Lasted", formatting.duration(account.lasted) if account.began else ""),
         ("Who took part", ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")),
         ("Plan", plan),
         ("Record", account.record),
@@ -98,7 +98,7 @@ def _verdict(account: Account) -> str:
         for each in account.phases
     ]
     gaps = [
-        f"{_at(each.since, account)} {labels.NOBODY} for {words.duration(each.until - each.since)}"
+        f"{_at(each.since, account)} {labels.NOBODY} for {formatting.duration(each.until - each.since)}"
         for each in account.gaps
     ]
     listed = rows([_span(span, account) for span in account.spans], "times")
@@ -111,7 +111,7 @@ def _verdict(account: Account) -> str:
 def _span(span: Span, account: Account) -> str:
     word = span.word or labels.NOBODY
     return (
-        f'<div class="num">{_at(span.since, account)}<div class="quiet">for {words.duration(span.lasted)}</div></div>'
+        f'<div class="num">{_at(span.since, account)}<div class="quiet">for {formatting.duration(span.lasted)}</div></div>'
         f"<div>{state(word, tone(span.word))}</div><div>{esc(span.because)}</div>"
     )
 
@@ -248,7 +248,7 @@ def _people(account: Account) -> str:
         keys = ", ".join(each.keys) or "no key: everything under this name is claimed"
         aws = f'<div class="hash quiet">{esc(", ".join(each.aws))}</div>' if each.aws else ""
         listed.append(
-            f"<div>{words.count(each.said, 'entry') if each.said == 1 else f'{each.said} entries'}</div>"
+            f"<div>{formatting.count(each.said, 'entry') if each.said == 1 else f'{each.said} entries'}</div>"
             f"<div><h3>{esc(each.name or each.id)}</h3>"
             f'<div class="quiet">{esc(", ".join(each.roles))}</div><div class="hash quiet">{esc(keys)}</div>{aws}</div>'
         )

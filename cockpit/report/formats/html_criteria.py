@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.report import labels
 from cockpit.report.formats.html_elements import esc, section, state
 from cockpit.report.formats.svg_charts import Scale, Window, chart, tone
@@ -69,7 +69,9 @@ def _turns(each: CriterionAccount, account: Account) -> str:
         return ""
     shown = each.turns[-MOST_TURNS:]
     earlier = (
-        f"<li>{words.count(len(each.turns) - len(shown), 'change')} before</li>" if len(shown) < len(each.turns) else ""
+        f"<li>{formatting.count(len(each.turns) - len(shown), 'change')} before</li>"
+        if len(shown) < len(each.turns)
+        else ""
     )
     told = "".join(
         f'<li><span class="num">{esc(labels.stamp(turn.at, account))}</span> {esc(turn.before)} → {esc(turn.after)}</li>'

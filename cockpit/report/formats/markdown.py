@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.states import meaning_of
 from cockpit.report import labels
 from cockpit.report.escaping import short
@@ -37,7 +37,7 @@ def _head(account: Account) -> Iterator[str]:
         if account.began and account.ended
         else ""
     )
-    lasted = f" ({words.duration(account.lasted)})" if account.began else ""
+    lasted = f" ({formatting.duration(account.lasted)})" if account.began else ""
     yield from _table(
         ("", ""),
         (
@@ -47,7 +47,7 @@ def _head(account: Account) -> Iterator[str]:
             ),
             ("When", when + lasted),
             ("Plan", text(f"{plan.name} {plan.environment} {plan.digest[:12]}".strip())),
-            ("Record", f"{text(account.record)}, {words.count(len(account.sessions), 'session')}"),
+            ("Record", f"{text(account.record)}, {formatting.count(len(account.sessions), 'session')}"),
             ("Proof", text(labels.proof(account))),
         ),
     )
@@ -63,7 +63,7 @@ def _open(account: Account) -> Iterator[str]:
 def _verdict(account: Account) -> Iterator[str]:
     yield "\n## The verdict over time (UTC)\n"
     rows = [
-        (stamp(span.since, account), words.duration(span.lasted), span.word or labels.NOBODY, text(span.because))
+        (stamp(span.since, account), formatting.duration(span.lasted), span.word or labels.NOBODY, text(span.because))
         for span in account.spans
     ]
     yield from _table(("since", "for", "verdict", "because"), rows)

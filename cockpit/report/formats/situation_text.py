@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
@@ -24,7 +24,7 @@ def _lines(situation: Situation) -> Iterable[str]:
     if len(verdict.reasons) > 8:
         yield f"    and {len(verdict.reasons) - 8} more"
     if verdict.latch is not None:
-        yield f"    undecided for {words.duration(verdict.latch.undecided)}"
+        yield f"    undecided for {formatting.duration(verdict.latch.undecided)}"
     for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):
         yield f"\n{title}"
         yield from (_criterion(status) for status in situation.criteria if status.kind is kind)
@@ -39,12 +39,12 @@ def _lines(situation: Situation) -> Iterable[str]:
         yield "\nPath to GO"
         yield from (f"  {step.what}" + _eta(step) for step in situation.path_to_go[:12])
     seen = situation.sight
-    oldest = f", oldest data {words.duration(seen.oldest)}" if seen.oldest is not None else ""
+    oldest = f", oldest data {formatting.duration(seen.oldest)}" if seen.oldest is not None else ""
     yield f"\nSeen: {seen.visible} of {seen.enforced} enforced criteria{oldest}"
 
 
 def _eta(step: PathStep) -> str:
-    return f" (by {words.clock(step.eta)})" if step.eta else ""
+    return f" (by {formatting.clock(step.eta)})" if step.eta else ""
 
 
 def _criterion(status: CriterionStatus) -> str:
@@ -55,7 +55,7 @@ def _criterion(status: CriterionStatus) -> str:
 def turning_points(changes: Sequence[Change], start: datetime) -> str:
     """When the verdict turned, and why."""
     return "\n".join(
-        f"{words.clock(c.at)}  +{words.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
+        f"{formatting.clock(c.at)}  +{formatting.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
         for c in changes
         if c.subject == "verdict"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
@@ -117,7 +117,7 @@ class DeskKeys:
             except ValueError:
                 raise Refused("begin with how long: 30m, 2h; then the reason") from None
             waiver = await desk.waive(subject, why, duration)
-            return f"waived until {words.clock(waiver.until)}; then it counts again"
+            return f"waived until {formatting.clock(waiver.until)}; then it counts again"
 
         self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", say)
 

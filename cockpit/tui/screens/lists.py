@@ -11,7 +11,7 @@ from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import theme
 from cockpit.tui.keys.registry import CHECKLIST_FOOTER
@@ -262,7 +262,7 @@ class CutoverScreen(ListScreen):
         text = Text().append("PATH TO GO\n", style=f"bold {theme.TEXT}")
         width = self.size.width // 2 - 2
         for step in situation.path_to_go[:PATH_SHOWN]:
-            when = words.clock(step.eta) if step.eta else step.who or "open"
+            when = formatting.clock(step.eta) if step.eta else step.who or "open"
             colour = theme.HOLD if step.eta or step.who else theme.QUIET
             text += hanging(when, step.what, width, indent=9, styles=(colour, theme.TEXT))
         if len(situation.path_to_go) > PATH_SHOWN:
@@ -277,10 +277,10 @@ class CutoverScreen(ListScreen):
         sight = situation.sight
         text.append(f"{sight.visible} of {sight.enforced} enforced criteria can be seen", style=theme.TEXT)
         if sight.oldest is not None:
-            text.append(f"; oldest data {words.duration(sight.oldest)}", style=theme.QUIET)
+            text.append(f"; oldest data {formatting.duration(sight.oldest)}", style=theme.QUIET)
         for cause in situation.root_causes[:6]:
             text.append(
-                f"\n? {cause.reason}, {words.count(len(cause.subjects), 'check')} cannot be evaluated: ",
+                f"\n? {cause.reason}, {formatting.count(len(cause.subjects), 'check')} cannot be evaluated: ",
                 style=f"bold {theme.UNKNOWN}",
             )
             text.append(cause.hint or cause.detail, style=theme.TEXT)

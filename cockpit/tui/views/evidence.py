@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import (
     Because,
@@ -81,12 +81,12 @@ class _Page:
         text = self._lines(subject.title, f"bold {theme.STRONG}")
         if isinstance(subject, CriterionStatus):
             state = state_text(subject.state, subject.badges)
-            facts = [window(subject), *subject.badges, f"since {words.clock(subject.since)}"]
+            facts = [window(subject), *subject.badges, f"since {formatting.clock(subject.since)}"]
             facts += [str(subject.kind), str(subject.severity)]
         else:
             state = state_text(subject.check)
             facts = ["killer item" if subject.killer else "", "" if subject.blocking else "not blocking"]
-            facts += [f"since {words.clock(subject.since)}"]
+            facts += [f"since {formatting.clock(subject.since)}"]
         text += self._facts(state, facts)
         hint = subject.unknown.hint if subject.unknown is not None else ""
         line = subject.because.line.removesuffix(f" ({hint})") if hint else subject.because.line
@@ -125,7 +125,7 @@ class _Page:
         text = self._pair("asks", f"{signed.ask} ({' or '.join(signed.roles)})")
         if signed.at is not None:
             drill = ", in a rehearsal" if signed.rehearsal else ""
-            by = f"{signed.by} as {signed.role} at {words.clock(signed.at)}{drill}: {signed.answer}"
+            by = f"{signed.by} as {signed.role} at {formatting.clock(signed.at)}{drill}: {signed.answer}"
             text += self._pair("signed", by)
         if signed.stale:
             text += self._pair("stale", signed.stale)
@@ -150,8 +150,8 @@ class _Page:
         return text.append("\n")
 
     def _how(self, because: Because, position: Position, ref: str) -> Text:
-        age = f"{words.duration(self.watch.situation.now - because.data_at)} old" if because.data_at else ""
-        samples = f", {words.count(because.samples, 'sample')}" if because.samples else ""
+        age = f"{formatting.duration(self.watch.situation.now - because.data_at)} old" if because.data_at else ""
+        samples = f", {formatting.count(because.samples, 'sample')}" if because.samples else ""
         text = self._saw(because.lines)
         for name, value in (
             ("condition", because.condition),
@@ -181,7 +181,7 @@ class _Page:
         titled = titles(self.watch.plan)
         what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
         text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {theme.STRONG}")
-        text += self._facts(recorded_text(change.after), [f"at {words.clock(change.at)} UTC"])
+        text += self._facts(recorded_text(change.after), [f"at {formatting.clock(change.at)} UTC"])
         text += self._lines(change.because or "no reason was kept", theme.TEXT)
         together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
         if together:
@@ -197,8 +197,8 @@ class _Page:
         spec = self.watch.plan.probes[status.name]
         units = {field.name: field.unit for field in spec.fields}
         text = self._lines(f"{status.name}  {status.uses}", f"bold {theme.STRONG}")
-        often = f"read {status.readings} times, every {words.duration(status.interval)}"
-        took = f"took {words.value(status.latency_s, 's')}" if status.latency_s is not None else ""
+        often = f"read {status.readings} times, every {formatting.duration(status.interval)}"
+        took = f"took {formatting.value(status.latency_s, 's')}" if status.latency_s is not None else ""
         text += self._facts(state_text(status.visibility), [often, took])
         for name, why in _by_cause(status):
             text += self._lines(f"{name}: {why.reason}: {why.detail}", theme.UNKNOWN)
@@ -216,7 +216,9 @@ class _Page:
         longest = max(map(len, values), default=0)
         for name, held in values.items():
             styles = (theme.QUIET, theme.TEXT)
-            text += hanging(name, words.value(held, units.get(name, "")), self.width, indent=longest, styles=styles)
+            text += hanging(
+                name, formatting.value(held, units.get(name, "")), self.width, indent=longest, styles=styles
+            )
         text += self._saw(status.lines)
         for name, value in (("plan", str(spec.position)), ("query", status.query), ("console", status.console_url)):
             if value:

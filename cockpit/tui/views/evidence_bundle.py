@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus, Situation
 from cockpit.plan.model import Plan
@@ -22,7 +22,7 @@ def line(situation: Situation, subject: Subject | None) -> str:
     if isinstance(subject, ItemStatus):
         return f"{at} {subject.check}: {subject.title}: {subject.detail or subject.because.line}"
     if isinstance(subject, ProbeStatus):
-        seen = ", ".join(f"{name} {words.value(value)}" for name, value in subject.known.items())
+        seen = ", ".join(f"{name} {formatting.value(value)}" for name, value in subject.known.items())
         return f"{at} probe {subject.name}: {seen or 'sees nothing'}"
     if isinstance(subject, GateStatus):
         votes = "; ".join((*subject.votes, *subject.missing))

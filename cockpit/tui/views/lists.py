@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
 from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
@@ -95,8 +95,8 @@ def _heading(title: str, count: str) -> Text:
 
 def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) -> Row:
     """The row of a criterion, made again only when something it shows has changed."""
-    age = words.duration(now - status.because.data_at) if status.because.data_at else ""
-    left = words.duration(status.trips_in) if status.trips_in is not None else ""
+    age = formatting.duration(now - status.because.data_at) if status.because.data_at else ""
+    left = formatting.duration(status.trips_in) if status.trips_in is not None else ""
     made_from = (status.because, status.state, status.badges, status.ok, age, left)
     held = memo.get(status.id)
     # Most of an explanation is the same object until a reading changes it: comparing it is then nearly free.
@@ -113,7 +113,7 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
     for badge in status.badges:
         if badge is not Badge.WAIVED:
             title.append(f" [{badge}]", style=f"bold {theme.HOLD}")
-    age = words.duration(now - because.data_at) if because.data_at else ""
+    age = formatting.duration(now - because.data_at) if because.data_at else ""
     limits = {t.path: float(t.value) for t in because.thresholds if type(t.value) in (int, float)}
     trends = (sparkline(series(*o.path.split(".")), SPARK, limits.get(o.path)) for o in because.observed)
     trend = next(filter(None, trends), "")
@@ -139,14 +139,14 @@ def window(status: CriterionStatus) -> str:
     """How far the window is, as short as possible."""
     progress = status.because.progress
     if status.trips_in is not None:
-        return f"trips in {words.duration(status.trips_in)}"
+        return f"trips in {formatting.duration(status.trips_in)}"
     if status.unknown is not None or progress is None or not progress.need:
         return ""
     if status.state is State.PROVING:
-        return f"{words.duration(progress.have)} of {words.duration(progress.need)}"
+        return f"{formatting.duration(progress.have)} of {formatting.duration(progress.need)}"
     if status.state is State.RECOVERING:
-        return f"clear {words.duration(progress.have)}"
-    return f"{progress.verb} {words.duration(progress.need)}"
+        return f"clear {formatting.duration(progress.have)}"
+    return f"{progress.verb} {formatting.duration(progress.need)}"
 
 
 def value(status: CriterionStatus) -> str:
@@ -235,7 +235,7 @@ def _who(item: ItemStatus) -> str:
     if signed.at is None:
         return f"by {' or '.join(signed.roles)}"
     drill = " rehearsed" if signed.rehearsal else ""
-    return f"{signed.by} {words.clock(signed.at)[:5]}{drill}"
+    return f"{signed.by} {formatting.clock(signed.at)[:5]}{drill}"
 
 
 # -- probes ----------------------------------------------------------------------------------------------------------
@@ -260,11 +260,14 @@ def _probe(status: ProbeStatus, units: Units, slowed: float) -> Row:
     cells = (
         ("state", state_text(state)),
         ("name", Text(status.name, style=theme.TEXT)),
-        ("age", Text(words.duration(status.age) if status.age is not None else "", style=theme.QUIET)),
+        ("age", Text(formatting.duration(status.age) if status.age is not None else "", style=theme.QUIET)),
         ("saw", Text(saw(status, units), style=theme.TEXT if clear else theme.of_meaning(state.meaning))),
         ("uses", Text(status.uses, style=theme.QUIET)),
-        ("every", Text(words.duration(status.interval) + times, style=theme.HOLD if times else theme.QUIET)),
-        ("took", Text(words.value(status.latency_s, "s") if status.latency_s is not None else "", style=theme.QUIET)),
+        ("every", Text(formatting.duration(status.interval) + times, style=theme.HOLD if times else theme.QUIET)),
+        (
+            "took",
+            Text(formatting.value(status.latency_s, "s") if status.latency_s is not None else "", style=theme.QUIET),
+        ),
     )
     search = f"{status.name} {status.uses} {state} {status.title}".lower()
     return Row(status.name, cells, search=search, failing=state.meaning.failing)
@@ -274,7 +277,7 @@ def saw(status: ProbeStatus, units: Units) -> str:
     """What it sees in a few words; or the reason it does not, with the way out first."""
     if status.known and status.visibility in (Visibility.SEES, Visibility.STALE):
         seen = list(status.known.items())[:5]
-        return ", ".join(f"{name.replace('_', ' ')} {words.value(v, units.get(name, ''))}" for name, v in seen)
+        return ", ".join(f"{name.replace('_', ' ')} {formatting.value(v, units.get(name, ''))}" for name, v in seen)
     for name, why in status.unknown.items():
         if not why.reason.cause.is_plain_absence or not status.known:
             field = "" if not status.known else f"{name.replace('_', ' ')}: "
@@ -292,7 +295,7 @@ def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
         verdict = change.subject == "verdict"
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
-            ("at", Text(words.clock(change.at), style=theme.QUIET)),
+            ("at", Text(formatting.clock(change.at), style=theme.QUIET)),
             ("before", Text(f"{change.before:>11} →" if change.before else "", style=theme.QUIET)),
             ("after", recorded_text(change.after, "bold" if verdict else "")),
             ("subject", Text(subject, style=f"bold {theme.STRONG}" if verdict else theme.TEXT)),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cockpit.decide import words
-from cockpit.decide.words import size
+from cockpit import formatting
+from cockpit.formatting import size
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain
 
@@ -74,7 +74,7 @@ def _headline(progress: Progress, now: datetime, width: int) -> Text:
     line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, theme.HOLD)}")
     if progress.run and progress.started_at is not None:
         until = progress.ended_at or now
-        took = words.duration(max(until - progress.started_at, timedelta(seconds=1)))
+        took = formatting.duration(max(until - progress.started_at, timedelta(seconds=1)))
         text = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
         line.append(text, style=theme.QUIET)
     line.truncate(width, overflow="ellipsis")
@@ -85,7 +85,7 @@ def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
     share = done / files if files else 1.0
     tail = f" {share:4.0%}  {done:,} of {files:,} files  {size(progress.done_bytes)} of {size(progress.bytes)}"
     if progress.eta_s is not None:
-        tail += f"  {words.duration(timedelta(seconds=max(1, round(progress.eta_s))))} left"
+        tail += f"  {formatting.duration(timedelta(seconds=max(1, round(progress.eta_s))))} left"
     room = max(8, width - len(tail) - 2)
     filled = round(room * share)
     line = Text(" ", no_wrap=True)
@@ -156,9 +156,7 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
 def _failures(progress: Progress, width: int) -> Iterator[Text]:
     stuck = progress.count("quarantined")
     for number, failure in enumerate(progress.failures[:6]):
-        text = (
-            f"{failure.state} {failure.tbl} {failure.doc_id}, {words.count(failure.failures, 'failure')}: {failure.why}"
-        )
+        text = f"{failure.state} {failure.tbl} {failure.doc_id}, {formatting.count(failure.failures, 'failure')}: {failure.why}"
         colour = theme.BAD if failure.state == "quarantined" else theme.HOLD
         yield hanging("FAILED" if number == 0 else "", plain(text), width, indent=INDENT, styles=(theme.QUIET, colour))
     if stuck > 6:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
 from cockpit.decide.states import StepState, Word
 from cockpit.tui import theme
@@ -39,7 +39,7 @@ def rollback(situation: Situation) -> list[Row]:
     rows: list[Row] = []
     latch = situation.verdict.latch
     if latch is not None:
-        waited = f"undecided for {words.duration(latch.undecided)}"
+        waited = f"undecided for {formatting.duration(latch.undecided)}"
         rows.append(_heading("DECIDE", waited))
         for choice, title, meaning in OPTIONS:
             if choice == "execute" and situation.verdict.word is Word.FIX_FORWARD:
@@ -53,7 +53,7 @@ def rollback(situation: Situation) -> list[Row]:
     latched = set(latch.triggers) if latch else set()
     bad = [c for c in situation.criteria if c.id in latched or c.state.judging.suspected]
     if bad:
-        rows.append(_heading("WHY", words.count(len(bad), "trigger")))
+        rows.append(_heading("WHY", formatting.count(len(bad), "trigger")))
         rows += [_trigger(status) for status in bad]
     steps = situation.rollback_plan
     if steps:
@@ -82,15 +82,15 @@ def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
 
 def _who(step: StepStatus) -> str:
     at = step.ended or step.began
-    return f"{step.by} {words.clock(at)[:5]}" if at else ""
+    return f"{step.by} {formatting.clock(at)[:5]}" if at else ""
 
 
 def took(step: StepStatus, situation: Situation) -> str:
     """How long it took, or takes so far, beside how long it was to take."""
-    plan = f"({words.duration(step.duration)})" if step.duration else ""
+    plan = f"({formatting.duration(step.duration)})" if step.duration else ""
     if step.began is None:
         return plan
-    return f"{words.duration((step.ended or situation.now) - step.began)} {plan}".strip()
+    return f"{formatting.duration((step.ended or situation.now) - step.began)} {plan}".strip()
 
 
 def _trigger(status: CriterionStatus) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.events import (
     Acknowledgement,
     Change,
@@ -51,7 +51,7 @@ def _statement(entry: _Statement) -> Change:
         case Waiver():
             word = "WAIVED" if entry.until > entry.at else "WITHDRAWN"
             return Change(
-                entry.at, entry.subject, "", word, f"{entry.by} until {words.clock(entry.until)}: {entry.why}"
+                entry.at, entry.subject, "", word, f"{entry.by} until {formatting.clock(entry.until)}: {entry.why}"
             )
         case Acknowledgement():
             return Change(entry.at, entry.subject, "", "SEEN", f"{entry.by}: {entry.why}")
@@ -75,7 +75,7 @@ def _event(entry: _Event) -> Change:
             return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
         case ObserverGap():
             return Change(
-                entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {words.clock(entry.since)}"
+                entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
             )
         case ReleaseSeen():
             seen = f"{entry.task_definition.rpartition('/')[2]} {entry.digests}"

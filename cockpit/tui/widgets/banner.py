@@ -7,7 +7,7 @@ from datetime import timedelta
 from rich.text import Text
 from textual.widget import Widget
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.decide.situation import Situation
 from cockpit.engine.ports import Watching
 from cockpit.plan.model import Phase
@@ -39,7 +39,7 @@ class VerdictBanner(Widget):
 
 def banner_lines(situation: Situation, age: timedelta, notice: str, width: int, *, paused: bool = False) -> Text:
     """Three lines. `age` is real time since the situation was made; `notice` is what matters above all."""
-    stale = f"STALE {words.duration(age)}" if age.total_seconds() > STALE_AFTER_S or paused else ""
+    stale = f"STALE {formatting.duration(age)}" if age.total_seconds() > STALE_AFTER_S or paused else ""
     lines = [_word_line(situation, stale, width)]
     reasons = [plain(reason) for reason in situation.verdict.reasons]
     if notice:
@@ -68,13 +68,13 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     parts = [
         (9, f" {verdict.word.meaning.symbol} {verdict.label} ", f"bold {theme.GROUND} on {ground}"),
         (8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"),
-        (5, f" since {words.clock(verdict.since)}", colour),
-        (3, f" ({words.duration(situation.now - verdict.since)})", theme.QUIET),
+        (5, f" since {formatting.clock(verdict.since)}", colour),
+        (3, f" ({formatting.duration(situation.now - verdict.since)})", theme.QUIET),
     ]
     if not stale:
         parts.pop(1)
     if verdict.latch is not None:
-        parts.append((7, f"  undecided {words.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+        parts.append((7, f"  undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     else:
         parts.append((2, f"  {PHASES[verdict.phase]}", theme.QUIET))
     parts.append((4, _sight(situation, width), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.tui import theme
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -84,7 +84,9 @@ def chart(
     # Values too close together to be told apart are drawn as one.
     high = high if high - low > abs(low) * 1e-9 + 1e-200 else low + max(abs(low), 1.0)
     high += (high - low) * 0.05
-    label_width = max(len(words.value(v, unit)) for v in (low, high, threshold if threshold is not None else low)) + 1
+    label_width = (
+        max(len(formatting.value(v, unit)) for v in (low, high, threshold if threshold is not None else low)) + 1
+    )
     columns = buckets(points, max(10, width - label_width - 2))
     step = (high - low) / height
     limit_row = int((threshold - low) / step) if threshold is not None else -1
@@ -93,7 +95,7 @@ def chart(
         shown = high if row == height - 1 else low if row == 0 else None
         shown = threshold if row == limit_row else shown
         text = Text(
-            (words.value(_tidy(shown), unit) if shown is not None else "").rjust(label_width),
+            (formatting.value(_tidy(shown), unit) if shown is not None else "").rjust(label_width),
             style=theme.QUIET,
             no_wrap=True,
         )
@@ -127,7 +129,7 @@ def _cell(
 
 
 def _axis(points: Points, label_width: int, width: int) -> Text:
-    start, end = words.clock(points[0][0]), words.clock(points[-1][0])
+    start, end = formatting.clock(points[0][0]), formatting.clock(points[-1][0])
     if width < len(start) + len(end) + 1:
         start = ""
     line = Text(" " * label_width + "└", style=theme.QUIET, no_wrap=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rich.text import Text
 from textual.widget import Widget
 
-from cockpit.decide import words
+from cockpit import formatting
 from cockpit.engine.ports import Watching
 from cockpit.tui import theme
 
@@ -51,7 +51,7 @@ def context_line(watch: Watching, label: str, width: int, *, armed: bool = False
         (4, plan.name),
         (2, plan.digest[:7]),
     ]
-    clock = [(9, f"{words.clock(now)} UTC"), *([(6, local)] if local else [])]
+    clock = [(9, f"{formatting.clock(now)} UTC"), *([(6, local)] if local else [])]
     shown = [(rank, text) for rank, text in parts if text]
     tail = clock
     mode = "ARMED" if armed else "READ-ONLY"
