@@ -27,7 +27,7 @@ from cockpit.rehearsal.database.seed import Logins, checksum, furnish_database, 
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.site.load_balancer import Answer, Balancer
 from cockpit.rehearsal.site.telemetry import Telemetry
-from cockpit.rehearsal.site.users import MIX, Users, call, thin
+from cockpit.rehearsal.site.users import MIX, MOST_AT_ONCE, Users, call, thin
 
 NOBODY_THERE = "http://127.0.0.1:1"
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -286,9 +286,9 @@ async def test_a_backlog_is_thinned_evenly_instead_of_run_late(bench: Bench, sta
     users = Users(bench.balancer.asgi, bench.google_page, standing_still)
     chosen: list[str] = []
     users._begin = chosen.append  # type: ignore[method-assign]
-    users.arrive(START + timedelta(minutes=2))
-    assert len(chosen) == 8
-    assert users.shed > 80
+    users.arrive(START + timedelta(minutes=10))
+    assert len(chosen) == MOST_AT_ONCE
+    assert users.shed > 400
     assert thin(list("abcdefgh"), 4) == ["a", "c", "e", "g"]
 
 

@@ -24,8 +24,9 @@ MIX: Mapping[str, tuple[float, int]] = {
 }
 """What they do: journeys a minute of the cutover's time, and requests each makes. Together 60 requests a minute."""
 
-MOST_AT_ONCE = 8
-"""Arrivals taken on in one go; a longer backlog is thinned evenly instead of being run late."""
+MOST_AT_ONCE = 80
+"""Arrivals taken on in one go, about those of a minute and a half; a longer backlog is thinned evenly instead of being run late.
+A world that is slow to serve them slows the clock down: fewer users than the scenario has would change what it ends in."""
 MOST_UNDER_WAY = 150
 
 
