@@ -9,7 +9,7 @@ USAGE, BAD_PLAN = 64, 65
 """As in sysexits.h: EX_USAGE, EX_DATAERR."""
 
 NOT_REPRODUCED = 70
-"""A replay decided otherwise than the record says (EX_SOFTWARE)."""
+"""A replay decided differently from the record (EX_SOFTWARE)."""
 
 INTERRUPTED = 130
 """Ended by ctrl-c, as a shell reports it: 128 + SIGINT."""

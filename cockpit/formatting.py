@@ -1,4 +1,4 @@
-"""Values and durations as people read them at 3 a.m. One place, so that every front end says the same."""
+"""Values and durations as text. One place, so that every front end shows the same."""
 
 from __future__ import annotations
 

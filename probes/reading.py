@@ -15,7 +15,7 @@ Value = bool | int | float | str | datetime | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Traits:
     """What follows from a reason. All that is not said here is false: a new reason is loud until it is said to be harmless."""
 
     help: str
@@ -33,33 +33,33 @@ class Cause:
 class Reason(StrEnum):
     """Why something is not known, each defined with what follows from it. Each is shown with a hint on what to do about it."""
 
-    cause: Cause
+    traits: Traits
 
-    def __new__(cls, text: str, cause: Cause | None = None) -> Self:
+    def __new__(cls, text: str, traits: Traits | None = None) -> Self:
         """Called for each member as it is defined; a look-up by text (`Reason("STALE")`) never comes here."""
-        if cause is None:
-            raise TypeError(f"{cls.__name__} {text!r} is defined without its cause")
+        if traits is None:
+            raise TypeError(f"{cls.__name__} {text!r} is defined without its traits")
         member = str.__new__(cls, text)
         member._value_ = text
-        member.cause = cause
+        member.traits = traits
         return member
 
-    WARMING = "WARMING", Cause("no reading yet", settles_by_itself=True)
+    WARMING = "WARMING", Traits("no reading yet", settles_by_itself=True)
     LOW_VOLUME = (
         "LOW_VOLUME",
-        Cause("too few samples to say anything", settles_by_itself=True, is_no_traffic=True, is_plain_absence=True),
+        Traits("too few samples to say anything", settles_by_itself=True, is_no_traffic=True, is_plain_absence=True),
     )
-    NO_DATA = "NO_DATA", Cause("the answer did not contain it", is_no_traffic=True, is_plain_absence=True)
-    STALE = "STALE", Cause("the newest data is too old to count")
-    PARTIAL = "PARTIAL", Cause("only a part of the answer came", transient=True)
-    TIMEOUT = "TIMEOUT", Cause("no answer in time", transient=True)
-    THROTTLED = "THROTTLED", Cause("asked too often for the service's limits", transient=True)
-    ACCESS_DENIED = "ACCESS_DENIED", Cause("a permission is missing")
-    EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS", Cause("the credentials are no longer accepted")
-    NOT_FOUND = "NOT_FOUND", Cause("what the plan names does not exist here", is_plain_absence=True)
-    UNREACHABLE = "UNREACHABLE", Cause("no connection", transient=True)
-    ERROR = "ERROR", Cause("the answer could not be used", transient=True)
-    OBSERVER_GAP = "OBSERVER_GAP", Cause("the cockpit was not watching")
+    NO_DATA = "NO_DATA", Traits("the answer did not contain it", is_no_traffic=True, is_plain_absence=True)
+    STALE = "STALE", Traits("the newest data is too old to count")
+    PARTIAL = "PARTIAL", Traits("only a part of the answer came", transient=True)
+    TIMEOUT = "TIMEOUT", Traits("no answer in time", transient=True)
+    THROTTLED = "THROTTLED", Traits("asked too often for the service's limits", transient=True)
+    ACCESS_DENIED = "ACCESS_DENIED", Traits("a permission is missing")
+    EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS", Traits("the credentials are no longer accepted")
+    NOT_FOUND = "NOT_FOUND", Traits("what the plan names does not exist here", is_plain_absence=True)
+    UNREACHABLE = "UNREACHABLE", Traits("no connection", transient=True)
+    ERROR = "ERROR", Traits("the answer could not be used", transient=True)
+    OBSERVER_GAP = "OBSERVER_GAP", Traits("the cockpit was not watching")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Unknown:
 
     @property
     def transient(self) -> bool:
-        return self.reason.cause.transient
+        return self.reason.traits.transient
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The latest readings and the short history the windows need. Nothing else is state.
+"""The latest readings and the short history that the windows need. There is no other state.
 
 What the board holds depends on the set of readings it was given, never on the order they arrived in.
 """
@@ -9,9 +9,9 @@ import copy
 from datetime import datetime, timedelta
 
 from cockpit.decide.evaluation import Evaluation, Evaluator, Subject
-from cockpit.decide.explanation import because
+from cockpit.decide.explanation import explain
 from cockpit.decide.readings import POLLS_KEPT, Readings
-from cockpit.decide.situation import Because
+from cockpit.decide.situation import Explanation
 from cockpit.plan.model import Plan
 from probes.reading import Reading, checked
 
@@ -28,7 +28,7 @@ class Board:
         self.readings = Readings(plan.probes, polls_kept)
         self._evaluators: dict[str, Evaluator] = {}
         self._by_probe: dict[str, list[Evaluator]] = {name: [] for name in plan.probes}
-        self._explained: dict[str, tuple[int, Because]] = {}
+        self._explained: dict[str, tuple[int, Explanation]] = {}
         """By subject: the explanation of an evaluator's version. Front ends compare it by identity."""
         self._last_pruned = started_at
 
@@ -43,7 +43,7 @@ class Board:
         self._prune(reading.observed_at)
 
     def gap(self, since: datetime, until: datetime) -> None:
-        """Nobody was looking between these times."""
+        """Record that the cockpit was not watching between these times."""
         self.readings.gaps.append((since, until))
         self.readings.gaps.sort()
         for evaluator in self._evaluators.values():
@@ -62,11 +62,11 @@ class Board:
         return twin
 
     def evaluate(self, subject: Subject, origin: datetime, now: datetime) -> Evaluation:
-        """All that readings say of a criterion or item now. `origin` is when its phase began: nothing older counts."""
+        """The evaluation of a criterion or item at `now`. `origin` is when its phase began: nothing older counts."""
         evaluator = self._evaluator(subject, origin)
         explained = self._explained.get(subject.id)
         if explained is None or explained[0] != evaluator.version:
-            explained = evaluator.version, because(evaluator.criterion, evaluator.reached, self.readings)
+            explained = evaluator.version, explain(evaluator.criterion, evaluator.reached, self.readings)
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, explained[1], now)
 

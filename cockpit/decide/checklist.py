@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit import formatting
-from cockpit.decide.criterion import active_waiver, settled
+from cockpit.decide.criterion import active_waiver, shown_since
 from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.events import Change, Record
 from cockpit.decide.sign_off import sign_off_status
-from cockpit.decide.situation import Because, ItemStatus, SectionStatus, SignOffStatus
+from cockpit.decide.situation import Explanation, ItemStatus, SectionStatus, SignOffStatus
 from cockpit.decide.states import Check
 from cockpit.plan.model import Item, Plan, Section
 from probes.reading import Reason, Unknown
@@ -37,14 +37,14 @@ def judge_item(
     reached, unknown = evaluation.reached, evaluation.blindness
     signed = sign_off_status(item.sign_off, item.id, record, digest, reached, now)
     if item.expect is None and item.sign_off is None:
-        unknown = Unknown(Reason.NO_DATA, "the plan says neither what to look at nor who signs")
+        unknown = Unknown(Reason.NO_DATA, "the plan names neither a condition nor a sign-off for this line")
     holds = item.expect is None or (unknown is None and reached is not None and reached.ok_since is not None)
     waiver = active_waiver(record, item.id, now)
     if waiver is not None:
         check, detail = Check.WAIVED, f"waived by {waiver.by} until {formatting.clock(waiver.until)}: {waiver.why}"
     else:
         check, detail = _check(holds, unknown, signed)
-    shown_since = settled(record.latest(Change, item.id), check, now)
+    stands_since = shown_since(record.latest(Change, item.id), check, now)
     return ItemStatus(
         id=item.id,
         title=item.title,
@@ -53,7 +53,7 @@ def judge_item(
         killer=item.killer,
         because=_line(evaluation.because, unknown, signed, item),
         position=item.position,
-        since=shown_since or started_at,
+        since=stands_since or started_at,
         automatic=item.expect is not None,
         unknown=unknown,
         sign_off=signed,
@@ -61,7 +61,7 @@ def judge_item(
         caution=item.caution,
         ref=item.ref,
         ok_since=_ok_since(
-            check, reached.ok_since if reached else None, signed, waiver.at if waiver else None, shown_since
+            check, reached.ok_since if reached else None, signed, waiver.at if waiver else None, stands_since
         ),
     )
 
@@ -80,7 +80,7 @@ def _check(holds: bool, unknown: Unknown | None, signed: SignOffStatus | None) -
     return Check.PASS, f"signed by {signed.by}"
 
 
-def _line(explained: Because, unknown: Unknown | None, signed: SignOffStatus | None, item: Item) -> Because:
+def _line(explained: Explanation, unknown: Unknown | None, signed: SignOffStatus | None, item: Item) -> Explanation:
     if unknown is not None:
         hint = f" ({unknown.hint})" if unknown.hint else ""
         return replace(explained, line=f"{unknown.reason}: {unknown.detail}{hint}")

@@ -1,4 +1,4 @@
-"""The state of a criterion now: what its readings say, and what time, silence and people do to it."""
+"""The status of a criterion: its evaluation, with waivers, acknowledgements and sign-offs applied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.events import Acknowledgement, Change, Record, Waiver
 from cockpit.decide.sign_off import sign_off_status
-from cockpit.decide.situation import Badge, Because, CriterionStatus, SignOffStatus
+from cockpit.decide.situation import Badge, CriterionStatus, Explanation, SignOffStatus
 from cockpit.decide.state_machine import MachineState, Trip
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, Mode
@@ -34,7 +34,7 @@ class Judged:
 def judge(
     criterion: Criterion, evaluation: Evaluation, record: Record, digest: str, started_at: datetime, now: datetime
 ) -> Judged:
-    """The status of one criterion at `now`, from what readings say of it and what people said. `digest` is the plan's."""
+    """The status of one criterion at `now`, from its evaluation and the record. `digest` is the plan's."""
     reached, unknown = evaluation.reached, evaluation.blindness
     state = _state(reached, unknown)
     waiver = active_waiver(record, criterion.id, now)
@@ -43,7 +43,7 @@ def judge(
     signed = sign_off_status(criterion.sign_off, criterion.id, record, digest, reached, now)
     if criterion.condition is None and signed is not None:
         state, unknown = (State.MET if signed.given else State.NOT_MET), None
-    shown_since = settled(record.latest(Change, criterion.id), state, now)
+    stands_since = shown_since(record.latest(Change, criterion.id), state, now)
     seen_before = acknowledged if pre_existing and unknown is None else None
     explained = evaluation.because
     status = CriterionStatus(
@@ -53,14 +53,14 @@ def judge(
         severity=criterion.severity,
         enforced=criterion.enforced,
         state=state,
-        since=shown_since or started_at,
+        since=stands_since or started_at,
         because=explained if unknown is None else replace(explained, line=_blinded(explained, unknown, state)),
         position=criterion.position,
         unknown=unknown,
         badges=_badges(criterion, reached, state, unknown, waiver, pre_existing),
         trips_in=evaluation.left if state is State.PENDING else None,
         met_in=evaluation.left if state is State.PROVING else None,
-        ok_since=_ok_since(state, reached, waiver, signed, seen_before, shown_since),
+        ok_since=_ok_since(state, reached, waiver, signed, seen_before, stands_since),
         runbook=criterion.runbook,
         ref=criterion.ref,
         caution=criterion.caution,
@@ -92,7 +92,7 @@ def _ok_since(
     waiver: Waiver | None,
     signed: SignOffStatus | None,
     acknowledged: Acknowledgement | None,
-    shown_since: datetime | None,
+    stands_since: datetime | None,
 ) -> datetime | None:
     """Since when it has not stood in the way of GO, without a break; None while it does."""
     if waiver is not None:
@@ -103,11 +103,11 @@ def _ok_since(
         return acknowledged.at
     if not state.meaning.done:
         return None
-    moments = [reached.ok_since if reached else None, signed.at if signed else None, shown_since]
+    moments = [reached.ok_since if reached else None, signed.at if signed else None, stands_since]
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def settled(change: Change | None, word: str, now: datetime) -> datetime | None:
+def shown_since(change: Change | None, word: str, now: datetime) -> datetime | None:
     """Since when the word was shown: a moment of UNKNOWN in between breaks what must hold without a break."""
     if change is None:
         return None
@@ -131,8 +131,8 @@ def unwaived(trips: tuple[Trip, ...], record: Record, subject: str, now: datetim
     return tuple(t for t in later if t.until is None or t.until > t.since)
 
 
-def _blinded(explained: Because, unknown: Unknown, state: State) -> str:
-    """What to say of a criterion that cannot be seen: why, and what to do about it."""
+def _blinded(explained: Explanation, unknown: Unknown, state: State) -> str:
+    """The line of a criterion that cannot be evaluated: why, and what to do about it."""
     lead = f"{unknown.reason}: {unknown.detail}" if unknown.detail else str(unknown.reason)
     if unknown.hint:
         lead += f" ({unknown.hint})"

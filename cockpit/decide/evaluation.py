@@ -1,4 +1,4 @@
-"""What the readings say of one condition: its samples by data time, the state after each, and how all of it stands now."""
+"""The evaluation of one condition: its samples by data time, the state after each, and the state now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide.readings import Readings
-from cockpit.decide.situation import Because
+from cockpit.decide.situation import Explanation
 from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, step
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Item, Kind
@@ -22,13 +22,13 @@ Subject = Criterion | Item
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that readings say of one criterion or item at a moment. People have not been heard yet."""
+    """The result of evaluating one criterion or item at a moment, before waivers and sign-offs are applied."""
 
     outcome: Outcome
     """What the newest polls say."""
     reached: MachineState | None
     """The state after the newest real sample; None before the first."""
-    because: Because
+    because: Explanation
     blindness: Unknown | None
     """Why the condition cannot be judged now; None while it can."""
     trips: tuple[Trip, ...]
@@ -89,7 +89,7 @@ class Evaluator:
         self._advance(readings, 0)
 
     def polled(self, readings: Readings) -> None:
-        """A probe was asked again: what do the newest answers say together?"""
+        """Evaluate the condition on the newest answers, after a probe was polled."""
         self.version += 1
         if self.condition is not None:
             self.now = self.condition.evaluate(*readings.newest(self.probes))
@@ -149,7 +149,7 @@ class Evaluator:
         return kept
 
     def _pre_existing(self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]) -> bool:
-        """Whether it would not be known to be true but for what the world says began before the cutover did."""
+        """Whether the condition is only known to be true through states that began before the cutover did."""
         since = {probe: reading.state_since for probe, reading in used.items()}
         old = {probe for probe, began in since.items() if began is not None and began < self.origin}
         if not old:
@@ -182,7 +182,7 @@ class Evaluator:
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 
-    def evaluation(self, readings: Readings, explained: Because, now: datetime) -> Evaluation:
+    def evaluation(self, readings: Readings, explained: Explanation, now: datetime) -> Evaluation:
         """How it all stands at `now`."""
         blindness = self._blindness(readings, now)
         return Evaluation(
@@ -202,7 +202,7 @@ class Evaluator:
         return self._slept(readings) or self._stale(readings, now) or self._unreadable(readings)
 
     def _slept(self, readings: Readings) -> Unknown | None:
-        """Nobody was looking, and not everything has been seen since."""
+        """The cockpit was not watching, and not every probe has answered since."""
         gaps = readings.gaps_of(self.probes)
         if not gaps:
             return None
@@ -211,7 +211,7 @@ class Evaluator:
         if any(reading is None or reading.observed_at < until for reading in latest):
             return Unknown(
                 Reason.OBSERVER_GAP,
-                f"nobody was looking for {formatting.duration(until - since)}",
+                f"the cockpit was not watching for {formatting.duration(until - since)}",
                 "wait for the next reading",
             )
         return None

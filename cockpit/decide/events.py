@@ -81,7 +81,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class StepBegan:
-    """Somebody started a step of the runbook or the rollback plan."""
+    """A person started a step of the runbook or the rollback plan."""
 
     at: datetime
     subject: str
@@ -96,7 +96,7 @@ class StepEnded:
     subject: str
     by: str
     outcome: str
-    """"done", "failed" or "skipped"; "open" takes back what was said before."""
+    """"done", "failed" or "skipped"; "open" withdraws an earlier outcome."""
     seen: str = ""
 
 
@@ -138,7 +138,7 @@ class PhaseBegan:
 
 @dataclass(frozen=True, slots=True)
 class PointOfNoReturn:
-    """From here a rollback loses something; `loses` says what."""
+    """From here on a rollback loses data; `loses` names it."""
 
     at: datetime
     loses: str
@@ -157,7 +157,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ObserverGap:
-    """Nobody was looking between these times (laptop asleep, network down)."""
+    """The cockpit was not watching between these times (machine asleep, network down)."""
 
     at: datetime
     since: datetime

@@ -1,4 +1,4 @@
-"""Because-lines: the observed values, the threshold, the window, the age. Enough to judge without opening a console."""
+"""The explanation of a state: observed values, thresholds, window and age; enough to judge without opening a console."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from cockpit import formatting
 from cockpit.conditions.condition import Comparison
 from cockpit.decide.readings import Readings
-from cockpit.decide.situation import Because, Observed, Progress, Threshold
+from cockpit.decide.situation import Explanation, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec
 from probes.reading import Field, Reason, Unknown
 
 
-def because(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Because:
+def explain(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Explanation:
     """Why a criterion is where it is, from the newest samples. Changes only when a reading arrives."""
     condition = criterion.condition
     if condition is None:
-        return Because("waits for a sign-off")
+        return Explanation("waits for a sign-off")
     seen = tuple(observe(readings, probe, name) for probe, name in condition.paths)
     thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
     progress = progress_of(criterion, reached)
     latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
     known_until = [at for probe in condition.probes if (at := readings.histories[probe].newest_data_at) is not None]
     evidence = latest[0].evidence if latest else None
-    return Because(
+    return Explanation(
         line=_line(seen, thresholds, progress, criterion.kind),
         condition=condition.source,
         observed=seen,

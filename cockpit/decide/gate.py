@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit import formatting
-from cockpit.decide.criterion import settled
+from cockpit.decide.criterion import shown_since
 from cockpit.decide.events import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
+from cockpit.decide.states import GateState
 from cockpit.plan.model import Gate, Plan
 
 GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
@@ -68,7 +69,7 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime, without: str = "
         missing.append(f"{needed} more go from {' or '.join(waiting or gate.poll.roles)}")
     passed = not missing
     moments = [vote.at for vote in valid]
-    if (shown := settled(record.latest(Change, gate.id), "passed", now)) is not None:
+    if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:
         moments.append(shown)
     return GateStatus(
         id=gate.id,

@@ -31,7 +31,7 @@ def latched(
 ) -> tuple[Latch | None, Decision | None]:
     """The rollback that waits for a decision, and the decision to act on it once there is one.
 
-    A dismissal covers every trip people could know of by then; a trigger that trips anew latches anew.
+    A dismissal covers every trip that was known by then; a trigger that trips again latches again.
     """
     decisions = [d for d in record.all(Decision) if d.at <= now]
     dismissed = max((d.at for d in decisions if d.choice == "dismiss"), default=None)
@@ -100,7 +100,7 @@ def known_at(trip: Trip, trigger: str, record: Record) -> datetime:
 def _announced(
     judged: Sequence[Judged], record: Record, phase_began: datetime | None, dismissed: datetime | None
 ) -> list[Cause]:
-    """A rollback the record shows and nobody has answered, though its trip is gone: data corrected later, a restart."""
+    """A rollback that the record shows without a decision, though its trip is gone: data corrected later, a restart."""
     latest = record.latest(Change, "verdict")
     if latest is None or latest.after not in ROLLING_BACK:
         return []

@@ -1,4 +1,4 @@
-"""What the probes said, by data time. It depends on the set of readings taken in, never on the order they arrived in."""
+"""What the probes reported, by data time. It depends on the set of readings, never on the order in which they arrived."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ProbeHistory:
 
     @property
     def latest(self) -> Reading | None:
-        """What the newest poll said, known or not."""
+        """The reading of the newest poll, known or not."""
         return self.polls[-1] if self.polls else None
 
     def copy(self) -> ProbeHistory:
@@ -52,7 +52,7 @@ class ProbeHistory:
         return self.times[index] if index < len(self.times) else None
 
     def insert(self, reading: Reading) -> bool:
-        """Take in one answer about one data time. False if it says nothing new."""
+        """Add one answer about one data time. False if nothing in it is new."""
         if reading.values and (self.newest_data_at is None or reading.data_at > self.newest_data_at):
             self.newest_data_at = reading.data_at
         index = bisect_left(self.times, reading.data_at)
@@ -135,13 +135,13 @@ def _rank(reading: Reading) -> tuple[datetime, str]:
 
 
 class Readings:
-    """Every probe's history and the times nobody was looking. It answers questions and judges nothing."""
+    """The history of every probe, and the times at which the cockpit was not watching. It judges nothing."""
 
     def __init__(self, probes: Mapping[str, ProbeSpec], polls_kept: int = POLLS_KEPT) -> None:
         self.probes = probes
         self.histories = {name: ProbeHistory(polls_kept=polls_kept) for name in probes}
         self.gaps: list[tuple[datetime, datetime]] = []
-        """Times nobody was looking, oldest first."""
+        """Times at which the cockpit was not watching, oldest first."""
         self._series: dict[tuple[str, str], tuple[list[tuple[datetime, float | None]], int]] = {}
 
     def copy(self) -> Readings:
@@ -164,7 +164,7 @@ class Readings:
         ]
 
     def latest(self, probe: str) -> Reading | None:
-        """What the newest poll said, known or not."""
+        """The reading of the newest poll, known or not."""
         history = self.histories.get(probe)
         return history.latest if history else None
 
@@ -198,7 +198,7 @@ class Readings:
         return used, unknown
 
     def newest(self, probes: Sequence[str]) -> tuple[dict[str, Mapping[str, Value]], dict[str, Unknown]]:
-        """What the newest polls say, by probe."""
+        """The values of the newest polls, by probe, and why others are absent."""
         values: dict[str, Mapping[str, Value]] = {}
         unknown: dict[str, Unknown] = {}
         for probe in probes:
@@ -241,6 +241,6 @@ def _number(held: Value | None) -> float | None:
 
 
 def gone(since: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]) -> timedelta:
-    """How much of a stretch of time nobody was looking."""
+    """For how much of a span of time the cockpit was not watching."""
     overlaps = (min(until, end) - max(since, begin) for begin, end in gaps)
     return sum((overlap for overlap in overlaps if overlap > timedelta(0)), timedelta(0))

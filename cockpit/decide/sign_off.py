@@ -14,7 +14,7 @@ from cockpit.plan.model import Ask
 def sign_off_status(
     ask: Ask | None, subject: str, record: Record, digest: str, reached: MachineState | None, now: datetime
 ) -> SignOffStatus | None:
-    """The sign-off of a subject: None where none is asked. `digest` is the plan's; `reached` what the evidence says, if any."""
+    """None where no sign-off is asked. `digest` is the plan's; `reached` is the state of its evidence, if it has any."""
     if ask is None:
         return None
     given = record.latest(SignOff, subject)

@@ -65,7 +65,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Because:
+class Explanation:
     """Why a criterion or item is in its state: enough to judge it without opening a console."""
 
     line: str
@@ -92,7 +92,7 @@ class CriterionStatus:
     enforced: bool
     state: State
     since: datetime
-    because: Because
+    because: Explanation
     position: Position
     unknown: Unknown | None = None
     badges: tuple[Badge, ...] = ()
@@ -142,7 +142,7 @@ class ItemStatus:
     check: Check
     blocking: bool
     killer: bool
-    because: Because
+    because: Explanation
     position: Position
     since: datetime
     automatic: bool
@@ -167,7 +167,7 @@ class SectionStatus:
 
 @dataclass(frozen=True, slots=True)
 class GateStatus:
-    """A poll by role: go when enough people of its roles said go and nobody says no-go."""
+    """A poll by role: passed when enough people of its roles voted go and nobody voted no-go or hold."""
 
     id: str
     title: str

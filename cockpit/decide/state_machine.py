@@ -36,7 +36,7 @@ class Sample:
     recovers: bool = True
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
     pre_existing: bool = False
-    """For a true sample: the world says this began before the cutover did."""
+    """For a true sample: AWS says that this state began before the cutover did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class MachineState:
 def step(
     criterion: Criterion, before: MachineState | None, sample: Sample, gaps: Sequence[tuple[datetime, datetime]] = ()
 ) -> MachineState:
-    """The state after `sample`. `gaps` are times nobody was looking: they never count toward anything."""
+    """The state after `sample`. `gaps` are times at which the cockpit was not watching: they never count toward anything."""
     if before is None:
         state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
         ok_since = sample.observed_at if state is State.CLEAR else None
@@ -95,7 +95,7 @@ def blind_trip(
 ) -> datetime | None:
     """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
 
-    Its limit is never shorter than what it takes to call data stale, and time nobody was looking does not count.
+    Its limit is never shorter than what it takes to call data stale, and time without watching does not count.
     """
     if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
         return None
@@ -107,7 +107,7 @@ def blind_trip(
 def _credit(
     criterion: Criterion, before: MachineState, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]
 ) -> Credit:
-    """What the new sample adds to a run. Time nobody was looking adds nothing."""
+    """What the new sample adds to a window. Time at which the cockpit was not watching adds nothing."""
     apart = max(sample.data_at - before.data_at, ZERO)
     if any(since < sample.data_at and until > before.data_at for since, until in gaps):
         return Credit(ZERO, near=False, new=apart > ZERO)

@@ -1,4 +1,4 @@
-"""The words a situation is told in, each with everything that follows from it: one row a word, and no second table anywhere.
+"""The states of everything shown, each defined with all that follows from it: one row a state, and no second table anywhere.
 
 A word is defined together with its meaning, so that one without a symbol, a tone, a rank or a sentence cannot be imported.
 Journals keep the words as text: never rename one, and read old text through `meaning_of`.
@@ -47,7 +47,7 @@ class Meaning:
     help: str
     """One sentence for the help screen."""
     done: bool = False
-    """Whether it stands in nobody's way."""
+    """Whether it does not stand in the way of GO."""
     failing: bool = False
     """Whether a report counts it as failed. A word that is neither done nor failing was not judged: an error."""
 
@@ -204,7 +204,7 @@ class Check(Shown):
     FAIL = "FAIL", Meaning("✗", Tone.BAD, Badness.ALARM, "a probe sees that it does not hold", failing=True)
     UNKNOWN = "UNKNOWN", Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy")
     PENDING = "PENDING", Meaning("!", Tone.WAITING, Badness.SUSPECT, "waits for a sign-off")
-    STALE = "STALE", Meaning("?", Tone.WAITING, Badness.SUSPECT, "the sign-off no longer counts; its line says why")
+    STALE = "STALE", Meaning("?", Tone.WAITING, Badness.SUSPECT, "the sign-off no longer counts; the line shows why")
     WAIVED = "WAIVED", Meaning("~", Tone.GOOD, Badness.FINE, "suspended by a named person until a time", done=True)
 
 
@@ -218,7 +218,7 @@ class GateState(Shown):
 class StepState(Shown):
     """How far a step of the runbook or the rollback plan is."""
 
-    OPEN = "open", Meaning("·", Tone.QUIET, Badness.WAITING, "a step nobody has started")
+    OPEN = "open", Meaning("·", Tone.QUIET, Badness.WAITING, "a step that has not been started")
     STARTED = "started", Meaning("▸", Tone.WAITING, Badness.WAITING, "a step that is under way")
     DONE = "done", Meaning("✓", Tone.GOOD, Badness.FINE, "a step that was done", done=True)
     FAILED = "failed", Meaning("✗", Tone.BAD, Badness.FAILING, "a step that did not work", failing=True)

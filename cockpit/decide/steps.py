@@ -44,6 +44,6 @@ def _status(step: Step, digest: str, record: Record, now: datetime) -> StepStatu
 
 
 def _happening(step: Step, record: Record, began: StepBegan | None) -> str:
-    """How far the step's action is, as it last said."""
-    told = record.latest(Happened, step.action) if step.action and began else None
-    return told.text if told is not None and began is not None and told.at >= began.at else ""
+    """The latest progress of the step's action."""
+    latest = record.latest(Happened, step.action) if step.action and began else None
+    return latest.text if latest is not None and began is not None and latest.at >= began.at else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit import formatting
-from cockpit.decide.criterion import Judged, settled
+from cockpit.decide.criterion import Judged, shown_since
 from cockpit.decide.events import Change, Decision, PointOfNoReturn, Record
 from cockpit.decide.latch import latched
 from cockpit.decide.situation import (
@@ -87,7 +87,7 @@ def _roll_back(judgement: Judgement, latch: Latch, executing: Decision | None) -
     lines = [_trip_line(each.status) for each in judgement.judged if each.criterion.id in latch.triggers]
     if not lines:
         lines.append(
-            f"rollback advised at {formatting.clock(latch.since)}; nothing is tripped now, but nobody has decided"
+            f"rollback advised at {formatting.clock(latch.since)}; nothing is tripped now, and no decision is recorded"
         )
     if executing is not None:
         what = "fix forward" if executing.choice == "fix_forward" else "roll back"
@@ -115,7 +115,7 @@ def _hold(judgement: Judgement, obstacles: Sequence[Obstacle]) -> Verdict:
         *(_cause_line(cause) for cause in causes),
         *(o.line for o in obstacles if o.step.subject not in blinded),
     )
-    shown = settled(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
+    shown = shown_since(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
     return Verdict(
         Word.HOLD,
         shown or judgement.started_at,
@@ -178,7 +178,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
         return None
     if status.ok:
         return None
-    quiet = status.unknown is not None and status.unknown.reason.cause.is_no_traffic
+    quiet = status.unknown is not None and status.unknown.reason.traits.is_no_traffic
     if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
         return None
     line = f"{status.title} {status.state}: {status.because.line}"
@@ -224,7 +224,7 @@ def _cause_line(cause: RootCause) -> str:
 
 
 def _settled_at(judgement: Judgement) -> datetime:
-    """When the last thing that had to hold began to hold; `now` if nothing says since when."""
+    """When the last thing that had to hold began to hold; `now` where no start is known."""
     counted = (e for e in judgement.judged if e.criterion.enforced)
     moments = [
         *(e.status.ok_since for e in counted if not (judgement.before_deployment and e.criterion.kind is Kind.SUCCESS)),

@@ -45,7 +45,7 @@ def _visibility(latest: Reading | None, *, stale: bool) -> Visibility:
         return Visibility.STALE
     if not latest.values:
         return Visibility.BLIND
-    absent = all(why.reason.cause.is_plain_absence for why in latest.unknown.values())
+    absent = all(why.reason.traits.is_plain_absence for why in latest.unknown.values())
     return Visibility.SEES if absent else Visibility.PARTLY
 
 
@@ -67,12 +67,12 @@ def root_causes(
     for name, history in readings.histories.items():
         latest = history.latest
         for why in latest.unknown.values() if latest else ():
-            if not why.reason.cause.settles_by_itself:
+            if not why.reason.traits.settles_by_itself:
                 causes.setdefault(_cause(why), why)
                 probes.setdefault(_cause(why), []).append(name)
     blinded: list[CriterionStatus | ItemStatus] = [*criteria, *items]
     for blind in blinded:
-        if blind.unknown is not None and not blind.unknown.reason.cause.settles_by_itself:
+        if blind.unknown is not None and not blind.unknown.reason.traits.settles_by_itself:
             causes.setdefault(_cause(blind.unknown), blind.unknown)
             subjects.setdefault(_cause(blind.unknown), []).append(blind.id)
     found = [
@@ -86,5 +86,5 @@ def root_causes(
 
 
 def _cause(why: Unknown) -> tuple[Reason, str]:
-    """Two unknowns are one cause when the same thing would mend both."""
+    """Two unknowns are one cause when the same action would fix both."""
     return why.reason, why.hint or why.detail

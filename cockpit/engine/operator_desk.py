@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.gate import missing_before, worded
-from cockpit.decide.situation import Because, Situation
+from cockpit.decide.situation import Explanation, Situation
 from cockpit.decide.states import Word
 from cockpit.engine.ports import Keeper, Refused
 from cockpit.engine.watch import Watch
@@ -238,7 +238,7 @@ def reason(text: str) -> str:
     return text.strip()
 
 
-def because_of(situation: Situation, subject: str) -> Because | None:
+def because_of(situation: Situation, subject: str) -> Explanation | None:
     """The reason of an item or criterion."""
     for section in situation.sections:
         for item in section.items:

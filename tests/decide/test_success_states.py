@@ -126,7 +126,7 @@ def test_error_limit_is_kept_however_large(limit: int) -> None:
     assert scene.feed("err").state("fine") is State.UNKNOWN
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.cause.transient])
+@pytest.mark.parametrize("reason", [reason for reason in Reason if not reason.traits.transient])
 def test_permanent_reasons_are_unknown_at_once(reason: Reason) -> None:
     scene = Scene(success("fine", "m.ok")).feed("up")
     scene.board.add("m", blind(scene.now + STEP, reason))

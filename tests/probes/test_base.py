@@ -153,4 +153,4 @@ def test_what_may_pass_by_itself_is_what_the_network_does() -> None:
     assert Unknown(Reason.TIMEOUT).transient
     assert not Unknown(Reason.ACCESS_DENIED).transient
     passing = {Reason.TIMEOUT, Reason.THROTTLED, Reason.UNREACHABLE, Reason.PARTIAL, Reason.ERROR}
-    assert {reason for reason in Reason if reason.cause.transient} == passing
+    assert {reason for reason in Reason if reason.traits.transient} == passing

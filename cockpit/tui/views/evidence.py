@@ -14,8 +14,8 @@ from rich.text import Text
 from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import (
-    Because,
     CriterionStatus,
+    Explanation,
     GateStatus,
     ItemStatus,
     Observed,
@@ -131,7 +131,7 @@ class _Page:
             text += self._pair("stale", signed.stale)
         return text
 
-    def _observed(self, because: Because) -> Text:
+    def _observed(self, because: Explanation) -> Text:
         text = Text()
         longest = max((len(observed.path) for observed in because.observed), default=0)
         for observed in because.observed:
@@ -149,7 +149,7 @@ class _Page:
         text.truncate(self.width, overflow="ellipsis")
         return text.append("\n")
 
-    def _how(self, because: Because, position: Position, ref: str) -> Text:
+    def _how(self, because: Explanation, position: Position, ref: str) -> Text:
         age = f"{formatting.duration(self.watch.situation.now - because.data_at)} old" if because.data_at else ""
         samples = f", {formatting.count(because.samples, 'sample')}" if because.samples else ""
         text = self._saw(because.lines)

@@ -279,7 +279,7 @@ def saw(status: ProbeStatus, units: Units) -> str:
         seen = list(status.known.items())[:5]
         return ", ".join(f"{name.replace('_', ' ')} {formatting.value(v, units.get(name, ''))}" for name, v in seen)
     for name, why in status.unknown.items():
-        if not why.reason.cause.is_plain_absence or not status.known:
+        if not why.reason.traits.is_plain_absence or not status.known:
             field = "" if not status.known else f"{name.replace('_', ' ')}: "
             return f"{field}{why.reason}: {why.hint or why.detail}"
     return ""
