@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from fake_world import START, HandClock, World, good, live, plan_of, world
+from support.waiting import at_last
 
 from cockpit.decide.events import Change, Decision, ObserverGap
 from cockpit.decide.states import State, Word
@@ -204,13 +205,13 @@ async def test_an_error_of_the_watch_itself_is_raised_not_swallowed(watch: Watch
     watch.on_change.append(broken)
     watch.board.add("m", Reading(START, START, {"ok": True}))
     with pytest.raises(RuntimeError, match="disk is full"):
-        await asyncio.wait_for(watch.run(), 2)
+        await at_last(watch.run())
 
 
 async def test_headless_until_every_probe_answered_and_everything_is_let_go(world: World, clock: HandClock) -> None:
     world.answers["n"] = good
     watch = Watch(plan_of("m", "n"), live(plan_of("m", "n"), clock), clock)
-    situation = await asyncio.wait_for(watch_until(watch, every_probe_answered), 2)
+    situation = await at_last(watch_until(watch, every_probe_answered))
     assert [probe.readings for probe in situation.probes] == [1, 1]
     assert sorted(world.closed) == ["m", "n"]
 
