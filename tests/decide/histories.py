@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from scene import START, STEP, blind, plan, reading, success, trigger
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
 from cockpit.decide.events import Entry, Record
+from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Plan, Severity
@@ -127,17 +128,8 @@ def ticks(plan: Plan, day: Sequence[tuple[Poll, Poll]], entries: Sequence[Entry]
             answer = reading_of(poll, step, probe)
             if answer is not None:
                 board.add(probe, answer)
-        situation = settle(plan, board, record, situation, START + (step + 1) * STEP + timedelta(seconds=3))
+        now = START + (step + 1) * STEP + timedelta(seconds=3)
+        situation, _ = settle(plan, board, record, situation, now)
+        assert not list(changes(situation, decide(plan, board, record, now))), "it settles within its passes"
         seen.append(situation)
     return seen
-
-
-def settle(plan: Plan, board: Board, record: Record, before: Situation, now: datetime) -> Situation:
-    """Decide and record until nothing changes any more."""
-    while True:
-        after = decide(plan, board, record, now)
-        told = list(changes(before, after))
-        record.extend(told)
-        if not told:
-            return after
-        before = after

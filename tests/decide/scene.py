@@ -16,8 +16,9 @@ from typing import Any
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
-from cockpit.decide.decide import changes, decide
+from cockpit.decide.decide import decide
 from cockpit.decide.events import Decision, Entry, PhaseBegan, Record
+from cockpit.decide.settle import settle
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, ProbeSpec, Section
@@ -192,12 +193,7 @@ class Scene:
         return self.say(PhaseBegan(self.now, phase))
 
     def tick(self) -> Scene:
-        for _ in range(3):
-            before, self.situation = self.situation, decide(self.plan, self.board, self.record, self.now)
-            changed = list(changes(before, self.situation))
-            self.record.extend(changed)
-            if not changed:
-                break
+        self.situation, _ = settle(self.plan, self.board, self.record, self.situation, self.now)
         return self
 
     # -- what is seen ------------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from histories import (
     plan_of,
     reading_of,
     rule_sets,
-    settle,
     ticks,
 )
 from hypothesis import given, settings
@@ -40,6 +39,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
+from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
 from cockpit.plan.model import OnUnknown, Phase
@@ -281,7 +281,7 @@ def test_replaying_the_same_readings_and_record_reproduces_every_situation(
                 record.append(entry)
                 if isinstance(entry, ObserverGap):
                     board.gap(entry.since, entry.at)
-        situation = settle(EVERYTHING, board, record, situation, now)
+        situation, _ = settle(EVERYTHING, board, record, situation, now)
         kept.append((arrived, len(record.entries), situation))
     again, rerecord, taken = Board(EVERYTHING, START), Record(), 0
     for arrived, written, was in kept:
