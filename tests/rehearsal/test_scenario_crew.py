@@ -18,6 +18,7 @@ from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, 
 from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
+from probes.probe import Field
 from probes.reading import Reading
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -26,7 +27,8 @@ PEOPLE = (Person("primary", "A", ("on_call",)), Person("second", "B", ("backup",
 ITEM = Item("vpn", "VPN", HERE, sign_off=Ask("Which address answered over the tailnet?", ("on_call",)))
 LATER = Item("smoke", "Smoke test", HERE, sign_off=Ask("What did you see?", ("backup",)))
 GATE = Gate("go_no_go", "Deploy?", "deploy", Poll(("on_call", "backup"), required=2), HERE)
-PROBE = ProbeSpec("service", "ecs.service", {}, timedelta(seconds=5), timedelta(seconds=5), HERE)
+RUNNING = Field("running", int, "tasks running", 2, "count", low=0)
+PROBE = ProbeSpec("service", "ecs.service", {}, timedelta(seconds=5), timedelta(seconds=5), HERE, fields=(RUNNING,))
 NOBODY_LEFT = Criterion("none", "No task", Kind.TRIGGER, compile_condition("service.running < 1"), HERE)
 PROVEN = Criterion(
     "login", "People can sign in", Kind.SUCCESS, None, HERE, sign_off=Ask("Did you log in?", ("on_call",))
