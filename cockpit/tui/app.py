@@ -16,10 +16,10 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from cockpit import formatting
 from cockpit.engine.ports import Drill, Watching
+from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
 from cockpit.tui.keys.migration import MigrationKeys
-from cockpit.tui.keys.registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS

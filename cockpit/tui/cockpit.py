@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cockpit.engine.ports import Drill, Watching
-from cockpit.tui.keys.registry import Action
+from cockpit.tui.action_registry import Action
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -18,7 +18,7 @@ from fault_world import (
     fault,
 )
 
-from cockpit.rehearsal.site.certificates import Certificate
+from cockpit.rehearsal.certificates import Certificate
 
 # -- the bucket ------------------------------------------------------------------------------------------------------
 

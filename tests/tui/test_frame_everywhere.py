@@ -13,8 +13,8 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Person
 from cockpit.tui import theme
+from cockpit.tui.action_registry import SCREENS, footer
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.registry import SCREENS, footer
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import Page

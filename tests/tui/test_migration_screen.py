@@ -13,8 +13,8 @@ from cockpit.migration.controller import Helm
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
 from cockpit.plan.model import Gate, Migration, Poll
+from cockpit.tui.action_registry import available
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.registry import available
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.views.migration import migration_text

@@ -15,8 +15,8 @@ from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Fed, Said, Tape, Turned
+from cockpit.tui.action_registry import Where
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys.registry import Where
 from probes.reading import Reading
 
 

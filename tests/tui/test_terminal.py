@@ -12,9 +12,7 @@ from stage import Broken, Stage, plan, shown, until
 from textual.widgets import Input
 
 from cockpit.decide.states import Word
-from cockpit.tui.app import CockpitApp
-from cockpit.tui.keys import general, migration, replay, sign_and_decide
-from cockpit.tui.keys.registry import (
+from cockpit.tui.action_registry import (
     ACTIONS,
     FAULTS_FOOTER,
     HELP_FOOTER,
@@ -26,6 +24,8 @@ from cockpit.tui.keys.registry import (
     footer,
     handled,
 )
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.keys import general, migration, replay, sign_and_decide
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
 from cockpit.tui.screens.registry import MAIN_SCREENS

@@ -25,6 +25,7 @@ from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
 from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, furnish_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
@@ -33,7 +34,6 @@ from cockpit.rehearsal.process.migration_workers import Movers
 from cockpit.rehearsal.process.operator_machine import HOME, Laptop
 from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
 from cockpit.rehearsal.script.releases import Releases, operator_client
-from cockpit.rehearsal.site.certificates import Authority
 from cockpit.rehearsal.site.load_balancer import Balancer
 from cockpit.rehearsal.site.site import Site
 from cockpit.rehearsal.site.telemetry import Telemetry

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cockpit.rehearsal.certificates import Authority, Certificate
 from cockpit.rehearsal.database.seed import MIGRATIONS
-from cockpit.rehearsal.site.certificates import Authority, Certificate
 from cockpit.rehearsal.site.vendors import PREFIX, UPSTASH_TOKEN
 
 HOME = "127.0.0.1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
 from cockpit.engine.operator_desk import IDENTIFY
-from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:

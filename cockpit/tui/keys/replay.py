@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.action_registry import Handler, handled
 
 if TYPE_CHECKING:
     from cockpit.replay.session import Deck

@@ -15,7 +15,7 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from cockpit.engine.ports import Refused
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import CONFIRM_FOOTER
+from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import DEAF_S
 from cockpit.tui.text import plain, safe, wrapped

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from cockpit.tui.keys.registry import Action, footer
+from cockpit.tui.action_registry import Action, footer
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.lookup import find
 from cockpit.tui.widgets.banner import VerdictBanner

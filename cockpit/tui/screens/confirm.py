@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import CONFIRM_FOOTER
+from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, plain, safe
 

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from cockpit import formatting
 from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import CHECKLIST_FOOTER
+from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import EvidenceScreen
 from cockpit.tui.text import hanging, safe, wrapped

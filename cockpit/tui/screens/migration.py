@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.text import Text
 
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import MIGRATION_FOOTER
+from cockpit.tui.action_registry import MIGRATION_FOOTER
 from cockpit.tui.screens.pages import Page
 from cockpit.tui.text import hanging
 from cockpit.tui.views.migration import migration_text

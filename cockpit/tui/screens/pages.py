@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from cockpit.decide.states import Check, GateState, Shown, State, StepState, Visibility, Word
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
+from cockpit.tui.action_registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle

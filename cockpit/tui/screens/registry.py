@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cockpit.tui.keys.registry import Handler, handled
+from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.migration import MigrationScreen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import STEPS_FOOTER
+from cockpit.tui.action_registry import STEPS_FOOTER
 from cockpit.tui.screens.lists import Lines, ListScreen
 from cockpit.tui.views import steps
 from cockpit.tui.widgets.grid import Row

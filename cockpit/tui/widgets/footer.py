@@ -9,7 +9,7 @@ from textual.events import Click
 from textual.widget import Widget
 
 from cockpit.tui import theme
-from cockpit.tui.keys.registry import SCREENS, Action
+from cockpit.tui.action_registry import SCREENS, Action
 
 
 class Footer(Widget):
