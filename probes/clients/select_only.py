@@ -1,17 +1,25 @@
-"""SQL a plan may ask for: one statement, and only one that reads. Pure."""
+"""SQL a plan may ask for: one statement, and only one that reads. A first hint from the text; the wall is the server's. Pure."""
 
 from __future__ import annotations
 
 import re
 
-_QUIET = re.compile(
-    r"""'(?:[^']|'')*'            # a string
-      | "(?:[^"]|"")*"            # a quoted name
-      | \$(\w*)\$.*?\$\1\$        # a dollar-quoted string
-      | --[^\n]*                  # a comment
-      | /\*.*?\*/""",
-    re.VERBOSE | re.DOTALL,
+_OPENS = re.compile(
+    r"""(?P<escaped>\b[eE]')        # a string with backslash escapes
+      | (?P<string>')
+      | (?P<name>")
+      | (?P<dollar>\$(?:[A-Za-z_]\w*)?\$)
+      | (?P<line>--)
+      | (?P<comment>/\*)""",
+    re.VERBOSE,
 )
+_ENDS = {
+    "escaped": re.compile(r"(?:[^'\\]|\\.|'')*'", re.DOTALL),
+    "string": re.compile(r"(?:[^']|'')*'", re.DOTALL),
+    "name": re.compile(r'(?:[^"]|"")*"', re.DOTALL),
+    "line": re.compile(r"[^\n]*"),
+}
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 _WRITES = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke|copy|call|do|vacuum|lock|set|reset|listen|notify"
     r"|prepare|execute|into|for\s+(?:no\s+key\s+)?(?:update|share|key\s+share)"
@@ -26,13 +34,13 @@ _OTHER_PLACEHOLDER = re.compile(r"%\(\w*\)?s?|%s")
 def check_select(query: str) -> str:
     """The query without its last semicolon. Raises ValueError, saying why, if it is anything but one SELECT.
 
-    The session is read-only as well: this is so that a plan is refused when it is loaded, not in the night.
+    The server is asked in a read-only transaction (`SqlClient`): this is so that a plan is refused when it is loaded.
 
     >>> check_select("SELECT count(*) FROM t WHERE note = 'drop table';")
     "SELECT count(*) FROM t WHERE note = 'drop table'"
     """
     query = query.strip().removesuffix(";").rstrip()
-    bare = _QUIET.sub(lambda match: " " * len(match.group()), query)
+    bare = _without_quoted(query)
     if ";" in bare:
         raise ValueError("only one statement: leave out the ';' and what follows it")
     if not re.match(r"\s*\(*\s*(select|with)\b", bare, re.IGNORECASE):
@@ -42,6 +50,38 @@ def check_select(query: str) -> str:
     if match := _OTHER_PLACEHOLDER.search(_PLACEHOLDER.sub("", bare)):
         raise ValueError(f"{match.group()!r} has no value here: there are %(now)s and %(since)s")
     return query
+
+
+def _without_quoted(query: str) -> str:
+    """The query with blanks for strings, quoted names and comments; what is opened and never closed is refused.
+
+    >>> _without_quoted("SELECT $a$;$a$, E'\\\\';' /* /* */ ; */")
+    'SELECT        ,                     '
+    """
+    kept, at = [], 0
+    while match := _OPENS.search(query, at):
+        kept.append(query[at : match.start()])
+        at = _end_of(query, match)
+        kept.append(" " * (at - match.start()))
+    return "".join((*kept, query[at:]))
+
+
+def _end_of(query: str, opened: re.Match[str]) -> int:
+    """Where what was opened ends. PostgreSQL's comments nest."""
+    kind = str(opened.lastgroup)
+    if kind == "dollar":
+        end = query.find(opened.group(), opened.end())
+        if end >= 0:
+            return end + len(opened.group())
+    elif kind == "comment":
+        depth = 1
+        for mark in _COMMENT_MARK.finditer(query, opened.end()):
+            depth += 1 if mark.group() == "/*" else -1
+            if depth == 0:
+                return mark.end()
+    elif ended := _ENDS[kind].match(query, opened.end()):
+        return ended.end()
+    raise ValueError(f"{opened.group()} is never closed")
 
 
 def positional(query: str) -> tuple[str, tuple[str, ...]]:

@@ -21,6 +21,14 @@ __all__ = ["PoolFull", "SqlClient"]
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | Mapping[str, Any]
+LOCK_TIMEOUT_MS = 1_000
+"""A reader that waits for a lock for longer has met a migration of the schema: it must not queue behind it."""
+_AT_ONCE = 1_000
+"""Rows fetched at once."""
+_STATE = """SELECT current_setting('transaction_read_only') AS read_only,
+  (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS ends_ms,
+  (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms"""
+_READ_ONLY_HINT = "probes only read: one SELECT, on PostgreSQL itself or through a pooler that keeps transactions"
 SEVERED_GRACE_S = 0.5
 """How long a query may take to notice that its socket was shut down under it; it needs a few milliseconds."""
 
@@ -60,7 +68,6 @@ class _Session:
         self._secrets: tuple[str, ...] | None = None
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[Row] | None = None
-        self._statement_timeout_ms = 0
         self._asking: set[asyncio.Task[list[Row]]] = set()
 
     async def rows(self, query: str, params: Parameters, timeout_s: float) -> list[Row]:
@@ -122,8 +129,7 @@ class _Session:
         if self._connection is not None and not self._connection.closed:
             return self._connection
         await self._drop()
-        self._statement_timeout_ms = _statement_timeout_ms(timeout_s)
-        parameters = libpq_parameters(self._dsn, self._statement_timeout_ms)
+        parameters = libpq_parameters(self._dsn, _statement_timeout_ms(timeout_s))
         try:
             async with asyncio.timeout_at(deadline):
                 parameters |= await self._addresses(parameters)
@@ -170,12 +176,44 @@ class _Session:
     async def _execute(
         self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float
     ) -> list[Row]:
-        if (limit := _statement_timeout_ms(timeout_s)) != self._statement_timeout_ms:
-            await connection.execute(f"SET statement_timeout = {limit}".encode())
-            self._statement_timeout_ms = limit
-        # Without parameters psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.
-        cursor = await connection.execute(query.encode(), params or None)
-        return await cursor.fetchall() if cursor.description else []
+        """One statement, in a transaction that the server has confirmed to be read-only; rolled back always."""
+        from psycopg.pq import TransactionStatus
+
+        try:
+            await self._begin_read_only(connection, _statement_timeout_ms(timeout_s))
+            # Streaming uses the extended protocol, in which the server takes exactly one statement. Without parameters
+            # psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.
+            rows = [row async for row in connection.cursor().stream(query.encode(), params or None, size=_AT_ONCE)]
+            await self._still_read_only(connection)
+            return rows
+        finally:
+            if not connection.closed and connection.info.transaction_status is not TransactionStatus.IDLE:
+                await connection.execute("ROLLBACK")
+
+    async def _begin_read_only(self, connection: AsyncConnection[Row], limit_ms: int) -> None:
+        """Begin, and check what the server made of it: a pooler ignores connection options, and so may a proxy."""
+        begin = (
+            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {limit_ms}; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; "
+            f"{_STATE}"
+        )
+        cursor = await connection.execute(begin.encode())
+        while cursor.nextset():
+            pass  # the last result is the state
+        state = await cursor.fetchone()
+        if state != {"read_only": "on", "ends_ms": limit_ms, "waits_ms": LOCK_TIMEOUT_MS}:
+            raise Unseen(Unknown(Reason.ERROR, "the database did not begin a read-only transaction", _READ_ONLY_HINT))
+
+    async def _still_read_only(self, connection: AsyncConnection[Row]) -> None:
+        """The answer counts only if the statement left the transaction as it was."""
+        from psycopg.pq import TransactionStatus
+
+        state = None
+        if connection.info.transaction_status is TransactionStatus.INTRANS:
+            state = await (await connection.execute(_STATE.encode())).fetchone()
+        if state is None or state["read_only"] != "on":
+            raise Unseen(
+                Unknown(Reason.ERROR, "the statement ended or changed its read-only transaction", _READ_ONLY_HINT)
+            )
 
     def _sever(self) -> None:
         """Shut the socket down under libpq, so that whoever waits on it wakes at once."""

@@ -79,6 +79,10 @@ def _by_state(state: str, said: str) -> Unseen:
             return _is(Reason.TIMEOUT, told, "the query is too slow for its deadline: narrow it")
         case "25006":
             return _is(Reason.ERROR, told, "the query writes; probes only read")
+        case "42601" if "multiple commands" in said:
+            return _is(Reason.ERROR, told, "a probe sends one statement: leave out the ';' and what follows it")
+        case "08P01" if "transaction blocks" in said:
+            return _is(Reason.ERROR, told, "this pooler keeps no transactions: connect to the database itself")
         case "55P03":
             return _is(Reason.TIMEOUT, told, "another session holds the lock")
     if state.startswith("28"):
