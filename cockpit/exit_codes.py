@@ -11,5 +11,11 @@ USAGE, BAD_PLAN = 64, 65
 NOT_REPRODUCED = 70
 """A replay decided differently from the record (EX_SOFTWARE)."""
 
+INTERNAL_ERROR = 70
+"""An error of the cockpit's own (EX_SOFTWARE): never 1, which is HOLD."""
+
+CANNOT_WRITE = 73
+"""A file or folder cannot be written (EX_CANTCREAT)."""
+
 INTERRUPTED = 130
 """Ended by ctrl-c, as a shell reports it: 128 + SIGINT."""

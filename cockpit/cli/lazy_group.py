@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
+
+from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR
 
 
 class Lazy(NamedTuple):
@@ -26,6 +30,26 @@ class Lazy(NamedTuple):
         return command
 
 
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
+_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+
+
+def failed(error: Exception) -> int:
+    """One line on stderr for an error no command expected; its traceback goes to the log file. Gives the exit code."""
+    # Imported by name: nothing of a command is needed before one has failed.
+    redact = import_module("probes.redact").redact
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
+        click.echo(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
+        return CANNOT_WRITE
+    try:
+        where = f"; the traceback is in {import_module('cockpit.log_file').log_to_file()}"
+        logging.getLogger(__name__).error("unexpected", exc_info=error)
+    except OSError:
+        where = ""
+    click.echo(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
+    return INTERNAL_ERROR
+
+
 class LazyGroup(click.Group):
     """A click group of `lazy` commands; the other arguments are click's."""
 
@@ -38,6 +62,15 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         entry = self._lazy.get(cmd_name)
         return entry.load() if entry else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command. What goes wrong in it ends in one line and an exit code of its own, never in a traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if ctx.parent is not None or isinstance(error, _CLICKS_OWN):
+                raise
+            ctx.exit(failed(error))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         click.Group(commands=self.commands).format_commands(ctx, formatter)

@@ -7,12 +7,12 @@ import asyncio
 import click
 
 from cockpit.commands.live_session import WrongAccount, open_watch
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan
 from cockpit.report.formats.situation_json import situation_json
 from cockpit.report.formats.situation_text import situation_text

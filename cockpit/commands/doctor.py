@@ -13,13 +13,13 @@ import click
 
 from cockpit.commands.iam import resources
 from cockpit.commands.live_session import WrongAccount, open_watch
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
 from cockpit.engine.headless import every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
+from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason, Unknown

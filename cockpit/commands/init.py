@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import PROFILE
 from cockpit.drafts.account_inventory import Found, FoundService, survey
 from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.log_file import log_to_file
 from cockpit.plan.load import PlanError, load_text
 from cockpit.report.escaping import safe
 from probes.clients.clients import AwsOptions, Clients

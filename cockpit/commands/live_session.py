@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cockpit.actions.executor import Executor
-from cockpit.commands.log_file import log_folder
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
 from cockpit.engine.clock import Clock, SharedClock, WallClock
@@ -22,6 +21,7 @@ from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
 from probes.clients.clients import Clients

@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 
 from cockpit.commands.live_session import action_executor, migration_controller
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
 from cockpit.decide.events import Entry
@@ -27,6 +26,7 @@ from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
+from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.model import Plan

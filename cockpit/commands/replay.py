@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
+from cockpit.log_file import log_to_file
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.replay.backtest import judged_by
 from cockpit.replay.player import play_through

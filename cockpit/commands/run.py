@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 
 from cockpit.commands.live_session import WrongAccount, action_executor, clock_in_use, migration_controller, open_watch
-from cockpit.commands.log_file import log_to_file
 from cockpit.commands.options import NOTIFY, PLAN, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.journal.shared_store import store_at
+from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Phase, Plan

@@ -16,10 +16,10 @@ import click
 import psycopg
 
 from cockpit.commands.live_session import WrongAccount, identify
-from cockpit.commands.log_file import log_folder, log_to_file
 from cockpit.commands.options import PLAN, PROFILE, REGION, TEXTS, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
+from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.object_store import StoreError

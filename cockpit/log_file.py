@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -16,6 +18,13 @@ class _Redacted(logging.Formatter):
         return redact(super().format(record))
 
 
+class _PrivateFile(RotatingFileHandler):
+    """A log that only its user can read, the file begun at a rollover included."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")  # noqa: PTH123
+
+
 def log_folder() -> Path:
     """This user's folder for logs, made if it is not there."""
     return user_log_path("cockpit", appauthor=False, ensure_exists=True)
@@ -24,8 +33,7 @@ def log_folder() -> Path:
 def log_to_file() -> Path:
     """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
     path = log_folder() / "cockpit.log"
-    path.touch(mode=0o600)
-    handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2)
+    handler = _PrivateFile(path, maxBytes=2_000_000, backupCount=2)
     handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     for earlier in root.handlers:
