@@ -9,7 +9,7 @@ from typing import Any
 
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.runs import RunError
-from cockpit.plan.model import EcsTask
+from cockpit.migration_scope import EcsTask
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 

@@ -14,8 +14,10 @@ import psycopg
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
 from cockpit.migration.object_store import Missing, Store, StoreError
-from cockpit.migration.settings import Settings, Source, settings_of
-from cockpit.plan.model import Migration, MigrationTable, Plan
+from cockpit.migration.plan_settings import settings_of
+from cockpit.migration.settings import Settings, Source
+from cockpit.migration_scope import MigrationTable
+from cockpit.plan.model import Migration, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cockpit.plan.model import Limits, Migration, MigrationTable
+from cockpit.migration_scope import MIB, Limits, MigrationTable
 
 LEASE_S = 60.0
 SWEEP_AFTER_S = 20 * 60.0
 """Beyond the lease: a signed request is refused after 15 minutes, so nothing can still arrive later."""
-MIB = 1024 * 1024
 PART_BYTES = 8 * MIB
 """Files above this go in parts of this size, so that no file is ever whole in memory."""
 
@@ -53,21 +52,6 @@ class Settings:
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
-
-
-def settings_of(migration: Migration, id_types: Mapping[str, str], account: str = "") -> Settings:
-    """A plan's migration, with the types of its tables' keys by label."""
-    sources = [Source(table) for table in migration.tables]
-    return Settings(
-        bucket=migration.bucket,
-        region=migration.region,
-        prefix=migration.prefix,
-        sources=tuple(Source(source.table, id_types.get(source.label, "text")) for source in sources),
-        limits=migration.limits,
-        soak_s=migration.soak.total_seconds(),
-        verify_share=migration.verify_share,
-        account=account,
-    )
 
 
 def settings_from(held: Mapping[str, Any]) -> Settings:

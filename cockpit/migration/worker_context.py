@@ -15,7 +15,8 @@ from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
 from cockpit.migration.object_store import Busy, Halting, Store, StoreError
 from cockpit.migration.rate_limiter import Pace, Throttle
-from cockpit.migration.settings import MIB, Settings
+from cockpit.migration.settings import Settings
+from cockpit.migration_scope import MIB
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.conditions.condition import Condition
+from cockpit.migration_scope import EcsTask, Limits, MigrationTable
 from probes.reading import Field
 
 VERDICT_DWELL = timedelta(seconds=60)
@@ -16,7 +17,6 @@ STALE_AFTER = timedelta(seconds=90)
 """Age at which data no longer counts, where no probe says otherwise."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
-MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -272,52 +272,6 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class MigrationTable:
-    """One table whose files move, and what its columns are called."""
-
-    name: str
-    schema: str = "public"
-    id: str = "id"
-    data: str = "fileData"
-    filename: str = "filename"
-    file_type: str = "fileType"
-    size: str = "fileSize"
-    key: str = "s3Key"
-    bucket: str = "s3Bucket"
-    region: str = "s3Region"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the migration may take of the world. 0 means no limit of its own."""
-
-    workers: int = 2
-    connections: int = 4
-    """Database connections of one worker."""
-    memory_bytes: int = 256 * MIB
-    """Bytes of files one worker holds at a time, with what handling them takes."""
-    concurrency: int = 400
-    """Uploads in flight of one worker, at most."""
-    bytes_per_s: int = 0
-    files_per_s: int = 3_000
-    """Of all workers together; S3 takes 3,500 writes a second for one prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class EcsTask:
-    """How workers run as ECS tasks: RunTask with these, and the image the task definition names."""
-
-    cluster: str
-    task_definition: str
-    subnets: tuple[str, ...]
-    security_groups: tuple[str, ...] = ()
-    container: str = ""
-    """The container whose command is replaced; the task's only one by default."""
-    count: int = 2
-    public_ip: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Migration:
     """The files that move from PostgreSQL to S3. `database` is a connection string that may write: never show it."""
 
@@ -328,7 +282,7 @@ class Migration:
     prefix: str = "documents/"
     guards: tuple[Criterion, ...] = ()
     """Conditions that pause copying while they are true or unknown, judged as triggers are."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     soak: timedelta = SOAK
     """How long files must have lived in S3 before their bytes may leave the database."""
     verify_share: float = 1.0

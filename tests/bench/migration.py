@@ -29,7 +29,7 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
-from cockpit.plan.model import Limits, MigrationTable
+from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import furnish_database
 

@@ -23,7 +23,7 @@ from cockpit.migration.database import Connection, connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.worker import Worker
-from cockpit.plan.model import Limits, MigrationTable
+from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import furnish_database
 from cockpit.rehearsal.object_store import ObjectStore

@@ -12,7 +12,7 @@ from migration_bench import TABLES, Bench, memory_peak, quick, uploads
 from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs
-from cockpit.plan.model import Limits
+from cockpit.migration_scope import Limits
 from cockpit.rehearsal.object_store import Fault
 
 # A connection that is cancelled while it is being made is psycopg's to close.

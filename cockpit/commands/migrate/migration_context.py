@@ -23,7 +23,8 @@ from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.object_store import StoreError
-from cockpit.migration.settings import Settings, settings_of
+from cockpit.migration.plan_settings import settings_of
+from cockpit.migration.settings import Settings
 from cockpit.plan.model import Migration, Plan
 from probes.clients.clients import Clients
 from probes.reading import Unseen

@@ -14,9 +14,10 @@ from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_keys import content_type
 from cockpit.migration.object_store import Exists, Missing
-from cockpit.migration.settings import MIB, PART_BYTES, Source
+from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.source_tables import names
 from cockpit.migration.worker_context import Work
+from cockpit.migration_scope import MIB
 
 IN_THREAD = 2 * MIB
 

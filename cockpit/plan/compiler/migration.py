@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from cockpit.migration_scope import MIB, EcsTask, Limits, MigrationTable
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import (
     EcsTaskPart,
@@ -14,7 +15,7 @@ from cockpit.plan.document.document import (
     MigrationPart,
     MigrationTablePart,
 )
-from cockpit.plan.model import MIB, SOAK, Criterion, EcsTask, Kind, Limits, Migration, MigrationTable
+from cockpit.plan.model import SOAK, Criterion, Kind, Migration
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
 RESUME_AFTER = timedelta(seconds=60)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.field_types import (
     Account,
@@ -25,7 +26,7 @@ from cockpit.plan.document.field_types import (
     Span,
     Text,
 )
-from cockpit.plan.model import MIB, Limits, MigrationTable, Mode, OnUnknown, Phase, Severity
+from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 
 _TABLE = MigrationTable("")
 _LIMITS = Limits()

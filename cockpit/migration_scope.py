@@ -1,0 +1,56 @@
+"""What a migration moves and what it may use. The plan names it, the run's row keeps it, and a worker reads it there.
+
+It stands below the plan and the migration, so that a worker loads no plan to learn the name of a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationTable:
+    """One table whose files move, and what its columns are called."""
+
+    name: str
+    schema: str = "public"
+    id: str = "id"
+    data: str = "fileData"
+    filename: str = "filename"
+    file_type: str = "fileType"
+    size: str = "fileSize"
+    key: str = "s3Key"
+    bucket: str = "s3Bucket"
+    region: str = "s3Region"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the migration may take of the world. 0 means no limit of its own."""
+
+    workers: int = 2
+    connections: int = 4
+    """Database connections of one worker."""
+    memory_bytes: int = 256 * MIB
+    """Bytes of files one worker holds at a time, with what handling them takes."""
+    concurrency: int = 400
+    """Uploads in flight of one worker, at most."""
+    bytes_per_s: int = 0
+    files_per_s: int = 3_000
+    """Of all workers together; S3 takes 3,500 writes a second for one prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class EcsTask:
+    """How workers run as ECS tasks: RunTask with these, and the image the task definition names."""
+
+    cluster: str
+    task_definition: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...] = ()
+    container: str = ""
+    """The container whose command is replaced; the task's only one by default."""
+    count: int = 2
+    public_ip: bool = False
