@@ -125,9 +125,9 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             fields = ("matching_names", "actions_enabled", *_TOLD, *_FED)
             return [({}, dict.fromkeys(fields, none))]
         on = {"actions_enabled": all(alarm.get("ActionsEnabled") is True for alarm in alarms)}
-        return [(on, {}), *await asyncio.gather(self._told(alarms), self._fed(alarms))]
+        return [(on, {}), *await asyncio.gather(self._values(alarms), self._fed(alarms))]
 
-    async def _told(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    async def _values(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
         """Who hears of it: an alarm without a topic tells nobody we can know of."""
         topics = [[str(a) for a in alarm.get("AlarmActions") or () if ":sns:" in str(a)] for alarm in alarms]
         distinct = list(dict.fromkeys(topic for each in topics for topic in each))

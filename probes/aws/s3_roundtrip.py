@@ -15,7 +15,7 @@ from probes.clients.threads import DaemonThreads
 from probes.probe import Probe, WritingParams
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.three_valued import Said, every, sorted_out
+from probes.three_valued import FieldValue, every, sorted_out
 
 PREFIX = "cutover-probe/"
 READ_WITHIN_S = 5.0
@@ -80,17 +80,17 @@ class S3Roundtrip(Probe[RoundtripParams]):
             back = put if isinstance(put, Unknown) else await self._body(key)
         finally:
             gone = await self._ask("delete_object", Key=key)
-        said = self._told(put, head, back == body if isinstance(back, bytes) else back, digest)
+        said = self._values(put, head, back == body if isinstance(back, bytes) else back, digest)
         said["deleted"] = deleted = gone if isinstance(gone, Unknown) else True
         said["ok"] = every(*(_sure(said[name]) for name in _NEEDED), deleted)
         values, unknown = sorted_out(said)
         request = str(put.get("ResponseMetadata", {}).get("RequestId", "")) if isinstance(put, dict) else ""
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, request, lines=_lines(head, gone)))
 
-    def _told(self, put: Answer, head: Answer, read_back: bool | Unknown, digest: str) -> dict[str, Said]:
+    def _values(self, put: Answer, head: Answer, read_back: bool | Unknown, digest: str) -> dict[str, FieldValue]:
         if isinstance(put, Unknown):
             return dict.fromkeys((*_NEEDED, "versioned"), put)
-        said: dict[str, Said] = {
+        said: dict[str, FieldValue] = {
             "written": True,
             "read_back": read_back,
             "versioned": _is_version(put.get("VersionId")),
@@ -144,7 +144,7 @@ def _is_version(version: Any) -> bool:
     return bool(version) and version != "null"
 
 
-def _sure(said: Said) -> bool | Unknown:
+def _sure(said: FieldValue) -> bool | Unknown:
     return said if isinstance(said, Unknown) else said is True
 
 

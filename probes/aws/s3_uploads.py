@@ -142,7 +142,7 @@ class S3Uploads(Probe[S3UploadsParams]):
             self._from_log(start, end), self._from_rows(start, end), self._from_metrics(start, end)
         )
         witnesses = {"log": log, "row": rows, "metric": metric}
-        values, unknown = self._told(witnesses)
+        values, unknown = self._values(witnesses)
         evidence = self._evidence(start, end, witnesses)
         return self.reading(now, values, unknown=unknown, data_at=end, evidence=evidence)
 
@@ -196,7 +196,7 @@ class S3Uploads(Probe[S3UploadsParams]):
 
     # -- what they say together --------------------------------------------------------------------------------------
 
-    def _told(self, witnesses: Mapping[str, Seen | Unknown]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+    def _values(self, witnesses: Mapping[str, Seen | Unknown]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
         seen = {name: said for name, said in witnesses.items() if isinstance(said, Seen)}
         values: dict[str, Value | None] = {"sources": len(seen)}
         unknown: dict[str, Unknown] = {}
@@ -270,7 +270,7 @@ class S3Uploads(Probe[S3UploadsParams]):
             asked.append(f"cloudwatch get-metric-data AWS/S3 PutRequests, 4xxErrors, 5xxErrors Sum 60s {place}")
         region = self.clients.options.region
         url = log_group_url(region, self.params.log_group) if self.params.log_group else ""
-        lines = tuple(f"{name}: {_said(said)}" for name, said in witnesses.items())
+        lines = tuple(f"{name}: {_witness_text(said)}" for name, said in witnesses.items())
         return Evidence("; ".join(asked), console_url=url, lines=lines)
 
 
@@ -295,7 +295,7 @@ def _first_blind(witnesses: Mapping[str, Seen | Unknown]) -> Unknown:
     return next((why for why in blind if not why.detail.startswith("the plan does not give")), blind[0])
 
 
-def _said(said: Seen | Unknown) -> str:
+def _witness_text(said: Seen | Unknown) -> str:
     if isinstance(said, Unknown):
         return f"blind: {said.reason} {said.detail}"
     return f"{said.attempts} uploads, {said.failures} failed"

@@ -48,7 +48,8 @@ _NAMING = {
     "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
     "LoadBalancerArns": "load balancer", "LoadBalancerArn": "load balancer", "GroupIds": "security group",
     "repositoryName": "repository", "repositoryNames": "repository", "TopicArn": "topic", "DashboardName": "dashboard",
-    "PolicySourceArn": "role",
+    "PolicySourceArn": "role", "RoleName": "role", "ListenerArn": "listener", "PrefixListId": "prefix list",
+    "serviceDeploymentArns": "deployment", "queryId": "query",
 }  # fmt: skip
 _NAMING_OF = {"describe_load_balancers": {"Names": "load balancer"}}
 _NO_CREDENTIALS = {

@@ -14,7 +14,7 @@ GRACE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Completed:
     """What a program wrote, and how it ended."""
 
     code: int
@@ -22,7 +22,7 @@ class Said:
     err: str
 
 
-async def ask_program(command: Sequence[str], *, timeout_s: float, hint: str) -> Said:
+async def ask_program(command: Sequence[str], *, timeout_s: float, hint: str) -> Completed:
     """Run a program to its end, without input. Raises Unseen; `hint` says what to do when it is not there."""
     name = command[0]
     try:
@@ -51,7 +51,7 @@ async def ask_program(command: Sequence[str], *, timeout_s: float, hint: str) ->
             with suppress(TimeoutError):  # a child of its own may hold the pipes open: it is left behind
                 async with asyncio.timeout(GRACE_S):
                     await process.wait()
-    return Said(process.returncode or 0, _text(out), _text(err))
+    return Completed(process.returncode or 0, _text(out), _text(err))
 
 
 def _text(said: bytes) -> str:

@@ -54,7 +54,7 @@ def unseen_from(error: Error, secrets: Sequence[str] = ()) -> Unseen:
     """The Unseen for an error of psycopg; `secrets` are cut out of what the server said."""
     from psycopg import errors
 
-    said = _said(error, secrets)
+    said = _server_text(error, secrets)
     if isinstance(error, errors.ConnectionTimeout):
         return _is(Reason.TIMEOUT, "no answer while connecting to the database", ROUTE)
     if error.sqlstate:
@@ -134,7 +134,7 @@ def _is(reason: Reason, detail: str, hint: str) -> Unseen:
     return Unseen(Unknown(reason, detail, hint))
 
 
-def _said(error: Error, secrets: Sequence[str]) -> str:
+def _server_text(error: Error, secrets: Sequence[str]) -> str:
     primary = error.diag.message_primary if error.sqlstate else None
     text = primary or str(error)
     for secret in secrets:

@@ -13,7 +13,7 @@ from pydantic import StringConstraints
 from probes.databases.postgres import Dsn
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
-from probes.three_valued import Said, every, sorted_out
+from probes.three_valued import FieldValue, every, sorted_out
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w{0,62}$")]
 """A table as it is written in the database, capital letters included."""
@@ -80,7 +80,7 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
         missing = tuple(name for name, row in best.items() if row is None)
         invalid = tuple(name for name, row in best.items() if row is not None and not row["valid"])
         not_ready = sum(row is not None and not row["ready"] for row in best.values())
-        said: dict[str, Said] = {
+        said: dict[str, FieldValue] = {
             "ok": not (missing or invalid or not_ready),
             "missing": len(missing),
             "missing_names": missing or _NONE,
@@ -141,7 +141,7 @@ class PostgresRows(Probe[PostgresRowsParams]):
         seen = {table: count for table, count in counts.items() if isinstance(count, int)}
         blind = next((count for count in counts.values() if isinstance(count, Unknown)), None)
         below = tuple(table for table, count in seen.items() if count < floors[table])
-        said: dict[str, Said] = {
+        said: dict[str, FieldValue] = {
             "enough": every(not below, *([blind] if blind else [])),
             "below": blind or len(below),
             "below_names": below or blind or _NONE,

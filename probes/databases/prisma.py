@@ -15,7 +15,7 @@ from probes.databases.postgres import Dsn
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 _QUERY = """\
 SELECT migration_name AS name, checksum, finished_at, rolled_back_at, started_at, coalesce(logs, '') AS logs
@@ -72,7 +72,7 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
         if isinstance(rows, Unknown):
             return self.blind(now, rows, Evidence(_QUERY))
         states = _states(rows)
-        said = _told(states, folder)
+        said = _values(states, folder)
         values, unknown = sorted_out(said)
         return self.reading(now, values, unknown=unknown, evidence=Evidence(_QUERY, lines=_lines(states, said)))
 
@@ -123,11 +123,11 @@ def _rank(row: Mapping[str, Any]) -> int:
     return 1 if row["finished_at"] is None else 2
 
 
-def _told(states: Mapping[str, Mapping[str, Any]], folder: Mapping[str, str] | Unknown) -> dict[str, Said]:
+def _values(states: Mapping[str, Mapping[str, Any]], folder: Mapping[str, str] | Unknown) -> dict[str, FieldValue]:
     applied = {name: row for name, row in states.items() if _rank(row) == 2}
     failed = tuple(name for name, row in states.items() if _rank(row) == 1)
     none = Unknown(Reason.NO_DATA, "there is none")
-    said: dict[str, Said] = {
+    said: dict[str, FieldValue] = {
         "applied": len(applied),
         "failed": len(failed),
         "failed_names": failed or none,

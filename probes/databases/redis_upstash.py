@@ -14,7 +14,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 
 class RedisUpstashParams(Params):
@@ -67,11 +67,11 @@ class RedisUpstash(Probe[RedisUpstashParams]):
         if answer.status == 429:
             busy = Unknown(Reason.THROTTLED, f"{place_of(self.params.url)} answered 429", "see the database's limits")
             return self.blind(now, busy, evidence)
-        values, unknown = sorted_out(_told(answer, _result(answer)))
+        values, unknown = sorted_out(_values(answer, _result(answer)))
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
 
-def _told(answer: HttpAnswer, result: Any) -> dict[str, Said]:
+def _values(answer: HttpAnswer, result: Any) -> dict[str, FieldValue]:
     pong = answer.status == 200 and result == "PONG"
     refused = answer.status in (401, 403)
     unsaid = Unknown(Reason.NO_DATA, f"answered {answer.status}, which says nothing of the token", "see the evidence")

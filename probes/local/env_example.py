@@ -18,7 +18,7 @@ from probes.clients.clients import Clients
 from probes.clients.files import LocalFiles
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
 
@@ -94,7 +94,7 @@ class EnvExample(Probe[EnvExampleParams]):
         if not entries:
             empty = Unknown(Reason.NO_DATA, f"{asked.path} holds no variable", "is it the right file?")
             return self.blind(now, empty, evidence)
-        said, lines = _told(entries, asked.required, asked.optional)
+        said, lines = _values(entries, asked.required, asked.optional)
         values, unknown = sorted_out(said)
         return self.reading(now, values, unknown=unknown, evidence=Evidence(evidence.query, lines=lines))
 
@@ -139,9 +139,9 @@ def _mark_in(words: str) -> str:
     return found[1].lower() if found else ""
 
 
-def _told(
+def _values(
     entries: Sequence[_Entry], required: Sequence[str], optional: Sequence[str]
-) -> tuple[dict[str, Said], tuple[str, ...]]:
+) -> tuple[dict[str, FieldValue], tuple[str, ...]]:
     held = {entry.name: entry for entry in entries}
     missing = tuple(name for name in required if name not in held)
     undocumented = tuple(entry.name for entry in entries if not entry.documented)
@@ -153,7 +153,7 @@ def _told(
         for name in names
         if name in held and held[name].mark != mark
     ]
-    said: dict[str, Said] = {
+    said: dict[str, FieldValue] = {
         "ok": not (missing or absent or undocumented or wrong or secret),
         "variables": len(entries),
         "missing": len(missing),

@@ -17,7 +17,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 _NO_DAEMON = re.compile(r"failed to connect to local tailscaled|is (?:it|tailscaled?) running", re.IGNORECASE)
 _HINT = "install Tailscale's command line, or give its path as `program`"
@@ -72,7 +72,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
         values, unknown = sorted_out(said | {"reached": reached})
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, lines=lines))
 
-    async def _status(self) -> tuple[dict[str, Said], tuple[str, ...]]:
+    async def _status(self) -> tuple[dict[str, FieldValue], tuple[str, ...]]:
         asked = self.params
         try:
             told = await ask_program(
@@ -85,7 +85,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
         if isinstance(held, dict) and isinstance(held.get("BackendState"), str):
             health = held.get("Health")
             lines += tuple(one_line(str(each), 200) for each in health[:4]) if isinstance(health, list) else ()
-            return _told(held), lines
+            return _values(held), lines
         if told.code and _NO_DAEMON.search(told.err):
             down = Unknown(Reason.NO_DATA, "Tailscale's daemon is not running", "start Tailscale")
             return dict.fromkeys(_STATUS, down) | {"running": False}, lines
@@ -108,7 +108,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
         return answer.status > 0
 
 
-def _told(held: Mapping[str, Any]) -> dict[str, Said]:
+def _values(held: Mapping[str, Any]) -> dict[str, FieldValue]:
     running = held["BackendState"] == "Running"
     me = held.get("Self")
     me = me if isinstance(me, dict) else {}

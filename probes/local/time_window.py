@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -73,10 +73,10 @@ class TimeWindow(Probe[TimeWindowParams]):
     async def read(self, now: datetime) -> Reading:
         asked = self.params
         local = now.astimezone(ZoneInfo(asked.timezone))
-        current, following = self._around(now)
+        current, following = self._windows_at(now)
         outside = Unknown(Reason.NO_DATA, "now is outside the window")
         within = Unknown(Reason.NO_DATA, "now is inside the window")
-        said: dict[str, Said] = {
+        said: dict[str, FieldValue] = {
             "inside": current is not None,
             "ends_in_s": _until_end(current, now) if current else outside,
             "begins_in_s": (following[0] - now).total_seconds() if following and not current else within,
@@ -88,7 +88,7 @@ class TimeWindow(Probe[TimeWindowParams]):
             now, values, unknown=unknown, evidence=Evidence(query, lines=(f"{local:%a %Y-%m-%d %H:%M %Z}",))
         )
 
-    def _around(self, now: datetime) -> tuple[tuple[datetime, datetime] | None, tuple[datetime, datetime] | None]:
+    def _windows_at(self, now: datetime) -> tuple[tuple[datetime, datetime] | None, tuple[datetime, datetime] | None]:
         """The window now is in, and the next one; as moments, so that daylight saving is in them."""
         today = now.astimezone(ZoneInfo(self.params.timezone)).date()
         joined: list[tuple[datetime, datetime]] = []

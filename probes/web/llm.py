@@ -17,7 +17,7 @@ from probes.periods import Duration
 from probes.probe import Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}")
@@ -85,7 +85,7 @@ class LlmModels(Probe[LlmModelsParams]):
         if answer.status == 404:
             absent = Unknown(Reason.NOT_FOUND, f"{place_of(answer.url)} answered 404", "check url")
             return self.blind(now, absent, Evidence(query, request_id))
-        said = _told(answer, asked.model)
+        said = _values(answer, asked.model)
         values, unknown = sorted_out(said)
         return self.reading(
             now, values, unknown=unknown, evidence=Evidence(query, request_id, lines=_lines(answer, key, asked.model))
@@ -98,7 +98,7 @@ def _presented(key: str, style: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def _told(answer: HttpAnswer, model: str) -> dict[str, Said]:
+def _values(answer: HttpAnswer, model: str) -> dict[str, FieldValue]:
     refused, throttled = answer.status in (401, 403), answer.status == 429
     names = _names(answer)
     listed = isinstance(names, list)

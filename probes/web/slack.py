@@ -19,7 +19,7 @@ from probes.periods import Duration
 from probes.probe import Probe, WritingParams
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
-from probes.three_valued import Said, sorted_out
+from probes.three_valued import FieldValue, sorted_out
 
 SLACK = "hooks.slack.com"
 _PATH = re.compile(r"/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}|/(?:workflows|triggers)/\S{16,}")
@@ -64,7 +64,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
 
     def __init__(self, params: SlackWebhookParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        self._kept: dict[str, Said] | None = None
+        self._kept: dict[str, FieldValue] | None = None
         self._line = ""
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
@@ -74,7 +74,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
     async def read(self, now: datetime) -> Reading:
         asked = self.params
         evidence = Evidence(f"webhook from {source_of(asked)}" + (f"; POST https://{asked.host}" if asked.post else ""))
-        said: dict[str, Said]
+        said: dict[str, FieldValue]
         try:
             address = await key_from(self.clients, asked)
         except Unseen as unseen:
@@ -88,7 +88,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         values, unknown = sorted_out(said)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
-    async def _posted(self, address: str, fault: str, now: datetime) -> dict[str, Said]:
+    async def _posted(self, address: str, fault: str, now: datetime) -> dict[str, FieldValue]:
         asked = self.params
         if not asked.post:
             return _unposted(Unknown(Reason.NO_DATA, "the plan does not ask to post", "set post and consent"))
@@ -102,7 +102,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
             return said
         return self._kept
 
-    async def _post(self, address: str, now: datetime) -> tuple[dict[str, Said], bool]:
+    async def _post(self, address: str, now: datetime) -> tuple[dict[str, FieldValue], bool]:
         """What Slack said, and whether that is the last word."""
         try:
             answer: HttpAnswer = await self.clients.http(
@@ -125,7 +125,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         return {"posted": False, "posted_at": Unknown(Reason.NO_DATA, self._line, "read what Slack says")}, False
 
 
-def _unposted(why: Unknown) -> dict[str, Said]:
+def _unposted(why: Unknown) -> dict[str, FieldValue]:
     return {"posted": why, "posted_at": why}
 
 

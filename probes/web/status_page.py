@@ -16,7 +16,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.three_valued import Said, every, sorted_out
+from probes.three_valued import FieldValue, every, sorted_out
 
 MOST_BYTES = 16 * 1024 * 1024
 """Google's list holds years of incidents."""
@@ -89,7 +89,7 @@ class StatusPage(Probe[StatusPageParams]):
             page = _google(_held_in(answer, list), asked.components) if google else _statuspage(_held_in(answer, dict))
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
-        said = _told(page, asked.components, now)
+        said = _values(page, asked.components, now)
         values, unknown = sorted_out(said)
         lines = tuple(one_line(f"open: {title}") for title in page.incidents[:8])
         return self.reading(
@@ -171,7 +171,7 @@ def _matters(products: Sequence[str], wanted: Sequence[str]) -> bool:
     return not names or any(product.casefold() in names for product in products)
 
 
-def _told(page: _Page, wanted: Sequence[str], now: datetime) -> dict[str, Said]:
+def _values(page: _Page, wanted: Sequence[str], now: datetime) -> dict[str, FieldValue]:
     known = {name.casefold() for name in page.parts}
     strange = [name for name in wanted if name.casefold() not in known]
     missing = Unknown(Reason.NOT_FOUND, f"the page knows no {', '.join(strange)}", "spell it as the page does")

@@ -86,7 +86,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
         answers = await asyncio.gather(*(self._look(address, host, trust) for address in addresses))
         seen = [answer for answer in answers if isinstance(answer, Shown)]
         blind = [answer for answer in answers if isinstance(answer, Unknown)]
-        values, unknown = _told(seen, blind, host, now)
+        values, unknown = _values(seen, blind, host, now)
         values["addresses"] = tuple(addresses)
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, lines=_lines(seen, blind)))
 
@@ -113,7 +113,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
         return found
 
 
-def _told(
+def _values(
     seen: Sequence[Shown], blind: Sequence[Unknown], host: str, now: datetime
 ) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
     values: dict[str, Value | None] = {"unseen": len(blind)}

@@ -56,3 +56,15 @@ def test_a_word_of_a_later_version_counts_as_unknown() -> None:
 def test_every_word_of_a_record_is_read_as_it_was_written() -> None:
     for member in (*Word, *State, *Check, *GateState):
         assert meaning_of(str(member)).badness is member.meaning.badness
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_can_be_reached(state: State) -> None:
+    machines = [
+        Path(states.__file__).with_name(name).read_text(encoding="utf-8")
+        for name in ("state_machine.py", "criterion.py")
+    ]
+    assert any(f"State.{state.name}" in text for text in machines), (
+        f"no criterion is ever {state}: reach it in _success or _trigger of cockpit/decide/state_machine.py, "
+        "or, where it rests on missing data, in _state of criterion.py"
+    )

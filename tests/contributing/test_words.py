@@ -1,0 +1,66 @@
+"""The terms of CONTRIBUTING.md are the code's own, each with one meaning; the old private language is gone from every name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from contributing_page import names, quoted, rows, section, sources
+
+OLD = """
+    told tell tells said say says saying anew around hands helm living lived acting speaking steering playing house laptop
+    shelter furnish furnished mend mends dweller strangers loudly forever heard deaf
+"""
+GONE = frozenset(OLD.split())
+KNOWN: dict[str, int] = {"say": 15, "furnish": 15, "tell": 5, "said": 3, "around": 2, "told": 2} | dict.fromkeys(
+    ("helm", "strangers", "mend", "says", "lived", "house", "laptop"), 1
+)
+"""Names of files, classes, functions and methods that still hold one of these words. May only shrink."""
+
+
+def words(name: str) -> list[str]:
+    """
+    >>> words("CriterionStatus"), words("read_SHA256")
+    (['criterion', 'status'], ['read', 'sha', '256'])
+    """
+    return [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+
+
+def defined() -> Iterator[tuple[str, str]]:
+    """Every name given to a file, class, function or method, with where."""
+    for path, tree in sources().items():
+        yield path.stem, str(path)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield node.name, f"{path}:{node.lineno}"
+
+
+def test_no_name_holds_a_word_that_is_gone() -> None:
+    found = [(word, name, where) for name, where in defined() for word in words(name) if word in GONE]
+    counted = Counter(word for word, _, _ in found)
+    shown = "\n".join(f"{where}: {name}" for word, name, where in found if counted[word] > KNOWN.get(word, 0))
+    assert counted <= Counter(KNOWN), f"name it by a term of 'Words' in CONTRIBUTING.md\n{shown}"
+
+
+TERMS = rows(section("Words"))
+
+
+@pytest.mark.parametrize("row", TERMS, ids=lambda row: row[0])
+def test_a_term_is_the_name_of_something_in_the_code(row: list[str]) -> None:
+    term, meaning, where = row
+    there = {name for tree in sources().values() for name in names(tree)} | {path.stem for path in sources()}
+    assert meaning, term
+    for name in quoted(where):
+        assert name in there, f"'{term}' in 'Words' of CONTRIBUTING.md points at {name}, and nothing has that name"
+
+
+def test_a_term_stands_once_in_the_list_and_so_does_its_class() -> None:
+    for column in (0, 2):
+        assert [cell for cell, count in Counter(row[column] for row in TERMS).items() if count > 1] == []
+
+
+def test_the_list_uses_no_word_that_is_gone() -> None:
+    assert [row[0] for row in TERMS for word in words(" ".join(row)) if word in GONE] == []
