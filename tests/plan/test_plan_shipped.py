@@ -29,7 +29,7 @@ def lines_of(refs: list[str]) -> list[int]:
 
 def test_the_schema_beside_the_plans_is_current() -> None:
     shipped = json_schema.path().read_text(encoding="utf-8")
-    assert shipped == json_schema.schema_text(), "write it again: python -m cockpit.plan.document.json_schema"
+    assert shipped == json_schema.schema_text(), "a probe or a key of the plan changed: run `make schema`"
 
 
 def test_every_field_of_the_schema_says_what_it_is_for() -> None:
