@@ -28,6 +28,8 @@ _UNAVAILABLE = {
     "ServiceUnavailable", "ServiceUnavailableException", "InternalError", "InternalFailure", "InternalServerError",
     "ServerException", "InternalServiceError", "InternalServiceErrorException", "500", "502", "503", "504",
 }  # fmt: skip
+_NOT_FOUND = {"404"}
+"""Besides every code with NotFound, NoSuch or DoesNotExist in it."""
 _ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"}
 _IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs", "cloudwatch": "cloudwatch", "stepfunctions": "states"}
 _IAM_ACTION = {
@@ -139,7 +141,7 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
     if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
         return Unknown(Reason.NOT_FOUND, named, "`aws secretsmanager restore-secret` brings it back, then press r")
     absent = "DoesNotExist" in bare or "Unable to describe task definition" in message
-    if "NotFound" in bare or bare.startswith("NoSuch") or status == 404 or bare == "404" or absent:
+    if "NotFound" in bare or bare.startswith("NoSuch") or bare in _NOT_FOUND or status == 404 or absent:
         return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
     if bare in _UNAVAILABLE or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
