@@ -56,7 +56,7 @@ pictures: setup  ## export the screens to docs/
 schema: setup    ## regenerate the plan's JSON Schema
 	@$(BIN)/python -m cockpit.plan.document.json_schema
 
-faults: setup    ## regenerate docs/faults.md: what turns when one thing is wrong
+faults: setup    ## regenerate docs/faults.md: what one fault changes
 	@$(BIN)/python tests/rehearsal/test_fault_table.py
 
 lock:            ## pin requirements with hashes, no addresses (needs uv)

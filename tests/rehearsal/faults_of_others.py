@@ -28,7 +28,7 @@ def kept_for(world: World, days: int | None) -> Iterator[None]:
     logs.put_retention_policy(logGroupName=GROUP, retentionInDays=30)
 
 
-@fault("The log group keeps events for ever", "security.log_retention")
+@fault("The log group keeps events forever", "security.log_retention")
 def _(world: World) -> Iterator[None]:
     yield from kept_for(world, None)
 
