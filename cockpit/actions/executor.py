@@ -90,4 +90,4 @@ class Executor:
 
     def _note(self, text: str) -> None:
         self.record.append(Happened(self.clock.now(), ecs_rollback.NAME, text))
-        self.desk.watch.poke()
+        self.desk.watch.decide_soon()

@@ -239,7 +239,7 @@ async def _headless(show: Show) -> int:
     situation = await watch_until(show.watch, done)
     start = show.director.began_at or situation.started_at
     click.echo(situation_text(situation))
-    click.echo("\nTurned\n" + (turning_points(show.watch.changes(), start) or "  never"))
+    click.echo("\nVerdict changes\n" + (turning_points(show.watch.changes(), start) or "  none"))
     ends = show.director.scenario.ends
     click.echo(f"\n{show.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
     return situation.verdict.exit_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
-from cockpit.engine.recording import newest_of, said_in
+from cockpit.engine.recording import newest_of, record_in
 from cockpit.journal.record_folder import find_record
 from cockpit.plan.model import Plan
 
@@ -18,5 +18,5 @@ def missing(plan: Plan, phase: str, now: datetime, record: str = "", who: str = 
     folder = find_record(record) if record else newest_of(plan, now)
     if folder is None:
         return [f"{gate.title}: no record of this cutover is kept here; vote in the cockpit first" for gate in gates]
-    found = missing_before(plan, said_in(folder, plan), GATE_OF_PHASE[phase], now, who)
+    found = missing_before(plan, record_in(folder, plan), GATE_OF_PHASE[phase], now, who)
     return worded(found, "say who begins it with --as: the plan does not count their own vote")

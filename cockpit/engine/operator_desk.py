@@ -52,9 +52,9 @@ class Desk:
 
     def may_decide(self) -> Person:
         """The person here, if they hold a role that decides."""
-        return self._as(self.deciding_roles, "this decision")[0]
+        return self._in_role(self.deciding_roles, "this decision")[0]
 
-    def _as(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
+    def _in_role(self, roles: Iterable[str], what: str) -> tuple[Person, str]:
         wanted = tuple(roles)
         if self.person is None:
             raise Refused(IDENTIFY)
@@ -70,7 +70,7 @@ class Desk:
         ask = self.ask_of(subject)
         if ask is None:
             raise Refused("this line needs no sign-off")
-        person, role = self._as(ask.roles, "this")
+        person, role = self._in_role(ask.roles, "this")
         observed = observation(answer)
         key = await self.keeper.key_of(person)
         if not ask.claimed and not key:
@@ -85,20 +85,20 @@ class Desk:
         record, now = self.watch.record, self.watch.clock.now()
         waiver = record.latest(Waiver, subject)
         if waiver is not None and now < waiver.until:
-            person, role = self._as(self.deciding_roles, "withdrawing a waiver")
+            person, role = self._in_role(self.deciding_roles, "withdrawing a waiver")
             await self.keeper.keep(Waiver(now, subject, person.id, "withdrawn", now), person, role)
             return
         given = record.latest(SignOff, subject)
         if given is not None and not given.retracted:
             ask = self.ask_of(subject)
-            person, role = self._as((*(ask.roles if ask else ()), *self.deciding_roles), "withdrawing a sign-off")
+            person, role = self._in_role((*(ask.roles if ask else ()), *self.deciding_roles), "withdrawing a sign-off")
             digest = self.watch.plan.digest
             entry = SignOff(now, subject, person.id, role, "withdrawn", digest, retracted=True)
             await self.keeper.keep(entry, person, role)
             return
         ended = record.latest(StepEnded, subject)
         if ended is not None and ended.outcome != "open":
-            await self._step(StepEnded(now, subject, self._anyone().id, "open", "withdrawn"))
+            await self._step(StepEnded(now, subject, self._identified().id, "open", "withdrawn"))
             return
         raise Refused("this line has nothing to withdraw")
 
@@ -122,7 +122,7 @@ class Desk:
     async def vote(self, gate_id: str, choice: str, why: str = "") -> Vote:
         """Go, no-go or hold at a gate."""
         gate = self._gate(gate_id)
-        person, role = self._as(gate.poll.roles, gate.title)
+        person, role = self._in_role(gate.poll.roles, gate.title)
         if choice not in ("go", "no-go", "hold"):
             raise Refused("vote go, no-go or hold")
         if choice != "go" and len(why.strip()) < 3:
@@ -143,7 +143,7 @@ class Desk:
 
     async def waive(self, subject: str, why: str, duration: timedelta) -> Waiver:
         """Suspend one item or criterion; it re-arms itself at the end."""
-        person, role = self._as(self.deciding_roles, "a waiver")
+        person, role = self._in_role(self.deciding_roles, "a waiver")
         known = {item.id for _, item in self.watch.plan.items()} | {each.id for each in self.watch.plan.criteria()}
         if subject not in known:
             raise Refused("only items and criteria can be waived")
@@ -156,7 +156,7 @@ class Desk:
 
     async def acknowledge(self, subject: str, why: str) -> Acknowledgement:
         """This trigger was true before the cutover began, and a named person has seen it."""
-        person, role = self._as(self.deciding_roles, "an acknowledgement")
+        person, role = self._in_role(self.deciding_roles, "an acknowledgement")
         entry = Acknowledgement(self.watch.clock.now(), subject, person.id, reason(why))
         await self.keeper.keep(entry, person, role)
         return entry
@@ -165,7 +165,7 @@ class Desk:
 
     async def decide(self, choice: str, why: str) -> Decision:
         """Answer a latched rollback: execute, dismiss, or fix_forward."""
-        person, role = self._as(self.deciding_roles, "this decision")
+        person, role = self._in_role(self.deciding_roles, "this decision")
         verdict = self.watch.situation.verdict
         if choice in ("execute", "dismiss", "fix_forward") and verdict.latch is None:
             raise Refused("no rollback is waiting for a decision")
@@ -177,7 +177,7 @@ class Desk:
 
     async def begin(self, phase: Phase, why: str = "") -> PhaseBegan:
         """Go on to the next phase. Against the verdict only with a reason, which is kept with what was advised."""
-        person, role = self._as(self.deciding_roles, "beginning a phase")
+        person, role = self._in_role(self.deciding_roles, "beginning a phase")
         verdict = self.watch.situation.verdict
         if verdict.phase is phase:
             raise Refused(f"{phase} has begun already")
@@ -194,19 +194,19 @@ class Desk:
     # -- steps -------------------------------------------------------------------------------------------------------
 
     async def start_step(self, step: str) -> None:
-        await self._step(StepBegan(self.watch.clock.now(), step, self._anyone().id))
+        await self._step(StepBegan(self.watch.clock.now(), step, self._identified().id))
 
     async def end_step(self, step: str, outcome: str, seen: str) -> None:
         """How a step ended (done, failed, skipped), with what was seen."""
-        await self._step(StepEnded(self.watch.clock.now(), step, self._anyone().id, outcome, observation(seen)))
+        await self._step(StepEnded(self.watch.clock.now(), step, self._identified().id, outcome, observation(seen)))
 
-    def _anyone(self) -> Person:
+    def _identified(self) -> Person:
         if self.person is None:
             raise Refused(IDENTIFY)
         return self.person
 
     async def _step(self, entry: StepBegan | StepEnded) -> None:
-        person = self._anyone()
+        person = self._identified()
         known = {step.id for step in (*self.watch.plan.runbook, *self.watch.plan.rollback_plan)}
         if entry.subject not in known:
             raise Refused("the plan has no such step")

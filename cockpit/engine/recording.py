@@ -20,7 +20,7 @@ from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import from_body, moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
-from cockpit.journal.persisted_log import KeptRecord
+from cockpit.journal.persisted_log import PersistedRecord
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, Sync
@@ -28,7 +28,7 @@ from cockpit.journal.ssh.keys import find_signer
 from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
 from cockpit.journal.statement import has_key, keys_of, vouched
 from cockpit.journal.writer import Draft, Journal, writer_name
-from cockpit.journal.writer_thread import Scribe
+from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
 from probes.redact import HIDDEN
 
@@ -39,9 +39,9 @@ MARK = timedelta(minutes=5)
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing had turned: where a replay must see nothing turn either."""
 WATCHING = "watching"
-STOOD = "stood"
+UNCHANGED = "stood"
 RESUMED_WITHIN = timedelta(days=7)
-WARM = timedelta(hours=12)
+RESTORE_WITHIN = timedelta(hours=12)
 """Readings older than this decide nothing."""
 FLUSH_S = 2.0
 """How long an entry waits for the readings it rests on to be on the disk."""
@@ -56,8 +56,8 @@ class Recording:
     """One cockpit's hand in a record. Made by `recording`; `attach` it to the watch before that runs."""
 
     folder: RecordFolder
-    scribe: Scribe
-    record: KeptRecord
+    writer_thread: WriterThread
+    record: PersistedRecord
     readings: ReadingStore
     clock: Clock
     started_at: datetime
@@ -75,42 +75,42 @@ class Recording:
 
     @property
     def journal(self) -> Journal:
-        return self.scribe.journal
+        return self.writer_thread.journal
 
     @property
     def trouble(self) -> str:
         """What is not being kept, and why; empty while everything is."""
         lost = f"{self.readings.lost} readings were not kept: {self.readings.trouble}" if self.readings.lost else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        return " · ".join(text for text in (self.scribe.trouble, lost, away) if text)
+        return " · ".join(text for text in (self.writer_thread.trouble, lost, away) if text)
 
     # -- the watch ---------------------------------------------------------------------------------------------------
 
     def attach(self, watch: Watch) -> None:
         """Keep what the watch takes in; give it back what was kept before."""
-        watch.taps.append(self.readings.put)
-        watch.quiet.append(self._stood)
+        watch.on_reading.append(self.readings.put)
+        watch.on_unchanged.append(self._unchanged)
         watch.notices.append(lambda: self.trouble)
-        self.on_news = watch.poke
-        last, row = self._warm(watch) if self.resumed else (self.clock.now(), 0)
-        watch.look_from(last, away=self.resumed)
+        self.on_news = watch.decide_soon
+        last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
+        watch.resume_from(last, away=self.resumed)
         # A replay begins to look from the same moment, with the same things known.
-        self.scribe.tell(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
+        self.writer_thread.submit(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
 
-    def _stood(self, at: datetime) -> None:
+    def _unchanged(self, at: datetime) -> None:
         self._quiet = at, len(self.record.entries)
         if self._noted is None or at - self._noted >= QUIET:
-            self._note_stood(at)
+            self._note_unchanged(at)
 
-    def _note_stood(self, at: datetime) -> None:
+    def _note_unchanged(self, at: datetime) -> None:
         self._noted = at
-        self.scribe.tell(Draft(Type.NOTE, {"kind": STOOD, "at": time_text(at)}))
+        self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}))
 
-    def _warm(self, watch: Watch) -> tuple[datetime, int]:
+    def _restore(self, watch: Watch) -> tuple[datetime, int]:
         """What was kept so far, as if it had just come in; the moment of the last of it, and the row of the last reading."""
         last = max((entry.at for entry in self.record.entries), default=self.started_at)
-        kept = list(taken(self.folder.readings, since=self.clock.now() - WARM))
-        warm(watch.board, kept, self.record)
+        kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
+        restore_board(watch.board, kept, self.record)
         of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
         return max([last, *of_ours]), max((each.row for each in kept), default=0)
 
@@ -175,19 +175,19 @@ class Recording:
         """Put the readings since the last mark under the journal's signature."""
         found = self.readings.mark()
         if found is not None:
-            self.scribe.tell(Draft(Type.NOTE, found.body()))
+            self.writer_thread.submit(Draft(Type.NOTE, found.body()))
 
     def anchor(self, where: str) -> str:
         """The journal's head, with all told so far, noted as given to somebody outside. Waits for the disk. Raises OSError."""
-        return self.scribe.tell(Draft(Type.ANCHOR, {"where": where})).result().hash
+        return self.writer_thread.submit(Draft(Type.ANCHOR, {"where": where})).result().hash
 
     def close(self) -> None:
         """Everything to the disk, a last mark, the chain closed, and pushed where it is shared."""
         try:
             if self._quiet is not None and self._quiet[0] != self._noted and self._quiet[1] == len(self.record.entries):
-                self._note_stood(self._quiet[0])
+                self._note_unchanged(self._quiet[0])
             self.mark()
-            self.scribe.close()
+            self.writer_thread.close()
         except (OSError, ValueError) as error:
             log.error("the record was not closed: %s", error)
         self.readings.close()
@@ -195,7 +195,7 @@ class Recording:
             self.sync.once()
 
 
-def warm(board: Board, kept: Iterable[Taken], record: Record) -> None:
+def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
     """Put on a new board what an earlier session saw, and when nobody looked."""
     for each in kept:
         if each.probe in board.readings.histories:
@@ -275,14 +275,16 @@ def _open(
     except BaseException:
         journal.close()
         raise
-    scribe = Scribe(journal, first=lambda: readings.flush(FLUSH_S))
+    writer_thread = WriterThread(journal, first=lambda: readings.flush(FLUSH_S))
     try:
-        record = KeptRecord(scribe, lambda: Actor("cockpit"), keys_of(plan))
+        record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), keys_of(plan))
     except BaseException:
-        scribe.close()
+        writer_thread.close()
         readings.close()
         raise
-    return Recording(folder, scribe, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None)
+    return Recording(
+        folder, writer_thread, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None
+    )
 
 
 def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:
@@ -317,19 +319,19 @@ def started_at(folder: RecordFolder) -> datetime | None:
 def _shared_id(store: Store) -> str:
     """The id of the record that lies in a store; empty where there is none yet. Raises what the store raises, as OSError."""
     from cockpit.journal.entry import parse
-    from cockpit.journal.shared_store import Away
+    from cockpit.journal.shared_store import StoreUnreachable
 
     try:
         first = next((part for part in store.parts() if part.start == 0), None)
         if first is None:
             return ""
         data = store.get(first)
-    except Away as away:
+    except StoreUnreachable as away:
         raise OSError(str(away)) from None
     return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
 
 
-def said_in(folder: RecordFolder, plan: Plan) -> Record:
+def record_in(folder: RecordFolder, plan: Plan) -> Record:
     """What a record holds, for looking at only: signatures it speaks of are checked. Raises OSError."""
     record, keys, id_ = Record(), keys_of(plan), folder.id
     for _, line in folder.lines():

@@ -55,9 +55,9 @@ class Watch:
         self.notices: list[Callable[[], str]] = []
         self.on_change: list[Callable[[], None]] = []
         """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
-        self.taps: list[Callable[[str, Reading, datetime], None]] = []
+        self.on_reading: list[Callable[[str, Reading, datetime], None]] = []
         """Called with every reading taken in, and when."""
-        self.quiet: list[Callable[[datetime], None]] = []
+        self.on_unchanged: list[Callable[[datetime], None]] = []
         """Called after a tick in which nothing turned, with its moment."""
         self._due = asyncio.Event()
         self._ticked = time.time()
@@ -101,8 +101,8 @@ class Watch:
         """Take in one reading; the next decision looks at it."""
         self.board.add(probe, reading)
         at = self.moment()
-        for tap in self.taps:
-            tap(probe, reading, at)
+        for take in self.on_reading:
+            take(probe, reading, at)
         self._identify(probe, reading)
 
     def moment(self) -> datetime:
@@ -131,17 +131,17 @@ class Watch:
         self.situation, changed = settle(self.plan, self.board, self.record, self.situation, now)
         self.revision += 1
         if changed:
-            for tell in self.on_change:
-                tell()
+            for call in self.on_change:
+                call()
         else:
-            for note in self.quiet:
+            for note in self.on_unchanged:
                 note(now)
 
-    def poke(self) -> None:
+    def decide_soon(self) -> None:
         """Decide soon: the record has grown."""
         self._due.set()
 
-    def look_from(self, last: datetime, *, away: bool = False) -> None:
+    def resume_from(self, last: datetime, *, away: bool = False) -> None:
         """Take what is known by then as what was seen last. With `away` the next decision counts the time since as a gap."""
         if away:
             self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))

@@ -28,16 +28,19 @@ from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.statement import vouched
 from cockpit.journal.writer import COCKPIT, Draft
-from cockpit.journal.writer_thread import Scribe
+from cockpit.journal.writer_thread import WriterThread
 
 
-class KeptRecord(Record):
+class PersistedRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_keys", "_scribe")
+    __slots__ = ("_actor", "_follower", "_keys", "_writer_thread")
 
     def __init__(
-        self, scribe: Scribe, actor: Callable[[], Actor] = lambda: COCKPIT, keys: Mapping[str, str] | None = None
+        self,
+        writer_thread: WriterThread,
+        actor: Callable[[], Actor] = lambda: COCKPIT,
+        keys: Mapping[str, str] | None = None,
     ) -> None:
         """Begins with everything the journal's folder already holds. `actor` tells who is at this cockpit now. Raises OSError.
 
@@ -45,31 +48,31 @@ class KeptRecord(Record):
         """
         super().__init__()
         self._keys = keys or {}
-        self._scribe = scribe
+        self._writer_thread = writer_thread
         self._actor = actor
-        self._follower = Follower(scribe.journal.folder)
+        self._follower = Follower(writer_thread.journal.folder)
         self.take_in(own=True)
 
     def append(self, entry: Kept) -> None:
         super().append(entry)
-        self._scribe.tell(Draft.of(entry, self._actor()))
+        self._writer_thread.submit(Draft.of(entry, self._actor()))
 
     def keep_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
         """Append what a person said, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`)."""
         super().append(entry)
-        return self._scribe.tell(Draft.of(entry, actor, signature))
+        return self._writer_thread.submit(Draft.of(entry, actor, signature))
 
     def take_in(self, *, own: bool = False) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError."""
         added = 0
         new = self._follower.new()
         others = {chain.writer: chain.lines[-1].hash for chain in new if chain.lines}
-        others.pop(self._scribe.journal.writer, None)
+        others.pop(self._writer_thread.journal.writer, None)
         if others:
             # A replay must know what was known when: what lies in the folder is not yet what was looked at.
-            self._scribe.tell(Draft(Type.NOTE, {"kind": TOOK, "heads": others}))
+            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": others}))
         for writer, line in merged(new):
-            if writer == self._scribe.journal.writer and not own:
+            if writer == self._writer_thread.journal.writer and not own:
                 continue
             try:
                 entry = from_body(line.entry.body)
@@ -77,12 +80,12 @@ class KeptRecord(Record):
                 continue
             if entry is None or (not own and is_seen_by_each(entry)):
                 continue
-            super().append(vouched(entry, line, self._scribe.journal.record, self._keys))
+            super().append(vouched(entry, line, self._writer_thread.journal.record, self._keys))
             added += 1
         return added
 
 
-TOOK = "took_in"
+TOOK_IN = "took_in"
 
 
 def is_seen_by_each(entry: Kept) -> bool:

@@ -25,7 +25,7 @@ MAX_PART = 4 << 20
 """Bytes of one batch of lines."""
 
 
-class Away(Exception):  # noqa: N818 - where the store is
+class StoreUnreachable(Exception):  # noqa: N818 - where the store is
     """The store cannot be reached, or refuses; the message says why. Try again later."""
 
 
@@ -60,7 +60,7 @@ class Part:
 
 
 class Store(Protocol):
-    """Holds parts. A part once there is never changed. Every method may wait, and raises Away."""
+    """Holds parts. A part once there is never changed. Every method may wait, and raises StoreUnreachable."""
 
     def parts(self) -> Sequence[Part]:
         """All there is, in any order."""
@@ -88,14 +88,14 @@ class DirectoryStore:
                 for path in self._folder.glob("*/*" + SUFFIX)
             ]
         except OSError as error:
-            raise Away(f"{self._folder}: {error.strerror}") from None
+            raise StoreUnreachable(f"{self._folder}: {error.strerror}") from None
         return [part for part in found if part is not None]
 
     def get(self, part: Part) -> bytes:
         try:
             return (self._folder / part.name).read_bytes()
         except OSError as error:
-            raise Away(f"{self._folder / part.name}: {error.strerror}") from None
+            raise StoreUnreachable(f"{self._folder / part.name}: {error.strerror}") from None
 
     def put(self, part: Part, data: bytes) -> bool:
         path = self._folder / part.name
@@ -114,7 +114,7 @@ class DirectoryStore:
             finally:
                 draft.unlink()
         except OSError as error:
-            raise Away(f"{path}: {error.strerror}") from None
+            raise StoreUnreachable(f"{path}: {error.strerror}") from None
         return True
 
 
@@ -162,7 +162,7 @@ class S3Store:
         try:
             return bytes(answer["Body"].read())
         except Exception as error:  # noqa: BLE001 - whatever a broken connection raises
-            raise Away(f"get_object: {one_line(str(error))}") from None
+            raise StoreUnreachable(f"get_object: {one_line(str(error))}") from None
 
     def put(self, part: Part, data: bytes) -> bool:
         try:
@@ -180,9 +180,9 @@ class S3Store:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             if status == 412:
                 raise FileExistsError from None
-            raise Away(f"{operation}: {one_line(str(error))}") from None
+            raise StoreUnreachable(f"{operation}: {one_line(str(error))}") from None
         except BotoCoreError as error:
-            raise Away(f"{operation}: {one_line(str(error))}") from None
+            raise StoreUnreachable(f"{operation}: {one_line(str(error))}") from None
         return answer
 
 
@@ -209,7 +209,7 @@ class Sync:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
         try:
             self._round()
-        except (Away, Conflict, OSError) as error:
+        except (StoreUnreachable, Conflict, OSError) as error:
             log.warning("sharing the journal: %s", error)
             self.trouble = str(error)
             return False

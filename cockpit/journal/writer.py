@@ -68,7 +68,7 @@ def writer_name(person: str, host: str = "") -> str:
 class Journal:
     """One chain, open for adding. Methods may be called from any thread; each waits for the disk (milliseconds).
 
-    From an event loop use `Scribe`, which does the waiting in a thread of its own.
+    From an event loop use `WriterThread`, which does the waiting in a thread of its own.
     """
 
     def __init__(

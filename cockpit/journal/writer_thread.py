@@ -1,4 +1,4 @@
-"""Keeping entries without waiting for the disk: a thread of its own writes what it is told, in order, many with one fsync."""
+"""Keeping entries without waiting for the disk: a dedicated thread writes what is submitted, in order, many with one fsync."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ MOST = 200
 _Job = tuple[Draft, "Future[Line]"] | None
 
 
-class Scribe:
+class WriterThread:
     """Takes drafts from any thread, at once. What is not written when the process dies was never acknowledged."""
 
     def __init__(self, journal: Journal, first: Callable[[], None] = lambda: None) -> None:
-        """`first` puts on the disk what the entries rest on; called in the scribe's thread before each writing. Never raises."""
+        """`first` puts on the disk what the entries rest on; called in the thread before each batch. Never raises."""
         self.journal = journal
         self._first = first
         self.trouble = ""
         """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def tell(self, draft: Draft) -> Future[Line]:
+    def submit(self, draft: Draft) -> Future[Line]:
         """Keep an entry soon. The future gives its line once it is on the disk, or raises what `Journal.extend` does.
 
-        In an event loop: `await asyncio.wrap_future(scribe.tell(draft))`.
+        In an event loop: `await asyncio.wrap_future(writer_thread.submit(draft))`.
         """
         done: Future[Line] = Future()
-        with self._door:
+        with self._lock:
             if self._closed:
                 done.set_exception(OSError("the journal is closed"))
             else:
@@ -48,7 +48,7 @@ class Scribe:
 
     def close(self, body: Mapping[str, Any] | None = None) -> str:
         """Write what is left and `close`; the last head. Waits for the disk: call it in a thread. Raises OSError."""
-        with self._door:
+        with self._lock:
             if not self._closed:
                 self._jobs.put(None)
             self._closed = True

@@ -1,1 +1,1 @@
-"""A record played back: the same readings and the same words, decided again."""
+"""Replay: the readings and entries of a record, decided again."""

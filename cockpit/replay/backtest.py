@@ -1,4 +1,4 @@
-"""What another plan would have said of the same night: the same readings and the same words, decided anew."""
+"""Backtest: what another plan would have decided on the readings and entries of a record."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from datetime import timedelta
 from cockpit.decide.events import Change, Entry
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Player
-from cockpit.replay.trace import Fed, Looked, Opened, Said, Step, Tape, Turned
+from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, SessionOpened, Step, Trace, WatchStarted
 
 EVERY = timedelta(seconds=5)
-"""Decisions are at least so far apart."""
+"""Least time between two decisions."""
 
 
-def judged_by(tape: Tape, plan: Plan) -> Tape:
-    """The tape as it would be had the record been made with this plan, whose signatures then are taken to be for it.
+def judged_by(trace: Trace, plan: Plan) -> Trace:
+    """The trace as if the record had been made with this plan; signatures in the record count as given for it.
 
-    People did what they did then, whatever this plan would have told them.
+    What people did is kept as recorded, whatever this plan would have shown them.
     """
-    plan = replace(plan, digest=tape.plan.digest)
+    plan = replace(plan, digest=trace.plan.digest)
     steps: list[Step] = []
-    player = Player(replace(tape, plan=plan, steps=steps))
-    decided_at = tape.started_at
-    for step in _without_decisions(tape, plan):
+    player = Player(replace(trace, plan=plan, steps=steps))
+    decided_at = trace.started_at
+    for step in _without_decisions(trace, plan):
         steps.append(step)
         player.play_to(len(steps))
-        if step.at - decided_at >= EVERY or step.at == tape.ends_at:
+        if step.at - decided_at >= EVERY or step.at == trace.ends_at:
             decided_at = step.at
-            if turned := player.decide(step.at):
-                steps.append(Turned(step.at, turned))
+            if changes := player.decide(step.at):
+                steps.append(Decided(step.at, changes))
                 player.done += 1
-    return replace(tape, plan=plan, steps=steps, anew=plan.path)
+    return replace(trace, plan=plan, steps=steps, other_plan=plan.path)
 
 
-def _without_decisions(tape: Tape, plan: Plan) -> Iterator[Step]:
-    """What was seen and said, as one session that nobody ended."""
+def _without_decisions(trace: Trace, plan: Plan) -> Iterator[Step]:
+    """Readings and entries, as one session that was never closed."""
     known: set[Entry] = set()
-    opened = looked = False
-    for step, at in zip(tape.steps, tape.when, strict=True):
-        if isinstance(step, Opened):
-            said = [entry for entry in step.entries if not isinstance(entry, Change)]
+    opened = started = False
+    for step, at in zip(trace.steps, trace.when, strict=True):
+        if isinstance(step, SessionOpened):
+            entries = [entry for entry in step.entries if not isinstance(entry, Change)]
             if opened:
-                yield from (Said(at, entry) for entry in said if entry not in known)
+                yield from (EntryAdded(at, entry) for entry in entries if entry not in known)
             else:
-                yield replace(step, entries=said, plan=plan)
+                yield replace(step, entries=entries, plan=plan)
             opened = True
-            known.update(said)
-        elif isinstance(step, Said):
+            known.update(entries)
+        elif isinstance(step, EntryAdded):
             known.add(step.entry)
             yield replace(step, at=at)
-        elif isinstance(step, Fed) or (isinstance(step, Looked) and not looked):
-            looked = looked or isinstance(step, Looked)
+        elif isinstance(step, ReadingTaken) or (isinstance(step, WatchStarted) and not started):
+            started = started or isinstance(step, WatchStarted)
             yield step

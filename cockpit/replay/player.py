@@ -1,4 +1,4 @@
-"""A tape played: the same board, the same decide(), compared with what was decided then."""
+"""Plays a trace on the same board and decide(), and compares the result with what was decided then."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.engine.poller import paced
-from cockpit.engine.recording import warm
-from cockpit.replay.trace import Fed, Looked, Opened, Said, Tape, Turned
+from cockpit.engine.recording import restore_board
+from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, SessionOpened, Trace, WatchStarted
 
-COPIES = 40
-"""A tape is divided into so many stretches; a seek plays one of them at most."""
-LEAST = 200
-"""Steps in a stretch, at least."""
+SNAPSHOTS = 40
+"""Number of snapshots along a trace; a seek plays at most the distance between two."""
+MIN_STEPS = 200
+"""Steps between two snapshots, at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where what is decided now is not what was decided then."""
+    """A decision that differs from the recorded one."""
 
     at: datetime
     recorded: Sequence[Change]
     decided: Sequence[Change]
 
     def __str__(self) -> str:
-        def told(found: Sequence[Change]) -> str:
+        def listed(found: Sequence[Change]) -> str:
             return "; ".join(f"{c.subject} {c.before} -> {c.after}" for c in found) or "nothing"
 
-        return f"{self.at:%H:%M:%S.%f}: the record says {told(self.recorded)}; decided again: {told(self.decided)}"
+        return f"{self.at:%H:%M:%S.%f}: the record says {listed(self.recorded)}; decided again: {listed(self.decided)}"
 
 
 class Player:
-    """Plays a tape forward, step by step, deciding wherever a decision was kept."""
+    """Plays a trace forward, step by step, deciding wherever a decision was recorded."""
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.plan = tape.plan
-        self.started_at = tape.started_at
-        self.board = Board(tape.plan, tape.started_at)
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.plan = trace.plan
+        self.started_at = trace.started_at
+        self.board = Board(trace.plan, trace.started_at)
         self.record = Record()
-        self.situation = decide(tape.plan, self.board, self.record, tape.started_at)
+        self.situation = decide(trace.plan, self.board, self.record, trace.started_at)
         self.differences: list[Difference] = []
         self.slowed: dict[str, float] = {}
         """By probe: how many times its interval it waits."""
@@ -64,7 +64,7 @@ class Player:
         return twin
 
     def shown(self, at: datetime) -> Situation:
-        """What there was to be seen at a moment, once everything up to it has been played."""
+        """The situation at a moment, once everything up to it has been played."""
         return decide(self.plan, self.board, self.record, at)
 
     def play_to(self, step: int) -> bool:
@@ -74,39 +74,39 @@ class Player:
         return self.done > before
 
     def _play(self) -> None:
-        step = self.tape.steps[self.done]
+        step = self.trace.steps[self.done]
         self.done += 1
-        if isinstance(step, Fed):
-            self._feed(step)
-        elif isinstance(step, Turned):
-            self._turn(step)
-        elif isinstance(step, Opened):
+        if isinstance(step, ReadingTaken):
+            self._take(step)
+        elif isinstance(step, Decided):
+            self._decide_again(step)
+        elif isinstance(step, SessionOpened):
             self.record = Record(list(step.entries))
             self._plan_of(step)
-        elif isinstance(step, Looked):
+        elif isinstance(step, WatchStarted):
             self.board, self.slowed = Board(self.plan, self.started_at), {}
-            warm(self.board, step.kept, self.record)
+            restore_board(self.board, step.kept, self.record)
             self.situation = self.shown(step.since)
         else:
-            self._say(step)
+            self._add(step)
 
-    def _plan_of(self, step: Opened) -> None:
-        """A session on a changed plan has a board for that; on the same one, what was seen stays in sight until it looks."""
+    def _plan_of(self, step: SessionOpened) -> None:
+        """A session with a changed plan gets a new board; with the same plan the old one stays until it starts to watch."""
         if step.plan is not self.plan:
             self.plan, self.started_at = step.plan, step.started_at
             self.board, self.slowed = Board(self.plan, self.started_at), {}
 
-    def _feed(self, step: Fed) -> None:
+    def _take(self, step: ReadingTaken) -> None:
         if step.probe in self.board.readings.histories:
             self.board.add(step.probe, step.reading)
             self.slowed[step.probe] = paced(self.slowed.get(step.probe, 1.0), step.reading)
 
-    def _say(self, step: Said) -> None:
+    def _add(self, step: EntryAdded) -> None:
         self.record.append(step.entry)
         if isinstance(step.entry, ObserverGap):
             self.board.gap(step.entry.since, step.entry.at)
 
-    def _turn(self, step: Turned) -> None:
+    def _decide_again(self, step: Decided) -> None:
         """Decide again as it was decided then."""
         decided = self.decide(step.at)
         kept, again = _words(step.changes), _words(decided)
@@ -114,60 +114,60 @@ class Player:
             self.differences.append(Difference(step.at, step.changes, decided))
 
     def decide(self, at: datetime) -> Sequence[Change]:
-        """All that turns at a moment: decided until it settles, each pass looking at what the last one changed."""
+        """Every change at a moment: decided until it settles, each pass on the result of the one before."""
         self.situation, decided = settle(self.plan, self.board, self.record, self.situation, at)
         return decided
 
 
 def _words(found: Sequence[Change]) -> list[tuple[datetime, str, str, str]]:
-    """What turned into what. The because-line is left out: a later version may word it otherwise."""
+    """Subject, before and after. The reason is left out: a later version may word it differently."""
     return [(change.at, change.subject, change.before, change.after) for change in found]
 
 
-class Scout:
-    """Plays a tape ahead of who watches it and leaves copies on the way, so that any moment is near one of them."""
+class SeekIndex:
+    """Plays a trace ahead of what is shown and keeps snapshots, so that any moment is close to one of them."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self._ahead = Player(tape)
-        self._every = max(len(tape.steps) // COPIES, LEAST)
-        self._copies = [self._ahead.copy()]
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._ahead = Player(trace)
+        self._every = max(len(trace.steps) // SNAPSHOTS, MIN_STEPS)
+        self._snapshots = [self._ahead.copy()]
 
     @property
     def differences(self) -> Sequence[Difference]:
-        """What was not reproduced, as far as it has been played."""
+        """Decisions not reproduced, as far as it has been played."""
         return self._ahead.differences
 
     @property
     def done(self) -> bool:
         """Whether it has been played to the end."""
-        return self._ahead.done == len(self._tape.steps)
+        return self._ahead.done == len(self._trace.steps)
 
-    def go_on(self, for_s: float) -> None:
-        """Play ahead for so many real seconds, or to the end."""
+    def play_ahead(self, for_s: float) -> None:
+        """Play ahead for at most `for_s` real seconds, or to the end."""
         until = time.perf_counter() + for_s
         while not self.done and time.perf_counter() < until:
-            self._go_to(self._ahead.done + 1)
+            self._play_to(self._ahead.done + 1)
 
     def at(self, moment: datetime, now: Player | None = None) -> Player:
-        """A player that has played everything up to a moment: the one given, if nothing is nearer."""
-        target = bisect_right(self._tape.when, moment)
-        self._go_to(target)
-        near = next(player for player in reversed(self._copies) if player.done <= target)
+        """A player that has played everything up to a moment: the one given, if no snapshot is closer."""
+        target = bisect_right(self._trace.when, moment)
+        self._play_to(target)
+        near = next(player for player in reversed(self._snapshots) if player.done <= target)
         if now is None or not near.done <= now.done <= target:
             now = near.copy()
         now.play_to(target)
         return now
 
-    def _go_to(self, step: int) -> None:
+    def _play_to(self, step: int) -> None:
         while self._ahead.done < step:
-            self._ahead.play_to(min(step, self._copies[-1].done + self._every))
-            if self._ahead.done >= self._copies[-1].done + self._every:
-                self._copies.append(self._ahead.copy())
+            self._ahead.play_to(min(step, self._snapshots[-1].done + self._every))
+            if self._ahead.done >= self._snapshots[-1].done + self._every:
+                self._snapshots.append(self._ahead.copy())
 
 
-def play_through(tape: Tape) -> tuple[Situation, Sequence[Change], Sequence[Difference]]:
-    """The last situation, everything that turned on the way, and what was not reproduced."""
-    player = Player(tape)
-    player.play_to(len(tape.steps))
-    return player.shown(tape.ends_at), player.record.all(Change), player.differences
+def play_through(trace: Trace) -> tuple[Situation, Sequence[Change], Sequence[Difference]]:
+    """The last situation, every change on the way, and the decisions not reproduced."""
+    player = Player(trace)
+    player.play_to(len(trace.steps))
+    return player.shown(trace.ends_at), player.record.all(Change), player.differences

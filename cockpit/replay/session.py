@@ -1,4 +1,4 @@
-"""A record played back: the same board, the same decide(), the same screens; a tape where the world was."""
+"""A replay session: the same board, decide() and screens as live, reading from a trace."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Protocol
 
 from cockpit.decide.events import Change, Entry
 from cockpit.plan.model import Plan
-from cockpit.replay.player import Scout
-from cockpit.replay.trace import Fed, Tape, Turned
+from cockpit.replay.player import SeekIndex
+from cockpit.replay.trace import Decided, ReadingTaken, Trace
 from probes.reading import Reading
 
 FRAME_S = 0.25
 AHEAD_S = 0.02
-"""Of each frame, the real seconds for playing ahead of what is shown."""
+"""Real seconds of each frame spent playing ahead of what is shown."""
 SPEEDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 
@@ -36,7 +36,7 @@ class PlayClock:
         await asyncio.sleep(duration.total_seconds() / self.speed)
 
 
-class Deck(Protocol):
+class ReplayControls(Protocol):
     """The controls of a replay, given to the terminal only when there is one."""
 
     def toggle(self) -> None: ...
@@ -53,24 +53,24 @@ class Deck(Protocol):
 
 
 class Replay:
-    """What a front end sees of a replay: the protocols `Watching` and `Deck`. `run()` until cancelled."""
+    """A replay as a front end sees it: the protocols `Watching` and `ReplayControls`. `run()` until cancelled."""
 
-    def __init__(self, tape: Tape, speed: float = 30.0, at: datetime | None = None) -> None:
-        self.tape = tape
-        self.clock = PlayClock(tape.started_at, speed)
+    def __init__(self, trace: Trace, speed: float = 30.0, at: datetime | None = None) -> None:
+        self.trace = trace
+        self.clock = PlayClock(trace.started_at, speed)
         self.playing = True
         self.revision = 0
-        self.account, self.arn = _who(tape)
+        self.account, self.arn = _who(trace)
         self.on_change: list[Callable[[], None]] = []
-        self._scout = Scout(tape)
-        self._player = self._scout.at(tape.started_at)
-        self._turns = [step.at for step in tape.steps if isinstance(step, Turned) and step.changes]
-        self._verdicts = [
+        self._index = SeekIndex(trace)
+        self._player = self._index.at(trace.started_at)
+        self._changes_at = [step.at for step in trace.steps if isinstance(step, Decided) and step.changes]
+        self._verdicts_at = [
             step.at
-            for step in tape.steps
-            if isinstance(step, Turned) and any(change.subject == "verdict" for change in step.changes)
+            for step in trace.steps
+            if isinstance(step, Decided) and any(change.subject == "verdict" for change in step.changes)
         ]
-        self.situation = self._player.shown(tape.started_at)
+        self.situation = self._player.shown(trace.started_at)
         if at is not None:
             self.seek(at)
 
@@ -80,8 +80,8 @@ class Replay:
 
     @property
     def ahead(self) -> bool:
-        """Whether all of it has been played ahead: every seek is quick now, and what cannot be reproduced is known."""
-        return self._scout.done
+        """Whether it has been played ahead to the end: every seek is fast, and all differences are known."""
+        return self._index.done
 
     @property
     def paused(self) -> bool:
@@ -90,17 +90,19 @@ class Replay:
     @property
     def notice(self) -> str:
         state = f"playing at {self.clock.speed:g}x" if self.playing else "stopped"
-        span = self.tape.ends_at - self.tape.started_at
-        done = (self.clock.now() - self.tape.started_at) / span if span else 1.0
-        found = self._scout.differences
+        span = self.trace.ends_at - self.trace.started_at
+        done = (self.clock.now() - self.trace.started_at) / span if span else 1.0
+        found = self._index.differences
         wrong = f" · {len(found)} DECISIONS NOT REPRODUCED, first {found[0]}" if found else ""
-        by = f" judged by {Path(self.tape.anew).name}" if self.tape.anew else ""
+        by = f" evaluated by {Path(self.trace.other_plan).name}" if self.trace.other_plan else ""
         hidden = (
-            f" · the record hides {', '.join(self.tape.hidden)}: judged with the plan's own" if self.tape.hidden else ""
+            f" · the record hides {', '.join(self.trace.hidden)}: the plan's own values are used"
+            if self.trace.hidden
+            else ""
         )
         return f"REPLAY{by} {state}, {done:.0%} of {_short(span)}: space plays, [ ] verdicts, . steps{wrong}{hidden}"
 
-    # -- playing -----------------------------------------------------------------------------------------------------
+    # -- playback -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Move the playhead while playing."""
@@ -112,59 +114,59 @@ class Replay:
 
     def play_ahead(self, for_s: float) -> None:
         """Play ahead of what is shown, for at most so many real seconds."""
-        if not self._scout.done:
-            self._scout.go_on(for_s)
-            if self._scout.done:
-                gc.freeze()  # what is kept of a long record is never garbage: looking through it all makes a seek wait
+        if not self._index.done:
+            self._index.play_ahead(for_s)
+            if self._index.done:
+                gc.freeze()  # what stays of a long record is never garbage, and scanning it would delay seeks
 
     def move(self, by: timedelta) -> None:
-        """Play that much more; at the end it stops."""
-        self._show(min(self.clock.at + by, self.tape.ends_at))
-        if self.clock.at >= self.tape.ends_at:
+        """Advance by that much; stops at the end."""
+        self._show(min(self.clock.at + by, self.trace.ends_at))
+        if self.clock.at >= self.trace.ends_at:
             self.playing = False
 
     def seek(self, at: datetime) -> None:
         """To a moment, forward or back."""
-        at = min(max(at, self.tape.started_at), self.tape.ends_at)
+        at = min(max(at, self.trace.started_at), self.trace.ends_at)
         self._show(at)
 
     def _show(self, at: datetime) -> None:
         self.clock.at = at
         before = self._player, self._player.done
-        self._player = self._scout.at(at, self._player)
+        self._player = self._index.at(at, self._player)
         self.situation = self._player.shown(at)
         self.revision += 1
         if before != (self._player, self._player.done):
-            for tell in self.on_change:
-                tell()
+            for call in self.on_change:
+                call()
 
-    # -- the deck ----------------------------------------------------------------------------------------------------
+    # -- controls ----------------------------------------------------------------------------------------------------
 
     def toggle(self) -> None:
-        if not self.playing and self.clock.at >= self.tape.ends_at:
-            self.seek(self.tape.started_at)
+        if not self.playing and self.clock.at >= self.trace.ends_at:
+            self.seek(self.trace.started_at)
         self.playing = not self.playing
 
     def step(self, by: int) -> None:
-        self._jump(self._turns, by)
+        self._jump(self._changes_at, by)
 
     def turn(self, by: int) -> None:
-        self._jump(self._verdicts, by)
+        self._jump(self._verdicts_at, by)
 
     def faster(self, by: int) -> None:
         nearest = min(range(len(SPEEDS)), key=lambda n: abs(SPEEDS[n] - self.clock.speed))
         self.clock.speed = SPEEDS[min(max(nearest + by, 0), len(SPEEDS) - 1)]
 
     def _jump(self, moments: Sequence[datetime], by: int) -> None:
-        """To the next of them, or back to the last."""
+        """To the next of them, or back to the previous one."""
         self.playing = False
         at = bisect_right(moments, self.clock.at) if by > 0 else bisect_left(moments, self.clock.at) - 1
         if 0 <= at < len(moments):
             self.seek(moments[at])
         else:
-            self.seek(self.tape.ends_at if by > 0 else self.tape.started_at)
+            self.seek(self.trace.ends_at if by > 0 else self.trace.started_at)
 
-    # -- what is asked of every cutover --------------------------------------------------------------------------------
+    # -- queries --------------------------------------------------------------------------------
 
     def series(self, probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
         return self._player.board.readings.series(probe, field)
@@ -183,17 +185,17 @@ class Replay:
         return self._player.record.entries
 
     def probe_now(self, probe: str = "") -> None:
-        """Nothing: what was not read then cannot be read now."""
+        """Does nothing: a replay reads no probe."""
 
     def toggle_pause(self) -> None:
         self.toggle()
 
 
-def _who(tape: Tape) -> tuple[str, str]:
-    """Account and principal, as the identity probe saw them."""
-    wanted = {name for name, spec in tape.plan.probes.items() if spec.uses == "aws.identity"}
-    for step in tape.steps:
-        if isinstance(step, Fed) and step.probe in wanted and step.reading.values:
+def _who(trace: Trace) -> tuple[str, str]:
+    """Account and principal, as the identity probe read them."""
+    wanted = {name for name, spec in trace.plan.probes.items() if spec.uses == "aws.identity"}
+    for step in trace.steps:
+        if isinstance(step, ReadingTaken) and step.probe in wanted and step.reading.values:
             return str(step.reading.values.get("account", "")), str(step.reading.values.get("arn", ""))
     return "", ""
 

@@ -1,7 +1,7 @@
-"""A record as a tape: what one cockpit took in, heard and decided, in exactly that order.
+"""A record as a trace: the readings, entries and decisions of one cockpit, in exactly the order they came.
 
-The journal of one writer is the order of everything but readings; those carry the moment they were taken in. So a tape is the
-writer's chain with the readings laid between: whatever was taken in by the time of a decision lies before it.
+One writer's journal gives the order of everything but readings; those carry the time they were taken in. A trace is the
+writer's chain with the readings merged in: every reading taken in by the time of a decision comes before it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.decide.events import Change, Entry
-from cockpit.engine.recording import STOOD, WARM, WATCHING
+from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import TOOK, is_seen_by_each
+from cockpit.journal.persisted_log import TOOK_IN, is_seen_by_each
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.statement import keys_of, vouched
@@ -27,12 +27,12 @@ from cockpit.plan.model import Plan
 from probes.reading import Reading
 
 
-class NoTape(Exception):  # noqa: N818 - what the record is not
-    """The record cannot be played; the message says why."""
+class NotReplayable(Exception):  # noqa: N818 - a property of the record
+    """The record cannot be replayed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SessionOpened:
     """A session begins, with everything the record held by then, and the plan as it was then."""
 
     at: datetime
@@ -42,18 +42,18 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """A session began to look, on a new board with all that had been kept. What that showed as of `since` was seen last."""
+class WatchStarted:
+    """A session began to watch, on a new board restored from the record; `since` is the time of its first evaluation."""
 
     at: datetime
     since: datetime
     last_row: int
-    """Rows of the readings up to this one were there."""
+    """Readings up to this row had been kept."""
     kept: Sequence[Taken] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class ReadingTaken:
     """A reading was taken in."""
 
     at: datetime
@@ -62,43 +62,43 @@ class Fed:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """Something was said or done, here or elsewhere; its line may have been written a moment later."""
+class EntryAdded:
+    """An entry was added to the record, here or by another cockpit; its line may have been written slightly later."""
 
     at: datetime
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """One decision, with everything it changed; now and then one that changed nothing is kept too."""
+class Decided:
+    """One decision, with everything it changed; some decisions that changed nothing are kept too."""
 
     at: datetime
     changes: Sequence[Change]
     cut: bool = False
-    """The session was killed next: what else changed may not have been kept."""
+    """The session was killed next: further changes may not have been kept."""
 
 
-Step = Opened | Looked | Fed | Said | Turned
+Step = SessionOpened | WatchStarted | ReadingTaken | EntryAdded | Decided
 
 
 @dataclass(frozen=True)
-class Tape:
+class Trace:
     plan: Plan
     folder: RecordFolder
     writer: str
     started_at: datetime
     steps: Sequence[Step] = field(repr=False)
     given: Mapping[str, str] = field(default_factory=dict)
-    """What the plan's vars were given."""
+    """Values given for the plan's vars."""
     hidden: Sequence[str] = ()
-    """Vars whose value the record hides: it is judged with what the plan itself says of them."""
-    anew: str = ""
-    """The file of another plan all of it is judged by; empty where it is played as it was."""
+    """Vars whose value the record hides: the plan's own value is used."""
+    other_plan: str = ""
+    """File of the other plan it is evaluated by; empty for the recorded plan."""
 
     @cached_property
     def when(self) -> Sequence[datetime]:
-        """Of each step, when it is there on the tape: never after what follows it, whatever other machines' clocks said."""
+        """Time of each step, never later than the next one's, whatever other machines' clocks said."""
         found = [step.at for step in self.steps]
         for n in range(len(found) - 1, 0, -1):
             found[n - 1] = min(found[n - 1], found[n])
@@ -109,39 +109,39 @@ class Tape:
         return max((step.at for step in self.steps), default=self.started_at)
 
 
-def tape_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) -> Tape:
-    """The tape of a writer: by default the one who saw the most turn. Raises NoTape.
+def trace_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) -> Trace:
+    """The trace of a writer: by default the one with the most changes. Raises NotReplayable.
 
-    `copy` stands in for the record's copy of a plan where that is missing and this is the same.
+    `copy` is used where the record's copy of the plan is missing and this is the same file.
     """
     try:
         chains = {chain.writer: chain for chain in folder.chains()}
         if writer and writer not in chains:
-            raise ValueError(f"nobody wrote it as {writer}, but {', '.join(sorted(chains)) or 'nobody'} did")
+            raise ValueError(f"it has no writer {writer}; it has {', '.join(sorted(chains)) or 'none'}")
         if not any(line.entry.type is Type.OPEN for chain in chains.values() for line in chain.lines):
             raise ValueError("its journal holds no session")
-        reader = _Reader(chains, chains[writer or _main(chains)], folder, copy)
+        reader = _Reader(chains, chains[writer or _most_changes(chains)], folder, copy)
         readings = list(taken(folder.readings)) if folder.readings.is_file() else []
-        steps = _laid_between(list(reader.steps()), readings, reader.writer)
+        steps = _with_readings(list(reader.steps()), readings, reader.writer)
     except (KeyError, IndexError, ValueError, OSError, sqlite3.Error) as error:
-        raise NoTape(f"{folder.path} cannot be played: {error}") from None
-    first = next(step for step in steps if isinstance(step, Opened))
-    return Tape(first.plan, folder, reader.writer, first.started_at, steps, reader.given, tuple(reader.hidden))
+        raise NotReplayable(f"{folder.path} cannot be replayed: {error}") from None
+    first = next(step for step in steps if isinstance(step, SessionOpened))
+    return Trace(first.plan, folder, reader.writer, first.started_at, steps, reader.given, tuple(reader.hidden))
 
 
-def _main(chains: dict[str, Chain]) -> str:
-    def turned(chain: Chain) -> int:
+def _most_changes(chains: dict[str, Chain]) -> str:
+    def changed(chain: Chain) -> int:
         return sum(line.entry.body.get("kind") == "change" for line in chain.lines)
 
-    return max(sorted(chains), key=lambda name: turned(chains[name]))
+    return max(sorted(chains), key=lambda name: changed(chains[name]))
 
 
-_STEPS = (WATCHING, STOOD, TOOK)
-"""Kinds of notes that are steps of a tape."""
+_STEPS = (WATCHING, UNCHANGED, TOOK_IN)
+"""Kinds of notes that are steps of a trace."""
 
 
 class _Reader:
-    """Reads one chain in its order, and of the others what it says it took in."""
+    """Reads one chain in order, and from the others what it says it took in."""
 
     def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder, copy: Path | None) -> None:
         self._chains, self._chosen, self._folder, self._copy = chains, chosen, folder, copy
@@ -149,7 +149,7 @@ class _Reader:
         self.writer = chosen.writer
         self._keys: dict[str, str] = {}
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
-        self._looking = False
+        self._watching = False
         self._opened: Mapping[str, Any] = {}
         self.given: Mapping[str, str] = {}
         self.hidden: dict[str, None] = {}
@@ -157,52 +157,52 @@ class _Reader:
         self._places = {name: {line.hash: n for n, line in enumerate(c.lines, 1)} for name, c in chains.items()}
 
     def steps(self) -> Iterator[Step]:
-        turned: list[Change] = []
+        changes: list[Change] = []
         closed = False
         for number, line in enumerate(self._chosen.lines, 1):
             entry = self._entry(line)
-            if isinstance(entry, Change) and (not turned or entry.at == turned[0].at):
-                turned.append(entry)
+            if isinstance(entry, Change) and (not changes or entry.at == changes[0].at):
+                changes.append(entry)
                 continue
             opens = line.entry.type is Type.OPEN
             closed = closed or line.entry.type is Type.CLOSE
             if entry is None and not opens and line.entry.body.get("kind") not in _STEPS:
-                continue  # told by another thread, it may even stand between the changes of one decision
-            if turned:
-                yield Turned(turned[0].at, turned, cut=opens and not closed)
+                continue  # submitted by another thread, it may even stand between the changes of one decision
+            if changes:
+                yield Decided(changes[0].at, changes, cut=opens and not closed)
             closed = closed and not opens
-            turned = [entry] if isinstance(entry, Change) else []
-            if not turned:
+            changes = [entry] if isinstance(entry, Change) else []
+            if not changes:
                 yield from self._of(line, entry, number)
-        if turned:
-            yield Turned(turned[0].at, turned, cut=not closed)
+        if changes:
+            yield Decided(changes[0].at, changes, cut=not closed)
 
     def _of(self, line: Line, entry: Entry | None, number: int) -> Iterator[Step]:
         body = line.entry.body
         if line.entry.type is Type.OPEN:
             self._at[self.writer] = number
-            self._looking, self._opened = False, body
+            self._watching, self._opened = False, body
             self.given = self.given or given_vars(body)
             self.hidden |= dict.fromkeys(hidden_vars(body))
             self._reach(line.entry.seen)
             yield self._open(line)
         elif body.get("kind") == WATCHING:
-            self._looking = True
-            yield Looked(line.entry.ts, moment(body["since"]), int(body.get("readings", -1)))
-        elif body.get("kind") == STOOD:
-            yield Turned(moment(body["at"]), ())
-        elif body.get("kind") == TOOK and not self._looking:
-            self._reach(body.get("heads"))  # came in while it opened
+            self._watching = True
+            yield WatchStarted(line.entry.ts, moment(body["since"]), int(body.get("readings", -1)))
+        elif body.get("kind") == UNCHANGED:
+            yield Decided(moment(body["at"]), ())
+        elif body.get("kind") == TOOK_IN and not self._watching:
+            self._reach(body.get("heads"))  # arrived while it opened
             yield self._open(line)
-        elif body.get("kind") == TOOK:
-            yield from (Said(each.at, each) for each in self._took(body.get("heads")))
+        elif body.get("kind") == TOOK_IN:
+            yield from (EntryAdded(each.at, each) for each in self._merged_entries(body.get("heads")))
         elif entry is not None:
-            yield Said(entry.at, entry)
+            yield EntryAdded(entry.at, entry)
 
-    def _open(self, line: Line) -> Opened:
+    def _open(self, line: Line) -> SessionOpened:
         plan = self._plan()
         self._keys = keys_of(plan)
-        return Opened(line.entry.ts, self._held(), plan, moment(self._opened["started_at"]))
+        return SessionOpened(line.entry.ts, self._entries_so_far(), plan, moment(self._opened["started_at"]))
 
     def _plan(self) -> Plan:
         """The plan of the session that opens: the same object where nothing about it changed. Raises ValueError."""
@@ -211,8 +211,8 @@ class _Reader:
             try:
                 self._plans[which] = self._folder.load_plan(self._opened, self._copy)
             except NoPlanCopy:
-                told = "the plan it was made with is not in it; if you have that file, name it with --plan"
-                raise ValueError(told) from None
+                why = "it holds no copy of the plan it was made with; if you have that file, pass it with --plan"
+                raise ValueError(why) from None
             except PlanUnknown as problem:
                 raise ValueError(f"its plan: {problem}") from None
         return self._plans[which]
@@ -222,12 +222,12 @@ class _Reader:
             if name in self._places:
                 self._at[name] = max(self._at[name], self._places[name].get(str(head), 0))
 
-    def _held(self) -> list[Entry]:
-        """What a session that opens now finds: everybody's lines so far, in one order."""
+    def _entries_so_far(self) -> list[Entry]:
+        """The record as a session that opens now reads it: all lines so far, in one order."""
         return [entry for line in _lines(self._upto({})) if (entry := self._entry(line)) is not None]
 
-    def _took(self, heads: object) -> list[Entry]:
-        """What came in from the others since they were looked at last."""
+    def _merged_entries(self, heads: object) -> list[Entry]:
+        """Entries of the other writers since they were last read."""
         before = dict(self._at)
         self._reach(heads)
         new = self._upto(before, but=self.writer)
@@ -253,38 +253,38 @@ def _lines(chains: list[Chain]) -> list[Line]:
     return [line for _, line in merged(chains)]
 
 
-def _laid_between(spoken: Sequence[Step], kept: Sequence[Taken], writer: str) -> list[Step]:
-    """The writer's readings before the first decision they were there for; and what a session found when it began to look."""
+def _with_readings(steps_of_chain: Sequence[Step], kept: Sequence[Taken], writer: str) -> list[Step]:
+    """The steps, each reading before the first decision it was available to, with what each session restored."""
     own = [each for each in kept if each.writer in ("", writer)]
     steps: list[Step] = []
     at = 0
-    told = [_with_kept(step, kept) if isinstance(step, Looked) else step for step in spoken]
-    for n, step in enumerate(told):
-        if isinstance(step, Looked):
+    restored = [_with_restored(step, kept) if isinstance(step, WatchStarted) else step for step in steps_of_chain]
+    for n, step in enumerate(restored):
+        if isinstance(step, WatchStarted):
             while at < len(own) and own[at].row <= step.last_row:
                 at += 1
-        elif isinstance(step, Opened):
-            end = next((later.last_row for later in told[n:] if isinstance(later, Looked)), 0)
+        elif isinstance(step, SessionOpened):
+            end = next((later.last_row for later in restored[n:] if isinstance(later, WatchStarted)), 0)
             while steps and at < len(own) and own[at].row <= end:
-                steps.append(_fed(own[at]))
+                steps.append(_reading_taken(own[at]))
                 at += 1
-        elif isinstance(step, Turned):
+        elif isinstance(step, Decided):
             while at < len(own) and own[at].at <= step.at:
-                steps.append(_fed(own[at]))
+                steps.append(_reading_taken(own[at]))
                 at += 1
         steps.append(step)
-    return [*steps, *map(_fed, own[at:])]
+    return [*steps, *map(_reading_taken, own[at:])]
 
 
-def _fed(each: Taken) -> Fed:
-    return Fed(each.at, each.probe, each.reading)
+def _reading_taken(each: Taken) -> ReadingTaken:
+    return ReadingTaken(each.at, each.probe, each.reading)
 
 
-def _with_kept(step: Looked, kept: Sequence[Taken]) -> Looked:
-    """With the readings that were there. An older record does not say which: those taken in before."""
+def _with_restored(step: WatchStarted, kept: Sequence[Taken]) -> WatchStarted:
+    """With the readings it restored. An older record does not name them: those taken in earlier."""
     last = step.last_row
     if last < 0:
         last = max((each.row for each in kept if each.at <= step.at), default=0)
-    since = step.at - WARM
+    since = step.at - RESTORE_WITHIN
     found = [each for each in kept if each.row <= last and each.reading.observed_at >= since]
-    return Looked(step.at, step.since, last, found)
+    return WatchStarted(step.at, step.since, last, found)

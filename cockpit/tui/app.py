@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Helm
-    from cockpit.replay.session import Deck
+    from cockpit.replay.session import ReplayControls
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
@@ -84,7 +84,7 @@ class CockpitApp(App[None]):
         desk: Desk | None = None,
         executor: Executor | None = None,
         record: Path | None = None,
-        deck: Deck | None = None,
+        controls: ReplayControls | None = None,
         armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
@@ -95,7 +95,7 @@ class CockpitApp(App[None]):
         self.desk = desk
         self.executor = executor
         self.record = record
-        self.deck = deck
+        self.controls = controls
         self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
@@ -183,8 +183,8 @@ class CockpitApp(App[None]):
             case Handler.MIGRATION:
                 self._migration_keys.do(action)
             case Handler.REPLAY:
-                if self.deck is not None:
-                    replay.do(self.deck, action)
+                if self.controls is not None:
+                    replay.do(self.controls, action)
                     self.paint()
             case Handler.DESK:
                 self._desk_keys.do(action, front.subject() if front is not None else "")
@@ -195,7 +195,7 @@ class CockpitApp(App[None]):
 
     def actions(self) -> Iterator[Action]:
         """What can be done now."""
-        return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.deck is not None)
+        return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
 
     def say(self, text: str) -> None:
         self.notify(plain(text), markup=False, timeout=4)

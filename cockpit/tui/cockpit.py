@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Helm
-    from cockpit.replay.session import Deck
+    from cockpit.replay.session import ReplayControls
 
 
 class Cockpit(Protocol):
@@ -26,8 +26,8 @@ class Cockpit(Protocol):
     cutover: Watching
     drill: Drill | None
     """The controls of a rehearsal; None outside one."""
-    deck: Deck | None
-    """The controls of a replay; None outside one."""
+    controls: ReplayControls | None
+    """The controls of a replay; None when live."""
     helm: Helm | None
     """None where the plan moves no files."""
     desk: Desk | None

@@ -18,7 +18,7 @@ from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
-from cockpit.replay.trace import Tape, tape_of
+from cockpit.replay.trace import Trace, trace_of
 from probes.reading import Reading
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
@@ -77,15 +77,15 @@ async def make(folder: Path) -> tuple[Path, int]:
         return kept.folder.path, count
 
 
-def longest_seek(tape: Tape) -> float:
+def longest_seek(trace: Trace) -> float:
     """Back and forth over the whole record, in seconds."""
-    replay = Replay(tape)
+    replay = Replay(trace)
     while not replay.ahead:
         replay.play_ahead(1.0)
     longest = 0.0
     for n in range(60):
         began = time.perf_counter()
-        replay.seek(tape.started_at + timedelta(minutes=(n * 311) % (HOURS * 60)))
+        replay.seek(trace.started_at + timedelta(minutes=(n * 311) % (HOURS * 60)))
         longest = max(longest, time.perf_counter() - began)
     return longest
 
@@ -98,11 +98,11 @@ def main() -> None:
         folder, readings = asyncio.run(make(Path(name)))
         making = time.perf_counter() - began
         began = time.perf_counter()
-        tape = tape_of(RecordFolder(folder))
+        trace = trace_of(RecordFolder(folder))
         read = time.perf_counter() - began
-        situation, changes, differences = play_through(tape)
+        situation, changes, differences = play_through(trace)
         took = time.perf_counter() - began
-        longest = longest_seek(tape)
+        longest = longest_seek(trace)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1024 / HOURS
     print(
         f"replay of {HOURS} h, {PROBES} probes, {readings:,} readings, {len(changes):,} changes: {took:.1f} s (budget 10), "

@@ -154,15 +154,15 @@ def words(changes: Sequence[Change]) -> list[tuple[object, ...]]:
 
 async def written(kept: Recording) -> None:
     """Everything said so far is on the disk."""
-    await asyncio.wrap_future(kept.scribe.tell(Draft(Type.NOTE, {})))
+    await asyncio.wrap_future(kept.writer_thread.submit(Draft(Type.NOTE, {})))
 
 
 def noting(kept: Recording) -> None:
     """Another thread notes something before each entry, so even between the changes of one decision."""
-    tell = kept.scribe.tell
+    tell = kept.writer_thread.submit
 
     def with_note(draft: Draft) -> Future[Line]:
         tell(Draft(Type.NOTE, {"kind": "remark"}))
         return tell(draft)
 
-    kept.scribe.tell = with_note  # type: ignore[method-assign]
+    kept.writer_thread.submit = with_note  # type: ignore[method-assign]

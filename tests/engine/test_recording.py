@@ -59,13 +59,13 @@ DRIVER = textwrap.dedent(
                 now = clock.now()
                 reading = Reading(now, now, {"account": "000000000000", "arn": "arn:x", "matches": True})
                 watch.board.add("identity", reading)
-                for tap in watch.taps:
-                    tap("identity", reading, clock.now())
+                for take in watch.on_reading:
+                    take("identity", reading, clock.now())
                 watch.tick()
             await Desk(watch, kept, "ada").sign("vpn", "100.64.0.7 answered")
             watch.tick()
             await asyncio.to_thread(kept.readings.flush)
-            kept.scribe.tell(__import__("cockpit.journal.writer", fromlist=["Draft"]).Draft("note", {})).result()
+            kept.writer_thread.submit(__import__("cockpit.journal.writer", fromlist=["Draft"]).Draft("note", {})).result()
             print(watch.situation.verdict.word, watch.situation.verdict.since.isoformat(), kept.folder.path, flush=True)
             await asyncio.Event().wait()
 
@@ -117,7 +117,7 @@ async def test_what_an_entry_rests_on_is_on_the_disk_before_it(tmp_path: Path) -
         watch = watch_of(plan, kept, clock)
         reading = Reading(clock.now(), clock.now(), {"account": "000000000000", "arn": "a", "user": "u"})
         watch.take("identity", reading)
-        await asyncio.wrap_future(kept.scribe.tell(Draft(Type.NOTE, {})))
+        await asyncio.wrap_future(kept.writer_thread.submit(Draft(Type.NOTE, {})))
         (found,) = taken(kept.folder.readings)
         assert (found.probe, found.reading, found.writer) == ("identity", reading, kept.journal.writer)
 

@@ -35,7 +35,7 @@ from cockpit.plan.model import Phase, Plan
 from cockpit.replay import player
 from cockpit.replay.player import Player, play_through
 from cockpit.replay.session import Replay
-from cockpit.replay.trace import Fed, NoTape, Said, Turned, tape_of
+from cockpit.replay.trace import Decided, EntryAdded, NotReplayable, ReadingTaken, trace_of
 from probes.reading import Reading, Reason, Unknown
 
 
@@ -48,11 +48,11 @@ def test_every_state_and_verdict_is_reproduced(events: list[Event]) -> None:
         night = Night(signing_plan(Path(name)), Path(name) / "records")
         lived, situation = asyncio.run(night.live(events))
         assert night.folder is not None
-        tape = tape_of(night.folder)
-        _, replayed, differences = play_through(tape)
+        trace = trace_of(night.folder)
+        _, replayed, differences = play_through(trace)
         assert [str(each) for each in differences] == []
         assert words(replayed) == words(lived)
-        assert shown(Replay(tape, at=situation.now).situation) == shown(situation)
+        assert shown(Replay(trace, at=situation.now).situation) == shown(situation)
 
 
 def shown(situation: Situation) -> str:
@@ -71,15 +71,15 @@ async def night(tmp_path: Path) -> Night:
 
 async def test_back_and_forth_shows_what_playing_through_shows(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     assert night.folder is not None
-    monkeypatch.setattr(player, "LEAST", 3)
-    tape = tape_of(night.folder)
-    moments = [at for n in range(20) if (at := tape.started_at + timedelta(seconds=n * 13)) <= tape.ends_at]
+    monkeypatch.setattr(player, "MIN_STEPS", 3)
+    trace = trace_of(night.folder)
+    moments = [at for n in range(20) if (at := trace.started_at + timedelta(seconds=n * 13)) <= trace.ends_at]
     through = []
-    playing = Player(tape)
+    playing = Player(trace)
     for at in moments:
-        playing.play_to(bisect_right(tape.when, at))
+        playing.play_to(bisect_right(trace.when, at))
         through.append(playing.shown(at))
-    jumping = Replay(tape)
+    jumping = Replay(trace)
     for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):
         jumping.seek(at)
         assert jumping.situation == shown
@@ -87,9 +87,9 @@ async def test_back_and_forth_shows_what_playing_through_shows(night: Night, mon
 
 async def test_the_deck(night: Night) -> None:
     assert night.folder is not None
-    tape = tape_of(night.folder)
-    replay = Replay(tape, speed=10)
-    turned = [step for step in tape.steps if isinstance(step, Turned) and step.changes and step.at > tape.started_at]
+    trace = trace_of(night.folder)
+    replay = Replay(trace, speed=10)
+    turned = [step for step in trace.steps if isinstance(step, Decided) and step.changes and step.at > trace.started_at]
     verdicts = [c.after for step in turned for c in step.changes if c.subject == "verdict"]
     assert len(set(verdicts)) > 1
     seen = []
@@ -99,7 +99,7 @@ async def test_the_deck(night: Night) -> None:
         assert not replay.playing
     assert seen == verdicts
     replay.turn(1)
-    assert replay.clock.now() == tape.ends_at
+    assert replay.clock.now() == trace.ends_at
     for verdict in reversed(verdicts):
         replay.turn(-1)
         assert str(replay.situation.verdict.word) == verdict
@@ -125,9 +125,9 @@ async def test_what_is_said_last_was_not_decided_on(tmp_path: Path) -> None:
             clock.time += timedelta(seconds=1)
             watch.tick()
         await Desk(watch, ada, "ada").sign("vpn", "100.64.0.7 answered")
-    tape = tape_of(ada.folder)
-    assert [str(each) for each in play_through(tape)[2]] == []
-    assert any(isinstance(step, Said) and isinstance(step.entry, SignOff) for step in tape.steps)
+    trace = trace_of(ada.folder)
+    assert [str(each) for each in play_through(trace)[2]] == []
+    assert any(isinstance(step, EntryAdded) and isinstance(step.entry, SignOff) for step in trace.steps)
 
 
 async def test_readings_that_were_changed_are_told(night: Night) -> None:
@@ -136,7 +136,7 @@ async def test_readings_that_were_changed_are_told(night: Night) -> None:
     with database:
         database.execute("UPDATE readings SET reading = replace(reading, '000000000000', '123456789012')")
     database.close()
-    _, _, differences = play_through(tape_of(night.folder))
+    _, _, differences = play_through(trace_of(night.folder))
     assert differences
     assert "the record says" in str(differences[0])
 
@@ -145,7 +145,7 @@ async def test_a_changed_reading_after_the_last_change_is_told(night: Night) -> 
     """Nothing turned after it then; that was noted, and is not so any more."""
     assert night.folder is not None
     await night.live([("right", 90), ("right", 90)])
-    assert not play_through(tape_of(night.folder))[2]
+    assert not play_through(trace_of(night.folder))[2]
     database = sqlite3.connect(night.folder.readings)
     with database:
         database.execute(
@@ -153,7 +153,7 @@ async def test_a_changed_reading_after_the_last_change_is_told(night: Night) -> 
             "WHERE id = (SELECT max(id) FROM readings)"
         )
     database.close()
-    (difference,) = play_through(tape_of(night.folder))[2]
+    (difference,) = play_through(trace_of(night.folder))[2]
     assert not difference.recorded
     assert "wrong" in {change.subject for change in difference.decided}
 
@@ -161,12 +161,12 @@ async def test_a_changed_reading_after_the_last_change_is_told(night: Night) -> 
 async def test_without_its_readings_it_is_not_reproduced_and_without_a_journal_not_played(night: Night) -> None:
     assert night.folder is not None
     night.folder.readings.unlink()
-    _, _, differences = play_through(tape_of(night.folder))
+    _, _, differences = play_through(trace_of(night.folder))
     assert differences
     for chain in night.folder.journal.iterdir():
         chain.write_bytes(b"")
-    with pytest.raises(NoTape):
-        tape_of(night.folder)
+    with pytest.raises(NotReplayable):
+        trace_of(night.folder)
 
 
 async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ async def test_what_came_from_another_machine_comes_when_it_was_taken_in(tmp_pat
             watch.tick()
             lived = list(watch.record.all(Change))
         folder = ada.folder
-    tape = tape_of(folder, ada.journal.writer)
-    _, replayed, differences = play_through(tape)
+    trace = trace_of(folder, ada.journal.writer)
+    _, replayed, differences = play_through(trace)
     assert [str(each) for each in differences] == []
     assert words(replayed) == words(lived)
     # What the other machine's clock says of it is later than the decision that looked at it.
-    replay = Replay(tape, at=lived[-1].at)
+    replay = Replay(trace, at=lived[-1].at)
     assert {change.subject for change in replay.changes()} == {change.subject for change in lived}
 
 
@@ -238,7 +238,7 @@ async def test_two_cockpits_in_one_folder_are_played_each_as_it_saw(tmp_path: Pa
     lived = await one_after_another(plan, root, clock, ["ada", "bob"])
     folder = next(list_records(root))
     for name, changes in zip(sorted(writers(folder)), lived, strict=True):
-        _, replayed, differences = play_through(tape_of(folder, name))
+        _, replayed, differences = play_through(trace_of(folder, name))
         assert [str(each) for each in differences] == []
         assert words(replayed) == words(changes)
 
@@ -251,9 +251,9 @@ async def test_who_joins_later_knows_when_nobody_looked(tmp_path: Path) -> None:
     clock.time = gap.clock.time + timedelta(seconds=10)
     await one_after_another(plan, root, clock, ["bob"])
     folder = next(list_records(root))
-    tape = tape_of(folder, next(name for name in writers(folder) if name.startswith("bob")))
-    playing = Player(tape)
-    playing.play_to(len(tape.steps))
+    trace = trace_of(folder, next(name for name in writers(folder) if name.startswith("bob")))
+    playing = Player(trace)
+    playing.play_to(len(trace.steps))
     assert len(playing.board.readings.gaps) == 2  # while ada was away, and until bob came
     assert playing.differences == []
 
@@ -267,17 +267,17 @@ async def test_each_session_is_decided_by_the_plan_it_had(tmp_path: Path) -> Non
     night.clock.time += timedelta(seconds=2)
     lived, situation = await night.live([("wrong", 30), ("other", 30)])
     assert night.folder is not None
-    tape = tape_of(night.folder)
-    _, replayed, differences = play_through(tape)
+    trace = trace_of(night.folder)
+    _, replayed, differences = play_through(trace)
     assert [str(each) for each in differences] == []
     assert words(replayed) == words(lived)
-    replay = Replay(tape)
+    replay = Replay(trace)
     assert replay.plan.digest == first.digest
     replay.seek(situation.now)
     assert replay.situation.plan_digest == night.plan.digest == replay.plan.digest
     night.folder.plan.unlink()
-    with pytest.raises(NoTape, match="the plan it was made with is not in it"):
-        tape_of(night.folder)
+    with pytest.raises(NotReplayable, match="no copy of the plan it was made with"):
+        trace_of(night.folder)
 
 
 async def test_a_decision_of_which_a_kill_left_the_half_is_no_difference(night: Night) -> None:
@@ -285,21 +285,23 @@ async def test_a_decision_of_which_a_kill_left_the_half_is_no_difference(night: 
     (path,) = night.folder.journal.iterdir()
     lines = path.read_bytes().splitlines(keepends=True)
     changes = [n for n, raw in enumerate(lines) if (e := from_body(parse(raw).entry.body)) and isinstance(e, Change)]
-    last = tape_of(night.folder)
-    group = next(step for step in reversed(last.steps) if isinstance(step, Turned) and len(step.changes) > 1)
+    last = trace_of(night.folder)
+    group = next(step for step in reversed(last.steps) if isinstance(step, Decided) and len(step.changes) > 1)
     inside = next(n for n in changes if from_body(parse(lines[n]).entry.body) == group.changes[-1])
     path.write_bytes(b"".join(lines[:inside]))
-    assert play_through(tape_of(night.folder))[2] == []
+    assert play_through(trace_of(night.folder))[2] == []
     closed = lines[-1]
     path.write_bytes(b"".join([*lines[:inside], closed]))
-    assert len(play_through(tape_of(night.folder))[2]) == 1
+    assert len(play_through(trace_of(night.folder))[2]) == 1
 
 
 async def test_a_probe_that_was_throttled_is_shown_slowed(night: Night) -> None:
     assert night.folder is not None
     refused = Reading(night.clock.now(), night.clock.now(), {}, {"account": Unknown(Reason.THROTTLED, "slow down")})
-    tape = tape_of(night.folder)
-    longer = replace(tape, steps=[*tape.steps, *(Fed(refused.observed_at, "identity", refused) for _ in range(2))])
+    trace = trace_of(night.folder)
+    longer = replace(
+        trace, steps=[*trace.steps, *(ReadingTaken(refused.observed_at, "identity", refused) for _ in range(2))]
+    )
     player = Player(longer)
     player.play_to(len(longer.steps))
     assert player.slowed == {"identity": 4}
@@ -310,7 +312,7 @@ async def test_a_probe_that_was_throttled_is_shown_slowed(night: Night) -> None:
 )
 async def test_where_to_begin(night: Night, text: str, seconds: int) -> None:
     assert night.folder is not None
-    tape = tape_of(night.folder)
-    found = moment_of(text, tape)
+    trace = trace_of(night.folder)
+    found = moment_of(text, trace)
     wanted = timedelta(seconds=seconds)
-    assert found - tape.started_at == (wanted if text.startswith("+") else wanted - timedelta(seconds=1))
+    assert found - trace.started_at == (wanted if text.startswith("+") else wanted - timedelta(seconds=1))

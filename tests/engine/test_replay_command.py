@@ -16,7 +16,7 @@ from cockpit.plan.load import load_plan
 from cockpit.replay.backtest import judged_by
 from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
-from cockpit.replay.trace import tape_of
+from cockpit.replay.trace import trace_of
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ async def test_what_another_plan_would_have_said(night: Night, tmp_path: Path) -
     other.write_text(night.folder.plan.read_text().replace("== '000000000000'", "== '999999999999'"))
     told = replayed(night.folder.path, "--plan", str(other))
     assert told.exit_code == 1, told.output
-    assert "Judged by" in told.output
+    assert "Evaluated by" in told.output
     assert "ROLLBACK" not in told.output
-    tape = tape_of(night.folder)
-    assert "judged by other.yaml" in Replay(judged_by(tape, load_plan(other))).notice
+    trace = trace_of(night.folder)
+    assert "evaluated by other.yaml" in Replay(judged_by(trace, load_plan(other))).notice
     same = tmp_path / "same.yaml"
     same.write_text(night.folder.plan.read_text() + "# only another file\n")
-    _, anew, _ = play_through(judged_by(tape, load_plan(same)))
-    _, lived, _ = play_through(tape)
-    assert [(c.subject, c.after) for c in anew if c.subject == "wrong"] == [
-        (c.subject, c.after) for c in lived if c.subject == "wrong"
+    _, rejudged, _ = play_through(judged_by(trace, load_plan(same)))
+    _, recorded, _ = play_through(trace)
+    assert [(c.subject, c.after) for c in rejudged if c.subject == "wrong"] == [
+        (c.subject, c.after) for c in recorded if c.subject == "wrong"
     ]

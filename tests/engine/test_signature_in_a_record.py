@@ -15,7 +15,7 @@ from support.sources import NoSource
 from cockpit.cli.main import main
 from cockpit.decide.events import SignOff
 from cockpit.engine.operator_desk import Desk
-from cockpit.engine.recording import Recording, recording, said_in
+from cockpit.engine.recording import Recording, record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Type
 from cockpit.journal.record_folder import RecordFolder
@@ -23,7 +23,7 @@ from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Player, play_through
-from cockpit.replay.trace import tape_of
+from cockpit.replay.trace import trace_of
 from cockpit.report.load_record import account_of
 
 
@@ -54,19 +54,19 @@ async def _copied_to_a_note(kept: Recording) -> None:
     line = next(line for _, line in kept.folder.lines() if len(line.sigs) == 2)
     setattr(kept.journal, "_check", lambda _: None)  # noqa: B010 - a method is put aside
     draft = Draft(Type.NOTE, line.entry.body, line.entry.actor)
-    await asyncio.wrap_future(kept.scribe.tell(replace(draft, signature=line.sigs[1])))
+    await asyncio.wrap_future(kept.writer_thread.submit(replace(draft, signature=line.sigs[1])))
 
 
 def keys_said(folder: RecordFolder, plan: Plan) -> dict[str, list[bool]]:
     """Of each reader: whether each sign-off it finds is signed."""
-    tape = tape_of(folder)
-    player = Player(tape)
-    player.play_to(len(tape.steps))
+    trace = trace_of(folder)
+    player = Player(trace)
+    player.play_to(len(trace.steps))
     item = next(item for item in account_of(folder).items if item.id == "restore")
     assert item.sign_off is not None
     return {
         "replay": [bool(each.key) for each in player.record.all(SignOff)],
-        "gate": [bool(each.key) for each in said_in(folder, plan).all(SignOff)],
+        "gate": [bool(each.key) for each in record_in(folder, plan).all(SignOff)],
         "report": [bool(each.key) for each in item.sign_off.given],
     }
 
@@ -78,7 +78,7 @@ async def test_a_record_that_was_renamed_keeps_its_signatures(tmp_path: Path) ->
     assert before == {"replay": [True], "gate": [True], "report": [True]}
     moved = RecordFolder(folder.path.rename(tmp_path / "evidence"))
     assert keys_said(moved, made.plan) == before
-    assert play_through(tape_of(moved))[2] == []
+    assert play_through(trace_of(moved))[2] == []
     assert "Reproduced: " in CliRunner().invoke(main, ["replay", str(moved.path), "--headless"]).output
 
 

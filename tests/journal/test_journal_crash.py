@@ -18,11 +18,11 @@ from support.waiting import LAST_RESORT_S
 from cockpit.decide.events import Change, SignOff
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
-from cockpit.journal.persisted_log import KeptRecord
+from cockpit.journal.persisted_log import PersistedRecord
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.verify import NOT_PROVABLE, verify_record
 from cockpit.journal.writer import Draft, Journal, JournalLost, writer_name
-from cockpit.journal.writer_thread import Scribe
+from cockpit.journal.writer_thread import WriterThread
 
 DRIVER = """
 import os, sys
@@ -260,37 +260,37 @@ def test_a_whole_line_that_lacks_only_its_newline_is_an_entry(tmp_path: Path) ->
 
 def test_the_scribe_keeps_the_order_and_names_its_trouble(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    scribe = Scribe(open_journal(folder))
-    futures = [scribe.tell(Draft(Type.NOTE, {"n": n})) for n in range(500)]
-    bad = scribe.tell(Draft(Type.NOTE, {"n": object()}))
-    after = scribe.tell(Draft(Type.NOTE, {"n": 500}))
+    writer_thread = WriterThread(open_journal(folder))
+    futures = [writer_thread.submit(Draft(Type.NOTE, {"n": n})) for n in range(500)]
+    bad = writer_thread.submit(Draft(Type.NOTE, {"n": object()}))
+    after = writer_thread.submit(Draft(Type.NOTE, {"n": 500}))
     with pytest.raises(ValueError, match="object"):
         bad.result(10)
     assert after.result(10).entry.body["n"] == 500
     assert [future.result(10).entry.seq for future in futures] == list(range(2, 502))
-    assert scribe.trouble == ""
-    scribe.journal.path.write_bytes(b"")
+    assert writer_thread.trouble == ""
+    writer_thread.journal.path.write_bytes(b"")
     with pytest.raises(OSError, match="not as"):
-        scribe.tell(Draft(Type.NOTE, {})).result(10)
-    assert "not being written" in scribe.trouble
+        writer_thread.submit(Draft(Type.NOTE, {})).result(10)
+    assert "not being written" in writer_thread.trouble
 
 
 def test_a_kept_record_keeps_resumes_and_takes_in_the_others(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
-    scribe = Scribe(open_journal(folder))
-    record = KeptRecord(scribe)
+    writer_thread = WriterThread(open_journal(folder))
+    record = PersistedRecord(writer_thread)
     record.extend([change(1), change(2)])
     other = open_journal(folder, "bo-desk")
     other.add(change(3))
     other.add(sign_off("bo"))
-    scribe.tell(Draft(Type.NOTE, {})).result(10)
+    writer_thread.submit(Draft(Type.NOTE, {})).result(10)
     assert record.take_in() == 1, "what another cockpit saw is its own affair; what its people say is everybody's"
     assert record.take_in() == 0
     assert record.entries == [change(1), change(2), sign_off("bo")]
-    scribe.close()
+    writer_thread.close()
     other.close()
-    again = Scribe(open_journal(folder))
-    resumed = KeptRecord(again)
+    again = WriterThread(open_journal(folder))
+    resumed = PersistedRecord(again)
     changes = resumed.all(Change)
     assert sorted(entry.because for entry in changes) == ["reason 1", "reason 2", "reason 3"]
     assert resumed.all(SignOff) == [sign_off("bo")]

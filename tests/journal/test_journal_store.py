@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from cockpit.journal import shared_store as stores
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.journal.shared_store import Away, DirectoryStore, Part, S3Store, Store, Sync, store_at
+from cockpit.journal.shared_store import DirectoryStore, Part, S3Store, Store, StoreUnreachable, Sync, store_at
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Journal
 
@@ -115,9 +115,9 @@ def test_an_unreachable_or_refusing_s3_is_away(tmp_path: Path, bucket: Callable[
         config=Config(connect_timeout=1, retries={"total_max_attempts": 1}),
     )  # fmt: skip
     for store in (S3Store(deaf, "records", "p"), S3Store(bucket(), "no-such-bucket", "p")):
-        with pytest.raises(Away, match="list_objects_v2"):
+        with pytest.raises(StoreUnreachable, match="list_objects_v2"):
             store.parts()
-    with pytest.raises(Away, match="get_object"):
+    with pytest.raises(StoreUnreachable, match="get_object"):
         S3Store(bucket(), "records", "p").get(Part("a", 0, 5))
 
 

@@ -14,17 +14,17 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.model import Phase
 from cockpit.replay.session import Replay
-from cockpit.replay.trace import Fed, Said, Tape, Turned
+from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, Trace
 from cockpit.tui.action_registry import Where
 from cockpit.tui.app import CockpitApp
 from probes.reading import Reading
 
 
-def burning_tape(tmp_path: Path) -> Tape:
+def burning_tape(tmp_path: Path) -> Trace:
     """Two minutes of calm, then 12 % of errors until the rollback, as a watch saw it."""
     of, hand = replace(plan(), path=str(tmp_path / "plan.yaml")), HandClock()
     watch = Watch(of, NoSource(), hand, Record())
-    steps: list[Fed | Said | Turned] = [Said(START, PhaseBegan(START, Phase.POST_DEPLOY))]
+    steps: list[ReadingTaken | EntryAdded | Decided] = [EntryAdded(START, PhaseBegan(START, Phase.POST_DEPLOY))]
     watch.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
     for n in range(16):
         hand.at += timedelta(seconds=15)
@@ -32,26 +32,26 @@ def burning_tape(tmp_path: Path) -> Tape:
             values = {"rate": 0.12 if n > 8 else 0.01, "running": 2, "ok": True}
             reading = Reading(hand.at, hand.at, values)
             watch.board.add(name, reading)
-            steps.append(Fed(hand.at, name, reading))
+            steps.append(ReadingTaken(hand.at, name, reading))
         before = len(watch.changes())
         watch.tick()
         if turned := watch.changes()[before:]:
-            steps.append(Turned(hand.at, list(turned)))
-    return Tape(of, RecordFolder(tmp_path), "ada", START, steps)
+            steps.append(Decided(hand.at, list(turned)))
+    return Trace(of, RecordFolder(tmp_path), "ada", START, steps)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 45)], ids=str)
 async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[int, int]) -> None:
     replay = Replay(burning_tape(tmp_path), speed=30)
     replay.playing = False
-    app = CockpitApp(replay, environment_label="REPLAY", deck=replay)
+    app = CockpitApp(replay, environment_label="REPLAY", controls=replay)
     async with app.run_test(size=size, notifications=True) as pilot:
         lines = shown(app).splitlines()
         assert "REPLAY" in lines[0]
         assert "stopped" in lines[2]
         await pilot.press("]")
         while "ROLLBACK" not in shown(app).splitlines()[1]:
-            assert replay.clock.now() < replay.tape.ends_at
+            assert replay.clock.now() < replay.trace.ends_at
             await pilot.press("]")
         at = replay.clock.now()
         await pilot.press("comma")
@@ -63,12 +63,12 @@ async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[i
         assert replay.playing
         await pilot.press(">")
         assert replay.clock.speed == 60
-        assert not replay._scout.differences
+        assert not replay._index.differences
 
 
 async def test_nothing_can_be_said_or_done_in_a_replay(tmp_path: Path) -> None:
     replay = Replay(burning_tape(tmp_path))
-    app = CockpitApp(replay, environment_label="REPLAY", deck=replay)
+    app = CockpitApp(replay, environment_label="REPLAY", controls=replay)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         assert not any(action.where is Where.LIVE for action in app.actions())
         assert not any(action.dangerous for action in app.actions())

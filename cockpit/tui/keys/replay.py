@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from cockpit.tui.action_registry import Handler, handled
 
 if TYPE_CHECKING:
-    from cockpit.replay.session import Deck
+    from cockpit.replay.session import ReplayControls
 
-_KEYS: Mapping[str, Callable[[Deck], None]] = {
-    "play": lambda deck: deck.toggle(),
-    "turn_next": lambda deck: deck.turn(1),
-    "turn_last": lambda deck: deck.turn(-1),
-    "step_next": lambda deck: deck.step(1),
-    "step_last": lambda deck: deck.step(-1),
-    "faster": lambda deck: deck.faster(1),
-    "slower": lambda deck: deck.faster(-1),
+_KEYS: Mapping[str, Callable[[ReplayControls], None]] = {
+    "play": lambda controls: controls.toggle(),
+    "turn_next": lambda controls: controls.turn(1),
+    "turn_last": lambda controls: controls.turn(-1),
+    "step_next": lambda controls: controls.step(1),
+    "step_last": lambda controls: controls.step(-1),
+    "faster": lambda controls: controls.faster(1),
+    "slower": lambda controls: controls.faster(-1),
 }
 KEYS = handled(Handler.REPLAY, _KEYS)
 
 
-def do(deck: Deck, action: str) -> None:
+def do(controls: ReplayControls, action: str) -> None:
     """Do an action of the registry with the controls of this replay."""
-    KEYS[action](deck)
+    KEYS[action](controls)

@@ -44,7 +44,10 @@ class FrameScreen(Screen[None]):
     def _keys(self) -> list[Action]:
         cockpit = self.cockpit
         return footer(
-            rehearsal=cockpit.drill is not None, of=self.footer, armed=cockpit.armed, replay=cockpit.deck is not None
+            rehearsal=cockpit.drill is not None,
+            of=self.footer,
+            armed=cockpit.armed,
+            replay=cockpit.controls is not None,
         )
 
     def body(self) -> Iterable[Widget]:
