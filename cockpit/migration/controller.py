@@ -11,7 +11,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +20,7 @@ import psycopg
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
 from probes.reading import Unseen
 
@@ -84,14 +85,14 @@ class Helm:
     # -- what the operator does --------------------------------------------------------------------------------------
 
     @property
-    def next_phase(self) -> str:
+    def next_phase(self) -> PhaseName:
         """What would be started now: go on with what is open, else the next phase; a purge and a restore ask first."""
         progress = self.progress
-        if not progress.prepared or progress.count("planned", "uploading", "diverged"):
-            return "copy"
-        return "verify" if progress.count("switched") else "copy"
+        if not progress.prepared or progress.count(*OPEN[PhaseName.COPY]):
+            return PhaseName.COPY
+        return PhaseName.VERIFY if progress.count(ItemState.SWITCHED) else PhaseName.COPY
 
-    def start(self, phase: str, *, confirm: str = "", who: str = "") -> str:
+    def start(self, phase: PhaseName, *, confirm: str = "", who: str = "") -> str:
         """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
         if self.progress.active and self.progress.phase != phase:
             return f"{self.progress.phase} is active: drain it first"
@@ -119,7 +120,7 @@ class Helm:
         self._started.append(process)
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
 
-    async def want(self, wanted: str) -> str:
+    async def want(self, wanted: Wanted) -> str:
         """Run, pause, drain or abort the active run."""
         return await self._write(lambda connection: runs.want(connection, self.progress.run, wanted, self.by), wanted)
 
@@ -148,13 +149,11 @@ class Helm:
                 process.kill()
             process.wait(5)
 
-    async def _write(self, change: Callable[[Connection], object], said: str) -> str:
+    async def _write(self, change: Callable[[Connection], Awaitable[object]], said: str) -> str:
         connection = None
         try:
             connection = await connect(self.migration.database, name="cockpit")
-            result = change(connection)
-            assert asyncio.iscoroutine(result)
-            await result
+            await change(connection)
         except runs.RunError as error:
             return str(error)
         except Unseen as unseen:

@@ -14,6 +14,7 @@ from cockpit.migration.database import Connection
 from cockpit.migration.object_keys import NEW_KEY
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.source_tables import names
+from cockpit.migration.states import ItemState, PhaseName
 
 MOST_FAILURES = 5
 """After so many failures of its own a file is quarantined: somebody must look."""
@@ -125,7 +126,7 @@ class Ledger:
     async def claim_to_check(
         self,
         connection: Connection,
-        states: Sequence[str],
+        states: Sequence[ItemState],
         files: int,
         *,
         soak_s: float | None = None,
@@ -247,10 +248,10 @@ class Ledger:
             _given(claims) | {"after": after_s, "fresh": new_key, "why": why},
         )
 
-    async def fail(self, connection: Connection, claim: Claim, why: str, *, after_s: float) -> None:
+    async def fail(self, connection: Connection, claim: Claim, phase: PhaseName, why: str, *, after_s: float) -> None:
         """One failure of this file's own; after some of them it is quarantined, and its key given up."""
         await connection.execute(
-            """WITH failed AS (UPDATE cutover.item SET failures = failures + 1, last_error = %(why)s,
+            """WITH failed AS (UPDATE cutover.item SET failures = failures + 1, last_error = %(why)s, failed_in = %(phase)s,
                    owner = NULL, lease_until = NULL,
                    not_before = clock_timestamp() + make_interval(secs => %(after)s),
                    state = CASE WHEN failures + 1 >= %(most)s OR attempt >= %(attempts)s THEN 'quarantined'
@@ -260,6 +261,7 @@ class Ledger:
                WHERE f.state = 'quarantined' AND o.key = f.key AND o.state = 'intent'""",
             {
                 "why": why,
+                "phase": phase,
                 "after": after_s,
                 "most": MOST_FAILURES,
                 "attempts": MOST_ATTEMPTS,
@@ -271,7 +273,7 @@ class Ledger:
         )
 
     async def close(
-        self, connection: Connection, claims: Sequence[Claim], state: str, kept: Collection[str] = ()
+        self, connection: Connection, claims: Sequence[Claim], state: ItemState, kept: Collection[str] = ()
     ) -> None:
         """The row is `gone`, or `skipped` because the application has its own key: our object is an orphan, if there is one.
 
@@ -359,7 +361,7 @@ def _switch(source: Source) -> sql.Composed:
             FROM v JOIN pointed p ON p.id = v.id WHERE o.key = v.key)
         UPDATE cutover.item i SET state = 'switched', sha256 = v.hash, size = v.size, content_type = v.type,
             version_id = v.version, remark = coalesce(v.remark, i.remark), switched_at = clock_timestamp(), copied_by = %(owner)s,
-            lease_until = NULL, upload_id = NULL, failures = 0, last_error = NULL
+            lease_until = NULL, upload_id = NULL, failures = 0, last_error = NULL, failed_in = NULL
         FROM v JOIN pointed p ON p.id = v.id WHERE i.tbl = %(tbl)s AND i.doc_id = v.id
         RETURNING i.doc_id
     """).format(**names(source))

@@ -222,6 +222,7 @@ async def prepare(connection: Connection, settings: Settings) -> int:
     """Make the ledger and plan every file; how many were new. Repeatable."""
     async with connection.transaction():
         await connection.execute(schema.CREATE)
+        await schema.upgrade(connection)
     with contextlib.suppress(psycopg.Error):  # without it only the cockpit's own role cannot follow
         await connection.execute(schema.LET_MONITORS_READ)
     return await runs.enlist_all(connection, settings)

@@ -12,17 +12,10 @@ from typing import Any
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Event
+from cockpit.migration.states import DONE, NOT_OURS, WANTED_WORDS, ItemState, PhaseName, Wanted, literals
 
 WINDOW_S = 10.0
 KEPT = 120
-_DONE = {
-    "copy": ("switched", "verified", "purged"),
-    "verify": ("verified", "purged"),
-    "purge": ("purged",),
-    "restore": ("restored",),
-}
-_OUT = ("gone", "skipped")
-"""Not ours to move: deleted, or moved by the application itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class TableProgress:
     done: int
     bytes: int
     done_bytes: int
-    states: Mapping[str, int]
+    states: Mapping[ItemState, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class Failure:
 
     tbl: str
     doc_id: str
-    state: str
+    state: ItemState
     failures: int
     why: str
     key: str
@@ -72,9 +65,9 @@ class Progress:
     """Everything shown of the migration. Without a ledger, `prepared` is False and the rest is empty."""
 
     prepared: bool = False
-    phase: str = ""
+    phase: PhaseName = PhaseName.COPY
     run: int = 0
-    wanted: str = ""
+    wanted: Wanted = Wanted.RUN
     active: bool = False
     outcome: str = ""
     started_by: str = ""
@@ -87,7 +80,6 @@ class Progress:
     """Whether somebody judges the guards: without, nothing new is begun."""
     concurrency_most: int = 0
     files_per_s_most: int = 0
-    bytes_per_s_most: int = 0
     tables: tuple[TableProgress, ...] = ()
     files_per_s: float = 0.0
     bytes_per_s: float = 0.0
@@ -126,7 +118,7 @@ class Progress:
     def in_flight(self) -> int:
         return sum(worker.in_flight for worker in self.workers)
 
-    def count(self, *states: str) -> int:
+    def count(self, *states: ItemState) -> int:
         """Files in these states, of all tables."""
         return sum(table.states.get(state, 0) for table in self.tables for state in states)
 
@@ -141,11 +133,11 @@ class Progress:
             return self.outcome.upper().split(",")[0] or "ENDED"
         if self.halted:
             return "HALTED"
-        if self.wanted != "run":
-            return {"pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}[self.wanted]
+        if self.wanted is not Wanted.RUN:
+            return WANTED_WORDS[self.wanted]
         if self.held_since:
             return "HELD BY A GUARD"
-        return "RUNNING" if self.watched else "NOBODY JUDGES THE GUARDS"
+        return WANTED_WORDS[self.wanted] if self.watched else "NOBODY JUDGES THE GUARDS"
 
 
 @dataclass(slots=True)
@@ -162,7 +154,7 @@ class Follower:
         if row is None or not row[0]:
             return Progress()
         run = await runs.latest(connection)
-        phase = run.phase if run else "copy"
+        phase = run.phase if run else PhaseName.COPY
         tables = await _tables(connection, phase)
         workers = await _workers(connection, run.id) if run else ()
         sums = await _sums(connection, run.id) if run else (0, 0, 0, 0, 0, 0, 0)
@@ -231,25 +223,24 @@ async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str
         "watched": watched,
         "concurrency_most": run.concurrency,
         "files_per_s_most": run.files_per_s,
-        "bytes_per_s_most": run.bytes_per_s,
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,
     }
 
 
-async def _tables(connection: Connection, phase: str) -> tuple[TableProgress, ...]:
+async def _tables(connection: Connection, phase: PhaseName) -> tuple[TableProgress, ...]:
     rows = await (
         await connection.execute(
             "SELECT tbl, state, sum(files)::bigint, sum(bytes)::bigint FROM cutover.tally GROUP BY 1, 2"
         )
     ).fetchall()
-    found: dict[str, dict[str, tuple[int, int]]] = {}
+    found: dict[str, dict[ItemState, tuple[int, int]]] = {}
     for tbl, state, files, size in rows:
-        found.setdefault(tbl, {})[state] = (files, size)
+        found.setdefault(tbl, {})[ItemState(state)] = (files, size)
     tables = []
     for label in sorted(found, key=lambda one: (-sum(n for n, _ in found[one].values()), one)):
         states = found[label]
-        ours = {state: held for state, held in states.items() if state not in _OUT}
-        done = [ours.get(state, (0, 0)) for state in _DONE[phase]]
+        ours = {state: held for state, held in states.items() if state not in NOT_OURS}
+        done = [ours.get(state, (0, 0)) for state in DONE[phase]]
         tables.append(
             TableProgress(
                 label,
@@ -291,12 +282,13 @@ async def _sums(connection: Connection, run: int) -> tuple[int, ...]:
 async def _failures(connection: Connection) -> tuple[Failure, ...]:
     rows = await (
         await connection.execute(
-            """SELECT tbl, doc_id, state, failures, coalesce(last_error, ''), coalesce(key, '') FROM cutover.item
-               WHERE state IN ('quarantined', 'diverged') OR failures > 0
-               ORDER BY state = 'quarantined' DESC, tbl, doc_id LIMIT 200"""
+            f"""SELECT tbl, doc_id, state, failures,
+                   concat_ws(': ', to_jsonb(i) ->> 'failed_in', last_error), coalesce(key, '') FROM cutover.item i
+               WHERE state IN ({literals((ItemState.QUARANTINED, ItemState.DIVERGED))}) OR failures > 0
+               ORDER BY state = '{ItemState.QUARANTINED}' DESC, tbl, doc_id LIMIT 200"""
         )
     ).fetchall()
-    return tuple(Failure(*row) for row in rows)
+    return tuple(Failure(tbl, doc_id, ItemState(state), *rest) for tbl, doc_id, state, *rest in rows)
 
 
 async def _events(connection: Connection) -> tuple[Event, ...]:
@@ -310,9 +302,11 @@ async def _purged(connection: Connection) -> tuple[datetime | None, int]:
     """When bytes first left the database, and how many files are in S3 alone now: purged, or not to be had back."""
     row = await (
         await connection.execute(
-            """SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = 'purge'),
-                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = 'purged')
-                   + (SELECT count(*) FROM cutover.item WHERE state = 'quarantined' AND last_error LIKE 'restore:%')"""
+            # `to_jsonb`: a ledger that an earlier version made has no such column until a run begins.
+            f"""SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = '{PhaseName.PURGE}'),
+                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = '{ItemState.PURGED}')
+                   + (SELECT count(*) FROM cutover.item i WHERE state = '{ItemState.QUARANTINED}'
+                      AND to_jsonb(i) ->> 'failed_in' = '{PhaseName.RESTORE}')"""
         )
     ).fetchone()
     return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)

@@ -10,20 +10,34 @@ from typing import Any
 
 import psycopg
 
+from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.settings import Settings, settings_from
 from cockpit.migration.source_tables import enlist
+from cockpit.migration.states import OPEN, RETRIED_AS, ItemState, PhaseName, Wanted, complete, literals
 
-PHASES = ("copy", "verify", "purge", "restore")
 GUARD_LEASE_S = 30.0
 ALIVE_S = 10.0
+_SOAKED = " AND switched_at < clock_timestamp() - make_interval(secs => %(soak)s)"
 _OPEN = {
-    "copy": "state IN ('planned', 'uploading', 'diverged')",
-    "verify": "state = 'switched'",
-    "purge": "(state = 'verified' AND switched_at < clock_timestamp() - make_interval(secs => %(soak)s))",
-    "restore": "state IN ('switched', 'verified', 'purged')",
+    phase: f"(state IN ({literals(states)}){_SOAKED if phase is PhaseName.PURGE else ''})"
+    for phase, states in OPEN.items()
 }
+
+
+_NOTED: Mapping[Wanted, str] = complete(
+    Wanted,
+    {
+        Wanted.RUN: "resumed",
+        Wanted.PAUSE: "paused",
+        Wanted.DRAIN: "drain asked for",
+        Wanted.ABORT: "abort asked for",
+    },
+)
+_ENDINGS: Mapping[Wanted, str] = {Wanted.DRAIN: "drained", Wanted.ABORT: "aborted"}
+_KEEP_KEY = [phase for phase, state in RETRIED_AS.items() if state is not ItemState.PLANNED]
+_retried = " ".join(f"WHEN '{phase}' THEN '{state}'" for phase, state in RETRIED_AS.items())
 
 
 class RunError(Exception):
@@ -33,8 +47,8 @@ class RunError(Exception):
 @dataclass(frozen=True, slots=True)
 class Run:
     id: int
-    phase: str
-    wanted: str
+    phase: PhaseName
+    wanted: Wanted
     settings: Settings
     started_by: str
     started_at: datetime
@@ -56,7 +70,7 @@ class Run:
 
 async def begin(
     connection: Connection,
-    phase: str,
+    phase: PhaseName,
     settings: Settings,
     *,
     by: str = "",
@@ -66,6 +80,7 @@ async def begin(
 ) -> int:
     """A new run, wanted at once. Raises RunError while another is active."""
     limits = settings.limits
+    await schema.upgrade(connection)
     try:
         row = await (
             await connection.execute(
@@ -126,11 +141,11 @@ async def _select(connection: Connection, where: str, given: tuple[Any, ...]) ->
     if row is None:
         return None
     values = [*row]
-    values[3] = settings_from(row[3])
+    values[1:4] = PhaseName(row[1]), Wanted(row[2]), settings_from(row[3])
     return Run(*values)
 
 
-async def want(connection: Connection, run: int, wanted: str, by: str = "") -> None:
+async def want(connection: Connection, run: int, wanted: Wanted, by: str = "") -> None:
     """Run, pause, drain or abort. What halted a run is taken as mended when it is resumed."""
     cursor = await connection.execute(
         """UPDATE cutover.run SET wanted = %(w)s, halted = CASE WHEN %(w)s = 'run' THEN NULL ELSE halted END
@@ -139,7 +154,7 @@ async def want(connection: Connection, run: int, wanted: str, by: str = "") -> N
     )
     if not cursor.rowcount:
         raise RunError(f"run {run} is not active any more")
-    await note(connection, run, by, wanted, {"run": "resumed", "pause": "paused"}.get(wanted, f"{wanted} asked for"))
+    await note(connection, run, by, wanted, _NOTED[wanted])
 
 
 async def limit(
@@ -184,8 +199,8 @@ async def enlist_all(connection: Connection, settings: Settings) -> int:
 
 async def finish_if_done(connection: Connection, run: Run) -> str:
     """End the run when nothing is left for it, or when it was asked to end and nobody works any more; its outcome, or empty."""
-    if run.wanted in ("drain", "abort"):
-        outcome = "" if run.workers else {"drain": "drained", "abort": "aborted"}[run.wanted]
+    if run.wanted in _ENDINGS:
+        outcome = "" if run.workers else _ENDINGS[run.wanted]
     else:
         outcome = await _outcome(connection, run)
     if outcome:
@@ -206,7 +221,7 @@ async def _outcome(connection: Connection, run: Run) -> str:
     left = f"SELECT 1 FROM cutover.item WHERE {is_open} LIMIT 1"
     if await (await connection.execute(left, given)).fetchone():
         return ""
-    if run.phase == "copy" and await enlist_all(connection, run.settings):
+    if run.phase is PhaseName.COPY and await enlist_all(connection, run.settings):
         return ""
     row = await (
         await connection.execute(
@@ -221,12 +236,12 @@ async def _outcome(connection: Connection, run: Run) -> str:
 
 async def retry(connection: Connection, tbl: str = "", doc_id: str = "") -> int:
     """Quarantined files are tried again, one or all: restored or verified where that failed, else copied to a new key."""
+    await schema.upgrade(connection)
     cursor = await connection.execute(
-        """UPDATE cutover.item SET failures = 0, attempt = 0, not_before = '-infinity', lease_until = NULL, owner = NULL,
-               state = CASE WHEN last_error LIKE 'restore:%%' THEN 'purged' WHEN last_error LIKE 'verify:%%' THEN 'switched'
-                   ELSE 'planned' END,
-               key = CASE WHEN last_error LIKE 'restore:%%' OR last_error LIKE 'verify:%%' THEN key END,
-               upload_id = NULL
+        f"""UPDATE cutover.item SET failures = 0, attempt = 0, not_before = '-infinity', lease_until = NULL, owner = NULL,
+               state = CASE failed_in {_retried} ELSE '{ItemState.PLANNED}' END,
+               key = CASE WHEN failed_in IN ({literals(_KEEP_KEY)}) THEN key END,
+               failed_in = NULL, upload_id = NULL
            WHERE state = 'quarantined' AND (%(tbl)s = '' OR (tbl = %(tbl)s AND doc_id = %(id)s))""",
         {"tbl": tbl, "id": doc_id},
     )

@@ -14,6 +14,7 @@ from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.states import ItemState, PhaseName, Wanted
 
 log = logging.getLogger(__name__)
 ROUND_S = 1.0
@@ -89,10 +90,10 @@ class Supervisor:
     async def _round(self, connection: Connection) -> str:
         await runs.judge(connection, self._run, self._guards())
         run = await runs.load(connection, self._run)
-        if run.phase == "copy" and run.wanted == "run" and time.monotonic() - self._enlisted > ENLIST_S:
+        if run.phase is PhaseName.COPY and run.wanted is Wanted.RUN and time.monotonic() - self._enlisted > ENLIST_S:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
-        if run.wanted in ("run", "pause") and run.ended_at is None:
+        if run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
             await self._keep()
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
@@ -140,10 +141,10 @@ def as_json(progress: Progress) -> Mapping[str, Any]:
         "adopted": progress.adopted,
         "retries": progress.retries,
         "errors": progress.errors,
-        "quarantined": progress.count("quarantined"),
-        "diverged": progress.count("diverged"),
-        "gone": progress.count("gone"),
-        "skipped": progress.count("skipped"),
+        "quarantined": progress.count(ItemState.QUARANTINED),
+        "diverged": progress.count(ItemState.DIVERGED),
+        "gone": progress.count(ItemState.GONE),
+        "skipped": progress.count(ItemState.SKIPPED),
         "held_by": [guard["title"] for guard in progress.guards if guard.get("holds")],
         "halted": progress.halted,
         "purged": progress.purged,

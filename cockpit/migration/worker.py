@@ -25,6 +25,7 @@ from cockpit.migration.phases.purge import Purge
 from cockpit.migration.phases.restore import Restore
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
+from cockpit.migration.states import PhaseName, Wanted, complete
 from cockpit.migration.worker_context import LeaseLost, Phase, Work
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,15 @@ BEAT_S = 1.0
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
 """Without the database for so long, a worker ends: its leases have lapsed long since."""
-_PHASES: Mapping[str, Callable[[Work], Phase]] = {"copy": Copy, "verify": Verify, "purge": Purge, "restore": Restore}
+_PHASES: Mapping[PhaseName, Callable[[Work], Phase]] = complete(
+    PhaseName,
+    {
+        PhaseName.COPY: Copy,
+        PhaseName.VERIFY: Verify,
+        PhaseName.PURGE: Purge,
+        PhaseName.RESTORE: Restore,
+    },
+)
 
 
 class Abandoned(Exception):  # noqa: N818
@@ -155,9 +164,9 @@ class Worker:
         work.throttle.most = max(1, run.concurrency)
         work.pace.files_per_s = run.files_per_s / share
         work.pace.bytes_per_s = run.bytes_per_s / share
-        if run.wanted == "abort":
+        if run.wanted is Wanted.ABORT:
             self._aborted = True
-        if run.ended_at is not None or run.abandoned or run.wanted in ("drain", "abort"):
+        if run.ended_at is not None or run.abandoned or run.wanted in (Wanted.DRAIN, Wanted.ABORT):
             self.stop()
 
     async def _say(self, connection: Connection, work: Work, state: str) -> None:

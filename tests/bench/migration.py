@@ -29,6 +29,7 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import furnish_database
@@ -125,8 +126,8 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
         control = await connect(dsn)
         await control.execute(schema.CREATE)
         await runs.enlist_all(control, settings)
-        run = await runs.begin(control, "copy", settings, guarded=False)
-        await runs.want(control, run, "pause")
+        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
+        await runs.want(control, run, Wanted.PAUSE)
         environment = {**os.environ, DATABASE: dsn}
         command = [sys.executable, "-m", "cockpit.migration", str(run)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -137,7 +138,7 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
             await asyncio.sleep(0.02)
         with watched(lambda: [process.pid for process in processes]) as peak:
             began = time.perf_counter()
-            await runs.want(control, run, "run")
+            await runs.want(control, run, Wanted.RUN)
             count = "SELECT coalesce(sum(files), 0) FROM cutover.tally WHERE state = 'switched'"
             while True:
                 row = await (await control.execute(count)).fetchone()
@@ -145,7 +146,7 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
                     break
                 await asyncio.sleep(0.02)
             took = time.perf_counter() - began
-        await runs.want(control, run, "drain")
+        await runs.want(control, run, Wanted.DRAIN)
         for process in processes:
             process.wait(60)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -27,6 +27,7 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import furnish_database
@@ -140,7 +141,7 @@ async def drive(
     try:
         await control.execute(schema.CREATE)
         await runs.enlist_all(control, settings)
-        run = await runs.begin(control, "copy", settings, guarded=False)
+        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
         for _ in range(rounds):
             fighters.keep(run)
             await asyncio.sleep(chance.uniform(0.05, 0.35))

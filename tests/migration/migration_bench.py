@@ -22,6 +22,7 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.states import PhaseName
 from cockpit.migration.worker import Worker
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
@@ -130,7 +131,7 @@ class Bench:
         await self.connection.execute(schema.CREATE)
         return await runs.enlist_all(self.connection, self.settings)
 
-    async def begin(self, phase: str, **more: Any) -> int:
+    async def begin(self, phase: PhaseName, **more: Any) -> int:
         await self.prepare()
         return await runs.begin(self.connection, phase, self.settings, guarded=False, **more)
 
@@ -165,7 +166,7 @@ class Bench:
         self.tasks.clear()
         return outcome
 
-    async def phase(self, name: str, workers: int = 1, **more: Any) -> str:
+    async def phase(self, name: PhaseName, workers: int = 1, **more: Any) -> str:
         run = await self.begin(name, **more)
         self.work(run, workers)
         return await self.finish(run)

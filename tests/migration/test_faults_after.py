@@ -12,6 +12,7 @@ from cockpit.migration import runs
 from cockpit.migration.object_store import Store
 from cockpit.migration.phases.sweep import Swept, sweep, unknown_keys
 from cockpit.migration.settings import PART_BYTES
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.rehearsal.object_store import Fault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
@@ -37,11 +38,11 @@ async def test_there_and_back_leaves_both_tables_byte_identical(bench: Bench) ->
     bench.insert(id_="empty", body=b"")
     bench.insert(id_="large", body=b"0123456789abcdef" * (PART_BYTES // 8))
     before = bench.fingerprint()
-    for phase in ("copy", "verify", "purge"):
+    for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE):
         assert await bench.phase(phase, workers=2) == "done"
     assert bench.states() == {"purged": 77}
     assert all(held is None for table in TABLES for held, _ in bench.rows(table).values())
-    assert await bench.phase("restore", workers=2) == "done"
+    assert await bench.phase(PhaseName.RESTORE, workers=2) == "done"
     assert bench.fingerprint() == before
     assert (await _swept(bench)).deleted == 77
     assert bench.shelf.names() == []
@@ -50,13 +51,13 @@ async def test_there_and_back_leaves_both_tables_byte_identical(bench: Bench) ->
 async def test_restore_before_a_purge_only_forgets_keys(bench: Bench) -> None:
     bench.insert(10)
     before = bench.fingerprint()
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     reads = bench.store.requests["GET"]
-    assert await bench.phase("restore") == "done"
+    assert await bench.phase(PhaseName.RESTORE) == "done"
     assert bench.store.requests["GET"] == reads
     assert bench.fingerprint() == before
     # And it can be copied again, under new keys.
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.states() == {"switched": 10}
     bench.proven()
 
@@ -64,7 +65,7 @@ async def test_restore_before_a_purge_only_forgets_keys(bench: Bench) -> None:
 async def test_an_upload_in_parts_goes_on_where_it_was_killed(bench: Bench) -> None:
     quick(bench)
     bench.insert(id_="large", body=bytes(range(256)) * (5 * PART_BYTES // 256))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: any(len(u.bodies) >= 2 for u in bench.shelf.uploads.values()) or bench.shelf.names())
     process.kill()
@@ -79,7 +80,7 @@ async def test_parts_left_by_a_deleted_document_are_aborted_by_the_sweep(bench: 
     quick(bench)
     bench.insert(id_="large", body=b"x" * (3 * PART_BYTES))
     bench.store.faults.append(Fault("stall", key="large", seconds=60))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: len(bench.shelf.uploads) == 1)
     process.kill()
@@ -95,24 +96,24 @@ async def test_parts_left_by_a_deleted_document_are_aborted_by_the_sweep(bench: 
 
 async def test_rot_at_rest_is_found_and_the_row_goes_back_to_the_database(bench: Bench) -> None:
     bench.insert(5)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     bench.shelf.spoil(bench.rows()["doc-00001"][1])
-    assert await bench.phase("verify") == "done, 1 to copy again"
+    assert await bench.phase(PhaseName.VERIFY) == "done, 1 to copy again"
     assert bench.states() == {"verified": 4, "diverged": 1}
     assert bench.rows()["doc-00001"][1] is None
-    await bench.phase("purge")
+    await bench.phase(PhaseName.PURGE)
     assert bench.rows()["doc-00001"][0] is not None
-    assert await bench.phase("copy") == "done"
-    assert await bench.phase("verify") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
+    assert await bench.phase(PhaseName.VERIFY) == "done"
     bench.proven()
 
 
 async def test_an_object_deleted_before_verify_blocks_its_purge(bench: Bench) -> None:
     bench.insert(5)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     bench.shelf.delete(bench.rows()["doc-00001"][1])
-    await bench.phase("verify")
-    await bench.phase("purge")
+    await bench.phase(PhaseName.VERIFY)
+    await bench.phase(PhaseName.PURGE)
     assert bench.states() == {"purged": 4, "diverged": 1}
     assert bench.rows()["doc-00001"][0] is not None
 
@@ -120,8 +121,8 @@ async def test_an_object_deleted_before_verify_blocks_its_purge(bench: Bench) ->
 @pytest.mark.parametrize("how", ["deleted", "replaced"])
 async def test_an_object_deleted_or_replaced_after_verify_blocks_its_purge(bench: Bench, how: str) -> None:
     bench.insert(5)
-    await bench.phase("copy")
-    await bench.phase("verify")
+    await bench.phase(PhaseName.COPY)
+    await bench.phase(PhaseName.VERIFY)
     key = bench.rows()["doc-00001"][1]
     assert key is not None
     if how == "deleted":
@@ -129,19 +130,19 @@ async def test_an_object_deleted_or_replaced_after_verify_blocks_its_purge(bench
     else:
         held = bench.shelf.current(key)
         bench.shelf.put(key, b"something else", held.headers)
-    await bench.phase("purge")
+    await bench.phase(PhaseName.PURGE)
     assert bench.states() == {"purged": 4, "diverged": 1}
     assert bench.rows()["doc-00001"][0] is not None
 
 
 async def test_a_blob_rewritten_after_the_switch_is_never_purged_but_copied_again(bench: Bench) -> None:
     bench.insert(5)
-    await bench.phase("copy")
-    await bench.phase("verify")
+    await bench.phase(PhaseName.COPY)
+    await bench.phase(PhaseName.VERIFY)
     bench.sql(REWRITE)
-    assert await bench.phase("purge") == "done, 1 to copy again"
+    assert await bench.phase(PhaseName.PURGE) == "done, 1 to copy again"
     assert bench.rows()["doc-00001"] == (b"rewritten", None)
-    for phase in ("copy", "verify", "purge"):
+    for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE):
         assert await bench.phase(phase) == "done"
     held, key = bench.rows()["doc-00001"]
     assert held is None
@@ -150,7 +151,7 @@ async def test_a_blob_rewritten_after_the_switch_is_never_purged_but_copied_agai
 
 async def test_what_the_application_deleted_after_the_switch_is_swept(bench: Bench) -> None:
     bench.insert(5)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     bench.sql("""DELETE FROM "KnowledgeDocument" WHERE "id" = 'doc-00001'""")
     assert (await _swept(bench, after_s=600)).deleted == 0
     assert (await _swept(bench)).deleted == 1
@@ -160,10 +161,10 @@ async def test_what_the_application_deleted_after_the_switch_is_swept(bench: Ben
 
 async def test_nothing_is_purged_before_it_has_soaked(bench: Bench) -> None:
     bench.insert(5)
-    await bench.phase("copy")
-    await bench.phase("verify")
+    await bench.phase(PhaseName.COPY)
+    await bench.phase(PhaseName.VERIFY)
     bench.settings = replace(bench.settings, soak_s=3600)
-    assert await bench.phase("purge") == "done"
+    assert await bench.phase(PhaseName.PURGE) == "done"
     assert bench.states() == {"verified": 5}
 
 
@@ -172,10 +173,10 @@ async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: st
     quick(bench)
     bench.insert(120)
     before = bench.fingerprint()
-    await bench.phase("copy")
-    await bench.phase("verify")
+    await bench.phase(PhaseName.COPY)
+    await bench.phase(PhaseName.VERIFY)
     if phase == "restore":
-        await bench.phase("purge")
+        await bench.phase(PhaseName.PURGE)
     bench.store.latency_s = 0.02
     run = await bench.begin(phase)
     goal = "purged" if phase == "purge" else "restored"
@@ -191,17 +192,17 @@ async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: st
     bench.work(run)
     assert await bench.finish(run) == "done"
     if phase == "purge":
-        assert await bench.phase("restore") == "done"
+        assert await bench.phase(PhaseName.RESTORE) == "done"
     assert bench.fingerprint() == before
 
 
 async def test_a_damaged_object_is_never_written_back(bench: Bench) -> None:
     bench.insert(3)
-    for phase in ("copy", "verify", "purge"):
+    for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE):
         await bench.phase(phase)
     key = bench.rows()["doc-00001"][1]
     bench.shelf.spoil(key)
-    run = await bench.begin("restore")
+    run = await bench.begin(PhaseName.RESTORE)
     bench.work(run)
     await bench.until(lambda: bench.item("doc-00001")["failures"] >= 1)
     assert "Damaged" in bench.item("doc-00001")["last_error"]
@@ -210,7 +211,7 @@ async def test_a_damaged_object_is_never_written_back(bench: Bench) -> None:
 
 async def test_a_key_nobody_knows_is_reported_and_left_alone(bench: Bench) -> None:
     bench.insert(3)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     bench.shelf.put("documents/pdf/somebody-elses", b"theirs", {})
     swept = await _swept(bench)
     assert swept.unknown == ["documents/pdf/somebody-elses"]
@@ -231,20 +232,20 @@ async def test_what_the_application_uploaded_itself_is_no_unknown_key(bench: Ben
 async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> None:
     bench.insert(90)
     bench.store.faults.append(Fault("status", chance=0.1))
-    for phase in ("copy", "verify", "purge", "restore"):
+    for phase in PhaseName:
         await bench.phase(phase, workers=2)
         counted = dict(bench.sql("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0"))
         assert counted == bench.states()
     assert BUCKET in bench.store.buckets
 
 
-@pytest.mark.parametrize("phase", ["verify", "purge"])
+@pytest.mark.parametrize("phase", [PhaseName.VERIFY, PhaseName.PURGE])
 async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench: Bench, phase: str) -> None:
     """An expired token answers a HEAD with a bare 400: that says nothing about the file. Nothing stays leased meanwhile."""
     bench.insert(6)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     if phase == "purge":
-        await bench.phase("verify")
+        await bench.phase(PhaseName.VERIFY)
     before, rows = bench.states(), bench.rows()
     bench.store.faults.append(Fault("status", status=400, code="", method="HEAD"))
     run = await bench.begin(phase)
@@ -257,7 +258,7 @@ async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench
     bench.store.faults.clear()
     held = "SELECT count(*) FROM cutover.item WHERE lease_until > clock_timestamp()"
     await bench.until(lambda: bench.sql(held) == [(0,)])
-    await runs.want(bench.connection, run, "run")
+    await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
     assert sum(bench.states().values()) == sum(before.values())
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
@@ -265,12 +266,12 @@ async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench
 
 async def test_a_row_locked_while_it_is_purged_is_purged_later_and_not_copied_again(bench: Bench) -> None:
     bench.insert(6)
-    for phase in ("copy", "verify"):
+    for phase in (PhaseName.COPY, PhaseName.VERIFY):
         await bench.phase(phase)
     puts = bench.store.requests["PUT"]
     with psycopg.connect(bench.dsn) as lock:
         lock.execute("""SELECT 1 FROM "KnowledgeDocument" WHERE "id" = 'doc-00004' FOR UPDATE""")
-        run = await bench.begin("purge")
+        run = await bench.begin(PhaseName.PURGE)
         bench.work(run)
         await bench.until(lambda: bench.states().get("purged") == 5)
     assert await bench.finish(run) == "done"
@@ -280,11 +281,11 @@ async def test_a_row_locked_while_it_is_purged_is_purged_later_and_not_copied_ag
 
 async def test_an_object_whose_row_the_application_took_back_is_swept(bench: Bench) -> None:
     bench.insert(3)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     key = bench.rows()["doc-00001"][1]
     bench.sql("""UPDATE "KnowledgeDocument" SET "s3Key" = NULL, "fileData" = 'taken back' WHERE "id" = 'doc-00001'""")
     bench.sql("UPDATE cutover.item SET switched_at = switched_at - interval '1 hour'")
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.rows()["doc-00001"][1] not in (None, key)
     await _swept(bench, after_s=600)
     assert key in bench.shelf.names()
@@ -295,7 +296,7 @@ async def test_an_object_whose_row_the_application_took_back_is_swept(bench: Ben
 
 async def test_what_a_delayed_request_leaves_after_the_sweep_is_swept_the_next_time(bench: Bench) -> None:
     bench.insert(2)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     key = bench.rows()["doc-00001"][1]
     assert key is not None
     held = bench.shelf.current(key)
@@ -309,17 +310,17 @@ async def test_what_a_delayed_request_leaves_after_the_sweep_is_swept_the_next_t
 
 async def test_a_file_that_is_in_s3_alone_and_damaged_is_told_and_stays_so_until_it_is_mended(bench: Bench) -> None:
     bench.insert(2)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     key = bench.rows()["doc-00001"][1]
     assert key is not None
     good = bench.shelf.current(key)
     bench.sql("""UPDATE "KnowledgeDocument" SET "fileData" = NULL WHERE "id" = 'doc-00001'""")
     bench.shelf.put(key, b"rotten", good.headers)
-    assert await bench.phase("verify") == "done, with 1 quarantined"
+    assert await bench.phase(PhaseName.VERIFY) == "done, with 1 quarantined"
     assert bench.rows()["doc-00001"] == (None, key)
     await _swept(bench)
     assert key in bench.shelf.names()
     bench.shelf.put(key, good.body, good.headers)
     assert await runs.retry(bench.connection) == 1
-    assert await bench.phase("verify") == "done"
+    assert await bench.phase(PhaseName.VERIFY) == "done"
     assert bench.states() == {"verified": 2}

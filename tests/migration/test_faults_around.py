@@ -16,6 +16,7 @@ from support.waiting import at_last
 from cockpit.migration import runs
 from cockpit.migration.database import connect
 from cockpit.migration.local_workers import DATABASE
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.worker import Abandoned, Worker
 
 pytestmark = [
@@ -47,7 +48,7 @@ async def test_killed_in_the_switch_all_of_its_batch_is_switched_or_none_and_not
     bench.insert(10)
     bench.sql(SLOW_SWITCH)
     try:
-        run = await bench.begin("copy")
+        run = await bench.begin(PhaseName.COPY)
         process = bench.process(run)
         await bench.until(lambda: bench.sql(IN_A_SWITCH) == [(1,)])
         process.kill()
@@ -69,7 +70,7 @@ async def test_killed_after_the_switch_nothing_is_repeated(bench: Bench) -> None
     quick(bench)
     bench.insert(40)
     bench.store.latency_s = 0.05
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: bench.states().get("switched", 0) > 0)
     process.kill()
@@ -85,7 +86,7 @@ async def test_killed_after_the_switch_nothing_is_repeated(bench: Bench) -> None
 async def test_workers_hours_apart_share_the_work_by_the_clock_of_the_database(bench: Bench) -> None:
     bench.insert(300, 200)
     bench.store.latency_s = 0.02
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     for hours in (-2, 0, 2):
         code = ANOTHER_HOUR.format(hours=hours, database=DATABASE, run=run)
         environment = {**os.environ, DATABASE: bench.dsn}
@@ -104,7 +105,7 @@ async def test_workers_hours_apart_share_the_work_by_the_clock_of_the_database(b
 async def test_s3_that_finds_our_clock_wrong_halts_the_run_and_says_so(bench: Bench) -> None:
     bench.insert(20)
     bench.store.clock_ahead_s = 2 * 3600
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
     halted = (await runs.load(bench.connection, run)).halted
@@ -114,7 +115,7 @@ async def test_s3_that_finds_our_clock_wrong_halts_the_run_and_says_so(bench: Be
     assert bench.shelf.names() == []
     bench.store.clock_ahead_s = 0
     await bench.until(lambda: "uploading" not in bench.states())
-    await runs.want(bench.connection, run, "run")
+    await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
     bench.proven()
 
@@ -123,10 +124,10 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     """What an hour does: leases and rights lapse, and a firewall forgets the connections that are idle."""
     bench.insert(300)
     bench.store.latency_s = 0.05
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run, 2)
     await bench.until(lambda: bench.states().get("switched", 0) > 0)
-    await runs.want(bench.connection, run, "pause")
+    await runs.want(bench.connection, run, Wanted.PAUSE)
     await bench.until(lambda: "uploading" not in bench.states())
     paused = bench.states()["switched"]
     assert paused < 300
@@ -140,7 +141,7 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     bench.connection = await connect(bench.dsn)
     await bench.beaten(1)
     assert bench.states()["switched"] == paused
-    await runs.want(bench.connection, run, "run")
+    await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
     assert set(uploads(bench.shelf)) == {1}
@@ -149,8 +150,8 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
 
 async def test_a_worker_whose_database_is_gone_for_good_ends(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cockpit.migration.worker.GIVE_UP_S", 1.0)
-    run = await bench.begin("copy")
-    await runs.want(bench.connection, run, "pause")
+    run = await bench.begin(PhaseName.COPY)
+    await runs.want(bench.connection, run, Wanted.PAUSE)
     worker = Worker(bench.dsn, run)
     working = asyncio.create_task(worker.run())
     await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.worker") != [])

@@ -12,6 +12,7 @@ from migration_bench import TABLES, Bench, memory_peak, quick, uploads
 from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration_scope import Limits
 from cockpit.rehearsal.object_store import Fault
 
@@ -25,7 +26,7 @@ async def test_both_tables_are_copied_and_the_bytes_stay(bench: Bench) -> None:
     bench.insert(40)
     bench.insert(10, table=TABLES[1])
     before = {table: {id_: held for id_, (held, _) in bench.rows(table).items()} for table in TABLES}
-    assert await bench.phase("copy", workers=2) == "done"
+    assert await bench.phase(PhaseName.COPY, workers=2) == "done"
     after = {table: {id_: held for id_, (held, _) in bench.rows(table).items()} for table in TABLES}
     assert before == after
     assert all(key for table in TABLES for _, key in bench.rows(table).values())
@@ -36,7 +37,7 @@ async def test_both_tables_are_copied_and_the_bytes_stay(bench: Bench) -> None:
 
 async def test_objects_are_encrypted_typed_and_named_as_the_application_would(bench: Bench) -> None:
     bench.insert(id_="one", name="Übersicht (1).pdf")
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     key = bench.rows()["one"][1]
     assert key is not None
     assert key.startswith("documents/pdf/one_")
@@ -48,9 +49,9 @@ async def test_objects_are_encrypted_typed_and_named_as_the_application_would(be
 
 async def test_a_rerun_of_a_finished_run_puts_nothing(bench: Bench) -> None:
     bench.insert(20)
-    await bench.phase("copy")
+    await bench.phase(PhaseName.COPY)
     before = bench.store.requests["PUT"]
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.store.requests["PUT"] == before
 
 
@@ -58,7 +59,7 @@ async def test_killed_after_the_claim_it_is_leased_again_and_there_is_one_object
     quick(bench)
     bench.insert(5)
     bench.store.faults.append(Fault("stall", seconds=60, times=5))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: bench.states().get("uploading") == 5)
     process.kill()
@@ -75,7 +76,7 @@ async def test_killed_between_upload_and_switch_the_object_is_adopted(bench: Ben
     bench.insert(6)
     # One answer is held back, so that the batch cannot be switched; the others are in S3 by then.
     bench.store.faults.append(Fault("stall", key="doc-00005", seconds=60, times=1))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: len(bench.shelf.names()) == 5)
     process.kill()
@@ -92,7 +93,7 @@ async def test_killed_between_upload_and_switch_the_object_is_adopted(bench: Ben
 async def test_a_reset_after_the_write_is_adopted_not_written_twice(bench: Bench) -> None:
     bench.insert(30)
     bench.store.faults.append(Fault("reset_after", chance=0.3))
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert set(uploads(bench.shelf)) == {1}
     bench.proven()
 
@@ -100,7 +101,7 @@ async def test_a_reset_after_the_write_is_adopted_not_written_twice(bench: Bench
 async def test_a_storm_of_503_halves_the_concurrency_and_fails_no_file(bench: Bench) -> None:
     bench.insert(60)
     bench.store.faults.append(Fault("status", status=503, code="SlowDown", times=60))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     assert await bench.finish(run) == "done"
     work = bench.workers[0]._work
@@ -113,14 +114,14 @@ async def test_a_storm_of_503_halves_the_concurrency_and_fails_no_file(bench: Be
 async def test_a_conflict_is_tried_again_and_not_taken_for_an_existing_object(bench: Bench) -> None:
     bench.insert(5)
     bench.store.faults.append(Fault("status", status=409, code="ConditionalRequestConflict", times=5))
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     bench.proven()
 
 
 async def test_a_bit_flipped_on_the_way_is_never_switched(bench: Bench) -> None:
     bench.insert(20)
     bench.store.faults.append(Fault("flip", times=15))
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.store.faults[0].happened == 15
     bench.proven()
 
@@ -132,7 +133,7 @@ async def test_a_bit_flipped_on_the_way_is_never_switched(bench: Bench) -> None:
 async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(bench: Bench, status: int, code: str) -> None:
     bench.insert(50)
     bench.store.faults.append(Fault("status", status=status, code=code))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
     halted = (await runs.load(bench.connection, run)).halted
@@ -143,7 +144,7 @@ async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(bench: 
     assert bench.sql("SELECT max(failures) FROM cutover.item") == [(0,)]
     bench.store.faults.clear()
     await bench.until(lambda: "uploading" not in bench.states())
-    await runs.want(bench.connection, run, "run")
+    await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
     bench.proven()
 
@@ -154,14 +155,14 @@ async def test_a_poison_row_is_quarantined_and_the_run_completes_without_it(
     monkeypatch.setattr("cockpit.migration.ledger.MOST_FAILURES", 2)
     bench.insert(10)
     bench.store.faults.append(Fault("status", status=400, code="InvalidRequest", key="doc-00003"))
-    assert await bench.phase("copy") == "done, with 1 quarantined"
+    assert await bench.phase(PhaseName.COPY) == "done, with 1 quarantined"
     assert bench.states() == {"switched": 9, "quarantined": 1}
     assert "InvalidRequest" in bench.item("doc-00003")["last_error"]
     given_up = bench.item("doc-00003")["key"]
     assert bench.sql("SELECT state FROM cutover.object WHERE key = %s", given_up) == [("orphan",)]
     bench.store.faults.clear()
     assert await runs.retry(bench.connection) == 1
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.states() == {"switched": 10}
     assert bench.item("doc-00003")["key"] != given_up
 
@@ -170,7 +171,7 @@ async def _meanwhile(bench: Bench, statement: str) -> None:
     """Run a statement of the application between the read and the switch of doc-00000."""
     bench.insert(3)
     bench.store.faults.append(Fault("stall", key="doc-00000", seconds=1.0, times=1))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.store.faults[0].happened == 1)
     bench.sql(statement)
@@ -211,7 +212,7 @@ async def test_a_locked_row_delays_nobody_else(bench: Bench) -> None:
     bench.insert(10)
     with psycopg.connect(bench.dsn) as lock:
         lock.execute("""SELECT 1 FROM "KnowledgeDocument" WHERE "id" = 'doc-00004' FOR UPDATE""")
-        run = await bench.begin("copy")
+        run = await bench.begin(PhaseName.COPY)
         bench.work(run)
         await bench.until(lambda: bench.states().get("switched") == 9)
     assert await bench.finish(run) == "done"
@@ -223,7 +224,7 @@ async def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(ben
     quick(bench)
     bench.insert(8)
     bench.store.faults.append(Fault("stall", key="doc-00000", seconds=1.0, times=1))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     stopped = bench.process(run)
     await bench.until(lambda: bench.store.faults[0].happened == 1)
     stopped.send_signal(signal.SIGSTOP)
@@ -240,7 +241,7 @@ async def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(ben
 
 async def test_two_workers_have_disjoint_leases(bench: Bench) -> None:
     bench.insert(400, 200)
-    assert await bench.phase("copy", workers=3) == "done"
+    assert await bench.phase(PhaseName.COPY, workers=3) == "done"
     assert bench.sql("SELECT max(attempt), max(epoch) FROM cutover.item") == [(1, 1)]
     assert set(uploads(bench.shelf)) == {1}
     assert sum(w._work.counters.files for w in bench.workers if w._work) == 400
@@ -250,7 +251,7 @@ async def test_postgres_restarted_the_workers_reconnect(bench: Bench) -> None:
     quick(bench)
     bench.insert(60)
     bench.store.latency_s = 0.2
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.states().get("uploading", 0) > 0)
     bench.postgres.restart()
@@ -265,7 +266,7 @@ async def test_postgres_restarted_the_workers_reconnect(bench: Bench) -> None:
 async def test_sigterm_drains_and_leaves_nothing_leased(bench: Bench) -> None:
     bench.insert(200)
     bench.store.latency_s = 0.1
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: bench.states().get("uploading", 0) > 0)
     process.terminate()
@@ -278,17 +279,17 @@ async def test_sigterm_drains_and_leaves_nothing_leased(bench: Bench) -> None:
 async def test_paused_nothing_new_begins_and_no_transaction_stays_open(bench: Bench) -> None:
     bench.insert(300)
     bench.store.latency_s = 0.05
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.states().get("switched", 0) > 0)
-    await runs.want(bench.connection, run, "pause")
+    await runs.want(bench.connection, run, Wanted.PAUSE)
     await bench.until(lambda: "uploading" not in bench.states())
     switched = bench.states()["switched"]
     await bench.beaten()
     assert bench.states()["switched"] == switched < 300
     held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cockpit-migration' AND backend_xmin IS NOT NULL"
     await bench.until(lambda: bench.sql(held) == [(0,)])
-    await runs.want(bench.connection, run, "run")
+    await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
 
 
@@ -296,28 +297,28 @@ async def test_aborted_at_once_and_whole_again_afterwards(bench: Bench) -> None:
     quick(bench)
     bench.insert(100)
     bench.store.latency_s = 0.3
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.states().get("uploading", 0) > 0)
-    await runs.want(bench.connection, run, "abort")
+    await runs.want(bench.connection, run, Wanted.ABORT)
     assert await bench.finish(run) == "aborted"
     assert all(held is not None for held, _ in bench.rows().values())
     bench.store.latency_s = 0
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert set(uploads(bench.shelf)) == {1}
     bench.proven()
 
 
 async def test_a_limited_run_begins_no_more_than_it_may(bench: Bench) -> None:
     bench.insert(50)
-    assert await bench.phase("copy", workers=2, limit=12) == "limit reached"
+    assert await bench.phase(PhaseName.COPY, workers=2, limit=12) == "limit reached"
     assert bench.states() == {"switched": 12, "planned": 38}
 
 
 async def test_nothing_begins_while_nobody_judges_the_guards(bench: Bench) -> None:
     bench.insert(5)
     await bench.prepare()
-    run = await runs.begin(bench.connection, "copy", bench.settings, guarded=True)
+    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, guarded=True)
     bench.work(run)
     await bench.beaten()
     assert bench.states() == {"planned": 5}
@@ -346,7 +347,7 @@ async def test_nothing_begins_while_nobody_judges_the_guards(bench: Bench) -> No
 async def test_any_name_makes_a_valid_key(bench: Bench, name: str) -> None:
     bench.insert(id_="one", name=name)
     bench.insert(id_="two/..//" + "y" * 400, name=name, kind="../pdf")
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     keys = [key for _, key in bench.rows().values()]
     assert len(set(keys)) == 2
     for key in keys:
@@ -360,7 +361,7 @@ async def test_any_name_makes_a_valid_key(bench: Bench, name: str) -> None:
 async def test_the_same_id_in_both_tables_is_two_objects(bench: Bench) -> None:
     bench.insert(20)
     bench.insert(20, table=TABLES[1], size=999)
-    await bench.phase("copy", workers=2)
+    await bench.phase(PhaseName.COPY, workers=2)
     assert len(bench.shelf.names()) == 40
     bench.proven()
 
@@ -370,7 +371,7 @@ async def test_odd_files_are_reported_and_moved_as_they_are(bench: Bench) -> Non
     bench.insert(id_="unknown", kind="xyz", name="thing.xyz", body=b"\x00\x01\x02")
     bench.insert(id_="sniffed", kind="xyz", name="thing", body=b"%PDF-1.7 ...")
     bench.insert(id_="wrong", body=b"12345", file_size=99)
-    assert await bench.phase("copy") == "done"
+    assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.item("unknown")["content_type"] == "application/octet-stream"
     assert "unknown file type" in bench.item("unknown")["remark"]
     assert bench.item("sniffed")["content_type"] == "application/pdf"
@@ -382,7 +383,7 @@ async def test_odd_files_are_reported_and_moved_as_they_are(bench: Bench) -> Non
 async def test_new_files_are_picked_up_before_the_run_ends(bench: Bench) -> None:
     bench.insert(3)
     bench.store.latency_s = 0.3
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.states().get("uploading", 0) > 0)
     bench.insert(id_="late")
@@ -408,7 +409,7 @@ async def test_large_files_stay_within_the_memory_budget(bench: Bench, sizes_mib
     for id_, mib in sizes_mib.items():
         bench.sql(query, id_, mib // 10)
     bench.settings = replace(bench.settings, limits=Limits(memory_bytes=256 * 1024 * 1024))
-    run = await bench.begin("copy")
+    run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: bench.states() == {"switched": len(sizes_mib)})
     assert memory_peak(process.pid) < 300 * 1024 * 1024

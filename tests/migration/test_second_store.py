@@ -13,6 +13,7 @@ from migration_bench import BUCKET, Bench
 from support.waiting import wait_until
 
 from cockpit.migration.settings import PART_BYTES
+from cockpit.migration.states import PhaseName
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -57,10 +58,10 @@ async def test_there_and_back_against_another_implementation(bench: Bench, folde
     bench.insert(id_="empty", body=b"")
     bench.insert(id_="large", body=bytes(range(256)) * (2 * PART_BYTES // 256) + b"tail")
     before = bench.fingerprint()
-    assert await bench.phase("copy", workers=2) == "done"
+    assert await bench.phase(PhaseName.COPY, workers=2) == "done"
     for held, key in bench.rows().values():
         assert key is not None
         assert (folder / key).read_bytes() == held
-    for phase in ("verify", "purge", "restore"):
+    for phase in (PhaseName.VERIFY, PhaseName.PURGE, PhaseName.RESTORE):
         assert await bench.phase(phase) == "done"
     assert bench.fingerprint() == before

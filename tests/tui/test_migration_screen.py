@@ -12,6 +12,7 @@ from cockpit.decide.events import Vote
 from cockpit.migration.controller import Helm
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
+from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.action_registry import available
 from cockpit.tui.app import CockpitApp
@@ -29,15 +30,15 @@ GUARD = {
 
 
 def progress(**more: object) -> Progress:
-    states = {"planned": 298, "switched": 100, "quarantined": 2}
+    states = {ItemState.PLANNED: 298, ItemState.SWITCHED: 100, ItemState.QUARANTINED: 2}
     table = TableProgress("KnowledgeDocument", 400, 100, 8_000_000, 2_000_000, states)
     why = "doubling while it gets faster: 32"
     worker = WorkerLine("host-1-ab", "host", "working", 12, 32, why, 100, 2_000_000, 3, 0, 21.0, 90_000_000, 0.4)
     given: dict[str, object] = {
         "prepared": True,
-        "phase": "copy",
+        "phase": PhaseName.COPY,
         "run": 3,
-        "wanted": "run",
+        "wanted": Wanted.RUN,
         "active": True,
         "started_by": "ada",
         "started_at": START - timedelta(minutes=2),
@@ -45,7 +46,7 @@ def progress(**more: object) -> Progress:
         "files_per_s": 71.0,
         "eta_s": 4.2,
         "workers": (worker,),
-        "failures": (Failure("KnowledgeDocument", "doc-7", "quarantined", 5, "InvalidRequest: [/odd]", "k"),),
+        "failures": (Failure("KnowledgeDocument", "doc-7", ItemState.QUARANTINED, 5, "InvalidRequest: [/odd]", "k"),),
         "events": (Event(START, "ada", "began", "copy"),),
         "rates": (0.0, 20.0, 71.0),
     }
@@ -91,7 +92,9 @@ def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> No
 
 
 def test_after_a_purge_it_says_what_a_rollback_would_lose() -> None:
-    assert "400 files live in S3 alone" in said(progress(purged=400, active=False, outcome="done", phase="purge"))
+    assert "400 files live in S3 alone" in said(
+        progress(purged=400, active=False, outcome="done", phase=PhaseName.PURGE)
+    )
 
 
 async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:

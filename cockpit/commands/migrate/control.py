@@ -7,9 +7,10 @@ import click
 from cockpit.commands.migrate.migration_context import MigrationContext, active_run, migration_command
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
+from cockpit.migration.states import Wanted
 
 
-def wanted_command(name: str, wanted: str, text: str) -> click.Command:
+def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
     """The command that says what the active run is to do."""
 
     @click.command(name, help=text)
@@ -24,10 +25,10 @@ def wanted_command(name: str, wanted: str, text: str) -> click.Command:
     return command
 
 
-pause = wanted_command("pause", "pause", "Begin no new file; what is in flight ends.")
-resume = wanted_command("resume", "run", "Go on; what halted the run counts as mended.")
-drain = wanted_command("drain", "drain", "End the run once what is in flight has ended.")
-abort = wanted_command("abort", "abort", "End the run at once; leases lapse, nothing is lost.")
+pause = wanted_command("pause", Wanted.PAUSE, "Begin no new file; what is in flight ends.")
+resume = wanted_command("resume", Wanted.RUN, "Go on; what halted the run counts as mended.")
+drain = wanted_command("drain", Wanted.DRAIN, "End the run once what is in flight has ended.")
+abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases lapse, nothing is lost.")
 
 
 @click.command("limit")

@@ -18,6 +18,7 @@ from cockpit.migration.preflight import describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
+from cockpit.migration.states import ItemState
 
 
 @click.command("prepare")
@@ -90,7 +91,7 @@ async def forget(context: MigrationContext, confirm: str) -> int:
     """Drop the ledger, once every file is purged or restored."""
     async with context.connection() as connection:
         progress = await Follower().poll(connection)
-        left = progress.files - progress.count("purged", "restored")
+        left = progress.files - progress.count(ItemState.PURGED, ItemState.RESTORED)
         if (progress.active or left) and confirm != "forget anyway":
             raise runs.RunError(
                 f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "

@@ -14,6 +14,7 @@ from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
 from cockpit.migration.progress import Progress
+from cockpit.migration.states import ItemState
 from cockpit.migration.supervisor import as_json
 from cockpit.plan.model import Migration
 
@@ -65,8 +66,8 @@ def progress_line(progress: Progress, width: int) -> str:
     ]
     if progress.eta_s is not None:
         facts.append(f"{duration_text(progress.eta_s)} left")
-    if progress.errors or progress.count("quarantined"):
-        facts.append(f"{progress.count('quarantined')} quarantined, {progress.errors} errors")
+    if progress.errors or progress.count(ItemState.QUARANTINED):
+        facts.append(f"{progress.count(ItemState.QUARANTINED)} quarantined, {progress.errors} errors")
     tail = f" {share:4.0%} " + " · ".join(facts)
     lead = f"{progress.phase} {progress.word.lower()} "
     room = max(5, width - len(lead) - len(tail) - 1)

@@ -33,10 +33,10 @@ from cockpit.migration.preflight import Check, describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
+from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor, standing
 
 Guards = Callable[[], list[dict[str, Any]]]
-PhaseName = Literal["copy", "verify", "purge", "restore"]
 FleetPhase = Literal["copy", "verify", "restore"]
 
 
@@ -70,7 +70,7 @@ class PhaseOptions:
     @property
     def guarded(self) -> bool:
         """Whether the plan's guards can hold it. A restore is never held."""
-        return self.phase != "restore" and not self.unguarded
+        return self.phase is not PhaseName.RESTORE and not self.unguarded
 
 
 def phase_command(phase: PhaseName, text: str) -> click.Command:
@@ -118,10 +118,14 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     return command
 
 
-copy = phase_command("copy", "Upload files and point their rows at them. The bytes stay in the database.")
-verify = phase_command("verify", "Read files back from S3, independently. What fails goes back to the database.")
-purge = phase_command("purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word.")
-restore = phase_command("restore", "Back to the database, checked, at any time.")
+copy = phase_command(PhaseName.COPY, "Upload files and point their rows at them. The bytes stay in the database.")
+verify = phase_command(
+    PhaseName.VERIFY, "Read files back from S3, independently. What fails goes back to the database."
+)
+purge = phase_command(
+    PhaseName.PURGE, "Empty the bytes of verified files: the point of no return. Asks for a typed word."
+)
+restore = phase_command(PhaseName.RESTORE, "Back to the database, checked, at any time.")
 
 
 async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
@@ -147,7 +151,7 @@ async def run_on_ecs(context: MigrationContext, count: int, phase: FleetPhase, o
     task = context.migration.ecs
     if task is None:
         raise runs.RunError("the plan has no migration.ecs: cluster, task_definition, subnets")
-    options = PhaseOptions(phase, outside_window=outside_window)
+    options = PhaseOptions(PhaseName(phase), outside_window=outside_window)
     async with context.connection() as connection:
         run = await _begun(context, connection, options)
         if run is None:
@@ -164,19 +168,19 @@ async def _begun(context: MigrationContext, connection: Connection, options: Pha
     """The run to work on: the active one of this phase, or a new one after every check; None if it may not begin."""
     await context.right_account()
     active = await active_run(connection)
-    if active is not None and active.phase == options.phase:
+    if active is not None and active.phase is options.phase:
         click.echo(f"going on with run {active.id} of {active.started_by}", err=True)
-        if active.wanted != "run":
-            await runs.want(connection, active.id, "run", context.by)
+        if active.wanted is not Wanted.RUN:
+            await runs.want(connection, active.id, Wanted.RUN, context.by)
         return active.id
     checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
     if refused(checks, options.outside_window):
         click.echo(checks_text([check for check in checks if check.ok is False]), err=True)
         return None
     settings = context.settings((await describe(connection, context.migration))[0], options.table)
-    if options.phase == "copy" or not await is_prepared(connection):
+    if options.phase is PhaseName.COPY or not await is_prepared(connection):
         await prepare_ledger(connection, settings)
-    if options.phase == "purge" and not await _purge_confirmed(connection, options.confirm):
+    if options.phase is PhaseName.PURGE and not await _purge_confirmed(connection, options.confirm):
         return None
     if options.outside_window:
         await note(connection, None, context.by, "outside-window", options.outside_window)
@@ -199,7 +203,7 @@ def refused(checks: Iterable[Check], outside_window: str) -> bool:
 async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
     """A purge cannot be undone by the application's rollback: somebody types what they mean."""
     progress = await Follower().poll(connection)
-    files = progress.count("verified")
+    files = progress.count(ItemState.VERIFIED)
     if not files:
         raise runs.RunError("no file is verified yet: there is nothing that may be purged")
     words = f"purge {connection.info.dbname}"
@@ -253,7 +257,7 @@ async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[
 
 async def _drain(context: MigrationContext, run: int) -> None:
     async with context.connection() as connection:
-        await runs.want(connection, run, "drain", context.by)
+        await runs.want(connection, run, Wanted.DRAIN, context.by)
 
 
 def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: asyncio.Task[str]) -> None:

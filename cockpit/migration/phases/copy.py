@@ -15,6 +15,7 @@ from cockpit.migration.object_store import Busy, Halting, StoreError
 from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.source_tables import names
+from cockpit.migration.states import ItemState, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
@@ -131,8 +132,10 @@ class Copy:
         now = await ledger.look(connection, source, [c.doc_id for c in claims]) if now is None else now
         gone = [c for c in claims if c.doc_id not in now]
         taken = [c for c in claims if c.doc_id in now and (now[c.doc_id][2] is not None or not now[c.doc_id][1])]
-        await ledger.close(connection, gone, "gone")
-        await ledger.close(connection, taken, "skipped", kept=[key for _, _, key in now.values() if key is not None])
+        await ledger.close(connection, gone, ItemState.GONE)
+        await ledger.close(
+            connection, taken, ItemState.SKIPPED, kept=[key for _, _, key in now.values() if key is not None]
+        )
         again = [c for c in claims if c not in gone and c not in taken]
         await ledger.replan(connection, again, why="the row changed while it was copied")
 
@@ -151,7 +154,7 @@ class Copy:
         elif isinstance(error, StoreError):
             work.counters.errors += 1
             await work.ledger.fail(
-                connection, claim, str(error), after_s=min(30.0, 0.5 * 2 ** work.chance.randrange(4))
+                connection, claim, PhaseName.COPY, str(error), after_s=min(30.0, 0.5 * 2 ** work.chance.randrange(4))
             )
         elif not isinstance(error, LeaseLost):
             raise error

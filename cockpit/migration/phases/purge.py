@@ -14,6 +14,7 @@ from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.settings import Source
 from cockpit.migration.source_tables import names
+from cockpit.migration.states import OPEN, ItemState, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
@@ -28,7 +29,7 @@ class Purge:
         work = self.work
         work.be_safe()
         claims = await work.ledger.claim_to_check(
-            connection, ["verified"], work.batch()[0], soak_s=work.settings.soak_s
+            connection, OPEN[PhaseName.PURGE], work.batch()[0], soak_s=work.settings.soak_s
         )
         with work.holding(claims):
             found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
@@ -96,11 +97,11 @@ class Purge:
         ).format(**names(source))
         row = await (await connection.execute(query, (claim.key, claim.sha256, claim.doc_id))).fetchone()
         if row is None:
-            await ledger.close(connection, [claim], "gone")
+            await ledger.close(connection, [claim], ItemState.GONE)
             return
         emptied, ours, same = row
         if not ours:
-            await ledger.close(connection, [claim], "skipped")
+            await ledger.close(connection, [claim], ItemState.SKIPPED)
         elif emptied:
             await connection.execute(
                 """UPDATE cutover.item SET state = 'purged', lease_until = NULL, remark = 'emptied by the application'

@@ -12,6 +12,7 @@ from cockpit.migration.ledger import Claim
 from cockpit.migration.object_store import Busy, Halting, StoreError
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.source_tables import names
+from cockpit.migration.states import OPEN, ItemState, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
@@ -28,7 +29,7 @@ class Restore:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, ["switched", "verified", "purged"], work.batch()[0])
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], work.batch()[0])
         with work.holding(claims):
             for number, claim in enumerate(claims):
                 try:
@@ -43,7 +44,7 @@ class Restore:
                     break
                 except StoreError as error:
                     work.counters.errors += 1
-                    await work.ledger.fail(connection, claim, f"restore: {error}", after_s=5.0)
+                    await work.ledger.fail(connection, claim, PhaseName.RESTORE, str(error), after_s=5.0)
         return len(claims)
 
     async def _restore(self, connection: Connection, claim: Claim) -> None:
@@ -52,7 +53,7 @@ class Restore:
         given = {"tbl": claim.tbl, "id": claim.doc_id, "epoch": claim.epoch, "key": claim.key}
         row = await (await connection.execute(_forget_key(source), given)).fetchone()
         if row is None and not await self._emptied(connection, source, claim):
-            await work.ledger.close(connection, [claim], "skipped")
+            await work.ledger.close(connection, [claim], ItemState.SKIPPED)
             return
         if row is None:
             await work.pace.wait(1, claim.size)
@@ -97,7 +98,7 @@ def _forget_key(source: Source) -> sql.Composed:
             WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NOT NULL RETURNING 1),
         spare AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
             WHERE key = %(key)s AND EXISTS (SELECT FROM freed))
-        UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, last_error = NULL
+        UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, last_error = NULL, failed_in = NULL
         WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM freed) RETURNING doc_id
     """).format(**names(source))
 
@@ -113,6 +114,6 @@ def _bring_back(source: Source) -> sql.Composed:
         spare AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
             WHERE key = %(key)s AND EXISTS (SELECT FROM back)),
         unstaged AS (DELETE FROM cutover.chunk WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM back))
-        UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, last_error = NULL
+        UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, last_error = NULL, failed_in = NULL
         WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM back) RETURNING doc_id
     """).format(**names(source))

@@ -13,6 +13,7 @@ from cockpit.migration.ledger import Claim
 from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
 from cockpit.migration.settings import Source
 from cockpit.migration.source_tables import names
+from cockpit.migration.states import OPEN, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
 
 
@@ -25,7 +26,7 @@ class Verify:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, ["switched"], work.batch()[0], independent=True)
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], work.batch()[0], independent=True)
         with work.holding(claims):
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []
@@ -79,7 +80,7 @@ class Verify:
             "id": claim.doc_id,
             "epoch": claim.epoch,
             "key": claim.key,
-            "why": f"verify: {wrong}",
+            "why": wrong,
         }
         await connection.execute(query, given)
 
@@ -90,7 +91,7 @@ class Verify:
         self.work.counters.bytes += sum(claim.size for claim, _ in good)
         await connection.execute(
             """UPDATE cutover.item i SET state = 'verified', version_id = v.version, lease_until = NULL,
-                   owner = NULL, last_error = NULL
+                   owner = NULL, last_error = NULL, failed_in = NULL
                FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[]) AS v (tbl, id, epoch, version)
                WHERE i.tbl = v.tbl AND i.doc_id = v.id AND i.epoch = v.epoch AND i.state = 'switched'""",
             (
@@ -117,7 +118,8 @@ def _take_back(source: Source) -> sql.Composed:
         stands AS (SELECT {key} = %(key)s AND {data} IS NULL AS still FROM {table}, mine WHERE {id} = %(id)s::{type}),
         left_over AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
             WHERE key = %(key)s AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM stands WHERE still))
-        UPDATE cutover.item i SET owner = NULL, lease_until = NULL, last_error = %(why)s, failures = failures + 1,
+        UPDATE cutover.item i SET owner = NULL, lease_until = NULL, last_error = %(why)s, failed_in = 'verify',
+            failures = failures + 1,
             state = CASE WHEN EXISTS (SELECT FROM freed) THEN 'diverged'
                 WHEN NOT EXISTS (SELECT FROM stands) THEN 'gone'
                 WHEN EXISTS (SELECT FROM stands WHERE still) THEN 'quarantined' ELSE 'skipped' END

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
 from cockpit.engine.operator_desk import IDENTIFY
+from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
@@ -40,18 +41,19 @@ class MigrationKeys:
         self._cockpit.say(helm.start(phase, who=self._who()))
 
     def _hold(self, helm: Helm) -> None:
-        wanted = "run" if helm.progress.wanted == "pause" or helm.progress.halted else "pause"
+        resume = helm.progress.wanted is Wanted.PAUSE or helm.progress.halted
+        wanted = Wanted.RUN if resume else Wanted.PAUSE
         self._write(helm.want(wanted))
 
     def _drain(self, helm: Helm) -> None:
-        self._write(helm.want("drain"))
+        self._write(helm.want(Wanted.DRAIN))
 
     def _abort(self, helm: Helm) -> None:
         title = f"ABORT run {helm.progress.run} ({helm.progress.phase}) on {self._place()}"
         consequences = (
             "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
         )
-        self._ask(title, consequences, "abort", lambda: self._write(helm.want("abort")))
+        self._ask(title, consequences, "abort", lambda: self._write(helm.want(Wanted.ABORT)))
 
     def _more(self, helm: Helm) -> None:
         self._write(helm.concurrency(2.0))
@@ -69,7 +71,7 @@ class MigrationKeys:
     def _purge(self, helm: Helm) -> None:
         if not self._gate("purge"):
             return
-        verified = helm.progress.count("verified")
+        verified = helm.progress.count(ItemState.VERIFIED)
         if not verified:
             self._cockpit.say("no file is verified yet: there is nothing that may be purged")
             return
@@ -82,16 +84,21 @@ class MigrationKeys:
         words = f"purge {database}"
         title = f"PURGE {verified:,} files on {self._place()}"
         self._ask(
-            title, consequences, words, lambda: self._cockpit.say(helm.start("purge", confirm=words, who=self._who()))
+            title,
+            consequences,
+            words,
+            lambda: self._cockpit.say(helm.start(PhaseName.PURGE, confirm=words, who=self._who())),
         )
 
     def _restore(self, helm: Helm) -> None:
-        files = helm.progress.count("switched", "verified", "purged")
+        files = helm.progress.count(*OPEN[PhaseName.RESTORE])
         consequences = (
             f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
         )
         title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(title, consequences, "restore", lambda: self._cockpit.say(helm.start("restore", who=self._who())))
+        self._ask(
+            title, consequences, "restore", lambda: self._cockpit.say(helm.start(PhaseName.RESTORE, who=self._who()))
+        )
 
     # -- how ---------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cockpit import formatting
 from cockpit.formatting import size
+from cockpit.migration.states import OPEN, ItemState, PhaseName
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain
 
@@ -154,10 +155,10 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
 
 
 def _failures(progress: Progress, width: int) -> Iterator[Text]:
-    stuck = progress.count("quarantined")
+    stuck = progress.count(ItemState.QUARANTINED)
     for number, failure in enumerate(progress.failures[:6]):
         text = f"{failure.state} {failure.tbl} {failure.doc_id}, {formatting.count(failure.failures, 'failure')}: {failure.why}"
-        colour = theme.BAD if failure.state == "quarantined" else theme.HOLD
+        colour = theme.BAD if failure.state is ItemState.QUARANTINED else theme.HOLD
         yield hanging("FAILED" if number == 0 else "", plain(text), width, indent=INDENT, styles=(theme.QUIET, colour))
     if stuck > 6:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
@@ -178,12 +179,14 @@ def _next(progress: Progress, width: int, *, armed: bool) -> Iterator[Text]:
     """What would come next, and the key for it."""
     if progress.active or not armed:
         return
-    if progress.count("planned", "uploading", "diverged"):
-        text = f"m copies {progress.count('planned', 'uploading', 'diverged'):,} files"
-    elif progress.count("switched"):
-        text = f"m verifies {progress.count('switched'):,} files: read back by a process that did not write them"
-    elif progress.count("verified"):
-        text = f"u purges {progress.count('verified'):,} verified files once they have soaked: the point of no return"
+    if progress.count(*OPEN[PhaseName.COPY]):
+        text = f"m copies {progress.count(*OPEN[PhaseName.COPY]):,} files"
+    elif progress.count(ItemState.SWITCHED):
+        text = (
+            f"m verifies {progress.count(ItemState.SWITCHED):,} files: read back by a process that did not write them"
+        )
+    elif progress.count(ItemState.VERIFIED):
+        text = f"u purges {progress.count(ItemState.VERIFIED):,} verified files once they have soaked: the point of no return"
     else:
         return
     yield _row("NEXT", text, width)
