@@ -12,7 +12,7 @@ from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Explanation
-from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, step
+from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, next_state
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Item, Kind
 from probes.reading import Reading, Reason, Unknown
@@ -163,7 +163,7 @@ class Evaluator:
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
-                before, reached = reached, step(self.criterion, reached, sample, gaps)
+                before, reached = reached, next_state(self.criterion, reached, sample, gaps)
                 reached = self._unseen(before, reached, sample, gaps)
             self.states[index] = reached
         self.version += 1

@@ -67,7 +67,7 @@ class MachineState:
     pre_existing: bool = False
 
 
-def step(
+def next_state(
     criterion: Criterion, before: MachineState | None, sample: Sample, gaps: Sequence[tuple[datetime, datetime]] = ()
 ) -> MachineState:
     """The state after `sample`. `gaps` are times at which the cockpit was not watching: they never count toward anything."""

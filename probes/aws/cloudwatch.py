@@ -77,7 +77,7 @@ def _suffix(arn: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class PeriodValues:
     """What one closed period says."""
 
     end: datetime
@@ -110,7 +110,7 @@ class _PeriodProbe(Probe[M]):
     def queries(self) -> tuple[MetricQuery, ...]:
         raise NotImplementedError
 
-    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+    def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         """Samples of the periods ending at `ends` (rising); a period that cannot be judged gives none."""
         raise NotImplementedError
 
@@ -130,14 +130,14 @@ class _PeriodProbe(Probe[M]):
             return self.blind(now, unseen.unknown, evidence)
         closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
         evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
-        told = [self._as_reading(now, sample, evidence) for sample in self.samples(ends, closed)]
+        told = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
         if not told:
             return self.blind(now, self._nothing(answers), evidence)
         *earlier, newest = told
         without = tuple(Reading(r.observed_at, r.data_at, r.values, r.unknown) for r in earlier)
         return Reading(newest.observed_at, newest.data_at, newest.values, newest.unknown, evidence, earlier=without)
 
-    def _as_reading(self, now: datetime, sample: Sample, evidence: Evidence) -> Reading:
+    def _as_reading(self, now: datetime, sample: PeriodValues, evidence: Evidence) -> Reading:
         return self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
 
     def _nothing(self, answers: Sequence[Series]) -> Unknown:
@@ -204,7 +204,7 @@ class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
     def extra_periods(self) -> int:
         return self.params.lookback - 1
 
-    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+    def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         asked, alive = series[0], series[-1]
         for end in ends:
             value = asked.points.get(end)
@@ -212,7 +212,7 @@ class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
                 value = 0.0
             if value is not None:
                 points = sum(e in asked.points for e in trailing(end, self.params.period, self.params.lookback))
-                yield Sample(end, {"value": value * self.params.scale, "points": points}, {})
+                yield PeriodValues(end, {"value": value * self.params.scale, "points": points}, {})
 
 
 class CloudWatchRatioParams(MetricParams):
@@ -261,7 +261,7 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     def hint_when_empty(self) -> str:
         return f"without {self.params.total} nothing is known: no traffic, or a wrong load balancer or dimension"
 
-    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+    def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         total, *parts = series
         for end in ends:
             window = trailing(end, self.params.period, self.params.window_periods)
@@ -270,16 +270,16 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
                 continue
             part = math.fsum(pair[0] for pair in counted if pair)
             whole = math.fsum(pair[1] for pair in counted if pair)
-            yield self._sample(end, part, whole)
+            yield self._values(end, part, whole)
 
-    def _sample(self, end: datetime, part: float, total: float) -> Sample:
+    def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
         if total < self.params.min_total or total <= 0:
             needed = max(self.params.min_total, 1)
             detail = f"{total:g} {self.params.total} in the window, at least {needed:g} needed"
             low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, widen the window, or lower min_total")
-            return Sample(end, values, {"rate": low})
-        return Sample(end, values | {"rate": part / total}, {})
+            return PeriodValues(end, values, {"rate": low})
+        return PeriodValues(end, values | {"rate": part / total}, {})
 
 
 def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[float, float] | None:
@@ -331,7 +331,7 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
         percentile = f"p{self.params.p:g}"
         return tuple(self.params.query(self.params.metric, stat) for stat in (percentile, "SampleCount"))
 
-    def samples(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[Sample]:
+    def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series
         for end in ends:
             if end not in counts.points:
@@ -341,9 +341,9 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
             if samples < self.params.needed:
                 detail = f"{samples} samples in the period, p{self.params.p:g} needs {self.params.needed}"
                 low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, take a longer period, or set min_samples")
-                yield Sample(end, told, {"value": low})
+                yield PeriodValues(end, told, {"value": low})
             elif value is not None:
-                yield Sample(end, told | {"value": value * self.params.scale}, {})
+                yield PeriodValues(end, told | {"value": value * self.params.scale}, {})
 
 
 def _as_typed(query: MetricQuery) -> str:

@@ -27,7 +27,7 @@ class SimulateParams(Params):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SimulatedAction:
     """One action on one resource."""
 
     action: str
@@ -93,13 +93,17 @@ class IamSimulate(Probe[SimulateParams]):
             found = await self._simulated()
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
-        verdicts = [verdict for page in found for verdict in _verdicts(page.get("EvaluationResults") or ())]
-        evidence = Evidence(query, request_id(found[0]), self._url(), tuple(v.text for v in _worst_first(verdicts)[:8]))
+        simulated = [verdict for page in found for verdict in _simulated_actions(page.get("EvaluationResults") or ())]
+        evidence = Evidence(
+            query, request_id(found[0]), self._url(), tuple(v.text for v in _worst_first(simulated)[:8])
+        )
         pairs = len(set(params.actions)) * len(set(params.resources))
-        if len(verdicts) < pairs:
-            short = Unknown(Reason.PARTIAL, f"{len(verdicts)} of {pairs} decisions came", "name fewer pairs in a probe")
+        if len(simulated) < pairs:
+            short = Unknown(
+                Reason.PARTIAL, f"{len(simulated)} of {pairs} decisions came", "name fewer pairs in a probe"
+            )
             return self.blind(now, short, evidence)
-        values, unknown = _together(verdicts)
+        values, unknown = _together(simulated)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     async def _simulated(self) -> list[dict[str, Any]]:
@@ -132,7 +136,7 @@ class IamSimulate(Probe[SimulateParams]):
         return f"https://console.aws.amazon.com/iam/home#/roles/details/{role}"
 
 
-def _verdicts(results: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:
     """A verdict per pair: IAM tells several resources as results of their own, or inside one."""
     for result in results:
         told: list[Mapping[str, Any]] = [
@@ -141,7 +145,7 @@ def _verdicts(results: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
         ]
         for each in told or [result]:
             boundary = each.get("PermissionsBoundaryDecisionDetail") or result.get("PermissionsBoundaryDecisionDetail")
-            yield Verdict(
+            yield SimulatedAction(
                 str(result.get("EvalActionName", "?")),
                 str(each.get("EvalResourceName", "?")),
                 str(each.get("EvalDecision") or "no decision"),
@@ -151,15 +155,15 @@ def _verdicts(results: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
             )
 
 
-def _together(verdicts: Sequence[Verdict]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+def _together(simulated: Sequence[SimulatedAction]) -> tuple[dict[str, Any], dict[str, Unknown]]:
     """A denial that is certain is told whatever else is open; without one, an open decision leaves the question open."""
-    denied = [v for v in verdicts if v.denied and v.certain]
-    undecided = [v for v in verdicts if not v.certain]
-    organizations = [v.organization for v in verdicts if v.organization is not None]
-    boundaries = [v.boundary for v in verdicts if v.boundary is not None]
+    denied = [v for v in simulated if v.denied and v.certain]
+    undecided = [v for v in simulated if not v.certain]
+    organizations = [v.organization for v in simulated if v.organization is not None]
+    boundaries = [v.boundary for v in simulated if v.boundary is not None]
     values: dict[str, Any] = {
-        "checked": len(verdicts),
-        "explicit_denies": sum(v.decision == "explicitDeny" for v in verdicts),
+        "checked": len(simulated),
+        "explicit_denies": sum(v.decision == "explicitDeny" for v in simulated),
         "undecided": len(undecided),
         "denied_by_organization": not all(organizations) if organizations else None,
         "denied_by_boundary": not all(boundaries) if boundaries else None,
@@ -180,5 +184,5 @@ def _together(verdicts: Sequence[Verdict]) -> tuple[dict[str, Any], dict[str, Un
     return values, unknown
 
 
-def _worst_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    return sorted(verdicts, key=lambda v: (not v.denied, v.certain))
+def _worst_first(simulated: Sequence[SimulatedAction]) -> list[SimulatedAction]:
+    return sorted(simulated, key=lambda v: (not v.denied, v.certain))

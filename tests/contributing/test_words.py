@@ -51,10 +51,22 @@ TERMS = rows(section("Words"))
 @pytest.mark.parametrize("row", TERMS, ids=lambda row: row[0])
 def test_a_term_is_the_name_of_something_in_the_code(row: list[str]) -> None:
     term, meaning, where = row
-    there = {name for tree in sources().values() for name in names(tree)} | {path.stem for path in sources()}
+    there = {name for tree in sources().values() for name in names(tree)}
+    there |= {part for path in sources() for part in (path.stem, path.parent.name)}
     assert meaning, term
     for name in quoted(where):
         assert name in there, f"'{term}' in 'Words' of CONTRIBUTING.md points at {name}, and nothing has that name"
+
+
+TWO_THINGS = {"Entry", "Fault", "Phase"}
+"""Classes of a term that share their name with another class. May only shrink."""
+
+
+def test_the_class_of_a_term_is_the_only_one_of_that_name() -> None:
+    defined = Counter(node.name for tree in sources().values() for node in tree.body if isinstance(node, ast.ClassDef))
+    terms = {name for row in TERMS for name in quoted(row[2])}
+    twice = {name for name in terms if defined[name] > 1}
+    assert twice - TWO_THINGS == set(), "two classes of one name, and the name is a term: name the other by what it is"
 
 
 def test_a_term_stands_once_in_the_list_and_so_does_its_class() -> None:

@@ -48,7 +48,7 @@ _MEMBERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class InstanceHealth:
     """What has been said of an instance beside moto's own attributes."""
 
     status: str = ""
@@ -67,7 +67,7 @@ class Databases:
         self._now = now
         self._account = account
         self._region = region
-        self._conditions: dict[str, Condition] = {}
+        self._health: dict[str, InstanceHealth] = {}
 
     def answers(self) -> Mapping[tuple[str, str], Callable[[Call], Mapping[str, Any] | None]]:
         return {
@@ -76,8 +76,8 @@ class Databases:
         }
 
     def set(self, identifier: str, **changes: Any) -> None:
-        """Change fields of an instance's `Condition`; those not named stay."""
-        self._conditions = self._conditions | {identifier: replace(self._condition(identifier), **changes)}
+        """Change fields of an instance's `InstanceHealth`; those not named stay."""
+        self._health = self._health | {identifier: replace(self._health_of(identifier), **changes)}
 
     def describe_db_instances(self, call: Call) -> Mapping[str, Any] | None:
         asked = call.params
@@ -93,14 +93,14 @@ class Databases:
     def reboot_db_instance(self, call: Call) -> None:
         """What waits for a reboot is applied; moto does the rest."""
         identifier = call.params["DBInstanceIdentifier"]
-        if identifier in self._conditions:
+        if identifier in self._health:
             self.set(identifier, pending={}, parameters="in-sync")
 
-    def _condition(self, identifier: str) -> Condition:
-        return self._conditions.get(identifier, Condition())
+    def _health_of(self, identifier: str) -> InstanceHealth:
+        return self._health.get(identifier, InstanceHealth())
 
     def _described(self, instance: Any) -> dict[str, Any]:
-        condition = self._condition(instance.db_instance_identifier)
+        condition = self._health_of(instance.db_instance_identifier)
         told = {name: getattr(instance, attribute, None) for name, attribute in _MEMBERS.items()}
         told["DBInstanceStatus"] = condition.status or instance.status
         told["PendingModifiedValues"] = dict(condition.pending)
