@@ -16,6 +16,7 @@ from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.action_registry import available
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens import confirm
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.views.migration import migration_text
@@ -120,7 +121,8 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
         assert not app.armed
 
 
-async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it() -> None:
+async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirm, "DEAF_S", 3600)  # however slow this machine types
     app = CockpitApp(Stage().calm(1))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("f9", *"123456789012", "enter")
