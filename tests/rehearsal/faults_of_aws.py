@@ -253,7 +253,7 @@ def _(world: World) -> Iterator[None]:
 
 
 def said(world: World, **values: object) -> Iterator[None]:
-    held = world.aws.databases._condition(DATABASE)
+    held = world.aws.databases._health_of(DATABASE)
     world.aws.databases.set(DATABASE, **values)
     yield
     world.aws.databases.set(DATABASE, status=held.status, pending=held.pending, parameters=held.parameters)
