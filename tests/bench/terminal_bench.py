@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
-from migration import KEYS, Store, engine, fill
-from pty_terminal import Terminal
+from bench.migration import KEYS, Store, engine, fill
+from support.pty_terminal import Terminal
 
 from cockpit.migration.local_workers import NICE
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres

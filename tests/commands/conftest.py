@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from watched_site import Answers, Site
+from commands.watched_site import Answers, Site
 
 
 @pytest.fixture

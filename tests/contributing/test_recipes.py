@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 import pytest
 from click.testing import CliRunner
-from contributing_page import ROOT, code, section
+from contributing.contributing_page import ROOT, code, section
 from journal.journal_making import make_folder, write_session
 from plan.lint import lint_cases
 

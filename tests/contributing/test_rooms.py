@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contributing_page import ROOT, contributing, quoted, rows, section
+from contributing.contributing_page import ROOT, contributing, quoted, rows, section
 
 LEVELS = {"cockpit": 3, "probes": 2, "tests": 2}
 """How deep the map goes."""

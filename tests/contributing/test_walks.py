@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from contributing_page import contributing, names, section, sources
+from contributing.contributing_page import contributing, names, section, sources
 
 MOST = 12
 WALKS = re.findall(r"^### (.+)$", section("Four walks"), re.MULTILINE)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from contributing_page import names, quoted, rows, section, sources
+from contributing.contributing_page import names, quoted, rows, section, sources
 
 OLD = """
     told tell tells said say says saying anew around hands helm living lived acting speaking steering playing house laptop

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from decide.scene import START, STEP, blind, plan, reading, success, trigger
 from hypothesis import strategies as st
-from scene import START, STEP, blind, plan, reading, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide

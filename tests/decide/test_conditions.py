@@ -6,9 +6,9 @@ import contextlib
 from datetime import UTC, datetime
 
 import pytest
+from decide.scene import FIELDS, GOOD, START, reading
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene import FIELDS, GOOD, START, reading
 
 from cockpit.conditions.condition import Comparison, Condition, ConditionError, compile_condition, context_of
 from probes.reading import Field, Reason, Unknown, Value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
+from decide.scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
 from cockpit.conditions.condition import ConditionError, compile_condition
 from cockpit.decide.events import Change

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from histories import (
+from decide.histories import (
     BEST,
     DAYS,
     LEVELS,
@@ -21,9 +21,9 @@ from histories import (
     rule_sets,
     ticks,
 )
+from decide.scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading, success, trigger
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading, success, trigger
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
+from decide.scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
 
 from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote, Waiver
 from cockpit.decide.situation import Badge

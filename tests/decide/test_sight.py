@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
+from decide.scene import CALM, GOOD, STEP, Scene, at, blind, item, probe, reading, seconds, success, trigger
 
 from cockpit.decide.states import State
 from cockpit.plan.model import Mode

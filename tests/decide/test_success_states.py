@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
+from decide.scene import CALM, GOOD, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Phase

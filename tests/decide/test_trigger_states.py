@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
+from decide.scene import CALM, STEP, Scene, at, probe, reading, seconds, success, trigger
 
 from cockpit.decide.events import Acknowledgement, PhaseBegan
 from cockpit.decide.situation import Badge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import CALM, STEP, Scene, ask, at, blind, gate, item, probe, reading, seconds, success, trigger
+from decide.scene import CALM, STEP, Scene, ask, at, blind, gate, item, probe, reading, seconds, success, trigger
 
 from cockpit.decide.events import Change, Decision, PhaseBegan, PointOfNoReturn, Record
 from cockpit.decide.states import State, Word

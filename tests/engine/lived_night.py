@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from fake_world import HandClock
+from engine.fake_world import HandClock
 from hypothesis import strategies as st
 from support.sources import NoSource
 

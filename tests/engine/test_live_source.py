@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from fake_world import HandClock, Reader, World, good, live, plan_of, settle, throttled, world
+from engine.fake_world import HandClock, Reader, World, good, live, plan_of, settle, throttled, world
 
 from probes.reading import Reading, Reason
 
@@ -243,7 +243,7 @@ async def test_closing_does_not_wait_for_stuck_probes(world: World) -> None:
 async def test_a_probe_whose_close_hangs_or_fails_does_not_keep_the_door(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fake_world import FakeProbe
+    from engine.fake_world import FakeProbe
 
     async def close(self: FakeProbe) -> None:
         if self.params.name == "m":

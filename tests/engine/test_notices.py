@@ -15,8 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_world import HandClock
-from signing_plan import signing_plan
+from engine.fake_world import HandClock
+from engine.signing_plan import signing_plan
 from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
 

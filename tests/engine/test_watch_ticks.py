@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 
 import pytest
-from fake_world import START, HandClock, World, good, live, plan_of, world
+from engine.fake_world import START, HandClock, World, good, live, plan_of, world
 from support.waiting import at_last
 
 from cockpit.decide.events import Change, Decision, ObserverGap
@@ -240,7 +240,7 @@ async def _quit_while_stuck() -> None:
                 await asyncio.Event().wait()
             raise AssertionError
 
-        from fake_world import WORLD
+        from engine.fake_world import WORLD
 
         WORLD.answers = {"m": deaf_once}
         plan = plan_of("m", timeout=0.01)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from journal_making import (
+from journal.journal_making import (
     ALEX,
     START,
     change,

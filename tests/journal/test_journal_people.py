@@ -9,7 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal_making import ALEX, START, make_folder, make_key, open_journal, public_line, sign_off, write_session
+from journal.journal_making import (
+    ALEX,
+    START,
+    make_folder,
+    make_key,
+    open_journal,
+    public_line,
+    sign_off,
+    write_session,
+)
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Acknowledgement

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from journal_making import change, make_folder, open_journal
+from journal.journal_making import change, make_folder, open_journal
 from moto.server import ThreadedMotoServer
 
 from cockpit.journal import shared_store as stores

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from migration_bench import _collected, bench, server, store
+from migration.migration_bench import _collected, bench, server, store
 
 __all__ = ["_collected", "bench", "server", "store"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from crash_driver import BUCKET, drive
+from migration.crash_driver import BUCKET, drive
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.object_store import ObjectStore

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from migration_bench import BUCKET, TABLES, Bench, quick
+from migration.migration_bench import BUCKET, TABLES, Bench, quick
 
 from cockpit.migration import runs
 from cockpit.migration.object_store import Store

@@ -10,7 +10,7 @@ import sys
 
 import psycopg
 import pytest
-from migration_bench import Bench, quick, uploads
+from migration.migration_bench import Bench, quick, uploads
 from support.waiting import at_last
 
 from cockpit.migration import runs

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from migration_bench import TABLES, Bench, memory_peak, quick, uploads
+from migration.migration_bench import TABLES, Bench, memory_peak, quick, uploads
 from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs

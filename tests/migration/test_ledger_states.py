@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
-from migration_bench import Bench
+from migration.migration_bench import Bench
 from support.waiting import LAST_RESORT_S
 
 import cockpit.migration

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from migration_bench import BUCKET, Bench
+from migration.migration_bench import BUCKET, Bench
 from support.waiting import wait_until
 
 from cockpit.migration.settings import PART_BYTES

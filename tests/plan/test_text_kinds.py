@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
-from plan_writing import own_probes, plan, problem
+from plan.plan_writing import own_probes, plan, problem
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 

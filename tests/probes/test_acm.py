@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 from pydantic import ValidationError
+from support.modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
 import probes.aws.acm
 from probes.aws.acm import AcmCertificate, CertificateParams, covers

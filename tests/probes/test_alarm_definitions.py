@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from modelled_aws import DENIED, NOW, THROTTLED, ModelledAws, paged
 from pydantic import ValidationError
+from support.modelled_aws import DENIED, NOW, THROTTLED, ModelledAws, paged
 
 from probes.aws.alarm_definitions import AlarmDefinition, AlarmDefinitionParams
 from probes.reading import Reading, Reason

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
-from silent_wire import wire_to
+from support.silent_wire import wire_to
 from support.waiting import LAST_RESORT_S, until
 
 import probes.clients.aws

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from answering_aws import REQUEST_ID, AnsweringAws, refusal, wire
 from botocore.exceptions import ReadTimeoutError
+from support.answering_aws import REQUEST_ID, AnsweringAws, refusal, wire
 
 from probes.aws.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
 from probes.reading import Reading, Reason

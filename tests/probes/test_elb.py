@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from answering_aws import AnsweringAws, query_refusal, wire
 from botocore.exceptions import ReadTimeoutError
+from support.answering_aws import AnsweringAws, query_refusal, wire
 
 from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.reading import Reading, Reason

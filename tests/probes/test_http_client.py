@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from silent_wire import wire_to
 from support.http_server import Authority, Site, serving, site, small_site
+from support.silent_wire import wire_to
 from support.waiting import LAST_RESORT_S
 
 from probes.clients.http import BODY_CAP_BYTES, HttpClient, place_of

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from answering_aws import AnsweringAws, query_refusal, wire
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
+from support.answering_aws import AnsweringAws, query_refusal, wire
 
 from probes.aws.identity import AwsIdentity, AwsIdentityParams
 from probes.reading import Reading, Reason

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from answering_aws import AnsweringAws, refusal, wire
 from pydantic import ValidationError
-from silent_wire import wire_to
+from support.answering_aws import AnsweringAws, refusal, wire
 from support.http_server import Site, site, small_site
+from support.silent_wire import wire_to
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from silent_wire import wire_to
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 from support.http_server import small_site
+from support.silent_wire import wire_to
 
 from cockpit.rehearsal.application.sign_in import CALLBACK, Google, SignIn
 from cockpit.rehearsal.script.fault_injection import Breakage

@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import ValidationError
-from silent_wire import wire_to
+from support.silent_wire import wire_to
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
 from probes.databases.postgres import PostgresPool, PostgresPoolParams, PostgresQuery, PostgresQueryParams
 from probes.reading import Reading, Reason
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["support.real_server"]
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from pydantic import ValidationError
-from silent_wire import wire_to
+from support.silent_wire import wire_to
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import MIGRATIONS, checksum, migrations
@@ -18,7 +18,7 @@ from probes.clients.clients import AwsOptions, Clients
 from probes.databases.prisma import PrismaMigrations, PrismaMigrationsParams
 from probes.reading import Reading, Reason
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["support.real_server"]
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 NAMES = [folder.name for folder in migrations()]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from silent_wire import wire_to
 from support.http_server import Site, site, small_site
+from support.silent_wire import wire_to
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.databases.redis_upstash import RedisUpstash, RedisUpstashParams

@@ -8,9 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
-from answering_aws import REQUEST_ID, AnsweringAws, wire, xml_refusal
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
+from support.answering_aws import REQUEST_ID, AnsweringAws, wire, xml_refusal
 
 from probes.aws.s3_bucket import BucketParams, S3Bucket
 from probes.clients.clients import AwsOptions, Clients

@@ -8,10 +8,10 @@ from typing import Any
 
 import boto3
 import pytest
-from answering_aws import AnsweringAws, wire, xml_refusal
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
+from support.answering_aws import AnsweringAws, wire, xml_refusal
 
 from probes.aws.s3_roundtrip import RoundtripParams, S3Roundtrip
 from probes.clients.clients import AwsOptions, Clients

@@ -13,10 +13,10 @@ from typing import Any
 
 import boto3
 import pytest
-from answering_aws import AnsweringAws, refusal, wire
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
+from support.answering_aws import AnsweringAws, refusal, wire
 
 from probes.aws.secrets_manager import MetadataParams, SecretMetadata, SecretValue, ValueParams
 from probes.clients.clients import AwsOptions, Clients

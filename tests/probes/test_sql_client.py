@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
-from silent_wire import wire_to
+from support.silent_wire import wire_to
 from support.waiting import LAST_RESORT_S, turns, until
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
@@ -18,7 +18,7 @@ from probes.clients.dsn import libpq_parameters
 from probes.clients.sql import PoolFull, SqlClient
 from probes.reading import Reason, Unseen
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["support.real_server"]
 
 
 @pytest.fixture

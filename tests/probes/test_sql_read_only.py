@@ -12,7 +12,7 @@ from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.sql import SqlClient
 from probes.reading import Unseen
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["support.real_server"]
 
 ADD = """INSERT INTO "Category" (name) VALUES ('written') RETURNING 1 AS one"""
 WRITES = (

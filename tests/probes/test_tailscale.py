@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from silent_wire import wire_to
 from support.http_server import Authority, Site, serving, small_site
+from support.silent_wire import wire_to
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.local.tailscale import TailscaleParams, TailscaleStatus

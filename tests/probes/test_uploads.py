@@ -9,12 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import ValidationError
-from stubbed_aws import MINUTE, NOW, StubbedAws
+from support.stubbed_aws import MINUTE, NOW, StubbedAws
 
 from probes.aws.s3_uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
 from probes.reading import Reading, Reason
 
-pytest_plugins = ["real_server"]
+pytest_plugins = ["support.real_server"]
 
 LOG = {"log_group": "/ecs/transparent-trust-web"}
 BUCKET = {"bucket": "transparent-trust-documents-prod", "filter_id": "EntireBucket"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from fault_world import (
+from rehearsal.fault_world import (
     BUCKET,
     DATABASE,
     EXECUTION_ROLE,

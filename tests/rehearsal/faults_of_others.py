@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from fault_world import AGO, DATABASE, NAME, World, catalogued, changed, entered, fault
+from rehearsal.fault_world import AGO, DATABASE, NAME, World, catalogued, changed, entered, fault
 
 from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY
 from cockpit.rehearsal.application.log import GROUP

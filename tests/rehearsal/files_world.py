@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from pty_terminal import Terminal
+from support.pty_terminal import Terminal
 from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.process.launcher import Rehearsal

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import APPLICATION, OPERATOR, Desk, code_of, open_desk
+from rehearsal.test_aws_desk import APPLICATION, OPERATOR, Desk, code_of, open_desk
 
 from cockpit.rehearsal.aws.fixtures.account import Placed, furnish, release
 from cockpit.rehearsal.aws.services.s3 import dechunked

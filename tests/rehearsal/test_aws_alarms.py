@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import START, Desk, code_of, open_desk
+from rehearsal.test_aws_desk import START, Desk, code_of, open_desk
 
 from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import Rule, State, Treatment, judge
 

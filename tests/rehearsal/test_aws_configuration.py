@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import APPLICATION, OPERATOR, Desk, open_desk
+from rehearsal.test_aws_desk import APPLICATION, OPERATOR, Desk, open_desk
 
 from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
 from probes.clients.clients import AwsOptions, Clients

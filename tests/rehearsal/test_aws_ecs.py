@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import START, Desk, code_of
+from rehearsal.test_aws_desk import START, Desk, code_of
 
 from cockpit.rehearsal.aws.ecs.ecs import RunTask
 from cockpit.rehearsal.aws.ecs.task import TaskBehaviour

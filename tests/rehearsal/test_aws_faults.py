@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from test_aws_desk import APPLICATION, COCKPIT, OPERATOR, Desk, code_of, open_desk
+from rehearsal.test_aws_desk import APPLICATION, COCKPIT, OPERATOR, Desk, code_of, open_desk
 
 from cockpit.rehearsal.aws.services.call_faults import AwsFault, Kind
 

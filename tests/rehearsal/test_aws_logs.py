@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import START, Desk, code_of, open_desk
+from rehearsal.test_aws_desk import START, Desk, code_of, open_desk
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
 from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_pattern

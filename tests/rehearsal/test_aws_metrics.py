@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from botocore.exceptions import ClientError
-from test_aws_desk import START, Desk, code_of, open_desk
+from rehearsal.test_aws_desk import START, Desk, code_of, open_desk
 
 from cockpit.rehearsal.aws.cloudwatch.metric_math import Frame, MathError, evaluate
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, key_of

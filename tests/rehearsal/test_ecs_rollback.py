@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rehearsal.test_aws_ecs import IMAGE, PLACE, Furnished
 from support.waiting import until
-from test_aws_ecs import IMAGE, PLACE, Furnished
 
 from cockpit.actions.ecs_release import running
 from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import faults_of_aws
-import faults_of_others
 import pytest
 import pytest_asyncio
-from fault_world import FAULTS, Fault, World
-from one_round import Rounds, rounds
+from rehearsal import faults_of_aws, faults_of_others
+from rehearsal.fault_world import FAULTS, Fault, World
+from rehearsal.one_round import Rounds, rounds
 
 from cockpit.conditions.condition import Comparison, Condition, Outcome
 from probes.reading import Reading, Reason, Value

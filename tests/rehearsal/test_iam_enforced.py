@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from one_round import PLAN, Rounds, rounds
+from rehearsal.one_round import PLAN, Rounds, rounds
 from support.waiting import LAST_RESORT_S
 
 from cockpit.commands.iam import _probe_needs, policy, probes_need

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from test_aws_desk import Desk, open_desk
+from rehearsal.test_aws_desk import Desk, open_desk
 
 from cockpit.cli.main import main
 from cockpit.drafts.account_inventory import PERMISSIONS, Found, FoundService

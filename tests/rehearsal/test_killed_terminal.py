@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from files_world import counted, until, written
-from pty_terminal import Terminal
+from rehearsal.files_world import counted, until, written
+from support.pty_terminal import Terminal
 
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal

@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import psycopg
 import pytest
-from files_world import counted, until, written
+from rehearsal.files_world import counted, until, written
 from support.waiting import at_last
 
 from cockpit.rehearsal.process.launcher import Rehearsal

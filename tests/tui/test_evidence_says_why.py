@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stage import START, Stage, shown
+from tui.stage import START, Stage, shown
 
 from cockpit.decide.events import Vote
 from cockpit.tui import theme

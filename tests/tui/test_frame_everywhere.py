@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stage import Broken, Stage, plan, shown
+from tui.stage import Broken, Stage, plan, shown
 
 from cockpit.decide.events import Entry
 from cockpit.engine.operator_desk import Desk

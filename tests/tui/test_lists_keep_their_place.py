@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from rich.text import Text
-from stage import Broken, Stage, plan, shown
 from textual.app import App, ComposeResult
+from tui.stage import Broken, Stage, plan, shown
 
 from cockpit.decide.situation import ItemStatus
 from cockpit.tui.app import CockpitApp

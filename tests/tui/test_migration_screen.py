@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stage import HERE, START, Stage, listens, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.events import Vote
 from cockpit.migration.controller import Helm

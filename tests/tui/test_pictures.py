@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stage import Broken, Stage, plan
+from tui.stage import Broken, Stage, plan
 
 from cockpit.tui.app import CockpitApp
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.color import Color, ColorSystem
 from rich.text import Text
-from stage import FIELDS, Stage, plan
+from tui.stage import FIELDS, Stage, plan
 
 from cockpit.tui import theme
 from cockpit.tui.text import plain, safe, wrapped

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from stage import START, HandClock, NoSource, plan, shown
+from tui.stage import START, HandClock, NoSource, plan, shown
 
 from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from stage import HERE, START, HandClock, Stage, plan, shown, until
 from textual.pilot import Pilot
 from textual.widgets import Input
+from tui.stage import HERE, START, HandClock, Stage, plan, shown, until
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from stage import Broken, Stage, plan, shown, until
 from textual.widgets import Input
+from tui.stage import Broken, Stage, plan, shown, until
 
 from cockpit.decide.states import Word
 from cockpit.tui.action_registry import (

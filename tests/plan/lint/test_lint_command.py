@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
-from lint_cases import HEAD, trigger
+from plan.lint.lint_cases import HEAD, trigger
 
 from cockpit.cli.main import main
 

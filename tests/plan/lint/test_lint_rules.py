@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lint_cases import CASES, HEAD, item, sign, step, success, trigger
+from plan.lint.lint_cases import CASES, HEAD, item, sign, step, success, trigger
 
 from cockpit.plan.lint.registry import RULES
 from cockpit.plan.lint.rule import Finding
