@@ -211,9 +211,9 @@ async def performing(
 ) -> AsyncIterator[Show]:
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
     source = LiveSource(plan, clients, world.clock)
-    pace = Pace(world.clock, speed, lambda: max(source.waiting_s, world.lag_s))
     watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
     kept.attach(watch)
+    pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
     watch.notices.append(pace.notice)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew)
     tasks = [

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 CLOSE_S = 0.3
 SLOWEST = 8.0
 """How many times its interval a throttled probe waits at most."""
+AFTER_TIMEOUT = timedelta(seconds=30)
+"""A probe read every 10 minutes that got no answer in time is asked again after this, not in 10 minutes."""
 
 
 class Source(Protocol):
@@ -135,7 +137,7 @@ class ProbeLoop:
             reading = await self.read()
             self._pace(reading)
             await self.source.queue.put((self.spec.name, reading))
-            interval = self.spec.interval * self.slowed * self._jitter.uniform(0.97, 1.0)
+            interval = interval_after(reading, self.spec.interval) * self.slowed * self._jitter.uniform(0.97, 1.0)
             await self._wait(interval - (self.clock.now() - started))
 
     async def read(self) -> Reading:
@@ -200,6 +202,12 @@ def paced(slowed: float, reading: Reading) -> float:
     """How many times slower than planned a probe is read after this reading."""
     throttled = any(why.reason is Reason.THROTTLED for why in reading.unknown.values())
     return min(slowed * 2, SLOWEST) if throttled else max(slowed / 2, 1.0)
+
+
+def interval_after(reading: Reading, interval: timedelta) -> timedelta:
+    """How long to the next read, unthrottled: what timed out is no answer and is soon asked again."""
+    timed_out = any(why.reason is Reason.TIMEOUT for why in reading.unknown.values())
+    return min(interval, AFTER_TIMEOUT) if timed_out else interval
 
 
 def _checked(answer: object) -> Reading:

@@ -28,7 +28,9 @@ TICK_S = 0.5
 COALESCE_S = 0.03
 """Real seconds a reading waits for others before the next decision."""
 SHARE = 6.0
-"""A decision may take one part in so many of the time: keys and painting have the rest."""
+"""A decision may take one part in so many of the processor's time: keys and painting have the rest."""
+LONGEST_REST_S = 1.0
+"""Real seconds between decisions at most, however much one costs: well under what counts as not watching."""
 GAP_S = 5.0
 """Real seconds without a tick that count as the cockpit not watching."""
 NEXT = timedelta(microseconds=1)
@@ -60,6 +62,7 @@ class Watch:
         self.on_unchanged: list[Callable[[datetime], None]] = []
         """Called after a tick in which nothing turned, with its moment."""
         self._due = asyncio.Event()
+        self._due_since: float | None = None
         self._ticked = time.time()
         self._moment = self.situation.now - JITTER
 
@@ -95,7 +98,7 @@ class Watch:
             except Exception:
                 # Not taken in, so the probe goes stale in plain sight; the others are judged as ever.
                 log.exception("a reading of %s could not be taken in", probe)
-            self._due.set()
+            self.decide_soon()
 
     def take(self, probe: str, reading: Reading) -> None:
         """Take in one reading; the next decision looks at it."""
@@ -115,14 +118,15 @@ class Watch:
 
     async def _tick(self) -> None:
         while True:
-            began = time.perf_counter()
+            began = time.thread_time()  # not the wall's: a machine busy with other things makes no decision dearer
             self.tick()
-            cost = time.perf_counter() - began
+            cost = time.thread_time() - began
             self._due.clear()
+            self._due_since = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):  # not wait_for: before Python 3.12 it can lose a cancellation
                     await self._due.wait()
-                await asyncio.sleep(max(COALESCE_S, SHARE * cost))
+                await asyncio.sleep(min(max(COALESCE_S, SHARE * cost), LONGEST_REST_S))
 
     def tick(self) -> None:
         """Decide once, now."""
@@ -138,8 +142,15 @@ class Watch:
                 note(now)
 
     def decide_soon(self) -> None:
-        """Decide soon: the record has grown."""
+        """Decide soon: a reading has arrived, or the record has grown."""
+        if self._due_since is None:
+            self._due_since = time.monotonic()
         self._due.set()
+
+    @property
+    def undecided_s(self) -> float:
+        """Real seconds that the oldest news has waited for a decision."""
+        return 0.0 if self._due_since is None else time.monotonic() - self._due_since
 
     def resume_from(self, last: datetime, *, away: bool = False) -> None:
         """Take what is known by then as what was seen last. With `away` the next decision counts the time since as a gap."""
@@ -181,4 +192,4 @@ class Watch:
 
     def toggle_pause(self) -> None:
         self.source.toggle_pause()
-        self._due.set()
+        self.decide_soon()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from engine.fake_world import HandClock, Reader, World, good, live, plan_of, settle, throttled, world
 
-from probes.reading import Reading, Reason
+from probes.reading import Reading, Reason, Unknown
 
 __all__ = ["world"]
 
@@ -162,6 +162,25 @@ async def test_throttling_slows_a_probe_down_to_an_eighth_and_it_recovers(world:
         for _ in range(30):
             await clock.move(10)
         assert reader.source.slowed["m"] == 1
+
+
+async def test_what_timed_out_is_asked_again_soon_and_not_after_its_long_interval(world: World) -> None:
+    answers = [Reason.TIMEOUT, None, None]
+
+    async def late_once(probe: Any, now: datetime) -> Reading:
+        why = answers.pop(0)
+        return probe.blind(now, Unknown(why, "no answer")) if why else await good(probe, now)
+
+    world.answers["m"] = late_once
+    async with reading("m", interval=600) as (clock, _):
+        await clock.move(15)
+        assert world.begun["m"] == 1
+        await clock.move(15)
+        assert world.begun["m"] == 2
+        await clock.move(500)
+        assert world.begun["m"] == 2
+        await clock.move(100)
+        assert world.begun["m"] == 3
 
 
 async def test_probe_now_wakes_one_probe_or_all(world: World) -> None:

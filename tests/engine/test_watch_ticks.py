@@ -150,6 +150,21 @@ async def test_a_tick_in_time_is_no_gap(watch: Watch, clock: HandClock, monkeypa
     assert watch.record.all(ObserverGap) == []
 
 
+async def test_news_waits_visibly_until_it_is_decided_upon(watch: Watch) -> None:
+    """A rehearsal's clock goes by it: time must not run on while a reading waits for its decision."""
+    assert watch.undecided_s == 0.0
+    watch.decide_soon()
+    assert watch.undecided_s > 0.0
+    running = asyncio.create_task(watch.run())
+    await at_last(watch_decided(watch))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def watch_decided(watch: Watch) -> None:
+    await revised(watch, lambda: watch.undecided_s == 0.0)
+
+
 async def test_a_paused_watch_says_so_and_goes_stale(watch: Watch, clock: HandClock) -> None:
     see(watch)
     watch.toggle_pause()
