@@ -15,7 +15,7 @@ from cockpit.journal.entry import Type
 from cockpit.journal.readings import Mark, ReadingStore
 from cockpit.journal.verify import NOT_PROVABLE, verify_record
 from cockpit.journal.writer import Draft, Journal
-from probes.reading import Evidence, Reading
+from probes.reading import Evidence, Reading, Value
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PROBES, EVERY_S = 30, 15
@@ -27,7 +27,13 @@ def reading(second: int) -> Reading:
     at = START + timedelta(seconds=second)
     query = "ecs describe-services --cluster production --services web"
     evidence = Evidence(query, "0a1b2c3d-0000-4000-8000-0123456789ab")
-    values = {"running": 2, "desired": 2, "pending": 0, "cpu": second % 100 / 100, "image": "web@sha256:" + "0" * 64}
+    values: dict[str, Value] = {
+        "running": 2,
+        "desired": 2,
+        "pending": 0,
+        "cpu": second % 100 / 100,
+        "image": "web@sha256:" + "0" * 64,
+    }
     return Reading(at, at, values, {}, evidence, 0.12)
 
 

@@ -146,7 +146,7 @@ def keys_while_moving_ms(folder: Path, files: int = 120_000) -> tuple[float, flo
                 terminal = Terminal([*COCKPIT, "run", str(plan)])
                 terminal.wait_for(b"READ-ONLY")
                 terminal.drain(3.0)
-                times = []
+                times: list[float] = []
                 while not moving.done() and len(times) < 60:
                     key, shown = (("4", b"COPY"), ("1", b"CRITERION"))[len(times) % 2]
                     terminal.key(key)

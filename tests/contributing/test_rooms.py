@@ -10,7 +10,7 @@ LEVELS = {"cockpit": 3, "probes": 2, "tests": 2}
 
 def folders() -> set[str]:
     """Folders that hold a file, to the depth of the map: "cockpit/plan/", "cockpit/plan/lint/"."""
-    found = set()
+    found: set[str] = set()
     for room, depth in LEVELS.items():
         for path in (ROOT / room).rglob("*"):
             parts = path.relative_to(ROOT).parts[:-1]

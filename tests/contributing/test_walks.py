@@ -32,7 +32,7 @@ def module(path: Path) -> str:
 
 def imported(path: Path) -> set[str]:
     """Modules a file imports, at its top, in a function, or for types only."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(sources()[path]):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

@@ -72,7 +72,7 @@ def success(id_: str, condition: str, **more: Any) -> Criterion:
 
 
 def _criterion(id_: str, kind: Kind, condition: str, more: dict[str, Any]) -> Criterion:
-    fields = {
+    fields: dict[str, Any] = {
         name: seconds(value)
         if isinstance(value, (int, float)) and name not in ("min_samples", "error_limit")
         else value

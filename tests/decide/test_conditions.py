@@ -195,7 +195,8 @@ def test_fuzz_only_a_condition_or_a_condition_error(source: str) -> None:
     except ConditionError:
         return
     condition.check(PROBES)
-    for context in ({}, {"m": GOOD, "n": GOOD}, {"m": {}}):
+    contexts: tuple[dict[str, dict[str, Value]], ...] = ({}, {"m": GOOD, "n": GOOD}, {"m": {}})
+    for context in contexts:
         outcome = condition.evaluate(context)
         assert outcome.truth is not None or outcome.unknown is not None
     assert condition.evaluate({}).truth is None, "true or false without having read anything"

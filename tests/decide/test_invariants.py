@@ -171,7 +171,8 @@ def arrivals(draw: st.DrawFn) -> list[tuple[str, Reading]]:
             for back in range(draw(st.integers(0, 2)), 0, -1)
         )
         said = _answer(draw, when, data_at=period, earlier=earlier)
-        if made and draw(st.booleans()):
+        again = draw(st.booleans())
+        if made and again:
             said = replace(made[-2][1], observed_at=when)  # the same again: nothing new in the world
         made.append(("m", said))
         made.append(("n", _answer(draw, when, state_since=draw(st.sampled_from([None, at(-60), at(5)])))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from decide.scene import CALM, Scene, ask, at, gate, item, seconds, success, trigger
 
-from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote, Waiver
+from cockpit.decide.events import Entry, PhaseBegan, Record, SignOff, Vote, Waiver
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase
@@ -14,8 +14,8 @@ SIGNED_ITEM = item("vpn", sign_off=ask("on_call"))
 BOTH = item("smoke", "m.ok", sign_off=ask("on_call"))
 
 
-def sign(scene: Scene, subject: str, role: str = "on_call", digest: str = "d1", **more: bool) -> Scene:
-    return scene.say(SignOff(scene.now, subject, "primary", role, "seen", digest, **more))
+def sign(scene: Scene, subject: str, role: str = "on_call", digest: str = "d1", *, retracted: bool = False) -> Scene:
+    return scene.say(SignOff(scene.now, subject, "primary", role, "seen", digest, retracted=retracted))
 
 
 # -- sign-offs -------------------------------------------------------------------------------------------------------
@@ -243,7 +243,10 @@ def test_a_gate_holds_before_the_deployment_and_not_after() -> None:
 
 
 def test_a_record_made_from_entries_knows_them_all() -> None:
-    entries = [SignOff(at(0), "vpn", "primary", "on_call", "seen", "d1"), PhaseBegan(at(0), Phase.PRE_DEPLOY)]
+    entries: list[Entry] = [
+        SignOff(at(0), "vpn", "primary", "on_call", "seen", "d1"),
+        PhaseBegan(at(0), Phase.PRE_DEPLOY),
+    ]
     record = Record(list(entries))
     assert record.latest(SignOff, "vpn") is entries[0]
     assert record.phase() is entries[1]

@@ -187,8 +187,7 @@ def test_a_major_that_joins_a_dismissed_one_latches_anew() -> None:
     scene = Scene(*rules).feed("0.2").feed("0.2", "n").dismiss()  # type: ignore[arg-type]
     assert scene.word is Word.HOLD
     scene.now += STEP
-    scene.give("n", rate=0.2, running=0)
-    assert scene.word is Word.ROLLBACK
+    assert scene.give("n", rate=0.2, running=0).word is Word.ROLLBACK
     assert scene.situation.verdict.since == at(45)
 
 

@@ -235,7 +235,7 @@ def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
     shelf = store.buckets[BUCKET]
     with psycopg.connect(dsn) as connection:
         rows: Sequence[Any] = connection.execute(f'SELECT "id", "fileData", "s3Key" FROM {TABLE}').fetchall()
-        objects = dict(connection.execute("SELECT key, state FROM cutover.object").fetchall())
+        objects: dict[str, str] = dict(connection.execute("SELECT key, state FROM cutover.object").fetchall())
         twice = connection.execute("SELECT id FROM switches GROUP BY id HAVING count(*) > 1").fetchall()
     audit.documents = len(rows)
     audit.doubled = [row[0] for row in twice]
@@ -259,8 +259,12 @@ def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
     # A document deleted after its switch leaves a live object that sweep marks: it is recorded, by its item.
     with psycopg.connect(dsn) as connection:
         ids = {row[0] for row in rows}
-        keys = dict(connection.execute("SELECT key, doc_id FROM cutover.item WHERE key IS NOT NULL").fetchall())
-        switched = dict(connection.execute("SELECT doc_id, key FROM cutover.item WHERE state = 'switched'").fetchall())
+        keys: dict[str, str] = dict(
+            connection.execute("SELECT key, doc_id FROM cutover.item WHERE key IS NOT NULL").fetchall()
+        )
+        switched: dict[str, str] = dict(
+            connection.execute("SELECT doc_id, key FROM cutover.item WHERE state = 'switched'").fetchall()
+        )
     audit.misrecorded += [id_ for id_, _, key in rows if key is not None and switched.get(id_) != key]
     audit.unrecorded = [key for key in audit.unrecorded if keys.get(key) in ids or key not in keys]
     return audit

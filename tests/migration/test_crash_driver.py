@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from migration.crash_driver import BUCKET, drive
 
@@ -15,13 +17,13 @@ Server = tuple[EmbeddedPostgres, str]
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "rehearsal")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "rehearsal-secret")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     served = ObjectStore(BUCKET, seed=3).start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
-    yield served  # type: ignore[misc]
+    yield served
     served.stop()
 
 

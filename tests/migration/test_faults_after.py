@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import psycopg
 import pytest
@@ -169,21 +170,21 @@ async def test_nothing_is_purged_before_it_has_soaked(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("phase", ["purge", "restore"])
-async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: str) -> None:
+async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: PhaseName) -> None:
     quick(bench)
     bench.insert(120)
     before = bench.fingerprint()
     await bench.phase(PhaseName.COPY)
     await bench.phase(PhaseName.VERIFY)
-    if phase == "restore":
+    if phase is PhaseName.RESTORE:
         await bench.phase(PhaseName.PURGE)
     bench.store.latency_s = 0.02
     run = await bench.begin(phase)
-    goal = "purged" if phase == "purge" else "restored"
+    goal = "purged" if phase is PhaseName.PURGE else "restored"
     for _ in range(3):
         had = bench.states().get(goal, 0)
         process = bench.process(run)
-        await bench.until(lambda had=had: bench.states().get(goal, 0) > had)
+        await bench.until(partial(_more_than, bench, goal, had))
         process.kill()
         process.wait()
         emptied = {id_ for id_, (held, _) in bench.rows().items() if held is None}
@@ -191,7 +192,7 @@ async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: st
         assert emptied == purged
     bench.work(run)
     assert await bench.finish(run) == "done"
-    if phase == "purge":
+    if phase is PhaseName.PURGE:
         assert await bench.phase(PhaseName.RESTORE) == "done"
     assert bench.fingerprint() == before
 
@@ -240,11 +241,11 @@ async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("phase", [PhaseName.VERIFY, PhaseName.PURGE])
-async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench: Bench, phase: str) -> None:
+async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench: Bench, phase: PhaseName) -> None:
     """An expired token answers a HEAD with a bare 400: that says nothing about the file. Nothing stays leased meanwhile."""
     bench.insert(6)
     await bench.phase(PhaseName.COPY)
-    if phase == "purge":
+    if phase is PhaseName.PURGE:
         await bench.phase(PhaseName.VERIFY)
     before, rows = bench.states(), bench.rows()
     bench.store.faults.append(Fault("status", status=400, code="", method="HEAD"))
@@ -324,3 +325,7 @@ async def test_a_file_that_is_in_s3_alone_and_damaged_is_told_and_stays_so_until
     assert await runs.retry(bench.connection) == 1
     assert await bench.phase(PhaseName.VERIFY) == "done"
     assert bench.states() == {"verified": 2}
+
+
+def _more_than(bench: Bench, state: str, had: int) -> bool:
+    return bench.states().get(state, 0) > had

@@ -85,7 +85,7 @@ def test_every_state_can_be_reached_and_every_phase_has_work() -> None:
 async def test_no_phase_makes_a_change_of_state_that_is_not_listed(bench: Bench) -> None:
     bench.insert(12)
     await bench.prepare()
-    pairs = {
+    pairs: dict[str, list[tuple[str, str]]] = {
         "item": [(before, after) for before, states in ITEM_TRANSITIONS.items() for after in states],
         "object": [(before, after) for before, states in OBJECT_TRANSITIONS.items() for after in states],
     }

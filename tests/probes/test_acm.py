@@ -171,7 +171,7 @@ async def test_a_certificate_that_iam_keeps_cannot_be_seen(aws: ModelledAws) -> 
 
 @pytest.mark.parametrize("operation", ["DescribeLoadBalancers", "DescribeListeners", "DescribeListenerCertificates"])
 async def test_a_listener_that_cannot_be_seen_leaves_one_question_open(aws: ModelledAws, operation: str) -> None:
-    reading = await read(aws, **{operation: DENIED})
+    reading = await read(aws, WHOLE, **{operation: DENIED})
     assert {name: u.reason for name, u in reading.unknown.items()} == {"on_balancer": Reason.ACCESS_DENIED}
     assert f"elasticloadbalancing:{operation}" in reading.unknown["on_balancer"].hint
     alone = await read(aws, {"load_balancer": "web"}, **{operation: DENIED})

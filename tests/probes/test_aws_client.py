@@ -153,7 +153,7 @@ async def test_what_is_not_found_is_named() -> None:
 
 
 def expired() -> ClientError:
-    return ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "Ask")  # type: ignore[typeddict-item]
+    return ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "Ask")
 
 
 @pytest.mark.parametrize("error", [expired(), NoCredentialsError()])

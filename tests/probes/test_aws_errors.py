@@ -16,7 +16,7 @@ from probes.reading import Reason
 
 def refused(code: str, message: str = "no", status: int = 400, operation: str = "X") -> ClientError:
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, operation)  # type: ignore[arg-type]
+    return ClientError(answer, operation)
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,7 @@ async def test_an_older_success_proves_nothing(aws: AnsweringAws, after: datetim
 async def test_a_rollback_on_the_second_page_is_not_an_older_success(aws: AnsweringAws) -> None:
     good, bad = brief(1, minutes=90), brief(2, minutes=5, status="ROLLBACK_SUCCESSFUL")
     await deployed(aws, good, bad)
-    pages = {
+    pages: dict[str | None, dict[str, Any]] = {
         None: {"serviceDeployments": [good], "nextToken": "more"},
         "more": {"serviceDeployments": [bad]},
     }
@@ -404,7 +404,7 @@ async def test_a_deployment_that_cannot_be_described_is_not_found(aws: Answering
 
 # -- not knowing ------------------------------------------------------------------------------------------------------
 
-PROBES = [
+PROBES: list[tuple[Any, Any, list[str], str]] = [
     (EcsService, ServiceParams, ["DescribeServices"], "ecs:DescribeServices"),
     (EcsTasks, TasksParams, ["ListTasks"], "ecs:ListTasks"),
     (EcsDeployment, DeploymentParams, ["ListServiceDeployments"], "ecs:ListServiceDeployments"),

@@ -108,7 +108,8 @@ async def test_an_explicit_deny_needs_no_more_context(aws: ModelledAws) -> None:
 )
 @pytest.mark.parametrize("allows", [True, False])
 async def test_who_else_denies_shows(aws: ModelledAws, detail: str, inner: str, field: str, allows: bool) -> None:
-    values = (await read(aws, result(**{detail: {inner: allows}}), result(GET))).values
+    more: dict[str, Any] = {detail: {inner: allows}}
+    values = (await read(aws, result(**more), result(GET))).values
     assert (values[field], values["all_allowed"]) == (not allows, allows)
 
 

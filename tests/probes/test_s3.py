@@ -267,14 +267,14 @@ async def test_against_a_simulated_bucket(monkeypatch: pytest.MonkeyPatch) -> No
         block = dict.fromkeys(
             ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
         )
-        s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=block)  # type: ignore[arg-type]
+        s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=block)
         move = {
             "ID": "a",
             "Status": "Enabled",
             "Filter": {"Prefix": ""},
             "Transitions": [{"Days": 90, "StorageClass": "STANDARD_IA"}],
         }
-        s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [move]})  # type: ignore[list-item]
+        s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [move]})
         furnished = await probe.read(NOW)
         gone = await S3Bucket(BucketParams(bucket="gone"), clients).read(NOW)
         await clients.close()

@@ -110,7 +110,8 @@ class Store:
         return wire("", x_amz_version_id="v1")
 
     def head(self, _: dict[str, Any]) -> Any:
-        return wire("", **({"x_amz_checksum_sha256": self.digest} | self.looked))
+        headers: dict[str, Any] = {"x_amz_checksum_sha256": self.digest} | self.looked
+        return wire("", **headers)
 
     def asked(self) -> list[str]:
         return [operation for operation, _ in self.aws.asked]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -215,7 +215,10 @@ async def test_a_name_two_groups_have_names_neither(aws: ModelledAws) -> None:
 
 
 async def test_pages_of_rules_are_followed(aws: ModelledAws) -> None:
-    two = [{"SecurityGroupRules": [rule()]}, {"SecurityGroupRules": [rule(22, CidrIpv4="0.0.0.0/0")]}]
+    two: list[Mapping[str, Any]] = [
+        {"SecurityGroupRules": [rule()]},
+        {"SecurityGroupRules": [rule(22, CidrIpv4="0.0.0.0/0")]},
+    ]
     assert (await read(aws, DescribeSecurityGroupRules=paged(two))).values["open_to_world"] is True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,8 +40,10 @@ def reasons(reading: Reading) -> set[Reason]:
 # -- Statuspage --------------------------------------------------------------------------------------------------------
 
 
-def summary(indicator: str = "none", incidents: tuple[str, ...] = (), **states: str) -> dict[str, Any]:
-    states = {"claude.ai": "operational", "api.anthropic.com": "operational"} | states
+def summary(
+    indicator: str = "none", incidents: tuple[str, ...] = (), outages: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    states = {"claude.ai": "operational", "api.anthropic.com": "operational"} | dict(outages or {})
     return {
         "page": {
             "id": "x",
@@ -75,7 +77,7 @@ async def test_all_is_well(clients: Clients, site: Site) -> None:
 
 @pytest.mark.parametrize("state", ["degraded_performance", "partial_outage", "major_outage", "under_maintenance"])
 async def test_a_component_that_matters_is_degraded(clients: Clients, site: Site, state: str) -> None:
-    said = summary("major", ("Elevated errors",), **{"api.anthropic.com": state})
+    said = summary("major", ("Elevated errors",), {"api.anthropic.com": state})
     reading = await statuspage(clients, site, said, "API.anthropic.com")
     assert (reading.values["operational"], reading.values["degraded"], reading.values["indicator"]) == (
         False,
@@ -88,7 +90,7 @@ async def test_a_component_that_matters_is_degraded(clients: Clients, site: Site
 
 
 async def test_a_component_that_does_not_matter_is_left_out(clients: Clients, site: Site) -> None:
-    said = summary("minor", **{"claude.ai": "partial_outage"})
+    said = summary("minor", outages={"claude.ai": "partial_outage"})
     values = (await statuspage(clients, site, said, "api.anthropic.com")).values
     assert (values["operational"], values["degraded"], values["indicator"]) == (True, 0, "minor")
 
@@ -96,7 +98,7 @@ async def test_a_component_that_does_not_matter_is_left_out(clients: Clients, si
 async def test_without_names_every_component_and_the_indicator_count(clients: Clients, site: Site) -> None:
     assert (await statuspage(clients, site, summary())).values["operational"] is True
     assert (await statuspage(clients, site, summary("minor"))).values["operational"] is False
-    worse = summary(**{"claude.ai": "partial_outage"})
+    worse = summary(outages={"claude.ai": "partial_outage"})
     assert (await statuspage(clients, site, worse)).values["degraded_names"] == ("claude.ai",)
 
 

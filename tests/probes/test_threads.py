@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from support.waiting import LAST_RESORT_S, at_last, until
@@ -56,14 +57,12 @@ async def test_an_exception_that_futures_refuse_is_passed_on_too(pool: DaemonThr
 async def test_threads_are_started_as_needed_and_used_again(pool: DaemonThreads) -> None:
     assert not running()
     for number in range(5):
-        assert await pool.run(lambda number=number: number) == number
+        assert await pool.run(partial(int, number)) == number
     assert len(running()) == 1
 
 
 async def test_never_more_threads_than_agreed_and_every_job_is_done(pool: DaemonThreads, gate: threading.Event) -> None:
-    calls = [
-        asyncio.create_task(pool.run(lambda number=number: gate.wait(LAST_RESORT_S) and number)) for number in range(20)
-    ]
+    calls = [asyncio.create_task(pool.run(partial(_after, gate, number))) for number in range(20)]
     await until(lambda: len(running()) == 3)
     await asyncio.sleep(0)
     assert len(running()) == 3
@@ -151,3 +150,8 @@ print("done", flush=True)
     assert process.stdout.readline() == "done\n"
     assert process.wait(LAST_RESORT_S) == 0
     process.stdout.close()
+
+
+def _after(gate: threading.Event, number: int) -> int:
+    assert gate.wait(LAST_RESORT_S)
+    return number

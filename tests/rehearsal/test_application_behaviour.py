@@ -273,7 +273,7 @@ async def test_users_make_about_sixty_requests_and_six_uploads_a_minute(
 ) -> None:
     users = Users(bench.balancer.asgi, bench.google_page, standing_still)
     chosen: list[str] = []
-    users._begin = chosen.append  # type: ignore[method-assign]
+    users._begin = chosen.append  # type: ignore[method-assign, assignment]
     for second in range(601):
         users.arrive(START + timedelta(seconds=second))
     requests = sum(MIX[name][1] for name in chosen)
@@ -285,7 +285,7 @@ async def test_users_make_about_sixty_requests_and_six_uploads_a_minute(
 async def test_a_backlog_is_thinned_evenly_instead_of_run_late(bench: Bench, standing_still: SharedClock) -> None:
     users = Users(bench.balancer.asgi, bench.google_page, standing_still)
     chosen: list[str] = []
-    users._begin = chosen.append  # type: ignore[method-assign]
+    users._begin = chosen.append  # type: ignore[method-assign, assignment]
     users.arrive(START + timedelta(minutes=10))
     assert len(chosen) == MOST_AT_ONCE
     assert users.shed > 400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -303,11 +303,12 @@ def test_what_does_not_exist_is_said_as_ecs_says_it(desk: Furnished) -> None:
     cluster = PLACE["cluster"]
     assert desk.ecs.describe_services(cluster=cluster, services=["nope"])["failures"][0]["reason"] == "MISSING"
     assert desk.ecs.describe_tasks(cluster=cluster, tasks=["0" * 32])["failures"][0]["reason"] == "MISSING"
-    for call, code in (
+    refusals: tuple[tuple[Callable[[], object], str], ...] = (
         (lambda: desk.ecs.describe_services(cluster="nope", services=["x"]), "ClusterNotFoundException"),
         (lambda: desk.ecs.list_tasks(cluster=cluster, serviceName="nope"), "ServiceNotFoundException"),
         (lambda: desk.ecs.update_service(**PLACE, taskDefinition="nope:1"), "ClientException"),
-    ):
+    )
+    for call, code in refusals:
         with pytest.raises(ClientError) as refused:
             call()
         assert code_of(refused) == code

@@ -175,7 +175,8 @@ def test_pages_join_to_the_whole(desk: Desk) -> None:
     for minute in range(10):
         put(desk, "RequestCount", minute, [float(minute)])
     desk.clock.time += 15 * MINUTE
-    cloudwatch, token, seen = desk.client("cloudwatch"), {}, []
+    cloudwatch, seen = desk.client("cloudwatch"), []
+    token: dict[str, Any] = {}
     while True:
         page = cloudwatch.get_metric_data(
             MetricDataQueries=[stat("m", "RequestCount", "Sum")],

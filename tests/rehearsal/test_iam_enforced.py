@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rehearsal.one_round import PLAN, Rounds, rounds
@@ -61,7 +62,8 @@ async def test_the_policy_is_enough_and_every_action_in_it_is_needed(tmp_path: P
             for name, reading in world.readings.items()
         }
         assert {name: fields for name, fields in refused.items() if fields} == {}, "the whole policy blinds nobody"
-        too_little, too_much = {}, {}
+        too_little: dict[str, Any] = {}
+        too_much: dict[str, Any] = {}
         for name, actions in needs(world).items():
             if not actions:
                 continue

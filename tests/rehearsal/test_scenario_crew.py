@@ -18,8 +18,7 @@ from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, 
 from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
-from probes.probe import Field
-from probes.reading import Reading
+from probes.reading import Field, Reading
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 HERE = Position("plan.yaml", 1)
@@ -136,7 +135,7 @@ def test_the_crew_signs_only_what_waits_for_a_signature_in_this_phase(clock: Mar
 
 async def test_everything_the_crew_does_is_marked_as_rehearsal(clock: Marching) -> None:
     await play(clock, timedelta(minutes=5))
-    entries = [*clock.record.all(SignOff), *clock.record.all(Vote)]
+    entries: list[SignOff | Vote] = [*clock.record.all(SignOff), *clock.record.all(Vote)]
     assert len(entries) == 5
     assert all(entry.rehearsal for entry in entries)
 

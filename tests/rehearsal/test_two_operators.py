@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.waiting import LAST_RESORT_S, until
@@ -112,7 +113,7 @@ class Seat:
 @asynccontextmanager
 async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str, Path]) -> AsyncIterator[list[Seat]]:
     async with AsyncExitStack() as stack:
-        made = []
+        made: list[Any] = []
         for who, key in keys.items():
             store = DirectoryStore(tmp_path / "shared")
             kept = await stack.enter_async_context(
@@ -131,7 +132,7 @@ async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str,
                 task = asyncio.create_task(work)
                 stack.push_async_callback(end, (task,))
             made.append(Seat(watch, desk, executor, kept))
-        pace = Pace(world.clock, SPEED, lambda: max(world.lag_s, *(seat.watch.source.waiting_s for seat in made)))  # type: ignore[attr-defined]
+        pace = Pace(world.clock, SPEED, lambda: max(world.lag_s, *(seat.watch.source.waiting_s for seat in made)))
         pacing = asyncio.create_task(pace.run())
         stack.push_async_callback(end, (pacing,))
         yield made

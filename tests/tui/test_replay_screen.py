@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tui.stage import START, HandClock, NoSource, plan, shown
+from support.sources import NoSource
+from tui.stage import START, HandClock, plan, shown
 
 from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch
