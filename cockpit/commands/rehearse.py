@@ -36,7 +36,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_text, turning_points
+from cockpit.report.formats.situation_text import situation_text, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
 
 
@@ -239,7 +239,7 @@ async def _headless(show: Show) -> int:
     situation = await watch_until(show.watch, done)
     start = show.director.began_at or situation.started_at
     click.echo(situation_text(situation))
-    click.echo("\nVerdict changes\n" + (turning_points(show.watch.changes(), start) or "  none"))
+    click.echo("\nVerdict changes\n" + (verdict_changes(show.watch.changes(), start) or "  none"))
     ends = show.director.scenario.ends
     click.echo(f"\n{show.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
     return situation.verdict.exit_code

@@ -23,7 +23,7 @@ from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
 from cockpit.report.escaping import safe
-from cockpit.report.formats.situation_text import situation_text, turning_points
+from cockpit.report.formats.situation_text import situation_text, verdict_changes
 
 SHOWN = 5
 
@@ -86,7 +86,7 @@ def _headless(trace: Trace, until: datetime | None) -> int:
         situation = Replay(trace, at=until).situation
     changes = [change for change in found if until is None or change.at <= until]
     click.echo(situation_text(situation))
-    click.echo("\nVerdict changes\n" + (turning_points(changes, trace.started_at) or "  none"))
+    click.echo("\nVerdict changes\n" + (verdict_changes(changes, trace.started_at) or "  none"))
     broken = verify_record(trace.folder.path).broken
     _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places differ from what was written", broken)
     _print_findings(f"NOT REPRODUCED: {len(differences)} decisions differ when decided again", differences)

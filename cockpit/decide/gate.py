@@ -26,11 +26,11 @@ class Missing:
     wants: tuple[str, ...]
     """Votes it still needs, from whom."""
     initiator_unknown: bool = False
-    """The gate does not count the vote of whoever begins it, and nobody said who that is."""
+    """The gate does not count the vote of whoever begins it, and the initiator is not identified."""
 
 
 def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
-    """What the gates before `what` (deploy, migrate, purge) still want; empty where `who` may begin it."""
+    """What the gates before `what` (deploy, migrate, purge) still need; empty where `who` may begin it."""
     found = []
     for gate in plan.gates:
         if gate.before == what:
@@ -42,7 +42,7 @@ def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: st
 
 
 def worded(missing: Iterable[Missing], ask: str) -> list[str]:
-    """A line for each gate that wants votes, then `ask` where somebody must first say who they are."""
+    """A line for each gate that wants votes, then `ask` where the initiator must first identify themselves."""
     missing = tuple(missing)
     lines = [f"{each.gate}: {'; '.join(each.wants)}" for each in missing if each.wants]
     return lines + ([ask] if any(each.initiator_unknown for each in missing) else [])
@@ -62,11 +62,11 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime, without: str = "
     against = [vote for vote in valid if vote.choice != "go"]
     people = _people(vote for vote in valid if vote.choice == "go")
     goes = len(people) if gate.poll.distinct_people else sum(vote.choice == "go" for vote in valid)
-    missing = [f"{vote.by} ({vote.role}) says {vote.choice}" for vote in against]
+    missing = [f"{vote.by} ({vote.role}) votes {vote.choice}" for vote in against]
     if goes < gate.poll.required:
         waiting = [role for role in gate.poll.roles if role not in {vote.role for vote in valid}]
         needed = gate.poll.required - goes
-        missing.append(f"{needed} more go from {' or '.join(waiting or gate.poll.roles)}")
+        missing.append(f"needs {formatting.count(needed, 'more GO vote')} ({' or '.join(waiting or gate.poll.roles)})")
     passed = not missing
     moments = [vote.at for vote in valid]
     if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:
@@ -107,5 +107,5 @@ def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list
 
 
 def _vote_text(vote: Vote) -> str:
-    drill = " (rehearsal)" if vote.rehearsal else "" if vote.key else " (claimed)"
+    drill = " (rehearsal)" if vote.rehearsal else "" if vote.key else " (not cryptographically signed)"
     return f"{vote.by} ({vote.role}): {vote.choice} {formatting.clock(vote.at)}{drill}"

@@ -1,4 +1,4 @@
-"""The cutover's clock. The world and the cockpit share one; in a rehearsal it may run faster than the wall."""
+"""The cutover's clock. A rehearsal shares it with the cockpit, and it may run faster than real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the cutover's time (aware UTC) and waits in it."""
+    """Gives the cutover's time (aware UTC) and waits in it."""
 
     def now(self) -> datetime: ...
 
@@ -28,7 +28,7 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The real time, as the machine tells it."""
+    """The machine's real time."""
 
     speed = 1.0
 
@@ -72,15 +72,15 @@ class SharedClock:
 
     def _read(self) -> tuple[float, float, float, float]:
         for _ in range(TRIES):
-            sequence, real, world, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
+            sequence, real, epoch, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
             if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
-                return real, world, speed, horizon
+                return real, epoch, speed, horizon
             time.sleep(0)
-        return real, world, speed, horizon  # its writer died while writing: the last it wrote is all there is
+        return real, epoch, speed, horizon  # its writer died while writing: the last it wrote is all there is
 
     def _epoch(self, monotonic: float) -> float:
-        real, world, speed, horizon = self._read()
-        return world + min(max(monotonic - real, 0.0), horizon) * speed
+        real, epoch, speed, horizon = self._read()
+        return epoch + min(max(monotonic - real, 0.0), horizon) * speed
 
     def _write(self, speed: float, horizon: float) -> None:
         sequence = _SEQUENCE.unpack(self._map[: _SEQUENCE.size])[0]
@@ -109,7 +109,7 @@ class SharedClock:
         return datetime.fromtimestamp(self._latest, UTC)
 
     async def sleep(self, duration: timedelta) -> None:
-        """Wait in short real steps, so that a change of speed is felt at once."""
+        """Wait in short real steps, so that a change of speed takes effect at once."""
         until = self.now() + duration
         while (left := (until - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - the time comes from another process
             await asyncio.sleep(min(max(left / max(self.speed, 1e-9), 0.002), 0.25))

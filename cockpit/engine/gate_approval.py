@@ -1,4 +1,4 @@
-"""Whether a plan's gates let a phase of the migration begin, by what the cutover's record says."""
+"""Whether a plan's gates let a phase of the migration begin, according to the cutover's record."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def missing(plan: Plan, phase: str, now: datetime, record: str = "", who: str = 
         return []
     folder = find_record(record) if record else newest_of(plan, now)
     if folder is None:
-        return [f"{gate.title}: no record of this cutover is kept here; vote in the cockpit first" for gate in gates]
+        return [f"{gate.title}: no record of this cutover on this machine; vote in the cockpit first" for gate in gates]
     found = missing_before(plan, record_in(folder, plan), GATE_OF_PHASE[phase], now, who)
-    return worded(found, "say who begins it with --as: the plan does not count their own vote")
+    return worded(found, "name the initiator with --as: the plan does not count the initiator's vote")

@@ -17,7 +17,7 @@ from cockpit.plan.model import Ask, Gate, Person, Phase
 IDENTIFY = "identify yourself first: press i"
 LONGEST_WAIVER = timedelta(hours=12)
 TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
-"""Answers that say nothing."""
+"""Answers that describe nothing."""
 
 
 class Desk:
@@ -30,14 +30,14 @@ class Desk:
         if who:
             self.identify(who)
 
-    # -- who ---------------------------------------------------------------------------------------------------------
+    # -- identity ---------------------------------------------------------------------------------------------------------
 
     def identify(self, who: str) -> None:
-        """Somebody else is at this cockpit now."""
+        """Set the person at this cockpit. Raises Refused for one the plan does not have."""
         person = next((each for each in self.watch.plan.people if each.id == who), None)
         if person is None:
             known = ", ".join(each.id for each in self.watch.plan.people) or "nobody"
-            raise Refused(f"the plan knows no {who}: {known}")
+            raise Refused(f"the plan has no person {who}: {known}")
         self.person = person
 
     def may_sign(self, roles: Iterable[str]) -> bool:
@@ -46,7 +46,7 @@ class Desk:
 
     @property
     def deciding_roles(self) -> tuple[str, ...]:
-        """Roles that waive, acknowledge and decide: those the plan's gates ask; everybody's where it has none."""
+        """Roles that waive, acknowledge and decide: those of the plan's gates; all roles where it has no gate."""
         asked = [role for gate in self.watch.plan.gates for role in gate.poll.roles]
         return tuple(dict.fromkeys(asked or [role for each in self.watch.plan.people for role in each.roles]))
 
@@ -60,7 +60,7 @@ class Desk:
             raise Refused(IDENTIFY)
         role = next((role for role in wanted if role in self.person.roles), None)
         if role is None:
-            raise Refused(f"{what} takes {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
+            raise Refused(f"{what} needs {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
         return self.person, role
 
     # -- sign-offs ---------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ class Desk:
         observed = observation(answer)
         key = await self.keeper.key_of(person)
         if not ask.claimed and not key:
-            raise Refused(f"this is signed with a key, and there is none of {person.id} here")
+            raise Refused(f"this needs a cryptographic signature; no key of {person.id} was found")
         now, plan = self.watch.clock.now(), self.watch.plan
         entry = SignOff(now, subject, person.id, role, observed, plan.digest, key=key, evidence=self._evidence(subject))
         await self.keeper.keep(entry, person, role)
@@ -136,7 +136,7 @@ class Desk:
         return entry
 
     def missing_before(self, what: str) -> list[str]:
-        """What the gates before something still want, from whom; empty when it may begin by this person's hand."""
+        """What the gates before something still need, from whom; empty when this person may begin it."""
         who = self.person.id if self.person else ""
         found = missing_before(self.watch.plan, self.watch.record, what, self.watch.clock.now(), who)
         return worded(found, IDENTIFY)
@@ -155,7 +155,7 @@ class Desk:
         return entry
 
     async def acknowledge(self, subject: str, why: str) -> Acknowledgement:
-        """This trigger was true before the cutover began, and a named person has seen it."""
+        """This trigger was true before the cutover began, and a named person acknowledged it."""
         person, role = self._in_role(self.deciding_roles, "an acknowledgement")
         entry = Acknowledgement(self.watch.clock.now(), subject, person.id, reason(why))
         await self.keeper.keep(entry, person, role)
@@ -220,7 +220,7 @@ class Desk:
 
 
 def observation(text: str) -> str:
-    """What was checked, in words. Raises Refused for a tick.
+    """What was checked, in words. Raises Refused for a bare "ok".
 
     >>> observation(" 100.64.0.7 answered ")
     '100.64.0.7 answered'

@@ -28,7 +28,7 @@ AFTER_TIMEOUT = timedelta(seconds=30)
 
 
 class Source(Protocol):
-    """A stream of readings, and the hand that asks for one out of turn."""
+    """A stream of readings, with requests for an immediate one."""
 
     def readings(self) -> AsyncIterator[tuple[str, Reading]]: ...
 
@@ -98,7 +98,7 @@ class LiveSource:
                 task.cancel()
 
     async def close(self) -> None:
-        """Stop every loop and let go of every connection, without waiting for calls that hang."""
+        """Stop every loop and close every connection, without waiting for calls that hang."""
         await end(self._tasks)
         closings = [asyncio.ensure_future(loop.probe.close()) for loop in self.loops.values()]
         closings.append(asyncio.ensure_future(self.clients.close()))
@@ -141,7 +141,7 @@ class ProbeLoop:
             await self._wait(interval - (self.clock.now() - started))
 
     async def read(self) -> Reading:
-        """One reading, or an honest blank: it never takes longer than the timeout and never raises."""
+        """One reading, or an UNKNOWN one with its reason: it never takes longer than the timeout and never raises."""
         now, began = self.clock.now(), time.monotonic()
         self.begun = began
         try:
@@ -185,7 +185,7 @@ class ProbeLoop:
         self.slowed = paced(self.slowed, reading)
 
     async def _wait(self, left: timedelta) -> None:
-        """Sleep, unless someone asks for a reading now."""
+        """Sleep, unless an immediate reading is requested."""
         if left <= timedelta(0):
             await asyncio.sleep(0)
             return
@@ -211,7 +211,7 @@ def interval_after(reading: Reading, interval: timedelta) -> timedelta:
 
 
 def _checked(answer: object) -> Reading:
-    """The answer, if it is one: times must be aware, or nothing can be compared with them."""
+    """The answer, if it is a Reading with aware times."""
     if not isinstance(answer, Reading):
         raise TypeError(f"a probe must answer with a Reading, not {type(answer).__name__}")
     for each in (answer, *answer.earlier):

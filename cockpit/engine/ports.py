@@ -1,4 +1,4 @@
-"""What the rooms above ask of a running cutover, and what it asks of them: protocols, and the refusal they share."""
+"""Protocols between a running cutover and the front ends, and the refusal they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probes.reading import Reading
 
 
 class Watching(Protocol):
-    """What a front end sees of a running (later: replayed) cutover."""
+    """A cutover as a front end sees it, live or replayed."""
 
     @property
     def plan(self) -> Plan: ...
@@ -29,7 +29,7 @@ class Watching(Protocol):
 
     @property
     def account(self) -> str:
-        """The AWS account as GetCallerIdentity says; empty until known."""
+        """The AWS account from GetCallerIdentity; empty until known."""
         ...
 
     @property
@@ -47,12 +47,12 @@ class Watching(Protocol):
 
     @property
     def notice(self) -> str:
-        """One line the operator must see above all: paused, the world lags. Usually empty."""
+        """One line of highest priority: paused, the rehearsal lags. Usually empty."""
         ...
 
     @property
     def on_change(self) -> list[Callable[[], None]]:
-        """Called when the verdict or a state changed its word: paint at once instead of with the next frame."""
+        """Called when the verdict or a state changed, to paint at once instead of with the next frame."""
         ...
 
     @property
@@ -81,7 +81,7 @@ class Watching(Protocol):
         ...
 
     def toggle_pause(self) -> None:
-        """Stop or go on reading. While paused the verdict goes stale, and a banner says so."""
+        """Stop or resume reading. While paused the verdict goes stale, and a banner says so."""
         ...
 
 
@@ -116,12 +116,12 @@ class Drill(Protocol):
     def toggle(self, fault: str) -> None: ...
 
     def crew_signs(self) -> int:
-        """The crew signs what is open, says go at open gates and moves the cutover on; the number of entries made."""
+        """The crew signs what is open, votes go at open gates and begins the next phase; the number of entries made."""
         ...
 
 
-class Refused(Exception):  # noqa: N818 - what became of what somebody wanted to say
-    """Not accepted: from this person, now, or in these words. The message is for the screen."""
+class Refused(Exception):  # noqa: N818 - an outcome, not a defect
+    """Not accepted from this person, now, or in this form. The message is for the screen."""
 
 
 class Keeper(Protocol):

@@ -1,4 +1,4 @@
-"""The record while it is written: a folder, its journal, the readings, and the people elsewhere who share it."""
+"""The record while it is written: folder, journal, readings, and sharing with other machines."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ from probes.redact import HIDDEN
 
 log = logging.getLogger(__name__)
 SHARE_S = 1.0
-"""Between two looks at a shared record."""
+"""Between two synchronisations of a shared record."""
 MARK = timedelta(minutes=5)
 QUIET = timedelta(minutes=2)
-"""Between two notes that nothing had turned: where a replay must see nothing turn either."""
+"""Between two notes that nothing changed: a replay checks that nothing changes there either."""
 WATCHING = "watching"
 UNCHANGED = "stood"
 RESUMED_WITHIN = timedelta(days=7)
 RESTORE_WITHIN = timedelta(hours=12)
-"""Readings older than this decide nothing."""
+"""Readings older than this are not restored."""
 FLUSH_S = 2.0
 """How long an entry waits for the readings it rests on to be on the disk."""
 
 
 class CannotRecord(Exception):  # noqa: N818 - what keeps it from beginning
-    """The record cannot be begun or gone on with; the message says why."""
+    """The record cannot be started or resumed; the message says why."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """One cockpit's hand in a record. Made by `recording`; `attach` it to the watch before that runs."""
+    """One cockpit's part of a record. Made by `recording`; `attach` it to the watch before that runs."""
 
     folder: RecordFolder
     writer_thread: WriterThread
@@ -67,11 +67,11 @@ class Recording:
     account: Mapping[str, str] = field(default_factory=dict)
     """account, arn and user_id of the AWS credentials in use."""
     on_news: Any = None
-    """Called when somebody else's entries have come in."""
+    """Called when entries of others have arrived."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
-    """The last decision that turned nothing, and how many entries there were."""
+    """The last decision that changed nothing, and how many entries there were."""
 
     @property
     def journal(self) -> Journal:
@@ -87,14 +87,14 @@ class Recording:
     # -- the watch ---------------------------------------------------------------------------------------------------
 
     def attach(self, watch: Watch) -> None:
-        """Keep what the watch takes in; give it back what was kept before."""
+        """Record what the watch takes in, and restore what was recorded before."""
         watch.on_reading.append(self.readings.put)
         watch.on_unchanged.append(self._unchanged)
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.decide_soon
         last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
         watch.resume_from(last, away=self.resumed)
-        # A replay begins to look from the same moment, with the same things known.
+        # A replay starts from the same time, with the same readings and entries.
         self.writer_thread.submit(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
 
     def _unchanged(self, at: datetime) -> None:
@@ -107,14 +107,14 @@ class Recording:
         self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}))
 
     def _restore(self, watch: Watch) -> tuple[datetime, int]:
-        """What was kept so far, as if it had just come in; the moment of the last of it, and the row of the last reading."""
+        """Restore the board from the record; the time of the last entry or reading, and the row of the last reading."""
         last = max((entry.at for entry in self.record.entries), default=self.started_at)
         kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
         restore_board(watch.board, kept, self.record)
         of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
         return max([last, *of_ours]), max((each.row for each in kept), default=0)
 
-    # -- what people say (the protocol `Keeper`) ----------------------------------------------------------------------
+    # -- entries of people (the protocol `Keeper`) ----------------------------------------------------------------------
 
     async def key_of(self, person: Person) -> str:
         """The fingerprint this person signs with here; looked for once."""
@@ -122,7 +122,7 @@ class Recording:
         return fingerprint(signer.public) if signer else ""
 
     async def keep(self, entry: Entry, person: Person, role: str) -> None:
-        """Keep what a person said, with their signature where they have a key. Raises Refused."""
+        """Record a person's entry, with their signature where they have a key. Raises Refused."""
         actor = Actor(person.id, role, **self.account)
         draft = Draft.of(entry, actor)
         signature = None
@@ -134,12 +134,12 @@ class Recording:
         except SshError as error:
             raise Refused(f"not signed: {error}") from None
         except (OSError, ValueError) as error:
-            raise Refused(f"said, but not kept: {error}") from None
+            raise Refused(f"not recorded: {error}") from None
         if self.on_news:
             self.on_news()
 
     async def _signer(self, person: Person) -> Signer | None:
-        """The person's key: what the plan names, in the agent or in the file given. None: what they say is claimed."""
+        """The person's key: what the plan names, in the agent or in the file given. None: nothing is signed with a key."""
         if person.id not in self._signers:
             named = person.ssh_key if has_key(person) else ""
             if not named and self.key_file is None:
@@ -152,7 +152,7 @@ class Recording:
                     return None  # the agent may hold it later
         return self._signers[person.id]
 
-    # -- while it goes on --------------------------------------------------------------------------------------------
+    # -- background --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Share the record, and mark the readings now and then; until cancelled."""
@@ -165,7 +165,7 @@ class Recording:
                 await asyncio.to_thread(self.mark)
 
     async def share(self) -> None:
-        """One round with the shared place, if there is one."""
+        """Synchronise once with the shared store, if there is one."""
         if self.sync is not None:
             await asyncio.to_thread(self.sync.once)
             if self.record.take_in() and self.on_news:
@@ -178,7 +178,7 @@ class Recording:
             self.writer_thread.submit(Draft(Type.NOTE, found.body()))
 
     def anchor(self, where: str) -> str:
-        """The journal's head, with all told so far, noted as given to somebody outside. Waits for the disk. Raises OSError."""
+        """The journal's head after everything submitted so far, noted as published to `where`. Waits for the disk. Raises OSError."""
         return self.writer_thread.submit(Draft(Type.ANCHOR, {"where": where})).result().hash
 
     def close(self) -> None:
@@ -196,7 +196,7 @@ class Recording:
 
 
 def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
-    """Put on a new board what an earlier session saw, and when nobody looked."""
+    """Restore on a new board the readings of an earlier session, and the gaps in watching."""
     for each in kept:
         if each.probe in board.readings.histories:
             board.add(each.probe, each.reading)
@@ -218,9 +218,9 @@ async def recording(
     variables: Mapping[str, str] | None = None,
     rehearsal: bool = False,
 ) -> AsyncIterator[Recording]:
-    """The record of a cutover, begun or gone on with.
+    """The record of a cutover, started or resumed.
 
-    Without `name` it goes on with the newest record of this plan that is younger than a week, unless `new`. With a `store`
+    Without `name` it resumes the newest record of this plan that is younger than a week, unless `new`. With a `store`
     the record is the one that lies there, or is put there. `variables` are what the plan was loaded with: secrets in them are
     hidden. Raises CannotRecord.
     """
@@ -297,7 +297,7 @@ def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, ne
 
 
 def newest_of(plan: Plan, now: datetime, root: Path | None = None) -> RecordFolder | None:
-    """The newest record of a plan that is still gone on with; None where there is none. Raises OSError."""
+    """The newest record of a plan that is still resumable; None where there is none. Raises OSError."""
     for folder in list_records(root):
         if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
             return folder
@@ -310,10 +310,10 @@ def _is_of(folder: RecordFolder, plan: Plan) -> bool:
 
 
 def started_at(folder: RecordFolder) -> datetime | None:
-    """When the cutover of a record began: what its first session says. None for a record without one."""
+    """When the cutover of a record began: as its first session has it. None for a record without one."""
     opens = (line.entry.body for _, line in folder.lines() if line.entry.type is Type.OPEN)
-    told = [moment(body["started_at"]) for body in opens if "started_at" in body]
-    return min(told, default=None)
+    found = [moment(body["started_at"]) for body in opens if "started_at" in body]
+    return min(found, default=None)
 
 
 def _shared_id(store: Store) -> str:
@@ -326,13 +326,13 @@ def _shared_id(store: Store) -> str:
         if first is None:
             return ""
         data = store.get(first)
-    except StoreUnreachable as away:
-        raise OSError(str(away)) from None
+    except StoreUnreachable as error:
+        raise OSError(str(error)) from None
     return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
 
 
 def record_in(folder: RecordFolder, plan: Plan) -> Record:
-    """What a record holds, for looking at only: signatures it speaks of are checked. Raises OSError."""
+    """The entries of a record, read-only, with their signatures checked. Raises OSError."""
     record, keys, id_ = Record(), keys_of(plan), folder.id
     for _, line in folder.lines():
         with contextlib.suppress(ValueError):

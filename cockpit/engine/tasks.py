@@ -1,4 +1,4 @@
-"""Ending tasks for good."""
+"""Cancelling asyncio tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRIES = 8
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel tasks and wait until they have ended, asking again where a cancellation got lost; never longer than a second."""
+    """Cancel tasks and wait until they have ended, repeating a swallowed cancellation; never longer than a second."""
     left = {task for task in tasks if not task.done()}
     for _ in range(TRIES):
         if not left:

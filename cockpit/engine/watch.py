@@ -1,4 +1,4 @@
-"""One running cutover: probes read, the board fills, decide() is called once a tick, and everyone reads the Situation.
+"""One running cutover: probes are read into the board, decide() is called once a tick, front ends read the Situation.
 
 This is the whole surface a front end needs. It never waits for a probe.
 """
@@ -35,7 +35,7 @@ GAP_S = 5.0
 """Real seconds without a tick that count as the cockpit not watching."""
 NEXT = timedelta(microseconds=1)
 JITTER = timedelta(seconds=1)
-"""A clock that went back by no more than this is taken to have stood still."""
+"""A clock that went back by no more than this counts as stopped."""
 
 
 class Watch:
@@ -56,11 +56,11 @@ class Watch:
         self.arn = ""
         self.notices: list[Callable[[], str]] = []
         self.on_change: list[Callable[[], None]] = []
-        """Called after a tick in which the verdict, a criterion, an item or a gate changed its word."""
+        """Called after a tick in which the verdict, a criterion, an item or a gate changed."""
         self.on_reading: list[Callable[[str, Reading, datetime], None]] = []
         """Called with every reading taken in, and when."""
         self.on_unchanged: list[Callable[[datetime], None]] = []
-        """Called after a tick in which nothing turned, with its moment."""
+        """Called after a tick in which nothing changed, with its time."""
         self._due = asyncio.Event()
         self._due_since: float | None = None
         self._ticked = time.time()
@@ -76,11 +76,11 @@ class Watch:
 
     @property
     def notice(self) -> str:
-        own = ["PAUSED: nothing is being read; press p to go on"] if self.paused else []
+        own = ["PAUSED: nothing is being read; press p to resume"] if self.paused else []
         return " · ".join(own + [text for notice in self.notices if (text := notice())])
 
     async def run(self) -> None:
-        """Take in readings and decide, until cancelled; then let go of everything."""
+        """Take in readings and decide, until cancelled; then release everything."""
         taking = asyncio.create_task(self._take(), name="readings")
         ticking = asyncio.create_task(self._tick(), name="tick")
         try:
@@ -96,12 +96,12 @@ class Watch:
             try:
                 self.take(probe, reading)
             except Exception:
-                # Not taken in, so the probe goes stale in plain sight; the others are judged as ever.
+                # Not taken in, so the probe goes visibly stale; the others are unaffected.
                 log.exception("a reading of %s could not be taken in", probe)
             self.decide_soon()
 
     def take(self, probe: str, reading: Reading) -> None:
-        """Take in one reading; the next decision looks at it."""
+        """Take in one reading for the next decision."""
         self.board.add(probe, reading)
         at = self.moment()
         for take in self.on_reading:
@@ -109,7 +109,7 @@ class Watch:
         self._identify(probe, reading)
 
     def moment(self) -> datetime:
-        """Now, and no moment twice, even while the clock stands still: the record tells by it what came before what."""
+        """Now, strictly increasing even while the clock stands still: the record's order depends on it."""
         now = self.clock.now()
         if self._moment - JITTER < now <= self._moment:
             now = self._moment + NEXT
@@ -153,14 +153,14 @@ class Watch:
         return 0.0 if self._due_since is None else time.monotonic() - self._due_since
 
     def resume_from(self, last: datetime, *, away: bool = False) -> None:
-        """Take what is known by then as what was seen last. With `away` the next decision counts the time since as a gap."""
+        """Take the situation at `last` as the previous one. With `away` the time since then counts as a gap."""
         if away:
             self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
         self.situation = decide(self.plan, self.board, self.record, last)
         self._moment = last
 
     def _notice_gap(self, now: datetime) -> None:
-        """The wall clock went on while this process did not: the machine slept, or the process was stopped."""
+        """The wall clock went on while this process did not: the machine was suspended, or the process was stopped."""
         wall = time.time()
         away = wall - self._ticked
         self._ticked = wall

@@ -1,4 +1,4 @@
-"""From what a record holds to an Account of it. Pure; `gather` is the part that reads files."""
+"""Builds the Account from a record's content. Pure; `load_record` reads the files."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from cockpit.report.model import (
     Proof,
     Readings,
     Session,
-    Turn,
+    StateChange,
 )
-from cockpit.report.open_items import left_open
+from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
-from cockpit.report.state_history import Seen, course, sessions, spans
+from cockpit.report.state_history import Seen, changes_of, sessions, spans
 
 UNKNOWN = "UNKNOWN"
 
@@ -68,15 +68,15 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class _Story:
-    """The material, in the order questions are asked of it."""
+class _Context:
+    """The material, indexed for the questions a report asks."""
 
     given: Material
     record: Record
-    looked: Sequence[Session]
-    turns: Mapping[str, Sequence[Turn]]
+    watched: Sequence[Session]
+    turns: Mapping[str, Sequence[StateChange]]
     now: datetime
-    """The last moment kept: everything is told as of then."""
+    """Time of the last entry: the report is as of then."""
 
     @property
     def known(self) -> bool:
@@ -84,69 +84,69 @@ class _Story:
 
 
 def account(given: Material) -> Account:
-    """Everything a record tells, as of its last moment."""
-    story = _story(given)
-    plan, record, kept = given.plan, story.record, given.kept
-    verdict_spans = spans(story.turns.get("verdict", ()), story.looked)
+    """Everything a record holds, as of its last entry."""
+    context = _context(given)
+    plan, record, kept = given.plan, context.record, given.kept
+    verdict_spans = spans(context.turns.get("verdict", ()), context.watched)
     guards = plan.guards()
     listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
-    criteria = tuple(_criterion(each, kind, story) for each, kind in listed)
+    criteria = tuple(_criterion(each, kind, context) for each, kind in listed)
     titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}
     made = Account(
         record=given.record,
         rehearsal=given.rehearsal or any(e.rehearsal for e in record.entries if isinstance(e, SignOff | Vote)),
-        began=story.looked[0].began if story.looked else None,
-        ended=story.now if story.looked else None,
-        closed=bool(story.looked) and all(each.closed for each in story.looked),
+        began=context.watched[0].began if context.watched else None,
+        ended=context.now if context.watched else None,
+        closed=bool(context.watched) and all(each.closed for each in context.watched),
         plan=given.planned,
         verdict=next((span.word for span in reversed(verdict_spans) if span.word), ""),
         judged=given.saw_something,
         spans=verdict_spans,
         phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in record.all(PhaseBegan)),
         people=sign_offs.participants(plan, given.lines, given.record),
-        sessions=tuple(story.looked),
+        sessions=tuple(context.watched),
         criteria=criteria,
-        items=tuple(_item(section, item, story) for section, item in plan.items()),
+        items=tuple(_item(section, item, context) for section, item in plan.items()),
         gates=tuple(
-            sign_offs.gate_account(each, plan, record, kept, story.now, known=story.known) for each in plan.gates
+            sign_offs.gate_account(each, plan, record, kept, context.now, known=context.known) for each in plan.gates
         ),
         waivers=sign_offs.waivers(kept, titles),
         acknowledgements=sign_offs.acknowledgements(kept),
         decisions=sign_offs.decisions(kept),
-        runbook=sign_offs.step_accounts(plan.runbook, plan.digest, record, kept, story.now),
-        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, plan.digest, record, kept, story.now),
+        runbook=sign_offs.step_accounts(plan.runbook, plan.digest, record, kept, context.now),
+        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, plan.digest, record, kept, context.now),
         happened=_happened(record),
         gaps=tuple(Gap(e.since, e.at) for e in record.all(ObserverGap)),
         open=(),
         proof=given.proof,
         readings=given.readings,
     )
-    return replace(made, open=left_open(made))
+    return replace(made, open=open_items(made))
 
 
-def _story(given: Material) -> _Story:
+def _context(given: Material) -> _Context:
     record = Record([each.entry for each in given.kept])
-    looked = sessions(given.lines)
+    watched = sessions(given.lines)
     seen: dict[str, list[Seen]] = {}
     for each in given.kept:
         if isinstance(each.entry, Change):
             seen.setdefault(each.entry.subject, []).append((each.writer, each.entry))
-    turns = {subject: course(changes, looked) for subject, changes in seen.items()}
+    turns = {subject: changes_of(changes, watched) for subject, changes in seen.items()}
     epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-    now = max((each.ended for each in looked), default=epoch)
-    return _Story(given, record, looked, turns, max([now, *(each.entry.at for each in given.kept)]))
+    now = max((each.ended for each in watched), default=epoch)
+    return _Context(given, record, watched, turns, max([now, *(each.entry.at for each in given.kept)]))
 
 
-def _waived(subject: str, story: _Story) -> str:
-    waiver = active_waiver(story.record, subject, story.now)
+def _waived(subject: str, context: _Context) -> str:
+    waiver = active_waiver(context.record, subject, context.now)
     return f"{waiver.by}: {waiver.why} (until {waiver.until:%Y-%m-%d %H:%M:%S} UTC)" if waiver else ""
 
 
-def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccount:
-    turns = story.turns.get(criterion.id, ())
+def _criterion(criterion: Criterion, kind: str, context: _Context) -> CriterionAccount:
+    turns = context.turns.get(criterion.id, ())
     last = turns[-1] if turns else None
-    plan, kept, known = story.given.plan, story.given.kept, story.known
-    status = sign_off_status(criterion.sign_off, criterion.id, story.record, plan.digest, None, story.now)
+    plan, kept, known = context.given.plan, context.given.kept, context.known
+    status = sign_off_status(criterion.sign_off, criterion.id, context.record, plan.digest, None, context.now)
     return CriterionAccount(
         id=criterion.id,
         title=criterion.title,
@@ -159,37 +159,37 @@ def _criterion(criterion: Criterion, kind: str, story: _Story) -> CriterionAccou
         since=last.at if last else None,
         because=last.because if last else "",
         turns=tuple(turns),
-        waived=_waived(criterion.id, story),
+        waived=_waived(criterion.id, context),
         sign_off=sign_offs.asked(criterion.id, status, kept),
-        measure=story.given.measures.get(criterion.id),
+        measure=context.given.measures.get(criterion.id),
         ref=criterion.ref,
     )
 
 
-def _item(section: Section, item: Item, story: _Story) -> ItemAccount:
-    turns = story.turns.get(item.id, ())
+def _item(section: Section, item: Item, context: _Context) -> ItemAccount:
+    turns = context.turns.get(item.id, ())
     last = turns[-1] if turns else None
-    status = sign_off_status(item.sign_off, item.id, story.record, story.given.plan.digest, None, story.now)
+    status = sign_off_status(item.sign_off, item.id, context.record, context.given.plan.digest, None, context.now)
     state, because = (last.after, last.because) if last else (_never_changed(item), "")
     return ItemAccount(
         id=item.id,
         title=item.title,
         section=section.title,
-        phase=str(section.phase) if story.known else "",
+        phase=str(section.phase) if context.known else "",
         blocking=item.blocking,
         killer=item.killer,
         state=state,
         since=last.at if last else None,
         because=because,
         turns=tuple(turns),
-        waived=_waived(item.id, story),
-        sign_off=sign_offs.asked(item.id, status, story.given.kept, state, because),
+        waived=_waived(item.id, context),
+        sign_off=sign_offs.asked(item.id, status, context.given.kept, state, because),
         ref=item.ref,
     )
 
 
 def _never_changed(item: Item) -> str:
-    """The word of an item no change was kept of: what only waits for a sign-off waits, all else was never seen."""
+    """The state of an item without a recorded change: PENDING if it only needs a sign-off, else UNKNOWN."""
     waits = item.expect is None and item.sign_off is not None
     return "PENDING" if waits else UNKNOWN
 
@@ -200,7 +200,7 @@ def _happened(record: Record) -> tuple[Event, ...]:
 
 
 def _event(entry: Entry) -> Event | None:
-    """An entry as an event; None for those that have a part of the account to themselves, and for what a release ran."""
+    """An entry as an event; None for entries with a section of their own, and for releases."""
     match entry:
         case Happened():
             return Event(entry.at, entry.subject, entry.text, entry.by)

@@ -1,4 +1,4 @@
-"""Text that others wrote, on its way to somebody's screen."""
+"""Makes untrusted text safe to show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
 
 
 def safe(text: str) -> str:
-    """On one line, without anything a terminal would obey or turn around: what is shown was written by others."""
+    """One line, without control and direction characters: the text is untrusted."""
     return "".join("�" if unicodedata.category(each) in _UNSEEN else each for each in text)
 
 

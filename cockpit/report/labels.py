@@ -1,4 +1,4 @@
-"""How every form of the report words the same thing."""
+"""Labels every format of the report shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cockpit.journal.verify import Outcome
 from cockpit.report.escaping import short
 from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
 
-NOBODY = "nobody was looking"
+NOT_WATCHING = "the cockpit was not watching"
 KINDS = {"success": "Success criteria", "trigger": "Rollback triggers", "guard": "Guards of the migration"}
 _MEANING = {each.word: each.meaning for each in Outcome}
 
@@ -36,32 +36,32 @@ def span(value: timedelta | None) -> str:
 
 
 def by_key(key: str, *, rehearsal: bool = False) -> str:
-    """How sure it is who said it."""
+    """Whether a key proves who made the entry."""
     if rehearsal:
         return "rehearsal"
-    return f"signed {key}" if key else "claimed"
+    return f"signed {key}" if key else "not cryptographically signed"
 
 
 def answer(asked: Asked | None) -> str:
-    """The answer that was last given, and by whom."""
+    """The newest answer, and by whom."""
     if asked is None:
         return ""
     last = asked.given[-1] if asked.given else None
     if last is None:
-        return f"never signed (asks {' or '.join(asked.roles)})"
+        return f"never signed (needs {' or '.join(asked.roles)})"
     if last.retracted:
-        return f"taken back by {last.by}"
+        return f"withdrawn by {last.by}"
     late = f"; no longer counts: {last.stale}" if last.stale else ""
     return f"{last.by} ({last.role}), {by_key(last.key, rehearsal=last.rehearsal)}: {last.answer}{late}"
 
 
-def told(status: CriterionAccount | ItemAccount) -> str:
+def reason(status: CriterionAccount | ItemAccount) -> str:
     """Why it is in its state."""
     return f"waived by {status.waived}" if status.waived else status.because
 
 
 def state(status: CriterionAccount | ItemAccount) -> str:
-    """Its word, with WAIVED where a waiver runs."""
+    """Its state; WAIVED while a waiver is active."""
     return "WAIVED" if status.waived else status.state
 
 
@@ -76,7 +76,7 @@ def planned_and_took(step: StepAccount) -> str:
 
 
 def limit(measure: Measure, kind: str) -> str:
-    """The threshold as people read it; empty where there is none."""
+    """The threshold as text; empty where there is none."""
     if measure.threshold is None:
         return ""
     word = "needs" if kind == "success" else "trips"

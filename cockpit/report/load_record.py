@@ -1,4 +1,4 @@
-"""Reading a record's folder for its report: the plan copy, the chains, the readings, and what can be proven of them."""
+"""Reading a record's folder for its report: the plan copy, the chains, the readings, and the result of verifying them."""
 
 from __future__ import annotations
 

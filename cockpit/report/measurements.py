@@ -1,4 +1,4 @@
-"""The value each criterion turns on, over time, from the readings of a record: coarse enough to draw, honest about holes."""
+"""The main value of each criterion over time, from the readings of a record, reduced for drawing; gaps stay gaps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _file_digest(path: Path) -> str:
 
 
 def main_path(plan: Plan, criterion: Criterion) -> tuple[str, Comparison | None] | None:
-    """What to draw of a criterion: what it compares with a number (limits before equalities), else its first number or flag."""
+    """The value to draw for a criterion: the field it compares with a number (limits first), else its first number or flag."""
     if criterion.condition is None:
         return None
     numeric = [each for each in criterion.condition.comparisons if type(each.literal) in (int, float)]

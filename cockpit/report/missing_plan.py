@@ -1,4 +1,4 @@
-"""A stand-in for a plan that cannot be loaded: what the journal itself names, with nothing made up about it."""
+"""A substitute for a plan that cannot be loaded, made only of what the journal names."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ HERE = Position("plan.yaml", 0)
 
 
 def _only(kind: Kind) -> frozenset[str]:
-    """Words that only a criterion of this kind can have."""
+    """States that only a criterion of this kind can have."""
     return frozenset(str(state) for state in State if state.judging.kinds == {kind}) - {str(check) for check in Check}
 
 
 def unplanned(entries: Sequence[Entry], name: str, digest: str) -> Plan:
-    """A plan with the ids the journal names, told apart by the words that were said of them."""
+    """A plan with the ids the journal names, classified by their recorded states."""
     words = _words(entries)
     voted = {each.gate: each for each in entries if isinstance(each, Vote)}
     acted = dict.fromkeys(each.subject for each in entries if isinstance(each, StepBegan | StepEnded))
     signed = dict.fromkeys(each.subject for each in entries if isinstance(each, SignOff) and each.subject not in acted)
-    success = [subject for subject, said in words.items() if said & _only(Kind.SUCCESS)]
-    triggers = [subject for subject, said in words.items() if said & _only(Kind.TRIGGER)]
-    gates = dict.fromkeys([*(subject for subject, said in words.items() if said & set(GateState)), *voted])
-    told = {*success, *triggers, *gates, *acted}
-    items = [subject for subject in dict.fromkeys([*words, *signed]) if subject not in told]
+    success = [subject for subject, states in words.items() if states & _only(Kind.SUCCESS)]
+    triggers = [subject for subject, states in words.items() if states & _only(Kind.TRIGGER)]
+    gates = dict.fromkeys([*(subject for subject, states in words.items() if states & set(GateState)), *voted])
+    named = {*success, *triggers, *gates, *acted}
+    items = [subject for subject in dict.fromkeys([*words, *signed]) if subject not in named]
     return Plan(
         name=name,
         title=name,

@@ -1,4 +1,4 @@
-"""What a record tells of a cutover, as one frozen value: every form of the report is a rendering of an Account.
+"""The content of a report as one frozen value: every format is a rendering of an Account.
 
 As JSON (`cockpit report RECORD --format json`) the names are the ones below, times are ISO 8601 in UTC, durations are seconds,
 what is not known is null or empty. `form` says which edition of this structure it is; names are added, never renamed.
@@ -7,16 +7,16 @@ what is not known is null or empty. `form` says which edition of this structure 
     record        the record's id                    rehearsal   whether this was a drill
     began, ended  first and last moment kept         closed      whether every session was closed in order
     plan          what was planned                   people      who took part
-    sessions      which cockpit looked, from when to when
+    sessions      which cockpit watched, from when to when
     verdict       the last word; empty where none was kept
-    judged        false where nothing was seen to judge by
+    judged        false where no probe returned a value
     spans         the verdict over time              phases      what was being decided
     criteria      success criteria, triggers and guards, with their changes, their sign-offs and their main value over time
     items         the checklist, the same way        gates       each with its votes and whether it passed
-    waivers, acknowledgements, decisions             what people took upon themselves, with reasons
-    runbook, rollback_plan                           steps as planned and as they went
+    waivers, acknowledgements, decisions             exceptions and decisions, with reasons
+    runbook, rollback_plan                           steps as planned and as done
     happened      actions and phases of the migration, and the point of no return
-    gaps          when nobody was looking            open        what was left open: plain sentences
+    gaps          when the cockpit was not watching  open        what was left open: one sentence each
     proof         what `cockpit journal verify` says of the record, with the heads of its chains
     readings      how many there are, and the digest of them
 """
@@ -56,7 +56,7 @@ class Participant:
     said: int
     """Entries under this name."""
     keys: tuple[str, ...]
-    """Fingerprints of the keys that signed some of them; empty: everything is claimed."""
+    """Fingerprints of the keys that signed some of them; empty: nothing is cryptographically signed."""
     aws: tuple[str, ...] = ()
     """The AWS identities in use meanwhile."""
 
@@ -75,7 +75,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One word of the verdict. An empty word: nobody was looking."""
+    """One word of the verdict. An empty word: the cockpit was not watching."""
 
     word: str
     since: datetime
@@ -96,8 +96,8 @@ class PhaseSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One change of a word."""
+class StateChange:
+    """One change of a state."""
 
     at: datetime
     before: str
@@ -115,7 +115,7 @@ class Signature:
     answer: str
     evidence: str
     key: str
-    """Fingerprint of the key that signed it, where the signature holds; empty: claimed."""
+    """Fingerprint of the key that signed it, where the signature holds; empty: not cryptographically signed."""
     rehearsal: bool
     retracted: bool
     stale: str = ""
@@ -135,7 +135,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The values of a stretch of time; all None where it was asked for and not known."""
+    """The values of a stretch of time; all None where it was unknown."""
 
     at: datetime
     low: float | None
@@ -145,7 +145,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """The value a criterion turns on, over time, coarse enough to draw."""
+    """The main value of a criterion over time, coarse enough to draw."""
 
     path: str
     """`probe.field`"""
@@ -156,7 +156,7 @@ class Measure:
     threshold: float | None
     points: tuple[Point, ...]
     step: timedelta
-    """Points further apart than this are not joined: nothing was asked in between."""
+    """Points further apart than this are not joined: there was no reading in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,9 @@ class CriterionAccount:
     """The last one kept; UNKNOWN where there was never another."""
     since: datetime | None
     because: str
-    turns: tuple[Turn, ...]
+    turns: tuple[StateChange, ...]
     waived: str = ""
-    """By whom and why, while a waiver ran at the end."""
+    """By whom and why, if a waiver was active at the end."""
     sign_off: Asked | None = None
     measure: Measure | None = None
     ref: str = ""
@@ -192,7 +192,7 @@ class ItemAccount:
     state: str
     since: datetime | None
     because: str
-    turns: tuple[Turn, ...]
+    turns: tuple[StateChange, ...]
     waived: str = ""
     sign_off: Asked | None = None
     ref: str = ""

@@ -1,4 +1,4 @@
-"""What a cutover left open: never signed, never seen, never decided. Plain sentences, the gravest first."""
+"""What a cutover left open: not signed, not observed, not decided. One sentence each, the most serious first."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from cockpit.decide.states import Check, State, Word, meaning_of
 from cockpit.report.model import Account, Asked, CriterionAccount
 
 
-def left_open(given: Account) -> tuple[str, ...]:
-    """Everything a reader must not take as settled."""
+def open_items(given: Account) -> tuple[str, ...]:
+    """All open items of a record."""
     return tuple(
         chain(
             _verdict(given), _criteria(given.criteria), _items(given), _gates(given), _waivers(given), _steps(given),
-            _looking(given), _record(given),
+            _gaps(given), _record(given),
         )
     )  # fmt: skip
 
 
 def _verdict(given: Account) -> Iterator[str]:
     if not given.spans:
-        yield "no verdict was kept"
+        yield "no verdict was recorded"
         return
     if not given.judged:
-        yield "nothing at all was seen to judge by"
+        yield "no probe returned a value to evaluate"
     if _calls(given.verdict):
         since = _called_since(given)
         if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
-            yield f"{given.verdict} since {formatting.clock(since)}: nobody decided"
+            yield f"{given.verdict} since {formatting.clock(since)}: no decision recorded"
 
 
 def _calls(word: str) -> bool:
@@ -39,7 +39,7 @@ def _calls(word: str) -> bool:
 
 
 def _called_since(given: Account) -> datetime:
-    """Since when the last call for a decision has stood; a time nobody was looking does not end it."""
+    """Since when the last call for a decision has stood; a gap in watching does not end it."""
     since = given.spans[-1].since
     for span in reversed(given.spans):
         if span.word and not _calls(span.word):
@@ -54,7 +54,7 @@ def _criteria(criteria: Iterable[CriterionAccount]) -> Iterator[str]:
             continue
         note = "" if each.enforced else " (not enforced)"
         if each.state == State.UNKNOWN:
-            never = "was never seen" if not each.turns else "was still UNKNOWN at the end"
+            never = "was never observed" if not each.turns else "was still UNKNOWN at the end"
             yield f"{each.title}{note} {never}" + (f": {each.because}" if each.because else "")
         elif not meaning_of(each.state).done:
             yield f"{each.title}{note} was {each.state} at the end"
@@ -65,7 +65,7 @@ def _unsigned(title: str, asked: Asked | None) -> Iterator[str]:
     if asked is None or asked.counts or not asked.ask:
         return
     stale = asked.given[-1].stale if asked.given else ""
-    why = f"no longer counted: {stale}" if stale else "was taken back" if asked.given else "was never signed"
+    why = f"no longer counted: {stale}" if stale else "was withdrawn" if asked.given else "was never signed"
     yield f"{title}: the sign-off of {' or '.join(asked.roles)} {why}"
 
 
@@ -78,7 +78,7 @@ def _items(given: Account) -> Iterator[str]:
         if unsigned and item.state in (Check.PENDING, Check.STALE):
             yield from unsigned
         elif item.state == Check.UNKNOWN:
-            yield f"{item.title}{note} " + ("was still UNKNOWN at the end" if item.turns else "was never seen")
+            yield f"{item.title}{note} " + ("was still UNKNOWN at the end" if item.turns else "was never observed")
         else:
             yield f"{item.title}{note} was {item.state} at the end"
 
@@ -86,7 +86,7 @@ def _items(given: Account) -> Iterator[str]:
 def _gates(given: Account) -> Iterator[str]:
     for gate in given.gates:
         if not gate.passed and gate.first_passed is not None:
-            yield f"gate {gate.title} passed at {formatting.clock(gate.first_passed)} and no longer stood at the end"
+            yield f"gate {gate.title} passed at {formatting.clock(gate.first_passed)} and was not passed at the end"
         elif not gate.passed:
             yield f"gate {gate.title} was never passed" + (f": {'; '.join(gate.missing)}" if gate.missing else "")
 
@@ -100,16 +100,16 @@ def _waivers(given: Account) -> Iterator[str]:
 def _steps(given: Account) -> Iterator[str]:
     for step in (*given.runbook, *given.rollback_plan):
         if step.progress == "started":
-            yield f"step {step.title} was begun by {step.by} and never ended"
+            yield f"step {step.title} was started by {step.by} and never ended"
         elif step.progress == "failed":
             yield f"step {step.title} failed: {step.seen}"
         elif step.progress != "open":
             yield from _unsigned(f"step {step.title}", step.sign_off)
 
 
-def _looking(given: Account) -> Iterator[str]:
+def _gaps(given: Account) -> Iterator[str]:
     for gap in given.gaps:
-        yield f"nobody was looking for {formatting.duration(gap.until - gap.since)} from {formatting.clock(gap.since)}"
+        yield f"the cockpit was not watching for {formatting.duration(gap.until - gap.since)} from {formatting.clock(gap.since)}"
     for span in given.spans:
         if not span.word:
             yield f"no cockpit was open for {formatting.duration(span.lasted)} from {formatting.clock(span.since)}"

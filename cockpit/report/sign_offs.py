@@ -1,4 +1,4 @@
-"""What people said in a cutover: sign-offs, votes, waivers, decisions and steps, each with whose key signed it, if any did."""
+"""Sign-offs, votes, waivers, decisions and steps of a cutover, each with the key that signed it, if any."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ from cockpit.report.model import (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entry as its line has it."""
+    """An entry with its writer and key."""
 
     writer: str
     entry: Entry
     key: str = ""
-    """Fingerprint of the person's key whose signature on the line holds; empty: claimed."""
+    """Fingerprint of the person's key whose signature on the line is valid; empty: not cryptographically signed."""
 
 
 def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> tuple[Participant, ...]:
-    """Everybody who said something or opened a cockpit; those of the plan first, in its order."""
+    """Everyone who made an entry or opened a cockpit; people of the plan first, in its order."""
     known = {person.id: person for person in plan.people}
-    said: dict[str, int] = {}
+    entries: dict[str, int] = {}
     keys: dict[str, dict[str, None]] = {}
     aws: dict[str, dict[str, None]] = {}
     for _, line in lines:
         body, actor = line.entry.body, line.entry.actor
         by = body.get("by")
-        speaks = isinstance(by, str) and bool(by)
-        who = str(by) if speaks else actor.id
-        if not speaks and line.entry.type is not Type.OPEN:
+        named = isinstance(by, str) and bool(by)
+        who = str(by) if named else actor.id
+        if not named and line.entry.type is not Type.OPEN:
             continue
-        said[who] = said.get(who, 0) + speaks
+        entries[who] = entries.get(who, 0) + named
         if key := key_of(line, record):
             keys.setdefault(who, {})[key] = None
         if actor.arn and actor.id == who:
             aws.setdefault(who, {})[actor.arn] = None
-    order = [*(each for each in known if each in said), *(each for each in said if each not in known)]
-    nobody = Person("", "", ())
+    order = [*(each for each in known if each in entries), *(each for each in entries if each not in known)]
+    unknown = Person("", "", ())
     return tuple(
         Participant(
             who,
-            known.get(who, nobody).name,
-            known.get(who, nobody).roles,
-            said[who],
+            known.get(who, unknown).name,
+            known.get(who, unknown).roles,
+            entries[who],
             tuple(keys.get(who, ())),
             tuple(aws.get(who, ())),
         )
@@ -72,7 +72,7 @@ def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> 
 def asked(
     subject: str, status: SignOffStatus | None, kept: Iterable[Kept], state: str = "", why: str = ""
 ) -> Asked | None:
-    """Every answer about a subject. `state` STALE (and `why`) is how the cockpit itself last saw it."""
+    """Every answer about a subject. `state` STALE (and `why`) is the last state the cockpit recorded."""
     given = [
         (each.entry, each.key) for each in kept if isinstance(each.entry, SignOff) and each.entry.subject == subject
     ]
@@ -101,7 +101,7 @@ def asked(
 def gate_account(
     gate: Gate, plan: Plan, record: Record, kept: Iterable[Kept], now: datetime, *, known: bool
 ) -> GateAccount:
-    """A gate with its votes. Without the plan (`known`) the cockpit's own last word on it counts."""
+    """A gate with its votes. Without the plan (`known` false) its last recorded state counts."""
     status = poll(gate, plan, record, now)
     results = [each for each in record.all(Change) if each.subject == gate.id]
     votes = tuple(
@@ -115,9 +115,9 @@ def gate_account(
 
 
 def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAccount, ...]:
-    """Every waiver with its end; a counter-entry ends the ones before it and is none of its own."""
+    """Every waiver with its end; a counter-entry ends the ones before it and is not listed."""
     entries = [(each.entry, each.key) for each in kept if isinstance(each.entry, Waiver)]
-    back = [entry for entry, _ in entries if entry.until <= entry.at]
+    withdrawn = [entry for entry, _ in entries if entry.until <= entry.at]
     return tuple(
         WaiverAccount(
             entry.subject,
@@ -127,7 +127,7 @@ def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAcco
             entry.by,
             entry.why,
             key,
-            next((b.at for b in back if b.subject == entry.subject and entry.at <= b.at < entry.until), None),
+            next((b.at for b in withdrawn if b.subject == entry.subject and entry.at <= b.at < entry.until), None),
         )
         for entry, key in entries
         if entry.until > entry.at

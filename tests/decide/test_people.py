@@ -184,7 +184,7 @@ def vote(scene: Scene, by: str, role: str, choice: str = "go", digest: str = "")
 def test_a_gate_needs_as_many_as_it_says() -> None:
     scene = vote(at_the_gate(), "ann", "on_call")
     assert not scene.situation.gates[0].passed
-    assert scene.situation.gates[0].missing == ("1 more go from backup",)
+    assert scene.situation.gates[0].missing == ("needs 1 more GO vote (backup)",)
     assert vote(scene, "bob", "backup").situation.gates[0].passed
     assert scene.feed("0x4").word is Word.GO
 

@@ -55,7 +55,7 @@ async def test_a_signature_is_words_by_somebody_of_the_role(plan: Plan, tmp_path
         for tick in ("", "ok", "  Yes. ", "x", "done"):
             with pytest.raises(Refused, match="describe what you checked"):
                 await desk.sign("vpn", tick)
-        with pytest.raises(Refused, match="takes dba; ada is on_call"):
+        with pytest.raises(Refused, match="needs dba; ada is on_call"):
             await desk.sign("seed", "Category Security, prompt 4")
         with pytest.raises(Refused, match="needs no sign-off"):
             await desk.sign("nothing", "words")
@@ -72,7 +72,7 @@ async def test_a_signature_is_words_by_somebody_of_the_role(plan: Plan, tmp_path
 
 async def test_what_wants_a_key_is_not_taken_without_one(plan: Plan, tmp_path: Path) -> None:
     async with seat(plan, tmp_path) as (_, desk, _):
-        with pytest.raises(Refused, match="signed with a key"):
+        with pytest.raises(Refused, match="needs a cryptographic signature"):
             await desk.sign("restore", "Restored in 11 minutes")
 
 
@@ -95,7 +95,7 @@ async def test_another_persons_key_does_not_speak_for_you(tmp_path: Path) -> Non
     key, _ = keys_for(tmp_path, "ada")
     _, other = keys_for(tmp_path, "bob")
     async with seat(signing_plan(tmp_path, ada_key=other), tmp_path, key=key) as (_, desk, _):
-        with pytest.raises(Refused, match="signed with a key"):
+        with pytest.raises(Refused, match="needs a cryptographic signature"):
             await desk.sign("restore", "Restored in 11 minutes")
 
 
@@ -110,7 +110,7 @@ async def test_two_people_are_two_people(plan: Plan, tmp_path: Path) -> None:
         with pytest.raises(Refused, match="needs a reason"):
             await desk.vote("deploy", "no-go")
         await desk.vote("deploy", "no-go", "the pool is too small")
-        assert "bob (dba) says no-go" in "; ".join(desk.missing_before("deploy"))
+        assert "bob (dba) votes no-go" in "; ".join(desk.missing_before("deploy"))
         await desk.vote("deploy", "go")
         assert desk.missing_before("deploy") == []
 
@@ -123,14 +123,14 @@ async def test_one_key_under_two_names_is_one_person(tmp_path: Path) -> None:
         desk.identify("bob")
         await desk.vote("deploy", "go")
         assert len({vote.key for vote in watch.record.all(Vote)}) == 1
-        assert "1 more go" in desk.missing_before("deploy")[0]
+        assert "1 more GO vote" in desk.missing_before("deploy")[0]
 
 
 async def test_who_starts_it_may_be_left_out(plan: Plan, tmp_path: Path) -> None:
     gate = replace(plan.gates[0], poll=Poll(("on_call", "dba"), 1, exclude_initiator=True))
     async with seat(replace(plan, gates=(gate,)), tmp_path) as (_, desk, _):
         await desk.vote("deploy", "go")
-        assert "1 more go" in desk.missing_before("deploy")[0]
+        assert "1 more GO vote" in desk.missing_before("deploy")[0]
         desk.identify("bob")
         assert desk.missing_before("deploy") == []
 
@@ -139,7 +139,7 @@ async def test_the_deployment_begins_through_its_gate_and_against_advice_only_wi
     plan: Plan, tmp_path: Path
 ) -> None:
     async with seat(plan, tmp_path) as (watch, desk, _):
-        with pytest.raises(Refused, match=r"Go / no-go: 2 more go"):
+        with pytest.raises(Refused, match=r"Go / no-go: needs 2 more GO"):
             await desk.begin(Phase.POST_DEPLOY)
         await desk.vote("deploy", "go")
         desk.identify("bob")
@@ -199,7 +199,7 @@ async def test_no_decision_where_none_waits_and_nobody_speaks_unnamed(plan: Plan
         for said in (desk.sign("vpn", "an answer"), desk.vote("deploy", "go"), desk.start_step("run.deploy")):
             with pytest.raises(Refused, match="identify yourself"):
                 await said
-        with pytest.raises(Refused, match="knows no eve: ada, bob"):
+        with pytest.raises(Refused, match="has no person eve: ada, bob"):
             desk.identify("eve")
         desk.identify("ada")
         with pytest.raises(Refused, match="no rollback is waiting"):
@@ -210,7 +210,7 @@ async def test_a_full_disk_is_said_and_not_swallowed(plan: Plan, tmp_path: Path)
     async with seat(plan, tmp_path) as (watch, desk, folder):
         (chain,) = (folder / "journal").glob("*.jsonl")
         chain.write_bytes(b"")
-        with pytest.raises(Refused, match="not kept"):
+        with pytest.raises(Refused, match="not recorded"):
             await desk.sign("vpn", "100.64.0.7 answered")
         assert "not being written" in watch.notice
         await asyncio.sleep(0)

@@ -168,7 +168,7 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
 
 async def sign_and_poll(primary: Seat, second: Seat) -> None:
     """Everything is signed by whoever may, and the gate says go; before that nothing is deployed."""
-    with pytest.raises(Refused, match="more go from"):
+    with pytest.raises(Refused, match="more GO vote"):
         await primary.desk.begin(Phase.POST_DEPLOY, "we are in a hurry")
     ends = primary.watch.clock.now() + timedelta(minutes=40)
     open_ = [""]

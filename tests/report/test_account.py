@@ -88,16 +88,16 @@ def test_steps_as_planned_and_as_they_went(told: Account) -> None:
 
 def test_open_questions_name_what_nobody_may_take_as_settled(told: Account) -> None:
     for question in (
-        "The site is up was never seen",
-        "Never looked at was never seen",
+        "The site is up was never observed",
+        "Never looked at was never observed",
         "Paged: the sign-off of backup was never signed",
         "The pool is full was TRIPPED at the end",
-        "step Verify was begun by bob and never ended",
-        "nobody was looking for 5m from 22:20:00",
+        "step Verify was started by bob and never ended",
+        "the cockpit was not watching for 5m from 22:20:00",
     ):
         assert question in told.open
     assert any(question.startswith("The pool has room is waived until 2026-01-03") for question in told.open)
-    assert not any("nobody decided" in question for question in told.open)
+    assert not any("no decision recorded" in question for question in told.open)
 
 
 def test_a_rollback_nobody_decided_is_open(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_rollback_nobody_decided_is_open(tmp_path: Path) -> None:
     made.say(journal, [made.change(1, "verdict", "HOLD", "ROLLBACK")])
     made.say(journal, [kinds.Decision(at(0.5), "execute", "ann", "of an earlier one")])
     made.close(journal, 9)
-    assert "ROLLBACK since 22:01:00: nobody decided" in account_of(made.folder).open
+    assert "ROLLBACK since 22:01:00: no decision recorded" in account_of(made.folder).open
 
 
 def test_a_decision_still_counts_after_the_cockpit_was_closed_and_opened_again(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_decision_still_counts_after_the_cockpit_was_closed_and_opened_again(t
     made.close(second, 9)
     told = account_of(made.folder)
     assert [span.word for span in told.spans] == ["HOLD", "ROLLBACK", "", "ROLLBACK"]
-    assert not any("nobody decided" in each for each in told.open)
+    assert not any("no decision recorded" in each for each in told.open)
 
 
 def test_a_dismissed_rollback_that_stands_is_still_open(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_dismissed_rollback_that_stands_is_still_open(tmp_path: Path) -> None:
     made.say(journal, [made.change(3, "verdict", "HOLD", "ROLLBACK")])
     made.close(journal, 9)
     told = account_of(made.folder)
-    assert "ROLLBACK since 22:03:00: nobody decided" in told.open
+    assert "ROLLBACK since 22:03:00: no decision recorded" in told.open
     assert [(each.choice, each.advised) for each in told.decisions] == [("dismiss", "ROLLBACK")]
 
 
@@ -225,7 +225,7 @@ def test_a_session_cut_short_is_open_and_an_empty_record_has_no_verdict(tmp_path
     made = Maker(tmp_path)
     empty = account_of(made.folder)
     assert (empty.verdict, empty.began, empty.judged) == ("", None, False)
-    assert "no verdict was kept" in empty.open
+    assert "no verdict was recorded" in empty.open
     made.open().append(Draft(Type.NOTE, {"text": "x"}))
     assert "the session of ann-laptop from 22:00:00 was not closed" in account_of(made.folder).open
 

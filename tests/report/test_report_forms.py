@@ -138,8 +138,8 @@ def test_html_tells_the_night(told: Account) -> None:
         "planned 10m, took 12m",
         "from here a rollback loses 3 files that live in S3 alone",
         "trips > 90.0 %",
-        "nobody was looking for 5m",
-        "never signed; it takes backup",
+        "the cockpit was not watching for 5m",
+        "never signed; needs backup",
         *told.proof.heads.values(),
     ):
         assert words in text
@@ -268,7 +268,9 @@ def test_markdown_begins_with_what_became_of_it(told: Account) -> None:
     assert note.startswith("# The move: FIX FORWARD\n")
     assert note.index("## Open questions") < note.index("## The verdict over time") < note.index("## Checklist")
     assert "| 22:50:00 | 10m | FIX FORWARD | The pool is full: 95 % (trips > 90 %) |" in note
-    assert "**fix_forward** by bob (claimed) (advised: FIX FORWARD): a rollback loses files" in note
+    assert (
+        "**fix_forward** by bob (not cryptographically signed) (advised: FIX FORWARD): a rollback loses files" in note
+    )
 
 
 def test_a_rehearsal_says_so_loudly(tmp_path: Path) -> None:

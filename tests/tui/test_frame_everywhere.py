@@ -105,7 +105,7 @@ def test_environment_read_only_and_clock_are_never_dropped(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 58, 78, 138, 198])
-@pytest.mark.parametrize("notice", ["", "PAUSED: nothing is being read; press p to go on"])
+@pytest.mark.parametrize("notice", ["", "PAUSED: nothing is being read; press p to resume"])
 def test_the_banner_has_three_lines_that_fit(width: int, notice: str) -> None:
     for stage in (Stage(), Stage().calm(), Stage().burning(), Stage().blinded()):
         lines = banner_lines(stage.situation, timedelta(seconds=9), notice, width).split("\n")

@@ -139,7 +139,7 @@ async def test_nobody_signs_for_a_role_they_do_not_hold_until_they_say_who_they_
         assert "takes on_call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
         await pilot.press("escape", "i")
         await say(pilot, "eve")
-        assert "the plan knows no eve" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "the plan has no person eve" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "ada")
         at(pilot, "i.vpn")
         await pilot.press("s")
@@ -218,7 +218,7 @@ async def test_the_deployment_begins_by_a_typed_word(tmp_path: Path) -> None:
         await pilot.press("f8")
         assert "The cockpit advises HOLD" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "deploy we must")
-        assert "Go / no-go: 2 more go" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "Go / no-go: needs 2 more GO" in shown(pilot.app)  # type: ignore[arg-type]
         phase = watch.record.phase()
         assert phase is not None
         assert phase.phase is Phase.PRE_DEPLOY

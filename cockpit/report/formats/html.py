@@ -1,6 +1,6 @@
 """An Account as one HTML file: no script, nothing fetched from anywhere, for a screen, a phone and paper.
 
-Whatever stands in a record was written by others: every text goes through `esc`, and nothing becomes a link.
+The text of a record is untrusted: all of it goes through `esc`, and nothing becomes a link.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def _head(account: Account) -> str:
     tags = ['<span class="tag loud">REHEARSAL</span>'] if account.rehearsal else []
     tags += [f'<span class="tag">{esc(plan.environment)}</span>'] if plan.environment else []
     last = next((span for span in reversed(account.spans) if span.word), None)
-    since = f"since {esc(labels.stamp(last.since, account))} UTC" if last else "no verdict was kept"
+    since = f"since {esc(labels.stamp(last.since, account))} UTC" if last else "no verdict was recorded"
     because = f"<p>{esc(last.because)}</p>" if last and last.because else ""
-    blind = "<p>Nothing at all was seen to judge by.</p>" if not account.judged else ""
+    blind = "<p>No probe returned a value to evaluate.</p>" if not account.judged else ""
     word = labels.verdict(account)
     symbol = meaning_of(word).symbol if account.verdict else ""
     return (
-        f'<header>\n<div class="top"><span>Report of a cutover</span>{"".join(tags)}</div>\n'
+        f'<header>\n<div class="top"><span>Cutover report</span>{"".join(tags)}</div>\n'
         f"<h1>{esc(labels.title(account))}</h1>\n"
         f'<div class="verdict t-{tone(account.verdict)}"><strong>{esc(symbol)} {esc(word)}</strong>'
         f'<span class="quiet">{since}</span>{because}{blind}</div>\n{_facts(account)}\n</header>'
@@ -77,7 +77,7 @@ def _facts(account: Account) -> str:
         ("Who took part", ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")),
         ("Plan", plan),
         ("Record", account.record),
-        ("Can it be proven", account.proof.result),
+        ("Proof", account.proof.result),
     )
     told = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts if value)
     return f'<dl class="facts">{told}</dl>'
@@ -89,7 +89,7 @@ def _verdict(account: Account) -> str:
     window = Window(account.began, account.ended)
     picture = band(account.spans, account.gaps, [each.since for each in account.phases[1:]], window)
     shown = dict.fromkeys([*(tone(span.word) for span in account.spans), *(["none"] if account.gaps else [])])
-    names = {"go": "GO", "hold": "HOLD", "bad": "ROLLBACK or FIX FORWARD", "none": labels.NOBODY}
+    names = {"go": "GO", "hold": "HOLD", "bad": "ROLLBACK or FIX FORWARD", "none": labels.NOT_WATCHING}
     key = "".join(f'<span><i class="k-{each}"></i>{names[each]}</span>' for each in shown if each in names)
     phases = [
         f"{_at(each.since, account)} phase {esc(each.phase)} began"
@@ -98,7 +98,7 @@ def _verdict(account: Account) -> str:
         for each in account.phases
     ]
     gaps = [
-        f"{_at(each.since, account)} {labels.NOBODY} for {formatting.duration(each.until - each.since)}"
+        f"{_at(each.since, account)} {labels.NOT_WATCHING} for {formatting.duration(each.until - each.since)}"
         for each in account.gaps
     ]
     listed = rows([_span(span, account) for span in account.spans], "times")
@@ -109,7 +109,7 @@ def _verdict(account: Account) -> str:
 
 
 def _span(span: Span, account: Account) -> str:
-    word = span.word or labels.NOBODY
+    word = span.word or labels.NOT_WATCHING
     return (
         f'<div class="num">{_at(span.since, account)}<div class="quiet">for {formatting.duration(span.lasted)}</div></div>'
         f"<div>{state(word, tone(span.word))}</div><div>{esc(span.because)}</div>"
@@ -143,7 +143,7 @@ def _decisions(account: Account) -> str:
     decided = rows([_decision(each, account) for each in account.decisions])
     seen = rows([_decision(each, account) for each in account.acknowledgements])
     return (section("Decisions", decided) if decided else "") + (
-        section("Acknowledged: true before it began", seen) if seen else ""
+        section("Acknowledged: pre-existing", seen) if seen else ""
     )
 
 
@@ -152,7 +152,7 @@ def _decision(each: DecisionAccount, account: Account) -> str:
     subject = f"{esc(each.subject)}: " if each.subject else ""
     return (
         f'<div class="num">{_at(each.at, account)}</div><div><h3>{subject}{esc(each.choice)}</h3>'
-        f'<div class="said"><q>{esc(each.why)}</q> {signed(each.by, "", each.key)}</div>{advised}</div>'
+        f'<div class="statement"><q>{esc(each.why)}</q> {signed(each.by, "", each.key)}</div>{advised}</div>'
     )
 
 
@@ -160,7 +160,7 @@ def _gates(account: Account) -> str:
     listed = []
     for gate in account.gates:
         votes = "".join(
-            f'<div class="said">{_at(v.at, account)} <strong>{esc(v.choice)}</strong>{": " if v.why else ""}{esc(v.why)} '
+            f'<div class="statement">{_at(v.at, account)} <strong>{esc(v.choice)}</strong>{": " if v.why else ""}{esc(v.why)} '
             f"{signed(v.by, v.role, v.key, rehearsal=v.rehearsal)}</div>"
             for v in gate.votes[-MOST_ROWS:]
         )
@@ -174,10 +174,11 @@ def _gates(account: Account) -> str:
 def _waivers(account: Account) -> str:
     listed = []
     for each in account.waivers:
-        back = f", taken back {_at(each.taken_back, account)}" if each.taken_back else ""
+        back = f", withdrawn {_at(each.taken_back, account)}" if each.taken_back else ""
         listed.append(
             f'<div class="num">{_at(each.at, account)}<div class="quiet">until {_at(each.until, account)}{back}</div></div>'
-            f'<div><h3>{esc(each.title)}</h3><div class="said"><q>{esc(each.why)}</q> {signed(each.by, "", each.key)}</div></div>'
+            f'<div><h3>{esc(each.title)}</h3><div class="statement"><q>{esc(each.why)}</q> '
+            f"{signed(each.by, '', each.key)}</div></div>"
         )
     return section("Waivers", rows(listed)) if listed else ""
 
@@ -188,9 +189,9 @@ def _checklist(account: Account) -> str:
         listed = []
         for item in (each for each in account.items if each.section == name):
             word = labels.state(item)
-            killer = ' <span class="tag">killer item</span>' if item.killer else ""
-            told = labels.told(item)
-            because = f'<div class="quiet">{esc(told)}</div>' if told and not told.startswith("signed by") else ""
+            killer = ' <span class="tag">critical</span>' if item.killer else ""
+            reason = labels.reason(item)
+            because = f'<div class="quiet">{esc(reason)}</div>' if reason and not reason.startswith("signed by") else ""
             answers = _answers(item.sign_off, account)
             listed.append(f"{state(word, tone(word))}<div><h3>{esc(item.title)}{killer}</h3>{because}{answers}</div>")
         made += section(f"Checklist: {name}" if name else "Checklist", rows(listed))
@@ -204,12 +205,12 @@ def _answers(asked: Asked | None, account: Account) -> str:
     ask = f'<div class="quiet">{esc(asked.ask)}</div>' if asked.ask else ""
     told = ""
     for each in asked.given[-5:]:
-        words_of = "taken back" if each.retracted else f"<q>{esc(each.answer)}</q>"
+        words_of = "withdrawn" if each.retracted else f"<q>{esc(each.answer)}</q>"
         stale = f' <span class="stale">no longer counts: {esc(each.stale)}</span>' if each.stale else ""
         evidence = f'<div class="quiet">on screen: {esc(each.evidence)}</div>' if each.evidence else ""
         who = signed(each.by, each.role, each.key, rehearsal=each.rehearsal)
-        told += f'<div class="said">{words_of} {who} {_at(each.at, account)}{stale}{evidence}</div>'
-    nobody = f'<div class="said stale">never signed; it takes {esc(" or ".join(asked.roles))}</div>'
+        told += f'<div class="statement">{words_of} {who} {_at(each.at, account)}{stale}{evidence}</div>'
+    nobody = f'<div class="statement stale">never signed; needs {esc(" or ".join(asked.roles))}</div>'
     return ask + (told or nobody)
 
 
@@ -224,7 +225,7 @@ def _steps(account: Account) -> str:
 def _step(step: StepAccount, account: Account) -> str:
     by = f", by {esc(step.by)}" if step.by else ""
     began = f", began {_at(step.began, account)}" if step.began else ""
-    seen = f'<div class="said"><q>{esc(step.seen)}</q></div>' if step.seen else ""
+    seen = f'<div class="statement"><q>{esc(step.seen)}</q></div>' if step.seen else ""
     progress = StepState(step.progress)
     return (
         f'{state(progress, step_tone(progress), progress.meaning.symbol)}<div><h3>{esc(step.title)}</h3><div class="quiet">'
@@ -239,13 +240,13 @@ def _happened(account: Account) -> str:
         + "</div>"
         for each in account.happened
     ]
-    return section("What was done", rows(listed)) if listed else ""
+    return section("Actions", rows(listed)) if listed else ""
 
 
 def _people(account: Account) -> str:
     listed = []
     for each in account.people:
-        keys = ", ".join(each.keys) or "no key: everything under this name is claimed"
+        keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
         aws = f'<div class="hash quiet">{esc(", ".join(each.aws))}</div>' if each.aws else ""
         listed.append(
             f"<div>{formatting.count(each.said, 'entry') if each.said == 1 else f'{each.said} entries'}</div>"
@@ -264,11 +265,11 @@ def _people(account: Account) -> str:
 def _proof(account: Account) -> str:
     proof = account.proof
     told: list[str] = []
-    for name, lines in (("Broken", proof.broken), ("Could not be proven", proof.unproven), ("Also", proof.remarks)):
+    for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         told += [f"{name}: {esc(line)}" for line in lines]
     told += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]
     told += _digests(account)
-    return section("What can be proven", f"<p>{esc(labels.proof(account))}</p>{dots(told)}")
+    return section("Proof", f"<p>{esc(labels.proof(account))}</p>{dots(told)}")
 
 
 def _digests(account: Account) -> Iterator[str]:

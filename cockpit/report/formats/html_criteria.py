@@ -9,7 +9,7 @@ from cockpit.report.formats.svg_charts import Scale, Window, chart, tone
 from cockpit.report.model import Account, CriterionAccount, Measure
 
 MOST_TURNS = 8
-"""Changes shown of one criterion, the newest; how many there were is said."""
+"""Newest changes shown of one criterion; the count of earlier ones is shown."""
 
 
 def criteria(account: Account) -> str:
@@ -23,7 +23,7 @@ def criteria(account: Account) -> str:
 
 def _card(each: CriterionAccount, account: Account) -> str:
     word = labels.state(each)
-    told = f"<p>{esc(labels.told(each))}</p>" if labels.told(each) else ""
+    told = f"<p>{esc(labels.reason(each))}</p>" if labels.reason(each) else ""
     answer = f"<p>{esc(labels.answer(each.sign_off))}</p>" if each.sign_off else ""
     head = f'{state(word, tone(word))}<span class="quiet">{_weight(each, account)}</span>'
     return (
@@ -33,7 +33,7 @@ def _card(each: CriterionAccount, account: Account) -> str:
 
 
 def _weight(each: CriterionAccount, account: Account) -> str:
-    """How much it counts for, and since when it is in its state."""
+    """Severity, whether enforced, and since when it has been in its state."""
     since = f"since {labels.stamp(each.since, account)}" if each.since else ""
     return esc(" · ".join(part for part in (each.severity, "" if each.enforced else "not enforced", since) if part))
 
@@ -45,7 +45,7 @@ def _measure(each: CriterionAccount, account: Account) -> str:
         return condition
     scale = Scale.of(measure)
     if scale is None:
-        return f'{condition}<p class="quiet">{esc(measure.path)}: no value was kept</p>'
+        return f'{condition}<p class="quiet">{esc(measure.path)}: no value was recorded</p>'
     limit = labels.limit(measure, each.kind)
     label = f"{measure.path} over time" + (f", {limit}" if limit else "")
     picture = chart(measure, each.kind, Window(account.began, account.ended), esc(label))

@@ -1,4 +1,4 @@
-"""The few shapes every part of the HTML report is made of."""
+"""The elements every section of the HTML report is made of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cockpit.report import labels
 from cockpit.report.escaping import short
 
 MOST_ROWS = 200
-"""Of one list; the rest is in the record, and that is said."""
+"""Rows of one list; the page says how many more there are."""
 MOST_TEXT = 600
 """Characters of one text."""
 
@@ -29,16 +29,16 @@ def rows(listed: Sequence[str], kind: str = "") -> str:
     """A list whose rows are made of two cells or, of kind `times`, three. Empty for an empty one."""
     if not listed:
         return ""
-    told = "\n".join(f"<li>{each}</li>" for each in listed[:MOST_ROWS])
-    return f'<ol class="rows {kind}">\n{told}\n</ol>{_more(len(listed))}'
+    text = "\n".join(f"<li>{each}</li>" for each in listed[:MOST_ROWS])
+    return f'<ol class="rows {kind}">\n{text}\n</ol>{_more(len(listed))}'
 
 
 def dots(listed: Sequence[str]) -> str:
     """A plain list. Empty for an empty one."""
     if not listed:
         return ""
-    told = "\n".join(f"<li>{each}</li>" for each in listed[:MOST_ROWS])
-    return f'<ul class="dots">\n{told}\n</ul>{_more(len(listed))}'
+    text = "\n".join(f"<li>{each}</li>" for each in listed[:MOST_ROWS])
+    return f'<ul class="dots">\n{text}\n</ul>{_more(len(listed))}'
 
 
 def _more(many: int) -> str:
@@ -53,7 +53,7 @@ def state(word: str, kind: str, symbol: str = "") -> str:
 
 
 def signed(by: str, role: str, key: str, *, rehearsal: bool = False) -> str:
-    """Who said it, and how sure that is."""
+    """Who made the entry, and whether a key proves it."""
     as_role = f" ({esc(role)})" if role else ""
     how = esc(labels.by_key(key, rehearsal=rehearsal))
     return f'<span class="quiet">{esc(by)}{as_role}, {how}</span>'

@@ -1,7 +1,7 @@
 """An Account as JUnit XML: one test case for each criterion and each line of the checklist.
 
-What failed is a <failure>. What was not known, or never judged, is an <error>, never <skipped>: nobody may read it as fine.
-What was waived passes, and the waiver stands in its output. Guards are not listed: no verdict rests on them.
+What failed is a <failure>. What was unknown or never evaluated is an <error>, never <skipped>, which CI would count as passed.
+A waived case passes, with the waiver in its output. Guards are not listed: no verdict depends on them.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def _suite(name: str, cases: Sequence[Case], account: Account) -> Element:
     if account.began:
         suite.set("timestamp", f"{account.began:%Y-%m-%dT%H:%M:%S}")
     properties = SubElement(suite, "properties")
-    told = {
+    values = {
         "record": account.record,
         "rehearsal": str(account.rehearsal).lower(),
         "verdict": labels.verdict(account),
         "plan": account.plan.digest,
         "proof": account.proof.result,
     }
-    for each, held in told.items():
+    for each, held in values.items():
         SubElement(properties, "property", name=each, value=safe(held))
     for case in cases:
         suite.append(_case(case, name, account))
@@ -64,7 +64,7 @@ def _suite(name: str, cases: Sequence[Case], account: Account) -> Element:
 
 
 def outcome(case: Case) -> str:
-    """passed, failure or error. A trigger that is suspected has failed; an item that waits for a sign-off was not judged."""
+    """passed, failure or error. A breaching trigger has failed; an item that needs a sign-off is an error."""
     state = labels.state(case)
     unsigned = case.sign_off is not None and bool(case.sign_off.ask) and not case.sign_off.counts
     if state == Check.WAIVED:
@@ -83,13 +83,13 @@ def _case(case: Case, suite: str, account: Account) -> Element:
     seconds = (case.since - account.began).total_seconds() if case.since and account.began else 0.0
     name = {"name": safe(case.title), "classname": safe(f"{account.plan.name or account.record}.{suite}.{case.id}")}
     made = Element("testcase", name | {"time": f"{max(0.0, seconds):.3f}"})
-    state, because = labels.state(case), safe(labels.told(case))
+    state, because = labels.state(case), safe(labels.reason(case))
     answer = safe(labels.answer(case.sign_off))
     result = outcome(case)
     if result != "passed":
         binding = case.enforced if isinstance(case, CriterionAccount) else case.blocking
-        note = "" if binding else " (no verdict rests on it)"
-        why = because or answer or "never judged"
+        note = "" if binding else " (no verdict depends on it)"
+        why = because or answer or "never evaluated"
         SubElement(made, result, type=state, message=f"{state}{note}: {why}").text = answer or because
     SubElement(made, "system-out").text = "\n".join(
         each

@@ -1,4 +1,4 @@
-"""An Account as Markdown that reads well in a ticket: what became of it first, the long lists last."""
+"""An Account as Markdown for a ticket: the outcome first, the long lists last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAcc
 
 _MARKS = re.compile(r"([\\`*\[\]|~])")
 MOST_ROWS = 200
-"""Of one table; a flapping night must still fit into a ticket."""
+"""Rows of one table, so that the report still fits into a ticket."""
 
 
 def markdown(account: Account) -> str:
@@ -30,7 +30,7 @@ def _head(account: Account) -> Iterator[str]:
     yield f"# {text(labels.title(account))}: {labels.verdict(account)}"
     yield ""
     if account.rehearsal:
-        yield "> **REHEARSAL.** A drill on a rehearsed world; nothing here happened to a living system."
+        yield "> **REHEARSAL.** In a simulated environment: no production system was touched."
         yield ""
     when = (
         f"{account.began:%Y-%m-%d %H:%M:%S} to {account.ended:%Y-%m-%d %H:%M:%S} UTC"
@@ -43,7 +43,8 @@ def _head(account: Account) -> Iterator[str]:
         (
             (
                 "Verdict",
-                f"**{labels.verdict(account)}**" + ("" if account.judged else " (nothing was seen to judge by)"),
+                f"**{labels.verdict(account)}**"
+                + ("" if account.judged else " (no probe returned a value to evaluate)"),
             ),
             ("When", when + lasted),
             ("Plan", text(f"{plan.name} {plan.environment} {plan.digest[:12]}".strip())),
@@ -63,7 +64,12 @@ def _open(account: Account) -> Iterator[str]:
 def _verdict(account: Account) -> Iterator[str]:
     yield "\n## The verdict over time (UTC)\n"
     rows = [
-        (stamp(span.since, account), formatting.duration(span.lasted), span.word or labels.NOBODY, text(span.because))
+        (
+            stamp(span.since, account),
+            formatting.duration(span.lasted),
+            span.word or labels.NOT_WATCHING,
+            text(span.because),
+        )
         for span in account.spans
     ]
     yield from _table(("since", "for", "verdict", "because"), rows)
@@ -81,7 +87,7 @@ def _decisions(account: Account) -> Iterator[str]:
         who = f"{text(each.by)} ({by_key(each.key)})"
         yield f"* {stamp(each.at, account)} **{text(each.choice)}** by {who}{advised}: {text(each.why)}"
     if account.acknowledgements:
-        yield "\n## Acknowledged: true before it began\n"
+        yield "\n## Acknowledged: pre-existing\n"
     for each in account.acknowledgements:
         yield f"* {stamp(each.at, account)} {text(each.subject)} by {text(each.by)} ({by_key(each.key)}): {text(each.why)}"
 
@@ -96,14 +102,14 @@ def _gates(account: Account) -> Iterator[str]:
         for vote in gate.votes:
             why = f": {text(vote.why)}" if vote.why else ""
             how = by_key(vote.key, rehearsal=vote.rehearsal)
-            yield f"  * {stamp(vote.at, account)} {text(vote.by)} ({text(vote.role)}) says **{text(vote.choice)}** ({how}){why}"
+            yield f"  * {stamp(vote.at, account)} {text(vote.by)} ({text(vote.role)}) votes **{text(vote.choice)}** ({how}){why}"
 
 
 def _waivers(account: Account) -> Iterator[str]:
     if account.waivers:
         yield "\n## Waivers\n"
     for each in account.waivers:
-        back = f", taken back {stamp(each.taken_back, account)}" if each.taken_back else ""
+        back = f", withdrawn {stamp(each.taken_back, account)}" if each.taken_back else ""
         yield (
             f"* {text(each.title)}: {stamp(each.at, account)} until {stamp(each.until, account)}{back}, "
             f"by {text(each.by)} ({by_key(each.key)}): {text(each.why)}"
@@ -124,7 +130,7 @@ def _checklist(account: Account) -> Iterator[str]:
     for section in dict.fromkeys(item.section for item in account.items):
         yield f"\n## Checklist: {text(section)}\n" if section else "\n## Checklist\n"
         rows = (
-            (*_row(item, account)[:3], text(labels.answer(item.sign_off) or labels.told(item)))
+            (*_row(item, account)[:3], text(labels.answer(item.sign_off) or labels.reason(item)))
             for item in account.items
             if item.section == section
         )
@@ -135,7 +141,7 @@ def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str,
     state = labels.state(status)
     word = f"{meaning_of(state).symbol} {state}"
     answer = labels.answer(status.sign_off)
-    because = " · ".join(each for each in (labels.told(status), answer) if each)
+    because = " · ".join(each for each in (labels.reason(status), answer) if each)
     return word, text(status.title), stamp(status.since, account), str(len(status.turns)), text(because)
 
 
@@ -153,7 +159,7 @@ def _step(step: StepAccount) -> tuple[str, ...]:
 
 def _happened(account: Account) -> Iterator[str]:
     if account.happened:
-        yield "\n## What was done\n"
+        yield "\n## Actions\n"
         rows = [(stamp(e.at, account), text(e.subject), text(e.text), text(e.by)) for e in account.happened]
         yield from _table(("at", "", "", "by"), rows)
 
@@ -161,15 +167,15 @@ def _happened(account: Account) -> Iterator[str]:
 def _people(account: Account) -> Iterator[str]:
     yield "\n## Who took part\n"
     for each in account.people:
-        keys = ", ".join(each.keys) or "no key: everything under this name is claimed"
+        keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
         roles = f" ({text(', '.join(each.roles))})" if each.roles else ""
-        yield f"* {text(each.name or each.id)}{roles}: {each.said} said; {text(keys)}"
+        yield f"* {text(each.name or each.id)}{roles}: {each.said} entries; {text(keys)}"
 
 
 def _proof(account: Account) -> Iterator[str]:
     proof = account.proof
-    yield f"\n## What can be proven\n\n{text(labels.proof(account))}\n"
-    for name, lines in (("Broken", proof.broken), ("Could not be proven", proof.unproven), ("Also", proof.remarks)):
+    yield f"\n## Proof\n\n{text(labels.proof(account))}\n"
+    for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         yield from (f"* {name}: {text(line)}" for line in lines)
     yield from (f"* head of {text(writer)}: `{head}`" for writer, head in proof.heads.items())
     yield f"* plan: `{text(account.plan.digest)}`; readings: {account.readings.count:,} `{account.readings.digest}`"

@@ -12,7 +12,7 @@ from cockpit.plan.model import Kind
 
 
 def situation_text(situation: Situation) -> str:
-    """Verdict, because-lines, criteria, open checklist items, what blinds us and the path to GO."""
+    """Verdict with its reasons, criteria, open checklist items, visibility and the path to GO."""
     return "\n".join(_lines(situation))
 
 
@@ -40,7 +40,7 @@ def _lines(situation: Situation) -> Iterable[str]:
         yield from (f"  {step.what}" + _eta(step) for step in situation.path_to_go[:12])
     seen = situation.sight
     oldest = f", oldest data {formatting.duration(seen.oldest)}" if seen.oldest is not None else ""
-    yield f"\nSeen: {seen.visible} of {seen.enforced} enforced criteria{oldest}"
+    yield f"\nVisible: {seen.visible} of {seen.enforced} enforced criteria{oldest}"
 
 
 def _eta(step: PathStep) -> str:
@@ -52,8 +52,8 @@ def _criterion(status: CriterionStatus) -> str:
     return f"  {status.state.meaning.symbol} {status.state:10} {status.title}{badges}: {status.because.line}"
 
 
-def turning_points(changes: Sequence[Change], start: datetime) -> str:
-    """When the verdict turned, and why."""
+def verdict_changes(changes: Sequence[Change], start: datetime) -> str:
+    """Each change of the verdict, and its reason."""
     return "\n".join(
         f"{formatting.clock(c.at)}  +{formatting.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
         for c in changes

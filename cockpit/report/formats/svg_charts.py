@@ -98,7 +98,7 @@ def step_tone(step: StepState) -> str:
 
 
 def band(spans: Sequence[Span], gaps: Sequence[Gap], marks: Sequence[datetime], window: Window) -> str:
-    """The verdict over time; `gaps` (nobody looking) lie over it, `marks` (a phase begins) are lines across it."""
+    """The verdict over time; `gaps` (the cockpit was not watching) lie over it, `marks` (a phase begins) are lines across it."""
     parts = [
         f'<rect {_STYLES[tone(word)]} x="{x:.1f}" y="0" width="{max(width, 1.5):.1f}" height="40"/>'
         for word, x, width in _cells(spans, window)
@@ -135,9 +135,9 @@ def _cells(spans: Sequence[Span], window: Window) -> Iterator[tuple[str, float, 
 
 
 def chart(measure: Measure, kind: str, window: Window, label: str) -> str:
-    """One value over time: a line with the extremes around it, broken where nothing was asked, shaded where it was not known.
+    """One value over time: a line with the extremes around it, broken where there is no reading, shaded where it was unknown.
 
-    `label` is for who cannot see it, escaped. What speaks against going on is drawn in the colour of that.
+    `label` is the escaped text alternative. Values that fail the criterion are drawn in the failing colour.
     """
     scale = Scale.of(measure)
     if scale is None:
@@ -155,7 +155,7 @@ def chart(measure: Measure, kind: str, window: Window, label: str) -> str:
 
 
 def is_bad(value: float, measure: Measure, kind: str) -> bool:
-    """Whether a value speaks against going on: it misses what a success needs, or trips a trigger."""
+    """Whether a value fails: it misses a success criterion's limit, or breaches a trigger's."""
     if measure.threshold is None:
         return False
     holds = bool(_TESTS[measure.operator](value, measure.threshold))
@@ -193,7 +193,7 @@ def _ink(*, is_wrong: bool) -> str:
 
 
 def _far(point: Point, measure: Measure, kind: str) -> float:
-    """Of a stretch the value that speaks most against going on, so that no peak is lost between two points."""
+    """The worst value of an interval, so that no peak is lost between two points."""
     assert point.low is not None
     assert point.high is not None
     assert point.last is not None

@@ -85,7 +85,7 @@ class _Page:
             facts += [str(subject.kind), str(subject.severity)]
         else:
             state = state_text(subject.check)
-            facts = ["killer item" if subject.killer else "", "" if subject.blocking else "not blocking"]
+            facts = ["critical" if subject.killer else "", "" if subject.blocking else "not blocking"]
             facts += [f"since {formatting.clock(subject.since)}"]
         text += self._facts(state, facts)
         hint = subject.unknown.hint if subject.unknown is not None else ""
