@@ -204,7 +204,7 @@ def test_the_same_person_twice_in_one_role_is_one_vote() -> None:
 def test_one_no_go_blocks(against: str) -> None:
     scene = vote(vote(vote(at_the_gate(), "ann", "on_call"), "bob", "backup"), "cid", "backup", against)
     assert not scene.situation.gates[0].passed
-    assert f"cid (backup) says {against}" in scene.situation.gates[0].missing
+    assert f"cid (backup) votes {against}" in scene.situation.gates[0].missing
     assert vote(scene, "cid", "backup").situation.gates[0].passed
 
 
