@@ -81,7 +81,7 @@ class NoClients:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setitem(BUILT_IN, "fake", "fake_world:FakeProbe")
+    monkeypatch.setitem(BUILT_IN, "fake", f"{__name__}:FakeProbe")
     WORLD.__dict__.update(World().__dict__)
     return WORLD
 

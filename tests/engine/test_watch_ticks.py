@@ -245,7 +245,7 @@ async def _quit_while_stuck() -> None:
     clock = HandClock()
     from probes.registry import BUILT_IN
 
-    BUILT_IN["fake"] = "fake_world:FakeProbe"
+    BUILT_IN["fake"] = "engine.fake_world:FakeProbe"
     try:
 
         async def deaf_once(probe: object, now: object) -> Reading:
