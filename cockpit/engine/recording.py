@@ -178,7 +178,7 @@ class Recording:
             self.writer_thread.submit(Draft(Type.NOTE, found.body()))
 
     def anchor(self, where: str) -> str:
-        """Note the head as published to `where`, after everything submitted so far; its hash. Waits for the disk. Raises OSError."""
+        """Note the head as published to `where`; its hash. Waits for the disk. Raises OSError."""
         return self.writer_thread.submit(Draft(Type.ANCHOR, {"where": where})).result().hash
 
     def close(self) -> None:
