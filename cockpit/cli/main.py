@@ -12,21 +12,21 @@ from cockpit.exit_codes import USAGE
 click.UsageError.exit_code = USAGE
 
 COMMANDS: Mapping[str, Lazy] = {
-    "run": Lazy("cockpit.commands.run", "Open the cockpit on a living system (read-only until it is armed)."),
-    "check": Lazy("cockpit.commands.check", "Judge without a terminal: one Situation, and the verdict as exit code."),
+    "run": Lazy("cockpit.commands.run", "Open the cockpit on a live system (read-only until it is armed)."),
+    "check": Lazy("cockpit.commands.check", "Evaluate once without a terminal; the verdict is the exit code."),
     "validate": Lazy("cockpit.commands.validate", "Load a plan: every problem with its place, or a summary."),
-    "lint": Lazy("cockpit.commands.lint", "What is legal in a plan, and will be regretted."),
+    "lint": Lazy("cockpit.commands.lint", "Report legal but risky settings of a plan."),
     "iam": Lazy("cockpit.commands.iam", "Print the least-privilege IAM policy for a plan's probes."),
-    "doctor": Lazy("cockpit.commands.doctor", "Try every probe once: which would be blind, and why."),
+    "doctor": Lazy("cockpit.commands.doctor", "Read every probe once: what cannot be seen, and why."),
     "init": Lazy("cockpit.commands.init", "Draft a plan from what the account holds: cockpit init plan.yaml."),
     "import": Lazy(
         "cockpit.commands.import_",
         "Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml.",
     ),
     "rehearse": Lazy(
-        "cockpit.commands.rehearse", "Rehearse a cutover on this machine: a whole world, no cloud account."
+        "cockpit.commands.rehearse", "Rehearse a cutover in a simulated environment on this machine; no cloud account."
     ),
-    "replay": Lazy("cockpit.commands.replay", "Play a record back on the same screens: play, pause, step, seek."),
+    "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(
         "cockpit.commands.migrate.group",
@@ -34,10 +34,10 @@ COMMANDS: Mapping[str, Lazy] = {
     ),
     "journal": Lazy(
         "cockpit.commands.journal",
-        "Look at what a cutover left behind: who saw, said and did what, and whether it can be believed.",
+        "Verify a record, or list its entries.",
     ),
     "report": Lazy(
-        "cockpit.commands.report", "Tell what was planned, seen, signed and decided, and what was left open."
+        "cockpit.commands.report", "Report what was planned, measured, signed and decided, and what is still open."
     ),
     "record": Lazy("cockpit.commands.record", "The records kept on this machine."),
 }
@@ -50,9 +50,9 @@ COMMANDS: Mapping[str, Lazy] = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def main() -> None:
-    """Go, hold or roll back, and why: a cockpit for the night a system moves to AWS.
+    """Go, hold or roll back, and why: a cockpit for cutovers to AWS.
 
-    Exit codes wherever a verdict is the answer: 0 GO, 1 HOLD, 2 ROLLBACK, 3 could not judge; 64 usage, 65 bad plan.
+    Exit codes of commands that end in a verdict: 0 GO, 1 HOLD, 2 ROLLBACK, 3 could not evaluate; 64 usage, 65 bad plan.
     """
 
 

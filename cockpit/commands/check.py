@@ -1,4 +1,4 @@
-"""`cockpit check`: judge a live system without a terminal."""
+"""`cockpit check`: evaluate a live system without a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from probes.periods import parse_duration
 @click.option("--for", "duration", default="", metavar="2m", help="Watch this long; default: one round of probes.")
 @FORMAT
 def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
-    """Judge without a terminal: one Situation, and the verdict as exit code."""
+    """Evaluate once without a terminal; the verdict is the exit code."""
     log_to_file()
     try:
         parse_duration(duration) if duration else None

@@ -1,4 +1,4 @@
-"""`cockpit doctor`: every probe once, which would be blind and why, and what a GO could not see."""
+"""`cockpit doctor`: every probe once: what cannot be seen and why, and what a GO would miss."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from probes.registry import find
 BLIND = 1
 _ACTION = re.compile(r"\b[a-z][a-z0-9-]*:[A-Z][A-Za-z]+\b")
 _QUIET = frozenset({Reason.LOW_VOLUME, Reason.WARMING})
-"""The eye is open, there is only nothing to see yet."""
+"""The probe works, there is only no data yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class UnseenFields:
     """Fields of one probe that cannot be seen, for one reason."""
 
     fields: tuple[str, ...]
@@ -45,12 +45,12 @@ class Blind:
 
 
 @dataclass(frozen=True, slots=True)
-class Eye:
+class ProbeDiagnosis:
     """One probe, and what it could not see of what the plan asks it for."""
 
     probe: str
     uses: str
-    blind: tuple[Blind, ...]
+    blind: tuple[UnseenFields, ...]
 
     @property
     def seeing(self) -> bool:
@@ -58,8 +58,8 @@ class Eye:
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged:
-    """Something that decides, and the fields it could not be judged by."""
+class Unevaluated:
+    """A criterion or item, and the fields of it that cannot be seen."""
 
     kind: str
     id: str
@@ -72,9 +72,9 @@ class Unjudged:
 @live_options
 @FORMAT
 def main(live: LiveOptions, plan: str, form: Form) -> int:
-    """Try every probe once: which would be blind, and why.
+    """Read every probe once: what cannot be seen, and why.
 
-    Also what a GO could not see. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
+    Also what a GO would miss. Exit codes: 0 all seen, 1 some blind, 3 wrong account or no credentials.
     """
     log_to_file()
     loaded = load(plan, live.variables)
@@ -83,10 +83,10 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     except WrongAccount as error:
         click.echo(str(error), err=True)
         return COULD_NOT_JUDGE
-    eyes = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
-    unjudged = list(blind_to(loaded, eyes))
-    click.echo(_json(eyes, unjudged) if form == "json" else "\n".join(_text(eyes, unjudged)))
-    return 0 if all(eye.seeing for eye in eyes) else BLIND
+    diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
+    unevaluated = list(blind_to(loaded, diagnoses))
+    click.echo(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
+    return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 
 async def _read_once(plan: Plan, live: LiveOptions) -> dict[str, Reading]:
@@ -95,10 +95,12 @@ async def _read_once(plan: Plan, live: LiveOptions) -> dict[str, Reading]:
         return {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
 
 
-def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsOptions) -> Eye:
+def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsOptions) -> ProbeDiagnosis:
     """What one probe could not see of the fields the plan reads; of all fields if it reads none."""
     if reading is None:
-        return Eye(spec.name, spec.uses, (Blind((), str(Reason.TIMEOUT), "it did not answer", "", ()),))
+        return ProbeDiagnosis(
+            spec.name, spec.uses, (UnseenFields((), str(Reason.TIMEOUT), "it did not answer", "", ()),)
+        )
     used = {name for condition in plan.conditions() for probe, name in condition.paths if probe == spec.name}
     hidden = {name: why for name, why in reading.unknown.items() if name in used or not used}
     if not used and len(hidden) < len(spec.fields):
@@ -109,8 +111,8 @@ def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsO
     for why, group in groupby(by_reason, key=lambda pair: pair[1]):
         missing = tuple(_missing(why, spec, narrowed))
         names = tuple(name for name, _ in group)
-        blind.append(Blind(names, str(why.reason), why.detail, why.hint, missing, why.reason in _QUIET))
-    return Eye(spec.name, spec.uses, tuple(blind))
+        blind.append(UnseenFields(names, str(why.reason), why.detail, why.hint, missing, why.reason in _QUIET))
+    return ProbeDiagnosis(spec.name, spec.uses, tuple(blind))
 
 
 def _missing(why: Unknown, spec: ProbeSpec, narrowed: object) -> Iterator[str]:
@@ -123,10 +125,16 @@ def _missing(why: Unknown, spec: ProbeSpec, narrowed: object) -> Iterator[str]:
         yield f"{action} on {', '.join(where) if where else '*'}"
 
 
-def blind_to(plan: Plan, eyes: Sequence[Eye]) -> Iterator[Unjudged]:
-    """Criteria, triggers and lines that read what cannot be seen: a GO would not know about them."""
-    hidden = {f"{eye.probe}.{name}" for eye in eyes for one in eye.blind if not one.quiet for name in one.fields}
-    hidden |= {eye.probe for eye in eyes for one in eye.blind if not one.fields}
+def blind_to(plan: Plan, diagnoses: Sequence[ProbeDiagnosis]) -> Iterator[Unevaluated]:
+    """Criteria, triggers and items that read what cannot be seen: a GO would miss them."""
+    hidden = {
+        f"{diagnosis.probe}.{name}"
+        for diagnosis in diagnoses
+        for one in diagnosis.blind
+        if not one.quiet
+        for name in one.fields
+    }
+    hidden |= {diagnosis.probe for diagnosis in diagnoses for one in diagnosis.blind if not one.fields}
     judged: list[tuple[str, str, str, Condition | None]] = []
     judged += [(f"{one.kind}", one.id, one.title, one.condition) for one in plan.criteria()]
     judged += [("line", item.id, item.title, item.expect) for _, item in plan.items()]
@@ -134,27 +142,27 @@ def blind_to(plan: Plan, eyes: Sequence[Eye]) -> Iterator[Unjudged]:
         paths = condition.paths if condition else ()
         fields = tuple(f"{probe}.{name}" for probe, name in paths if f"{probe}.{name}" in hidden or probe in hidden)
         if fields:
-            yield Unjudged(kind, id_, title, fields)
+            yield Unevaluated(kind, id_, title, fields)
 
 
-def _json(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> str:
-    probes = [{**asdict(eye), "seeing": eye.seeing} for eye in eyes]
-    return json.dumps({"probes": probes, "blind_to": [asdict(one) for one in unjudged]}, indent=2)
+def _json(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> str:
+    probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
+    return json.dumps({"probes": probes, "blind_to": [asdict(one) for one in unevaluated]}, indent=2)
 
 
-def _text(eyes: Sequence[Eye], unjudged: Sequence[Unjudged]) -> Iterator[str]:
-    for eye in eyes:
-        yield f"{'sees ' if eye.seeing else 'BLIND'}  {eye.probe} ({eye.uses})"
-        for one in eye.blind:
+def _text(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> Iterator[str]:
+    for diagnosis in diagnoses:
+        yield f"{'sees ' if diagnosis.seeing else 'BLIND'}  {diagnosis.probe} ({diagnosis.uses})"
+        for one in diagnosis.blind:
             what = ", ".join(one.fields) or "everything"
             yield f"       {what}: {one.reason}: {one.detail}".rstrip(": ")
             if one.missing:
                 yield from (f"       missing: {action}" for action in one.missing)
             elif one.hint:
                 yield f"       next:    {one.hint}"
-    dark = sum(not eye.seeing for eye in eyes)
+    blind = sum(not diagnosis.seeing for diagnosis in diagnoses)
     yield ""
-    if unjudged:
-        yield "Until then a GO would be blind to:"
-        yield from (f"  {one.kind:8} {one.id}: {one.title} ({', '.join(one.fields)})" for one in unjudged)
-    yield f"{count(len(eyes), 'probe')}: " + (f"{dark} blind" if dark else "all see what the plan asks for")
+    if unevaluated:
+        yield "Until this is fixed a GO would miss:"
+        yield from (f"  {one.kind:8} {one.id}: {one.title} ({', '.join(one.fields)})" for one in unevaluated)
+    yield f"{count(len(diagnoses), 'probe')}: " + (f"{blind} blind" if blind else "all see what the plan asks for")

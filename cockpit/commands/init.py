@@ -41,7 +41,7 @@ class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
 @click.option(
     "--alarms", default="", metavar="PREFIX", help="Alarms that begin so, or none; default: the service's stem."
 )
-@click.option("--yes", is_flag=True, help="Ask nothing: what is unclear is an error.")
+@click.option("--yes", is_flag=True, help="Do not ask: an ambiguous choice is an error.")
 def main(
     out: str,
     profile: str,
@@ -59,7 +59,7 @@ def main(
     """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
     log_to_file()
     if out != "-" and Path(out).exists():
-        click.echo(f"{out} is there already: nothing was written over it", err=True)
+        click.echo(f"{out} exists already; it was not overwritten", err=True)
         return USAGE
     ask = sys.stdin.isatty() and not yes
     try:

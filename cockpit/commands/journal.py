@@ -27,7 +27,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @click.group("journal")
 def main() -> None:
-    """Look at what a cutover left behind: who saw, said and did what, and whether it can be believed.
+    """Verify a record, or list its entries.
 
     RECORD is a record's folder, its name, or "latest".
     """
@@ -38,7 +38,7 @@ def main() -> None:
 @ANCHORS
 @ALLOWED_SIGNERS
 def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
-    """Check a record offline: every line, its place, its signatures; then say what cannot be proven.
+    """Check a record offline: every line, its position and its signatures; then list what cannot be proven.
 
     Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
     """
@@ -59,7 +59,7 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
 )
 @FORMAT
 def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
-    """List a record's entries, all writers in one order. Judges nothing: see `verify`."""
+    """List a record's entries, all writers in one order. Verifies nothing: see `verify`."""
     try:
         _list(find_record(record), types, since, form)
     except (OSError, ValueError) as error:
@@ -73,7 +73,7 @@ def _refused(error: Exception) -> int:
 
 
 def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
-    """What is held against a record: heads given to somebody, and who signs with which key. Raises OSError, ValueError."""
+    """What a record is checked against: published heads, and who signs with which key. Raises OSError, ValueError."""
     for anchor in anchors:
         if not _HASH.fullmatch(anchor):
             raise ValueError(f"--anchor {anchor}: a head is 64 hex digits")

@@ -1,4 +1,4 @@
-"""`cockpit lint`: what is legal in a plan, and will be regretted."""
+"""`cockpit lint`: legal but risky settings of a plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINDINGS = 1
 @PLAN
 @FORMAT
 def main(plan: str, form: Form) -> int:
-    """What is legal in a plan, and will be regretted. Exit 0 clean, 1 with findings, 65 bad plan."""
+    """Report legal but risky settings of a plan. Exit 0 clean, 1 with findings, 65 bad plan."""
     try:
         findings = lint_plan(plan)
     except PlanError as error:

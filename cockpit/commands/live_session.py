@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from cockpit.migration.controller import Helm
 
 CLOCK = "COCKPIT_CLOCK"
-"""Names the file of a clock shared with others; without it the wall's time counts."""
+"""Names the file of a shared clock; without it the machine's time is used."""
 
 
 def clock_in_use() -> Clock:
-    """The clock everything is judged by."""
+    """The clock in use."""
     shared = os.environ.get(CLOCK, "")
     return SharedClock(Path(shared)) if shared else WallClock()
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
-    """The credentials in use do not belong to the plan's account, or cannot be told."""
+    """The credentials in use do not belong to the plan's account, or are unknown."""
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def open_watch(
     clock: Clock | None = None,
     kept: Recording | None = None,
 ) -> AsyncIterator[Watch]:
-    """A watch that has not begun to read, going on where `kept` was left. Raises WrongAccount before the first probe.
+    """A watch that has not begun to read, resuming where `kept` ended. Raises WrongAccount before the first probe.
 
     Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment.
     """
@@ -85,7 +85,7 @@ async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:
         answer = await clients.aws("sts", "get_caller_identity")
     except Unseen as unseen:
         why = unseen.unknown
-        raise WrongAccount(f"cannot tell which AWS account this is: {why.detail}. {why.hint}".strip()) from None
+        raise WrongAccount(f"cannot determine the AWS account: {why.detail}. {why.hint}".strip()) from None
     account = str(answer["Account"])
     if account != plan.target.account:
         raise WrongAccount(
@@ -99,7 +99,7 @@ async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:
 async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncIterator[Executor]:
     """Runs the plan's built-in actions; notes from the start what the service runs.
 
-    Raises Refused for somebody the plan does not know.
+    Raises Refused for a person the plan does not have.
     """
     assert isinstance(watch.source, LiveSource)
     executor = Executor(Desk(watch, kept, who), watch.source.clients, watch.record, watch.clock)
@@ -119,7 +119,7 @@ async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncItera
 async def migration_controller(
     watch: Watch, live: LiveOptions, record: Path | None = None
 ) -> AsyncIterator[Helm | None]:
-    """Follows and steers the plan's migration from the first paint on; None without a migration, or without its database.
+    """Follows and controls the plan's migration from the first paint on; None without a migration, or without its database.
 
     `record` is the folder of the cutover's record: what happens to the migration is kept there.
     """

@@ -29,17 +29,21 @@ PHASE = click.option(
     help="Which decision is being taken; default: the record's, else post_deploy.",
 )
 SPEED = click.option(
-    "--speed", default=30.0, show_default=True, type=click.FloatRange(0.1, 600), help="How much faster than life."
+    "--speed",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 600),
+    help="How many times faster than real time.",
 )
 NOTIFY = click.option(
     "--notify",
     multiple=True,
     type=click.Choice(get_args(Receiver)),
-    help="Tell others when the verdict turns or a gate is decided; may be repeated. "
+    help="Notify when the verdict changes or a gate is decided; may be repeated. "
     "COCKPIT_SLACK_WEBHOOK, COCKPIT_PAGERDUTY_KEY.",
 )
 ANCHORS = click.option(
-    "--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was given to somebody outside."
+    "--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was published elsewhere."
 )
 ALLOWED_SIGNERS = click.option(
     "--allowed-signers",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cockpit.commands.plan_loading import load
-from cockpit.commands.rehearse import Show, performing, shipped
+from cockpit.commands.rehearse import RehearsalRun, rehearsal_run, shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording
@@ -34,17 +34,17 @@ async def _pictures(folder: Path) -> None:
         plan = load(shipped(scenario.plan), overrides=world.vars)
         async with (
             recording(plan, world.clock, root=world.folder / "records", new=True) as kept,
-            performing(scenario, world, plan, SPEED, kept=kept) as show,
+            rehearsal_run(scenario, world, plan, SPEED, kept=kept) as run,
         ):
-            await _photograph(show, folder)
+            await _photograph(run, folder)
 
 
-async def _photograph(show: Show, folder: Path) -> None:
+async def _photograph(run: RehearsalRun, folder: Path) -> None:
     """The bad release while its trigger is pending, its evidence, and the checklist."""
-    app = CockpitApp(show.watch, environment_label="REHEARSAL", drill=show, background=show.watch.run)
+    app = CockpitApp(run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         async with asyncio.timeout(60):
-            while not _pending(show.watch.situation):
+            while not _pending(run.watch.situation):
                 await pilot.pause(0.1)
         (folder / "cutover.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")
         await pilot.press("2")
@@ -52,7 +52,7 @@ async def _photograph(show: Show, folder: Path) -> None:
 
 
 def _self_contained(svg: str) -> str:
-    """Without the web font: a picture must not call anybody."""
+    """Without the web font: a picture must load nothing from the network."""
     return re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""`cockpit record list`: what is kept on this machine."""
+"""`cockpit record list`: the records on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Summary:
     entries: int
     writers: list[str]
     verdict: str
-    """The last one kept; empty when none was."""
+    """The last one recorded; empty when none was."""
     closed: bool
 
 

@@ -1,4 +1,4 @@
-"""`cockpit rehearse`: a whole world on this machine, and the same cockpit on it."""
+"""`cockpit rehearse`: the cockpit on a simulated environment on this machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ from probes.clients.clients import AwsOptions, Clients
 @click.option(
     "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
 )
-@click.option("--arm", is_flag=True, help="Allow what changes the world, such as the migration's keys, from the start.")
+@click.option(
+    "--arm", is_flag=True, help="Start with keys that change the environment enabled, such as the migration's."
+)
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @NOTIFY
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
@@ -64,7 +66,7 @@ def main(
     notify: tuple[Receiver, ...],
     plan: str,
 ) -> int:
-    """Rehearse a cutover on this machine: a whole world, no cloud account."""
+    """Rehearse a cutover in a simulated environment on this machine; no cloud account."""
     if listing:
         for each in scenarios():
             click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
@@ -100,12 +102,12 @@ def shipped(plan: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """How a scenario is played."""
+    """How a scenario is run."""
 
     plan: str
-    """Path of the plan that judges it."""
+    """Path of the plan it is evaluated by."""
     speed: float
-    """How many times faster than life."""
+    """How many times faster than real time."""
     headless: bool
     plays_crew: bool
     """Whether the crew signs and votes by itself."""
@@ -116,7 +118,7 @@ class RehearsalOptions:
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
-    click.echo(f"starting the world of '{scenario.name}' ...", err=True)
+    click.echo(f"starting the environment of '{scenario.name}' ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal() as world:
         world.apply(os.environ)
@@ -129,17 +131,17 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 recording(
                     plan, world.clock, who=_first(plan), root=root, new=True, variables=given, rehearsal=True
                 ) as kept,
-                performing(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as show,
-                notifying(show.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
+                rehearsal_run(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as run,
+                notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
             ):
-                return await (_headless(show) if options.headless else _terminal(show, armed=options.armed))
+                return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:
             if options.keep:
                 click.echo(f"record kept in {root}", err=True)
 
 
 def _first(plan: Plan) -> str:
-    """Who sits at a rehearsed cockpit until key i says otherwise."""
+    """Who is at the cockpit of a rehearsal, until key i changes it."""
     return plan.people[0].id if plan.people else ""
 
 
@@ -148,7 +150,7 @@ LAST_NOTICE_S = 4.0
 
 
 def _end_on_signals() -> None:
-    """A closed terminal or a kill ends the rehearsal as ctrl-c does: through every door, and past one that is stuck."""
+    """A closed terminal or a kill ends the rehearsal as ctrl-c does; what does not end in time is killed."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
@@ -163,8 +165,8 @@ def _end_on_signals() -> None:
 
 
 @dataclass(slots=True)
-class Show:
-    """A scenario being played, and what the terminal may do to it (the protocol `Drill`)."""
+class RehearsalRun:
+    """A running rehearsal, and what the terminal may do to it (the protocol `Drill`)."""
 
     watch: Watch
     director: Director
@@ -206,9 +208,9 @@ class Show:
 
 
 @asynccontextmanager
-async def performing(
+async def rehearsal_run(
     scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
-) -> AsyncIterator[Show]:
+) -> AsyncIterator[RehearsalRun]:
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
     source = LiveSource(plan, clients, world.clock)
     watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
@@ -221,52 +223,52 @@ async def performing(
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
     ]
     try:
-        yield Show(watch, director, world, pace, speed, kept, tasks)
+        yield RehearsalRun(watch, director, world, pace, speed, kept, tasks)
     finally:
         await end(tasks)
         await clients.close()
 
 
-async def _headless(show: Show) -> int:
+async def _headless(run: RehearsalRun) -> int:
     judgement = Judgement.RUNNING
 
     def done(situation: Situation) -> bool:
         nonlocal judgement
-        show.check()
-        judgement = show.director.judge(situation)
+        run.check()
+        judgement = run.director.judge(situation)
         return judgement is not Judgement.RUNNING
 
-    situation = await watch_until(show.watch, done)
-    start = show.director.began_at or situation.started_at
+    situation = await watch_until(run.watch, done)
+    start = run.director.began_at or situation.started_at
     click.echo(situation_text(situation))
-    click.echo("\nVerdict changes\n" + (verdict_changes(show.watch.changes(), start) or "  none"))
-    ends = show.director.scenario.ends
-    click.echo(f"\n{show.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    click.echo("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
+    ends = run.director.scenario.ends
+    click.echo(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
     return situation.verdict.exit_code
 
 
-async def _terminal(show: Show, *, armed: bool) -> int:
+async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
     from cockpit.tui.app import CockpitApp
 
-    given = known_vars(show.watch.plan.path, show.world.vars)
+    given = known_vars(run.watch.plan.path, run.world.vars)
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
-        migration_controller(show.watch, live, show.kept.folder.path) as controller,
-        action_executor(show.watch, show.kept, _first(show.watch.plan)) as executor,
+        migration_controller(run.watch, live, run.kept.folder.path) as controller,
+        action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor,
     ):
         app = CockpitApp(
-            show.watch,
+            run.watch,
             environment_label="REHEARSAL",
-            drill=show,
-            background=show.watch.run,
+            drill=run,
+            background=run.watch.run,
             helm=controller,
             armed=armed,
             desk=executor.desk,
             executor=executor,
-            record=show.kept.folder.path,
+            record=run.kept.folder.path,
         )
         with contextlib.suppress(asyncio.CancelledError):
             await app.run_async()
         if controller is not None:
             controller.end_started()
-    return show.watch.situation.verdict.exit_code
+    return run.watch.situation.verdict.exit_code

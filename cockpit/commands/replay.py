@@ -36,7 +36,7 @@ SHOWN = 5
 @click.option("--headless", is_flag=True, help="No terminal: decide all of it again; exit 70 if any decision differs.")
 @click.option("--plan", default="", help="Backtest: evaluate by this plan instead.", type=click.Path(dir_okay=False))
 def main(record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str) -> int:
-    """Play a record back on the same screens: play, pause, step, seek."""
+    """Replay a record on the same screens: play, pause, step, seek."""
     log_to_file()
     try:
         trace = _trace(record, writer, plan)

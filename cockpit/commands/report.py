@@ -1,4 +1,4 @@
-"""`cockpit report`: what a record tells of a cutover, as a document."""
+"""`cockpit report`: a record as a document."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FORMS: Mapping[FormName, Callable[[Account], str]] = {
 @ANCHORS
 @ALLOWED_SIGNERS
 def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
-    """Tell what was planned, seen, signed and decided, and what was left open.
+    """Report what was planned, measured, signed and decided, and what is still open.
 
     RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
     (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.

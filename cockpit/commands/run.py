@@ -27,11 +27,11 @@ from cockpit.plan.model import Phase, Plan
 @PLAN
 @live_options
 @click.option(
-    "--arm", is_flag=True, help="Allow what changes the world from the start; else F9 and the account's number."
+    "--arm", is_flag=True, help="Start with keys that change production enabled; else F9 and the account number."
 )
 @click.option("--as", "who", default="", metavar="ID", help="Who you are: one of the plan's people; else key i.")
-@click.option("--record", default="", metavar="NAME", help="Go on with this record; default: this plan's newest.")
-@click.option("--new", is_flag=True, help="Begin a new record.")
+@click.option("--record", default="", metavar="NAME", help="Resume this record; default: this plan's newest.")
+@click.option("--new", is_flag=True, help="Start a new record.")
 @click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 @click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
 @NOTIFY
@@ -47,12 +47,12 @@ def main(
     key: str,
     notify: tuple[Receiver, ...],
 ) -> int:
-    """Open the cockpit on a living system (read-only until it is armed)."""
+    """Open the cockpit on a live system (read-only until it is armed)."""
     log_to_file()
     loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
         known = ", ".join(person.id for person in loaded.people) or "nobody"
-        click.echo(f"--as {who}: the plan knows {known}", err=True)
+        click.echo(f"--as {who}: the plan has {known}", err=True)
         return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key)
     try:
@@ -66,7 +66,7 @@ def main(
 
 
 def first_phase(plan: Plan) -> Phase:
-    """Where a new cutover begins: before its deployment, if the plan has anything to say about that."""
+    """Where a new cutover begins: before its deployment, if the plan has items or gates for that phase."""
     asks = any(section.phase is Phase.PRE_DEPLOY for section in plan.checklist)
     return Phase.PRE_DEPLOY if asks or any(gate.before == "deploy" for gate in plan.gates) else Phase.POST_DEPLOY
 
@@ -76,9 +76,9 @@ class RecordOptions:
     """Whose record is kept, and where."""
 
     who: str
-    """One of the plan's people; empty until they say so."""
+    """One of the plan's people; empty until they identify themselves."""
     name: str
-    """The record to go on with; empty for the plan's newest."""
+    """The record to resume; empty for the plan's newest."""
     new: bool
     share: str
     """`s3://bucket/prefix` or a folder; empty for none."""

@@ -72,7 +72,7 @@ def test_a_plan_for_an_account_stops_without_credentials_before_the_first_probe(
     )
     done = cockpit("check", str(plan))
     assert done.returncode == 3
-    assert "cannot tell which AWS account" in done.stderr
+    assert "cannot determine the AWS account" in done.stderr
     assert done.stdout == ""
 
 

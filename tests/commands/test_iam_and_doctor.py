@@ -117,7 +117,7 @@ def test_doctor_names_the_missing_permission_and_what_go_would_not_see(aws: Any,
     said = doctor(aws, plan).stdout
     assert "BLIND  service (ecs.service)" in said
     assert "missing: ecs:DescribeServices" in said
-    assert "blind to:" in said
+    assert "would miss:" in said
 
 
 def test_doctor_without_credentials_reads_nothing_and_says_so(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_doctor_without_credentials_reads_nothing_and_says_so(tmp_path: Path) ->
     plan.write_text(PLAN)
     done = cockpit("doctor", str(plan))
     assert done.returncode == 3
-    assert "cannot tell which AWS account" in done.stderr
+    assert "cannot determine the AWS account" in done.stderr
 
 
 def test_doctor_exits_0_when_every_probe_sees_what_the_plan_asks_it_for(tmp_path: Path, site: Site) -> None:

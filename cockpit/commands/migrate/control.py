@@ -1,4 +1,4 @@
-"""`cockpit migrate pause`, `resume`, `drain`, `abort`, `limit` and `retry`: what the active run may do."""
+"""`cockpit migrate pause`, `resume`, `drain`, `abort`, `limit` and `retry`: orders to the active run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cockpit.migration.states import Wanted
 
 
 def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
-    """The command that says what the active run is to do."""
+    """The command that sets the wanted state of the active run."""
 
     @click.command(name, help=text)
     @migration_command
@@ -25,9 +25,9 @@ def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
     return command
 
 
-pause = wanted_command("pause", Wanted.PAUSE, "Begin no new file; what is in flight ends.")
-resume = wanted_command("resume", Wanted.RUN, "Go on; what halted the run counts as mended.")
-drain = wanted_command("drain", Wanted.DRAIN, "End the run once what is in flight has ended.")
+pause = wanted_command("pause", Wanted.PAUSE, "Start no new file; files in flight finish.")
+resume = wanted_command("resume", Wanted.RUN, "Resume; the cause of a halt counts as fixed.")
+drain = wanted_command("drain", Wanted.DRAIN, "End the run once files in flight have finished.")
 abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases lapse, nothing is lost.")
 
 
@@ -39,7 +39,7 @@ abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases lapse
 async def limit(
     context: MigrationContext, concurrency: int | None, max_files_per_s: int | None, max_bytes_per_s: int | None
 ) -> int:
-    """Change what the active run may take."""
+    """Change the limits of the active run."""
     async with context.connection() as connection:
         active = await _active(connection)
         await runs.limit(

@@ -18,17 +18,17 @@ COMMANDS: Mapping[str, Lazy] = {
     "verify": Lazy(f"{RUN}:verify", "Read files back from S3, independently. What fails goes back to the database."),
     "purge": Lazy(f"{RUN}:purge", "Empty the bytes of verified files: the point of no return. Asks for a typed word."),
     "restore": Lazy(f"{RUN}:restore", "Back to the database, checked, at any time."),
-    "status": Lazy(f"{LOOK}:status", "How far it is, what holds it, what failed."),
-    "pause": Lazy(f"{CONTROL}:pause", "Begin no new file; what is in flight ends."),
-    "resume": Lazy(f"{CONTROL}:resume", "Go on; what halted the run counts as mended."),
-    "drain": Lazy(f"{CONTROL}:drain", "End the run once what is in flight has ended."),
+    "status": Lazy(f"{LOOK}:status", "Progress, what holds it, what failed."),
+    "pause": Lazy(f"{CONTROL}:pause", "Start no new file; files in flight finish."),
+    "resume": Lazy(f"{CONTROL}:resume", "Resume; the cause of a halt counts as fixed."),
+    "drain": Lazy(f"{CONTROL}:drain", "End the run once files in flight have finished."),
     "abort": Lazy(f"{CONTROL}:abort", "End the run at once; leases lapse, nothing is lost."),
-    "limit": Lazy(f"{CONTROL}:limit", "Change what the active run may take."),
+    "limit": Lazy(f"{CONTROL}:limit", "Change the limits of the active run."),
     "retry": Lazy(f"{CONTROL}:retry", "Try quarantined files again."),
-    "sweep": Lazy(f"{LEDGER}:sweep", "Delete left-over objects; report keys nobody knows."),
+    "sweep": Lazy(f"{LEDGER}:sweep", "Delete left-over objects; report unknown keys."),
     "audit": Lazy(
         f"{LEDGER}:audit",
-        "Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any.",
+        "Report keys under the prefix that are in neither the ledger nor a row. Exit 1 if there are any.",
     ),
     "forget": Lazy(f"{LEDGER}:forget", "Drop the ledger, once every file is purged or restored."),
     "run-on-ecs": Lazy(f"{RUN}:run_on_ecs", "Run the workers as ECS tasks, follow them, drain and stop them."),
@@ -39,5 +39,5 @@ COMMANDS: Mapping[str, Lazy] = {
 def main() -> None:
     """Move document files from PostgreSQL to S3: plan, prepare, copy, verify, purge; restore at any time.
 
-    Every phase can be interrupted and begun again. Closing this program does not stop the workers; `drain` does.
+    Every phase can be interrupted and resumed. Closing this program does not stop the workers; `drain` does.
     """

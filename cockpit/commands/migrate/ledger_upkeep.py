@@ -41,7 +41,7 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
 @click.command("sweep")
 @migration_command
 async def sweep(context: MigrationContext) -> int:
-    """Delete left-over objects; report keys nobody knows."""
+    """Delete left-over objects; report unknown keys."""
     async with context.connection() as connection:
         await context.right_account()
         settings = context.settings((await describe(connection, context.migration))[0])
@@ -57,7 +57,7 @@ async def sweep(context: MigrationContext) -> int:
 @click.command("audit")
 @migration_command
 async def audit(context: MigrationContext) -> int:
-    """Report keys under the prefix that neither the ledger nor a row knows. Exit 1 if there are any."""
+    """Report keys under the prefix that are in neither the ledger nor a row. Exit 1 if there are any."""
     async with context.connection() as connection:
         await context.right_account()
         settings = context.settings((await describe(connection, context.migration))[0])
@@ -78,7 +78,7 @@ def _store(settings: Settings) -> Iterator[Store]:
 
 
 def _reported(unknown: Sequence[str], settings: Settings) -> int:
-    click.echo(f"{len(unknown):,} keys under {settings.prefix} that neither ledger nor rows know")
+    click.echo(f"{len(unknown):,} keys under {settings.prefix} in neither the ledger nor a row")
     for key in unknown[:50]:
         click.echo(f"  {key!r}")
     return FAILED if unknown else 0
@@ -98,5 +98,5 @@ async def forget(context: MigrationContext, confirm: str) -> int:
                 "Insist with --confirm 'forget anyway'"
             )
         await connection.execute(schema.DROP)
-        click.echo("the ledger is gone; rows and objects are as they were")
+        click.echo("the ledger was dropped; rows and objects are unchanged")
     return 0

@@ -1,4 +1,4 @@
-"""The migration in words, for a terminal without screens."""
+"""The migration as text, for the command line."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def progress_line(progress: Progress, width: int) -> str:
 
 
 def progress_text(progress: Progress) -> str:
-    """The whole of it, in a few lines."""
+    """All of the progress, in a few lines."""
     if not progress.prepared:
         return "not prepared: `cockpit migrate prepare PLAN` makes the ledger"
     lines = [f"{progress.phase} (run {progress.run}): {progress.word}" if progress.run else progress.word]
@@ -98,7 +98,7 @@ def progress_text(progress: Progress) -> str:
 
 
 class Meter:
-    """How it goes: one line that stays on a terminal, JSON lines when piped."""
+    """Progress: one line updated in place on a terminal, JSON lines when piped."""
 
     def __init__(self, form: str) -> None:
         self._json = form == "json" or not sys.stderr.isatty()
@@ -114,5 +114,5 @@ class Meter:
 
 
 def as_line(progress: Progress) -> str:
-    """The numbers of a moment as one JSON line."""
+    """The progress as one JSON line."""
     return json.dumps(as_json(progress), default=str)

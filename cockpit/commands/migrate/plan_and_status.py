@@ -1,4 +1,4 @@
-"""`cockpit migrate plan` and `status`: what would be moved, and how far it is. Both only read."""
+"""`cockpit migrate plan` and `status`: what would be moved, and the progress. Both are read-only."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ async def plan(context: MigrationContext, form: Form) -> int:
 @FORMAT
 @click.option("--follow", is_flag=True, help="Until the run has ended.")
 async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
-    """How far it is, what holds it, what failed."""
+    """Progress, what holds it, what failed."""
     async with context.connection(read_only=True) as connection:
         follower = Follower()
         await follower.poll(connection)
-        await asyncio.sleep(1)  # a rate takes two looks
+        await asyncio.sleep(1)  # a rate takes two samples
         progress = await follower.poll(connection)
         click.echo(progress_text(progress) if form == "text" else as_line(progress))
         meter = Meter(form)

@@ -41,10 +41,10 @@ FleetPhase = Literal["copy", "verify", "restore"]
 
 
 class Workers(Protocol):
-    """Processes that work on a run, wherever they are."""
+    """Worker processes of a run, local or on ECS."""
 
     async def keep(self) -> int:
-        """Start those that are missing; how many live."""
+        """Start those that are missing; how many run."""
 
     async def ended(self, within_s: float) -> object:
         """Wait until they have ended by themselves, at most so many seconds."""
@@ -169,7 +169,7 @@ async def _begun(context: MigrationContext, connection: Connection, options: Pha
     await context.right_account()
     active = await active_run(connection)
     if active is not None and active.phase is options.phase:
-        click.echo(f"going on with run {active.id} of {active.started_by}", err=True)
+        click.echo(f"resuming run {active.id} of {active.started_by}", err=True)
         if active.wanted is not Wanted.RUN:
             await runs.want(connection, active.id, Wanted.RUN, context.by)
         return active.id
@@ -201,7 +201,7 @@ def refused(checks: Iterable[Check], outside_window: str) -> bool:
 
 
 async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
-    """A purge cannot be undone by the application's rollback: somebody types what they mean."""
+    """A purge cannot be undone by the application's rollback, so it needs a typed confirmation."""
     progress = await Follower().poll(connection)
     files = progress.count(ItemState.VERIFIED)
     if not files:
@@ -210,7 +210,7 @@ async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
     click.echo(
         f"The bytes of {files:,} verified files leave the database {connection.info.dbname}. From then on a rollback of the\n"
         "application loses them: fix forward. Emptying gives no disk space back by itself: VACUUM lets it be used again,\n"
-        f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. To go on, type: {words}",
+        f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. Type  {words}  to confirm:",
         err=True,
     )
     typed = confirm or (await asyncio.to_thread(input) if sys.stdin.isatty() else "")
@@ -261,7 +261,7 @@ async def _drain(context: MigrationContext, run: int) -> None:
 
 
 def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: asyncio.Task[str]) -> None:
-    """The first ctrl-c drains: what is in flight ends, nothing is lost. The second leaves at once; workers end by themselves."""
+    """The first ctrl-c drains: files in flight finish, nothing is lost. The second leaves at once; workers end by themselves."""
     loop = asyncio.get_running_loop()
     asked: list[asyncio.Future[None]] = []
 
@@ -269,7 +269,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        click.echo("\ndraining: what is in flight ends; again to leave at once", err=True)
+        click.echo("\ndraining: files in flight finish; ctrl-c again to leave at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
