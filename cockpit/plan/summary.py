@@ -37,7 +37,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _row("gate", f"{gate.title}: {asked}")
     if plan.runbook or plan.rollback_plan:
         yield from _row("steps", f"{len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back")
-    yield from _around(plan)
+    yield from _context(plan)
     if plan.needs_environment:
         yield from _row("not set", f"{', '.join(plan.needs_environment)} in the environment")
     named_by_itself = {name for name, spec in plan.probes.items() if spec.uses == "aws.identity"}  # the frame shows it
@@ -46,7 +46,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
 
 
-def _around(plan: Plan) -> Iterator[str]:
+def _context(plan: Plan) -> Iterator[str]:
     """Risks, the application's environment, and what the cutover rests on."""
     if plan.risks:
         levels = [f"{number} {level}" for level in Level if (number := sum(r.level is level for r in plan.risks))]

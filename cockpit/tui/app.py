@@ -197,7 +197,7 @@ class CockpitApp(App[None]):
         """What can be done now."""
         return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         self.notify(plain(text), markup=False, timeout=4)
 
     def _go(self, screen_id: str) -> None:
@@ -225,7 +225,7 @@ class CockpitApp(App[None]):
 
     def action_help_quit(self) -> None:
         """For ctrl+c, which never ends a cutover by habit."""
-        self.say("q leaves the cockpit; c copies")
+        self.show_message("q leaves the cockpit; c copies")
 
 
 def _settle() -> None:

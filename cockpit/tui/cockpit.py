@@ -92,6 +92,6 @@ class Cockpit(Protocol):
         """Show the newest Situation."""
         ...
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         """Show a short notice."""
         ...

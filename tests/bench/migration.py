@@ -32,7 +32,7 @@ from cockpit.migration.settings import Settings, Source
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import furnish_database
+from cockpit.rehearsal.database.seed import seed_database
 
 BUCKET = "documents-measured"
 KEYS = {"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal-secret", "AWS_REGION": "us-east-1"}
@@ -277,7 +277,7 @@ def main() -> None:
         postgres, store = EmbeddedPostgres(Path(folder) / "postgres"), Store()
         try:
             postgres.start()
-            dsn = furnish_database(postgres, datetime.now(UTC)).application
+            dsn = seed_database(postgres, datetime.now(UTC)).application
             os.environ.update(KEYS, AWS_ENDPOINT_URL=store.url, AWS_EC2_METADATA_DISABLED="true")
             lines: list[str] = []
             for latency in (20,) if asked.quick else (0, 20, 100):

@@ -25,7 +25,7 @@ from support.pty_terminal import Terminal
 
 from cockpit.migration.local_workers import NICE
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import furnish_database
+from cockpit.rehearsal.database.seed import seed_database
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 COCKPIT = [str(Path(sys.executable).with_name("cockpit"))]
@@ -135,7 +135,7 @@ def keys_while_moving_ms(folder: Path, files: int = 120_000) -> tuple[float, flo
         postgres, store = EmbeddedPostgres(Path(name) / "postgres"), Store()
         try:
             postgres.start()
-            dsn = furnish_database(postgres, datetime.now(UTC)).application
+            dsn = seed_database(postgres, datetime.now(UTC)).application
             os.environ.update(KEYS, AWS_ENDPOINT_URL=store.url, AWS_EC2_METADATA_DISABLED="true")
             fill(dsn, files, 20_000)
             store.tell("latency 0.02")

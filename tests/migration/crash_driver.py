@@ -30,7 +30,7 @@ from cockpit.migration.settings import Settings, Source
 from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import furnish_database
+from cockpit.rehearsal.database.seed import seed_database
 from cockpit.rehearsal.object_store import Fault, ObjectStore
 
 BUCKET = "documents-under-fire"
@@ -283,7 +283,7 @@ def main() -> int:
         postgres = EmbeddedPostgres(Path(folder) / "postgres")
         postgres.start()
         try:
-            dsn = furnish_database(postgres, datetime.now(UTC)).application
+            dsn = seed_database(postgres, datetime.now(UTC)).application
             for seed in range(asked.seeds):
                 with ObjectStore(BUCKET, seed=seed) as store:
                     os.environ["AWS_ENDPOINT_URL"] = store.url

@@ -26,7 +26,7 @@ from cockpit.migration.states import PhaseName
 from cockpit.migration.worker import Worker
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import furnish_database
+from cockpit.rehearsal.database.seed import seed_database
 from cockpit.rehearsal.object_store import ObjectStore
 
 BUCKET = "documents-under-test"
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedP
     postgres = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data")
     postgres.start()
     try:
-        yield postgres, furnish_database(postgres, datetime.now(UTC)).application
+        yield postgres, seed_database(postgres, datetime.now(UTC)).application
     finally:
         postgres.stop()
 

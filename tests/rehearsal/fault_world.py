@@ -19,7 +19,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from cockpit.rehearsal.application.log import GROUP
 from cockpit.rehearsal.aws.cloudwatch.metric_store import key_of
 from cockpit.rehearsal.aws.simulation import SimulatedAws
-from cockpit.rehearsal.process.assembly import House
+from cockpit.rehearsal.process.assembly import Assembly
 from cockpit.rehearsal.script.releases import operator_client
 
 NAME = "transparent-trust"
@@ -30,17 +30,17 @@ AGO = timedelta(seconds=150)
 
 
 class World:
-    """One house and everything in it that a fault reaches for."""
+    """One assembly and everything in it that a fault reaches for."""
 
-    def __init__(self, house: House, endpoint: str, now: datetime) -> None:
-        self.house = house
+    def __init__(self, assembly: Assembly, endpoint: str, now: datetime) -> None:
+        self.assembly = assembly
         self.endpoint = endpoint
         self.now = now
         """The world's time, which stands still while faults come and go."""
-        self.aws: SimulatedAws = house._aws
-        self.laptop = house.laptop
-        self.vendors = house._vendors
-        self.site = house._site
+        self.aws: SimulatedAws = assembly._aws
+        self.operator_machine = assembly.operator_machine
+        self.vendors = assembly._vendors
+        self.site = assembly._site
         self._clients: dict[str, Any] = {}
         self.aws.logs.ingestion_delay = timedelta(0)  # what a fault logs was written minutes ago
 
@@ -56,7 +56,7 @@ class World:
 
     def sql(self, text: str, *values: Any) -> None:
         """A statement, as the database's superuser."""
-        with psycopg.connect(self.house._postgres.dsn, autocommit=True) as admin:
+        with psycopg.connect(self.assembly._postgres.dsn, autocommit=True) as admin:
             admin.execute(text.encode(), values)
 
     @cached_property
@@ -220,9 +220,9 @@ def catalogued(title: str, id_: str, *turns: str) -> None:
 
     @asynccontextmanager
     async def make(world: World) -> AsyncIterator[None]:
-        await world.house.breakage.set(id_, on=True)
+        await world.assembly.breakage.set(id_, on=True)
         yield
-        await world.house.breakage.set(id_, on=False)
+        await world.assembly.breakage.set(id_, on=False)
 
     FAULTS.append(Fault(title, frozenset(turns), make))
 

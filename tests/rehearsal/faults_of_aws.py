@@ -227,7 +227,7 @@ def _(world: World) -> Iterator[None]:
 @fault("The load balancer's certificate is for another name", "security.certificate")
 def _(world: World) -> Iterator[None]:
     acm, elb = world.client("acm"), world.client("elbv2")
-    made = world.house._authority.issue(("staging.company.com",))
+    made = world.assembly._authority.issue(("staging.company.com",))
     other = acm.import_certificate(Certificate=made.pem, PrivateKey=made.key)["CertificateArn"]
     listener = elb.describe_listeners(LoadBalancerArn=world.balancer)["Listeners"][0]
     elb.modify_listener(ListenerArn=listener["ListenerArn"], Certificates=[{"CertificateArn": other}])
@@ -238,15 +238,18 @@ def _(world: World) -> Iterator[None]:
 
 def shown(world: World, certificate: Certificate) -> Iterator[None]:
     """The site shows another certificate from now on."""
-    held = [path.read_bytes() for path in (world.laptop.folder / "site.pem", world.laptop.folder / "site.key")]
-    world.site.show(*world.laptop.keep(certificate))
+    held = [
+        path.read_bytes()
+        for path in (world.operator_machine.folder / "site.pem", world.operator_machine.folder / "site.key")
+    ]
+    world.site.show(*world.operator_machine.keep(certificate))
     yield
-    world.site.show(*world.laptop.keep(Certificate(*held)))
+    world.site.show(*world.operator_machine.keep(Certificate(*held)))
 
 
 @fault("The site shows a certificate for another name", "security.certificate")
 def _(world: World) -> Iterator[None]:
-    yield from shown(world, world.house._authority.issue(("staging.company.com",)))
+    yield from shown(world, world.assembly._authority.issue(("staging.company.com",)))
 
 
 # -- the database instance -------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def _(world: World) -> Iterator[None]:
 
 @fault("A migration of the repository is not applied", "db.migrations")
 def _(world: World) -> Iterator[None]:
-    folder = world.laptop.repository / "prisma" / "migrations" / "20250102090000_add_audit_log"
+    folder = world.operator_machine.repository / "prisma" / "migrations" / "20250102090000_add_audit_log"
     folder.mkdir()
     (folder / "migration.sql").write_text("CREATE TABLE audit ();\n")
     yield
@@ -268,9 +268,9 @@ catalogued(
 
 @fault("This machine is not on the tailnet", "security.tailscale")
 def _(world: World) -> Iterator[None]:
-    world.laptop.tell_tailnet(online=False)
+    world.operator_machine.set_tailnet(online=False)
     yield
-    world.laptop.tell_tailnet(online=True)
+    world.operator_machine.set_tailnet(online=True)
 
 
 def exported(name: str, value: str | None) -> Iterator[None]:
@@ -287,7 +287,7 @@ def _(_world: World) -> Iterator[None]:
 
 
 def example(world: World, before: str, after: str) -> Iterator[None]:
-    file = world.laptop.repository / ".env.example"
+    file = world.operator_machine.repository / ".env.example"
     held = file.read_text()
     assert before in held
     file.write_text(held.replace(before, after))

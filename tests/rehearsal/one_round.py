@@ -14,7 +14,7 @@ from cockpit.engine.clock import SharedClock
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
-from cockpit.rehearsal.process.assembly import House
+from cockpit.rehearsal.process.assembly import Assembly
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading
 
@@ -23,10 +23,10 @@ SPEED = 60.0
 
 
 class Rounds:
-    """The world (`house`), the plan, and its probes, read when asked to. Readings are kept until they are read again."""
+    """The world (`assembly`), the plan, and its probes, read when asked to. Readings are kept until they are read again."""
 
-    def __init__(self, house: House, clock: SharedClock, variables: Mapping[str, str]) -> None:
-        self.house = house
+    def __init__(self, assembly: Assembly, clock: SharedClock, variables: Mapping[str, str]) -> None:
+        self.assembly = assembly
         self.clock = clock
         self.plan: Plan = load_plan(PLAN, overrides=variables)
         target = self.plan.target
@@ -60,10 +60,10 @@ class Rounds:
         """Let the world live for a while of its own time, with its users, as its process does."""
         until = self.clock.now() + duration
         self.clock.set_speed(speed)
-        users = asyncio.create_task(self.house.users.run())
+        users = asyncio.create_task(self.assembly.users.run())
         try:
             while self.clock.now() < until:
-                await self.house.round()
+                await self.assembly.round()
                 await asyncio.sleep(0.02)
         finally:
             self.clock.set_speed(0.0)
@@ -76,14 +76,14 @@ async def rounds(folder: Path, environ: dict[str, str] | None = None) -> AsyncIt
     """A world, furnished and standing still; `environ` is set for it, as the operator's shell would."""
     folder.mkdir(exist_ok=True)
     clock = SharedClock.create(folder / "clock", speed=0.0)
-    house = House(folder, clock, seed=1, rate=1.0)
+    assembly = Assembly(folder, clock, seed=1, rate=1.0)
     try:
-        ready = await house.open()
+        ready = await assembly.open()
         os.environ.update(ready["environment"])
-        opened = Rounds(house, clock, ready["vars"])
+        opened = Rounds(assembly, clock, ready["vars"])
         try:
             yield opened
         finally:
             await opened.source.close()
     finally:
-        await house.close()
+        await assembly.close()

@@ -23,7 +23,7 @@ from cockpit.rehearsal.application.llm_calls import Llm
 from cockpit.rehearsal.application.log import Logbook
 from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import Logins, checksum, furnish_database, migrations
+from cockpit.rehearsal.database.seed import Logins, checksum, migrations, seed_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.site.load_balancer import Answer, Balancer
 from cockpit.rehearsal.site.telemetry import Telemetry
@@ -70,7 +70,7 @@ class Bench:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedPostgres, Logins]]:
     with EmbeddedPostgres(tmp_path_factory.mktemp("pg"), max_connections=24) as server:
-        yield server, furnish_database(server, START)
+        yield server, seed_database(server, START)
 
 
 @pytest.fixture

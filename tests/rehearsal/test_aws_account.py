@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rehearsal.test_aws_desk import APPLICATION, OPERATOR, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.fixtures.account import Placed, furnish, release
+from cockpit.rehearsal.aws.fixtures.account import Placed, create_account, release
 from cockpit.rehearsal.aws.services.s3 import dechunked
 from cockpit.rehearsal.aws.services.sts_iam import evaluate
 
@@ -24,7 +24,7 @@ TASK_ROLE = "arn:aws:iam::123456789012:role/transparent-trust-task"
 @pytest.fixture(scope="module")
 def furnished() -> Iterator[tuple[Desk, Placed]]:
     with open_desk() as opened:
-        yield opened, furnish(opened.aws, opened.endpoint, site_url="https://transparent-trust.company.com")
+        yield opened, create_account(opened.aws, opened.endpoint, site_url="https://transparent-trust.company.com")
 
 
 @pytest.fixture

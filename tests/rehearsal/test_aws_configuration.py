@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rehearsal.test_aws_desk import APPLICATION, OPERATOR, Desk, open_desk
 
-from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
+from cockpit.rehearsal.aws.fixtures.account import Placed, create_account
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 from probes.registry import find
@@ -25,7 +25,7 @@ PLACE = {"cluster": CLUSTER, "service": SERVICE}
 @pytest.fixture(scope="module")
 def furnished() -> Iterator[tuple[Desk, Placed]]:
     with open_desk() as opened:
-        yield opened, furnish(opened.aws, opened.endpoint, site_url=f"https://{SITE}")
+        yield opened, create_account(opened.aws, opened.endpoint, site_url=f"https://{SITE}")
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_image_that_runs_is_the_one_in_the_repository(desk: Desk) -> None:
 def other() -> Iterator[Desk]:
     """A furnished account to break."""
     with open_desk() as opened:
-        furnish(opened.aws, opened.endpoint, site_url=f"https://{SITE}")
+        create_account(opened.aws, opened.endpoint, site_url=f"https://{SITE}")
         yield opened
 
 

@@ -78,7 +78,7 @@ class Table:
 
     def __init__(self, round_: Rounds) -> None:
         self._round = round_
-        self._world = World(round_.house, os.environ["AWS_ENDPOINT_URL"], round_.clock.now())
+        self._world = World(round_.assembly, os.environ["AWS_ENDPOINT_URL"], round_.clock.now())
         self.well = Well(
             {id_: kind for kind, id_, _ in round_.judged()},
             {id_: condition for _, id_, condition in round_.judged()},

@@ -45,7 +45,7 @@ def always(world: Rounds, name: str) -> set[str]:
 
 async def denied(world: Rounds, name: str, allowed: set[str]) -> bool:
     """Whether a probe, made anew, is refused anything while only these actions are allowed."""
-    world.house._aws.faults.allowed = frozenset(allowed)
+    world.assembly._aws.faults.allowed = frozenset(allowed)
     probe = _make(world.plan.probes[name], world.source.clients)
     async with asyncio.timeout(LAST_RESORT_S):
         reading = await probe.read(world.clock.now())
@@ -55,7 +55,7 @@ async def denied(world: Rounds, name: str, allowed: set[str]) -> bool:
 
 async def test_the_policy_is_enough_and_every_action_in_it_is_needed(tmp_path: Path) -> None:
     async with rounds(tmp_path / "world") as world:
-        world.house._aws.faults.allowed = frozenset(probes_need(world.plan)) | ALWAYS
+        world.assembly._aws.faults.allowed = frozenset(probes_need(world.plan)) | ALWAYS
         await world.look()
         refused = {
             name: sorted(field for field, why in reading.unknown.items() if why.reason is Reason.ACCESS_DENIED)

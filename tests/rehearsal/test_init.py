@@ -15,7 +15,7 @@ from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import USAGE
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import load_plan, load_text
-from cockpit.rehearsal.aws.fixtures.account import furnish
+from cockpit.rehearsal.aws.fixtures.account import create_account
 from cockpit.rehearsal.aws.simulation import AwsFault
 
 WEB = FoundService("prod", "shop-web", 3, "shop-web", "app/shop/1", "shop.example", "/ecs/shop-web")
@@ -25,7 +25,7 @@ FOUND = Found("123456789012", "eu-west-1", (WEB,), ("db: one",), ("files",), ("s
 @pytest.fixture(scope="module")
 def furnished() -> Iterator[Desk]:
     with open_desk() as opened:
-        furnish(opened.aws, opened.endpoint, site_url="https://transparent-trust.company.com")
+        create_account(opened.aws, opened.endpoint, site_url="https://transparent-trust.company.com")
         yield opened
 
 

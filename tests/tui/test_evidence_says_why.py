@@ -96,7 +96,7 @@ async def test_foreign_text_cannot_steer_the_terminal_or_turn_its_words() -> Non
     async with app.run_test(size=(140, 45), notifications=True) as pilot:
         for keys in (["1"], ["2"], ["3"], ["6"], ["3", "enter"], ["2", "down", "enter"], ["1", "down", "enter"]):
             await pilot.press(*keys, "c")
-            app.say(f"[/aws/x] {ESCAPES}")
+            app.show_message(f"[/aws/x] {ESCAPES}")
             await pilot.pause()
             text = shown(app)
             assert not any(char in text for char in "\x1b\x07\u202e\u202c"), keys

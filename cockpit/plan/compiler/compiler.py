@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cockpit.plan.compiler.context import Around
+from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
 from cockpit.plan.compiler.migration import Moving
 from cockpit.plan.compiler.probe_specs import Watched
@@ -59,9 +59,9 @@ class Compiler:
         guards = migration.guards if migration else ()
         judged = [item.id for section in checklist for item in section.items]
         judged += [criterion.id for criterion in (*success, *triggers, *guards)]
-        around = Around(self.tree, self.parts, judged, self.parts.probes)
-        risks, variables = around.risks(), around.variables()
-        secrets, services = around.secrets(), around.services()
+        context = Context(self.tree, self.parts, judged, self.parts.probes)
+        risks, variables = context.risks(), context.variables()
+        secrets, services = context.secrets(), context.services()
         if header is None:
             return None
         return Plan(

@@ -12,7 +12,7 @@ from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
 
-class Around:
+class Context:
     """Builds those entries; what refers to nothing, or is said twice, is reported to the tree."""
 
     def __init__(self, tree: Tree, parts: Parts, judged: Collection[str], probes: Collection[str]) -> None:

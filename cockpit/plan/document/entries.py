@@ -136,7 +136,7 @@ def _salvaged(model: type[M], value: Any, errors: Sequence[Mapping[str, Any]]) -
     sound = deepcopy(value)
     for _ in range(3):  # what is dropped may turn out to be missing
         for error in errors:
-            _mend(sound, tuple(error["loc"]), missing=error["type"] == "missing")
+            _make_valid(sound, tuple(error["loc"]), missing=error["type"] == "missing")
         try:
             return model.model_validate(sound)
         except ValidationError as error:
@@ -144,7 +144,7 @@ def _salvaged(model: type[M], value: Any, errors: Sequence[Mapping[str, Any]]) -
     return None
 
 
-def _mend(owner: dict[str, Any], loc: Sequence[str | int], *, missing: bool) -> None:
+def _make_valid(owner: dict[str, Any], loc: Sequence[str | int], *, missing: bool) -> None:
     """Put a stand-in where something is missing; else take out the innermost keyed value on the way to `loc`."""
     for part in loc[:-1]:
         inner = owner.get(str(part))

@@ -46,7 +46,7 @@ def bands_gap(subject: Subject) -> Iterator[Found]:
         if pair in seen or re.search(r"\bhold\b", good.owner.caution + bad.owner.caution, re.IGNORECASE):
             continue
         between = stay.path != back.path or consistent((stay.flipped(), back.flipped()), subject.field)
-        if between and not _says_the_same(stay, back):
+        if between and not _same_meaning(stay, back):
             seen.add(pair)
             place = subject.piece(bad, back.start, back.end - back.start)
             said = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) nothing is said"
@@ -87,7 +87,7 @@ def _kin(subject: Subject, stay: Atom, back: Atom) -> bool:
     return any({left, right} <= group for group in _KIN.get(subject.plan.probes[one].uses, ()))
 
 
-def _says_the_same(stay: Atom, back: Atom) -> bool:
+def _same_meaning(stay: Atom, back: Atom) -> bool:
     """None of it and any of it: no failures, and a share of failures above nothing."""
     return stay.operator == "==" and stay.values == (0.0,) and back.operator == ">" and back.values == (0.0,)
 

@@ -49,7 +49,7 @@ def _limit(subject: Subject) -> tuple[int, Path_, Place | None] | None:
     if isinstance(written, int) and not isinstance(written, bool):
         return written, ("vars", "connection_limit"), None
     for pattern, kinds in ((_LIMIT, ("vars", "command", "ask", "seen", "caution")), (_TITLE, ("title",))):
-        for text in subject.said(*kinds):
+        for text in subject.texts_of(*kinds):
             if found := pattern.search(text.said):
                 return int(found[1]), text.path, _place(subject, pattern, text)
     return None

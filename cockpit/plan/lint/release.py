@@ -47,7 +47,7 @@ def no_way_back(subject: Subject) -> Iterator[Found]:
     report="T2",
 )
 def mutable_tag(subject: Subject) -> Iterator[Found]:
-    for text in subject.said("command", within="runbook"):
+    for text in subject.texts_of("command", within="runbook"):
         if (place := subject.find(MUTABLE_PUSH, text)) is not None:
             yield Found(text.path, "pushes a tag that moves: what ran before can no longer be named", place)
         if (place := subject.find(FORCED, text)) is not None:
@@ -82,7 +82,7 @@ def rollback_to_same_image(subject: Subject) -> Iterator[Found]:
     report="T1",
 )
 def prisma_resolve(subject: Subject) -> Iterator[Found]:
-    for text in subject.said("command", "title", within="rollback_plan"):
+    for text in subject.texts_of("command", "title", within="rollback_plan"):
         if (place := subject.find(_RESOLVE, text)) is not None:
             yield Found(text.path, "rolls nothing back", place)
 
@@ -133,7 +133,7 @@ def built_in_values(subject: Subject) -> Iterator[Found]:
     for index, variable in enumerate(subject.plan.environment_variables):
         if variable.name.startswith("NEXT_PUBLIC_") and "buil" not in variable.caution:
             yield Found(("environment_variables", index), f"{variable.name} is fixed when the image is built")
-    for text in subject.said("probes", "vars", "command", "title"):
+    for text in subject.texts_of("probes", "vars", "command", "title"):
         if (place := subject.find(_BUILT_IN, text)) is not None:
             yield Found(text.path, "is fixed when the image is built", place)
 

@@ -25,7 +25,7 @@ _WILDCARD = r"https?://\*|\*\.[\w.-]+/[\w/]*callback|wild ?card callback|callbac
 def key_rotation(subject: Subject) -> Iterator[Found]:
     if subject.mentions(_REENCRYPTS, "title", "ask", "command", "seen"):
         return
-    for text in subject.said("title", "command"):
+    for text in subject.texts_of("title", "command"):
         if (place := subject.find(_ROTATES, text)) is not None:
             yield Found(text.path, "no step re-encrypts, and nobody decrypts an existing row", place)
 
@@ -38,7 +38,7 @@ def key_rotation(subject: Subject) -> Iterator[Found]:
     report="T13",
 )
 def wildcard_callback(subject: Subject) -> Iterator[Found]:
-    for text in subject.said("title", "command", "seen", "ask", "vars", "runbook", "probes"):
+    for text in subject.texts_of("title", "command", "seen", "ask", "vars", "runbook", "probes"):
         place = subject.find(_WILDCARD, text)
         if place is not None and re.search("callback|redirect", text.said, re.IGNORECASE):
             yield Found(text.path, "asks for a wildcard", place)

@@ -48,7 +48,7 @@ def s3_permission_unseen(subject: Subject) -> Iterator[Found]:
     report="T6",
 )
 def static_keys(subject: Subject) -> Iterator[Found]:
-    for text in subject.said("command", "seen", "vars"):
+    for text in subject.texts_of("command", "seen", "vars"):
         if (place := subject.find(_STATIC, text)) is not None:
             yield Found(text.path, "sets static keys", place)
 
@@ -91,7 +91,7 @@ def _judges_5xx(subject: Subject, judged: Judged) -> bool:
     report="T12",
 )
 def cold_archive(subject: Subject) -> Iterator[Found]:
-    for text in subject.said("command", "seen", "vars", "migration"):
+    for text in subject.texts_of("command", "seen", "vars", "migration"):
         if (place := subject.find(_COLD, text)) is not None:
             yield Found(text.path, "moves files where they cannot be read at once", place)
     for path, item in subject.items():

@@ -110,7 +110,7 @@ class Subject:
         """Every text in the order of the file, with vars filled in where only people read it; probes' as written."""
         return tuple(sorted(self._texts(), key=lambda text: self.tree.place(text.path).start))
 
-    def said(self, *kinds: str, within: str = "") -> Iterator[Text]:
+    def texts_of(self, *kinds: str, within: str = "") -> Iterator[Text]:
         """The texts of these kinds (all if none is named), of one top-level key if it is named."""
         yield from (
             text for text in self.texts if (not kinds or text.kind in kinds) and (not within or text.path[0] == within)
@@ -139,7 +139,7 @@ class Subject:
 
     def first(self, pattern: str, *kinds: str, within: str = "") -> tuple[Text, Place] | None:
         """The first text of these kinds that matches, and where."""
-        for text in self.said(*kinds, within=within):
+        for text in self.texts_of(*kinds, within=within):
             if (place := self.find(pattern, text)) is not None:
                 return text, place
         return None

@@ -170,12 +170,12 @@ class _Builder:
             raise self._fatal(event, f"is nested deeper than {MAX_DEPTH} levels")
         place = self.tree.places[path] = self._place(event)
         if isinstance(event, yaml.AliasEvent):
-            self._say(place, path, "aliases are refused: write it out, or use vars: and ${name}")
+            self._report(place, path, "aliases are refused: write it out, or use vars: and ${name}")
             return None
         if event.anchor is not None:
-            self._say(place, path, "anchors are refused: write the value where it is used, or use vars: and ${name}")
+            self._report(place, path, "anchors are refused: write the value where it is used, or use vars: and ${name}")
         if event.tag is not None:
-            self._say(place, path, f"the tag {event.tag} is refused: plain values only")
+            self._report(place, path, f"the tag {event.tag} is refused: plain values only")
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -204,18 +204,18 @@ class _Builder:
         if not isinstance(event, yaml.ScalarEvent):
             if not isinstance(event, yaml.AliasEvent):
                 self._node(event, (*path, "?"))
-            self._say(place, path, "a key must be a word")
+            self._report(place, path, "a key must be a word")
             return None
         key = event.value
         if key == "<<" and not event.style:
-            self._say(place, path, "merges (<<) are refused: write it out, or use vars: and ${name}")
+            self._report(place, path, "merges (<<) are refused: write it out, or use vars: and ${name}")
         elif event.anchor is not None or event.tag is not None:
-            self._say(place, path, "a key takes no anchor and no tag")
+            self._report(place, path, "a key takes no anchor and no tag")
         elif not key or len(key) > MAX_KEY:
-            self._say(place, path, f"a key must be a word of 1 to {MAX_KEY} characters")
+            self._report(place, path, f"a key must be a word of 1 to {MAX_KEY} characters")
         elif key in values:
             first = self.tree.keys[*path, key].position.line
-            self._say(place, (*path, key), f"'{key}' is already given in line {first}")
+            self._report(place, (*path, key), f"'{key}' is already given in line {first}")
         else:
             self.tree.keys[*path, key] = place
             return str(key)
@@ -224,31 +224,31 @@ class _Builder:
     def _scalar(self, event: Any, place: Place, path: Path_) -> Any:
         text = str(event.value)
         if len(text) > MAX_SCALAR:
-            self._say(place, path, f"is longer than {MAX_SCALAR:,} characters")
+            self._report(place, path, f"is longer than {MAX_SCALAR:,} characters")
             return ""
         return text if place.style else self._plain(text, place, path)
 
     def _plain(self, text: str, place: Place, path: Path_) -> Any:
         if text.lower() in ("", "~", "null"):
-            self._say(place, path, "has no value: give it one, or leave the key out")
+            self._report(place, path, "has no value: give it one, or leave the key out")
             return None
         if text.lower() in _OLD_BOOLEANS and text not in ("true", "false"):
-            self._say(
+            self._report(
                 place,
                 path,
                 f"'{text}' is a boolean to some YAML readers and text to others: write true or false, or put it in quotes",
             )
         elif _SEXAGESIMAL.fullmatch(text) or _ODD_NUMBER.fullmatch(text):
-            self._say(
+            self._report(
                 place,
                 path,
                 f"'{text}' is a different number to different YAML readers: put it in quotes, or write it plainly",
             )
         elif _FLOAT.fullmatch(text) and not math.isfinite(float(text)):
-            self._say(place, path, f"'{text}' is too large a number")
+            self._report(place, path, f"'{text}' is too large a number")
         return plain_value(text)
 
-    def _say(self, place: Place, path: Path_, message: str) -> None:
+    def _report(self, place: Place, path: Path_, message: str) -> None:
         self.tree.report(path, message, at=place)
 
     def _place(self, event: Any) -> Place:

@@ -64,7 +64,7 @@ class Logins:
     """What the cockpit looks with: pg_monitor and SELECT."""
 
 
-def furnish_database(postgres: EmbeddedPostgres, now: datetime, seed: int = 7) -> Logins:
+def seed_database(postgres: EmbeddedPostgres, now: datetime, seed: int = 7) -> Logins:
     """Make roles, apply the migrations, fill the tables. The same `seed` gives the same rows; blocking, about 0.2 s."""
     logins = _create_roles(postgres)
     with psycopg.connect(logins.application) as connection:

@@ -22,16 +22,16 @@ from cockpit.rehearsal.application.document_storage import APPLICATION_KEY, BUCK
 from cockpit.rehearsal.application.llm_calls import Llm
 from cockpit.rehearsal.application.log import Logbook
 from cockpit.rehearsal.application.sign_in import Google, SignIn
-from cockpit.rehearsal.aws.fixtures.account import Placed, furnish
+from cockpit.rehearsal.aws.fixtures.account import Placed, create_account
 from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
 from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
-from cockpit.rehearsal.database.seed import Logins, furnish_database
+from cockpit.rehearsal.database.seed import Logins, seed_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.process.backstory import recall, remember
 from cockpit.rehearsal.process.migration_workers import Movers
-from cockpit.rehearsal.process.operator_machine import HOME, Laptop
+from cockpit.rehearsal.process.operator_machine import HOME, OperatorMachine
 from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
 from cockpit.rehearsal.script.releases import Releases, operator_client
 from cockpit.rehearsal.site.load_balancer import Balancer
@@ -53,7 +53,7 @@ _TASK_ROLE = {"AWS_ACCESS_KEY_ID": APPLICATION_KEY, "AWS_SECRET_ACCESS_KEY": "re
 """A task runs with the application's role, not with the cockpit's."""
 
 
-class House:
+class Assembly:
     """The world's parts. `open` from the main thread, `round` about 20 times a real second, `close` at the end."""
 
     def __init__(self, folder: Path, clock: SharedClock, *, seed: int, rate: float) -> None:
@@ -61,7 +61,7 @@ class House:
         self._clock = clock
         self._seed = seed
         self._rate = rate
-        self.laptop = Laptop(folder)
+        self.operator_machine = OperatorMachine(folder)
         self._postgres = EmbeddedPostgres(folder / "postgres")
         self._aws = SimulatedAws(clock)
         self._admin: psycopg.AsyncConnection[Any] | None = None
@@ -75,7 +75,7 @@ class House:
         # PostgreSQL first: it is forked, which is cleanest before the simulated AWS starts its threads.
         self._closing.callback(self._postgres.stop)
         self._postgres.start()
-        logins = furnish_database(self._postgres, self._clock.now(), self._seed)
+        logins = seed_database(self._postgres, self._clock.now(), self._seed)
         self._closing.callback(self._aws.stop)
         endpoint = self._aws.start()
         self._site = Site(lambda: self._outside.cut)
@@ -83,13 +83,13 @@ class House:
         self._outside = Outside()
         self._authority = Authority(self._clock.now())
         certificate = self._authority.issue((SITE, HOME))
-        self.laptop.furnish(self._authority)
-        placed = furnish(self._aws, endpoint, site_url=self._site.url, certificate=certificate)
+        self.operator_machine.prepare(self._authority)
+        placed = create_account(self._aws, endpoint, site_url=self._site.url, certificate=certificate)
         self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.alb_suffix, placed.target_group_suffix)
         self._telemetry.database_connections = lambda: self._connections
         self._build_application(endpoint, logins)
         self._vendors.anthropic_keys.add(placed.secrets[ANTHROPIC_KEY])
-        shown = self.laptop.keep(certificate)
+        shown = self.operator_machine.keep(certificate)
         page = await self._site.open(self._balancer.asgi, self._google, self._vendors, shown)
         self.users = Users(self._balancer.asgi, page, self._clock, rate=self._rate, seed=self._seed)
         self._closing.push_async_callback(self.users.leave)
@@ -120,7 +120,7 @@ class House:
                 "url": self._site.url,
                 "bucket": BUCKET,
                 **_MOVING,
-                **self.laptop.vars(self._site.url, self._site.tls_port, self._clock.now()),
+                **self.operator_machine.vars(self._site.url, self._site.tls_port, self._clock.now()),
             },
             "environment": self._environment(endpoint, logins),
         }
@@ -135,7 +135,7 @@ class House:
             "DATABASE_URL": logins.cockpit,
             "MIGRATION_DATABASE_URL": logins.application,
             "COCKPIT_CLOCK": str(self._clock.path),
-            **self.laptop.environment(self._site.url),
+            **self.operator_machine.environment(self._site.url),
         }
 
     @property

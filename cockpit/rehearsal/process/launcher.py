@@ -121,15 +121,15 @@ class Rehearsal:
         """Break or mend one thing and wait until it is done. Raises UnknownFault, WorldError."""
         known(fault)
         (self._active.add if active else self._active.discard)(fault)
-        await self._tell({"fault": fault, "on": active})
+        await self._send({"fault": fault, "on": active})
 
     async def deploy(self, kind: str) -> None:
         """Deploy a "good", "bad" or "crash" release as the next revision. Raises WorldError."""
-        await self._tell({"deploy": kind})
+        await self._send({"deploy": kind})
 
     async def report(self) -> dict[str, Any]:
         """How the world is doing: requests answered, journeys shed, lag, revision serving."""
-        return await self._tell({"report": 1})
+        return await self._send({"report": 1})
 
     @property
     def lag_s(self) -> float:
@@ -198,7 +198,7 @@ class Rehearsal:
                 waiting.set_exception(WorldError(why))
         self._answers.clear()
 
-    async def _tell(self, command: Mapping[str, Any]) -> dict[str, Any]:
+    async def _send(self, command: Mapping[str, Any]) -> dict[str, Any]:
         process = self._process
         if process is None or process.stdin is None or process.returncode is not None:
             raise WorldError(f"the rehearsed world is not running{self._log_tail()}")

@@ -23,7 +23,7 @@ SLACK_WEBHOOK = "https://hooks.slack.com/services/T04KD81QZ/B07RRH3ML/r3hV8sXk2Q
 
 
 @dataclass(frozen=True, slots=True)
-class Laptop:
+class OperatorMachine:
     """Files of the operator's machine, below the rehearsal's folder."""
 
     folder: Path
@@ -42,17 +42,17 @@ class Laptop:
         """What `tailscale status --json` prints."""
         return self.folder / "tailnet.json"
 
-    def furnish(self, authority: Authority) -> None:
+    def prepare(self, authority: Authority) -> None:
         """Check the repository out, trust the authority, and join the tailnet."""
         shutil.copytree(MIGRATIONS, self.repository / "prisma" / "migrations")
         shutil.copyfile(_EXAMPLE, self.repository / ".env.example")
         self.authority.write_bytes(authority.pem)
-        self.tell_tailnet(online=True)
+        self.set_tailnet(online=True)
         program = self.folder / "tailscale"
         program.write_text(f"#!/bin/sh\nexec cat {shlex.quote(str(self.tailnet))}\n")
         program.chmod(0o700)
 
-    def tell_tailnet(self, *, online: bool) -> None:
+    def set_tailnet(self, *, online: bool) -> None:
         """Bring this machine onto the tailnet, or take it off."""
         me = {"DNSName": "laptop.tail4711.ts.net.", "Online": online}
         peers = {"nodekey:a": {"DNSName": "router.tail4711.ts.net.", "Online": True}} if online else {}

@@ -22,7 +22,7 @@ from typing import Any
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.process import workdir
-from cockpit.rehearsal.process.assembly import House
+from cockpit.rehearsal.process.assembly import Assembly
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
 
@@ -35,8 +35,8 @@ _LAST_RESORT_S = 6.0
 class Obedience:
     """Reads commands from standard input and answers them on standard output, in order."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
 
     async def run(self) -> None:
         """Until the end of input."""
@@ -44,7 +44,7 @@ class Obedience:
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            say(await self._answer(line))
+            write_answer(await self._answer(line))
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -60,16 +60,16 @@ class Obedience:
 
     async def _obey(self, command: Mapping[str, Any]) -> dict[str, Any]:
         if "fault" in command:
-            await self._house.breakage.set(str(command["fault"]), on=bool(command["on"]))
-            return {"active": sorted(self._house.breakage.active)}
+            await self._assembly.breakage.set(str(command["fault"]), on=bool(command["on"]))
+            return {"active": sorted(self._assembly.breakage.active)}
         if "deploy" in command:
-            return {"revision": await self._house.deploy(str(command["deploy"]))}
+            return {"revision": await self._assembly.deploy(str(command["deploy"]))}
         if "report" in command:
-            return self._house.report()
+            return self._assembly.report()
         return {"error": f"unknown command {sorted(command.keys() - {'number'})}"}
 
 
-def say(answer: Mapping[str, Any]) -> None:
+def write_answer(answer: Mapping[str, Any]) -> None:
     """One JSON line to whoever started this."""
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -77,16 +77,16 @@ def say(answer: Mapping[str, Any]) -> None:
 
 
 async def live(folder: Path, seed: int, rate: float, ended: asyncio.Event) -> None:
-    """Build the house, say so, and keep it going until `ended` or the end of input."""
+    """Open the assembly, write its answer, and keep it going until `ended` or the end of input."""
     clock = SharedClock(folder / "clock")
     pulse = Pulse(folder / PULSE_FILE)
-    house = House(folder, clock, seed=seed, rate=rate)
+    assembly = Assembly(folder, clock, seed=seed, rate=rate)
     try:
-        say(await house.open())
+        write_answer(await assembly.open())
         tasks = [
-            asyncio.create_task(Obedience(house).run(), name="commands"),
-            asyncio.create_task(_rounds(house, pulse), name="rounds"),
-            asyncio.create_task(house.users.run(), name="users"),
+            asyncio.create_task(Obedience(assembly).run(), name="commands"),
+            asyncio.create_task(_rounds(assembly, pulse), name="rounds"),
+            asyncio.create_task(assembly.users.run(), name="users"),
             asyncio.create_task(ended.wait(), name="ended"),
         ]
         done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -96,12 +96,12 @@ async def live(folder: Path, seed: int, rate: float, ended: asyncio.Event) -> No
         for task in done:
             task.result()
     finally:
-        await house.close()
+        await assembly.close()
 
 
-async def _rounds(house: House, pulse: Pulse) -> None:
+async def _rounds(assembly: Assembly, pulse: Pulse) -> None:
     while True:
-        await house.round()
+        await assembly.round()
         pulse.beat()
         await asyncio.sleep(_ROUND_S)
 

@@ -64,7 +64,7 @@ class GeneralKeys:
         names = because.probes if because is not None else [getattr(subject, "name", "")] if subject else []
         for name in names or [""]:
             self._cockpit.cutover.probe_now(name)
-        self._cockpit.say(f"reading {', '.join(names) if names and names[0] else 'every probe'}")
+        self._cockpit.show_message(f"reading {', '.join(names) if names and names[0] else 'every probe'}")
 
     def _copy(self) -> None:
         cockpit, front = self._cockpit, self._front
@@ -73,15 +73,15 @@ class GeneralKeys:
         line = plain(front.takeaway()).replace("\n", " ")
         cockpit.copy_to_clipboard(line)
         try:
-            cockpit.say(f"copied, and added to {evidence_bundle.keep_line(cockpit.saved_to, line)}")
+            cockpit.show_message(f"copied, and added to {evidence_bundle.keep_line(cockpit.saved_to, line)}")
         except OSError as error:
-            cockpit.say(f"copied; could not be added to {cockpit.saved_to}: {error.strerror}")
+            cockpit.show_message(f"copied; could not be added to {cockpit.saved_to}: {error.strerror}")
 
     def _link(self) -> None:
         link = evidence_bundle.link(find(self._cockpit.cutover.situation, self._subject))
         if link:
             self._cockpit.copy_to_clipboard(link)
-        self._cockpit.say(link or "there is no link for this line")
+        self._cockpit.show_message(link or "there is no link for this line")
 
     # -- the cockpit -------------------------------------------------------------------------------------------------
 
@@ -94,15 +94,17 @@ class GeneralKeys:
         try:
             saved = evidence_bundle.save(cockpit.saved_to, cockpit.cutover.situation, cockpit.export_screenshot())
         except OSError as error:
-            cockpit.say(f"nothing saved to {cockpit.saved_to}: {error.strerror}; make it writable, then try again")
+            cockpit.show_message(
+                f"nothing saved to {cockpit.saved_to}: {error.strerror}; make it writable, then try again"
+            )
         else:
-            cockpit.say(f"saved to {saved}")
+            cockpit.show_message(f"saved to {saved}")
 
     def _arm(self) -> None:
         cockpit = self._cockpit
         if cockpit.armed:
             cockpit.armed = False
-            cockpit.say("read-only again")
+            cockpit.show_message("read-only again")
         else:
             watch = cockpit.cutover
             account = watch.account or watch.plan.target.account or watch.plan.name
@@ -113,7 +115,7 @@ class GeneralKeys:
 
     def _armed(self) -> None:
         self._cockpit.armed = True
-        self._cockpit.say("ARMED: F9 makes it read-only again")
+        self._cockpit.show_message("ARMED: F9 makes it read-only again")
         self._cockpit.paint()
 
     def _faults(self) -> None:
@@ -125,7 +127,7 @@ class GeneralKeys:
             return
         made = self._cockpit.drill.crew_signs()
         entries = "1 entry" if made == 1 else f"{made} entries"
-        self._cockpit.say(f"{entries} by the crew" if made else "nothing for the crew to do now")
+        self._cockpit.show_message(f"{entries} by the crew" if made else "nothing for the crew to do now")
 
     def _help(self) -> None:
         if not isinstance(self._front, HelpScreen):

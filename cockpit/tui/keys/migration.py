@@ -30,7 +30,7 @@ class MigrationKeys:
     def do(self, action: str) -> None:
         helm = self._cockpit.helm
         if helm is None:
-            self._cockpit.say("this plan has no migration")
+            self._cockpit.show_message("this plan has no migration")
             return
         KEYS[action](self, helm)
 
@@ -38,7 +38,7 @@ class MigrationKeys:
         phase = helm.progress.phase if helm.progress.active else helm.next_phase
         if not self._gate(phase):
             return
-        self._cockpit.say(helm.start(phase, who=self._who()))
+        self._cockpit.show_message(helm.start(phase, who=self._who()))
 
     def _hold(self, helm: Helm) -> None:
         resume = helm.progress.wanted is Wanted.PAUSE or helm.progress.halted
@@ -73,7 +73,7 @@ class MigrationKeys:
             return
         verified = helm.progress.count(ItemState.VERIFIED)
         if not verified:
-            self._cockpit.say("no file is verified yet: there is nothing that may be purged")
+            self._cockpit.show_message("no file is verified yet: there is nothing that may be purged")
             return
         database = _database(helm)
         consequences = (
@@ -87,7 +87,7 @@ class MigrationKeys:
             title,
             consequences,
             words,
-            lambda: self._cockpit.say(helm.start(PhaseName.PURGE, confirm=words, who=self._who())),
+            lambda: self._cockpit.show_message(helm.start(PhaseName.PURGE, confirm=words, who=self._who())),
         )
 
     def _restore(self, helm: Helm) -> None:
@@ -97,7 +97,10 @@ class MigrationKeys:
         )
         title = f"RESTORE {files:,} files on {self._place()}"
         self._ask(
-            title, consequences, "restore", lambda: self._cockpit.say(helm.start(PhaseName.RESTORE, who=self._who()))
+            title,
+            consequences,
+            "restore",
+            lambda: self._cockpit.show_message(helm.start(PhaseName.RESTORE, who=self._who())),
         )
 
     # -- how ---------------------------------------------------------------------------------------------------------
@@ -110,7 +113,7 @@ class MigrationKeys:
         record = Record(list(watch.entries()))
         found = worded(missing_before(watch.plan, record, before, watch.clock.now(), self._who()), IDENTIFY)
         if found:
-            self._cockpit.say(found[0])
+            self._cockpit.show_message(found[0])
         return not found
 
     def _who(self) -> str:
@@ -126,7 +129,7 @@ class MigrationKeys:
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:
-            self._cockpit.say(await change)
+            self._cockpit.show_message(await change)
 
         task = asyncio.ensure_future(done())
         self._writing.add(task)

@@ -38,7 +38,7 @@ class DeskKeys:
 
     def do(self, action: str, subject: str) -> None:
         if self._cockpit.desk is None:
-            self._cockpit.say("no record is kept here, so nothing can be signed")
+            self._cockpit.show_message("no record is kept here, so nothing can be signed")
             return
         KEYS[action](self, self._cockpit.desk, subject)
 
@@ -51,7 +51,7 @@ class DeskKeys:
         """The next line this person can sign; after each comes the next, until none is left."""
         open_ = [subject for subject in self.open_for(desk) if subject not in signed]
         if not open_:
-            self._cockpit.say("nothing is left that you can sign")
+            self._cockpit.show_message("nothing is left that you can sign")
             return
         self._open_sign(desk, open_[0], walk=True, signed=signed)
 
@@ -77,12 +77,12 @@ class DeskKeys:
         """`signed`: on this walk already, though the verdict may not have seen it yet."""
         ask = desk.ask_of(subject)
         if ask is None:
-            self._cockpit.say("this line needs no sign-off")
+            self._cockpit.show_message("this line needs no sign-off")
             return
         who = desk.person.id if desk.person else "not identified (press i)"
         left = f"   {len(self.open_for(desk))} open" if walk else ""
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             given = await desk.sign(subject, text)
             how = "with your key" if given.key else "not cryptographically signed"
             return f"signed {subject} as {given.by} ({given.role}), {how}"
@@ -98,7 +98,7 @@ class DeskKeys:
 
         hint = "describe what you checked   enter signs, esc cancels"
         then = (lambda: self._next(desk, "", signed | {subject})) if walk else (lambda: None)
-        self._push(AnswerScreen(ask.ask, seen, hint, say, about=subject, then=then))
+        self._push(AnswerScreen(ask.ask, seen, hint, submit, about=subject, then=then))
 
     def _undo(self, desk: Desk, subject: str) -> None:
         async def retract() -> str:
@@ -110,7 +110,7 @@ class DeskKeys:
     # -- exceptions --------------------------------------------------------------------------------------------------
 
     def _waive(self, desk: Desk, subject: str) -> None:
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             period, _, why = text.strip().partition(" ")
             try:
                 duration = parse_duration(period)
@@ -119,19 +119,21 @@ class DeskKeys:
             waiver = await desk.waive(subject, why, duration)
             return f"waived until {formatting.clock(waiver.until)}; then it counts again"
 
-        self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", say)
+        self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", submit)
 
     def _acknowledge(self, desk: Desk, subject: str) -> None:
         status = find(self._cockpit.cutover.situation, subject)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
-            self._cockpit.say("only what was true before the cutover can be acknowledged")
+            self._cockpit.show_message("only what was true before the cutover can be acknowledged")
             return
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             await desk.acknowledge(subject, text)
             return "acknowledged"
 
-        self._ask(f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", say)
+        self._ask(
+            f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", submit
+        )
 
     # -- gates and decisions -----------------------------------------------------------------------------------------
 
@@ -141,40 +143,40 @@ class DeskKeys:
         gate = found if isinstance(found, GateStatus) else next((g for g in gates if not g.passed), None)
         gate = gate or next(iter(gates), None)
         if gate is None:
-            self._cockpit.say("this plan has no gates")
+            self._cockpit.show_message("this plan has no gates")
             return
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             choice, _, why = text.strip().partition(" ")
             vote = await desk.vote(gate.id, choice.lower().rstrip(":,"), why)
             return f"{gate.title}: {vote.by} votes {vote.choice}"
 
         hint = "go   |   no-go and why   |   hold and why"
-        self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, say)
+        self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, submit)
 
     def decide(self, choice: str) -> None:
         desk = self._cockpit.desk
         if desk is None:
-            self._cockpit.say("no record is kept here, so nothing can be decided")
+            self._cockpit.show_message("no record is kept here, so nothing can be decided")
             return
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             await desk.decide(choice, text)
             return {"execute": "decided: roll back. Walk the plan, step by step", "dismiss": "dismissed"}.get(
                 choice, "decided: fix forward"
             )
 
         title = {"execute": "EXECUTE THE ROLLBACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
-        self._push(AnswerScreen(f"{title}: why?", self._verdict_text, "the reason, for the record", say))
+        self._push(AnswerScreen(f"{title}: why?", self._verdict_text, "the reason, for the record", submit))
 
     def _begin(self, desk: Desk, _: str) -> None:
         verdict = self._cockpit.cutover.situation.verdict
         if verdict.phase is Phase.POST_DEPLOY:
-            self._cockpit.say("the deployment has begun already: from here on it is judged")
+            self._cockpit.show_message("the deployment has begun already: from here on it is judged")
             return
         against = verdict.word is not Word.GO
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             word, _, why = text.strip().partition(" ")
             if word.lower() != "deploy":
                 raise Refused("type deploy" + (" and why, against the advice" if against else ""))
@@ -183,7 +185,7 @@ class DeskKeys:
 
         advice = f"The cockpit advises {verdict.word}. " if against else ""
         hint = "deploy and why" if against else "deploy"
-        self._push(AnswerScreen(f"{advice}BEGIN the deployment?", self._verdict_text, hint, say))
+        self._push(AnswerScreen(f"{advice}BEGIN the deployment?", self._verdict_text, hint, submit))
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -192,13 +194,13 @@ class DeskKeys:
         desk = self._cockpit.desk
         status = self._step(step_id)
         if desk is None or status is None:
-            self._cockpit.say("no record is kept here, so nothing can be signed")
+            self._cockpit.show_message("no record is kept here, so nothing can be signed")
             return
         if status.action and self._cockpit.armed and self._cockpit.executor is not None:
             self.run(self._act(self._cockpit.executor, status))
             return
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             return await self._record_step(desk, step_id, text.strip())
 
         started = status.progress is StepState.STARTED
@@ -206,7 +208,7 @@ class DeskKeys:
         if status.action and not self._cockpit.armed:
             hint += "   (F9 arms the cockpit to do it)"
         self._push(
-            AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, say, about=step_id)
+            AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, submit, about=step_id)
         )
 
     async def _record_step(self, desk: Desk, step_id: str, text: str) -> str:
@@ -239,7 +241,7 @@ class DeskKeys:
     def _who(self, desk: Desk, _: str) -> None:
         people = self._cockpit.cutover.plan.people
 
-        async def say(text: str) -> str:
+        async def submit(text: str) -> str:
             desk.identify(text.strip())
             return f"you are {text.strip()}"
 
@@ -250,7 +252,7 @@ class DeskKeys:
                 text.append_text(hanging(each.id, roles, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
             return text
 
-        self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), say))
+        self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), submit))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -272,11 +274,11 @@ class DeskKeys:
         found = find(self._cockpit.cutover.situation, subject)
         return plain(getattr(found, "title", "") or subject)
 
-    def _ask(self, question: str, subject: str, hint: str, say: Callable[[str], Awaitable[str]]) -> None:
+    def _ask(self, question: str, subject: str, hint: str, submit: Callable[[str], Awaitable[str]]) -> None:
         def seen(width: int, height: int) -> Text:
             return evidence(self._cockpit.cutover, subject, width, height)
 
-        self._push(AnswerScreen(question, seen, hint, say, about=subject))
+        self._push(AnswerScreen(question, seen, hint, submit, about=subject))
 
     def _push(self, screen: AnswerScreen) -> None:
         if not isinstance(self._cockpit.screen, AnswerScreen):
@@ -288,9 +290,9 @@ class DeskKeys:
         async def done() -> None:
             try:
                 if answer := await request:
-                    self._cockpit.say(answer)
+                    self._cockpit.show_message(answer)
             except Refused as refused:
-                self._cockpit.say(str(refused))
+                self._cockpit.show_message(str(refused))
             self._cockpit.paint()
 
         task = asyncio.ensure_future(done())

@@ -101,6 +101,6 @@ class AnswerScreen(FrameScreen):
         if self.is_current:
             self.cockpit.pop_screen()
         if answer:
-            self.cockpit.say(answer)
+            self.cockpit.show_message(answer)
         self._then()
         self.cockpit.paint()

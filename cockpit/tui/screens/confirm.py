@@ -55,7 +55,7 @@ class ConfirmScreen(FrameScreen):
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip() != self.word:
-            self.cockpit.say("text does not match; nothing was changed")
+            self.cockpit.show_message("text does not match; nothing was changed")
             return
         self.cockpit.pop_screen()
         self._then()

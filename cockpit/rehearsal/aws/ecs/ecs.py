@@ -113,7 +113,7 @@ class EcsSimulation:
             self.lone = [t for t in self.lone if t.stopped_at is None or now - t.stopped_at < FORGOTTEN_AFTER]
 
     @property
-    def lived_until(self) -> datetime:
+    def simulated_until(self) -> datetime:
         """The moment the tasks have lived up to."""
         return self._at
 
@@ -131,7 +131,7 @@ class EcsSimulation:
     def main(self) -> Service:
         """The first service."""
         if not self.services:
-            raise LookupError("there is no service yet: furnish the account first")
+            raise LookupError("there is no service yet: create the account first")
         return next(iter(self.services.values()))
 
     def run_alone(self, cluster: str, definition: str, started_by: str, group: str, overrides: dict[str, Any]) -> Task:

@@ -124,7 +124,7 @@ class Service:
         """A deployment's tasks that have not stopped."""
         return [task for task in self.tasks if task.started_by == deployment.id and task.stopped_at is None]
 
-    def say(self, now: datetime, message: str) -> None:
+    def add_event(self, now: datetime, message: str) -> None:
         self.said += 1
         self.events.appendleft(Event(f"{self.said:08d}-{self.name}", now, f"(service {self.name}) {message}"))
 
@@ -163,13 +163,13 @@ class Service:
         back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
         record.status, record.reason = "ROLLBACK_IN_PROGRESS", reason
         record.rollback_reason, record.rollback_at, record.rollback_revision = reason, now, back.revision_arn
-        self.say(now, f"rolling back to deployment {back.id}.")
+        self.add_event(now, f"rolling back to deployment {back.id}.")
         self.steady, self.failures_in_row, self.launch_not_before = False, 0, None
 
     def stop_deployment(self, now: datetime, *, rollback: bool) -> None:
         """What StopServiceDeployment does to the deployment under way."""
         failed = self.primary
-        self.say(now, f"(deployment {failed.id}) deployment stopped by a user.")
+        self.add_event(now, f"(deployment {failed.id}) deployment stopped by a user.")
         if rollback:
             failed.record.breaker = "MONITORING_COMPLETE"
             self.roll_back(
@@ -205,7 +205,7 @@ class Service:
         ran, was_healthy, was_wanted = task.started_at is not None, task.healthy_at is not None, task.wanted
         task.advance(now, behaviour)
         if not ran and task.started_at is not None and task.wanted:
-            self.say(now, f"registered 1 targets in (target-group {self.target_group})")
+            self.add_event(now, f"registered 1 targets in (target-group {self.target_group})")
         if not was_healthy and task.healthy_at is not None:
             self.failures_in_row = 0
         if was_wanted and not task.wanted:
@@ -217,7 +217,7 @@ class Service:
         self.failures_in_row += 1
         wait = min(2**self.failures_in_row, _LONGEST_BACKOFF_S)
         self.launch_not_before = now + timedelta(seconds=wait)
-        self.say(now, f"deregistered 1 targets in (target-group {self.target_group})")
+        self.add_event(now, f"deregistered 1 targets in (target-group {self.target_group})")
         deployment = self.primary
         if task.started_by == deployment.id and deployment.rollout == "IN_PROGRESS":
             deployment.failed_tasks += 1
@@ -230,7 +230,7 @@ class Service:
             if task.wanted and task.unhealthy_since is not None and now - task.unhealthy_since >= UNHEALTHY_FOR:
                 place = f"(target-group {self.target_group})"
                 why = "due to (reason Health checks failed with these codes: [500])"
-                self.say(now, f"(port {self.port}) is unhealthy in {place} {why}.")
+                self.add_event(now, f"(port {self.port}) is unhealthy in {place} {why}.")
                 reason = f"Task failed ELB health checks in {place}"
                 task.ask_to_stop(now, "ServiceSchedulerInitiated", reason, failed=True)
                 self._announce_stop(now, [task])
@@ -242,7 +242,7 @@ class Service:
         if not watched or deployment.failed_tasks < self.breaker_threshold:
             return
         deployment.record.breaker = "TRIGGERED"
-        self.say(now, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
+        self.add_event(now, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
         reason = "Service deployment rolled back because the circuit breaker threshold was exceeded."
         self.roll_back(now, reason, "ECS deployment circuit breaker: tasks failed to start.")
 
@@ -258,7 +258,7 @@ class Service:
         made = [self.foundry.task(self, deployment, now) for _ in range(count)]
         self.tasks += made
         self.steady = False
-        self.say(now, f"has started {count} tasks: {_named(made)}.")
+        self.add_event(now, f"has started {count} tasks: {_named(made)}.")
 
     def _retire(self, now: datetime) -> None:
         """Old tasks go as soon as enough healthy ones remain; those that never became healthy go at once."""
@@ -278,9 +278,9 @@ class Service:
             self._announce_stop(now, gone)
 
     def _announce_stop(self, now: datetime, tasks: list[Task]) -> None:
-        self.say(now, f"has stopped {len(tasks)} running tasks: {_named(tasks)}.")
-        self.say(now, f"deregistered {len(tasks)} targets in (target-group {self.target_group})")
-        self.say(now, f"has begun draining connections on {len(tasks)} tasks.")
+        self.add_event(now, f"has stopped {len(tasks)} running tasks: {_named(tasks)}.")
+        self.add_event(now, f"deregistered {len(tasks)} targets in (target-group {self.target_group})")
+        self.add_event(now, f"has begun draining connections on {len(tasks)} tasks.")
 
     def _settle(self, now: datetime) -> None:
         deployment = self.primary
@@ -299,8 +299,8 @@ class Service:
             deployment.reason = f"ECS deployment {deployment.id} completed."
             self.completed = deployment
             _finish(deployment.record, now)
-            self.say(now, f"(deployment {deployment.id}) deployment completed.")
-        self.say(now, "has reached a steady state.")
+            self.add_event(now, f"(deployment {deployment.id}) deployment completed.")
+        self.add_event(now, "has reached a steady state.")
 
     @staticmethod
     def _watches_rollback(deployment: Deployment, now: datetime) -> bool:

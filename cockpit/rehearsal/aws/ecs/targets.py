@@ -39,7 +39,7 @@ class Targets:
 
     def _target(self, service: Service, task: Task) -> dict[str, Any] | None:
         """None before the task is registered and after it has drained."""
-        now = self._ecs.lived_until
+        now = self._ecs.simulated_until
         if task.started_at is None or (task.drains_until is not None and now >= task.drains_until):
             return None
         target = {"Id": task.ip, "Port": service.port, "AvailabilityZone": _zone(task.ip)}
