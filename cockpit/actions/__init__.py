@@ -1,1 +1,1 @@
-"""What the cockpit itself may do to the world, once it is armed and a person has typed the word for it."""
+"""Actions the cockpit can perform on the environment, once it is armed and a person has typed the confirmation."""

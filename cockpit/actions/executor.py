@@ -18,7 +18,7 @@ from probes.clients.clients import Clients
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a dangerous page says before anything is done."""
+    """What the confirmation page shows before anything is done."""
 
     title: str
     consequences: str

@@ -1,4 +1,4 @@
-"""The record of a cutover: who saw, said and did what, kept so that it can be checked afterwards.
+"""The record of a cutover: readings, entries and actions, stored so that they can be verified afterwards.
 
 folder = RecordFolder.create(plan.name, Path(plan.path).read_bytes(), now)      # or find_record(name), to go on
 journal = Journal.open(folder.journal, writer_name(person), folder.id, actor=actor, body={"plan_digest": plan.digest})

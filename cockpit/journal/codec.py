@@ -1,4 +1,4 @@
-"""Between the entries deciding looks at and the bodies a journal keeps: both ways, nothing lost.
+"""Converts between entries and the bodies of journal lines, without loss.
 
 A body names its kind and holds the fields under their own names. Times are UTC in ISO 8601 to the microsecond. Fields a newer
 version added are left out on reading, fields it left out take their default: an old record stays readable.

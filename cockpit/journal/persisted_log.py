@@ -1,4 +1,4 @@
-"""The log deciding looks at, with everything appended to it kept in the journal."""
+"""A Record whose every entry is also written to the journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PersistedRecord(Record):
         actor: Callable[[], Actor] = lambda: COCKPIT,
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        """Begins with everything the journal's folder already holds. `actor` tells who is at this cockpit now. Raises OSError.
+        """Begins with everything the journal's folder already holds. `actor` returns who is at this cockpit now. Raises OSError.
 
         `keys`: see `key_of`.
         """
@@ -58,7 +58,7 @@ class PersistedRecord(Record):
         self._writer_thread.submit(Draft.of(entry, self._actor()))
 
     def keep_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
-        """Append what a person said, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`)."""
+        """Append a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`)."""
         super().append(entry)
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
 
@@ -69,7 +69,7 @@ class PersistedRecord(Record):
         others = {chain.writer: chain.lines[-1].hash for chain in new if chain.lines}
         others.pop(self._writer_thread.journal.writer, None)
         if others:
-            # A replay must know what was known when: what lies in the folder is not yet what was looked at.
+            # A replay must know when entries were taken in: being in the folder is not enough.
             self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": others}))
         for writer, line in merged(new):
             if writer == self._writer_thread.journal.writer and not own:

@@ -23,7 +23,7 @@ from cockpit.plan.model import Person, Plan
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one person says in one record."""
+    """What one person states in one record."""
 
     record: str
     type: Type
@@ -47,7 +47,7 @@ class Statement:
         if set(sig) != {"keyid", "statement", "sshsig"}:
             raise SshError("not a person's signature")
         if self.body.get("by", self.by) != self.by:
-            raise SshError(f"{self.by[:60]} signed what {str(self.body['by'])[:60]} is said to have said")
+            raise SshError(f"{self.by[:60]} signed what {str(self.body['by'])[:60]} is recorded to have stated")
         if sig["statement"] != self.text:
             raise SshError("what was signed is not what the entry says")
         signature = verify(sig["sshsig"], self.text.encode())
@@ -61,7 +61,7 @@ class Statement:
 
 
 def personal_signature(line: Line, record: str) -> Signature | None:
-    """The signature of the person a line speaks of; None where no key signed it: it is only claimed.
+    """The signature of the person a line speaks of; None where no key signed it.
 
     `record` is the record's id, which the person signed for. Raises SshError where a signature does not hold or may not be
     there. Whose key it is, `allowed_signers` or the plan say.
@@ -96,7 +96,7 @@ def key_of(line: Line, record: str, keys: Mapping[str, str] | None = None) -> st
 
 
 def vouched(entry: Kept, line: Line, record: str, keys: Mapping[str, str]) -> Kept:
-    """The entry a line keeps, as claimed where the line does not carry the signature it speaks of. `keys`: see `key_of`."""
+    """The entry of a line, without its key where the line lacks the signature it names. `keys`: see `key_of`."""
     if not isinstance(entry, SignOff | Vote) or not entry.key or entry.key == key_of(line, record, keys):
         return entry
     return replace(entry, key="")

@@ -80,7 +80,7 @@ class _Findings:
 
 
 def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Result:
-    """Check a record's folder. `anchors` are heads that were given to somebody outside. Raises OSError.
+    """Check a record's folder. `anchors` are heads that were published elsewhere. Raises OSError.
 
     A record may be checked while it is written: what is added meanwhile is left for the next time.
     """
@@ -128,8 +128,8 @@ def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
                 chain.problem(line, f"belongs to the record {str(id_)[:80]}, not to {str(ids[0][2])[:80]}")
             )
         if line.entry.body.get("writer") != chain.writer:
-            told = str(line.entry.body.get("writer"))[:80]
-            found.broken.append(chain.problem(line, f"was written to {told}.jsonl, not to this file"))
+            statements = str(line.entry.body.get("writer"))[:80]
+            found.broken.append(chain.problem(line, f"was written to {statements}.jsonl, not to this file"))
     for chain in chains:
         if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE:
             found.remarks.append(f"{chain.path.name} has no close at its end: it goes on, or its session was cut short")
@@ -149,8 +149,10 @@ def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
                 at = places.get(writer, {}).get(head)
                 if at is None:
                     if last.get(writer) != -1:
-                        told = f"had seen a line of {writer[:80]} that is not there: it was cut off, changed, or not fetched"
-                        found.broken.append(chain.problem(line, told))
+                        statements = (
+                            f"had seen a line of {writer[:80]} that is not there: cut off, changed, or not fetched"
+                        )
+                        found.broken.append(chain.problem(line, statements))
                     last[writer] = -1
                 elif at < last.get(writer, 0):
                     found.broken.append(chain.problem(line, f"had seen more of {writer[:80]} before"))
@@ -159,16 +161,16 @@ def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
 
 
 def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: _Findings) -> None:
-    told: set[str] = set()
-    claimed: dict[str, int] = {}
+    statements: set[str] = set()
+    unsigned: dict[str, int] = {}
     unknown: dict[tuple[str, str], int] = {}
     for chain in chains:
         for line in chain.lines:
-            problem = _check_person(chain, line, allowed, told, claimed, unknown)
+            problem = _check_person(chain, line, allowed, statements, unsigned, unknown)
             if problem:
                 found.broken.append(chain.problem(line, problem))
-    for who, times in sorted(claimed.items()):
-        found.unproven.append(f"that {who} made {_count(times)} under this name: claimed, no key signed")
+    for who, times in sorted(unsigned.items()):
+        found.unproven.append(f"that {who} made {_count(times)} under this name: not cryptographically signed")
     for (who, key), times in sorted(unknown.items()):
         why = "the allowed signers do not know it" if allowed else "give --allowed-signers to tie it to a person"
         found.unproven.append(f"that {who} made {_count(times)} signed with {key}: {why}")
@@ -178,8 +180,8 @@ def _check_person(
     chain: Checked,
     line: Line,
     allowed: AllowedSigners | None,
-    told: set[str],
-    claimed: dict[str, int],
+    statements: set[str],
+    unsigned: dict[str, int],
     unknown: dict[tuple[str, str], int],
 ) -> str:
     """What is wrong with an entry of a person, or an empty text."""
@@ -191,12 +193,12 @@ def _check_person(
     if signature is None:
         if entry.type in PERSONAL:
             who = str(entry.body.get("by") or entry.actor.id)[:80]
-            claimed[who] = claimed.get(who, 0) + 1
+            unsigned[who] = unsigned.get(who, 0) + 1
         return ""
     statement = line.sigs[1]["statement"]
-    if statement in told:
+    if statement in statements:
         return "the same statement stands in the record twice: one is a copy"
-    told.add(statement)
+    statements.add(statement)
     if allowed is None or not allowed.knows(signature.public):
         key = entry.actor.id[:80], signature.fingerprint
         unknown[key] = unknown.get(key, 0) + 1
@@ -241,19 +243,19 @@ def _check_readings(path: Path, chains: Sequence[Checked], found: _Findings) -> 
 
 
 def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Findings) -> None:
-    """Nothing before an anchor can have been cut off. What came after it, no one outside has seen."""
+    """Nothing before an anchor can have been cut off. Lines after it are not proven."""
     places = {head: (chain.writer, n) for chain in chains for n, head in enumerate(chain.hashes)}
     reached = dict.fromkeys((chain.writer for chain in chains), 0)
     for anchor in anchors:
         if anchor not in places:
-            told = f"the anchor {anchor} is not in the record: lines were cut off, or the record was replaced"
-            found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, told))
+            statements = f"the anchor {anchor} is not in the record: lines were cut off, or the record was replaced"
+            found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, statements))
             continue
         _reach(chains, places, anchor, reached)
     for chain in chains:
         left = len(chain.hashes) - reached[chain.writer]
         if left and not anchors:
-            found.unproven.append(f"that nothing was cut off the end of {chain.path.name}: no outside anchor was given")
+            found.unproven.append(f"that nothing was cut off the end of {chain.path.name}: no anchor was given")
         elif left:
             found.unproven.append(
                 f"that nothing was cut off the end of {chain.path.name}: its last {left} lines came after the anchor"

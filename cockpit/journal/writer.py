@@ -1,4 +1,4 @@
-"""Writing one chain: every entry signed, on the disk before it counts, and nobody else's to disturb.
+"""Writing one chain: every entry is signed, and on the disk before it counts; one writer per file.
 
 A journal is opened for the life of a process and holds its file's lock that long; a second process of the same person gets a
 file of its own. What a crash left half written stays where it is, and the next session names it in a `recovered` entry.
@@ -57,8 +57,8 @@ class Draft:
 def writer_name(person: str, host: str = "") -> str:
     """The name of a writer: who, and on which machine; safe as a file's name.
 
-    >>> writer_name("Alex Kim", "laptop.local")
-    'alex-kim-laptop'
+    >>> writer_name("Alex Kim", "macbook.local")
+    'alex-kim-macbook'
     """
     host = host or platform.node() or "here"
     made = _ODD.sub("-", f"{person}-{host.split('.')[0]}".lower()).strip("-._")[:56]
@@ -95,7 +95,7 @@ class Journal:
         self.resumed = tail.size > 0
         """Whether the chain had lines before this session."""
         self._tail: Tail = tail
-        self._told: Mapping[str, str] = {}
+        self._seen_heads: Mapping[str, str] = {}
 
     @classmethod
     def open(
@@ -149,14 +149,14 @@ class Journal:
             if self.closed:
                 raise JournalLost(f"{self.path.name} is closed")
             heads = dict(self._heads())
-            seen = {writer: head for writer, head in heads.items() if self._told.get(writer) != head}
+            seen = {writer: head for writer, head in heads.items() if self._seen_heads.get(writer) != head}
             lines: list[Line] = []
             seq, head = self._seq, self._head
             for draft in drafts:
                 lines.append(self._line(draft, seq + 1, head, {} if lines else seen))
                 seq, head = seq + 1, lines[-1].hash
             self._write(b"".join(line.raw for line in lines))
-            self._seq, self._head, self._told = seq, head, heads
+            self._seq, self._head, self._seen_heads = seq, head, heads
             return lines
 
     def statement(self, draft: Draft) -> Statement:
@@ -177,7 +177,7 @@ class Journal:
                 try:
                     self.append(Draft(Type.CLOSE, dict(body or {}), actor))
                 finally:
-                    self._let_go()
+                    self._release()
             return self._head
 
     def _begin(self, actor: Actor, body: dict[str, Any]) -> None:
@@ -235,11 +235,11 @@ class Journal:
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)
         except OSError:
-            self._let_go()
+            self._release()
             raise
         self._size += len(data)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if not self.closed:
             self.closed = True
             os.close(self._file)

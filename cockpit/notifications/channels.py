@@ -28,7 +28,7 @@ class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """News for people elsewhere."""
+    """One notification."""
 
     at: datetime
     plan: str
@@ -149,7 +149,7 @@ def _address(name: str, url: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that calls nobody and links nowhere.
+    """Text without mentions or links.
 
     >>> _plain("<!channel> & *you*")
     '&lt;!channel&gt; &amp; \u2217you\u2217'

@@ -1,4 +1,4 @@
-"""Notifies people elsewhere when the verdict turns or a gate is decided; the journal's head goes along, so that it is anchored.
+"""Sends notifications when the verdict changes or a gate is decided; the journal's head goes along, so that it is anchored.
 
 Each channel has a task and a bounded queue of its own: what cannot be reached delays neither the cockpit nor the others.
 """
@@ -59,7 +59,7 @@ class Outbox:
         self.idle.set()
 
     def put(self, notice: Notice) -> None:
-        """Tell it soon. Never waits."""
+        """Queue it. Never waits."""
         if not self.channel.wants(notice):
             return
         if len(self._waiting) >= MOST_WAITING:
@@ -194,7 +194,7 @@ async def notifying(
     grace_s: float = GRACE_S,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[Notices]:
-    """Tell every channel what happens from here on; at the end what is on its way has `grace_s` to arrive."""
+    """Notify every channel from now on; at the end what is on its way has `grace_s` to arrive."""
     http = HttpClient()
     boxes = [Outbox(channel, kept, http, sleep) for channel in where]
     notices = Notices(watch, kept, boxes, rehearsal=rehearsal)

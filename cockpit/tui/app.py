@@ -106,7 +106,7 @@ class CockpitApp(App[None]):
         self._desk_keys = DeskKeys(self)
         self._main: dict[str, FrameScreen] = {}
 
-    # -- life --------------------------------------------------------------------------------------------------------
+    # -- lifecycle --------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         for screen_id, kind in MAIN_SCREENS.items():
@@ -157,7 +157,7 @@ class CockpitApp(App[None]):
             ("mode", "armed" if self.armed else "read-only"),
             ("probes", f"{len(plan.probes)}, dwell before GO {formatting.duration(plan.verdict_dwell)}"),
             ("you are", self.desk.person.id if self.desk and self.desk.person else "not identified: press i"),
-            ("record", str(self.record or "none is kept")),
+            ("record", str(self.record or "none")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),
         ]
@@ -176,7 +176,7 @@ class CockpitApp(App[None]):
         if found is None or (found.where is Where.MIGRATION and self.screen is not self._main["go_migration"]):
             return
         if front is not None and front.takes_text and action != "back":
-            return  # whoever types a word there means the word
+            return  # letters typed there are text, not keys
         match found.handler:
             case Handler.SCREEN:
                 self._go(action)
@@ -224,7 +224,7 @@ class CockpitApp(App[None]):
         self._desk_keys.step(step_id)
 
     def action_help_quit(self) -> None:
-        """For ctrl+c, which never ends a cutover by habit."""
+        """For ctrl+c, which does not quit."""
         self.show_message("q leaves the cockpit; c copies")
 
 

@@ -1,4 +1,4 @@
-"""Foreign text made safe to show, and long lines broken where a tired eye expects it. Pure."""
+"""Makes untrusted text safe to show, and wraps long lines. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|s\b|[KMGT]B\b)|(?<=[<>=]) (?=\d)")
 
 
 def plain(text: str) -> str:
-    """Without characters that steer a terminal or turn the direction of reading; a dot stands where one was.
+    """Without characters that control a terminal or change the text direction; a dot stands where one was.
 
     >>> plain("a\\x1b[2Jb\\tc")
     'a·[2Jb c'

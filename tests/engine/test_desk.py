@@ -88,7 +88,7 @@ async def test_a_key_signs_and_stock_tools_agree(tmp_path: Path) -> None:
     allowed.write_text(f"ada {public}\n")
     result = verify_record(folder, allowed=AllowedSigners.read(allowed))
     assert not result.broken
-    assert not any("claimed" in line for line in result.unproven)
+    assert not any("not cryptographically signed" in line for line in result.unproven)
 
 
 async def test_another_persons_key_does_not_speak_for_you(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_without_a_key_a_name_is_only_claimed(tmp_path: Path) -> None:
     head = write_session(folder)
     result = verify_record(folder.path, [head])
     assert result.exit_code == NOT_PROVABLE
-    assert result.unproven == ["that alex made 3 entries under this name: claimed, no key signed"]
+    assert result.unproven == ["that alex made 3 entries under this name: not cryptographically signed"]
 
 
 @pytest.mark.parametrize("other", ["stranger", "colleague"])

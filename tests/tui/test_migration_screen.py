@@ -122,7 +122,7 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
 
 
 async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirm, "DEAF_S", 3600)  # however slow this machine types
+    monkeypatch.setattr(confirm, "INPUT_DELAY_S", 3600)  # however slow this machine types
     app = CockpitApp(Stage().calm(1))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("f9", *"123456789012", "enter")

@@ -22,7 +22,7 @@ Passphrase = Callable[[str], str]
 """Asks a person for the passphrase of the key file it is given; an empty answer gives up."""
 ANSWER_S = 3.0
 TOUCH_S = 60.0
-"""How long the agent may take to sign: a security key waits for a hand."""
+"""How long the agent may take to sign: a security key waits for a touch."""
 _MAX_ANSWER = 1 << 18
 _RSA_SHA2_512 = 4
 _Private = Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

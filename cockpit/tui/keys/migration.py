@@ -1,4 +1,4 @@
-"""What the Migration screen's keys do. Gates of the plan are asked before a copy and a purge; what destroys asks for a word."""
+"""Keys of the Migration screen. Gates are checked before a copy and a purge; destructive actions need a typed confirmation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CAPS = (100, 500, 2_000, 0)
 
 
 class MigrationKeys:
-    """Keys to the helm; every answer is consequences on screen."""
+    """Keys to the migration controller; every answer is shown on screen."""
 
     def __init__(self, cockpit: Cockpit) -> None:
         self._cockpit = cockpit

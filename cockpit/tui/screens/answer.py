@@ -16,7 +16,7 @@ from cockpit.engine.ports import Refused
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.screens.confirm import DEAF_S
+from cockpit.tui.screens.confirm import INPUT_DELAY_S
 from cockpit.tui.text import plain, safe, wrapped
 
 Accept = Callable[[str], Awaitable[str]]
@@ -55,7 +55,7 @@ class AnswerScreen(FrameScreen):
         yield field
 
     def on_mount(self) -> None:
-        self.set_timer(DEAF_S, self._listen)
+        self.set_timer(INPUT_DELAY_S, self._listen)
 
     def on_unmount(self) -> None:
         if self._submitting is not None:

@@ -87,7 +87,7 @@ class FrameScreen(Screen[None]):
         """Id of what this screen or its cursor is about; empty where there is nothing."""
         return ""
 
-    def takeaway(self) -> str:
+    def clipboard_line(self) -> str:
         """One line to paste into the incident channel."""
         situation = self.cockpit.cutover.situation
         return evidence_bundle.line(situation, find(situation, self.subject()))

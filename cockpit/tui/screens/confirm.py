@@ -1,4 +1,4 @@
-"""The page on which a dangerous word is typed."""
+"""The page that asks for a typed confirmation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, plain, safe
 
-DEAF_S = 0.4
-"""Keys typed before the page was seen are not meant for it."""
+INPUT_DELAY_S = 0.4
+"""Seconds during which keys are ignored: they were typed before the page was shown."""
 
 
 class ConfirmScreen(FrameScreen):
@@ -37,7 +37,7 @@ class ConfirmScreen(FrameScreen):
         yield field
 
     def on_mount(self) -> None:
-        self.set_timer(DEAF_S, self._listen)
+        self.set_timer(INPUT_DELAY_S, self._listen)
 
     def _listen(self) -> None:
         field = self.query_one("#word", Input)

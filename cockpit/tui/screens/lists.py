@@ -368,7 +368,7 @@ class TimelineScreen(ListScreen):
         if change is None:
             return ()
         what = "verdict" if change.subject == "verdict" else row.cell("subject").plain
-        return ((f"{what}: {change.because or 'no reason was kept'}", theme.TEXT),)
+        return ((f"{what}: {change.because or 'no reason was recorded'}", theme.TEXT),)
 
     def subject(self) -> str:
         """The criterion, item or gate whose change the cursor is on; the change itself if it is the verdict's."""
@@ -378,7 +378,11 @@ class TimelineScreen(ListScreen):
             return ""
         return change.subject if find(self.cockpit.cutover.situation, change.subject) else row.key
 
-    def takeaway(self) -> str:
+    def clipboard_line(self) -> str:
         row = self.grid.selected
         change = change_of(self.cockpit.cutover, row.key) if row is not None else None
-        return super().takeaway() if change is None else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
+        return (
+            super().clipboard_line()
+            if change is None
+            else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
+        )

@@ -28,9 +28,9 @@ class MigrationScreen(Page):
             return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
         return migration_text(helm.progress, helm.trouble, width, armed=cockpit.armed, now=datetime.now(UTC))
 
-    def takeaway(self) -> str:
+    def clipboard_line(self) -> str:
         helm = self.cockpit.helm
         if helm is None:
-            return super().takeaway()
+            return super().clipboard_line()
         progress = helm.progress
         return f"migration {progress.phase} {progress.word}: {progress.done:,} of {progress.files:,} files"

@@ -58,9 +58,13 @@ class EvidenceScreen(Page):
     def subject(self) -> str:
         return self.about
 
-    def takeaway(self) -> str:
+    def clipboard_line(self) -> str:
         change = change_of(self.cockpit.cutover, self.about)
-        return super().takeaway() if change is None else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
+        return (
+            super().clipboard_line()
+            if change is None
+            else evidence_bundle.change_line(self.cockpit.cutover.plan, change)
+        )
 
 
 WORDS: tuple[tuple[str, type[Shown]], ...] = (

@@ -32,11 +32,11 @@ class StepsScreen(ListScreen):
             (asked, theme.QUIET),
         )
 
-    def takeaway(self) -> str:
+    def clipboard_line(self) -> str:
         """The command of the step, to paste into a shell; else its title."""
         row = self.grid.selected
         step = self.step(row.key) if row is not None else None
-        return super().takeaway() if step is None else step.command or step.title
+        return super().clipboard_line() if step is None else step.command or step.title
 
     def open_selected(self) -> None:
         """The page of a step or of a decision; the evidence of any other line."""

@@ -1,6 +1,6 @@
 """The evidence for one criterion, item, gate, probe or change of the verdict, as text. Pure.
 
-Why, the chart, what was seen, and how to look oneself: what decides comes first, so that a short terminal shows it.
+Reason, chart, readings, and how to check by hand: what decides comes first, so that a short terminal shows it.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class _Page:
         what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
         text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {theme.STRONG}")
         text += self._facts(recorded_text(change.after), [f"at {formatting.clock(change.at)} UTC"])
-        text += self._lines(change.because or "no reason was kept", theme.TEXT)
+        text += self._lines(change.because or "no reason was recorded", theme.TEXT)
         together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
         if together:
             text.append("\nAT THE SAME TIME\n", style=f"bold {theme.TEXT}")

@@ -1,4 +1,4 @@
-"""What a person takes away: a reason, a link, a folder of evidence. Files are for this user only."""
+"""What can be copied or saved: a reason, a link, a folder of evidence. Files are for this user only."""
 
 from __future__ import annotations
 

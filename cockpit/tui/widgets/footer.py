@@ -35,8 +35,8 @@ class Footer(Widget):
                 return
 
 
-KEPT = ("back", "help", "quit")
-"""Whoever is lost needs these: other keys leave a narrow footer first."""
+KEPT_LONGEST = ("back", "help", "quit")
+"""Keys dropped last from a narrow footer."""
 
 
 def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[tuple[Action, str, str]]:
@@ -51,7 +51,7 @@ def footer_parts(actions: Sequence[Action], screen_id: str, width: int) -> list[
     def length() -> int:
         return sum(len(key) + len(label) for _, key, label in (*screens, *keys)) + 1
 
-    while length() > width and (others := [part for part in keys if part[0].id not in KEPT]):
+    while length() > width and (others := [part for part in keys if part[0].id not in KEPT_LONGEST]):
         keys.remove(others[-1])
     if length() > width:
         keys = [(action, key, "") for action, key, _ in keys]  # the ways out lose their names before they go
