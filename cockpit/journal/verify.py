@@ -128,8 +128,8 @@ def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
                 chain.problem(line, f"belongs to the record {str(id_)[:80]}, not to {str(ids[0][2])[:80]}")
             )
         if line.entry.body.get("writer") != chain.writer:
-            statements = str(line.entry.body.get("writer"))[:80]
-            found.broken.append(chain.problem(line, f"was written to {statements}.jsonl, not to this file"))
+            what = str(line.entry.body.get("writer"))[:80]
+            found.broken.append(chain.problem(line, f"was written to {what}.jsonl, not to this file"))
     for chain in chains:
         if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE:
             found.remarks.append(f"{chain.path.name} has no close at its end: it goes on, or its session was cut short")
@@ -149,10 +149,8 @@ def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
                 at = places.get(writer, {}).get(head)
                 if at is None:
                     if last.get(writer) != -1:
-                        statements = (
-                            f"had seen a line of {writer[:80]} that is not there: cut off, changed, or not fetched"
-                        )
-                        found.broken.append(chain.problem(line, statements))
+                        what = f"had seen a line of {writer[:80]} that is not there: cut off, changed, or not fetched"
+                        found.broken.append(chain.problem(line, what))
                     last[writer] = -1
                 elif at < last.get(writer, 0):
                     found.broken.append(chain.problem(line, f"had seen more of {writer[:80]} before"))
@@ -248,8 +246,8 @@ def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Fi
     reached = dict.fromkeys((chain.writer for chain in chains), 0)
     for anchor in anchors:
         if anchor not in places:
-            statements = f"the anchor {anchor} is not in the record: lines were cut off, or the record was replaced"
-            found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, statements))
+            what = f"the anchor {anchor} is not in the record: lines were cut off, or the record was replaced"
+            found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, what))
             continue
         _reach(chains, places, anchor, reached)
     for chain in chains:
