@@ -1,4 +1,4 @@
-"""The words of a condition, and its terms: what CEL's own parser does not tell us.
+"""The words of a condition, and its terms: what CEL's own parser does not report.
 
 Only a small CEL is allowed: fields, plain literals, comparisons, + - *, && || !, `in`, a few functions and one comprehension.
 Everything refused here could read something unknown as true or false.

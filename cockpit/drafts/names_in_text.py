@@ -1,4 +1,4 @@
-"""What a text tells about the system by the way: names of buckets, clusters, databases, addresses, secrets."""
+"""What a text reveals about the system: names of buckets, clusters, databases, addresses, secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which probe sees what a line asks for, told from its words."""
+"""Which probe sees what a line asks for, judged by its words."""
 
 from __future__ import annotations
 

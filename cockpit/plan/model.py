@@ -1,4 +1,4 @@
-"""The plan as the rest of the house sees it: frozen values, everything resolved. Built by `cockpit.plan.load`."""
+"""The plan as the rest of the product sees it: frozen values, everything resolved. Built by `cockpit.plan.load`."""
 
 from __future__ import annotations
 

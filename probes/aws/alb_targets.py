@@ -49,7 +49,7 @@ class AlbTargets(Probe[TargetsParams]):
             answer = await self.clients.aws("elbv2", "describe_target_health", TargetGroupArn=group["TargetGroupArn"])
         except Unseen as unseen:
             if unseen.unknown.reason is Reason.NOT_FOUND:
-                self._group = None  # made anew under the same name, it has another ARN
+                self._group = None  # recreated under the same name, it has another ARN
             return self.blind(now, unseen.unknown, Evidence(query))
         targets = answer.get("TargetHealthDescriptions") or []
         values, unknown = _values(targets)

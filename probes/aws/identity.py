@@ -1,4 +1,4 @@
-"""Who AWS says we are."""
+"""The AWS caller identity."""
 
 from __future__ import annotations
 

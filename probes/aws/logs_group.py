@@ -22,7 +22,7 @@ class LogsGroup(Probe[LogGroupParams]):
 
     Reads logs DescribeLogGroups (retentionInDays, kmsKeyId, storedBytes, metricFilterCount) for the exact name, for the operation
     finds every group that begins with it, and DescribeLogStreams (lastEventTimestamp of the newest stream). No retentionInDays
-    means for ever: `never_expires`. The time of the last event can be an hour late, storedBytes a day. Cannot see whether the
+    means forever: `never_expires`. The time of the last event can be an hour late, storedBytes a day. Cannot see whether the
     application writes here: compare with ecs.task_definition's log_group.
     """
 

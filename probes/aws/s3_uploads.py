@@ -47,7 +47,7 @@ class S3UploadsParams(Params):
     min_uploads: Annotated[int, Setting(ge=1)] = 10
     """A witness who saw fewer uploads than this says nothing of the rate."""
     certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1
-    """With the logs or the rows blind, the rate is told only from here up: what is hidden can only add to it."""
+    """With the logs or the rows blind, the rate is reported only from here up: what is hidden can only add to it."""
 
     @field_validator("tables")
     @classmethod

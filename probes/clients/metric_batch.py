@@ -79,7 +79,7 @@ class MetricBatch:
         return await answer
 
     async def close(self) -> None:
-        """End at once; whoever still waits is told so."""
+        """End at once; pending requests fail with that reason."""
         self._closed = True
         for task in list(self._calls):
             task.cancel()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 POOL_FULL = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections for database", re.IGNORECASE
 )
-"""SQLSTATE 53300 as the server words it: libpq does not hand out the SQLSTATE of a refused connection."""
+"""SQLSTATE 53300 as the server words it: libpq does not expose the SQLSTATE of a refused connection."""
 _ROLE_FULL = re.compile(r'too many connections for role "?([^"\s]+)', re.IGNORECASE)
 _STARTING = re.compile(
     r"the database system is (starting up|shutting down|in recovery mode|not yet accepting)", re.IGNORECASE

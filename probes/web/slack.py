@@ -103,7 +103,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         return self._kept
 
     async def _post(self, address: str, now: datetime) -> tuple[dict[str, FieldValue], bool]:
-        """What Slack said, and whether that is the last word."""
+        """The answer of Slack, and whether it is final."""
         try:
             answer: HttpAnswer = await self.clients.http(
                 "POST",

@@ -13,7 +13,7 @@ from cockpit.plan.source.yaml_tree import Path_, Tree
 
 
 class Context:
-    """Builds those entries; what refers to nothing, or is said twice, is reported to the tree."""
+    """Builds those entries; what refers to nothing, or is given twice, is reported to the tree."""
 
     def __init__(self, tree: Tree, parts: Parts, judged: Collection[str], probes: Collection[str]) -> None:
         self._tree = tree

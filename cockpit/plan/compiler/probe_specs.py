@@ -62,7 +62,7 @@ class Watched:
         )
 
     def _kind(self, uses: str, path: Path_) -> type[Probe[Any]] | None:
-        if path not in self.tree.places:  # missing, and already said
+        if path not in self.tree.places:  # missing, and already reported
             return None
         try:
             return find(uses)
@@ -117,7 +117,7 @@ class Watched:
 
     def condition(self, path: Path_, source: str | None) -> Condition | None:
         """A compiled and checked condition; None where there is none, or none that can be used (then it is reported)."""
-        if source is None or "${" in source:  # the latter is already said
+        if source is None or "${" in source:  # the latter is already reported
             return None
         self._left -= len(source)
         if self._left < 0:

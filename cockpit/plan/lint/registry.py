@@ -1,4 +1,4 @@
-"""All rules, in the order they are told about."""
+"""All rules, in the order they are reported."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found. `accepted` is the reason the plan gives for living with it, or empty."""
+    """What a rule found. `accepted` is the reason the plan gives for accepting it, or empty."""
 
     rule: Rule
     problem: Problem

@@ -17,7 +17,7 @@ _BREAK = re.compile("\r\n|[\n\r]")
 _ODD = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-"""Control characters, line breaks that only some readers count, and what turns the direction of text around."""
+"""Control characters, line breaks that only some readers count, and what reverses the direction of text."""
 _EMPTY = "is empty: start from checklists/minimal.yaml"
 
 

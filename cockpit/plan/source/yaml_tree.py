@@ -25,7 +25,7 @@ MAX_NODES = 20_000
 MAX_SCALAR = 20_000
 MAX_KEY = 100
 MAX_PROBLEMS = 200
-"""More than anybody reads; the rest is found when these are mended."""
+"""More than anybody reads; the rest is found once these are fixed."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")

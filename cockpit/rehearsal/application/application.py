@@ -1,7 +1,7 @@
 """The rehearsed application: it behaves as the readiness report says Transparent Trust does, its silences included.
 
 Uploads go to S3 first and fall back to the database with a 201, so a dead S3 shows no 5xx at all (report L203-237).
-An LLM that fails is told inside a streamed 200. What the database refuses becomes a 500, logged in Prisma's or
+An LLM that fails is reported inside a streamed 200. What the database refuses becomes a 500, logged in Prisma's or
 PostgreSQL's own words.
 """
 
@@ -152,7 +152,7 @@ class Application:
         return JSONResponse({"project": {"id": project}}, status_code=201)
 
     async def ask(self, request: Request) -> Response:
-        """Answer a question. A failing LLM is told inside the stream: the status was sent long before."""
+        """Answer a question. A failing LLM is reported inside the stream: the status was sent long before."""
         await self._work(request, 0.10)
         asked, question = await request.json(), str(uuid.uuid4())
         project = request.path_params["project"]

@@ -79,7 +79,7 @@ class ConnectionPool:
                 self._permits.release()
 
     async def plug(self) -> None:
-        """The leak is over: what was leaked is closed and may be opened anew."""
+        """The leak is over: what was leaked is closed and may be reopened."""
         self.leaking = False
         leaked, self._leaked = self._leaked, []
         for connection in leaked:

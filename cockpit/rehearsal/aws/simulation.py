@@ -158,10 +158,10 @@ def _request(environ: Mapping[str, Any]) -> HttpRequest:
 def _code_of(answer: Answer) -> str:
     """The error code of a finished answer of one of the JSON services, which are those CloudTrail is asked about."""
     try:
-        told = json.loads(answer.body)
+        body = json.loads(answer.body)
     except ValueError:
         return "ClientError"
-    return str(told.get("__type", "ClientError")).rpartition("#")[2] if isinstance(told, dict) else "ClientError"
+    return str(body.get("__type", "ClientError")).rpartition("#")[2] if isinstance(body, dict) else "ClientError"
 
 
 def _to_file(path: Path | None) -> logging.Handler | None:

@@ -41,7 +41,7 @@ _SETTINGS: Mapping[str, str] = {
     "max_wal_senders": "0",
     "shared_buffers": "32MB",
     "jit": "off",
-    # Fewer helper processes: this shares a laptop with everything else.
+    # Fewer helper processes: everything runs on one machine.
     "io_method": "sync",
     "max_logical_replication_workers": "0",
     # In the data folder, so that even kill -9 leaves nothing outside it.
@@ -101,7 +101,7 @@ def _free_port() -> int:
 class EmbeddedPostgres:
     """One PostgreSQL server in `folder`, on 127.0.0.1 and a random port, with one database.
 
-    Start it from a thread that outlives it (the main thread): on Linux it is told to quit when that thread ends.
+    Start it from a thread that outlives it (the main thread): on Linux it is signaled to quit when that thread ends.
     First start about 0.6 s, later starts 0.05 s. Blocking; use it as a context manager or call `start` and `stop`.
     """
 

@@ -79,7 +79,7 @@ class Shelf:
         return marker
 
     def erase(self, key: str, version: str) -> None:
-        """Remove one version for good."""
+        """Remove one version permanently."""
         self.versions[key] = [held for held in self.versions[key] if held.version != version]
         if not self.versions[key]:
             del self.versions[key]

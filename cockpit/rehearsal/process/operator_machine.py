@@ -56,8 +56,8 @@ class OperatorMachine:
         """Bring this machine onto the tailnet, or take it off."""
         me = {"DNSName": "laptop.tail4711.ts.net.", "Online": online}
         peers = {"nodekey:a": {"DNSName": "router.tail4711.ts.net.", "Online": True}} if online else {}
-        told = {"BackendState": "Running" if online else "Stopped", "Self": me, "Peer": peers}
-        self.tailnet.write_text(json.dumps(told))
+        status = {"BackendState": "Running" if online else "Stopped", "Self": me, "Peer": peers}
+        self.tailnet.write_text(json.dumps(status))
 
     def keep(self, certificate: Certificate) -> tuple[Path, Path]:
         """Files of the site's certificate and its key, for whoever serves it."""

@@ -85,14 +85,14 @@ class Vendors:
 
 
 def _incident(product: str, begin: str, impact: str, end: str = "") -> dict[str, object]:
-    told: dict[str, object] = {"begin": begin, "modified": end or begin, "status_impact": impact}
-    told |= {
+    fields: dict[str, object] = {"begin": begin, "modified": end or begin, "status_impact": impact}
+    fields |= {
         "external_desc": f"{product} is affected",
         "affected_products": [{"title": product}],
         "service_name": product,
     }
-    return told | ({"end": end} if end else {})
+    return fields | ({"end": end} if end else {})
 
 
-def _refused(status: int, kind: str, said: str) -> Response:
-    return JSONResponse({"type": "error", "error": {"type": kind, "message": said}}, status_code=status)
+def _refused(status: int, kind: str, message: str) -> Response:
+    return JSONResponse({"type": "error", "error": {"type": kind, "message": message}}, status_code=status)

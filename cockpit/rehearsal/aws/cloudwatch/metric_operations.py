@@ -57,9 +57,9 @@ class MetricAnswers:
         results, more = [], False
         for query in shown:
             points = sorted(found[query["Id"]].items(), reverse=not rising)
-            whole = skip + page >= len(points)
-            more = more or not whole
-            results.append(_result(query, points[skip : skip + page], whole))
+            complete = skip + page >= len(points)
+            more = more or not complete
+            results.append(_result(query, points[skip : skip + page], complete))
         return {"MetricDataResults": results, "Messages": [], "NextToken": str(skip + page) if more else None}
 
     def get_metric_statistics(self, call: Call) -> Mapping[str, Any]:
@@ -112,8 +112,8 @@ def _values(datum: Mapping[str, Any]) -> Iterator[float]:
         for value, count in zip(datum["Values"], counts, strict=True):
             yield from [float(value)] * int(count)
     elif datum.get("StatisticValues"):
-        told = datum["StatisticValues"]
-        count, total, low, high = (float(told[name]) for name in ("SampleCount", "Sum", "Minimum", "Maximum"))
+        statistics = datum["StatisticValues"]
+        count, total, low, high = (float(statistics[name]) for name in ("SampleCount", "Sum", "Minimum", "Maximum"))
         yield from [low, high][: int(count)]
         yield from [(total - low - high) / (count - 2)] * int(count - 2) if count > 2 else []
     elif datum.get("Value") is not None:
@@ -122,7 +122,7 @@ def _values(datum: Mapping[str, Any]) -> Iterator[float]:
         raise AwsError("InvalidParameterCombination", f"{datum.get('MetricName')}: a value is required.")
 
 
-def _result(query: Mapping[str, Any], points: list[tuple[int, float]], whole: bool) -> dict[str, Any]:
+def _result(query: Mapping[str, Any], points: list[tuple[int, float]], complete: bool) -> dict[str, Any]:
     stat = query.get("MetricStat")
     label = query.get("Label") or (stat["Metric"]["MetricName"] if stat else query["Id"])
     return {
@@ -130,5 +130,5 @@ def _result(query: Mapping[str, Any], points: list[tuple[int, float]], whole: bo
         "Label": label,
         "Timestamps": [at_epoch(begin) for begin, _ in points],
         "Values": [value for _, value in points],
-        "StatusCode": "Complete" if whole else "PartialData",
+        "StatusCode": "Complete" if complete else "PartialData",
     }

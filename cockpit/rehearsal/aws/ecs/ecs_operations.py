@@ -208,8 +208,8 @@ class EcsAnswers:
             raise AwsError("ServiceDeploymentNotFoundException", "The service deployment was not found.")
         service, record = held
         if record.status != "IN_PROGRESS":
-            said = f"Unable to stop the service deployment: it is in the {record.status} status."
-            raise AwsError("ConflictException", said)
+            message = f"Unable to stop the service deployment: it is in the {record.status} status."
+            raise AwsError("ConflictException", message)
         self._ecs.advance(self._now())
         service.stop_deployment(self._now(), rollback=asked.get("stopType") != "ABORT")
         return {"serviceDeploymentArn": arn}

@@ -106,7 +106,7 @@ class Service:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     execute_command: bool = False
-    said: int = 0
+    event_count: int = 0
     """Events so far."""
     steady: bool = False
     failures_in_row: int = 0
@@ -125,8 +125,8 @@ class Service:
         return [task for task in self.tasks if task.started_by == deployment.id and task.stopped_at is None]
 
     def add_event(self, now: datetime, message: str) -> None:
-        self.said += 1
-        self.events.appendleft(Event(f"{self.said:08d}-{self.name}", now, f"(service {self.name}) {message}"))
+        self.event_count += 1
+        self.events.appendleft(Event(f"{self.event_count:08d}-{self.name}", now, f"(service {self.name}) {message}"))
 
     # -- what is asked of it -----------------------------------------------------------------------------------------
 
@@ -197,9 +197,9 @@ class Service:
         """Whether nothing will change however much time goes by."""
         if not self.steady or len(self.deployments) != 1:
             return False
-        living = [task for task in self.tasks if task.stopped_at is None]
-        calm = all(task.wanted and task.state == "HEALTHY" and behaviour(task.revision).sound for task in living)
-        return calm and len(living) == self.desired
+        running_tasks = [task for task in self.tasks if task.stopped_at is None]
+        calm = all(task.wanted and task.state == "HEALTHY" and behaviour(task.revision).sound for task in running_tasks)
+        return calm and len(running_tasks) == self.desired
 
     def _live(self, task: Task, now: datetime, behaviour: TaskBehaviour) -> None:
         ran, was_healthy, was_wanted = task.started_at is not None, task.healthy_at is not None, task.wanted
@@ -287,9 +287,9 @@ class Service:
         own = [task for task in self.of(deployment) if task.wanted and task.state == "HEALTHY"]
         others = [task for task in self.tasks if task.stopped_at is None and task.started_by != deployment.id]
         # A failed deployment stays on show until the service has found its way back.
-        told = deployment.rollout != "IN_PROGRESS"
+        finished = deployment.rollout != "IN_PROGRESS"
         for old in [each for each in self.deployments if not each.primary and not self.of(each)]:
-            if old.rollout != "FAILED" or told:
+            if old.rollout != "FAILED" or finished:
                 self.deployments.remove(old)
         if len(own) != self.desired or others or self.steady or self._watches_rollback(deployment, now):
             return

@@ -89,7 +89,7 @@ def task(held: Task) -> dict[str, Any]:
     status = held.last_status
     health = {"HEALTHY": "HEALTHY", "UNHEALTHY": "UNHEALTHY", "STARTING": "UNKNOWN"}[held.state]
     health = "UNKNOWN" if status == "STOPPED" else health
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "taskArn": held.arn,
         "clusterArn": held.arn.replace(":task/", ":cluster/").rpartition("/")[0],
         "taskDefinitionArn": held.definition,
@@ -115,12 +115,12 @@ def task(held: Task) -> dict[str, Any]:
         "containers": [_container(held, number, status, health) for number in range(len(held.containers))],
         "version": 3,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def deployment_brief(held: Service, record: ServiceDeployment) -> dict[str, Any]:
     """An entry of ListServiceDeployments."""
-    told = {
+    fields = {
         "serviceDeploymentArn": record.arn,
         "serviceArn": held.arn,
         "clusterArn": held.arn.replace(":service/", ":cluster/").rpartition("/")[0],
@@ -131,14 +131,14 @@ def deployment_brief(held: Service, record: ServiceDeployment) -> dict[str, Any]
         "status": record.status,
         "statusReason": record.reason or None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def deployment_record(held: Service, record: ServiceDeployment) -> dict[str, Any]:
     """An entry of DescribeServiceDeployments."""
-    told: dict[str, Any] = deployment_brief(held, record)
-    target = told.pop("targetServiceRevisionArn")
-    told |= {
+    fields: dict[str, Any] = deployment_brief(held, record)
+    target = fields.pop("targetServiceRevisionArn")
+    fields |= {
         "targetServiceRevision": {"arn": target, "requestedTaskCount": held.desired} | _revision_counts(held, target),
         "sourceServiceRevisions": [],
         "deploymentConfiguration": _STRATEGY,
@@ -152,16 +152,16 @@ def deployment_record(held: Service, record: ServiceDeployment) -> dict[str, Any
     }
     if record.source_revision:
         source = record.source_revision
-        told["sourceServiceRevisions"] = [{"arn": source, "requestedTaskCount": 0} | _revision_counts(held, source)]
+        fields["sourceServiceRevisions"] = [{"arn": source, "requestedTaskCount": 0} | _revision_counts(held, source)]
     if record.stopped_at is not None:
-        told["stoppedAt"] = record.stopped_at
+        fields["stoppedAt"] = record.stopped_at
     if record.rollback_at is not None:
-        told["rollback"] = {
+        fields["rollback"] = {
             "reason": record.rollback_reason,
             "startedAt": record.rollback_at,
             "serviceRevisionArn": record.rollback_revision,
         }
-    return told
+    return fields
 
 
 def revision(held: Service, arn: str) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def _interface(held: Task) -> dict[str, Any]:
 
 def _container(held: Task, number: int, status: str, health: str) -> dict[str, Any]:
     each = held.containers[number]
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "containerArn": f"{held.arn.replace(':task/', ':container/')}/{number}",
         "taskArn": held.arn,
         "name": each.name,
@@ -230,5 +230,5 @@ def _container(held: Task, number: int, status: str, health: str) -> dict[str, A
         "networkInterfaces": [{"attachmentId": held.id[:8], "privateIpv4Address": held.ip}],
     }
     if held.exit_code is not None:
-        told["exitCode"] = held.exit_code
-    return told
+        fields["exitCode"] = held.exit_code
+    return fields

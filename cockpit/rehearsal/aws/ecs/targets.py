@@ -48,16 +48,16 @@ class Targets:
 
 def _health(task: Task, now: Any) -> dict[str, str]:
     if not task.wanted:
-        said = "Target deregistration is in progress"
-        return {"State": "draining", "Reason": "Target.DeregistrationInProgress", "Description": said}
+        description = "Target deregistration is in progress"
+        return {"State": "draining", "Reason": "Target.DeregistrationInProgress", "Description": description}
     if task.state == "HEALTHY":
         return {"State": "healthy"}
     if task.state == "UNHEALTHY":
-        said = "Health checks failed with these codes: [500]"
-        return {"State": "unhealthy", "Reason": "Target.ResponseCodeMismatch", "Description": said}
+        description = "Health checks failed with these codes: [500]"
+        return {"State": "unhealthy", "Reason": "Target.ResponseCodeMismatch", "Description": description}
     if now - task.started_at < _REGISTERING:
-        said = "Target registration is in progress"
-        return {"State": "initial", "Reason": "Elb.RegistrationInProgress", "Description": said}
+        description = "Target registration is in progress"
+        return {"State": "initial", "Reason": "Elb.RegistrationInProgress", "Description": description}
     return {
         "State": "initial",
         "Reason": "Elb.InitialHealthChecking",

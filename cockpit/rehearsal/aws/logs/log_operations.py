@@ -27,7 +27,7 @@ Handler = Callable[[Call], Mapping[str, Any] | None]
 
 @dataclass(slots=True)
 class _Started:
-    """A query under way. Its answer is known at once; it is told at the second asking, as a running query's is."""
+    """A query under way. Its answer is known at once; it is returned at the second request, as a running query's is."""
 
     found: Found
     status: str = "Running"

@@ -17,7 +17,7 @@ Caller = Literal["cockpit", "app", "*"]
 APPLICATION_PREFIX = "AKIAAPPROLE"
 """Access keys of the application; any other key is the cockpit's (or an operator's, who works at the same desk)."""
 _SPARED = "AKIAOPERATOR"
-"""Whoever drives the rehearsal itself: no fault may stop it from mending what it broke."""
+"""Whoever drives the rehearsal itself: no fault may stop it from clearing what it injected."""
 
 
 class Dropped(ConnectionError):  # noqa: N818 - what happened
@@ -114,7 +114,7 @@ def refusal(kind: Kind, call: Call) -> AwsError:
         return AwsError("ServiceUnavailable", "Service is unable to handle request.", 503)
     if call.service == "ec2":
         return AwsError("RequestLimitExceeded", "Request limit exceeded.", 503)
-    return AwsError("Throttling" if _speaks_query(call) else "ThrottlingException", "Rate exceeded", 400)
+    return AwsError("Throttling" if _uses_query(call) else "ThrottlingException", "Rate exceeded", 400)
 
 
 _IAM_PREFIX = {"monitoring": "cloudwatch"}
@@ -141,15 +141,17 @@ def action_of(call: Call) -> str:
 def _denied(call: Call) -> AwsError:
     action = action_of(call)
     who = "assumed-role/transparent-trust-task/web" if caller_of(call) == "app" else "assumed-role/on-call/cockpit"
-    said = (
+    message = (
         f"User: arn:aws:sts::123456789012:{who} is not authorized to perform: {action} "
         f"because no identity-based policy allows the {action} action"
     )
     if call.service == "s3":
-        return AwsError("AccessDenied", "Access Denied" if call.http.method == "HEAD" else said, 403)
+        return AwsError("AccessDenied", "Access Denied" if call.http.method == "HEAD" else message, 403)
     if call.service == "ec2":
-        return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {said}", 403)
-    return AwsError("AccessDenied", said, 403) if _speaks_query(call) else AwsError("AccessDeniedException", said, 400)
+        return AwsError("UnauthorizedOperation", f"You are not authorized to perform this operation. {message}", 403)
+    return (
+        AwsError("AccessDenied", message, 403) if _uses_query(call) else AwsError("AccessDeniedException", message, 400)
+    )
 
 
 def _expired(call: Call) -> AwsError:
@@ -157,10 +159,12 @@ def _expired(call: Call) -> AwsError:
         return AwsError("ExpiredToken", "The provided token has expired.", 400)
     if call.service == "ec2":
         return AwsError("RequestExpired", "Request has expired.", 400)
-    said = "The security token included in the request is expired"
-    return AwsError("ExpiredToken", said, 403) if _speaks_query(call) else AwsError("ExpiredTokenException", said, 400)
+    message = "The security token included in the request is expired"
+    return (
+        AwsError("ExpiredToken", message, 403) if _uses_query(call) else AwsError("ExpiredTokenException", message, 400)
+    )
 
 
-def _speaks_query(call: Call) -> bool:
+def _uses_query(call: Call) -> bool:
     """Codes of services born with the query protocol; CloudWatch kept them when it moved to CBOR."""
     return call.protocol is Protocol.QUERY or call.service == "monitoring"

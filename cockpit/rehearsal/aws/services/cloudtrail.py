@@ -1,4 +1,4 @@
-"""CloudTrail: who called what, told some minutes after it happened."""
+"""CloudTrail: who called what, visible some minutes after it happened."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Trail:
         if not call.operation or call.service == "cloudtrail":
             return
         by = _TASK if caller_of(call) == "app" else _OPERATOR
-        told = (call.service, call.operation, call.access_key, _secret_of(call))
+        details = (call.service, call.operation, call.access_key, _secret_of(call))
         with self._lock:
-            self._events.append(self._event(*told, by, self._now(), error))
+            self._events.append(self._event(*details, by, self._now(), error))
 
     def recall(self, secret: str, at: datetime) -> None:
         """A secret the application read long before the rehearsal began."""
@@ -96,7 +96,7 @@ class Trail:
             },
         }
         name = str(uuid.uuid4())
-        told = {
+        details = {
             "eventVersion": "1.08",
             "userIdentity": identity,
             "eventTime": iso(at),
@@ -116,7 +116,7 @@ class Trail:
             "Username": session,
             "AccessKeyId": key,
             "Resources": [{"ResourceType": "AWS::SecretsManager::Secret", "ResourceName": secret}] if secret else [],
-            "CloudTrailEvent": json.dumps(told),
+            "CloudTrailEvent": json.dumps(details),
         }
 
 

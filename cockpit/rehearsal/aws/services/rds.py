@@ -86,8 +86,8 @@ class Databases:
         try:
             found = rds_backends[self._account][self._region].describe_db_instances(asked.get("DBInstanceIdentifier"))
         except RDSClientError as error:
-            said = f"DBInstance {asked.get('DBInstanceIdentifier')} not found."
-            raise AwsError("DBInstanceNotFound", said, 404) from error
+            message = f"DBInstance {asked.get('DBInstanceIdentifier')} not found."
+            raise AwsError("DBInstanceNotFound", message, 404) from error
         return {"DBInstances": [self._described(instance) for instance in found]}
 
     def reboot_db_instance(self, call: Call) -> None:
@@ -101,18 +101,18 @@ class Databases:
 
     def _described(self, instance: Any) -> dict[str, Any]:
         condition = self._health_of(instance.db_instance_identifier)
-        told = {name: getattr(instance, attribute, None) for name, attribute in _MEMBERS.items()}
-        told["DBInstanceStatus"] = condition.status or instance.status
-        told["PendingModifiedValues"] = dict(condition.pending)
-        told["DBParameterGroups"] = [
+        fields = {name: getattr(instance, attribute, None) for name, attribute in _MEMBERS.items()}
+        fields["DBInstanceStatus"] = condition.status or instance.status
+        fields["PendingModifiedValues"] = dict(condition.pending)
+        fields["DBParameterGroups"] = [
             {"DBParameterGroupName": group.name, "ParameterApplyStatus": condition.parameters}
             for group in instance.db_parameter_groups()
         ]
-        told["DBSubnetGroup"] = _subnet_group(getattr(instance, "db_subnet_group", None))
-        told["InstanceCreateTime"] = instance.instance_create_time
+        fields["DBSubnetGroup"] = _subnet_group(getattr(instance, "db_subnet_group", None))
+        fields["InstanceCreateTime"] = instance.instance_create_time
         if instance.backup_retention_period:
-            told["LatestRestorableTime"] = (self._now() - condition.restorable_lag).replace(microsecond=0)
-        return told
+            fields["LatestRestorableTime"] = (self._now() - condition.restorable_lag).replace(microsecond=0)
+        return fields
 
 
 def _subnet_group(group: Any) -> dict[str, Any] | None:

@@ -49,10 +49,10 @@ class Snapshots:
         return {"DBSnapshots": [self._described(snapshot) for snapshot in found]}
 
     def _described(self, snapshot: Any) -> dict[str, Any]:
-        told = {name: getattr(snapshot, attribute, None) for name, attribute in _MEMBERS.items()}
+        fields = {name: getattr(snapshot, attribute, None) for name, attribute in _MEMBERS.items()}
         created, taken = _aware(snapshot.created), _aware(snapshot.original_snapshot_create_time)
         done = 1.0 if snapshot.snapshot_type == "automated" else min((self._now() - created) / TAKES, 1.0)
-        return told | {
+        return fields | {
             "SnapshotCreateTime": created,
             "OriginalSnapshotCreateTime": min(created, taken),
             "InstanceCreateTime": _aware(snapshot.instance_create_time),

@@ -50,9 +50,9 @@ class BucketAnswers:
         trailers: dict[str, str] = {}
         if "aws-chunked" in headers.get("content-encoding", "") or "x-amz-decoded-content-length" in headers:
             body, trailers = dechunked(body)
-        told = {**headers, **trailers}
+        sent = {**headers, **trailers}
         for name, digest in _ALGORITHMS.items():
-            if name in told and told[name] != _base64(digest(body)):
+            if name in sent and sent[name] != _base64(digest(body)):
                 kind = name.removeprefix("x-amz-checksum-").upper()
                 raise AwsError("BadDigest", f"The {kind} you specified did not match the calculated checksum.", 400)
             if name in headers and "x-amz-sdk-checksum-algorithm" not in headers:
@@ -63,8 +63,8 @@ class BucketAnswers:
             raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.", 400)
         sha256 = headers.get("x-amz-content-sha256", "")
         if re.fullmatch(r"[0-9a-f]{64}", sha256) and sha256 != hashlib.sha256(call.http.body).hexdigest():
-            said = "The provided 'x-amz-content-sha256' header does not match what was computed."
-            raise AwsError("XAmzContentSHA256Mismatch", said, 400)
+            message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+            raise AwsError("XAmzContentSHA256Mismatch", message, 400)
 
     def put_metrics(self, call: Call) -> Answer:
         bucket, text = self._bucket(call), call.http.body.decode()

@@ -37,10 +37,10 @@ class _Handler(MotoRequestHandler):
         environ = self.make_environ()
         self.environ = environ
         environ["rehearsal.body"] = self._body(environ)
-        told: list[Any] = []
+        started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Any:
-            told[:] = [status, headers]
+            started[:] = [status, headers]
 
         try:
             body = _joined(self.server.app(environ, start_response))
@@ -50,7 +50,7 @@ class _Handler(MotoRequestHandler):
             with contextlib.suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self._send(told[0], dict(told[1]), body)
+        self._send(started[0], dict(started[1]), body)
 
     def _body(self, environ: Mapping[str, Any]) -> bytes:
         if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":

@@ -97,10 +97,10 @@ class Moto:
             **call.extra_environ,
         }
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-        told: list[Any] = []
+        started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> Callable[[bytes], Any]:
-            told[:] = [status, headers]
+            started[:] = [status, headers]
             return _discard
 
         try:
@@ -109,7 +109,7 @@ class Moto:
         except Exception as error:
             log.debug("%s %s is beyond moto", call.service, call.operation, exc_info=True)
             raise unanswerable(call) from error
-        status, headers = int(told[0].split(" ", 1)[0]), dict(told[1])
+        status, headers = int(started[0].split(" ", 1)[0]), dict(started[1])
         if _is_html(headers, status) and not _is_stored_object(call, status):
             log.debug("moto answered %s %s with %s", call.service, call.operation, answered[:2000])
             raise unanswerable(call)
@@ -127,14 +127,14 @@ def _discard(_: bytes) -> None:
 
 def unanswerable(call: Call) -> AwsError:
     """What AWS says of an operation it does not know."""
-    said = (
+    message = (
         f"the rehearsed AWS does not answer {call.service} {call.operation or call.http.method + ' ' + call.http.path}"
     )
     if call.protocol in (Protocol.QUERY, Protocol.EC2):
-        return AwsError("InvalidAction", said, 400)
+        return AwsError("InvalidAction", message, 400)
     if call.protocol is Protocol.REST_XML:
-        return AwsError("NotImplemented", said, 400)
-    return AwsError("UnknownOperationException", said, 400)
+        return AwsError("NotImplemented", message, 400)
+    return AwsError("UnknownOperationException", message, 400)
 
 
 def _is_html(headers: dict[str, str], status: int) -> bool:

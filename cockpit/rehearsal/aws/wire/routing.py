@@ -48,7 +48,7 @@ class HttpRequest:
 
 @dataclass(eq=False)
 class Call:
-    """One request, understood. `operation` is empty where it cannot be told."""
+    """One request, understood. `operation` is empty where it cannot be determined."""
 
     service: str
     """The signing name: "monitoring", "elasticloadbalancing", "ecs"."""
@@ -87,7 +87,7 @@ class Call:
 
 
 def understand(http: HttpRequest) -> Call:
-    """What a request asks for. Never fails: what cannot be told stays empty."""
+    """What a request asks for. Never fails: what cannot be determined stays empty."""
     found = _SCOPE.search(http.headers.get("authorization", ""))
     if found is None:
         found = _SCOPE.search("Credential=" + unquote(dict(parse_qsl(http.query)).get("X-Amz-Credential", "")))
