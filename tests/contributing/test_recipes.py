@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 from contributing.contributing_page import ROOT, code, section
-from journal.journal_making import make_folder, write_session
 from plan.lint import lint_cases
+from support.records.short_record import make_folder, write_session
 
 from cockpit.cli.main import main
 from cockpit.commands import iam

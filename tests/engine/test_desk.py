@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from engine.fake_world import HandClock
-from engine.signing_plan import keys_for, signing_plan
+from support.clock import HandClock
+from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver

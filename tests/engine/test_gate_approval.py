@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine.fake_world import HandClock
-from engine.signing_plan import signing_plan
+from support.clock import HandClock
+from support.plans.signing_plan import signing_plan
 from support.sources import NoSource
 
 from cockpit.decide.events import Record

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from engine.fake_world import HandClock, Reader, World, good, live, plan_of, settle, throttled, world
+from engine.fake_world import Reader, World, good, live, plan_of, throttled, world
+from support.clock import HandClock, settle
 
 from probes.reading import Reading, Reason, Unknown
 

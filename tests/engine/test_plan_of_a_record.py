@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from engine.fake_world import HandClock
-from engine.lived_night import reading
+from support.clock import HandClock
+from support.records.lived_night import reading
 from support.sources import NoSource
 
 from cockpit.cli.main import main

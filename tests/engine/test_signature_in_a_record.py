@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from click.testing import CliRunner
-from engine.fake_world import HandClock
-from engine.signing_plan import keys_for, signing_plan
+from support.clock import HandClock
+from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
 from cockpit.cli.main import main

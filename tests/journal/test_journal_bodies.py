@@ -11,7 +11,7 @@ from typing import get_type_hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal.journal_making import START, change, make_folder, open_journal
+from support.records.short_record import START, change, make_folder, open_journal
 
 from cockpit.decide.events import Change, Entry, PhaseBegan, SignOff
 from cockpit.decide.states import State, Word

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from journal.journal_making import DIGEST, change, make_folder, open_journal, sign_off
+from support.records.short_record import DIGEST, change, make_folder, open_journal, sign_off
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Change, SignOff

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from journal.journal_making import (
+from support.records.short_record import (
     ALEX,
     START,
     make_folder,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal.journal_making import START
+from support.records.short_record import START
 
 from cockpit.journal.readings import ReadingStore, check_mark, digest_of, read, taken
 from probes.reading import Evidence, Reading, Reason, Unknown

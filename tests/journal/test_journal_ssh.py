@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from journal.journal_making import make_key, public_line
+from support.records.short_record import make_key, public_line
 from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.ssh import keys

@@ -10,8 +10,8 @@ from typing import Any
 
 import boto3
 import pytest
-from journal.journal_making import change, make_folder, open_journal
 from moto.server import ThreadedMotoServer
+from support.records.short_record import change, make_folder, open_journal
 
 from cockpit.journal import shared_store as stores
 from cockpit.journal.record_folder import RecordFolder

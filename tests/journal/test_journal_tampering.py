@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from journal.journal_making import change, make_folder, make_key, open_journal, write_session
+from support.records.short_record import change, make_folder, make_key, open_journal, write_session
 
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile

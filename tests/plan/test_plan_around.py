@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plan.plan_writing import own_probes, plan, problem
+from support.plans.written_plan import own_probes, plan, problem
 
 from cockpit.plan.model import Level
 from cockpit.plan.summary import summarise

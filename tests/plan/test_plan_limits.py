@@ -16,7 +16,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plan.plan_writing import HEAD, own_probes
+from support.plans.written_plan import HEAD, own_probes
 from support.waiting import LAST_RESORT_S
 
 from cockpit.plan.load import PlanError, load_plan, load_text

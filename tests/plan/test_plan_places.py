@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan.plan_writing import HEAD, marked, own_probes, problem, problems
+from support.plans.written_plan import HEAD, marked, own_probes, problem, problems
 
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.yaml_tree import Tree, parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from plan.plan_writing import HEAD, marked, own_probes, plan, problem, problems
+from support.plans.written_plan import HEAD, marked, own_probes, plan, problem, problems
 
 from cockpit.plan.model import Kind, OnUnknown, Phase, Severity
 from cockpit.plan.summary import summarise

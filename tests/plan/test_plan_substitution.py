@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plan.plan_writing import HEAD, marked, own_probes, plan, problem, problems
+from support.plans.written_plan import HEAD, marked, own_probes, plan, problem, problems
 
 from cockpit.plan.load import PlanError, load_plan, load_text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plan.plan_writing import marked, own_probes, plan, problem, problems
+from support.plans.written_plan import marked, own_probes, plan, problem, problems
 
 from cockpit.plan.load import PlanError, load_text
 

@@ -11,9 +11,9 @@ from copy import deepcopy
 from typing import Annotated, Any, get_args, get_origin
 
 import pytest
-from plan.plan_writing import own_probes, plan, problem
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from support.plans.written_plan import own_probes, plan, problem
 
 from cockpit.plan.document.document import PlanDocument
 from cockpit.plan.document.field_types import Note, Part

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
+from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
 import probes.aws.acm
 from probes.aws.acm import AcmCertificate, CertificateParams, covers

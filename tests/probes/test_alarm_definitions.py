@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.modelled_aws import DENIED, NOW, THROTTLED, ModelledAws, paged
+from support.aws.modelled import DENIED, NOW, THROTTLED, ModelledAws, paged
 
 from probes.aws.alarm_definitions import AlarmDefinition, AlarmDefinitionParams
 from probes.reading import Reading, Reason

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.stubbed_aws import NOW, StubbedAws
+from support.aws.queued import NOW, StubbedAws
 
 from probes.aws.cloudwatch_alarms import CloudWatchAlarms, CloudWatchAlarmsParams
 from probes.reading import Reading, Reason

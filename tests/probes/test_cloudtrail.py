@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged
+from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged
 
 from probes.aws.cloudtrail import CloudTrailEvents, EventsParams
 from probes.reading import Reading, Reason

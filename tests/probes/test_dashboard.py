@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
+from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
 from probes.aws.cloudwatch_dashboard import CloudWatchDashboard, DashboardParams
 from probes.reading import Reading, Reason

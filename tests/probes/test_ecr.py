@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.modelled_aws import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
+from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
 from probes.aws.ecr import EcrImage, ImageParams
 from probes.reading import Reading, Reason

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from support.answering_aws import REQUEST_ID, AnsweringAws, refusal, wire
+from support.aws.wire import REQUEST_ID, AnsweringAws, refusal, wire
 
 from probes.aws.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
 from probes.reading import Reading, Reason

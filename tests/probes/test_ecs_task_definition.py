@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.stubbed_aws import NOW, StubbedAws
+from support.aws.queued import NOW, StubbedAws
 
 from probes.aws.ecs_task_definition import EcsTaskDefinition, TaskDefinitionParams
 from probes.reading import Reading, Reason

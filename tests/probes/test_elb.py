@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from support.answering_aws import AnsweringAws, query_refusal, wire
+from support.aws.wire import AnsweringAws, query_refusal, wire
 
 from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.reading import Reading, Reason

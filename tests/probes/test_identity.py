@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
-from support.answering_aws import AnsweringAws, query_refusal, wire
+from support.aws.wire import AnsweringAws, query_refusal, wire
 
 from probes.aws.identity import AwsIdentity, AwsIdentityParams
 from probes.reading import Reading, Reason

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.answering_aws import AnsweringAws, refusal, wire
+from support.aws.wire import AnsweringAws, refusal, wire
 from support.http_server import Site, site, small_site
 from support.silent_wire import wire_to
 

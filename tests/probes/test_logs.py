@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.stubbed_aws import MINUTE, NOW, StubbedAws
+from support.aws.queued import MINUTE, NOW, StubbedAws
 from support.waiting import turns, until
 
 from probes.aws.logs_query import LogsQuery, LogsQueryParams

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
-from support.answering_aws import AnsweringAws, query_refusal, wire
+from support.aws.wire import AnsweringAws, query_refusal, wire
 
 from probes.aws.rds_instance import GIB, InstanceParams, RdsInstance
 from probes.clients.clients import AwsOptions, Clients

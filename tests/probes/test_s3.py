@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
-from support.answering_aws import REQUEST_ID, AnsweringAws, wire, xml_refusal
+from support.aws.wire import REQUEST_ID, AnsweringAws, wire, xml_refusal
 
 from probes.aws.s3_bucket import BucketParams, S3Bucket
 from probes.clients.clients import AwsOptions, Clients

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
-from support.answering_aws import AnsweringAws, wire, xml_refusal
+from support.aws.wire import AnsweringAws, wire, xml_refusal
 
 from probes.aws.s3_roundtrip import RoundtripParams, S3Roundtrip
 from probes.clients.clients import AwsOptions, Clients

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from pydantic import ValidationError
-from support.answering_aws import AnsweringAws, refusal, wire
+from support.aws.wire import AnsweringAws, refusal, wire
 
 from probes.aws.secrets_manager import MetadataParams, SecretMetadata, SecretValue, ValueParams
 from probes.clients.clients import AwsOptions, Clients

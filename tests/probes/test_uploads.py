@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import ValidationError
-from support.stubbed_aws import MINUTE, NOW, StubbedAws
+from support.aws.queued import MINUTE, NOW, StubbedAws
 
 from probes.aws.s3_uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
 from probes.reading import Reading, Reason

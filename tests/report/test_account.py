@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from report.record_making import Maker, at, whole
+from support.records.full_record import Maker, at, whole
 
 from cockpit.decide import events as kinds
 from cockpit.decide.states import Badness, meaning_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from report.record_making import START, at
+from support.records.full_record import START, at
 
 from cockpit.decide.states import StepState
 from cockpit.report.formats.svg_charts import BAND, HEIGHT, MOST_CELLS, Scale, Window, band, chart, step_tone, tone

@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from report.record_making import START, Maker, at, whole
+from support.records.full_record import START, Maker, at, whole
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide import events as kinds

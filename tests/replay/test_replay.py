@@ -14,10 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from engine.fake_world import HandClock
-from engine.lived_night import ACCOUNTS, EVENTS, TURNS, Event, Night, words, written
-from engine.signing_plan import signing_plan
 from hypothesis import HealthCheck, example, given, settings
+from support.clock import HandClock
+from support.plans.signing_plan import signing_plan
+from support.records.lived_night import ACCOUNTS, EVENTS, TURNS, Event, Night, words, written
 from support.sources import NoSource
 
 from cockpit.commands.replay import moment_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from engine.lived_night import TURNS, Night
-from engine.signing_plan import signing_plan
+from support.plans.signing_plan import signing_plan
+from support.records.lived_night import TURNS, Night
 
 from cockpit.cli.main import main
 from cockpit.plan.load import load_plan

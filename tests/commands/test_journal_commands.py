@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from journal.journal_making import (
+from support.records.short_record import (
     ALEX,
     START,
     change,

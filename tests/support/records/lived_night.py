@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from engine.fake_world import HandClock
 from hypothesis import strategies as st
+from support.clock import HandClock
 from support.sources import NoSource
 
 from cockpit.decide.events import Change, ObserverGap, PhaseBegan
