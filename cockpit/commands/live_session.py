@@ -28,7 +28,7 @@ from probes.clients.clients import Clients
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
-    from cockpit.migration.controller import Helm
+    from cockpit.migration.controller import Controller
 
 CLOCK = "COCKPIT_CLOCK"
 """Names the file of a shared clock; without it the machine's time is used."""
@@ -118,7 +118,7 @@ async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncItera
 @asynccontextmanager
 async def migration_controller(
     watch: Watch, live: LiveOptions, record: Path | None = None
-) -> AsyncIterator[Helm | None]:
+) -> AsyncIterator[Controller | None]:
     """Follows and controls the plan's migration from the first paint on; None without a migration, or without its database.
 
     `record` is the folder of the cutover's record: what happens to the migration is kept there.
@@ -127,13 +127,13 @@ async def migration_controller(
     if migration is None or not migration.database:
         yield None
         return
-    from cockpit.migration.controller import Helm
+    from cockpit.migration.controller import Controller
 
     options = _as_words(profile=live.profile, region=live.region)
     log = log_folder() / "migration.log"
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
-    controller = Helm(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
+    controller = Controller(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
     controller.on_progress.append(Chronicle(watch).tell)
 
     def past(_: datetime, files: int) -> None:

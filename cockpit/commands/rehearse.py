@@ -261,7 +261,7 @@ async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
             environment_label="REHEARSAL",
             drill=run,
             background=run.watch.run,
-            helm=controller,
+            controller=controller,
             armed=armed,
             desk=executor.desk,
             executor=executor,

@@ -114,7 +114,7 @@ async def _open(
                 await CockpitApp(
                     watch,
                     background=watch.run,
-                    helm=controller,
+                    controller=controller,
                     armed=armed,
                     desk=executor.desk,
                     executor=executor,

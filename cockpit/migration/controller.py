@@ -30,7 +30,7 @@ AGAIN_S = 3.0
 
 
 @dataclass(slots=True)
-class Helm:
+class Controller:
     """`run()` follows until cancelled; `progress` is the newest. What is done answers in words, and never raises."""
 
     migration: Migration
@@ -47,9 +47,9 @@ class Helm:
     trouble: str = ""
     """Why the ledger cannot be read now; empty while it can."""
     on_purge: list[Callable[[datetime, int], None]] = field(default_factory=list)
-    """Told once, when it is seen that bytes have left the database."""
+    """Called once, when it is seen that bytes have left the database."""
     on_progress: list[Callable[[Progress], None]] = field(default_factory=list)
-    """Told of every progress that was read."""
+    """Called with every progress that was read."""
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _past: bool = False
 
@@ -79,8 +79,8 @@ class Helm:
             tell(self.progress)
         if self.progress.purge_began is not None and not self._past:
             self._past = True
-            for told in self.on_purge:
-                told(self.progress.purge_began, self.progress.purged)
+            for tell_purge in self.on_purge:
+                tell_purge(self.progress.purge_began, self.progress.purged)
 
     # -- what the operator does --------------------------------------------------------------------------------------
 
@@ -133,9 +133,9 @@ class Helm:
 
     async def rate(self, files_per_s: int) -> str:
         """Cap the whole run; 0 takes the cap away."""
-        said = f"at most {files_per_s:,} files/s" if files_per_s else "no cap on files/s"
+        answer = f"at most {files_per_s:,} files/s" if files_per_s else "no cap on files/s"
         return await self._write(
-            lambda connection: runs.limit(connection, self.progress.run, files_per_s=files_per_s), said
+            lambda connection: runs.limit(connection, self.progress.run, files_per_s=files_per_s), answer
         )
 
     async def retry(self) -> str:
@@ -149,7 +149,7 @@ class Helm:
                 process.kill()
             process.wait(5)
 
-    async def _write(self, change: Callable[[Connection], Awaitable[object]], said: str) -> str:
+    async def _write(self, change: Callable[[Connection], Awaitable[object]], answer: str) -> str:
         connection = None
         try:
             connection = await connect(self.migration.database, name="cockpit")
@@ -162,7 +162,7 @@ class Helm:
             return f"not done: {words_of(error)}"
         finally:
             await _closed(connection)
-        return said
+        return answer
 
 
 async def _closed(connection: Connection | None) -> None:

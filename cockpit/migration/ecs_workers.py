@@ -20,7 +20,7 @@ AGAIN_ROUNDS = 15
 
 
 @dataclass(slots=True)
-class Fleet:
+class EcsWorkers:
     """Tasks of one run. `keep` starts what is missing; `ended` waits for them; `stop` stops those that are left."""
 
     clients: Clients

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
@@ -126,10 +126,3 @@ class Phase(Protocol):
     async def batch(self, connection: Connection) -> int:
         """Take some files and bring them on; how many were taken (0: there are none now)."""
         ...
-
-
-def outcome_of(results: list[Any]) -> None:
-    """Raise what is not about one file: a cancellation, or an error of ours."""
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result

@@ -29,7 +29,7 @@ from cockpit.tui.widgets.context_row import environment_label
 if TYPE_CHECKING:
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.migration.controller import Helm
+    from cockpit.migration.controller import Controller
     from cockpit.replay.session import ReplayControls
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class CockpitApp(App[None]):
         *,
         environment_label: str = "",
         drill: Drill | None = None,
-        helm: Helm | None = None,
+        controller: Controller | None = None,
         desk: Desk | None = None,
         executor: Executor | None = None,
         record: Path | None = None,
@@ -91,7 +91,7 @@ class CockpitApp(App[None]):
         super().__init__()
         self.cutover = watch
         self.drill = drill
-        self.helm = helm
+        self.controller = controller
         self.desk = desk
         self.executor = executor
         self.record = record

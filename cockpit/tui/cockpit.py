@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
-    from cockpit.migration.controller import Helm
+    from cockpit.migration.controller import Controller
     from cockpit.replay.session import ReplayControls
 
 
@@ -28,7 +28,7 @@ class Cockpit(Protocol):
     """The controls of a rehearsal; None outside one."""
     controls: ReplayControls | None
     """The controls of a replay; None when live."""
-    helm: Helm | None
+    controller: Controller | None
     """None where the plan moves no files."""
     desk: Desk | None
     """Where a person signs and decides; None where no record is kept."""

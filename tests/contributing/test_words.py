@@ -15,7 +15,7 @@ OLD = """
     shelter furnish furnished mend mends dweller strangers loudly forever heard deaf
 """
 GONE = frozenset(OLD.split())
-KNOWN: dict[str, int] = {"helm": 1, "say": 1, "strangers": 1, "tell": 2, "told": 1}
+KNOWN: dict[str, int] = {"say": 1, "strangers": 1, "tell": 2, "told": 1}
 """Names of files, classes, functions and methods that still hold one of these words. May only shrink."""
 
 

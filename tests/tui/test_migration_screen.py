@@ -9,7 +9,7 @@ import pytest
 from tui.stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.events import Vote
-from cockpit.migration.controller import Helm
+from cockpit.migration.controller import Controller
 from cockpit.migration.ledger import Event
 from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
 from cockpit.migration.states import ItemState, PhaseName, Wanted
@@ -136,8 +136,8 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
     stage = Stage(of).calm(1)
     stage.record.append(Vote(stage.clock.now(), "move", "ada", "on_call", "go"))
     stage.tick()
-    helm = Helm(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
-    app = CockpitApp(stage, helm=helm, armed=True)
+    controller = Controller(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
+    app = CockpitApp(stage, controller=controller, armed=True)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await pilot.press("4", "m")
         await pilot.pause()

@@ -37,7 +37,7 @@ from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor, standing
 
 Guards = Callable[[], list[dict[str, Any]]]
-FleetPhase = Literal["copy", "verify", "restore"]
+WorkerPhase = Literal["copy", "verify", "restore"]
 
 
 class Workers(Protocol):
@@ -144,9 +144,9 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
 @OUTSIDE_WINDOW
 @FORMAT
-async def run_on_ecs(context: MigrationContext, count: int, phase: FleetPhase, outside_window: str, form: Form) -> int:
+async def run_on_ecs(context: MigrationContext, count: int, phase: WorkerPhase, outside_window: str, form: Form) -> int:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
-    from cockpit.migration.ecs_workers import Fleet
+    from cockpit.migration.ecs_workers import EcsWorkers
 
     task = context.migration.ecs
     if task is None:
@@ -157,11 +157,11 @@ async def run_on_ecs(context: MigrationContext, count: int, phase: FleetPhase, o
         if run is None:
             return FAILED
         async with context.clients() as clients:
-            fleet = Fleet(clients, task, run, count or task.count)
+            ecs_workers = EcsWorkers(clients, task, run, count or task.count)
             try:
-                return await _supervised(context, connection, run, fleet, form, guarded=options.guarded)
+                return await _supervised(context, connection, run, ecs_workers, form, guarded=options.guarded)
             finally:
-                await fleet.stop()
+                await ecs_workers.stop()
 
 
 async def _begun(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:

@@ -14,7 +14,7 @@ from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 
 if TYPE_CHECKING:
-    from cockpit.migration.controller import Helm
+    from cockpit.migration.controller import Controller
     from cockpit.tui.cockpit import Cockpit
 
 CAPS = (100, 500, 2_000, 0)
@@ -28,54 +28,54 @@ class MigrationKeys:
         self._writing: set[asyncio.Task[None]] = set()
 
     def do(self, action: str) -> None:
-        helm = self._cockpit.helm
-        if helm is None:
+        controller = self._cockpit.controller
+        if controller is None:
             self._cockpit.show_message("this plan has no migration")
             return
-        KEYS[action](self, helm)
+        KEYS[action](self, controller)
 
-    def _start(self, helm: Helm) -> None:
-        phase = helm.progress.phase if helm.progress.active else helm.next_phase
+    def _start(self, controller: Controller) -> None:
+        phase = controller.progress.phase if controller.progress.active else controller.next_phase
         if not self._gate(phase):
             return
-        self._cockpit.show_message(helm.start(phase, who=self._who()))
+        self._cockpit.show_message(controller.start(phase, who=self._who()))
 
-    def _hold(self, helm: Helm) -> None:
-        resume = helm.progress.wanted is Wanted.PAUSE or helm.progress.halted
+    def _hold(self, controller: Controller) -> None:
+        resume = controller.progress.wanted is Wanted.PAUSE or controller.progress.halted
         wanted = Wanted.RUN if resume else Wanted.PAUSE
-        self._write(helm.want(wanted))
+        self._write(controller.want(wanted))
 
-    def _drain(self, helm: Helm) -> None:
-        self._write(helm.want(Wanted.DRAIN))
+    def _drain(self, controller: Controller) -> None:
+        self._write(controller.want(Wanted.DRAIN))
 
-    def _abort(self, helm: Helm) -> None:
-        title = f"ABORT run {helm.progress.run} ({helm.progress.phase}) on {self._place()}"
+    def _abort(self, controller: Controller) -> None:
+        title = f"ABORT run {controller.progress.run} ({controller.progress.phase}) on {self._place()}"
         consequences = (
             "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
         )
-        self._ask(title, consequences, "abort", lambda: self._write(helm.want(Wanted.ABORT)))
+        self._ask(title, consequences, "abort", lambda: self._write(controller.want(Wanted.ABORT)))
 
-    def _more(self, helm: Helm) -> None:
-        self._write(helm.concurrency(2.0))
+    def _more(self, controller: Controller) -> None:
+        self._write(controller.concurrency(2.0))
 
-    def _fewer(self, helm: Helm) -> None:
-        self._write(helm.concurrency(0.5))
+    def _fewer(self, controller: Controller) -> None:
+        self._write(controller.concurrency(0.5))
 
-    def _rate(self, helm: Helm) -> None:
-        most = helm.progress.files_per_s_most
-        self._write(helm.rate(CAPS[(CAPS.index(most) + 1) % len(CAPS)] if most in CAPS else CAPS[0]))
+    def _rate(self, controller: Controller) -> None:
+        most = controller.progress.files_per_s_most
+        self._write(controller.rate(CAPS[(CAPS.index(most) + 1) % len(CAPS)] if most in CAPS else CAPS[0]))
 
-    def _retry(self, helm: Helm) -> None:
-        self._write(helm.retry())
+    def _retry(self, controller: Controller) -> None:
+        self._write(controller.retry())
 
-    def _purge(self, helm: Helm) -> None:
+    def _purge(self, controller: Controller) -> None:
         if not self._gate("purge"):
             return
-        verified = helm.progress.count(ItemState.VERIFIED)
+        verified = controller.progress.count(ItemState.VERIFIED)
         if not verified:
             self._cockpit.show_message("no file is verified yet: there is nothing that may be purged")
             return
-        database = _database(helm)
+        database = _database(controller)
         consequences = (
             f"The bytes of {verified:,} verified files leave the database. From then on a rollback of the application "
             "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
@@ -87,11 +87,11 @@ class MigrationKeys:
             title,
             consequences,
             words,
-            lambda: self._cockpit.show_message(helm.start(PhaseName.PURGE, confirm=words, who=self._who())),
+            lambda: self._cockpit.show_message(controller.start(PhaseName.PURGE, confirm=words, who=self._who())),
         )
 
-    def _restore(self, helm: Helm) -> None:
-        files = helm.progress.count(*OPEN[PhaseName.RESTORE])
+    def _restore(self, controller: Controller) -> None:
+        files = controller.progress.count(*OPEN[PhaseName.RESTORE])
         consequences = (
             f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
         )
@@ -100,7 +100,7 @@ class MigrationKeys:
             title,
             consequences,
             "restore",
-            lambda: self._cockpit.show_message(helm.start(PhaseName.RESTORE, who=self._who())),
+            lambda: self._cockpit.show_message(controller.start(PhaseName.RESTORE, who=self._who())),
         )
 
     # -- how ---------------------------------------------------------------------------------------------------------
@@ -136,10 +136,10 @@ class MigrationKeys:
         task.add_done_callback(self._writing.discard)
 
 
-def _database(helm: Helm) -> str:
+def _database(controller: Controller) -> str:
     from psycopg.conninfo import conninfo_to_dict
 
-    base = helm.migration.database.partition("?")[0]
+    base = controller.migration.database.partition("?")[0]
     return str(conninfo_to_dict(base).get("dbname") or "the database")
 
 

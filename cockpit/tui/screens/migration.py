@@ -22,15 +22,17 @@ class MigrationScreen(Page):
     def text(self) -> Text:
         cockpit = self.cockpit
         width = self.size.width - 3
-        helm = cockpit.helm
-        if helm is None:
+        controller = cockpit.controller
+        if controller is None:
             text = "this plan has no `migration:` section, so no files are moved from here"
             return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
-        return migration_text(helm.progress, helm.trouble, width, armed=cockpit.armed, now=datetime.now(UTC))
+        return migration_text(
+            controller.progress, controller.trouble, width, armed=cockpit.armed, now=datetime.now(UTC)
+        )
 
     def clipboard_line(self) -> str:
-        helm = self.cockpit.helm
-        if helm is None:
+        controller = self.cockpit.controller
+        if controller is None:
             return super().clipboard_line()
-        progress = helm.progress
+        progress = controller.progress
         return f"migration {progress.phase} {progress.word}: {progress.done:,} of {progress.files:,} files"
