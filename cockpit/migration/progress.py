@@ -302,11 +302,11 @@ async def _purged(connection: Connection) -> tuple[datetime | None, int]:
     """When bytes first left the database, and how many files are in S3 alone now: purged, or not to be had back."""
     row = await (
         await connection.execute(
-            # `to_jsonb`: a ledger that an earlier version made has no such column until a run begins.
+            # A ledger that an earlier version made has no such column until it is upgraded, and the phase in the text instead.
             f"""SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = '{PhaseName.PURGE}'),
                    (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = '{ItemState.PURGED}')
                    + (SELECT count(*) FROM cutover.item i WHERE state = '{ItemState.QUARANTINED}'
-                      AND to_jsonb(i) ->> 'failed_in' = '{PhaseName.RESTORE}')"""
+                      AND coalesce(to_jsonb(i) ->> 'failed_in', split_part(last_error, ':', 1)) = '{PhaseName.RESTORE}')"""
         )
     ).fetchone()
     return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)

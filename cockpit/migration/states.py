@@ -1,6 +1,6 @@
 """The words of the ledger: each defined once, with the changes of state that are allowed beside them.
 
-The tables' CHECK clauses are made from these, and a test compares every literal in `sql/` and in the code with them.
+The tables' CHECK clauses are made from these, and a test compares every literal in the statements with them.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def test_a_plan_from_what_is_there(desk: Desk, tmp_path: Path) -> None:
     assert findings.keys() <= for_people | about_the_system, findings
     again = init(str(path), "--yes")
     assert again.exit_code == USAGE
-    assert "nothing was written over it" in again.output
+    assert "it was not overwritten" in again.output
 
 
 def test_what_may_not_be_listed_is_left_out_and_named(desk: Desk, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ async def test_nothing_is_purged_before_it_has_soaked(bench: Bench) -> None:
     assert bench.states() == {"verified": 5}
 
 
-@pytest.mark.parametrize("phase", ["purge", "restore"])
+@pytest.mark.parametrize("phase", [PhaseName.PURGE, PhaseName.RESTORE])
 async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: PhaseName) -> None:
     quick(bench)
     bench.insert(120)

@@ -116,7 +116,9 @@ async def test_a_ledger_of_an_earlier_version_is_brought_up_to_date(bench: Bench
         """UPDATE cutover.item SET state = 'quarantined', last_error = CASE doc_id
            WHEN 'doc-00000' THEN 'restore: NoSuchKey: gone' WHEN 'doc-00001' THEN 'verify: another size' ELSE 'too odd' END"""
     )
-    assert (await Follower().poll(bench.connection)).count(ItemState.QUARANTINED) == 3
+    progress = await Follower().poll(bench.connection)
+    assert progress.count(ItemState.QUARANTINED) == 3
+    assert progress.purged == 1, "one file is in S3 alone: a restore of it failed"
     assert await runs.retry(bench.connection) == 3
     assert [(row[0], row[1] is None) for row in bench.sql("SELECT state, key FROM cutover.item ORDER BY doc_id")] == [
         (ItemState.PURGED, False),

@@ -319,4 +319,4 @@ def test_what_was_given_to_somebody_outside_proves_it(made: Maker, tmp_path: Pat
     )
     proof = json.loads(shown.stdout)["proof"]
     assert proof["broken"] == []
-    assert all("claimed" in each for each in proof["unproven"])
+    assert all("not cryptographically signed" in each for each in proof["unproven"])

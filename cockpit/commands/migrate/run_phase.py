@@ -25,7 +25,7 @@ from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text,
 from cockpit.commands.options import FORMAT, Form
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
-from cockpit.migration import runs
+from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
@@ -170,6 +170,7 @@ async def _begun(context: MigrationContext, connection: Connection, options: Pha
     active = await active_run(connection)
     if active is not None and active.phase is options.phase:
         click.echo(f"resuming run {active.id} of {active.started_by}", err=True)
+        await schema.upgrade(connection)
         if active.wanted is not Wanted.RUN:
             await runs.want(connection, active.id, Wanted.RUN, context.by)
         return active.id
