@@ -43,6 +43,8 @@ from probes.reading import Reading, Reason, Unknown
 @given(EVENTS)
 @example([("start", 1), ("right", 10), ("wrong", 0), ("right", 0)])
 @example([("right", 0), ("right", 0), ("restart", 0), ("right", 0)])
+@example([("blind", 0), ("retract", 0), ("restart", 0), ("blind", 0)])
+@example([("blind", 0), ("retract", 0), ("restart", 0), ("right", 0)])
 def test_every_state_and_verdict_is_reproduced(events: list[Event]) -> None:
     with tempfile.TemporaryDirectory() as name:
         night = Night(signing_plan(Path(name)), Path(name) / "records")

@@ -56,6 +56,8 @@ EVENTS = st.lists(
     min_size=1,
     max_size=25,
 )
+RESTARTS_IN = timedelta(milliseconds=1)
+"""A process that ends and begins again takes longer than the microseconds by which a watch keeps moments apart."""
 ACCOUNTS = {"right": "123456789012", "wrong": "000000000000", "other": "999999999999", "late": "000000000000"}
 REASONS = {"blind": Reason.TIMEOUT, "slow": Reason.THROTTLED}
 READINGS = {*ACCOUNTS, *REASONS, "nan"}
@@ -98,6 +100,7 @@ class Night:
                 if kind == "edit":
                     self._edit()
                 if kind in ("restart", "edit"):
+                    self.clock.time += RESTARTS_IN
                     break
                 await self._happen(kind, watch, desk)
                 self.clock.time += timedelta(milliseconds=min(seconds, 30))
