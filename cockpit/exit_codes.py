@@ -15,7 +15,10 @@ INTERNAL_ERROR = 70
 """An error of the cockpit's own (EX_SOFTWARE): never 1, which is HOLD."""
 
 CANNOT_WRITE = 73
-"""A file or folder cannot be written (EX_CANTCREAT)."""
+"""A file or folder cannot be written: read-only, or full (EX_CANTCREAT)."""
+
+NO_ACCESS = 77
+"""This user may not read or write a file or folder (EX_NOPERM)."""
 
 INTERRUPTED = 130
 """Ended by ctrl-c, as a shell reports it: 128 + SIGINT."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR
+from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, NO_ACCESS
 
 
 class Lazy(NamedTuple):
@@ -31,13 +31,18 @@ class Lazy(NamedTuple):
 
 
 _CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
-_UNWRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+"""Said of reading and of writing alike."""
+_UNWRITABLE = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 
 
 def failed(error: Exception) -> int:
     """One line on stderr for an error no command expected; its traceback goes to the log file. Gives the exit code."""
     # Imported by name: nothing of a command is needed before one has failed.
     redact = import_module("probes.redact").redact
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
+        click.echo(redact(f"no access to {error.filename}: {error.strerror}"), err=True)
+        return NO_ACCESS
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
         click.echo(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
         return CANNOT_WRITE

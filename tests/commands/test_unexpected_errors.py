@@ -47,14 +47,20 @@ def test_an_error_nobody_expected_is_never_taken_for_a_verdict(tmp_path: Path) -
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    ("number", "words"), [(30, "Read-only file system"), (28, "No space left"), (13, "Permission")]
-)
+@pytest.mark.parametrize(("number", "words"), [(30, "Read-only file system"), (28, "No space left")])
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, number: int, words: str) -> None:
     done = call(tmp_path, f"raise OSError({number}, __import__('os').strerror({number}), '/state/records')")
     assert done.returncode == 73
     assert done.stderr.startswith("cannot write /state/records: ")
     assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [13, 1])
+def test_a_file_without_permission_is_named_whether_it_was_read_or_written(tmp_path: Path, number: int) -> None:
+    done = call(tmp_path, f"raise OSError({number}, __import__('os').strerror({number}), 'plan.yaml')")
+    assert done.returncode == 77
+    assert done.stderr.startswith("no access to plan.yaml: ")
     assert done.stderr.count("\n") == 1
 
 
