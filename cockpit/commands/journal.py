@@ -14,15 +14,20 @@ import click
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, Form
 from cockpit.exit_codes import USAGE
 from cockpit.journal.entry import Line, Type
+from cockpit.journal.findings import Outcome, Result
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
-from cockpit.journal.verify import Outcome, Result, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.report.escaping import safe
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"(?<![0-9a-fA-F])[0-9a-f]{64}(?![0-9a-fA-F])")
+SHOWN = 50
+"""Reasons shown of one subject."""
+MOST_TEXT = 1 << 20
+"""Bytes read of a file with anchors."""
 
 
 @click.group("journal")
@@ -74,10 +79,29 @@ def _refused(error: Exception) -> int:
 
 def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
     """What a record is checked against: published heads, and who signs with which key. Raises OSError, ValueError."""
-    for anchor in anchors:
-        if not _HASH.fullmatch(anchor):
-            raise ValueError(f"--anchor {anchor}: a head is 64 hex digits")
-    return anchors, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
+    heads = [head for anchor in anchors for head in _heads(anchor)]
+    return heads, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
+
+
+def _heads(anchor: str) -> Sequence[str]:
+    """Every head in a text, or in the file of that name: a message as it was posted will do. Raises OSError, ValueError."""
+    if found := _named_heads(anchor):
+        return found
+    path = Path(anchor)
+    if not path.is_file():
+        raise ValueError(
+            f"--anchor {anchor[:200]}: no such file, and no text with a head in it: a head is 64 hex digits"
+        )
+    with path.open("rb") as file:
+        found = _named_heads(file.read(MOST_TEXT).decode("utf-8", "replace"))
+    if not found:
+        raise ValueError(f"--anchor {anchor[:200]}: the file holds no head: a head is 64 hex digits")
+    return found
+
+
+def _named_heads(text: str) -> Sequence[str]:
+    """The hashes a text calls a head; every hash in it where it calls none that."""
+    return re.findall(rf"head\W{{0,12}}({_HASH.pattern})", text) or _HASH.findall(text)
 
 
 def _headline(outcome: Outcome) -> str:
@@ -88,18 +112,20 @@ def _headline(outcome: Outcome) -> str:
 
 def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
-    click.echo(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {len(result.heads)} chains")
+    chains = "1 chain" if len(result.heads) == 1 else f"{len(result.heads)} chains"
+    click.echo(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {chains}")
     for writer, head in result.heads.items():
         click.echo(f"head {head} {safe(writer)}")
-    for title, lines in (
-        ("Broken", [str(problem) for problem in result.broken]),
-        ("Could not be proven", result.unproven),
-        ("Also", result.remarks),
-    ):
-        if lines:
-            click.echo(f"\n{title}")
-            for line in lines:
-                click.echo("  " + safe(line))
+    click.echo()
+    for subject, row in result.rows.items():
+        why = row.why or [subject.question]
+        more = [f"and {len(why) - SHOWN} more"] if len(why) > SHOWN else []
+        for n, text in enumerate([*why[:SHOWN], *more]):
+            click.echo(f"{'' if n else subject:13} {'' if n else row.standing:13} {safe(text)}")
+    if result.remarks:
+        click.echo("\nAlso")
+        for line in result.remarks:
+            click.echo("  " + safe(line))
 
 
 def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:

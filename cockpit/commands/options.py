@@ -43,7 +43,11 @@ NOTIFY = click.option(
     "COCKPIT_SLACK_WEBHOOK, COCKPIT_PAGERDUTY_KEY.",
 )
 ANCHORS = click.option(
-    "--anchor", "anchors", multiple=True, metavar="HASH", help="A head that was published elsewhere."
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="TEXT|FILE",
+    help="A head that was published elsewhere, or a message or file that holds it; may be repeated.",
 )
 ALLOWED_SIGNERS = click.option(
     "--allowed-signers",

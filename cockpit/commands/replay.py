@@ -14,6 +14,7 @@ import click
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
+from cockpit.journal.findings import Subject
 from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
 from cockpit.log_file import log_to_file
@@ -87,9 +88,11 @@ def _headless(trace: Trace, until: datetime | None) -> int:
     changes = [change for change in found if until is None or change.at <= until]
     click.echo(situation_text(situation))
     click.echo("\nVerdict changes\n" + (verdict_changes(changes, trace.started_at) or "  none"))
-    broken = verify_record(trace.folder.path).broken
+    checked = verify_record(trace.folder.path)
+    broken, unproven = checked.broken, checked.row(Subject.READINGS).unproven
     _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places differ from what was written", broken)
     _print_findings(f"NOT REPRODUCED: {len(differences)} decisions differ when decided again", differences)
+    _print_findings("THE READINGS ARE NOT PROVEN: what was played may not be what was seen", unproven)
     if trace.hidden:
         click.echo(safe(f"\nThe record hides the value of {', '.join(trace.hidden)}: the plan's own values are used"))
     if broken or differences:

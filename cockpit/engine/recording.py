@@ -35,7 +35,6 @@ from probes.redact import HIDDEN
 log = logging.getLogger(__name__)
 SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
-MARK = timedelta(minutes=5)
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing changed: a replay checks that nothing changes there either."""
 WATCHING = "watching"
@@ -43,8 +42,6 @@ UNCHANGED = "stood"
 RESUMED_WITHIN = timedelta(days=7)
 RESTORE_WITHIN = timedelta(hours=12)
 """Readings older than this are not restored."""
-FLUSH_S = 2.0
-"""How long an entry waits for the readings it rests on to be on the disk."""
 
 
 class CannotRecord(Exception):  # noqa: N818 - what keeps it from beginning
@@ -155,14 +152,10 @@ class Recording:
     # -- background --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Share the record, and mark the readings now and then; until cancelled."""
-        marked = self.clock.now()
+        """Share the record, until cancelled."""
         while True:
             await asyncio.sleep(SHARE_S)
             await self.share()
-            if self.clock.now() - marked >= MARK:
-                marked = self.clock.now()
-                await asyncio.to_thread(self.mark)
 
     async def share(self) -> None:
         """Synchronise once with the shared store, if there is one."""
@@ -171,22 +164,15 @@ class Recording:
             if self.record.take_in() and self.on_news:
                 self.on_news()
 
-    def mark(self) -> None:
-        """Put the readings since the last mark under the journal's signature."""
-        found = self.readings.mark()
-        if found is not None:
-            self.writer_thread.submit(Draft(Type.NOTE, found.body()))
-
     def anchor(self, where: str) -> str:
         """Note the head as published to `where`; its hash. Waits for the disk. Raises OSError."""
         return self.writer_thread.submit(Draft(Type.ANCHOR, {"where": where})).result().hash
 
     def close(self) -> None:
-        """Everything to the disk, a last mark, the chain closed, and pushed where it is shared."""
+        """Everything to the disk, under the signature, the chain closed, and pushed where it is shared."""
         try:
             if self._quiet is not None and self._quiet[0] != self._noted and self._quiet[1] == len(self.record.entries):
                 self._note_unchanged(self._quiet[0])
-            self.mark()
             self.writer_thread.close()
         except (OSError, ValueError) as error:
             log.error("the record was not closed: %s", error)
@@ -275,7 +261,8 @@ def _open(
     except BaseException:
         journal.close()
         raise
-    writer_thread = WriterThread(journal, first=lambda: readings.flush(FLUSH_S))
+    writer_thread = WriterThread(journal, readings)
+    writer_thread.submit(readings.opening())
     try:
         record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), keys_of(plan))
     except BaseException:

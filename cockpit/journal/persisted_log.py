@@ -28,7 +28,7 @@ from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.statement import vouched
 from cockpit.journal.writer import COCKPIT, Draft
-from cockpit.journal.writer_thread import WriterThread
+from cockpit.journal.writer_thread import TOOK_IN, WriterThread
 
 
 class PersistedRecord(Record):
@@ -83,9 +83,6 @@ class PersistedRecord(Record):
             super().append(vouched(entry, line, self._writer_thread.journal.record, self._keys))
             added += 1
         return added
-
-
-TOOK_IN = "took_in"
 
 
 def is_seen_by_each(entry: Kept) -> bool:

@@ -23,6 +23,18 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from cockpit.journal.reading_segments import (
+    WITHOUT_WRITER,
+    Row,
+    Segment,
+    digest,
+    read_only,
+    row_digest,
+    version,
+    whole_file,
+    writer_column,
+)
+from cockpit.journal.writer import Draft
 from probes.reading import Evidence, Reading, Reason, Unknown, Value
 from probes.redact import redact
 
@@ -40,8 +52,6 @@ CREATE TABLE IF NOT EXISTS named (id TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS readings_by_probe ON readings (probe, data_us);
 PRAGMA user_version = 2;
 """
-_WITHOUT_WRITER = 1
-"""The version whose rows do not say who took them in."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Row = tuple[str, Reading, datetime]
 _Job = _Row | threading.Event | None
@@ -59,20 +69,6 @@ class Taken:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What a stretch of readings is: put under the journal's signature, it makes a change in them visible."""
-
-    file: str
-    """Which file of readings, by the name it was born with."""
-    first: int
-    last: int
-    sha256: str
-
-    def body(self) -> dict[str, Any]:
-        return {"kind": "readings", "file": self.file, "first": self.first, "last": self.last, "sha256": self.sha256}
-
-
 class ReadingStore:
     """Keeps readings; `put` never waits. One per record and process."""
 
@@ -85,21 +81,25 @@ class ReadingStore:
         """Readings that were not kept."""
         self.trouble = ""
         """Why, in one line; empty while all are kept."""
-        self._marked = 0
+        self._kept: list[bytes] = []
+        """Digests of the rows no segment covers yet."""
+        self._kept_lock = threading.Lock()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._open = True
         self._database = _connect(path)
         try:
-            if _version(self._database) == _WITHOUT_WRITER:
+            if version(self._database) == WITHOUT_WRITER:
                 self._database.execute("ALTER TABLE readings ADD COLUMN writer TEXT NOT NULL DEFAULT ''")
             self._database.executescript(_SCHEMA)
             with self._database:
                 self._database.execute(
                     "INSERT INTO named SELECT ? WHERE NOT EXISTS (SELECT 1 FROM named)", (uuid4().hex,)
                 )
-        except sqlite3.Error:
+            self._found = whole_file(path)
+        except (sqlite3.Error, ValueError):
             self._database.close()
             raise
+        self._covered = self._last = self._found.last
         self._thread = threading.Thread(target=self._run, name="readings", daemon=True)
         self._thread.start()
 
@@ -120,14 +120,22 @@ class ReadingStore:
             self._jobs.put(done)
             done.wait(timeout_s)
 
-    def mark(self) -> Mark | None:
-        """What was kept since the last mark; None when nothing was. Waits for the disk: call it in a thread."""
-        self.flush()
-        with closing(_reading_only(self.path)) as database:
-            found = mark_of(database, self._marked + 1)
-        if found is not None:
-            self._marked = found.last
-        return found
+    def opening(self) -> Draft:
+        """The entry that names this file and fixes what was in it when this session began."""
+        return self._found.draft()
+
+    def segment(self) -> Segment | None:
+        """What this session kept since the last segment that was `covered`; None where nothing was. Never waits for the disk."""
+        with self._kept_lock:
+            if not self._kept:
+                return None
+            return Segment(self._found.file, self._covered + 1, self._last, len(self._kept), digest(self._kept))
+
+    def covered(self, segment: Segment) -> None:
+        """The segment's entry is in the journal: the next one begins after it."""
+        with self._kept_lock:
+            del self._kept[: segment.count]
+            self._covered = segment.last
 
     def close(self) -> None:
         """Write what is left and let go of the file. Waits for the disk: call it in a thread."""
@@ -171,11 +179,11 @@ class ReadingStore:
         return batch, waiting, True
 
     def _keep(self, batch: list[_Row]) -> None:
-        rows = []
+        rows: list[tuple[str, int, int, int, str, str]] = []
         for probe, reading, taken in batch:
-            times = (reading.observed_at, reading.data_at, taken)
             try:
-                rows.append((probe, *map(_micros, times), _text(reading), self.writer))
+                observed, data = _micros(reading.observed_at), _micros(reading.data_at)
+                rows.append((probe, observed, data, _micros(taken), _text(reading), self.writer))
             except (TypeError, ValueError, AttributeError):
                 log.exception("a reading of %s cannot be kept", probe)
                 self._lose(1, f"a reading of {probe} has a form that cannot be kept")
@@ -183,14 +191,21 @@ class ReadingStore:
             return
         try:
             with self._database:
-                self._database.executemany(
-                    "INSERT INTO readings (probe, observed_us, data_us, taken_us, reading, writer) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
+                kept = [self._insert(row) for row in rows]
         except (sqlite3.Error, ValueError) as error:
             log.exception("readings cannot be written")
             self._lose(len(rows), f"readings are not being kept: {error}")
+            return
+        with self._kept_lock:
+            self._kept += map(row_digest, kept)
+            self._last = kept[-1][0]
+
+    def _insert(self, row: tuple[str, int, int, int, str, str]) -> Row:
+        """The row with the number it got."""
+        columns = "probe, observed_us, data_us, taken_us, reading, writer"
+        made = self._database.execute(f"INSERT INTO readings ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        assert made.lastrowid is not None
+        return (made.lastrowid, *row)
 
     def _lose(self, many: int, why: str) -> None:
         self.lost += many
@@ -214,9 +229,9 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
         raise FileNotFoundError(path)
     low = _micros(since) if since else -(1 << 62)
     high = _micros(until) if until else 1 << 62
-    with closing(_reading_only(path)) as database:
+    with closing(read_only(path)) as database:
         query = (
-            f"SELECT id, taken_us, {_writer_of(database)}, probe, reading FROM readings "
+            f"SELECT id, taken_us, {writer_column(database)}, probe, reading FROM readings "
             "WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
         )
         for row, micros, writer, name, text in database.execute(query, (probe, low, high)):
@@ -226,43 +241,10 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
                 raise ValueError(f"{path} holds a reading of {name} that is none: {error!r}") from None
 
 
-def mark_of(database: sqlite3.Connection, first: int, last: int = 1 << 62) -> Mark | None:
-    """The mark of the readings from row `first` to row `last`; None where there are none. Raises sqlite3.Error."""
-    digest = hashlib.sha256()
-    rows = database.execute(
-        f"SELECT id, probe, taken_us, reading, {_writer_of(database)} FROM readings WHERE id BETWEEN ? AND ? ORDER BY id",
-        (first, last),
-    )
-    end = 0
-    for id_, probe, micros, text, writer in rows:
-        end = id_
-        digest.update(
-            "\t".join(str(each) for each in (id_, probe, micros, text, writer) if each != "").encode() + b"\n"
-        )
-    if not end:
-        return None
-    name = str(database.execute("SELECT id FROM named").fetchone()[0])
-    return Mark(name, first, end, digest.hexdigest())
-
-
-def check_mark(path: Path, body: Mapping[str, Any]) -> str:
-    """What is wrong with the readings a mark speaks for; empty where they are as they were. Raises sqlite3.Error."""
-    with closing(_reading_only(path)) as database:
-        named = database.execute("SELECT id FROM named").fetchone()
-        if named is None or named[0] != body.get("file"):
-            return ""  # another cockpit's readings: they lie on its machine
-        found = mark_of(database, int(body["first"]), int(body["last"]))
-    return "" if found is not None and found.body() == dict(body) else "the readings it speaks for were changed"
-
-
 def digest_of(readings: Mapping[str, Reading]) -> str:
     """SHA-256 of what some probes said, hex, as a sign-off names the evidence it was given on."""
     plain = {name: _plain(reading) for name, reading in sorted(readings.items())}
     return hashlib.sha256(json.dumps(plain, separators=(",", ":"), default=str).encode()).hexdigest()
-
-
-def _reading_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -276,15 +258,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _writer_of(database: sqlite3.Connection) -> str:
-    """The column that tells the writer; an empty text where the file has none."""
-    return "''" if _version(database) == _WITHOUT_WRITER else "writer"
 
 
 def _micros(at: datetime) -> int:

@@ -8,75 +8,18 @@ is the same, the time a tenth.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
-from typing import assert_never
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
-from cockpit.journal.readings import check_mark
+from cockpit.journal.findings import Findings, Problem, Result, Subject
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
-from cockpit.journal.verify_chain import Checked, Problem, check_chain
-
-
-class Outcome(IntEnum):
-    """What checking a record comes to; the number is the exit code of `cockpit journal verify`."""
-
-    INTACT = 0
-    BROKEN = 1
-    NOT_PROVABLE = 3
-
-    @property
-    def word(self) -> str:
-        return self.name.replace("_", " ")
-
-    @property
-    def meaning(self) -> str:
-        match self:
-            case Outcome.INTACT:
-                return "every line is as it was written, and what was given proves the rest"
-            case Outcome.BROKEN:
-                return "this is not the record as it was written"
-            case Outcome.NOT_PROVABLE:
-                return "nothing is broken, but not everything can be proven"
-            case _:
-                assert_never(self)
-
-
-INTACT, BROKEN, NOT_PROVABLE = Outcome.INTACT, Outcome.BROKEN, Outcome.NOT_PROVABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What checking found. Nothing broken and nothing unproven is the only thing that counts as intact."""
-
-    broken: Sequence[Problem]
-    unproven: Sequence[str]
-    remarks: Sequence[str]
-    heads: Mapping[str, str]
-    """Writer -> hash of the last line."""
-    entries: int
-
-    @property
-    def outcome(self) -> Outcome:
-        return BROKEN if self.broken else NOT_PROVABLE if self.unproven else INTACT
-
-    @property
-    def exit_code(self) -> int:
-        return int(self.outcome)
-
-
-@dataclass(slots=True)
-class _Findings:
-    broken: list[Problem] = field(default_factory=list)
-    unproven: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+from cockpit.journal.verify_chain import Checked, check_chain
+from cockpit.journal.verify_readings import check_readings
 
 
 def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Result:
@@ -84,42 +27,40 @@ def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSig
 
     A record may be checked while it is written: what is added meanwhile is left for the next time.
     """
-    found = _Findings()
+    rows = {subject: Findings() for subject in Subject}
+    remarks: list[str] = []
     chains: list[Checked] = []
     # Somebody may join while the others are read: what those had seen of a newcomer must be there.
     while more := [path for path in files(record / "journal") if path not in {chain.path for chain in chains}]:
         chains += [check_chain(path) for path in more]
     for chain in chains:
-        found.broken += chain.broken
-        found.unproven += chain.unproven
+        _add(rows[Subject.CHAINS], chain.order)
+        _add(rows[Subject.SIGNATURES], chain.signatures)
     if not any(chain.lines for chain in chains):
-        found.unproven.append("anything: the record holds no entry")
-    _check_record(chains, found)
-    _check_seen(chains, found)
-    _check_people(chains, allowed, found)
-    _check_plans(record, chains, found)
-    _check_anchors(chains, anchors, found)
-    _check_readings(record / "readings.sqlite", chains, found)
+        rows[Subject.CHAINS].unproven.append("anything: the record holds no entry")
+    _check_anchors(chains, anchors, rows[Subject.COMPLETENESS])
+    _check_seen(chains, rows[Subject.COMPLETENESS])
+    _check_record(chains, rows[Subject.CHAINS], remarks)
+    _check_people(chains, allowed, rows[Subject.SIGNERS])
+    _check_plans(record, chains, rows[Subject.PLAN])
+    _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
     if allowed is not None:
-        found.remarks += [f"not used: {line}" for line in allowed.skipped]
+        remarks += [f"not used: {line}" for line in allowed.skipped]
     heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}
-    return Result(
-        _in_order(found.broken), found.unproven, found.remarks, heads, sum(len(chain.lines) for chain in chains)
-    )
+    ordered = {subject: row.in_order() for subject, row in rows.items()}
+    return Result(ordered, remarks, heads, sum(len(chain.lines) for chain in chains))
 
 
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """By file and line, without what is only the consequence of the line before."""
-    places = {(problem.path, problem.line) for problem in problems}
-    causes = [problem for problem in problems if not (problem.follows and (problem.path, problem.line - 1) in places)]
-    return sorted(causes, key=lambda problem: (problem.path, problem.line))
+def _add(row: Findings, more: Findings) -> None:
+    row.broken += more.broken
+    row.unproven += more.unproven
 
 
 def _opens(chain: Checked) -> list[Line]:
     return [line for line in chain.lines if line.entry.type is Type.OPEN]
 
 
-def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
+def _check_record(chains: Sequence[Checked], found: Findings, remarks: list[str]) -> None:
     """Every session says it belongs to the same record, and to the file it stands in."""
     ids = [(chain, line, line.entry.body.get("record")) for chain in chains for line in _opens(chain)]
     for chain, line, id_ in ids:
@@ -130,12 +71,14 @@ def _check_record(chains: Sequence[Checked], found: _Findings) -> None:
         if line.entry.body.get("writer") != chain.writer:
             what = str(line.entry.body.get("writer"))[:80]
             found.broken.append(chain.problem(line, f"was written to {what}.jsonl, not to this file"))
-    for chain in chains:
-        if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE:
-            found.remarks.append(f"{chain.path.name} has no close at its end: it goes on, or its session was cut short")
+    remarks += [
+        f"{chain.path.name} has no close at its end: it goes on, or its session was cut short"
+        for chain in chains
+        if chain.lines and chain.lines[-1].entry.type is not Type.CLOSE
+    ]
 
 
-def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
+def _check_seen(chains: Sequence[Checked], found: Findings) -> None:
     """What a writer had seen of another is there, and never less than it had seen before."""
     places = {chain.writer: {head: n for n, head in enumerate(chain.hashes)} for chain in chains}
     newer = {chain.writer: chain for chain in chains}
@@ -158,7 +101,7 @@ def _check_seen(chains: Sequence[Checked], found: _Findings) -> None:
                     last[writer] = at
 
 
-def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: _Findings) -> None:
+def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings) -> None:
     statements: set[str] = set()
     unsigned: dict[str, int] = {}
     unknown: dict[tuple[str, str], int] = {}
@@ -206,7 +149,7 @@ def _check_person(
     return ""
 
 
-def _check_plans(record: Path, chains: Sequence[Checked], found: _Findings) -> None:
+def _check_plans(record: Path, chains: Sequence[Checked], found: Findings) -> None:
     """The copies of the plan are the plans the journal names."""
     named = {
         str(line.entry.body["plan_digest"])
@@ -222,25 +165,7 @@ def _check_plans(record: Path, chains: Sequence[Checked], found: _Findings) -> N
         found.unproven.append(f"what the plan {digest[:12]} said: its copy is not in the record")
 
 
-def _check_readings(path: Path, chains: Sequence[Checked], found: _Findings) -> None:
-    """The readings are those the journal's marks speak for. Rows after the last mark nobody speaks for."""
-    marks = [(chain, line) for chain in chains for line in chain.lines if line.entry.body.get("kind") == "readings"]
-    if not path.exists():
-        if marks:
-            found.unproven.append("what the probes said: readings.sqlite is not in the record")
-        return
-    for chain, line in marks:
-        try:
-            problem = check_mark(path, line.entry.body)
-        except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
-            problem = f"readings.sqlite cannot be compared with it: {error}"
-        if problem:
-            found.broken.append(chain.problem(line, problem))
-    if not marks:
-        found.remarks.append("no mark speaks for readings.sqlite")
-
-
-def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Findings) -> None:
+def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: Findings) -> None:
     """Nothing before an anchor can have been cut off. Lines after it are not proven."""
     places = {head: (chain.writer, n) for chain in chains for n, head in enumerate(chain.hashes)}
     reached = dict.fromkeys((chain.writer for chain in chains), 0)
@@ -250,13 +175,18 @@ def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: _Fi
             found.broken.append(Problem(_last_file(chains), len(chains[-1].hashes) if chains else 0, what))
             continue
         _reach(chains, places, anchor, reached)
+    if not anchors and chains:
+        found.unproven.append(
+            "that the record was not rewritten as a whole, nor cut off: no anchor was given; a head that was posted to Slack or "
+            "PagerDuty, or printed at a gate, would prove it (--anchor)"
+        )
     for chain in chains:
         left = len(chain.hashes) - reached[chain.writer]
-        if left and not anchors:
-            found.unproven.append(f"that nothing was cut off the end of {chain.path.name}: no anchor was given")
-        elif left:
+        if left and anchors:
+            lines = "line" if left == 1 else "lines"
             found.unproven.append(
-                f"that nothing was cut off the end of {chain.path.name}: its last {left} lines came after the anchor"
+                f"that nothing was cut off the end of {chain.path.name}: its last {left} {lines} came after the anchor; "
+                "a later head would prove it"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +12,14 @@ from pathlib import Path
 from cockpit.journal.chain import raw_lines
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
+from cockpit.journal.findings import Findings, Problem
 
 PAUSE_S = 0.05
 PAUSES = 40
+START = b'{"payload":"'
+"""How every line begins."""
 MOST = 50
 """Problems told of one chain: after so many, more say nothing new."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, and where; `line` counts from 1, and is 0 for a whole file."""
-
-    path: Path
-    line: int
-    what: str
-    follows: bool = False
-    """Whether it may only be what a problem of the line before brings with it."""
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.what}" if self.line else f"{self.path}: {self.what}"
 
 
 @dataclass(slots=True)
@@ -41,8 +31,9 @@ class Checked:
     """Every line that is an entry, whether or not it is as it should be."""
     numbers: list[int] = field(default_factory=list)
     """The number of each in the file."""
-    broken: list[Problem] = field(default_factory=list)
-    unproven: list[str] = field(default_factory=list)
+    order: Findings = field(default_factory=Findings)
+    """Of its lines' shape and place."""
+    signatures: Findings = field(default_factory=Findings)
     hashes: list[str] = field(default_factory=list)
     """Of every line of the file, those that are no entry too."""
     _places: dict[int, int] = field(default_factory=dict)
@@ -69,8 +60,12 @@ class Checked:
         self._records[id(line)] = self._record
 
     def broke(self, number: int, what: str, *, follows: bool = False) -> None:
-        if len(self.broken) < MOST:
-            self.broken.append(Problem(self.path, number, what, follows))
+        if len(self.order.broken) < MOST:
+            self.order.broken.append(Problem(self.path, number, what, follows))
+
+    def unsigned(self, number: int, what: str) -> None:
+        if len(self.signatures.broken) < MOST:
+            self.signatures.broken.append(Problem(self.path, number, what))
 
 
 @dataclass(slots=True)
@@ -138,14 +133,39 @@ def _check_torn(chain: Checked, torn: Sequence[_Torn]) -> set[int]:
             named.update(_named(line))
     unexplained: set[int] = set()
     for each in torn:
-        if named.get(each.number) == hash_of(each.raw):
-            chain.unproven.append(
+        if each.number == len(chain.hashes) and _is_cut(each.raw):
+            chain.order.unproven.append(
+                f"what {chain.path.name} line {each.number} was to say: torn, its writer was stopped while it wrote; "
+                "an anchor after it would prove that nothing was cut off by hand"
+            )
+        elif named.get(each.number) == hash_of(each.raw):
+            chain.order.unproven.append(
                 f"what {chain.path.name} line {each.number} was to say: torn in a crash, kept, and named by the next session"
             )
         else:
             unexplained.add(each.number)
             chain.broke(each.number, each.why)
     return unexplained
+
+
+def _is_cut(raw: bytes) -> bool:
+    """Whether these bytes are the first part of a line, with nothing else after it; zeros are what a lost block reads as."""
+    text = raw.rstrip(b"\0")
+    return (
+        bool(text)
+        and not text.endswith(b"\n")
+        and (START.startswith(text) or text.startswith(START))
+        and not _goes_on(text)
+    )
+
+
+def _goes_on(text: bytes) -> bool:
+    """Whether something stands after a whole line."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text.decode("ascii"))
+    except ValueError:
+        return False
+    return end < len(text)
 
 
 def _named(line: Line) -> list[tuple[int, str]]:
@@ -197,19 +217,21 @@ def _check_signatures(chain: Checked) -> None:
         if line.entry.type is Type.OPEN or not sessions or _is_strange(sessions[-1][-1], number, line):
             sessions.append([])
         sessions[-1].append((number, line))
-    whole = not chain.broken
+    whole = not chain.order.broken
     for session in sessions:
         key = _key(session[0][1])
         if key is None:
             number, first = session[0]
             if first.entry.type is Type.OPEN:
-                chain.broke(number, "opens a session without a key")
+                chain.unsigned(number, "opens a session without a key")
             continue
         if whole and _signed(key, session[-1][1]) and _signed(key, session[0][1]) and _named_right(key, session):
             continue
         for number, line in session:
             if not _signed(key, line):
-                chain.broke(number, "the session's signature is not of this line: it was changed after it was written")
+                chain.unsigned(
+                    number, "the session's signature is not of this line: it was changed after it was written"
+                )
                 if line is session[0][1]:
                     break
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from cockpit.journal.entry import Line
+from cockpit.journal.reading_segments import Segment
+from cockpit.journal.readings import ReadingStore
 from cockpit.journal.writer import Draft, Journal
 
 log = logging.getLogger(__name__)
+TOOK_IN = "took_in"
+"""Kind of the note that names the heads of others whose entries were taken in."""
+FLUSH_S = 2.0
+"""How long an entry waits for the readings it rests on to be on the disk."""
 MOST = 200
 """Entries written with one wait for the disk."""
 _Job = tuple[Draft, "Future[Line]"] | None
@@ -21,10 +27,10 @@ _Job = tuple[Draft, "Future[Line]"] | None
 class WriterThread:
     """Takes drafts from any thread, at once. What is not written when the process dies was never acknowledged."""
 
-    def __init__(self, journal: Journal, first: Callable[[], None] = lambda: None) -> None:
-        """`first` puts on the disk what the entries rest on; called in the thread before each batch. Never raises."""
+    def __init__(self, journal: Journal, readings: ReadingStore | None = None) -> None:
+        """`readings` are what the entries rest on: on the disk, and under the journal's signature, before each batch."""
         self.journal = journal
-        self._first = first
+        self._readings = readings
         self.trouble = ""
         """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
@@ -60,8 +66,16 @@ class WriterThread:
         while going:
             batch, going = self._batch()
             if batch:
-                self._first()
-                self._keep(batch)
+                segment = None if all(_rests_on_nothing(draft) for draft, _ in batch) else self._segment()
+                self._keep(batch, segment)
+        self._keep([], self._segment())
+
+    def _segment(self) -> Segment | None:
+        """The readings kept so far that no entry speaks for yet."""
+        if self._readings is None:
+            return None
+        self._readings.flush(FLUSH_S)
+        return self._readings.segment()
 
     def _batch(self) -> tuple[list[tuple[Draft, Future[Line]]], bool]:
         batch: list[tuple[Draft, Future[Line]]] = []
@@ -73,21 +87,35 @@ class WriterThread:
             job = self._jobs.get()
         return batch, False
 
-    def _keep(self, batch: list[tuple[Draft, Future[Line]]]) -> None:
+    def _keep(self, batch: list[tuple[Draft, Future[Line]]], segment: Segment | None = None) -> None:
+        drafts = [draft for draft, _ in batch]
+        if segment is not None:
+            drafts.insert(0, segment.draft())
+        if not drafts:
+            return
         try:
-            lines = self.journal.extend([draft for draft, _ in batch])
+            lines = self.journal.extend(drafts)
         except ValueError as error:
-            if len(batch) > 1:
-                for each in batch:  # one of them cannot be kept; the others can
+            if len(drafts) > 1:  # one of them cannot be kept; the others can
+                self._keep([], segment)
+                for each in batch:
                     self._keep([each])
                 return
             log.warning("an entry cannot be kept: %s", error)
-            batch[0][1].set_exception(error)
+            for _, done in batch:
+                done.set_exception(error)
         except Exception as error:
             log.exception("the journal cannot be written")
             self.trouble = f"the journal is not being written: {error}"
             for _, done in batch:
                 done.set_exception(error)
         else:
-            for (_, done), line in zip(batch, lines, strict=True):
+            if segment is not None and self._readings is not None:
+                self._readings.covered(segment)
+            for (_, done), line in zip(batch, lines[len(lines) - len(batch) :], strict=True):
                 done.set_result(line)
+
+
+def _rests_on_nothing(draft: Draft) -> bool:
+    """Whether an entry says only what was heard of other journals: two cockpits would answer each other for ever."""
+    return draft.body.get("kind") == TOOK_IN

@@ -19,10 +19,11 @@ from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import TOOK_IN, is_seen_by_each
+from cockpit.journal.persisted_log import is_seen_by_each
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.statement import keys_of, vouched
+from cockpit.journal.writer_thread import TOOK_IN
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 

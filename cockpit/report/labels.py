@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cockpit import formatting
-from cockpit.journal.verify import Outcome
+from cockpit.journal.findings import Outcome
 from cockpit.report.escaping import short
 from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
 

@@ -67,6 +67,7 @@ def _proof(folder: RecordFolder, anchors: Sequence[str], allowed: AllowedSigners
     broken = [replace(problem, path=_inside(problem.path, folder.path)) for problem in result.broken]
     return Proof(
         result.outcome.word,
+        {str(subject): row.standing.word for subject, row in result.rows.items()},
         tuple(str(problem) for problem in broken),
         tuple(result.unproven),
         tuple(result.remarks),

@@ -6,13 +6,13 @@ import hashlib
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cockpit.conditions.condition import Comparison
 from cockpit.decide.explanation import field_of
-from cockpit.journal.readings import mark_of, read
+from cockpit.journal.reading_segments import whole_file
+from cockpit.journal.readings import read
 from cockpit.plan.model import Criterion, Plan
 from cockpit.report.model import Measure, Point, Readings
 from probes.reading import Reading
@@ -29,16 +29,14 @@ def measured(path: Path, plan: Plan, criteria: Iterable[Criterion]) -> tuple[Map
     if not path.is_file():
         return {}, Readings(problem="the record has no readings"), False
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            mark = mark_of(database, 1)
-            count = int(database.execute("SELECT count(*) FROM readings").fetchone()[0])
+        whole = whole_file(path)
         chosen = {each.id: main for each in criteria if (main := main_path(plan, each)) is not None}
         series, saw = _series(path, {main for main, _ in chosen.values()})
     except (sqlite3.Error, ValueError, OSError) as error:
         return {}, Readings(problem=f"the readings cannot be read: {error}"), False
     most = max(FEWEST_POINTS, min(MOST_POINTS, ALL_POINTS // max(1, len(chosen))))
     made = {name: _measure(plan, main, limit, series[main], most) for name, (main, limit) in chosen.items()}
-    return made, Readings(count, mark.sha256 if mark else "", _file_digest(path)), saw
+    return made, Readings(whole.count, whole.sha256 if whole.count else "", _file_digest(path)), saw
 
 
 def _file_digest(path: Path) -> str:

@@ -279,6 +279,8 @@ class Gap:
 class Proof:
     result: str
     """INTACT, BROKEN or NOT PROVABLE."""
+    standings: Mapping[str, str]
+    """Subject -> PROVEN, NOT PROVABLE or BROKEN."""
     broken: tuple[str, ...]
     unproven: tuple[str, ...]
     remarks: tuple[str, ...]

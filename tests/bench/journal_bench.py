@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cockpit.decide.events import Change
-from cockpit.journal.entry import Type
-from cockpit.journal.readings import Mark, ReadingStore
-from cockpit.journal.verify import NOT_PROVABLE, verify_record
+from cockpit.journal.findings import NOT_PROVABLE
+from cockpit.journal.reading_segments import Segment
+from cockpit.journal.readings import ReadingStore
+from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal
 from probes.reading import Evidence, Reading, Value
 
@@ -74,10 +75,10 @@ def verify_rate(folder: Path) -> tuple[float, float]:
 
 
 def hour_kb(folder: Path) -> tuple[float, float]:
-    """KiB an hour takes: the journal (a change and a mark a minute), and the readings."""
+    """KiB an hour takes: the journal (a change and a segment of readings a minute), and the readings."""
     journal = Journal.open(folder / "journal", "hour", "bench")
-    mark = Draft(Type.NOTE, Mark("0" * 32, 1, 120, "0" * 64).body())
-    journal.extend([Draft.of(CHANGE), mark] * 60)
+    segment = Segment("0" * 32, 1, 120, 120, "0" * 64).draft()
+    journal.extend([Draft.of(CHANGE), segment] * 60)
     journal.close()
     store = ReadingStore(folder / "readings.sqlite")
     for second in range(0, 3600, EVERY_S):

@@ -23,9 +23,11 @@ from support.records.short_record import (
 from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.entry import Type
+from cockpit.journal.findings import Subject
 from cockpit.journal.record_folder import RecordFolder, find_record, list_records
 from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft
+from cockpit.notifications.channels import Channel, Notice, PagerDuty, Slack
 
 COCKPIT = Path(sys.executable).with_name("cockpit")
 
@@ -67,6 +69,31 @@ def test_verify_says_intact_broken_and_not_provable(tmp_path: Path, state: Path,
     broken = cockpit(state, "journal", "verify", "latest", "--anchor", head, *signers)
     assert broken.returncode == 1
     assert f"{path}:3: the session's signature is not of this line" in broken.stdout
+
+
+def test_verify_prints_a_row_for_each_subject_and_says_a_rewrite_first(state: Path, record: RecordFolder) -> None:
+    write_session(record)
+    told = cockpit(state, "journal", "verify").stdout
+    table = told.split("\n\n")[1].splitlines()
+    assert table[0].startswith("completeness  NOT PROVABLE  that the record was not rewritten as a whole")
+    assert "--anchor" in table[0]
+    assert [line.split()[0] for line in table if line[0] != " "] == [str(subject) for subject in Subject]
+    assert any(line.startswith("chains        PROVEN") for line in table)
+
+
+def test_the_messages_a_head_was_posted_in_are_anchors(state: Path, record: RecordFolder, tmp_path: Path) -> None:
+    head = write_session(record)
+    notice = Notice(START, "move", "prod", record.id, "verdict", "HOLD", "ROLLBACK", "ROLLBACK", "the pool is full")
+    receivers: tuple[Channel, ...] = (Slack("https://hooks.test/x"), PagerDuty("https://events.test", "0" * 32))
+    for n, channel in enumerate(receivers):
+        posted = channel.body(notice, head)
+        (tmp_path / f"posted{n}").write_text(posted)
+        for anchor in (posted, str(tmp_path / f"posted{n}")):
+            told = cockpit(state, "journal", "verify", "latest", "--anchor", anchor).stdout
+            assert "completeness  PROVEN" in told, told
+        other = posted.replace(head, "0" * 64)
+        done = cockpit(state, "journal", "verify", "latest", "--anchor", other)
+        assert (done.returncode, "completeness  BROKEN" in done.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from cockpit.decide import events as kinds
 from cockpit.journal.codec import _check_complete, from_body, to_body, type_of
+from cockpit.journal.findings import Outcome
 from cockpit.journal.persisted_log import is_seen_by_each
-from cockpit.journal.verify import Outcome
 from cockpit.plan.model import Phase
 from cockpit.report import labels
 from cockpit.report.build import _event

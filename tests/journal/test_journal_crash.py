@@ -18,9 +18,10 @@ from support.waiting import LAST_RESORT_S
 from cockpit.decide.events import Change, SignOff
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
+from cockpit.journal.findings import NOT_PROVABLE
 from cockpit.journal.persisted_log import PersistedRecord
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.journal.verify import NOT_PROVABLE, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal, JournalLost, writer_name
 from cockpit.journal.writer_thread import WriterThread
 

@@ -23,11 +23,12 @@ from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
+from cockpit.journal.findings import BROKEN, INTACT, NOT_PROVABLE
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.statement import Statement
-from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.records.short_record import START
 
-from cockpit.journal.readings import ReadingStore, check_mark, digest_of, read, taken
+from cockpit.journal.reading_segments import whole_file
+from cockpit.journal.readings import ReadingStore, digest_of, read, taken
 from probes.reading import Evidence, Reading, Reason, Unknown
 
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
@@ -152,65 +154,46 @@ def test_no_file_another_file_and_an_altered_one(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_mark_speaks_for_what_was_kept_since_the_last(tmp_path: Path) -> None:
+def test_a_segment_speaks_for_what_was_kept_since_the_last_that_was_written(tmp_path: Path) -> None:
     path = tmp_path / "readings.sqlite"
     store = ReadingStore(path)
     store.put("db", at(1, n=1))
-    first = store.mark()
-    assert store.mark() is None
-    store.put("db", at(2, n=2), START + timedelta(seconds=5))
-    second = store.mark()
-    store.close()
+    store.flush()
+    first = store.segment()
     assert first is not None
+    assert (first.first, first.last, first.count) == (1, 1, 1)
+    store.put("db", at(2, n=2), START + timedelta(seconds=5))
+    store.flush()
+    both = store.segment()
+    assert both is not None
+    assert (both.first, both.last, both.count) == (1, 2, 2), "the first was never written to the journal"
+    store.covered(first)
+    second = store.segment()
     assert second is not None
-    assert (first.first, first.last, second.first, second.last) == (1, 1, 2, 2)
-    assert [check_mark(path, mark.body()) for mark in (first, second)] == ["", ""]
+    assert (second.first, second.last, second.count) == (2, 2, 1)
+    store.covered(second)
+    assert store.segment() is None
+    store.close()
     assert [each.at for each in taken(path)] == [at(1).observed_at, START + timedelta(seconds=5)]
-    database = sqlite3.connect(path)
-    with database:
-        database.execute("UPDATE readings SET taken_us = taken_us + 1 WHERE id = 2")
-    database.close()
-    assert [bool(check_mark(path, mark.body())) for mark in (first, second)] == [False, True]
-    other = ReadingStore(tmp_path / "other.sqlite")
-    other.close()
-    assert not check_mark(other.path, second.body()), "another cockpit's readings are not here to compare"
+    assert whole_file(path).sha256 == both.sha256
 
 
 def test_an_older_file_is_read_and_gone_on_with(tmp_path: Path) -> None:
-    """Its rows do not say who took them in, and its marks go on speaking for them."""
+    """Its rows do not say who took them in."""
     path = tmp_path / "readings.sqlite"
     store = ReadingStore(path)
     store.put("db", at(1, n=1))
-    mark = store.mark()
     store.close()
-    assert mark is not None
-    database = sqlite3.connect(path)
-    with database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("ALTER TABLE readings DROP COLUMN writer")
         database.execute("PRAGMA user_version = 1")
-    database.close()
+    before = whole_file(path)
     assert [(each.writer, each.reading) for each in taken(path)] == [("", at(1, n=1))]
-    assert check_mark(path, mark.body()) == ""
     again = ReadingStore(path, "ada")
+    assert again.opening().body["sha256"] == before.sha256
     again.put("db", at(2, n=2))
     again.close()
     assert [each.writer for each in taken(path)] == ["", "ada"]
-    assert check_mark(path, mark.body()) == ""
-
-
-def test_who_took_a_reading_in_is_under_the_mark(tmp_path: Path) -> None:
-    path = tmp_path / "readings.sqlite"
-    store = ReadingStore(path, "ada")
-    store.put("db", at(1, n=1))
-    mark = store.mark()
-    store.close()
-    assert mark is not None
-    assert check_mark(path, mark.body()) == ""
-    database = sqlite3.connect(path)
-    with database:
-        database.execute("UPDATE readings SET writer = 'bob'")
-    database.close()
-    assert check_mark(path, mark.body())
 
 
 def test_evidence_has_a_digest() -> None:

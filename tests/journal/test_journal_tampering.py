@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from support.records.short_record import change, make_folder, make_key, open_journal, write_session
 
+from cockpit.journal.findings import BROKEN, INTACT, NOT_PROVABLE
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile
-from cockpit.journal.verify import BROKEN, INTACT, NOT_PROVABLE, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Journal
 
 Lines = list[bytes]

@@ -27,10 +27,11 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.journal.findings import BROKEN, INTACT
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
-from cockpit.journal.verify import BROKEN, INTACT, verify_record
+from cockpit.journal.verify import verify_record
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.process.launcher import Rehearsal

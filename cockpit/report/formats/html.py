@@ -264,7 +264,7 @@ def _people(account: Account) -> str:
 
 def _proof(account: Account) -> str:
     proof = account.proof
-    told: list[str] = []
+    told = [esc(f"{subject}: {standing}") for subject, standing in proof.standings.items()]
     for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         told += [f"{name}: {esc(line)}" for line in lines]
     told += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]

@@ -55,7 +55,12 @@ def _predicate(account: Account) -> dict[str, Any]:
         "criteria": [{"id": c.id, "kind": c.kind, "state": c.state, "since": c.since} for c in account.criteria],
         "items": [{"id": i.id, "state": i.state, "since": i.since} for i in account.items],
         "open": account.open,
-        "proof": {"result": account.proof.result, "broken": account.proof.broken, "unproven": account.proof.unproven},
+        "proof": {
+            "result": account.proof.result,
+            "standings": account.proof.standings,
+            "broken": account.proof.broken,
+            "unproven": account.proof.unproven,
+        },
         "readings": {"count": account.readings.count, "sha256": account.readings.digest},
     }
 

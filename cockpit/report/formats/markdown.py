@@ -175,6 +175,7 @@ def _people(account: Account) -> Iterator[str]:
 def _proof(account: Account) -> Iterator[str]:
     proof = account.proof
     yield f"\n## Proof\n\n{text(labels.proof(account))}\n"
+    yield from (f"* {subject}: {standing}" for subject, standing in proof.standings.items())
     for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         yield from (f"* {name}: {text(line)}" for line in lines)
     yield from (f"* head of {text(writer)}: `{head}`" for writer, head in proof.heads.items())

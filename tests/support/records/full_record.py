@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cockpit.decide import events as kinds
-from cockpit.journal.entry import Actor, Type
+from cockpit.journal.entry import Actor
 from cockpit.journal.readings import ReadingStore
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile
@@ -108,7 +108,9 @@ class Maker:
 
     def readings(self, minutes: int = 60) -> None:
         """A reading of each probe every 15 seconds: the pool fills up at the end, the site is not seen for a while."""
-        store = ReadingStore(self.folder.readings)
+        journal = self.open("readings-keeper", "cockpit")
+        store = ReadingStore(self.folder.readings, journal.writer)
+        journal.append(store.opening())
         for n in range(minutes * 4):
             when = START + timedelta(seconds=15 * n)
             blind = minutes / 4 < n / 4 < minutes / 3
@@ -117,11 +119,10 @@ class Maker:
             store.put("site", Reading(when, when, {} if blind else seen, unknown if blind else {}))
             full = 0.95 if n / 4 > minutes * 0.9 else 0.1
             store.put("pool", Reading(when, when, {"utilization": full, "exhausted": False}))
-        mark = store.mark()
         store.close()
-        assert mark is not None
-        journal = self.open("readings-keeper", "cockpit")
-        journal.append(Draft(Type.NOTE, mark.body()))
+        segment = store.segment()
+        assert segment is not None
+        journal.append(segment.draft())
         journal.close()
 
 
