@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -10,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography import x509
 
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, Form
-from cockpit.exit_codes import USAGE
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, TSA, TSA_CA, Form
+from cockpit.engine.timestamping import NoTimestamp
+from cockpit.engine.timestamping import timestamp as timestamp_of
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Outcome, Result
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
 from cockpit.journal.verify import verify_record
 from cockpit.report.escaping import safe
+from probes.clients.http import HttpClient
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -42,18 +48,54 @@ def main() -> None:
 @RECORD
 @ANCHORS
 @ALLOWED_SIGNERS
-def verify(record: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
-    """Check a record offline: every line, its position and its signatures; then list what cannot be proven.
+@TSA_CA
+def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
+    """Check a record offline: what is proven, what is not provable and what would prove it, and what is broken.
+
+    Without --anchor nobody can tell a record that was rewritten as a whole.
 
     Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
     """
     try:
         folder = find_record(record)
-        result = verify_record(folder.path, *outside(anchors, allowed_signers))
+        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca))
     except (OSError, ValueError) as error:
         return _refused(error)
     _print_result(folder, result)
     return result.exit_code
+
+
+@main.command()
+@RECORD
+@TSA
+def timestamp(record: str, tsa: str) -> int:
+    """Have an authority timestamp the last line of every chain; kept in the record's timestamps/."""
+    if not tsa:
+        click.echo("--tsa URL, or COCKPIT_TSA, is needed: the address of a timestamp authority", err=True)
+        return USAGE
+    try:
+        folder = find_record(record)
+        for path, stamp in asyncio.run(_timestamps(folder, tsa)):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.write_bytes(stamp.token)
+            click.echo(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")
+    except NoTimestamp as error:
+        click.echo(safe(str(error)), err=True)
+        return COULD_NOT_JUDGE
+    except (OSError, ValueError) as error:
+        return _refused(error)
+    return 0
+
+
+async def _timestamps(folder: RecordFolder, url: str) -> list[tuple[Path, Timestamp]]:
+    """The file and the timestamp of each chain's last line. Raises NoTimestamp, OSError."""
+    http = HttpClient()
+    try:
+        lines = [chain.lines[-1] for chain in folder.chains() if chain.lines]
+        stamps = [await timestamp_of(http, url, line.raw) for line in lines]
+    finally:
+        await http.close()
+    return [(folder.path / FOLDER / (stamp.head[:16] + SUFFIX), stamp) for stamp in stamps]
 
 
 @main.command()
@@ -77,10 +119,16 @@ def _refused(error: Exception) -> int:
     return USAGE
 
 
-def outside(anchors: Sequence[str], allowed_signers: str) -> tuple[Sequence[str], AllowedSigners | None]:
-    """What a record is checked against: published heads, and who signs with which key. Raises OSError, ValueError."""
+def outside(
+    anchors: Sequence[str], allowed_signers: str, tsa_ca: str
+) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate]]:
+    """What a record is checked against: published heads, who signs with which key, whose timestamps count.
+
+    Raises OSError, ValueError.
+    """
     heads = [head for anchor in anchors for head in _heads(anchor)]
-    return heads, AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
+    signers = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
+    return heads, signers, read_roots(Path(tsa_ca)) if tsa_ca else ()
 
 
 def _heads(anchor: str) -> Sequence[str]:

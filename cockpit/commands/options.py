@@ -49,6 +49,19 @@ ANCHORS = click.option(
     metavar="TEXT|FILE",
     help="A head that was published elsewhere, or a message or file that holds it; may be repeated.",
 )
+TSA = click.option(
+    "--tsa",
+    default="",
+    envvar="COCKPIT_TSA",
+    metavar="URL",
+    help="Have this authority (RFC 3161) timestamp the journal every five minutes. COCKPIT_TSA.",
+)
+TSA_CA = click.option(
+    "--tsa-ca",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="PEM file: root certificates of the authorities whose timestamps count.",
+)
 ALLOWED_SIGNERS = click.option(
     "--allowed-signers",
     default="",

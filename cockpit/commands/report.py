@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import click
 
 from cockpit.commands.journal import outside
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD, TSA_CA
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.report.escaping import safe
@@ -44,14 +44,15 @@ FORMS: Mapping[FormName, Callable[[Account], str]] = {
 @click.option("--out", default="", type=click.Path(dir_okay=False), help="Write to this file; default: the terminal.")
 @ANCHORS
 @ALLOWED_SIGNERS
-def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowed_signers: str) -> int:
+@TSA_CA
+def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
     """Report what was planned, measured, signed and decided, and what is still open.
 
     RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
     (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
     """
     try:
-        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers)))
+        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers, tsa_ca)))
         if out:
             _write(Path(out), text)
             return 0

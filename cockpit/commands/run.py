@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 
 from cockpit.commands.live_session import WrongAccount, action_executor, clock_in_use, migration_controller, open_watch
-from cockpit.commands.options import NOTIFY, PLAN, LiveOptions, Receiver, live_options
+from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
+from cockpit.engine.timestamping import timestamping
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.journal.shared_store import store_at
 from cockpit.log_file import log_to_file
@@ -35,6 +36,7 @@ from cockpit.plan.model import Phase, Plan
 @click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 @click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
 @NOTIFY
+@TSA
 def main(
     live: LiveOptions,
     plan: str,
@@ -46,6 +48,7 @@ def main(
     share: str,
     key: str,
     notify: tuple[Receiver, ...],
+    tsa: str,
 ) -> int:
     """Open the cockpit on a live system (read-only until it is armed)."""
     log_to_file()
@@ -54,7 +57,7 @@ def main(
         known = ", ".join(person.id for person in loaded.people) or "nobody"
         click.echo(f"--as {who}: the plan has {known}", err=True)
         return USAGE
-    kept = RecordOptions(who, record, new=new, share=share, key=key)
+    kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa)
     try:
         return asyncio.run(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
@@ -84,6 +87,8 @@ class RecordOptions:
     """`s3://bucket/prefix` or a folder; empty for none."""
     key: str
     """File of an SSH key; empty for the agent's."""
+    tsa: str
+    """Address of a timestamp authority; empty for none."""
 
 
 async def _open(
@@ -110,6 +115,7 @@ async def _open(
                 migration_controller(watch, live, kept.folder.path) as controller,
                 action_executor(watch, kept, options.who) as executor,
                 notifying(watch, kept, receivers),
+                timestamping(kept, options.tsa, watch.notices),
             ):
                 await CockpitApp(
                     watch,

@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cryptography import x509
+
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.findings import Findings, Problem, Result, Subject
@@ -20,10 +22,17 @@ from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, check_chain
 from cockpit.journal.verify_readings import check_readings
+from cockpit.journal.verify_time import check_time, clock_remarks
 
 
-def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Result:
-    """Check a record's folder. `anchors` are heads that were published elsewhere. Raises OSError.
+def verify_record(
+    record: Path,
+    anchors: Sequence[str] = (),
+    allowed: AllowedSigners | None = None,
+    roots: Sequence[x509.Certificate] = (),
+) -> Result:
+    """Check a record's folder. `anchors` are heads that were published elsewhere; `roots` are those of the
+    authorities whose timestamps count. Raises OSError.
 
     A record may be checked while it is written: what is added meanwhile is left for the next time.
     """
@@ -44,6 +53,8 @@ def verify_record(record: Path, anchors: Sequence[str] = (), allowed: AllowedSig
     _check_people(chains, allowed, rows[Subject.SIGNERS])
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
+    _add(rows[Subject.TIME], check_time(record, chains, roots))
+    remarks += clock_remarks(chains)
     if allowed is not None:
         remarks += [f"not used: {line}" for line in allowed.skipped]
     heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}

@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from cockpit.decide.events import Entry as Kept
 from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
-from cockpit.journal.codec import to_body, type_of, without_secrets
+from cockpit.journal.codec import time_text, to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, Entry, Line, Type, hash_of
 from cockpit.journal.ssh.sshsig import SshError
@@ -30,6 +30,8 @@ from cockpit.journal.statement import Statement
 
 COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100
+CLOCK_BACK = timedelta(seconds=1)
+"""A clock that goes back by so much was set, and an entry says so; by less it is being disciplined."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ODD = re.compile(r"[^a-z0-9._-]+")
 
@@ -96,6 +98,8 @@ class Journal:
         """Whether the chain had lines before this session."""
         self._tail: Tail = tail
         self._seen_heads: Mapping[str, str] = {}
+        self._last_at: datetime | None = None
+        """When this session's last entry was made, by the clock."""
 
     @classmethod
     def open(
@@ -148,8 +152,12 @@ class Journal:
         with self._lock:
             if self.closed:
                 raise JournalLost(f"{self.path.name} is closed")
-            heads = dict(self._heads())
+            heads, wanted = dict(self._heads()), len(drafts)
             seen = {writer: head for writer, head in heads.items() if self._seen_heads.get(writer) != head}
+            now = self._clock()
+            if self._last_at is not None and self._last_at - now >= CLOCK_BACK:
+                body = {"kind": "clock_went_back", "from": time_text(self._last_at), "to": time_text(now)}
+                drafts = [Draft(Type.NOTE, body), *drafts]
             lines: list[Line] = []
             seq, head = self._seq, self._head
             for draft in drafts:
@@ -157,7 +165,8 @@ class Journal:
                 seq, head = seq + 1, lines[-1].hash
             self._write(b"".join(line.raw for line in lines))
             self._seq, self._head, self._seen_heads = seq, head, heads
-            return lines
+            self._last_at = lines[-1].entry.ts if lines else self._last_at
+            return lines[len(lines) - wanted :]
 
     def statement(self, draft: Draft) -> Statement:
         """What the person behind a draft signs: `statement(draft).signed(signer)` gives the draft's signature.

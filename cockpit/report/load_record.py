@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Line, Type
+from cockpit.journal.findings import Result
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.statement import key_of, keys_of, vouched
@@ -21,8 +24,13 @@ from cockpit.report.model import Account, Planned, Proof
 from cockpit.report.sign_offs import Kept
 
 
-def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: AllowedSigners | None = None) -> Account:
-    """The account of a record. `anchors` and `allowed` as for `verify_record`. Raises OSError."""
+def account_of(
+    folder: RecordFolder,
+    anchors: Sequence[str] = (),
+    allowed: AllowedSigners | None = None,
+    roots: Sequence[x509.Certificate] = (),
+) -> Account:
+    """The account of a record. `anchors`, `allowed` and `roots` as for `verify_record`. Raises OSError."""
     lines = folder.lines()
     opens = [line for _, line in lines if line.entry.type is Type.OPEN]
     record = folder.id
@@ -39,7 +47,7 @@ def account_of(folder: RecordFolder, anchors: Sequence[str] = (), allowed: Allow
             planned=planned,
             lines=lines,
             kept=kept,
-            proof=_proof(folder, anchors, allowed),
+            proof=_proof(folder.path, verify_record(folder.path, anchors, allowed, roots)),
             rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens),
             measures=measures,
             readings=readings,
@@ -61,10 +69,9 @@ def _kept(lines: Sequence[tuple[str, Line]], record: str, keys: Mapping[str, str
     return found
 
 
-def _proof(folder: RecordFolder, anchors: Sequence[str], allowed: AllowedSigners | None) -> Proof:
+def _proof(folder: Path, result: Result) -> Proof:
     """What checking found, with places named from the record's folder on."""
-    result = verify_record(folder.path, anchors, allowed)
-    broken = [replace(problem, path=_inside(problem.path, folder.path)) for problem in result.broken]
+    broken = [replace(problem, path=_inside(problem.path, folder)) for problem in result.broken]
     return Proof(
         result.outcome.word,
         {str(subject): row.standing.word for subject, row in result.rows.items()},

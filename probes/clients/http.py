@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -42,6 +42,8 @@ class HttpAnswer:
     url: str
     redirects: tuple[str, ...] = ()
     truncated: bool = False
+    body: bytes = field(default=b"", repr=False)
+    """As it came: what `text` was made from."""
 
 
 class HttpClient:
@@ -115,6 +117,7 @@ class HttpClient:
                 url=str(response.url),
                 redirects=tuple(str(before.url) for before in response.history),
                 truncated=truncated,
+                body=body,
             )
 
     async def _look_up(self, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from support.records.short_record import (
     sign_off,
     write_session,
 )
+from support.timestamp_authority import TimestampAuthority, timestamp_server
 from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.entry import Type
@@ -52,11 +54,15 @@ def cockpit(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="moves the state folder by XDG_STATE_HOME")
 
 
-def test_verify_says_intact_broken_and_not_provable(tmp_path: Path, state: Path, record: RecordFolder) -> None:
+async def test_verify_says_intact_broken_and_not_provable(tmp_path: Path, state: Path, record: RecordFolder) -> None:
     key = make_key(tmp_path)
     head = write_session(record, key=KeyFile(key))
+    authority = TimestampAuthority(tmp_path / "tsa")
+    async with timestamp_server(authority) as url:
+        stamped = await asyncio.to_thread(cockpit, state, "journal", "timestamp", "latest", "--tsa", url)
+    assert (stamped.returncode, stamped.stderr) == (0, "")
     (tmp_path / "who").write_text(f"alex {public_line(key)}\n")
-    signers = ("--allowed-signers", str(tmp_path / "who"))
+    signers = ("--allowed-signers", str(tmp_path / "who"), "--tsa-ca", str(authority.ca))
     intact = cockpit(state, "journal", "verify", str(record.path), "--anchor", head, *signers)
     assert (intact.returncode, intact.stderr) == (0, "")
     assert intact.stdout.startswith("INTACT")
@@ -102,6 +108,8 @@ def test_the_messages_a_head_was_posted_in_are_anchors(state: Path, record: Reco
         ("verify", "nothing"),
         ("verify", "latest", "--anchor", "abc"),
         ("verify", "latest", "--allowed-signers", "nothing"),
+        ("verify", "latest", "--tsa-ca", "nothing"),
+        ("timestamp", "latest"),
         ("show", "latest", "--type", "sonnet"),
         ("show", "latest", "--since", "yesterday"),
         ("dance",),

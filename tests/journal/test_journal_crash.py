@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.records.short_record import DIGEST, change, make_folder, open_journal, sign_off
+from support.records.short_record import DIGEST, change, make_folder, not_proven, open_journal, sign_off
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Change, SignOff
@@ -186,7 +186,7 @@ def test_many_threads_share_one_journal(tmp_path: Path) -> None:
         thread.join()
     head = journal.close()
     result = verify_record(folder.path, [head])
-    assert (result.exit_code, result.entries) == (0, 162)
+    assert (not_proven(result), result.entries) == ({"time"}, 162)
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:

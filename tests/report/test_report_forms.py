@@ -319,4 +319,5 @@ def test_what_was_given_to_somebody_outside_proves_it(made: Maker, tmp_path: Pat
     )
     proof = json.loads(shown.stdout)["proof"]
     assert proof["broken"] == []
-    assert all("not cryptographically signed" in each for each in proof["unproven"])
+    assert {name for name, standing in proof["standings"].items() if standing != "PROVEN"} == {"signers", "time"}
+    assert all("not cryptographically signed" in each or "machine's clock" in each for each in proof["unproven"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cockpit.decide.events import Change, Decision, PhaseBegan, SignOff, Vote
 from cockpit.journal.entry import Actor
+from cockpit.journal.findings import Result, Standing
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft, Journal
@@ -49,6 +50,11 @@ def write_session(folder: RecordFolder, writer: str = "alex-laptop", key: KeyFil
     journal.add(decided, ALEX, journal.statement(Draft.of(decided, ALEX)).signed(key) if key else None)
     journal.anchor("gate deploy")
     return journal.close()
+
+
+def not_proven(result: Result) -> set[str]:
+    """The subjects that are not proven."""
+    return {str(subject) for subject, row in result.rows.items() if row.standing is not Standing.PROVEN}
 
 
 def make_key(folder: Path, kind: str = "ed25519", *options: str, passphrase: str = "") -> Path:
