@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, model_validator
 
 from probes.clients.clients import Clients
+from probes.known_secrets import remember, remember_json
 from probes.probe import Params
 from probes.reading import Reason, Unknown, Unseen
 
@@ -60,6 +61,7 @@ async def _in_secret(clients: Clients, place: KeyParams) -> str:
     text = answer.get("SecretString")
     if not isinstance(text, str):
         raise Unseen(Unknown(Reason.NO_DATA, f"{place.secret} holds no text", "store it as SecretString"))
+    remember_json(text)
     if not place.json_key:
         return text
     try:
@@ -76,6 +78,7 @@ async def _in_secret(clients: Clients, place: KeyParams) -> str:
 def _usable(value: str, where: str) -> str:
     """Without the line end of a paste. What no header can carry would be quoted by the library in its error."""
     value = value.strip()
+    remember(value)
     if not value:
         raise Unseen(Unknown(Reason.NOT_FOUND, f"{where} is empty", "put the key there"))
     if not value.isascii() or not value.isprintable() or " " in value:

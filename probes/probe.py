@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from probes.known_secrets import hide
 from probes.reading import Evidence, Field, Reading, Unknown, Value, checked
 
 if TYPE_CHECKING:
@@ -108,10 +110,28 @@ class Probe(ABC, Generic[P]):
         A value of None, NaN, an infinity or an empty tuple is not a value: the field becomes `unknown[field]`, else `missing`,
         else NO_DATA. Names that are not declared are left out; a value of another type than declared is a defect, and unknown.
         """
-        held = {name: value for name, value in values.items() if value is not None}
+        held = {name: _without_secrets(value) for name, value in values.items() if value is not None}
+        evidence = _evidence(evidence)
         made = Reading(now, data_at or now, held, unknown or {}, evidence, state_since=state_since, earlier=earlier)
         return checked(made, self.fields, self.name, missing)
 
     def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
         """A reading in which nothing could be seen, for one reason."""
-        return Reading(now, now, {}, {f.name: unknown for f in self.fields}, evidence)
+        told = replace(unknown, detail=hide(unknown.detail), hint=hide(unknown.hint))
+        return Reading(now, now, {}, {f.name: told for f in self.fields}, _evidence(evidence))
+
+
+def _without_secrets(value: Value) -> Value:
+    if isinstance(value, str):
+        return hide(value)
+    return tuple(hide(each) for each in value) if isinstance(value, tuple) else value
+
+
+def _evidence(seen: Evidence) -> Evidence:
+    return replace(
+        seen,
+        query=hide(seen.query),
+        request_id=hide(seen.request_id),
+        console_url=hide(seen.console_url),
+        lines=tuple(hide(line) for line in seen.lines),
+    )

@@ -1,4 +1,4 @@
-"""The one place where secrets are taken out of text before it is shown, logged or kept.
+"""The one place where secrets are taken out of text before it is shown, logged or kept: known values first, then by shape.
 
 Text of any shape costs linear time: repeats are bounded, or possessive over stretches that cannot overlap; long text is cut.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 
-HIDDEN = "***"
+from probes.known_secrets import HIDDEN, hide
+
+__all__ = ["HIDDEN", "LIMIT", "one_line", "redact"]
+
 LIMIT = 64 * 1024
 """Characters looked at; the rest of a longer text is left out, and how much is said."""
 PASSES = 5
@@ -83,7 +86,7 @@ def redact(text: str) -> str:
     >>> redact('{"client_secret": "abc", "client_id": "me"}')
     '{"client_secret": ***, "client_id": "me"}'
     """
-    text, note = _cut(text)
+    text, note = _cut(hide(text))
     for _ in range(PASSES):
         hidden = _hide(text)[:LIMIT]
         if hidden == text:

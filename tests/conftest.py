@@ -1,11 +1,14 @@
-"""How tests are spread over the workers of pytest-xdist."""
+"""What holds for every test: no secret is known from an earlier one; how they are spread over the workers of pytest-xdist."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
+
+from probes.known_secrets import KNOWN
 
 ONE_BY_ONE = frozenset(
     f"tests/{name}.py"
@@ -38,3 +41,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("world") is None)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test() -> Iterator[None]:
+    """What one test taught this process is not hidden in the next."""
+    yield
+    KNOWN.forget_all()

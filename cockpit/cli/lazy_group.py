@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
-from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, NO_ACCESS
+from cockpit.console import door, say
+from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, INTERRUPTED, NO_ACCESS
+from probes.known_secrets import remember
 
 
 class Lazy(NamedTuple):
@@ -30,28 +34,29 @@ class Lazy(NamedTuple):
         return command
 
 
-_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
+_OF_CLIENTS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
+"""Secrets that libraries read from the environment by themselves."""
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """Said of reading and of writing alike."""
 _UNWRITABLE = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 
 
-def failed(error: Exception) -> int:
+def failed(error: BaseException) -> int:
     """One line on stderr for an error no command expected; its traceback goes to the log file. Gives the exit code."""
     # Imported by name: nothing of a command is needed before one has failed.
     redact = import_module("probes.redact").redact
     if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
-        click.echo(redact(f"no access to {error.filename}: {error.strerror}"), err=True)
+        say(redact(f"no access to {error.filename}: {error.strerror}"), err=True)
         return NO_ACCESS
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
-        click.echo(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
+        say(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
         return CANNOT_WRITE
     try:
         where = f"; the traceback is in {import_module('cockpit.log_file').log_to_file()}"
         logging.getLogger(__name__).error("unexpected", exc_info=error)
     except OSError:
         where = ""
-    click.echo(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
+    say(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
     return INTERNAL_ERROR
 
 
@@ -68,14 +73,41 @@ class LazyGroup(click.Group):
         entry = self._lazy.get(cmd_name)
         return entry.load() if entry else None
 
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """Behind the door, and with every way out known: what goes wrong ends in one line and an exit code, never in 1.
+
+        1 is HOLD; it is what the interpreter, and click for ctrl-c, would end with.
+        """
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        for name in _OF_CLIENTS:
+            remember(os.environ.get(name, ""))
+        with door():
+            sys.exit(self._code(args, **extra))
+
+    def _code(self, args: Sequence[str] | None, **extra: Any) -> int:
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            return INTERRUPTED
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException as error:  # noqa: BLE001 - whatever it is: nothing may end as HOLD
+            return failed(error)
+        if code is None or isinstance(code, int):
+            return code or 0
+        say(code, err=True)
+        return INTERNAL_ERROR
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Call the command. What goes wrong in it ends in one line and an exit code of its own, never in a traceback."""
+        """Call the command. A pipe that breaks in it is its own error: click would end with 1 for it."""
         try:
             return super().invoke(ctx)
-        except Exception as error:
-            if ctx.parent is not None or isinstance(error, _CLICKS_OWN):
-                raise
-            ctx.exit(failed(error))
+        except BrokenPipeError as error:
+            raise SystemExit(failed(error)) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         click.Group(commands=self.commands).format_commands(ctx, formatter)

@@ -9,7 +9,7 @@ import click
 from cockpit.cli.lazy_group import Lazy, LazyGroup
 from cockpit.exit_codes import USAGE
 
-click.UsageError.exit_code = USAGE
+click.ClickException.exit_code = click.UsageError.exit_code = USAGE
 
 COMMANDS: Mapping[str, Lazy] = {
     "run": Lazy("cockpit.commands.run", "Open the cockpit on a live system (read-only until it is armed)."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
+from cockpit.console import json_text, say
 from cockpit.engine.headless import every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
@@ -81,11 +81,11 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     try:
         readings = asyncio.run(_read_once(loaded, live))
     except WrongAccount as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return COULD_NOT_JUDGE
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
-    click.echo(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
+    say(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 
@@ -147,7 +147,7 @@ def blind_to(plan: Plan, diagnoses: Sequence[ProbeDiagnosis]) -> Iterator[Uneval
 
 def _json(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> str:
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
-    return json.dumps({"probes": probes, "blind_to": [asdict(one) for one in unevaluated]}, indent=2)
+    return json_text({"probes": probes, "blind_to": [asdict(one) for one in unevaluated]})
 
 
 def _text(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> Iterator[str]:

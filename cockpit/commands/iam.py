@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from cockpit.actions.ecs_release import service_of
 from cockpit.commands.options import PLAN
+from cockpit.console import say, say_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec
@@ -50,27 +50,27 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return BAD_PLAN
     needs = probes_need(loaded)
     if migration:
         more = migration_needs(loaded)
         if not more:
-            click.echo(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
+            say(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
             return USAGE
         needs = _joined((needs, more))
     if actions:
         more = actions_need(loaded)
         if not more:
-            click.echo(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
+            say(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
             return USAGE
         needs = _joined((needs, more))
     if needs:
-        click.echo(json.dumps(policy(needs), indent=2))
+        say_json(policy(needs))
     else:
-        click.echo(f"{plan}: its probes need no AWS permission", err=True)
+        say(f"{plan}: its probes need no AWS permission", err=True)
     for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):
-        click.echo(f"Besides this policy: {grant}", err=True)
+        say(f"Besides this policy: {grant}", err=True)
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cockpit.console import say
 from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
@@ -30,15 +31,15 @@ def main(file: str) -> int:
     groups = sketch.outline.groups
     if not groups:
         return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
-    click.echo(sketch.text(), nl=False)
+    say(sketch.text(), nl=False)
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     if sketch.outline.left_out:
         summary += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
-    click.echo(f"{file}: {summary}", err=True)
+    say(f"{file}: {summary}", err=True)
     return 0
 
 
 def _refuse(file: str, why: str) -> int:
-    click.echo(f"{file} {why}", err=True)
+    say(f"{file} {why}", err=True)
     return BAD_PLAN

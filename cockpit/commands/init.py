@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from cockpit import console
 from cockpit.commands.options import PROFILE
+from cockpit.console import say
 from cockpit.drafts.account_inventory import Found, FoundService, survey
 from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -59,7 +61,7 @@ def main(
     """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
     log_to_file()
     if out != "-" and Path(out).exists():
-        click.echo(f"{out} exists already; it was not overwritten", err=True)
+        say(f"{out} exists already; it was not overwritten", err=True)
         return USAGE
     ask = sys.stdin.isatty() and not yes
     try:
@@ -68,21 +70,21 @@ def main(
         text = draft(found, chosen)
         load_text(text, out)
     except Unseen as unseen:
-        click.echo(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
+        say(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
         return COULD_NOT_JUDGE
     except Unclear as unclear:
-        click.echo(safe(str(unclear)), err=True)
+        say(safe(str(unclear)), err=True)
         return USAGE
     except PlanError as error:
-        click.echo(f"what was found makes no valid plan:\n{error}", err=True)
+        say(f"what was found makes no valid plan:\n{error}", err=True)
         return USAGE
     if out == "-":
-        click.echo(text, nl=False)
+        say(text, nl=False)
     else:
         Path(out).write_text(text)
     for part, why in sorted(found.unseen.items()):
-        click.echo(safe(f"not seen: {part}. {why}"), err=True)
-    click.echo(
+        say(safe(f"not seen: {part}. {why}"), err=True)
+    say(
         f"{'the draft' if out == '-' else out}: fill in what is in [brackets], then cockpit lint and cockpit doctor",
         err=True,
     )
@@ -140,13 +142,13 @@ def _one(what: str, given: str, there: Sequence[str], *, ask: bool, needed: bool
     if not ask:
         raise Unclear(f"which {what}? --{what} {' | '.join(there)}" + ("" if needed else f" | {NONE}"))
     choices = [*there] if needed else [*there, NONE]
-    answer = click.prompt(f"Which {what}", type=click.Choice(choices), err=True)
-    return "" if answer == NONE else str(answer)
+    answer = console.ask(f"Which {what}", choices=choices)
+    return "" if answer == NONE else answer
 
 
 def _address(service: FoundService, *, ask: bool) -> str:
     guess = f"https://{service.host}/" if service.host else "https://[host]/"
-    return str(click.prompt("Which address shows that it is healthy", default=guess, err=True)) if ask else guess
+    return console.ask("Which address shows that it is healthy", default=guess) if ask else guess
 
 
 def _stem(service: FoundService) -> str:

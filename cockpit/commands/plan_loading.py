@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import click
 import yaml
 
+from cockpit.console import say
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
@@ -20,13 +20,13 @@ def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] 
     for pair in variables:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            click.echo(f"--var {pair}: write NAME=VALUE", err=True)
+            say(f"--var {pair}: write NAME=VALUE", err=True)
             raise SystemExit(USAGE)
         given[name] = text
     try:
         return load_plan(path, overrides=given, environ=os.environ)
     except PlanError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         raise SystemExit(BAD_PLAN) from None
 
 

@@ -18,6 +18,7 @@ import click
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
+from cockpit.console import say
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import watch_until
@@ -69,7 +70,7 @@ def main(
     """Rehearse a cutover in a simulated environment on this machine; no cloud account."""
     if listing:
         for each in scenarios():
-            click.echo(f"{each.name:20} {each.ends.verdict:9} {each.title}")
+            say(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
     try:
@@ -84,10 +85,10 @@ def main(
         )
         return asyncio.run(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return USAGE
     except WorldError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -118,7 +119,7 @@ class RehearsalOptions:
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
-    click.echo(f"starting the environment of '{scenario.name}' ...", err=True)
+    say(f"starting the environment of '{scenario.name}' ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal() as world:
         world.apply(os.environ)
@@ -137,7 +138,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:
             if options.keep:
-                click.echo(f"record kept in {root}", err=True)
+                say(f"record kept in {root}", err=True)
 
 
 def _first(plan: Plan) -> str:
@@ -240,10 +241,10 @@ async def _headless(run: RehearsalRun) -> int:
 
     situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    click.echo(situation_text(situation))
-    click.echo("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
+    say(situation_text(situation))
+    say("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    click.echo(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    say(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
     return situation.verdict.exit_code
 
 

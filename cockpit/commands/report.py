@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD, TSA_CA
+from cockpit.console import json_text, say
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.report.escaping import safe
@@ -25,7 +25,7 @@ from cockpit.report.model import Account
 
 
 def _json(account: Account) -> str:
-    return json.dumps(to_plain(account), indent=2, ensure_ascii=False) + "\n"
+    return json_text(to_plain(account)) + "\n"
 
 
 FormName = Literal["md", "html", "json", "junit", "in-toto"]
@@ -57,9 +57,9 @@ def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowe
             _write(Path(out), text)
             return 0
     except (OSError, ValueError) as error:
-        click.echo(safe(str(error)), err=True)
+        say(safe(str(error)), err=True)
         return USAGE
-    click.echo(text.encode(), nl=False)
+    say(text, nl=False)
     return 0
 
 

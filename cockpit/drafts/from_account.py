@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cockpit.drafts.account_inventory import Found, FoundService
+from probes.display_text import yaml_quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def _name(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A YAML scalar that means exactly this text."""
-    return json.dumps(text, ensure_ascii=False)
+    return yaml_quoted(text)
 
 
 def _head(found: Found, chosen: Chosen) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
 from cockpit.drafts.names_in_text import names, secret_names
 from cockpit.drafts.probe_matching import PROBES, Suggestion, suggestion
-from cockpit.plan.source.source_file import plain
+from probes.display_text import visible, yaml_quoted
 
 _ASK = "What did you look at, and what did it show?"
 _LONGEST_TITLE = 300
@@ -32,7 +32,7 @@ class Sketch:
 
     def text(self) -> str:
         """The plan as YAML."""
-        return plain("\n".join([*self._header(), *self._probes(), *self._checklist(), *self._rollback()]) + "\n")
+        return "\n".join([*self._header(), *self._probes(), *self._checklist(), *self._rollback()]) + "\n"
 
     def _header(self) -> Iterator[str]:
         stem = PurePath(self.file).stem
@@ -129,9 +129,8 @@ def _slug(text: str) -> str:
 
 def _quoted(text: str) -> str:
     """A double-quoted scalar of one line in which ${ stands for itself."""
-    cut = plain(" ".join(text.split()))[:_LONGEST_TITLE]
-    return json.dumps(cut.replace("${", "$${"), ensure_ascii=False)
+    return yaml_quoted(_comment(text).replace("${", "$${"))
 
 
 def _comment(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_TITLE]
+    return visible(" ".join(text.split()), keep="")[:_LONGEST_TITLE]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cockpit.plan.source.source_file import plain
+from probes.display_text import visible
 
 MAX_LINES = 500
 """More is no checklist a person works through in a night."""
@@ -113,5 +113,5 @@ def _words(text: str) -> str:
     >>> _words("**S3** bucket [docs](https://x) with `versioning`")
     'S3 bucket docs with versioning'
     """
-    text = _CODE.sub(r"\1", _LINK.sub(r"\1", plain(text)))
+    text = _CODE.sub(r"\1", _LINK.sub(r"\1", visible(text)))
     return " ".join(re.sub(r"(\*\*|__|~~)(.+?)\1", r"\2", text).split())

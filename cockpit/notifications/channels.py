@@ -10,6 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from cockpit.decide.states import Word
+from probes.known_secrets import remember
 from probes.redact import one_line
 
 SLACK_ADDRESS, PAGERDUTY_KEY, PAGERDUTY_ADDRESS = (
@@ -123,10 +124,13 @@ def channels(names: Sequence[str], environ: Mapping[str, str]) -> tuple[Channel,
     found: list[Channel] = []
     for name in dict.fromkeys(names):
         if name == "slack":
-            found.append(Slack(_address(SLACK_ADDRESS, environ.get(SLACK_ADDRESS, ""))))
+            address = _address(SLACK_ADDRESS, environ.get(SLACK_ADDRESS, ""))
+            remember(address)
+            found.append(Slack(address))
         elif name == "pagerduty":
             if not (key := environ.get(PAGERDUTY_KEY, "").strip()):
                 raise CannotNotify(f"--notify pagerduty: {PAGERDUTY_KEY} is not set")
+            remember(key)
             address = environ.get(PAGERDUTY_ADDRESS) or PAGERDUTY
             found.append(PagerDuty(_address(PAGERDUTY_ADDRESS, address), key))
         else:

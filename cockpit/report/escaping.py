@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+from probes.display_text import visible
+from probes.known_secrets import hide
 
 
 def safe(text: str) -> str:
-    """One line, without control and direction characters: the text is untrusted."""
-    return "".join("�" if unicodedata.category(each) in _UNSEEN else each for each in text)
+    """One line, without known secrets, every unseen character shown as its number: the text is untrusted."""
+    return visible(hide(text), keep="")
 
 
 def short(text: str, most: int = 400) -> str:

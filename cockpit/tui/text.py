@@ -1,29 +1,45 @@
-"""Makes untrusted text safe to show, and wraps long lines. Pure."""
+"""Makes untrusted text safe to show, and wraps long lines."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from itertools import accumulate, pairwise
 
-from rich.text import Text
+from rich.text import Span, Text
 
-_HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+from probes.display_text import visible
+from probes.known_secrets import hide
+
 _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|s\b|[KMGT]B\b)|(?<=[<>=]) (?=\d)")
 
 
 def plain(text: str) -> str:
-    """Without characters that control a terminal or change the text direction; a dot stands where one was.
+    """Without known secrets; what nobody can see, or what controls a terminal, is shown as its number. A tab is a space.
 
-    >>> plain("a\\x1b[2Jb\\tc")
-    'a·[2Jb c'
+    >>> print(plain("a\\x1b[2Jb\\tc"))
+    a\\u{1b}[2Jb c
     """
-    return _HIDDEN.sub(lambda found: " " if found[0] == "\t" else "·", text)
+    return visible(hide(text.replace("\t", " ")))
 
 
 def safe(text: Text) -> Text:
-    """The same for styled text, in place; every style keeps its cells."""
-    if _HIDDEN.search(text.plain):
-        text.plain = plain(text.plain)
+    """The same for styled text, in place; every style keeps its words."""
+    shown = plain(text.plain)
+    if shown == text.plain:
+        return text
+    # Styles are cut at their ends, and each piece is made safe by itself; what a secret crosses is hidden first.
+    cuts = sorted({0, len(text.plain), *(end for span in text.spans for end in (span.start, span.end))})
+    pieces = [plain(text.plain[start:end]) for start, end in pairwise(cuts)]
+    if plain("".join(pieces)) != "".join(pieces):  # a secret of several styles: it is hidden, the styles go
+        text.spans = []
+        text.plain = shown
+        return text
+    at = dict(zip(cuts, accumulate(map(len, pieces), initial=0), strict=True))
+    spans = [Span(at[span.start], at[span.end], span.style) for span in text.spans]
+    text.spans = []
+    text.plain = "".join(pieces)
+    text.spans = spans
     return text
 
 

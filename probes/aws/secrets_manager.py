@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.clients.clients import Clients
+from probes.known_secrets import remember_json
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -152,6 +153,7 @@ class SecretValue(Probe[ValueParams]):
             kind = "is binary, not text" if answer.get("SecretBinary") else "holds no text"
             hint = "store it with `aws secretsmanager put-secret-value --secret-string`"
             return self.blind(now, Unknown(Reason.NO_DATA, f"{self.params.secret} {kind}", hint), evidence)
+        remember_json(text)
         checks = self._checks(text)
         unknown = {
             name: Unknown(Reason.NO_DATA, "the plan does not ask for it")

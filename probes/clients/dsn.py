@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote
 
 from probes.clients.resolver import is_address
+from probes.known_secrets import remember
 from probes.reading import Reason, Unknown, Unseen
 
 CONNECT_TIMEOUT_S = 2
@@ -24,6 +25,7 @@ def libpq_parameters(dsn: str, statement_timeout_ms: int) -> dict[str, str]:
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
+    remember(dsn)
     base, _, query = dsn.strip().partition("?") if "://" in dsn else (dsn, "", "")
     if not base:
         raise Unseen(Unknown(Reason.NOT_FOUND, "there is no connection string", _HINT))
@@ -33,9 +35,28 @@ def libpq_parameters(dsn: str, statement_timeout_ms: int) -> dict[str, str]:
         given = {key: str(value) for key, value in conninfo_to_dict(base).items() if value is not None}
     except ProgrammingError:
         # The parser's message quotes the text around the error, which may be the password.
-        raise Unseen(Unknown(Reason.ERROR, "the connection string cannot be parsed", _HINT)) from None
+        raise _unparsed() from None
+    if _is_torn(base, query, given):
+        raise _unparsed()
     extra = dict(parse_qsl(query, keep_blank_values=True))
     return given | _kept(extra) | _session(extra, statement_timeout_ms)
+
+
+def _unparsed() -> Unseen:
+    return Unseen(Unknown(Reason.ERROR, "the connection string cannot be parsed", _HINT))
+
+
+def _is_torn(base: str, query: str, given: Mapping[str, str]) -> bool:
+    """Whether a raw @, /, ? or : of the password was read as the end of it: part of it then stands where the host is shown."""
+    if "://" not in base:
+        return False
+    ports = given.get("port", "").split(",")
+    return (
+        base.count("@") > 1
+        or ("@" in query and "@" not in base)
+        or "@" in given.get("dbname", "")
+        or any(port and not (port.isascii() and port.isdigit()) for port in ports)
+    )
 
 
 def secrets_of(dsn: str) -> tuple[str, ...]:

@@ -79,3 +79,53 @@ def test_a_log_that_is_begun_again_is_private_too(tmp_path: Path) -> None:
     logs = list(tmp_path.rglob("cockpit.log*"))
     assert len(logs) > 1
     assert {stat.S_IMODE(log.stat().st_mode) for log in logs} == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("raise KeyboardInterrupt", 130),
+        ("raise click.Abort", 130),
+        ("raise EOFError", 130),
+        ("raise BrokenPipeError(32, 'of a socket')", 70),
+        ("raise OSError(32, 'of a socket')", 70),
+        ("raise SystemExit('words')", 70),
+        ("raise __import__('asyncio').CancelledError", 70),
+        ("raise BaseExceptionGroup('both', [KeyboardInterrupt()])", 70),
+        ("raise GeneratorExit", 70),
+        ("raise RecursionError", 70),
+        ("raise click.ClickException('wrong')", 64),
+        ("raise click.FileError('x')", 64),
+        ("exec('1/0')", 70),
+    ],
+)
+def test_no_way_out_is_taken_for_hold(tmp_path: Path, body: str, code: int) -> None:
+    done = call(tmp_path, body)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_nobody_reads_ends_as_a_shell_says_it(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    body = "from cockpit.console import say; [say('x' * 9999) for _ in range(99)]"
+    script = f'{sys.executable} -c "$CODE" | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True, text=True, timeout=LAST_RESORT_S,
+        env=os.environ | home | {"CODE": CALL.format(body=body)}, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == "141", done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_secret_of_the_environment_is_in_no_chained_exception(tmp_path: Path) -> None:
+    body = (
+        "from probes.known_secrets import remember; remember('N3ver-Seen!'); "
+        'exec(\'try:\\n raise ValueError("N3ver-Seen!")\\nexcept ValueError as e:\\n raise RuntimeError("N3ver-Seen!") from e\')'
+    )
+    done = call(tmp_path, body)
+    assert done.returncode == 70
+    (log,) = tmp_path.rglob("cockpit.log")
+    kept = log.read_text(encoding="utf-8")
+    assert "direct cause" in kept
+    assert "N3ver" not in done.stderr + done.stdout + kept.replace('remember("N3ver', "")

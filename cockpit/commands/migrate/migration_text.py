@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
-import click
-
+from cockpit.console import json_text, redraw, say
 from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
@@ -33,7 +31,7 @@ def checks_text(checks: Iterable[Check]) -> str:
 
 def survey_text(found: Survey, migration: Migration, form: str) -> str:
     if form == "json":
-        return json.dumps(asdict(found), default=str, indent=1)
+        return json_text(asdict(found), indent=1)
     lines = [f"{found.files:,} files, {size(found.bytes)}, to s3://{migration.bucket}/{migration.prefix}", ""]
     for table in found.tables:
         measured = f"{size(table.bytes)}, largest {size(table.largest)}"
@@ -105,14 +103,14 @@ class Meter:
 
     def __call__(self, progress: Progress) -> None:
         if self._json:
-            click.echo(as_line(progress))
+            say(as_line(progress))
             return
         width = os.get_terminal_size(sys.stderr.fileno()).columns
-        click.echo("\r\x1b[K" + progress_line(progress, width), nl=False, err=True)
+        redraw(progress_line(progress, width))
         if not progress.active:
-            click.echo(err=True)
+            say(err=True)
 
 
 def as_line(progress: Progress) -> str:
     """The progress as one JSON line."""
-    return json.dumps(as_json(progress), default=str)
+    return json_text(as_json(progress), indent=None)

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from cockpit.plan.model import Position
+from probes.display_text import visible
 
 SHOWN = 160
 """Characters of a source line that are shown, around the mark."""
@@ -82,10 +83,7 @@ def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 def _shown(text: str) -> str:
     """Text with what could move, hide or reorder other text on a terminal made visible."""
-    return "".join(" " if c == "\t" else "·" if unicodedata.category(c) in _UNSEEN else c for c in text)
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+    return visible(text.replace("\t", " "), keep="")
 
 
 def _without_passwords(line: str) -> str:

@@ -61,11 +61,6 @@ class Source:
         return Position(self.file, line, index - self.starts[line - 1] + 1)
 
 
-def plain(text: str) -> str:
-    """Text with what no plan may hold taken out."""
-    return _ODD.sub("", text)
-
-
 def read(path: str | Path) -> Source:
     """A file's text. Reads at most a megabyte. Raises PlanError for what cannot be a plan."""
     name = str(path)

@@ -14,6 +14,7 @@ from typing import Any
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, plain_value
 from cockpit.plan.text_kind import TextKind
+from probes.known_secrets import is_public, remember, words_of
 
 PLACEHOLDER = "unset"
 """Stands for a variable of the environment that is not set, where that is allowed."""
@@ -59,6 +60,7 @@ class Substitution:
         self._vars: dict[str, Any] = {}
         self._done: dict[str, _Resolved] = {}
         self._left = _ALL
+        self._said = words_of(tree.source.text)
         self._read_vars(tree.value.get("vars"), overrides)
 
     def document(self) -> dict[str, Any]:
@@ -87,6 +89,8 @@ class Substitution:
                 continue
             declared = self._vars[name]
             value = text if isinstance(declared, str) else plain_value(text)
+            if not is_public(name, text, declared):
+                remember(text, public=self._said)
             # A var that reads the environment stays secret when something else takes its place.
             self._done[name] = _Resolved(value, self._reads_environment(name))
         for name in self._vars:
@@ -189,6 +193,7 @@ class Substitution:
         if not _ENVIRONMENT_NAME.fullmatch(name):
             return self._refuse(match, path, "write ${env:NAME} or ${env:NAME:-default}")
         if self.environ.get(name):
+            remember(self.environ[name], public=self._said)
             return _Resolved(self.environ[name], secret=True)
         if has_default:
             return _Resolved(default)

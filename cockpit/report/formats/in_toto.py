@@ -11,6 +11,7 @@ from typing import Any
 
 from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.model import Account, Asked
+from probes.display_text import json_escaped
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:cutover-cockpit:record:v1"
@@ -23,7 +24,7 @@ def in_toto(account: Account) -> str:
         "predicateType": PREDICATE,
         "predicate": to_plain(_predicate(account)),
     }
-    return json.dumps(statement, indent=2, ensure_ascii=False) + "\n"
+    return json_escaped(json.dumps(statement, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _subjects(account: Account) -> list[dict[str, Any]]:

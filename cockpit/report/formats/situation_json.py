@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from cockpit.console import json_text
 from cockpit.decide.situation import Situation
 
 
@@ -17,7 +17,7 @@ def situation_json(situation: Situation) -> str:
     plain = to_plain(situation)
     plain["verdict"]["label"] = situation.verdict.label
     plain["verdict"]["exit_code"] = situation.verdict.exit_code
-    return json.dumps(plain, indent=2, ensure_ascii=False)
+    return json_text(plain)
 
 
 def to_plain(value: Any) -> Any:

@@ -1,0 +1,135 @@
+"""The one door for text to a terminal: every command prints here, and what others print by themselves goes through it too.
+
+While the door stands, `sys.stdout` and `sys.stderr` hide known secrets and show unseen characters as `\\u{hex}`. The full-screen
+terminal writes to the original stream; it makes its texts safe where they become cells (`cockpit/tui/text.py`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import click
+
+from probes.display_text import json_escaped, visible
+from probes.known_secrets import hide
+
+NOBODY_READS = 141
+"""Exit code where the reader of our output has gone: 128 + SIGPIPE, as a shell reports it. Never 1, which is HOLD."""
+_KEPT = "\n\t"
+
+
+class DoorStream(io.TextIOBase):
+    """A text stream in front of another: everything that is written is made safe first."""
+
+    def __init__(self, behind: TextIO) -> None:
+        super().__init__()
+        self._behind = behind
+        if isinstance(behind, io.TextIOWrapper):
+            ascii_only = behind.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968")
+            behind.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property here, an attribute there
+        return self._behind.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return "backslashreplace"
+
+    def write(self, text: str, /) -> int:
+        """Raises SystemExit (141) when nobody reads any more."""
+        self.raw(visible(hide(text), keep=_KEPT))
+        return len(text)
+
+    def raw(self, text: str) -> None:
+        """Written as it is: for the cockpit's own control characters alone."""
+        try:
+            self._behind.write(text)
+        except BrokenPipeError:
+            self._gone()
+
+    def flush(self) -> None:
+        try:
+            self._behind.flush()
+        except BrokenPipeError:
+            self._gone()
+        except ValueError:
+            return  # closed already
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._behind.isatty()
+
+    def fileno(self) -> int:
+        return self._behind.fileno()
+
+    def _gone(self) -> None:
+        # What is still buffered must go somewhere, or the interpreter complains at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._behind.fileno())
+        os.close(nowhere)
+        raise SystemExit(NOBODY_READS)
+
+
+@contextmanager
+def door() -> Iterator[None]:
+    """Stand between this process and its standard streams; those of the process itself stay behind it to the end."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (each if isinstance(each, DoorStream) else DoorStream(each) for each in before)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        if before[0] is not sys.__stdout__:
+            sys.stdout, sys.stderr = before
+
+
+def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a text, to standard error with `err`."""
+    with door():
+        click.echo(str(text), err=err, nl=nl)
+
+
+def say_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print JSON; its reader gets every character back, but no secret. What JSON has no form for is written as text."""
+    say(json_text(value, indent=indent))
+
+
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """JSON in which every unseen character is escaped as JSON does it, and known secrets are hidden in every text."""
+    text = json.dumps(_hidden(value), indent=indent, ensure_ascii=False, default=lambda held: hide(str(held)))
+    return json_escaped(text)
+
+
+def redraw(line: str) -> None:
+    """Write over the last line of standard error."""
+    with door():
+        stream = sys.stderr
+        assert isinstance(stream, DoorStream)
+        stream.raw("\r\x1b[K" + visible(hide(line), keep=""))
+        stream.flush()
+
+
+def ask(question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
+    """The answer to a question on standard error. Raises click.Abort where nobody answers."""
+    with door():
+        kind = click.Choice(list(choices)) if choices else None
+        return str(click.prompt(question, default=default, type=kind, err=True))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {_hidden(name): _hidden(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden(each) for each in value]
+    return value
