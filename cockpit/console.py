@@ -92,15 +92,15 @@ def door() -> Iterator[None]:
             sys.stdout, sys.stderr = before
 
 
-def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+def output(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a text, to standard error with `err`."""
     with door():
         click.echo(str(text), err=err, nl=nl)
 
 
-def say_json(value: Any, *, indent: int | None = 2) -> None:
+def output_json(value: Any, *, indent: int | None = 2) -> None:
     """Print JSON; its reader gets every character back, but no secret. What JSON has no form for is written as text."""
-    say(json_text(value, indent=indent))
+    output(json_text(value, indent=indent))
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

@@ -142,7 +142,8 @@ def _forms_of(value: str) -> Iterator[tuple[str, re.Pattern[str] | None]]:
         yield value, re.compile(rf"(?<![A-Za-z0-9]){value}(?![A-Za-z0-9])")
     else:
         yield value, None
-        quoted = (quote(value, safe=""), quote(value), quote(value, safe="!'()*~"), quote_plus(value))  # fmt: skip
+        quoted = [quote(value, safe=safe, errors="surrogatepass") for safe in ("", "/", "!'()*~")]
+        quoted += [quote_plus(value, errors="surrogatepass")]
         escaped = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1])
         twice = (json.dumps(each)[1:-1] for each in escaped[:2])
         others = (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from cockpit.console import door, say
+from cockpit.console import door, output
 from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, INTERRUPTED, NO_ACCESS
 from probes.known_secrets import remember
 
@@ -46,17 +46,17 @@ def failed(error: BaseException) -> int:
     # Imported by name: nothing of a command is needed before one has failed.
     redact = import_module("probes.redact").redact
     if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
-        say(redact(f"no access to {error.filename}: {error.strerror}"), err=True)
+        output(redact(f"no access to {error.filename}: {error.strerror}"), err=True)
         return NO_ACCESS
     if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename:
-        say(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
+        output(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
         return CANNOT_WRITE
     try:
         where = f"; the traceback is in {import_module('cockpit.log_file').log_to_file()}"
         logging.getLogger(__name__).error("unexpected", exc_info=error)
     except OSError:
         where = ""
-    say(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
+    output(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
     return INTERNAL_ERROR
 
 
@@ -99,7 +99,7 @@ class LazyGroup(click.Group):
             return failed(error)
         if code is None or isinstance(code, int):
             return code or 0
-        say(code, err=True)
+        output(code, err=True)
         return INTERNAL_ERROR
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -9,7 +9,7 @@ import click
 from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -31,15 +31,15 @@ def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
     try:
         parse_duration(duration) if duration else None
     except ValueError as error:
-        say(f"--for {duration}: {error}", err=True)
+        output(f"--for {duration}: {error}", err=True)
         return USAGE
     loaded = load(plan, live.variables)
     try:
         situation = asyncio.run(_watch(loaded, live, duration))
     except WrongAccount as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return COULD_NOT_JUDGE
-    say(situation_json(situation) if form == "json" else situation_text(situation))
+    output(situation_json(situation) if form == "json" else situation_text(situation))
     return situation.verdict.exit_code
 
 

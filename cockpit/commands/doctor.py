@@ -15,7 +15,7 @@ from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
-from cockpit.console import json_text, say
+from cockpit.console import json_text, output
 from cockpit.engine.headless import every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
@@ -81,11 +81,11 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     try:
         readings = asyncio.run(_read_once(loaded, live))
     except WrongAccount as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return COULD_NOT_JUDGE
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
-    say(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
+    output(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cockpit.actions.ecs_release import service_of
 from cockpit.commands.options import PLAN
-from cockpit.console import say, say_json
+from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Migration, Plan, ProbeSpec
@@ -50,27 +50,27 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return BAD_PLAN
     needs = probes_need(loaded)
     if migration:
         more = migration_needs(loaded)
         if not more:
-            say(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
+            output(f"{plan} has no migration.bucket: nothing to allow. Write migration: {{bucket: ...}}", err=True)
             return USAGE
         needs = _joined((needs, more))
     if actions:
         more = actions_need(loaded)
         if not more:
-            say(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
+            output(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
             return USAGE
         needs = _joined((needs, more))
     if needs:
-        say_json(policy(needs))
+        output_json(policy(needs))
     else:
-        say(f"{plan}: its probes need no AWS permission", err=True)
+        output(f"{plan}: its probes need no AWS permission", err=True)
     for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):
-        say(f"Besides this policy: {grant}", err=True)
+        output(f"Besides this policy: {grant}", err=True)
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
@@ -31,15 +31,15 @@ def main(file: str) -> int:
     groups = sketch.outline.groups
     if not groups:
         return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
-    say(sketch.text(), nl=False)
+    output(sketch.text(), nl=False)
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     if sketch.outline.left_out:
         summary += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
-    say(f"{file}: {summary}", err=True)
+    output(f"{file}: {summary}", err=True)
     return 0
 
 
 def _refuse(file: str, why: str) -> int:
-    say(f"{file} {why}", err=True)
+    output(f"{file} {why}", err=True)
     return BAD_PLAN

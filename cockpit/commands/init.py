@@ -11,7 +11,7 @@ import click
 
 from cockpit import console
 from cockpit.commands.options import PROFILE
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.drafts.account_inventory import Found, FoundService, survey
 from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -61,7 +61,7 @@ def main(
     """Draft a plan from what the account holds: cockpit init plan.yaml. Only reads; `-` prints it."""
     log_to_file()
     if out != "-" and Path(out).exists():
-        say(f"{out} exists already; it was not overwritten", err=True)
+        output(f"{out} exists already; it was not overwritten", err=True)
         return USAGE
     ask = sys.stdin.isatty() and not yes
     try:
@@ -70,21 +70,21 @@ def main(
         text = draft(found, chosen)
         load_text(text, out)
     except Unseen as unseen:
-        say(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
+        output(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
         return COULD_NOT_JUDGE
     except Unclear as unclear:
-        say(safe(str(unclear)), err=True)
+        output(safe(str(unclear)), err=True)
         return USAGE
     except PlanError as error:
-        say(f"what was found makes no valid plan:\n{error}", err=True)
+        output(f"what was found makes no valid plan:\n{error}", err=True)
         return USAGE
     if out == "-":
-        say(text, nl=False)
+        output(text, nl=False)
     else:
         Path(out).write_text(text)
     for part, why in sorted(found.unseen.items()):
-        say(safe(f"not seen: {part}. {why}"), err=True)
-    say(
+        output(safe(f"not seen: {part}. {why}"), err=True)
+    output(
         f"{'the draft' if out == '-' else out}: fill in what is in [brackets], then cockpit lint and cockpit doctor",
         err=True,
     )

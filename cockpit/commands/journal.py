@@ -14,7 +14,7 @@ import click
 from cryptography import x509
 
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, TSA, TSA_CA, Form
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.engine.timestamping import NoTimestamp
 from cockpit.engine.timestamping import timestamp as timestamp_of
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -72,16 +72,16 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: 
 def timestamp(record: str, tsa: str) -> int:
     """Have an authority timestamp the last line of every chain; kept in the record's timestamps/."""
     if not tsa:
-        say("--tsa URL, or COCKPIT_TSA, is needed: the address of a timestamp authority", err=True)
+        output("--tsa URL, or COCKPIT_TSA, is needed: the address of a timestamp authority", err=True)
         return USAGE
     try:
         folder = find_record(record)
         for path, stamp in asyncio.run(_timestamps(folder, tsa)):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.write_bytes(stamp.token)
-            say(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")
+            output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")
     except NoTimestamp as error:
-        say(safe(str(error)), err=True)
+        output(safe(str(error)), err=True)
         return COULD_NOT_JUDGE
     except (OSError, ValueError) as error:
         return _refused(error)
@@ -116,7 +116,7 @@ def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
 
 
 def _refused(error: Exception) -> int:
-    say(safe(str(error)), err=True)
+    output(safe(str(error)), err=True)
     return USAGE
 
 
@@ -162,19 +162,19 @@ def _headline(outcome: Outcome) -> str:
 def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
     chains = "1 chain" if len(result.heads) == 1 else f"{len(result.heads)} chains"
-    say(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {chains}")
+    output(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {chains}")
     for writer, head in result.heads.items():
-        say(f"head {head} {safe(writer)}")
-    say()
+        output(f"head {head} {safe(writer)}")
+    output()
     for subject, row in result.rows.items():
         why = row.why or [subject.question]
         more = [f"and {len(why) - SHOWN} more"] if len(why) > SHOWN else []
         for n, text in enumerate([*why[:SHOWN], *more]):
-            say(f"{'' if n else subject:13} {'' if n else row.standing:13} {safe(text)}")
+            output(f"{'' if n else subject:13} {'' if n else row.standing:13} {safe(text)}")
     if result.remarks:
-        say("\nAlso")
+        output("\nAlso")
         for line in result.remarks:
-            say("  " + safe(line))
+            output("  " + safe(line))
 
 
 def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:
@@ -190,10 +190,10 @@ def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) ->
         if (not types or line.entry.type in types) and (begin is None or line.entry.ts >= begin)
     ]
     for writer, line in wanted:
-        say(_json(writer, line) if form == "json" else _text(writer, line))
+        output(_json(writer, line) if form == "json" else _text(writer, line))
     unread = sum(chain.unread for chain in folder.chains())
     if unread:
-        say(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
+        output(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
 
 
 def _since(text: str, lines: Sequence[Line]) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cockpit.commands.options import FORMAT, PLAN, Form
-from cockpit.console import json_text, say
+from cockpit.console import json_text, output
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
 from cockpit.plan.lint.rule import Finding
@@ -26,10 +26,10 @@ def main(plan: str, form: Form) -> int:
     try:
         findings = lint_plan(plan)
     except PlanError as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return BAD_PLAN
     open_ = [one for one in findings if not one.accepted]
-    say(json_text([_json(one) for one in findings]) if form == "json" else _text(findings, plan))
+    output(json_text([_json(one) for one in findings]) if form == "json" else _text(findings, plan))
     return FINDINGS if open_ else 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
@@ -20,13 +20,13 @@ def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] 
     for pair in variables:
         name, equals, text = pair.partition("=")
         if not equals or not name:
-            say(f"--var {pair}: write NAME=VALUE", err=True)
+            output(f"--var {pair}: write NAME=VALUE", err=True)
             raise SystemExit(USAGE)
         given[name] = text
     try:
         return load_plan(path, overrides=given, environ=os.environ)
     except PlanError as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         raise SystemExit(BAD_PLAN) from None
 
 

@@ -7,7 +7,7 @@ import inspect
 import click
 
 from cockpit import formatting
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.exit_codes import USAGE
 from probes.reading import Field
 from probes.registry import UnknownProbe, find, names
@@ -20,35 +20,35 @@ def main(name: str) -> int:
     if not name:
         for each in names():
             first = (inspect.getdoc(find(each)) or "").splitlines()[0]
-            say(f"{each:24} {first}")
-        say("\ncockpit probes NAME shows one.")
+            output(f"{each:24} {first}")
+        output("\ncockpit probes NAME shows one.")
         return 0
     try:
         _show(name)
     except UnknownProbe as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return USAGE
     return 0
 
 
 def _show(name: str) -> None:
     probe = find(name)
-    say(f"{name}\n\n{inspect.getdoc(probe)}\n\nParameters (under with:)")
+    output(f"{name}\n\n{inspect.getdoc(probe)}\n\nParameters (under with:)")
     for key, param in probe.params_type.model_fields.items():
         need = "required" if param.is_required() else f"default {param.get_default(call_default_factory=True)!r}"
         kind = getattr(param.annotation, "__name__", str(param.annotation))
-        say(f"  {param.alias or key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
-    say("\nFields")
+        output(f"  {param.alias or key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
+    output("\nFields")
     for declared in probe.fields:
-        say(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
+        output(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
     needs = [f"{action} ({when})" if (when := probe.iam_sometimes.get(action)) else action for action in probe.iam]
     needs += probe.grants
-    say("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
+    output("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
     if probe.writes:
-        say("Writes     only with consent: true")
-    say(f"Read every {formatting.duration(probe.interval)}")
+        output("Writes     only with consent: true")
+    output(f"Read every {formatting.duration(probe.interval)}")
     example = probe.fields[0]
-    say(f"Condition  {name.rsplit('.', maxsplit=1)[-1]}.{example.name} == {_literal(example)}")
+    output(f"Condition  {name.rsplit('.', maxsplit=1)[-1]}.{example.name} == {_literal(example)}")
 
 
 def _type(declared: Field) -> str:

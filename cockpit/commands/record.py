@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from cockpit.commands.options import FORMAT, Form
-from cockpit.console import say, say_json
+from cockpit.console import output, output_json
 from cockpit.decide.events import Change
 from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
@@ -39,14 +39,14 @@ def list_(form: Form) -> int:
     """List records, newest first: when, how many entries, by whom, and how each ended."""
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
-        say_json([asdict(each) for each in found])
+        output_json([asdict(each) for each in found])
         return 0
     if not found:
-        say(f"No records in {records_root()}")
+        output(f"No records in {records_root()}")
     for each in found:
         end = "closed" if each.closed else "not closed"
         many = "1 entry" if each.entries == 1 else f"{each.entries} entries"
-        say(safe(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}"))
+        output(safe(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}"))
     return 0
 
 

@@ -18,7 +18,7 @@ import click
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import watch_until
@@ -70,7 +70,7 @@ def main(
     """Rehearse a cutover in a simulated environment on this machine; no cloud account."""
     if listing:
         for each in scenarios():
-            say(f"{each.name:20} {each.ends.verdict:9} {each.title}")
+            output(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
     try:
@@ -85,10 +85,10 @@ def main(
         )
         return asyncio.run(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return USAGE
     except WorldError as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -119,7 +119,7 @@ class RehearsalOptions:
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
-    say(f"starting the environment of '{scenario.name}' ...", err=True)
+    output(f"starting the environment of '{scenario.name}' ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal() as world:
         world.apply(os.environ)
@@ -138,7 +138,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:
             if options.keep:
-                say(f"record kept in {root}", err=True)
+                output(f"record kept in {root}", err=True)
 
 
 def _first(plan: Plan) -> str:
@@ -241,10 +241,10 @@ async def _headless(run: RehearsalRun) -> int:
 
     situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    say(situation_text(situation))
-    say("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
+    output(situation_text(situation))
+    output("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    say(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    output(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
     return situation.verdict.exit_code
 
 

@@ -13,7 +13,7 @@ import click
 
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
 from cockpit.journal.findings import Subject
 from cockpit.journal.record_folder import find_record
@@ -44,10 +44,10 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
         trace = _trace(record, writer, plan)
         begin = moment_of(at, trace) if at else None
     except (NotReplayable, OSError, PlanError) as error:
-        say(safe(str(error)), err=True)
+        output(safe(str(error)), err=True)
         return BAD_PLAN
     except ValueError as error:
-        say(f"--at {at}: {error}", err=True)
+        output(f"--at {at}: {error}", err=True)
         return USAGE
     gc.freeze()  # a long record is many objects, none of them garbage
     if headless:
@@ -87,22 +87,22 @@ def _headless(trace: Trace, until: datetime | None) -> int:
     if until is not None:
         situation = Replay(trace, at=until).situation
     changes = [change for change in found if until is None or change.at <= until]
-    say(situation_text(situation))
-    say("\nVerdict changes\n" + (verdict_changes(changes, trace.started_at) or "  none"))
+    output(situation_text(situation))
+    output("\nVerdict changes\n" + (verdict_changes(changes, trace.started_at) or "  none"))
     checked = verify_record(trace.folder.path)
     broken, unproven = checked.broken, checked.row(Subject.READINGS).unproven
     _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places differ from what was written", broken)
     _print_findings(f"NOT REPRODUCED: {len(differences)} decisions differ when decided again", differences)
     _print_findings("THE READINGS ARE NOT PROVEN: what was played may not be what was seen", unproven)
     if trace.hidden:
-        say(safe(f"\nThe record hides the value of {', '.join(trace.hidden)}: the plan's own values are used"))
+        output(safe(f"\nThe record hides the value of {', '.join(trace.hidden)}: the plan's own values are used"))
     if broken or differences:
         return NOT_REPRODUCED
     if trace.other_plan:
-        say(f"\nEvaluated by {safe(trace.other_plan)}, not by the recorded plan")
+        output(f"\nEvaluated by {safe(trace.other_plan)}, not by the recorded plan")
     else:
         unchanged = sum(isinstance(step, Decided) and not step.changes for step in trace.steps)
-        say(
+        output(
             f"\nReproduced: {len(found)} changes match the record, and so do {unchanged} decisions that changed nothing"
         )
     return situation.verdict.exit_code
@@ -110,9 +110,9 @@ def _headless(trace: Trace, until: datetime | None) -> int:
 
 def _print_findings(title: str, found: Sequence[object]) -> None:
     if found:
-        say(f"\n{title}", err=True)
+        output(f"\n{title}", err=True)
         for each in found[:SHOWN]:
-            say(f"  {safe(str(each))}", err=True)
+            output(f"  {safe(str(each))}", err=True)
 
 
 async def _terminal(trace: Trace, speed: float, begin: datetime | None) -> int:

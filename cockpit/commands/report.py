@@ -11,7 +11,7 @@ import click
 
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD, TSA_CA
-from cockpit.console import json_text, say
+from cockpit.console import json_text, output
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.report.escaping import safe
@@ -57,9 +57,9 @@ def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowe
             _write(Path(out), text)
             return 0
     except (OSError, ValueError) as error:
-        say(safe(str(error)), err=True)
+        output(safe(str(error)), err=True)
         return USAGE
-    say(text, nl=False)
+    output(text, nl=False)
     return 0
 
 

@@ -13,7 +13,7 @@ import click
 from cockpit.commands.live_session import WrongAccount, action_executor, clock_in_use, migration_controller, open_watch
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.engine.timestamping import timestamping
@@ -56,16 +56,16 @@ def main(
     loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
         known = ", ".join(person.id for person in loaded.people) or "nobody"
-        say(f"--as {who}: the plan has {known}", err=True)
+        output(f"--as {who}: the plan has {known}", err=True)
         return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa)
     try:
         return asyncio.run(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return COULD_NOT_JUDGE
     except (CannotRecord, CannotNotify, Refused) as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return USAGE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cockpit.commands.options import PLAN
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.summary import summarise
@@ -18,7 +18,7 @@ def main(plan: str) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
         return BAD_PLAN
-    say(summarise(loaded))
+    output(summarise(loaded))
     return 0

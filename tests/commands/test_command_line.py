@@ -153,6 +153,7 @@ def test_help_and_completion_import_no_command(asked: str) -> None:
         "cockpit.cli",
         "cockpit.cli.lazy_group",
         "cockpit.cli.main",
+        "cockpit.console",
         "cockpit.exit_codes",
         "cockpit.commands",
         "cockpit.commands.migrate",

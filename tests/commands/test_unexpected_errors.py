@@ -107,7 +107,7 @@ def test_no_way_out_is_taken_for_hold(tmp_path: Path, body: str, code: int) -> N
 
 def test_an_output_nobody_reads_ends_as_a_shell_says_it(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
-    body = "from cockpit.console import say; [say('x' * 9999) for _ in range(99)]"
+    body = "from cockpit.console import output; [output('x' * 9999) for _ in range(99)]"
     script = f'{sys.executable} -c "$CODE" | head -c 1 >/dev/null; echo ${{PIPESTATUS[0]}}'
     done = subprocess.run(
         ["bash", "-c", script],

@@ -138,7 +138,7 @@ def test_fences_hide_their_boxes_unless_they_hold_markdown() -> None:
         ("-\t[ ]\ttabs", "tabs"),
         ("- [ ] 備份 — größer 🚀", "備份 — größer 🚀"),
         ('- [ ] say "yes": no, # not a comment \\ ${HOME}', 'say "yes": no, # not a comment \\ ${HOME}'),
-        ("- [ ] left\u202eright\x07", "leftright"),
+        ("- [ ] left\u202eright\x07", "left\\u{202e}right\\u{7}"),
         ("- [ ] yes", "yes"),
     ],
 )

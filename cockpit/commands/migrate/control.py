@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cockpit.commands.migrate.migration_context import MigrationContext, active_run, migration_command
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.states import Wanted
@@ -20,7 +20,7 @@ def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
         async with context.connection() as connection:
             active = await _active(connection)
             await runs.want(connection, active.id, wanted, context.by)
-            say(f"run {active.id} ({active.phase}): {wanted}")
+            output(f"run {active.id} ({active.phase}): {wanted}")
         return 0
 
     return command
@@ -56,7 +56,7 @@ async def limit(
 async def retry(context: MigrationContext, table: str, document: str) -> int:
     """Try quarantined files again."""
     async with context.connection() as connection:
-        say(f"{await runs.retry(connection, table, document):,} files are tried again by the next run")
+        output(f"{await runs.retry(connection, table, document):,} files are tried again by the next run")
     return 0
 
 

@@ -11,7 +11,7 @@ from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import checks_text
 from cockpit.commands.migrate.run_phase import refused
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.migration import runs, schema
 from cockpit.migration.object_store import Store
 from cockpit.migration.phases import sweep as leftovers
@@ -30,12 +30,12 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     async with context.connection() as connection:
         await context.right_account()
         checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
-        say(checks_text(checks))
+        output(checks_text(checks))
         if refused(checks, outside_window):
-            say("nothing was written", err=True)
+            output("nothing was written", err=True)
             return FAILED
         new = await prepare_ledger(connection, context.settings((await describe(connection, context.migration))[0]))
-        say(f"the ledger is ready: {new:,} files planned")
+        output(f"the ledger is ready: {new:,} files planned")
     return 0
 
 
@@ -48,7 +48,7 @@ async def sweep(context: MigrationContext) -> int:
         settings = context.settings((await describe(connection, context.migration))[0])
         with _store(settings) as store:
             swept = await leftovers.sweep(connection, settings, store)
-    say(
+    output(
         f"{swept.deleted:,} left-over objects deleted, {swept.aborted:,} unfinished uploads aborted, "
         f"{swept.waiting:,} must wait until no delayed request can reach them"
     )
@@ -79,9 +79,9 @@ def _store(settings: Settings) -> Iterator[Store]:
 
 
 def _reported(unknown: Sequence[str], settings: Settings) -> int:
-    say(f"{len(unknown):,} keys under {settings.prefix} in neither the ledger nor a row")
+    output(f"{len(unknown):,} keys under {settings.prefix} in neither the ledger nor a row")
     for key in unknown[:50]:
-        say(f"  {key!r}")
+        output(f"  {key!r}")
     return FAILED if unknown else 0
 
 
@@ -99,5 +99,5 @@ async def forget(context: MigrationContext, confirm: str) -> int:
                 "Insist with --confirm 'forget anyway'"
             )
         await connection.execute(schema.DROP)
-        say("the ledger was dropped; rows and objects are unchanged")
+        output("the ledger was dropped; rows and objects are unchanged")
     return 0

@@ -18,7 +18,7 @@ import psycopg
 from cockpit.commands.live_session import WrongAccount, identify
 from cockpit.commands.options import PLAN, PROFILE, REGION, TEXTS, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
@@ -121,10 +121,10 @@ def migration_command(
         loaded = load(plan, variables)
         migration = loaded.migration
         if migration is None:
-            say(f"{loaded.path} has no `migration:` section: nothing can be moved", err=True)
+            output(f"{loaded.path} has no `migration:` section: nothing can be moved", err=True)
             return BAD_PLAN
         if not migration.database:
-            say(f"{loaded.path}: migration.database is empty: set the variable it reads", err=True)
+            output(f"{loaded.path}: migration.database is empty: set the variable it reads", err=True)
             return BAD_PLAN
         live = LiveOptions(profile, region, variables=variables)
         context = MigrationContext(loaded, migration, live, f"{getpass.getuser()}@{socket.gethostname()}")
@@ -137,11 +137,11 @@ def _finished(work: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(work)
     except (runs.RunError, WrongAccount, StoreError) as error:
-        say(str(error), err=True)
+        output(str(error), err=True)
     except Unseen as unseen:
-        say(f"{unseen.unknown.detail}. {unseen.unknown.hint}", err=True)
+        output(f"{unseen.unknown.detail}. {unseen.unknown.hint}", err=True)
     except psycopg.Error as error:
-        say(f"the database refused: {words_of(error)}", err=True)
+        output(f"the database refused: {words_of(error)}", err=True)
     except KeyboardInterrupt:
         return INTERRUPTED
     return COULD_NOT_JUDGE

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from cockpit.console import json_text, redraw, say
+from cockpit.console import json_text, output, redraw
 from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
@@ -103,12 +103,12 @@ class Meter:
 
     def __call__(self, progress: Progress) -> None:
         if self._json:
-            say(as_line(progress))
+            output(as_line(progress))
             return
         width = os.get_terminal_size(sys.stderr.fileno()).columns
         redraw(progress_line(progress, width))
         if not progress.active:
-            say(err=True)
+            output(err=True)
 
 
 def as_line(progress: Progress) -> str:

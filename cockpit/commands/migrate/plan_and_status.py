@@ -9,7 +9,7 @@ import click
 from cockpit.commands.migrate.migration_context import FAILED, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text, survey_text
 from cockpit.commands.options import FORMAT, Form
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.migration.dry_run import survey
 from cockpit.migration.preflight import describe
 from cockpit.migration.progress import Follower
@@ -23,10 +23,10 @@ async def plan(context: MigrationContext, form: Form) -> int:
     async with context.connection(read_only=True) as connection:
         types, checks = await describe(connection, context.migration)
         if any(check.ok is False for check in checks):
-            say(checks_text(checks))
+            output(checks_text(checks))
             return FAILED
         found = await survey(connection, context.settings(types))
-        say(survey_text(found, context.migration, form))
+        output(survey_text(found, context.migration, form))
     return 0
 
 
@@ -41,7 +41,7 @@ async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
         await follower.poll(connection)
         await asyncio.sleep(1)  # a rate takes two samples
         progress = await follower.poll(connection)
-        say(progress_text(progress) if form == "text" else as_line(progress))
+        output(progress_text(progress) if form == "text" else as_line(progress))
         meter = Meter(form)
         while follow and progress.active:
             await asyncio.sleep(1)

@@ -23,7 +23,7 @@ from cockpit.commands.migrate.migration_context import (
 )
 from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text
 from cockpit.commands.options import FORMAT, Form
-from cockpit.console import say
+from cockpit.console import output
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
 from cockpit.migration import runs, schema
@@ -111,7 +111,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     ) -> int:
         options = PhaseOptions(phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded)
         if open_ := missing(context.plan, phase, clock_in_use().now(), record, who):
-            say("\n".join(["not approved:", *open_]), err=True)
+            output("\n".join(["not approved:", *open_]), err=True)
             return FAILED
         begins = replace(context, by=f"{who} ({context.by})") if who else context
         return await _on_this_machine(begins, options, workers or context.migration.limits.workers, form)
@@ -170,14 +170,14 @@ async def _begun(context: MigrationContext, connection: Connection, options: Pha
     await context.right_account()
     active = await active_run(connection)
     if active is not None and active.phase is options.phase:
-        say(f"resuming run {active.id} of {active.started_by}", err=True)
+        output(f"resuming run {active.id} of {active.started_by}", err=True)
         await schema.upgrade(connection)
         if active.wanted is not Wanted.RUN:
             await runs.want(connection, active.id, Wanted.RUN, context.by)
         return active.id
     checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
     if refused(checks, options.outside_window):
-        say(checks_text([check for check in checks if check.ok is False]), err=True)
+        output(checks_text([check for check in checks if check.ok is False]), err=True)
         return None
     settings = context.settings((await describe(connection, context.migration))[0], options.table)
     if options.phase is PhaseName.COPY or not await is_prepared(connection):
@@ -209,7 +209,7 @@ async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
     if not files:
         raise runs.RunError("no file is verified yet: there is nothing that may be purged")
     words = f"purge {connection.info.dbname}"
-    say(
+    output(
         f"The bytes of {files:,} verified files leave the database {connection.info.dbname}. From then on a rollback of the\n"
         "application loses them: fix forward. Emptying gives no disk space back by itself: VACUUM lets it be used again,\n"
         f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. Type  {words}  to confirm:",
@@ -217,7 +217,7 @@ async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
     )
     typed = confirm or (await asyncio.to_thread(input) if sys.stdin.isatty() else "")
     if typed.strip() != words:
-        say("nothing was purged", err=True)
+        output("nothing was purged", err=True)
         return False
     return True
 
@@ -239,7 +239,7 @@ async def _supervised(
         outcome = await working
         await workers.ended(30)
         progress = await Follower().poll(connection)
-        say(progress_text(progress) if form == "text" else as_line(progress))
+        output(progress_text(progress) if form == "text" else as_line(progress))
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
 
@@ -271,7 +271,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        say("\ndraining: files in flight finish; ctrl-c again to leave at once", err=True)
+        output("\ndraining: files in flight finish; ctrl-c again to leave at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
