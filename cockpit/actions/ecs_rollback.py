@@ -13,8 +13,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from cockpit.actions.ecs_release import Release, replaced, running
-from cockpit.decide.events import Record, ReleaseSeen
+from cockpit.decide.counted import Counted
+from cockpit.decide.events import ReleaseSeen
 from cockpit.engine.clock import Clock
+from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase
 from probes.clients.clients import Clients
 from probes.reading import Unseen
@@ -34,39 +36,43 @@ class RollbackRefused(Exception):  # noqa: N818 - what became of it
     """It was not begun, or did not end as it should; the message says why and what to do."""
 
 
-async def capture(clients: Clients, cluster: str, service: str, record: Record, clock: Clock) -> None:
+async def capture(clients: Clients, cluster: str, service: str, watch: Watch) -> None:
     """Keep in the record what the service runs, until the deployment begins; until cancelled.
 
     A cutover that is already past its beginning takes what its deployment replaced, as ECS noted it.
     """
     while True:
-        began = record.phase()
+        counts = watch.counted()
+        began = counts.phase()
         try:
             if began is None or began.phase is Phase.PRE_DEPLOY:
-                _keep(await running(clients, cluster, service), cluster, service, record, clock)
-            elif not record.all(ReleaseSeen):
-                _keep(
-                    await replaced(clients, cluster, service, began.at - JUST_BEFORE), cluster, service, record, clock
-                )
+                _keep(await running(clients, cluster, service), cluster, service, watch)
+            elif not counts.all(ReleaseSeen):
+                _keep(await replaced(clients, cluster, service, began.at - JUST_BEFORE), cluster, service, watch)
         except Unseen as unseen:
             log.info("what %s runs cannot be seen: %s", service, unseen)  # the plan's probes show it
-        await clock.sleep(CAPTURE)
+        await watch.clock.sleep(CAPTURE)
 
 
-def _keep(release: Release | None, cluster: str, service: str, record: Record, clock: Clock) -> None:
+def _keep(release: Release | None, cluster: str, service: str, watch: Watch) -> None:
     if release is None:
         return
     seen = ReleaseSeen(
-        clock.now(), cluster, service, release.task_definition, " ".join(release.images), " ".join(release.digests)
+        watch.clock.now(),
+        cluster,
+        service,
+        release.task_definition,
+        " ".join(release.images),
+        " ".join(release.digests),
     )
-    last = earlier(record)
+    last = earlier(watch.counted())
     shown = (seen.task_definition, seen.digests)
     if release.settled and release.digests and (last is None or (last.task_definition, last.digests) != shown):
-        record.append(seen)
+        watch.record.append(seen)
 
 
-def earlier(record: Record) -> ReleaseSeen | None:
-    """What a rollback goes back to: the newest in the record, which takes in none once the deployment has begun."""
+def earlier(record: Counted) -> ReleaseSeen | None:
+    """What a rollback goes back to: the newest this cockpit noted, which takes in none once the deployment has begun."""
     seen = record.all(ReleaseSeen)
     return seen[-1] if seen else None
 

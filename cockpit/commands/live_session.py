@@ -66,7 +66,7 @@ async def open_watch(
         else:
             kept.account = {"account": account, "arn": arn}
             watch = Watch(plan, source, clock, kept.record, kept.started_at)
-        began = watch.record.phase()
+        began = watch.counted().phase()
         if began is None or (live.phase and began.phase is not live.phase):
             watch.record.append(PhaseBegan(clock.now(), live.phase or Phase.POST_DEPLOY))
         if kept is not None:

@@ -8,8 +8,6 @@ import click
 
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
-from cockpit.decide.events import Change
-from cockpit.journal.codec import record_of
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
 from cockpit.report.escaping import safe
@@ -52,7 +50,8 @@ def list_(form: Form) -> int:
 
 def _summary(folder: RecordFolder) -> _Summary:
     lines = [line for _, line in folder.lines()]
-    verdict = record_of(line.entry for line in lines).latest(Change, "verdict")
+    bodies = (line.entry.body for line in reversed(lines))
+    verdict = next((body for body in bodies if (body.get("kind"), body.get("subject")) == ("change", "verdict")), {})
     times = [line.entry.ts for line in lines]
     ends = [chain.lines[-1].entry.type is Type.CLOSE for chain in folder.chains() if chain.lines]
     return _Summary(
@@ -62,6 +61,6 @@ def _summary(folder: RecordFolder) -> _Summary:
         as_text(max(times)) if times else "",
         len(lines),
         writers(folder),
-        verdict.after if verdict else "",
+        str(verdict.get("after", "")),
         bool(ends) and all(ends),
     )

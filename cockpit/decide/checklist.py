@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit import formatting
+from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import active_waiver, shown_since
 from cockpit.decide.evaluation import Evaluation
-from cockpit.decide.events import Change, Record
+from cockpit.decide.events import Change
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import Explanation, ItemStatus, SectionStatus, SignOffStatus
 from cockpit.decide.states import Check
@@ -18,24 +19,22 @@ from probes.reading import Reason, Unknown
 
 
 def checklist(
-    plan: Plan, evaluations: Mapping[str, Evaluation], record: Record, started_at: datetime, now: datetime
+    plan: Plan, evaluations: Mapping[str, Evaluation], record: Counted, started_at: datetime, now: datetime
 ) -> tuple[SectionStatus, ...]:
     """Every section with its items, killer items first. `evaluations` are by item."""
 
     def section(each: Section) -> SectionStatus:
         ordered = sorted(each.items, key=lambda item: not item.killer)
-        items = (judge_item(item, evaluations[item.id], record, plan.digest, started_at, now) for item in ordered)
+        items = (judge_item(item, evaluations[item.id], record, started_at, now) for item in ordered)
         return SectionStatus(each.title, each.phase, tuple(items))
 
     return tuple(section(each) for each in plan.checklist)
 
 
-def judge_item(
-    item: Item, evaluation: Evaluation, record: Record, digest: str, started_at: datetime, now: datetime
-) -> ItemStatus:
+def judge_item(item: Item, evaluation: Evaluation, record: Counted, started_at: datetime, now: datetime) -> ItemStatus:
     """One item. Evidence that fails outweighs any signature; evidence that cannot be seen does too."""
     reached, unknown = evaluation.reached, evaluation.blindness
-    signed = sign_off_status(item.sign_off, item.id, record, digest, reached, now)
+    signed = sign_off_status(item.sign_off, item.id, record, reached, now)
     if item.expect is None and item.sign_off is None:
         unknown = Unknown(Reason.NO_DATA, "the plan names neither a condition nor a sign-off for this line")
     holds = item.expect is None or (unknown is None and reached is not None and reached.ok_since is not None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.decide.counted import Counted
 from cockpit.decide.evaluation import Evaluation
-from cockpit.decide.events import Acknowledgement, Change, Record, Waiver
+from cockpit.decide.events import Acknowledgement, Change, Waiver
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import Badge, CriterionStatus, Explanation, SignOffStatus
 from cockpit.decide.state_machine import MachineState, Trip
@@ -31,16 +32,14 @@ class Judged:
     """For a RECOVERING trigger: when it is clear if nothing changes."""
 
 
-def judge(
-    criterion: Criterion, evaluation: Evaluation, record: Record, digest: str, started_at: datetime, now: datetime
-) -> Judged:
-    """The status of one criterion at `now`, from its evaluation and the record. `digest` is the plan's."""
+def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started_at: datetime, now: datetime) -> Judged:
+    """The status of one criterion at `now`, from its evaluation and what counts of the record."""
     reached, unknown = evaluation.reached, evaluation.blindness
     state = _state(reached, unknown)
     waiver = active_waiver(record, criterion.id, now)
     pre_existing = bool(reached and reached.pre_existing and state.judging.suspected)
     acknowledged = record.latest(Acknowledgement, criterion.id)
-    signed = sign_off_status(criterion.sign_off, criterion.id, record, digest, reached, now)
+    signed = sign_off_status(criterion.sign_off, criterion.id, record, reached, now)
     if criterion.condition is None and signed is not None:
         state, unknown = (State.MET if signed.given else State.NOT_MET), None
     stands_since = shown_since(record.latest(Change, criterion.id), state, now)
@@ -114,13 +113,13 @@ def shown_since(change: Change | None, word: str, now: datetime) -> datetime | N
     return change.at if change.after == word else now
 
 
-def active_waiver(record: Record, subject: str, now: datetime) -> Waiver | None:
+def active_waiver(record: Counted, subject: str, now: datetime) -> Waiver | None:
     """The waiver in force; it re-arms itself at its end."""
     waiver = record.latest(Waiver, subject)
     return waiver if waiver is not None and waiver.at <= now < waiver.until else None
 
 
-def unwaived(trips: tuple[Trip, ...], record: Record, subject: str, now: datetime) -> tuple[Trip, ...]:
+def unwaived(trips: tuple[Trip, ...], record: Counted, subject: str, now: datetime) -> tuple[Trip, ...]:
     """Trips as they count once waivers are taken out: what happened before or under a waiver is its giver's affair."""
     waiver = record.latest(Waiver, subject)
     if waiver is None or waiver.at > now:

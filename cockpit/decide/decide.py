@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
+from cockpit.decide.counted import counted
 from cockpit.decide.criterion import Judged, judge
 from cockpit.decide.events import Change, Record
 from cockpit.decide.gate import gates
@@ -20,18 +21,19 @@ from cockpit.plan.model import Criterion, Phase, Plan
 def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation:
     """Everything shown, as of `now`."""
     started_at, readings = board.started_at, board.readings
-    began = record.phase()
+    counts = counted(plan, record, now)
+    began = counts.phase()
     origin = began.at if began else started_at
 
     def judged_since(criterion: Criterion, since: datetime) -> Judged:
-        return judge(criterion, board.evaluate(criterion, since, now), record, plan.digest, started_at, now)
+        return judge(criterion, board.evaluate(criterion, since, now), counts, started_at, now)
 
     judged = [judged_since(criterion, origin) for criterion in plan.criteria()]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
     guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in plan.guards())
     evaluations = {item.id: board.evaluate(item, started_at, now) for _, item in plan.items()}
-    sections = checklist(plan, evaluations, record, started_at, now)
-    polls = gates(plan, record, now)
+    sections = checklist(plan, evaluations, counts, started_at, now)
+    polls = gates(plan, counts, now)
     statuses = tuple(each.status for each in judged)
     causes = root_causes(readings, statuses, [item for section in sections for item in section.items])
     probes = probe_statuses(readings, now)
@@ -41,7 +43,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
             sections=sections,
             gates=polls,
             causes=causes,
-            record=record,
+            record=counts,
             phase=began.phase if began else Phase.POST_DEPLOY,
             dwell=plan.verdict_dwell,
             saw_something=any(probe.known for probe in probes),
@@ -63,8 +65,9 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         path_to_go=path,
         sight=sight(statuses, now),
         guards=guarding,
-        runbook=steps(plan.runbook, plan.digest, record, now),
-        rollback_plan=steps(plan.rollback_plan, plan.digest, record, now),
+        runbook=steps(plan.runbook, counts, now),
+        rollback_plan=steps(plan.rollback_plan, counts, now),
+        not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
     )
 

@@ -1,4 +1,7 @@
-"""What people did and what changed: the entries deciding looks at, as plain values."""
+"""What people did and what changed: the entries deciding looks at, as plain values.
+
+What an entry says of itself is a claim. Its `proof` is what the journal could verify; `counted.py` decides by it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,39 @@ from cockpit.plan.model import Phase
 
 
 @dataclass(frozen=True, slots=True)
-class SignOff:
+class Proof:
+    """What was verified about an entry. The default proves nothing: it is how an entry comes from a file."""
+
+    own: bool = False
+    """Made by this cockpit: now, or in an earlier session on this machine."""
+    key: str = ""
+    """Fingerprint of the SSH key whose signature over the record, the person and all the entry says was verified."""
+    flaw: str = ""
+    """Why the line it stands in proves nothing (a signature that does not hold, a time that cannot be); empty if sound."""
+    text: str = ""
+    """Hash of the signed text: the same text twice is a copy. Empty where no key signed it."""
+    opened: datetime | None = None
+    written: datetime | None = None
+    """When its session was opened and its line written, by the writer's clock; None for what was made in this process."""
+
+
+HERE = Proof(own=True)
+"""Made in this process, not signed with a person's key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorded:
+    proof: Proof = field(default=HERE, compare=False, repr=False)
+    """Never kept in a file: the journal finds it out again from the line."""
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the key that signed it; empty where none did."""
+        return self.proof.key
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff(_Recorded):
     """A typed observation about one item, criterion or step."""
 
     at: datetime
@@ -24,14 +59,12 @@ class SignOff:
     """True when the rehearsal's crew signed: always shown."""
     retracted: bool = False
     """A counter-entry: takes back the earlier sign-off of the same subject."""
-    key: str = ""
-    """Fingerprint of the SSH key it was signed with; empty where it is only claimed."""
     evidence: str = ""
     """The because-line that was on screen, and the digest of the readings behind it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(_Recorded):
     at: datetime
     gate: str
     by: str
@@ -40,13 +73,12 @@ class Vote:
     """"go", "no-go" or "hold"."""
     rehearsal: bool = False
     plan_digest: str = ""
-    """The plan voted on; a vote on another plan does not count. Empty where it was not kept."""
-    key: str = ""
+    """The plan voted on; a vote on another plan does not count."""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(_Recorded):
     """Suspends one criterion or item until `until`; then it re-arms itself."""
 
     at: datetime
@@ -55,20 +87,24 @@ class Waiver:
     why: str
     until: datetime
     """Not after `at`: a counter-entry, which takes the waiver back."""
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(_Recorded):
     """A named person has seen that this trigger was already true before the cutover began."""
 
     at: datetime
     subject: str
     by: str
     why: str
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(_Recorded):
     """What a person decided about a latched rollback: "execute", "dismiss"; or "fix_forward", "proceed"."""
 
     at: datetime
@@ -77,19 +113,23 @@ class Decision:
     why: str
     advised: str = ""
     """The verdict the cockpit showed when it was made."""
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class StepBegan:
+class StepBegan(_Recorded):
     """A person started a step of the runbook or the rollback plan."""
 
     at: datetime
     subject: str
     by: str
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class StepEnded:
+class StepEnded(_Recorded):
     """How a step ended, and what was seen."""
 
     at: datetime
@@ -98,10 +138,12 @@ class StepEnded:
     outcome: str
     """"done", "failed" or "skipped"; "open" withdraws an earlier outcome."""
     seen: str = ""
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(_Recorded):
     """Something the cockpit did or saw that no verdict rests on: an action, a phase or a guard of the migration."""
 
     at: datetime
@@ -112,7 +154,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseSeen:
+class ReleaseSeen(_Recorded):
     """What a service ran before its deployment: where a rollback goes back to."""
 
     at: datetime
@@ -127,17 +169,20 @@ class ReleaseSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseBegan:
+class PhaseBegan(_Recorded):
     """The cutover entered a phase; criteria count only what is seen from here on."""
 
     at: datetime
     phase: Phase
     by: str = ""
+    """Who began it; empty for the cockpit itself, at its start."""
     why: str = ""
+    role: str = ""
+    plan_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class PointOfNoReturn:
+class PointOfNoReturn(_Recorded):
     """From here on a rollback loses data; `loses` names it."""
 
     at: datetime
@@ -145,7 +190,7 @@ class PointOfNoReturn:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(_Recorded):
     """The verdict, a criterion or an item changed its word. `subject` is "verdict" for the verdict."""
 
     at: datetime
@@ -156,7 +201,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class ObserverGap:
+class ObserverGap(_Recorded):
     """The cockpit was not watching between these times (machine asleep, network down)."""
 
     at: datetime
@@ -179,44 +224,45 @@ Entry = (
     | ObserverGap
 )
 E = TypeVar("E", bound=Entry)
+Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | PhaseBegan
+"""What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """An entry that does not count, and why."""
+
+    entry: Entry
+    why: str
 
 
 @dataclass(slots=True)
 class Record:
-    """Every entry so far, in order. Append-only; deciding only reads it."""
+    """Every entry so far, in order, whether it counts or not. Append-only; deciding reads it through `counted`."""
 
     entries: list[Entry] = field(default_factory=list)
-    _latest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
+    rehearsal: bool = False
+    """Whether this cockpit rehearses: only then do entries of the rehearsal's crew count, and keys are not asked for."""
+    newest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
+    """By kind and subject."""
     _by_kind: dict[type, list[Entry]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for entry in self.entries:
-            self._index(entry)
+        given, self.entries = self.entries, []
+        self.extend(given)
 
     def append(self, entry: Entry) -> None:
+        if isinstance(entry, Change | ObserverGap) and not entry.proof.own:
+            return  # every cockpit sees for itself what changes, and when it was not watching
         self.entries.append(entry)
-        self._index(entry)
-
-    def _index(self, entry: Entry) -> None:
         self._by_kind.setdefault(type(entry), []).append(entry)
-        key = getattr(entry, "subject", None)
-        if key is not None:
-            self._latest[type(entry), key] = entry
+        if (subject := getattr(entry, "subject", None)) is not None:
+            self.newest[type(entry), subject] = entry
 
     def extend(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self.append(entry)
 
     def all(self, kind: type[E]) -> list[E]:
-        """Every entry of one kind, oldest first."""
-        return [entry for entry in self._by_kind.get(kind, ()) if isinstance(entry, kind)]
-
-    def latest(self, kind: type[E], subject: str) -> E | None:
-        """The newest entry of one kind about one subject."""
-        found = self._latest.get((kind, subject))
-        return found if isinstance(found, kind) else None
-
-    def phase(self) -> PhaseBegan | None:
-        """The phase the cutover is in, or None before any began."""
-        began = self.all(PhaseBegan)
-        return began[-1] if began else None
+        """Every entry of one kind, oldest first, whether it counts or not."""
+        return self._by_kind.get(kind, [])  # type: ignore[return-value]

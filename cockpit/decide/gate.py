@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit import formatting
+from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import shown_since
 from cockpit.decide.events import Change, Record, Vote
 from cockpit.decide.situation import GateStatus
@@ -32,10 +33,11 @@ class Missing:
 def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
     """What the gates before `what` (deploy, migrate, purge) still need; empty where `who` may begin it."""
     found = []
+    counts = counted(plan, record, now)
     for gate in plan.gates:
         if gate.before == what:
             unknown = gate.poll.exclude_initiator and not who
-            missing = poll(gate, plan, record, now, who).missing
+            missing = poll(gate, counts, now, who).missing
             if missing or unknown:
                 found.append(Missing(gate.title, missing, unknown))
     return tuple(found)
@@ -48,20 +50,19 @@ def worded(missing: Iterable[Missing], ask: str) -> list[str]:
     return lines + ([ask] if any(each.initiator_unknown for each in missing) else [])
 
 
-def gates(plan: Plan, record: Record, now: datetime) -> tuple[GateStatus, ...]:
-    return tuple(poll(gate, plan, record, now) for gate in plan.gates)
+def gates(plan: Plan, record: Counted, now: datetime) -> tuple[GateStatus, ...]:
+    return tuple(poll(gate, record, now) for gate in plan.gates)
 
 
-def poll(gate: Gate, plan: Plan, record: Record, now: datetime, without: str = "") -> GateStatus:
+def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateStatus:
     """How a gate stands: each role's newest valid vote, and what is missing from whom.
 
     `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
     excluded = without if gate.poll.exclude_initiator else ""
-    valid = [v for v in _newest_votes(gate, plan, record, now) if v.by != excluded or v.choice != "go"]
+    valid = [v for v in _newest_votes(gate, record, now) if v.by != excluded or v.choice != "go"]
     against = [vote for vote in valid if vote.choice != "go"]
-    people = _people(vote for vote in valid if vote.choice == "go")
-    goes = len(people) if gate.poll.distinct_people else sum(vote.choice == "go" for vote in valid)
+    goes = _goes([vote for vote in valid if vote.choice == "go"], distinct=gate.poll.distinct_people)
     missing = [f"{vote.by} ({vote.role}) votes {vote.choice}" for vote in against]
     if goes < gate.poll.required:
         waiting = [role for role in gate.poll.roles if role not in {vote.role for vote in valid}]
@@ -78,32 +79,33 @@ def poll(gate: Gate, plan: Plan, record: Record, now: datetime, without: str = "
         passed=passed,
         votes=tuple(_vote_text(vote) for vote in valid),
         missing=tuple(missing),
+        not_counted=tuple(
+            f"{each.entry.by} ({each.entry.role}): {each.entry.choice} does not count: {each.why}"
+            for each in record.left_out
+            if isinstance(each.entry, Vote) and each.entry.gate == gate.id
+        ),
         ok_since=max(moments, default=None) if passed else None,
     )
 
 
-def _people(votes: Iterable[Vote]) -> set[str]:
-    """Different people: one key is one person, whatever names it signs under."""
-    seen: set[str] = set()
+def _goes(votes: Sequence[Vote], *, distinct: bool) -> int:
+    """How many votes these are. One key is one vote, whatever names it signs under; `distinct`: so is one person."""
+    names: set[str] = set()
     keys: set[str] = set()
+    found = 0
     for vote in votes:
-        if vote.by not in seen and (not vote.key or vote.key not in keys):
-            seen.add(vote.by)
-            keys.add(vote.key)
-    return seen
+        if (vote.key and vote.key in keys) or (distinct and vote.by in names):
+            continue
+        names.add(vote.by)
+        keys.add(vote.key)
+        found += 1
+    return found
 
 
-def _newest_votes(gate: Gate, plan: Plan, record: Record, now: datetime) -> list[Vote]:
-    newest: dict[tuple[str, str], Vote] = {}
-    for vote in record.all(Vote):
-        if vote.gate == gate.id and vote.role in gate.poll.roles:
-            newest[vote.by, vote.role] = vote
+def _newest_votes(gate: Gate, record: Counted, now: datetime) -> list[Vote]:
+    newest = {(vote.by, vote.role): vote for vote in record.all(Vote) if vote.gate == gate.id}
     limit = gate.poll.valid_for
-    return [
-        vote
-        for vote in newest.values()
-        if (limit is None or now <= vote.at + limit) and vote.plan_digest in ("", plan.digest)
-    ]
+    return [vote for vote in newest.values() if limit is None or now <= vote.at + limit]
 
 
 def _vote_text(vote: Vote) -> str:

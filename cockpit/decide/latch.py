@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
-from cockpit.decide.events import Change, Decision, Record, Waiver
+from cockpit.decide.events import Change, Decision, Waiver
 from cockpit.decide.situation import Latch
 from cockpit.decide.state_machine import Trip
 from cockpit.decide.states import State, Word
@@ -27,7 +28,7 @@ class Cause:
 
 
 def latched(
-    judged: Sequence[Judged], record: Record, phase_began: datetime | None, now: datetime
+    judged: Sequence[Judged], record: Counted, phase_began: datetime | None, now: datetime
 ) -> tuple[Latch | None, Decision | None]:
     """The rollback that waits for a decision, and the decision to act on it once there is one.
 
@@ -45,7 +46,7 @@ def latched(
     return Latch(since, timedelta(0) if executing else now - since, triggers), executing
 
 
-def _criticals(judged: Sequence[Judged], record: Record, dismissed: datetime | None) -> list[Cause]:
+def _criticals(judged: Sequence[Judged], record: Counted, dismissed: datetime | None) -> list[Cause]:
     return [
         Cause(trip.since, each.criterion.id)
         for each in _triggers(judged, Severity.CRITICAL)
@@ -54,7 +55,7 @@ def _criticals(judged: Sequence[Judged], record: Record, dismissed: datetime | N
     ]
 
 
-def _majors(judged: Sequence[Judged], record: Record, dismissed: datetime | None) -> list[Cause]:
+def _majors(judged: Sequence[Judged], record: Counted, dismissed: datetime | None) -> list[Cause]:
     """Majors tripped at the same time as another one, from the moment they were: one alone is not enough."""
     trips = [(trip, each.criterion.id) for each in _triggers(judged, Severity.MAJOR) for trip in each.trips]
     open_ = [(trip, id_) for trip, id_ in trips if not _covered(trip, id_, record, dismissed)]
@@ -67,7 +68,7 @@ def _majors(judged: Sequence[Judged], record: Record, dismissed: datetime | None
     return found
 
 
-def _covered(trip: Trip, trigger: str, record: Record, dismissed: datetime | None) -> bool:
+def _covered(trip: Trip, trigger: str, record: Counted, dismissed: datetime | None) -> bool:
     """Whether a dismissal was given when people could know of the trip."""
     return dismissed is not None and trip.since <= dismissed and known_at(trip, trigger, record) <= dismissed
 
@@ -83,7 +84,7 @@ def _triggers(judged: Sequence[Judged], severity: Severity) -> list[Judged]:
     ]
 
 
-def known_at(trip: Trip, trigger: str, record: Record) -> datetime:
+def known_at(trip: Trip, trigger: str, record: Counted) -> datetime:
     """When the trip was first shown: an answer may arrive after a dismissal that was given before it could be seen."""
     shown = [
         change.at
@@ -98,7 +99,7 @@ def known_at(trip: Trip, trigger: str, record: Record) -> datetime:
 
 
 def _announced(
-    judged: Sequence[Judged], record: Record, phase_began: datetime | None, dismissed: datetime | None
+    judged: Sequence[Judged], record: Counted, phase_began: datetime | None, dismissed: datetime | None
 ) -> list[Cause]:
     """A rollback that the record shows without a decision, though its trip is gone: data corrected later, a restart."""
     latest = record.latest(Change, "verdict")
@@ -116,6 +117,6 @@ def _announced(
     return [Cause(first.at, id_) for id_ in kept or [""]]
 
 
-def _waived_since(record: Record, trigger: str, moment: datetime) -> bool:
+def _waived_since(record: Counted, trigger: str, moment: datetime) -> bool:
     waiver = record.latest(Waiver, trigger)
     return waiver is not None and waiver.at >= moment

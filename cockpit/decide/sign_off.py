@@ -5,19 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 
 from cockpit import formatting
-from cockpit.decide.events import Record, SignOff
+from cockpit.decide.counted import Counted
+from cockpit.decide.events import SignOff
 from cockpit.decide.situation import SignOffStatus
 from cockpit.decide.state_machine import MachineState
 from cockpit.plan.model import Ask
 
 
 def sign_off_status(
-    ask: Ask | None, subject: str, record: Record, digest: str, reached: MachineState | None, now: datetime
+    ask: Ask | None, subject: str, record: Counted, reached: MachineState | None, now: datetime
 ) -> SignOffStatus | None:
-    """None where no sign-off is asked. `digest` is the plan's; `reached` is the state of its evidence, if it has any."""
+    """None where no sign-off is asked. `reached` is the state of its evidence, if it has any."""
     if ask is None:
         return None
-    given = record.latest(SignOff, subject)
+    given, stale = record.latest(SignOff, subject), ""
+    if given is not None and not given.retracted:
+        stale = _stale(ask, given, reached, now)
+    elif (refused := record.why_not(SignOff, subject)) is not None and (given is None or refused[0].at > given.at):
+        given, stale = refused
     if given is None or given.retracted:
         return SignOffStatus(ask.ask, ask.roles)
     return SignOffStatus(
@@ -30,17 +35,11 @@ def sign_off_status(
         given.rehearsal,
         given.key,
         given.evidence,
-        _stale(ask, given, digest, reached, now),
+        stale,
     )
 
 
-def _stale(ask: Ask, given: SignOff, digest: str, reached: MachineState | None, now: datetime) -> str:
-    if given.plan_digest != digest:
-        return "the plan changed since it was signed"
-    if not ask.claimed and not given.key and not given.rehearsal:
-        return "signed without a key, and the plan asks for one"
-    if given.role not in ask.roles:
-        return f"signed as {given.role}, but it takes {' or '.join(ask.roles)}"
+def _stale(ask: Ask, given: SignOff, reached: MachineState | None, now: datetime) -> str:
     if ask.valid_for is not None and now > given.at + ask.valid_for:
         return f"it was valid for {formatting.duration(ask.valid_for)}"
     if reached is not None and reached.failed_at is not None and reached.failed_at > given.at:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cockpit.decide.events import NotCounted
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Position, Severity
@@ -177,6 +178,8 @@ class GateStatus:
     """Ready to show: "primary (on_call): go 12:31"."""
     missing: tuple[str, ...]
     """What is missing, from whom."""
+    not_counted: tuple[str, ...] = ()
+    """Votes that do not count, each with the reason; ready to show."""
     ok_since: datetime | None = None
 
     @property
@@ -329,6 +332,8 @@ class Situation:
     """What pauses the file migration while it is true or unknown; never part of the verdict."""
     runbook: tuple[StepStatus, ...] = ()
     rollback_plan: tuple[StepStatus, ...] = ()
+    not_counted: tuple[NotCounted, ...] = ()
+    """Statements in the record that do not count, and why; oldest first."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
 
     def criterion(self, id_: str) -> CriterionStatus:

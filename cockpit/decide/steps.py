@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cockpit.decide.events import Happened, Record, StepBegan, StepEnded
+from cockpit.decide.counted import Counted
+from cockpit.decide.events import Happened, StepBegan, StepEnded
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
 from cockpit.plan.model import Step
 
 
-def steps(listed: Sequence[Step], digest: str, record: Record, now: datetime) -> tuple[StepStatus, ...]:
-    """Every step with what is recorded of it. `digest` is the plan's."""
-    return tuple(_status(step, digest, record, now) for step in listed)
+def steps(listed: Sequence[Step], record: Counted, now: datetime) -> tuple[StepStatus, ...]:
+    """Every step with what is recorded of it."""
+    return tuple(_status(step, record, now) for step in listed)
 
 
-def _status(step: Step, digest: str, record: Record, now: datetime) -> StepStatus:
+def _status(step: Step, record: Counted, now: datetime) -> StepStatus:
     began, ended = record.latest(StepBegan, step.id), record.latest(StepEnded, step.id)
     if began is not None and ended is not None and ended.at < began.at:
         ended = None
@@ -35,7 +36,7 @@ def _status(step: Step, digest: str, record: Record, now: datetime) -> StepStatu
         caution=step.caution,
         ref=step.ref,
         position=step.position,
-        sign_off=sign_off_status(step.sign_off, step.id, record, digest, None, now),
+        sign_off=sign_off_status(step.sign_off, step.id, record, None, now),
         began=began.at if began else None,
         ended=ended.at if ended else None,
         by=ended.by if ended else began.by if began else "",
@@ -43,7 +44,7 @@ def _status(step: Step, digest: str, record: Record, now: datetime) -> StepStatu
     )
 
 
-def _happening(step: Step, record: Record, began: StepBegan | None) -> str:
+def _happening(step: Step, record: Counted, began: StepBegan | None) -> str:
     """The latest progress of the step's action."""
     latest = record.latest(Happened, step.action) if step.action and began else None
     return latest.text if latest is not None and began is not None and latest.at >= began.at else ""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cockpit import formatting
+from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged, shown_since
-from cockpit.decide.events import Change, Decision, PointOfNoReturn, Record
+from cockpit.decide.events import Change, Decision, PointOfNoReturn
 from cockpit.decide.latch import latched
 from cockpit.decide.situation import (
     Badge,
@@ -43,7 +44,7 @@ class Judgement:
     sections: Sequence[SectionStatus]
     gates: Sequence[GateStatus]
     causes: Sequence[RootCause]
-    record: Record
+    record: Counted
     phase: Phase
     dwell: timedelta
     """How long everything must have held before GO."""

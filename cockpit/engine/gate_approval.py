@@ -18,5 +18,5 @@ def missing(plan: Plan, phase: str, now: datetime, record: str = "", who: str = 
     folder = find_record(record) if record else newest_of(plan, now)
     if folder is None:
         return [f"{gate.title}: no record of this cutover on this machine; vote in the cockpit first" for gate in gates]
-    found = missing_before(plan, record_in(folder, plan), GATE_OF_PHASE[phase], now, who)
+    found = missing_before(plan, record_in(folder), GATE_OF_PHASE[phase], now, who)
     return worded(found, "name the initiator with --as: the plan does not count the initiator's vote")

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
-from cockpit.decide.events import Acknowledgement, Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
+from cockpit import formatting
+from cockpit.decide.counted import CHOICES, LONGEST_WAIVER, Rules, deciding_roles
+from cockpit.decide.events import (
+    Acknowledgement,
+    Decision,
+    PhaseBegan,
+    Proof,
+    SignOff,
+    Statement,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
 from cockpit.decide.gate import missing_before, worded
 from cockpit.decide.situation import Explanation, Situation
 from cockpit.decide.states import Word
@@ -15,7 +30,7 @@ from cockpit.journal.readings import digest_of
 from cockpit.plan.model import Ask, Gate, Person, Phase
 
 IDENTIFY = "identify yourself first: press i"
-LONGEST_WAIVER = timedelta(hours=12)
+S = TypeVar("S", bound=Statement)
 TICKS = frozenset({"ok", "okay", "yes", "y", "done", "x", "fine", "good", "check", "checked", "true", "na", "n/a", "-"})
 """Answers that describe nothing."""
 
@@ -46,9 +61,8 @@ class Desk:
 
     @property
     def deciding_roles(self) -> tuple[str, ...]:
-        """Roles that waive, acknowledge and decide: those of the plan's gates; all roles where it has no gate."""
-        asked = [role for gate in self.watch.plan.gates for role in gate.poll.roles]
-        return tuple(dict.fromkeys(asked or [role for each in self.watch.plan.people for role in each.roles]))
+        """Roles that waive, acknowledge, decide and begin phases."""
+        return deciding_roles(self.watch.plan)
 
     def may_decide(self) -> Person:
         """The person here, if they hold a role that decides."""
@@ -72,29 +86,32 @@ class Desk:
             raise Refused("this line needs no sign-off")
         person, role = self._in_role(ask.roles, "this")
         observed = observation(answer)
-        key = await self.keeper.key_of(person)
-        if not ask.claimed and not key:
-            raise Refused(f"this needs a cryptographic signature; no key of {person.id} was found")
         now, plan = self.watch.clock.now(), self.watch.plan
-        entry = SignOff(now, subject, person.id, role, observed, plan.digest, key=key, evidence=self._evidence(subject))
+        entry = SignOff(now, subject, person.id, role, observed, plan.digest, evidence=self._evidence(subject))
+        return await self._keep(entry, person, role)
+
+    async def _keep(self, entry: S, person: Person, role: str) -> S:
+        """Keep a statement, signed with the person's key where they have one; what could not count is not kept."""
+        entry = replace(entry, proof=Proof(own=True, key=await self.keeper.key_of(person)))
+        rules = Rules(self.watch.plan, self.watch.record.rehearsal, self.watch.clock.now())
+        if why := rules.objection(entry):
+            raise Refused(f"this would not count: {why}")
         await self.keeper.keep(entry, person, role)
         return entry
 
     async def retract(self, subject: str) -> None:
         """Withdraw the sign-off, the waiver or the ended step of a subject, by a counter-entry."""
-        record, now = self.watch.record, self.watch.clock.now()
+        record, now, digest = self.watch.counted(), self.watch.clock.now(), self.watch.plan.digest
         waiver = record.latest(Waiver, subject)
         if waiver is not None and now < waiver.until:
             person, role = self._in_role(self.deciding_roles, "withdrawing a waiver")
-            await self.keeper.keep(Waiver(now, subject, person.id, "withdrawn", now), person, role)
+            await self._keep(Waiver(now, subject, person.id, "withdrawn", now, role, digest), person, role)
             return
         given = record.latest(SignOff, subject)
         if given is not None and not given.retracted:
             ask = self.ask_of(subject)
             person, role = self._in_role((*(ask.roles if ask else ()), *self.deciding_roles), "withdrawing a sign-off")
-            digest = self.watch.plan.digest
-            entry = SignOff(now, subject, person.id, role, "withdrawn", digest, retracted=True)
-            await self.keeper.keep(entry, person, role)
+            await self._keep(SignOff(now, subject, person.id, role, "withdrawn", digest, retracted=True), person, role)
             return
         ended = record.latest(StepEnded, subject)
         if ended is not None and ended.outcome != "open":
@@ -104,11 +121,7 @@ class Desk:
 
     def ask_of(self, subject: str) -> Ask | None:
         """What is asked about a subject; None where nothing is."""
-        plan = self.watch.plan
-        asked = {item.id: item.sign_off for _, item in plan.items()}
-        asked |= {each.id: each.sign_off for each in plan.criteria()}
-        asked |= {step.id: step.sign_off for step in (*plan.runbook, *plan.rollback_plan)}
-        return asked.get(subject)
+        return self.watch.plan.asks().get(subject)
 
     def _evidence(self, subject: str) -> str:
         because = because_of(self.watch.situation, subject)
@@ -123,17 +136,13 @@ class Desk:
         """Go, no-go or hold at a gate."""
         gate = self._gate(gate_id)
         person, role = self._in_role(gate.poll.roles, gate.title)
-        if choice not in ("go", "no-go", "hold"):
-            raise Refused("vote go, no-go or hold")
+        if choice not in CHOICES:
+            raise Refused(f"vote {', '.join(CHOICES)}")
         if choice != "go" and len(why.strip()) < 3:
             raise Refused(f"{choice} needs a reason")
-        key = await self.keeper.key_of(person)
         digest = self.watch.plan.digest
-        entry = Vote(
-            self.watch.clock.now(), gate.id, person.id, role, choice, plan_digest=digest, key=key, why=why.strip()
-        )
-        await self.keeper.keep(entry, person, role)
-        return entry
+        entry = Vote(self.watch.clock.now(), gate.id, person.id, role, choice, plan_digest=digest, why=why.strip())
+        return await self._keep(entry, person, role)
 
     def missing_before(self, what: str) -> list[str]:
         """What the gates before something still need, from whom; empty when this person may begin it."""
@@ -148,18 +157,16 @@ class Desk:
         if subject not in known:
             raise Refused("only items and criteria can be waived")
         if not timedelta(0) < duration <= LONGEST_WAIVER:
-            raise Refused("a waiver ends within 12 hours")
+            raise Refused(f"a waiver ends within {formatting.duration(LONGEST_WAIVER)}")
         now = self.watch.clock.now()
-        entry = Waiver(now, subject, person.id, reason(why), now + duration)
-        await self.keeper.keep(entry, person, role)
-        return entry
+        entry = Waiver(now, subject, person.id, reason(why), now + duration, role, self.watch.plan.digest)
+        return await self._keep(entry, person, role)
 
     async def acknowledge(self, subject: str, why: str) -> Acknowledgement:
         """This trigger was true before the cutover began, and a named person acknowledged it."""
         person, role = self._in_role(self.deciding_roles, "an acknowledgement")
-        entry = Acknowledgement(self.watch.clock.now(), subject, person.id, reason(why))
-        await self.keeper.keep(entry, person, role)
-        return entry
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        return await self._keep(Acknowledgement(now, subject, person.id, reason(why), role, digest), person, role)
 
     # -- decisions ---------------------------------------------------------------------------------------------------
 
@@ -171,9 +178,11 @@ class Desk:
             raise Refused("no rollback is waiting for a decision")
         if choice == "execute" and verdict.word is Word.FIX_FORWARD:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
-        entry = Decision(self.watch.clock.now(), choice, person.id, reason(why), advised=verdict.word)
-        await self.keeper.keep(entry, person, role)
-        return entry
+        return await self._keep(self._decision(choice, person, role, why, verdict.word), person, role)
+
+    def _decision(self, choice: str, person: Person, role: str, why: str, advised: str) -> Decision:
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        return Decision(now, choice, person.id, reason(why), advised, role, digest)
 
     async def begin(self, phase: Phase, why: str = "") -> PhaseBegan:
         """Go on to the next phase. Against the verdict only with a reason, which is kept with what was advised."""
@@ -185,11 +194,9 @@ class Desk:
         if missing:
             raise Refused(missing[0])
         if verdict.word is not Word.GO:
-            against = Decision(self.watch.clock.now(), "proceed", person.id, reason(why), advised=verdict.word)
-            await self.keeper.keep(against, person, role)
-        entry = PhaseBegan(self.watch.clock.now(), phase, person.id, why.strip())
-        await self.keeper.keep(entry, person, role)
-        return entry
+            await self._keep(self._decision("proceed", person, role, why, verdict.word), person, role)
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        return await self._keep(PhaseBegan(now, phase, person.id, why.strip(), role, digest), person, role)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -210,7 +217,8 @@ class Desk:
         known = {step.id for step in (*self.watch.plan.runbook, *self.watch.plan.rollback_plan)}
         if entry.subject not in known:
             raise Refused("the plan has no such step")
-        await self.keeper.keep(entry, person, person.roles[0] if person.roles else "")
+        role = person.roles[0] if person.roles else ""
+        await self._keep(replace(entry, role=role, plan_digest=self.watch.plan.digest), person, role)
 
     def _gate(self, gate_id: str) -> Gate:
         found = next((gate for gate in self.watch.plan.gates if gate.id == gate_id), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -18,15 +17,15 @@ from cockpit.engine.clock import Clock
 from cockpit.engine.ports import Refused
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
-from cockpit.journal.codec import from_body, moment, time_text
+from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
-from cockpit.journal.persisted_log import PersistedRecord
+from cockpit.journal.persisted_log import PersistedRecord, late_in
+from cockpit.journal.provenance import Provenance, marked_sessions, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, Sync
 from cockpit.journal.ssh.keys import find_signer
 from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
-from cockpit.journal.statement import has_key, keys_of, vouched
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
@@ -125,6 +124,8 @@ class Recording:
         signature = None
         try:
             signer = await self._signer(person) if draft.type in PERSONAL else None
+            if signer is None and entry.key:
+                raise SshError(f"the key {entry.key} is not there any more")
             if signer is not None:
                 signature = await asyncio.to_thread(self.journal.statement(draft).signed, signer)
             await asyncio.wrap_future(self.record.keep_signed(entry, actor, signature))
@@ -138,7 +139,7 @@ class Recording:
     async def _signer(self, person: Person) -> Signer | None:
         """The person's key: what the plan names, in the agent or in the file given. None: nothing is signed with a key."""
         if person.id not in self._signers:
-            named = person.ssh_key if has_key(person) else ""
+            named = person.ssh_key
             if not named and self.key_file is None:
                 self._signers[person.id] = None
             else:
@@ -160,8 +161,8 @@ class Recording:
     async def share(self) -> None:
         """Synchronise once with the shared store, if there is one."""
         if self.sync is not None:
-            await asyncio.to_thread(self.sync.once)
-            if self.record.take_in() and self.on_news:
+            reached = await asyncio.to_thread(self.sync.once)
+            if self.record.take_in(self.clock.now() if reached else None) and self.on_news:
                 self.on_news()
 
     def anchor(self, where: str) -> str:
@@ -252,6 +253,7 @@ def _open(
         "started_at": time_text(earlier or now),
         "vars": {name: HIDDEN if name in plan.secret_vars else value for name, value in variables.items()},
         "rehearsal": rehearsal,
+        "own": marked_sessions(line for _, line in folder.lines()),
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
     if store is not None:
@@ -264,7 +266,7 @@ def _open(
     writer_thread = WriterThread(journal, readings)
     writer_thread.submit(readings.opening())
     try:
-        record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), keys_of(plan))
+        record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), rehearsal=rehearsal)
     except BaseException:
         writer_thread.close()
         readings.close()
@@ -318,11 +320,15 @@ def _shared_id(store: Store) -> str:
     return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
 
 
-def record_in(folder: RecordFolder, plan: Plan) -> Record:
-    """The entries of a record, read-only, with their signatures checked. Raises OSError."""
-    record, keys, id_ = Record(), keys_of(plan), folder.id
-    for _, line in folder.lines():
-        with contextlib.suppress(ValueError):
-            if (entry := from_body(line.entry.body)) is not None:
-                record.append(vouched(entry, line, id_, keys))
+def record_in(folder: RecordFolder) -> Record:
+    """The entries of a record as a cockpit on this machine sees them, read-only. Raises OSError."""
+    lines = folder.lines()
+    own = set(marked_sessions(line for _, line in lines))
+    opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
+    record = Record(rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens))
+    provenance = Provenance(folder.id, own.__contains__)
+    provenance.late |= {str(text) for _, line in lines for text in late_in(line)}
+    for writer, line in lines:
+        if (entry := provenance.entry(writer, line)) is not None:
+            record.append(entry)
     return record

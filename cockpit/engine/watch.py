@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
+from cockpit.decide.counted import Counted, counted
 from cockpit.decide.decide import decide
 from cockpit.decide.events import Change, Entry, ObserverGap, Record
 from cockpit.decide.settle import settle
@@ -127,6 +128,10 @@ class Watch:
                 async with asyncio.timeout(TICK_S):  # not wait_for: before Python 3.12 it can lose a cancellation
                     await self._due.wait()
                 await asyncio.sleep(min(max(COALESCE_S, SHARE * cost), LONGEST_REST_S))
+
+    def counted(self) -> Counted:
+        """What counts of the record now."""
+        return counted(self.plan, self.record, self.clock.now())
 
     def tick(self) -> None:
         """Decide once, now."""

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import Any, assert_never, get_args, get_type_hints
 
 from cockpit.decide import events as kinds
-from cockpit.decide.events import Record
+from cockpit.decide.events import Proof
 from cockpit.decide.states import State, Word
-from cockpit.journal.entry import Entry, Type
+from cockpit.journal.entry import Type
 from cockpit.plan.model import Phase
 from probes.redact import HIDDEN, redact
 
@@ -37,6 +37,8 @@ _KINDS: Mapping[str, type[kinds.Entry]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
+_FIELDS = {kind: tuple(each for each in fields(kind) if each.name != "proof") for kind in _NAMES}
+"""What is kept of an entry: all it says, and not what was found out about it."""
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     datetime: lambda text: moment(text),  # noqa: PLW0108 - defined below
     Phase: Phase,
@@ -50,8 +52,8 @@ def _check_complete(every: Iterable[type[kinds.Entry]]) -> None:
     for kind in every:
         if kind not in _NAMES:
             raise TypeError(f"cockpit.journal.codec: {kind.__name__} has no name in _KINDS: it could not be kept")
-        for name, hint in _HINTS[kind].items():
-            if hint not in _READ:
+        for name in (each.name for each in _FIELDS[kind]):
+            if (hint := _HINTS[kind][name]) not in _READ:
                 raise TypeError(f"cockpit.journal.codec: {kind.__name__}.{name} has no reader in _READ for {hint}")
 
 
@@ -88,7 +90,7 @@ def type_of(entry: kinds.Entry) -> Type:
 def to_body(entry: kinds.Entry) -> dict[str, Any]:
     """The body that keeps an entry. Raises ValueError for a time without a zone, and for text no file can hold."""
     body: dict[str, Any] = {"kind": _NAMES[type(entry)]}
-    for each in fields(entry):
+    for each in _FIELDS[type(entry)]:
         value = getattr(entry, each.name)
         body[each.name] = time_text(value) if isinstance(value, datetime) else _plain(value)
     return body
@@ -101,7 +103,7 @@ def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
         return None
     kind = _KINDS[name]
     given: dict[str, Any] = {}
-    for each in fields(kind):
+    for each in _FIELDS[kind]:
         if each.name in body:
             try:
                 given[each.name] = _READ[_HINTS[kind][each.name]](body[each.name])
@@ -109,20 +111,7 @@ def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
                 raise ValueError(f"{name}.{each.name}: {error}") from None
         elif each.default is MISSING:
             raise ValueError(f"{name} lacks {each.name}")
-    return kind(**given)
-
-
-def record_of(entries: Iterable[Entry]) -> Record:
-    """What deciding needs of a journal, in the order given. Bodies that are malformed are left out: `verify` names them."""
-    record = Record()
-    for entry in entries:
-        try:
-            kept = from_body(entry.body)
-        except ValueError:
-            continue
-        if kept is not None:
-            record.append(kept)
-    return record
+    return kind(**given, proof=Proof())
 
 
 def time_text(at: datetime) -> str:

@@ -46,7 +46,7 @@ class Type(StrEnum):
     CLOSE = "close"
 
 
-PERSONAL = frozenset({Type.SIGN_OFF, Type.VOTE, Type.WAIVER, Type.DECISION})
+PERSONAL = frozenset({Type.SIGN_OFF, Type.VOTE, Type.WAIVER, Type.DECISION, Type.ACTION_START, Type.ACTION_END})
 """What a person says, and may sign with a key of their own."""
 
 

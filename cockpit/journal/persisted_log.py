@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Any
 
-from cockpit.decide.events import (
-    Acknowledgement,
-    Change,
-    Decision,
-    Happened,
-    ObserverGap,
-    PhaseBegan,
-    PointOfNoReturn,
-    Record,
-    ReleaseSeen,
-    SignOff,
-    StepBegan,
-    StepEnded,
-    Vote,
-    Waiver,
-)
 from cockpit.decide.events import Entry as Kept
-from cockpit.journal.chain import Follower, merged
+from cockpit.decide.events import Record
+from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.statement import vouched
+from cockpit.journal.provenance import Provenance, marked_sessions, session_of
 from cockpit.journal.writer import COCKPIT, Draft
 from cockpit.journal.writer_thread import TOOK_IN, WriterThread
 
@@ -34,24 +21,25 @@ from cockpit.journal.writer_thread import TOOK_IN, WriterThread
 class PersistedRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_keys", "_writer_thread")
+    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_writer_thread")
 
     def __init__(
-        self,
-        writer_thread: WriterThread,
-        actor: Callable[[], Actor] = lambda: COCKPIT,
-        keys: Mapping[str, str] | None = None,
+        self, writer_thread: WriterThread, actor: Callable[[], Actor] = lambda: COCKPIT, *, rehearsal: bool = False
     ) -> None:
-        """Begins with everything the journal's folder already holds. `actor` returns who is at this cockpit now. Raises OSError.
-
-        `keys`: see `key_of`.
-        """
-        super().__init__()
-        self._keys = keys or {}
+        """Begins with everything the journal's folder already holds. `actor` returns who is here now. Raises OSError."""
+        super().__init__(rehearsal=rehearsal)
+        journal = writer_thread.journal
         self._writer_thread = writer_thread
         self._actor = actor
-        self._follower = Follower(writer_thread.journal.folder)
-        self.take_in(own=True)
+        self._follower = Follower(journal.folder)
+        chains = self._follower.new()
+        own = {journal.session, *(session for chain in chains for session in marked_sessions(chain.lines))}
+        self._provenance = Provenance(journal.record, own.__contains__)
+        before = _lines_of(chains, own - {journal.session})
+        self._looked = max((line.entry.ts for line in before), default=None)
+        """When this cockpit last saw what the others had written; None before the first time."""
+        self._provenance.late |= {str(text) for line in before for text in late_in(line)}
+        self._take_in(chains, _seen(before))
 
     def append(self, entry: Kept) -> None:
         super().append(entry)
@@ -62,37 +50,74 @@ class PersistedRecord(Record):
         super().append(entry)
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
 
-    def take_in(self, *, own: bool = False) -> int:
-        """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError."""
-        added = 0
-        new = self._follower.new()
-        others = {chain.writer: chain.lines[-1].hash for chain in new if chain.lines}
-        others.pop(self._writer_thread.journal.writer, None)
-        if others:
-            # A replay must know when entries were taken in: being in the folder is not enough.
-            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": others}))
-        for writer, line in merged(new):
-            if writer == self._writer_thread.journal.writer and not own:
-                continue
-            try:
-                entry = from_body(line.entry.body)
-            except ValueError:
-                continue
-            if entry is None or (not own and is_seen_by_each(entry)):
-                continue
-            super().append(vouched(entry, line, self._writer_thread.journal.record, self._keys))
-            added += 1
+    def take_in(self, looked: datetime | None = None) -> int:
+        """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError.
+
+        `looked`: the time, if everything the others have written so far could be seen.
+        """
+        own = self._writer_thread.journal.writer
+        added = self._take_in([chain for chain in self._follower.new() if chain.writer != own], {})
+        self._looked = looked or self._looked
         return added
 
+    def _take_in(self, chains: Sequence[Chain], seen: Mapping[str, str]) -> int:
+        """`seen`: by writer, the hash of its last line that was seen before; what comes after it is new."""
+        own = self._writer_thread.journal.writer
+        late = [
+            text for chain in chains if chain.writer != own for text in self._late(chain, seen.get(chain.writer, ""))
+        ]
+        self._provenance.late.update(late)
+        heads = {chain.writer: chain.lines[-1].hash for chain in chains if chain.lines and chain.writer != own}
+        if heads:
+            # A replay must know when entries were taken in: being in the folder is not enough.
+            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": heads, "late": late}))
+        before = len(self.entries)
+        for writer, line in merged(chains):
+            if (entry := self._provenance.entry(writer, line)) is not None:
+                super().append(entry)
+        return len(self.entries) - before
 
-def is_seen_by_each(entry: Kept) -> bool:
-    """Whether each cockpit that is open sees this for itself, so that what others kept of it is not taken in."""
-    match entry:
-        case Change() | ObserverGap():
-            return True
-        case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
-            return False
-        case PhaseBegan() | PointOfNoReturn() | ReleaseSeen() | Happened():
-            return False
-        case _:
-            assert_never(entry)
+    def _late(self, chain: Chain, seen: str) -> list[str]:
+        """Hashes of the new lines that are dated so that they would have been seen, had they been there."""
+        if self._looked is None:
+            return []
+        first = next((n for n, line in enumerate(chain.lines, 1) if line.hash == seen), 0)
+        limit = self._looked - ARRIVES_WITHIN
+        return [line.hash for line in chain.lines[first:] if dated(line) < limit]
+
+
+def _lines_of(chains: Sequence[Chain], sessions: AbstractSet[str]) -> list[Line]:
+    """The lines that some sessions wrote."""
+    found, own = [], False
+    for chain in chains:
+        for line in chain.lines:
+            own = session_of(line) in sessions if line.entry.type is Type.OPEN else own
+            found += [line] if own else []
+    return found
+
+
+def _seen(lines: Sequence[Line]) -> dict[str, str]:
+    """By writer, the newest of their lines that these lines had seen."""
+    found: dict[str, str] = {}
+    for line in sorted(lines, key=lambda each: each.entry.ts):
+        found |= line.entry.seen
+    return found
+
+
+def dated(line: Line) -> datetime:
+    """The time of an entry, or of its line if that is earlier: both are what the writer says."""
+    try:
+        entry = from_body(line.entry.body)
+    except ValueError:
+        entry = None
+    return min(line.entry.ts, entry.at) if entry else line.entry.ts
+
+
+def late_in(line: Line) -> list[Any]:
+    """Hashes that a `took_in` note names as late; empty for other lines."""
+    named = line.entry.body.get("late") if line.entry.body.get("kind") == TOOK_IN else None
+    return named if isinstance(named, list) else []
+
+
+ARRIVES_WITHIN = timedelta(minutes=15)
+"""What arrives longer after the time it is dated does not count: a session could be dated back to when a key was still valid."""

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from cockpit.decide.events import Entry as Kept
-from cockpit.decide.events import SignOff, Vote
 from cockpit.journal.entry import PERSONAL, Entry, Line, Type
-from cockpit.journal.ssh.allowed_signers import public_of
-from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, fingerprint, sign, verify
-from cockpit.plan.model import Person, Plan
+from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, sign, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +74,3 @@ def personal_signature(line: Line, record: str) -> Signature | None:
         return Statement.of(record, line.entry).check(line.sigs[1])
     except SshError as error:
         raise SshError(f"the signature of {line.entry.actor.id[:80]} does not hold: {error}") from None
-
-
-def key_of(line: Line, record: str, keys: Mapping[str, str] | None = None) -> str:
-    """Fingerprint of the key that signed a line; empty where none did, none holds, or it is not its person's.
-
-    `keys`: person's id -> fingerprint, as the plan names them; whoever has none there may use any key.
-    """
-    try:
-        signature = personal_signature(line, record)
-    except SshError:
-        return ""
-    if signature is None:
-        return ""
-    by = str(line.entry.body.get("by") or line.entry.actor.id)
-    return signature.fingerprint if (keys or {}).get(by, signature.fingerprint) == signature.fingerprint else ""
-
-
-def vouched(entry: Kept, line: Line, record: str, keys: Mapping[str, str]) -> Kept:
-    """The entry of a line, without its key where the line lacks the signature it names. `keys`: see `key_of`."""
-    if not isinstance(entry, SignOff | Vote) or not entry.key or entry.key == key_of(line, record, keys):
-        return entry
-    return replace(entry, key="")
-
-
-def keys_of(plan: Plan) -> dict[str, str]:
-    """Person's id -> fingerprint of the key the plan names for them."""
-    return {person.id: fingerprint(public_of(person.ssh_key)) for person in plan.people if has_key(person)}
-
-
-def has_key(person: Person) -> bool:
-    """Whether the plan names a key for them that can be read."""
-    try:
-        return bool(person.ssh_key) and bool(public_of(person.ssh_key))
-    except SshError:
-        return False

@@ -25,6 +25,7 @@ from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
 from cockpit.journal.codec import time_text, to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, Entry, Line, Type, hash_of
+from cockpit.journal.machine import mark_of
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import Statement
 
@@ -131,6 +132,11 @@ class Journal:
         return journal
 
     @property
+    def session(self) -> str:
+        """The session's public key, base64."""
+        return self._public()["public"]
+
+    @property
     def head(self) -> str:
         """Hash of the last line, hex: what to post somewhere else, so that nothing can be cut off unseen."""
         return self._head
@@ -193,9 +199,10 @@ class Journal:
         tail, self._tail = self._tail, Tail(0, "", 0, (), 0)
         if tail.torn or tail.size:
             self._end_last_line()
+        public = self._public()
         tool = {"cockpit": _version(), "python": platform.python_version()}
         given = body | {"record": self.record, "writer": self.writer, "tool": tool, "resumed": self.resumed}
-        drafts = [Draft(Type.OPEN, given | {"session": self._public()}, actor)]
+        drafts = [Draft(Type.OPEN, given | {"session": public, "mark": mark_of(public["public"])}, actor)]
         if tail.torn:
             first = tail.lines - len(tail.torn) + 1
             named = [

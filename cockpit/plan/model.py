@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from cockpit.conditions.condition import Condition
@@ -17,6 +20,8 @@ STALE_AFTER = timedelta(seconds=90)
 """Age at which data no longer counts, where no probe says otherwise."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
+SHORTEST_KEY = 16
+"""Bytes of a public SSH key at least."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -208,6 +213,28 @@ class Person:
     ssh_key: str = ""
     ref: str = ""
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the key they sign with, as `ssh-keygen -l` shows it; empty where the plan names none.
+
+        A key that cannot be read has one that no signature has: nobody signs for that person.
+        """
+        return _fingerprint(self.ssh_key)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(ssh_key: str) -> str:
+    if not ssh_key or ssh_key.startswith("SHA256:"):
+        return ssh_key
+    words = ssh_key.split()
+    try:
+        blob = base64.b64decode(words[1] if len(words) > 1 else ssh_key, validate=True)
+    except ValueError:
+        blob = b""
+    if len(blob) < SHORTEST_KEY:
+        return "a key that cannot be read"
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
 
 @dataclass(frozen=True, slots=True)
 class Risk:
@@ -344,6 +371,13 @@ class Plan:
         for one in (*self.criteria(), *self.guards()):
             yield from (condition for condition in (one.condition, one.clear_condition) if condition is not None)
         yield from (item.expect for _, item in self.items() if item.expect is not None)
+
+    def asks(self) -> dict[str, Ask]:
+        """What is asked about items, criteria and steps, by their id; those without a sign-off are absent."""
+        asked = {item.id: item.sign_off for _, item in self.items()}
+        asked |= {each.id: each.sign_off for each in self.criteria()}
+        asked |= {step.id: step.sign_off for step in (*self.runbook, *self.rollback_plan)}
+        return {subject: ask for subject, ask in asked.items() if ask is not None}
 
     def items(self) -> Iterator[tuple[Section, Item]]:
         for section in self.checklist:

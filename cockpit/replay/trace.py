@@ -17,12 +17,12 @@ from typing import Any
 from cockpit.decide.events import Change, Entry
 from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
 from cockpit.journal.chain import Chain, merged
-from cockpit.journal.codec import from_body, moment
+from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import is_seen_by_each
+from cockpit.journal.persisted_log import late_in
+from cockpit.journal.provenance import Provenance, main_chain, own_sessions
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
-from cockpit.journal.statement import keys_of, vouched
 from cockpit.journal.writer_thread import TOOK_IN
 from cockpit.plan.model import Plan
 from probes.reading import Reading
@@ -40,6 +40,7 @@ class SessionOpened:
     entries: Sequence[Entry]
     plan: Plan
     started_at: datetime
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +122,13 @@ def trace_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) -
             raise ValueError(f"it has no writer {writer}; it has {', '.join(sorted(chains)) or 'none'}")
         if not any(line.entry.type is Type.OPEN for chain in chains.values() for line in chain.lines):
             raise ValueError("its journal holds no session")
-        reader = _Reader(chains, chains[writer or _most_changes(chains)], folder, copy)
+        reader = _Reader(chains, chains[writer] if writer else main_chain(list(chains.values())), folder, copy)
         readings = list(taken(folder.readings)) if folder.readings.is_file() else []
         steps = _with_readings(list(reader.steps()), readings, reader.writer)
     except (KeyError, IndexError, ValueError, OSError, sqlite3.Error) as error:
         raise NotReplayable(f"{folder.path} cannot be replayed: {error}") from None
     first = next(step for step in steps if isinstance(step, SessionOpened))
     return Trace(first.plan, folder, reader.writer, first.started_at, steps, reader.given, tuple(reader.hidden))
-
-
-def _most_changes(chains: dict[str, Chain]) -> str:
-    def changed(chain: Chain) -> int:
-        return sum(line.entry.body.get("kind") == "change" for line in chain.lines)
-
-    return max(sorted(chains), key=lambda name: changed(chains[name]))
 
 
 _STEPS = (WATCHING, UNCHANGED, TOOK_IN)
@@ -146,9 +140,10 @@ class _Reader:
 
     def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder, copy: Path | None) -> None:
         self._chains, self._chosen, self._folder, self._copy = chains, chosen, folder, copy
-        self._record = folder.id
+        own = own_sessions(chosen.lines)
+        self._provenance = Provenance(folder.id, own.__contains__)
+        self._provenance.late |= {str(text) for line in chosen.lines for text in late_in(line)}
         self.writer = chosen.writer
-        self._keys: dict[str, str] = {}
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
         self._watching = False
         self._opened: Mapping[str, Any] = {}
@@ -161,7 +156,7 @@ class _Reader:
         changes: list[Change] = []
         closed = False
         for number, line in enumerate(self._chosen.lines, 1):
-            entry = self._entry(line)
+            entry = self._provenance.entry(self.writer, line)
             if isinstance(entry, Change) and (not changes or entry.at == changes[0].at):
                 changes.append(entry)
                 continue
@@ -201,9 +196,13 @@ class _Reader:
             yield EntryAdded(entry.at, entry)
 
     def _open(self, line: Line) -> SessionOpened:
-        plan = self._plan()
-        self._keys = keys_of(plan)
-        return SessionOpened(line.entry.ts, self._entries_so_far(), plan, moment(self._opened["started_at"]))
+        return SessionOpened(
+            line.entry.ts,
+            self._entries_so_far(),
+            self._plan(),
+            moment(self._opened["started_at"]),
+            self._opened.get("rehearsal") is True,
+        )
 
     def _plan(self) -> Plan:
         """The plan of the session that opens: the same object where nothing about it changed. Raises ValueError."""
@@ -225,15 +224,17 @@ class _Reader:
 
     def _entries_so_far(self) -> list[Entry]:
         """The record as a session that opens now reads it: all lines so far, in one order."""
-        return [entry for line in _lines(self._upto({})) if (entry := self._entry(line)) is not None]
+        return self._entries(self._upto({}))
 
     def _merged_entries(self, heads: object) -> list[Entry]:
         """Entries of the other writers since they were last read."""
         before = dict(self._at)
         self._reach(heads)
-        new = self._upto(before, but=self.writer)
-        found = (self._entry(line) for line in _lines(new))
-        return [entry for entry in found if entry is not None and not is_seen_by_each(entry)]
+        return self._entries(self._upto(before, but=self.writer))
+
+    def _entries(self, chains: list[Chain]) -> list[Entry]:
+        found = (self._provenance.entry(writer, line) for writer, line in merged(chains))
+        return [entry for entry in found if entry is not None]
 
     def _upto(self, since: dict[str, int], but: str = "") -> list[Chain]:
         return [
@@ -241,17 +242,6 @@ class _Reader:
             for name, chain in self._chains.items()
             if name != but
         ]
-
-    def _entry(self, line: Line) -> Entry | None:
-        try:
-            entry = from_body(line.entry.body)
-        except ValueError:
-            return None
-        return None if entry is None else vouched(entry, line, self._record, self._keys)
-
-
-def _lines(chains: list[Chain]) -> list[Line]:
-    return [line for _, line in merged(chains)]
 
 
 def _with_readings(steps_of_chain: Sequence[Step], kept: Sequence[Taken], writer: str) -> list[Step]:

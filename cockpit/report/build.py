@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
+from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import active_waiver
 from cockpit.decide.events import (
     Acknowledgement,
@@ -73,6 +74,7 @@ class _Context:
 
     given: Material
     record: Record
+    counts: Counted
     watched: Sequence[Session]
     turns: Mapping[str, Sequence[StateChange]]
     now: datetime
@@ -102,21 +104,21 @@ def account(given: Material) -> Account:
         verdict=next((span.word for span in reversed(verdict_spans) if span.word), ""),
         judged=given.saw_something,
         spans=verdict_spans,
-        phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in record.all(PhaseBegan)),
-        people=sign_offs.participants(plan, given.lines, given.record),
+        phases=tuple(PhaseSpan(str(e.phase), e.at, e.by, e.why) for e in context.counts.all(PhaseBegan)),
+        people=sign_offs.participants(plan, given.lines, kept),
         sessions=tuple(context.watched),
         criteria=criteria,
         items=tuple(_item(section, item, context) for section, item in plan.items()),
         gates=tuple(
-            sign_offs.gate_account(each, plan, record, kept, context.now, known=context.known) for each in plan.gates
+            sign_offs.gate_account(each, context.counts, kept, context.now, known=context.known) for each in plan.gates
         ),
         waivers=sign_offs.waivers(kept, titles),
         acknowledgements=sign_offs.acknowledgements(kept),
         decisions=sign_offs.decisions(kept),
-        runbook=sign_offs.step_accounts(plan.runbook, plan.digest, record, kept, context.now),
-        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, plan.digest, record, kept, context.now),
+        runbook=sign_offs.step_accounts(plan.runbook, context.counts, kept, context.now),
+        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, context.counts, kept, context.now),
         happened=_happened(record),
-        gaps=tuple(Gap(e.since, e.at) for e in record.all(ObserverGap)),
+        gaps=tuple(Gap(e.since, e.at) for each in kept if isinstance(e := each.entry, ObserverGap)),
         open=(),
         proof=given.proof,
         readings=given.readings,
@@ -125,7 +127,7 @@ def account(given: Material) -> Account:
 
 
 def _context(given: Material) -> _Context:
-    record = Record([each.entry for each in given.kept])
+    record = Record([each.entry for each in given.kept], given.rehearsal)
     watched = sessions(given.lines)
     seen: dict[str, list[Seen]] = {}
     for each in given.kept:
@@ -134,19 +136,20 @@ def _context(given: Material) -> _Context:
     turns = {subject: changes_of(changes, watched) for subject, changes in seen.items()}
     epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     now = max((each.ended for each in watched), default=epoch)
-    return _Context(given, record, watched, turns, max([now, *(each.entry.at for each in given.kept)]))
+    now = max([now, *(each.entry.at for each in given.kept if not each.entry.proof.flaw)])
+    return _Context(given, record, counted(given.plan, record, now), watched, turns, now)
 
 
 def _waived(subject: str, context: _Context) -> str:
-    waiver = active_waiver(context.record, subject, context.now)
+    waiver = active_waiver(context.counts, subject, context.now)
     return f"{waiver.by}: {waiver.why} (until {waiver.until:%Y-%m-%d %H:%M:%S} UTC)" if waiver else ""
 
 
 def _criterion(criterion: Criterion, kind: str, context: _Context) -> CriterionAccount:
     turns = context.turns.get(criterion.id, ())
     last = turns[-1] if turns else None
-    plan, kept, known = context.given.plan, context.given.kept, context.known
-    status = sign_off_status(criterion.sign_off, criterion.id, context.record, plan.digest, None, context.now)
+    kept, known = context.given.kept, context.known
+    status = sign_off_status(criterion.sign_off, criterion.id, context.counts, None, context.now)
     return CriterionAccount(
         id=criterion.id,
         title=criterion.title,
@@ -169,7 +172,7 @@ def _criterion(criterion: Criterion, kind: str, context: _Context) -> CriterionA
 def _item(section: Section, item: Item, context: _Context) -> ItemAccount:
     turns = context.turns.get(item.id, ())
     last = turns[-1] if turns else None
-    status = sign_off_status(item.sign_off, item.id, context.record, context.given.plan.digest, None, context.now)
+    status = sign_off_status(item.sign_off, item.id, context.counts, None, context.now)
     state, because = (last.after, last.because) if last else (_never_changed(item), "")
     return ItemAccount(
         id=item.id,

@@ -9,12 +9,11 @@ from typing import Any
 
 from cryptography import x509
 
-from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Result
+from cockpit.journal.provenance import Provenance, main_chain, own_sessions, session_of
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
-from cockpit.journal.statement import key_of, keys_of, vouched
 from cockpit.journal.verify import verify_record
 from cockpit.plan.model import Plan
 from cockpit.report.build import Material, account
@@ -32,10 +31,9 @@ def account_of(
 ) -> Account:
     """The account of a record. `anchors`, `allowed` and `roots` as for `verify_record`. Raises OSError."""
     lines = folder.lines()
-    opens = [line for _, line in lines if line.entry.type is Type.OPEN]
     record = folder.id
     plan, planned = _plan(folder, lines)
-    kept = _kept(lines, record, keys_of(plan) if plan else {})
+    kept, rehearsal = _kept(folder, lines)
     if plan is None:
         plan = unplanned([each.entry for each in kept], planned.name, planned.digest)
     guards = plan.guards()
@@ -48,7 +46,7 @@ def account_of(
             lines=lines,
             kept=kept,
             proof=_proof(folder.path, verify_record(folder.path, anchors, allowed, roots)),
-            rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens),
+            rehearsal=rehearsal,
             measures=measures,
             readings=readings,
             saw_something=saw,
@@ -56,17 +54,18 @@ def account_of(
     )
 
 
-def _kept(lines: Sequence[tuple[str, Line]], record: str, keys: Mapping[str, str]) -> list[Kept]:
-    """The entries deciding looks at; malformed bodies are left out, `verify` names them."""
-    found = []
-    for writer, line in lines:
-        try:
-            entry = from_body(line.entry.body)
-        except ValueError:
-            continue
-        if entry is not None:
-            found.append(Kept(writer, vouched(entry, line, record, keys), key_of(line, record, keys)))
-    return found
+def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list[Kept], bool]:
+    """The entries deciding looks at, as the cockpit with the most changes saw them, and whether that one rehearsed.
+
+    Malformed bodies are left out: `verify` names them.
+    """
+    chains = folder.chains()
+    own = own_sessions(main_chain(chains).lines) if chains else frozenset()
+    provenance = Provenance(folder.id, own.__contains__)
+    found = [(writer, provenance.entry(writer, line)) for writer, line in lines]
+    opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
+    rehearsal = any(line.entry.body.get("rehearsal") is True for line in opens)
+    return [Kept(writer, entry) for writer, entry in found if entry is not None], rehearsal
 
 
 def _proof(folder: Path, result: Result) -> Proof:

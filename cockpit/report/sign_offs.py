@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, Record, SignOff, Vote, Waiver
+from cockpit.decide.counted import Counted
+from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, SignOff, Vote, Waiver
 from cockpit.decide.gate import poll
 from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.steps import steps
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.statement import key_of
 from cockpit.plan.model import Gate, Person, Plan, Step
 from cockpit.report.model import (
     Asked,
@@ -27,15 +27,13 @@ from cockpit.report.model import (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An entry with its writer and key."""
+    """An entry and its writer. `entry.key` is the key whose signature was verified, if any."""
 
     writer: str
     entry: Entry
-    key: str = ""
-    """Fingerprint of the person's key whose signature on the line is valid; empty: not cryptographically signed."""
 
 
-def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> tuple[Participant, ...]:
+def participants(plan: Plan, lines: Sequence[tuple[str, Line]], kept: Sequence[Kept]) -> tuple[Participant, ...]:
     """Everyone who made an entry or opened a cockpit; people of the plan first, in its order."""
     known = {person.id: person for person in plan.people}
     entries: dict[str, int] = {}
@@ -49,10 +47,10 @@ def participants(plan: Plan, lines: Sequence[tuple[str, Line]], record: str) -> 
         if not named and line.entry.type is not Type.OPEN:
             continue
         entries[who] = entries.get(who, 0) + named
-        if key := key_of(line, record):
-            keys.setdefault(who, {})[key] = None
         if actor.arn and actor.id == who:
             aws.setdefault(who, {})[actor.arn] = None
+    for each in (one.entry for one in kept if one.entry.key):
+        keys.setdefault(str(getattr(each, "by", "")), {})[each.key] = None
     order = [*(each for each in known if each in entries), *(each for each in entries if each not in known)]
     unknown = Person("", "", ())
     return tuple(
@@ -74,7 +72,9 @@ def asked(
 ) -> Asked | None:
     """Every answer about a subject. `state` STALE (and `why`) is the last state the cockpit recorded."""
     given = [
-        (each.entry, each.key) for each in kept if isinstance(each.entry, SignOff) and each.entry.subject == subject
+        (each.entry, each.entry.key)
+        for each in kept
+        if isinstance(each.entry, SignOff) and each.entry.subject == subject
     ]
     if status is None and not given:
         return None
@@ -98,14 +98,12 @@ def asked(
     return Asked(status.ask if status else "", status.roles if status else (), signatures, counts)
 
 
-def gate_account(
-    gate: Gate, plan: Plan, record: Record, kept: Iterable[Kept], now: datetime, *, known: bool
-) -> GateAccount:
+def gate_account(gate: Gate, record: Counted, kept: Iterable[Kept], now: datetime, *, known: bool) -> GateAccount:
     """A gate with its votes. Without the plan (`known` false) its last recorded state counts."""
-    status = poll(gate, plan, record, now)
+    status = poll(gate, record, now)
     results = [each for each in record.all(Change) if each.subject == gate.id]
     votes = tuple(
-        VoteAccount(e.at, e.by, e.role, e.choice, e.why, each.key, e.rehearsal)
+        VoteAccount(e.at, e.by, e.role, e.choice, e.why, e.key, e.rehearsal)
         for each in kept
         if isinstance(e := each.entry, Vote) and e.gate == gate.id
     )
@@ -116,7 +114,7 @@ def gate_account(
 
 def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAccount, ...]:
     """Every waiver with its end; a counter-entry ends the ones before it and is not listed."""
-    entries = [(each.entry, each.key) for each in kept if isinstance(each.entry, Waiver)]
+    entries = [(each.entry, each.entry.key) for each in kept if isinstance(each.entry, Waiver)]
     withdrawn = [entry for entry, _ in entries if entry.until <= entry.at]
     return tuple(
         WaiverAccount(
@@ -136,7 +134,7 @@ def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAcco
 
 def decisions(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
     return tuple(
-        DecisionAccount(e.at, e.choice, e.by, e.why, e.advised, each.key)
+        DecisionAccount(e.at, e.choice, e.by, e.why, e.advised, e.key)
         for each in kept
         if isinstance(e := each.entry, Decision)
     )
@@ -144,16 +142,16 @@ def decisions(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
 
 def acknowledgements(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
     return tuple(
-        DecisionAccount(e.at, "acknowledge", e.by, e.why, "", each.key, e.subject)
+        DecisionAccount(e.at, "acknowledge", e.by, e.why, "", e.key, e.subject)
         for each in kept
         if isinstance(e := each.entry, Acknowledgement)
     )
 
 
 def step_accounts(
-    listed: Sequence[Step], digest: str, record: Record, kept: Sequence[Kept], now: datetime
+    listed: Sequence[Step], record: Counted, kept: Sequence[Kept], now: datetime
 ) -> tuple[StepAccount, ...]:
-    return tuple(_step(status, kept) for status in steps(listed, digest, record, now))
+    return tuple(_step(status, kept) for status in steps(listed, record, now))
 
 
 def _step(status: StepStatus, kept: Sequence[Kept]) -> StepAccount:

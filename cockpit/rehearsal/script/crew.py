@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cockpit.decide.counted import deciding_roles
 from cockpit.decide.events import Acknowledgement, PhaseBegan, SignOff, Vote
 from cockpit.decide.situation import Badge, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
@@ -68,10 +69,13 @@ def vote(plan: Plan, situation: Situation) -> list[Vote]:
 
 def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
     """What was already true before the cutover began is seen, by name."""
-    by = plan.people[0].id if plan.people else "crew"
+    found = _somebody(plan, deciding_roles(plan))
+    if found is None:
+        return []
+    person, role = found
     why = "Seen: true before we began, known, not ours"
     return [
-        Acknowledgement(situation.now, c.id, by, why)
+        Acknowledgement(situation.now, c.id, person.id, why, role, plan.digest)
         for c in situation.criteria
         if Badge.PRE_EXISTING in c.badges and not c.ok
     ]
@@ -92,8 +96,12 @@ def move_on(plan: Plan, situation: Situation) -> PhaseBegan | None:
     """The beginning of the next phase, once the verdict before deployment is GO."""
     if situation.verdict.phase is not Phase.PRE_DEPLOY or situation.verdict.word is not Word.GO:
         return None
-    by = plan.people[0].id if plan.people else "crew"
-    return PhaseBegan(situation.now, Phase.POST_DEPLOY, by, "rehearsal: the gate says GO")
+    why = "rehearsal: the gate says GO"
+    found = _somebody(plan, deciding_roles(plan))
+    if found is None:
+        return PhaseBegan(situation.now, Phase.POST_DEPLOY, why=why)
+    person, role = found
+    return PhaseBegan(situation.now, Phase.POST_DEPLOY, person.id, why, role, plan.digest)
 
 
 def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus]]:
@@ -126,4 +134,4 @@ def _poll(plan: Plan, gate: Gate, now: datetime) -> Iterator[Vote]:
     for person in plan.people:
         role = next((role for role in gate.poll.roles if role in person.roles), None)
         if role is not None:
-            yield Vote(now, gate.id, person.id, role, "go", rehearsal=True)
+            yield Vote(now, gate.id, person.id, role, "go", rehearsal=True, plan_digest=plan.digest)

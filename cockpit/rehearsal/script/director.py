@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from cockpit.decide.counted import counted
 from cockpit.decide.events import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
@@ -44,7 +45,7 @@ class Director:
     async def run(self, plan: Plan, record: Record, situation: Callable[[], Situation]) -> None:
         """Play until cancelled: the crew stays on duty after the last line of the timeline."""
         self.began_at = self.clock.now()
-        if record.phase() is None:
+        if counted(plan, record, self.began_at).phase() is None:
             record.append(PhaseBegan(self.began_at, self.scenario.phase, why="rehearsal: the scenario begins"))
         ahead = list(self.scenario.timeline)
         while True:
@@ -71,7 +72,7 @@ class Director:
         elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
-        elif event.begin and not self._has_begun(Phase(event.begin), record):
+        elif event.begin and not self._has_begun(Phase(event.begin), plan, record):
             moved = crew.move_on(plan, situation) if self.plays_crew else None
             if moved is None:
                 self.waiting_for = f"GO, to begin {event.begin}"
@@ -91,7 +92,6 @@ class Director:
             record.extend(entries)
             self._answered = situation.now
 
-    @staticmethod
-    def _has_begun(phase: Phase, record: Record) -> bool:
-        began = record.phase()
+    def _has_begun(self, phase: Phase, plan: Plan, record: Record) -> bool:
+        began = counted(plan, record, self.clock.now()).phase()
         return began is not None and began.phase is phase

@@ -1,0 +1,200 @@
+"""Which statements count. The one place that says so; everything decided rests on what passes here.
+
+A statement counts if its person is in the plan and holds the role that is asked for, if it is signed with the key the plan
+names for them, if it was made on this plan, in its session and not in the future, and if it is no copy of another. What the
+cockpit notes by itself (phases, the point of no return, the release to go back to, changes) counts only from this cockpit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar, assert_never, get_args
+
+from cockpit import formatting
+from cockpit.decide.events import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Entry,
+    Happened,
+    NotCounted,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Record,
+    ReleaseSeen,
+    SignOff,
+    Statement,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
+from cockpit.plan.model import Person, Plan
+
+LONGEST_WAIVER = timedelta(hours=12)
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far the clocks of two machines may be apart before a time is in the future, or outside its session."""
+CHOICES = ("go", "no-go", "hold")
+"""Of a vote."""
+_ON_ONE_PLAN = (SignOff, Vote, Waiver, Acknowledgement)
+"""Given on a plan as it reads, so another plan needs another one. A step done or a phase begun stays a fact."""
+E = TypeVar("E", bound=Entry)
+
+
+@dataclass(slots=True)
+class Counted:
+    """The entries of a record that count at one moment. Made by `counted`."""
+
+    left_out: list[NotCounted] = field(default_factory=list)
+    by_kind: dict[type, list[Entry]] = field(default_factory=dict)
+    newest: dict[tuple[type, str], Entry] = field(default_factory=dict)
+
+    def take(self, entry: Entry, why: str, texts: set[str]) -> bool:
+        """Whether the entry counts. `texts` holds the hashes of signed texts so far."""
+        text = entry.proof.text
+        if not why and text in texts:
+            why = "it is a copy of an earlier one"
+        if why:
+            self.left_out.append(NotCounted(entry, why))
+            return False
+        texts.update([text] if text else [])
+        if (subject := getattr(entry, "subject", None)) is not None:
+            self.newest[type(entry), subject] = entry
+        return True
+
+    def all(self, kind: type[E]) -> list[E]:
+        """Every entry of one kind, oldest first."""
+        return self.by_kind.get(kind, [])  # type: ignore[return-value]
+
+    def latest(self, kind: type[E], subject: str) -> E | None:
+        """The newest entry of one kind about one subject."""
+        found = self.newest.get((kind, subject))
+        return found if isinstance(found, kind) else None
+
+    def phase(self) -> PhaseBegan | None:
+        """The phase the cutover is in, or None before any began."""
+        began = self.all(PhaseBegan)
+        return began[-1] if began else None
+
+    def why_not(self, kind: type[E], subject: str) -> tuple[E, str] | None:
+        """The newest entry of one kind about one subject that does not count, and why."""
+        for each in reversed(self.left_out):
+            if isinstance(each.entry, kind) and getattr(each.entry, "subject", None) == subject:
+                return each.entry, each.why
+        return None
+
+
+def counted(plan: Plan, record: Record, now: datetime) -> Counted:
+    """What counts of a record at `now`."""
+    made, rules = Counted(), Rules(plan, record.rehearsal, now)
+    texts: set[str] = set()
+    for kind in _KINDS:
+        entries = record.all(kind)
+        if kind not in _UNCHECKED:
+            entries = [each for each in entries if made.take(each, rules.objection(each), texts)]
+        made.by_kind[kind] = entries
+    made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
+    return made
+
+
+class Rules:
+    """The rules of one plan at one moment."""
+
+    def __init__(self, plan: Plan, rehearsal: bool, now: datetime) -> None:
+        self.plan = plan
+        self.rehearsal = rehearsal
+        self.now = now
+        self._people = {person.id: person for person in plan.people}
+        self._asks = plan.asks()
+        self._polls = {gate.id: gate.poll.roles for gate in plan.gates}
+        self._deciding = deciding_roles(plan)
+
+    def objection(self, entry: Entry) -> str:
+        """Why an entry does not count; empty if it does. That it is a copy of another, `counted` finds."""
+        proof = entry.proof
+        if proof.flaw:
+            return proof.flaw
+        if entry.at > self.now + CLOCKS_DIFFER:
+            return f"it is dated in the future: {formatting.clock(entry.at)}"
+        if not isinstance(entry, Statement) or (isinstance(entry, PhaseBegan | StepEnded) and not entry.by):
+            return "" if proof.own else "another cockpit noted it by itself: only statements of people count from there"
+        return self._of_person(entry, self._people.get(entry.by))
+
+    def _of_person(self, entry: Statement, person: Person | None) -> str:
+        if person is None:
+            return f"the plan has no person {entry.by[:60]}"
+        if entry.role not in person.roles:
+            return f"{person.id} does not hold the role {entry.role[:60] or 'it does not name'}"
+        wanted = self.roles_for(entry)
+        if wanted is not None and entry.role not in wanted:
+            return f"it takes {' or '.join(wanted)}, not {entry.role}" if wanted else "the plan does not ask for it"
+        checks = (self._unsigned(entry, person), self._of_another_plan(entry), _outside_its_session(entry), _odd(entry))
+        return next((why for why in checks if why), "")
+
+    def roles_for(self, entry: Statement) -> tuple[str, ...] | None:
+        """Which roles a statement takes; None: any role of its person."""
+        match entry:
+            case SignOff():
+                ask = self._asks.get(entry.subject)
+                given = ask.roles if ask else ()
+                return (*given, *self._deciding) if entry.retracted else given
+            case Vote():
+                return self._polls.get(entry.gate, ())
+            case Waiver() | Acknowledgement() | Decision() | PhaseBegan():
+                return self._deciding
+            case StepBegan() | StepEnded():
+                return None
+            case _:
+                assert_never(entry)
+
+    def _unsigned(self, entry: Statement, person: Person) -> str:
+        if isinstance(entry, SignOff | Vote) and entry.rehearsal and not self.rehearsal:
+            return "it was rehearsed, and this is no rehearsal"
+        if self.rehearsal and entry.proof.own and not entry.proof.key:
+            return ""
+        if person.fingerprint and entry.proof.key != person.fingerprint:
+            how = f"signed with {entry.proof.key}" if entry.proof.key else "not cryptographically signed"
+            return f"{how}; the plan names {person.fingerprint} for {person.id}"
+        ask = self._asks.get(entry.subject) if isinstance(entry, SignOff) else None
+        if ask is not None and not ask.claimed and not entry.proof.key:
+            return "not cryptographically signed, and the plan asks for it"
+        return ""
+
+    def _of_another_plan(self, entry: Statement) -> str:
+        if not entry.plan_digest:
+            return "it does not name the plan it was made on"
+        if isinstance(entry, _ON_ONE_PLAN) and entry.plan_digest != self.plan.digest:
+            return "the plan changed since it was made"
+        return ""
+
+
+def _outside_its_session(entry: Statement) -> str:
+    opened, written = entry.proof.opened, entry.proof.written
+    early = opened is not None and entry.at < opened - CLOCKS_DIFFER
+    late = written is not None and entry.at > written + CLOCKS_DIFFER
+    return "it is dated outside the session it was made in" if early or late else ""
+
+
+def _odd(entry: Statement) -> str:
+    """What no cockpit would have let a person state."""
+    if isinstance(entry, Waiver) and entry.until - entry.at > LONGEST_WAIVER:
+        return f"a waiver lasts {formatting.duration(LONGEST_WAIVER)} at most, and this one longer"
+    if isinstance(entry, Vote) and entry.choice not in CHOICES:
+        return f"a vote is {', '.join(CHOICES)}"
+    return ""
+
+
+def deciding_roles(plan: Plan) -> tuple[str, ...]:
+    """Roles that waive, acknowledge, decide and begin phases: those of the plan's gates; all roles where it has no gate."""
+    asked = [role for gate in plan.gates for role in gate.poll.roles]
+    return tuple(dict.fromkeys(asked or [role for each in plan.people for role in each.roles]))
+
+
+_UNCHECKED = (Change, ObserverGap, Happened)
+"""A Record takes in this cockpit's own changes and gaps alone; nothing rests on what merely happened."""
+_KINDS: tuple[type[Entry], ...] = (*get_args(Statement), ReleaseSeen, PointOfNoReturn, *_UNCHECKED)
+
+if missing := set(get_args(Entry)) - set(_KINDS):
+    raise TypeError(f"cockpit.decide.counted says nothing about {missing}")

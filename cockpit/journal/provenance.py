@@ -1,0 +1,114 @@
+"""What a line proves about its entry: who wrote it, whose key signed it, and whether that can be.
+
+Everything deciding is given comes through `Provenance.entry`, so that no entry of a file counts by what it says of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from cockpit.decide.events import Entry as Kept
+from cockpit.decide.events import Proof
+from cockpit.journal.chain import Chain
+from cockpit.journal.codec import from_body
+from cockpit.journal.dsse import Verifier
+from cockpit.journal.entry import Line, Type
+from cockpit.journal.machine import is_marked
+from cockpit.journal.ssh.sshsig import SshError
+from cockpit.journal.statement import personal_signature
+
+LATE = "it arrived long after the time it is dated, while this cockpit was watching the shared record"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    verifier: Verifier | None
+    opened: datetime
+    own: bool
+
+
+@dataclass(slots=True)
+class Provenance:
+    """Reads lines in the order of their chains and says what each proves."""
+
+    record: str
+    """The record's id: what people sign for."""
+    is_own: Callable[[str], bool]
+    """Whether a session (its public key, base64) is one of this cockpit's."""
+    late: set[str] = field(default_factory=set)
+    """Hashes of lines that arrived too late to be what they say."""
+    _sessions: dict[str, _Session] = field(default_factory=dict)
+
+    def entry(self, writer: str, line: Line) -> Kept | None:
+        """The entry a line of a writer's chain keeps, with its proof. None for other lines, and where it is malformed."""
+        if line.entry.type is Type.OPEN:
+            self._sessions[writer] = _opened(line, self.is_own)
+        try:
+            kept = from_body(line.entry.body)
+        except ValueError:
+            return None
+        return None if kept is None else replace(kept, proof=self.proof(writer, line))
+
+    def proof(self, writer: str, line: Line) -> Proof:
+        session = self._sessions.get(writer)
+        if session is None or session.verifier is None or not _signed(session.verifier, line):
+            return Proof(flaw="it is not as any cockpit wrote it: the session's signature does not hold")
+        known = Proof(own=session.own, opened=session.opened, written=line.entry.ts)
+        if line.hash in self.late:
+            return replace(known, flaw=LATE)
+        try:
+            signature = personal_signature(line, self.record)
+        except SshError as error:
+            return replace(known, flaw=f"{error}")
+        if signature is None:
+            return known
+        text = hashlib.sha256(line.sigs[1]["statement"].encode()).hexdigest()
+        return replace(known, key=signature.fingerprint, text=text)
+
+
+def _opened(line: Line, is_own: Callable[[str], bool]) -> _Session:
+    public = session_of(line)
+    try:
+        return _Session(Verifier(public), line.entry.ts, is_own(public))
+    except ValueError:
+        return _Session(None, line.entry.ts, own=False)
+
+
+def session_of(line: Line) -> str:
+    """The public key, base64, of the session an `open` line begins; empty where it has none."""
+    session: Any = line.entry.body.get("session")
+    return str(session.get("public", "")) if isinstance(session, Mapping) else ""
+
+
+def _signed(verifier: Verifier, line: Line) -> bool:
+    return bool(line.sigs) and verifier.accepts(line.payload, line.sigs[0])
+
+
+def marked_sessions(lines: Iterable[Line]) -> list[str]:
+    """Sessions among these lines that were opened on this machine. Raises OSError."""
+    opens = [line for line in lines if line.entry.type is Type.OPEN]
+    return [session_of(line) for line in opens if is_marked(session_of(line), line.entry.body.get("mark"))]
+
+
+def own_sessions(lines: Iterable[Line]) -> frozenset[str]:
+    """Sessions of one cockpit, as its chain names them: its own, and those on the same machine it knew of."""
+    opens = [line for line in lines if line.entry.type is Type.OPEN]
+    known = {str(each) for line in opens for each in _texts(line.entry.body.get("own"))}
+    return frozenset(known | {session_of(line) for line in opens})
+
+
+def main_chain(chains: Sequence[Chain]) -> Chain:
+    """The chain of the cockpit a record is looked at from, unless another is named: the one that noted the most changes."""
+
+    def changed(chain: Chain) -> int:
+        return sum(line.entry.body.get("kind") == "change" for line in chain.lines)
+
+    return max(sorted(chains, key=lambda chain: chain.writer), key=changed)
+
+
+def _texts(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else []
