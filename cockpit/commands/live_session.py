@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
 import socket
@@ -18,6 +19,7 @@ from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
 from cockpit.engine.clock import Clock, SharedClock, WallClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
+from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
@@ -51,10 +53,12 @@ async def open_watch(
     *,
     clock: Clock | None = None,
     kept: Recording | None = None,
+    who: str = "",
 ) -> AsyncIterator[Watch]:
     """A watch that has not begun to read, resuming where `kept` ended. Raises WrongAccount before the first probe.
 
-    Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment.
+    Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment. `who` states the
+    phase where they may: from another cockpit only a person's statement counts.
     """
     clients = Clients(live.aws(plan))
     clock = clock or clock_in_use()
@@ -68,13 +72,22 @@ async def open_watch(
             watch = Watch(plan, source, clock, kept.record, kept.started_at)
         began = watch.counted().phase()
         if began is None or (live.phase and began.phase is not live.phase):
-            watch.record.append(PhaseBegan(clock.now(), live.phase or Phase.POST_DEPLOY))
+            await _begin(watch, kept, who, live.phase or Phase.POST_DEPLOY)
         if kept is not None:
             kept.attach(watch)
         watch.account, watch.arn = account, arn
         yield watch
     finally:
         await clients.close()
+
+
+async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:
+    """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself."""
+    if kept is not None and who:
+        with contextlib.suppress(Refused):
+            await Desk(watch, kept, who).state_phase(phase, "the cockpit was opened in this phase")
+            return
+    watch.record.append(PhaseBegan(watch.clock.now(), phase))
 
 
 async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:

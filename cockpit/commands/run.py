@@ -111,7 +111,7 @@ async def _open(
     ) as kept:
         if live.phase is None and not kept.resumed:
             live = replace(live, phase=first_phase(plan))
-        async with open_watch(plan, live, clock=clock, kept=kept) as watch:
+        async with open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch:
             async with (
                 migration_controller(watch, live, kept.folder.path) as controller,
                 action_executor(watch, kept, options.who) as executor,

@@ -99,6 +99,15 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     return made
 
 
+def unruled(record: Record) -> Counted:
+    """Everything sound of a record, where there is no plan to say what counts."""
+    made = Counted()
+    texts: set[str] = set()
+    for kind in _KINDS:
+        made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, texts)]
+    return made
+
+
 class Rules:
     """The rules of one plan at one moment."""
 

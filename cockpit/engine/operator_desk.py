@@ -95,7 +95,8 @@ class Desk:
         entry = replace(entry, proof=Proof(own=True, key=await self.keeper.key_of(person)))
         rules = Rules(self.watch.plan, self.watch.record.rehearsal, self.watch.clock.now())
         if why := rules.objection(entry):
-            raise Refused(f"this would not count: {why}")
+            hint = "" if entry.key else "; load your key with ssh-add, or give it with --key"
+            raise Refused(f"this would not count: {why}{hint if person.fingerprint else ''}")
         await self.keeper.keep(entry, person, role)
         return entry
 
@@ -195,8 +196,13 @@ class Desk:
             raise Refused(missing[0])
         if verdict.word is not Word.GO:
             await self._keep(self._decision("proceed", person, role, why, verdict.word), person, role)
+        return await self.state_phase(phase, why.strip())
+
+    async def state_phase(self, phase: Phase, why: str) -> PhaseBegan:
+        """State which phase the cutover is in, whatever the verdict: how a cockpit is opened."""
+        person, role = self._in_role(self.deciding_roles, "beginning a phase")
         now, digest = self.watch.clock.now(), self.watch.plan.digest
-        return await self._keep(PhaseBegan(now, phase, person.id, why.strip(), role, digest), person, role)
+        return await self._keep(PhaseBegan(now, phase, person.id, why, role, digest), person, role)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
 
-from cockpit.decide.counted import Counted, counted
+from cockpit.decide.counted import Counted, counted, unruled
 from cockpit.decide.criterion import active_waiver
 from cockpit.decide.events import (
     Acknowledgement,
@@ -137,7 +137,8 @@ def _context(given: Material) -> _Context:
     epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     now = max((each.ended for each in watched), default=epoch)
     now = max([now, *(each.entry.at for each in given.kept if not each.entry.proof.flaw)])
-    return _Context(given, record, counted(given.plan, record, now), watched, turns, now)
+    counts = unruled(record) if given.planned.problem else counted(given.plan, record, now)
+    return _Context(given, record, counts, watched, turns, now)
 
 
 def _waived(subject: str, context: _Context) -> str:

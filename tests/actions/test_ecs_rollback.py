@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 from rehearsal.test_aws_ecs import IMAGE, PLACE, Furnished
+from support.sources import NoSource
 from support.waiting import until
 
 from cockpit.actions.ecs_release import running
 from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
 from cockpit.commands.iam import actions_need
-from cockpit.decide.events import PhaseBegan, Record, ReleaseSeen
+from cockpit.decide.counted import Counted
+from cockpit.decide.events import PhaseBegan, ReleaseSeen
 from cockpit.engine.tasks import end
+from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
@@ -65,14 +68,14 @@ def by_digest(world: Furnished, digest: str) -> str:
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
 
-async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEPLOY) -> Record:
-    """A record after one look at what runs."""
-    record = Record()
-    record.append(PhaseBegan(world.clock.time, phase))
-    taking = asyncio.create_task(capture(clients, PLACE["cluster"], PLACE["service"], record, Passing(world)))
-    await until(lambda: record.all(ReleaseSeen))
+async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEPLOY) -> Counted:
+    """What counts of a record after one look at what runs."""
+    watch = Watch(load_plan(SHIPPED, require_environment=False), NoSource(), Passing(world))
+    watch.record.append(PhaseBegan(world.clock.time, phase))
+    taking = asyncio.create_task(capture(clients, PLACE["cluster"], PLACE["service"], watch))
+    await until(lambda: watch.record.all(ReleaseSeen))
     await end((taking,))
-    return record
+    return watch.counted()
 
 
 async def deployed(world: Furnished, definition: str) -> None:

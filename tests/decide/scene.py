@@ -21,7 +21,7 @@ from cockpit.decide.events import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, ProbeSpec, Section
+from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
 from probes.reading import Field, Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
@@ -108,6 +108,7 @@ def plan(
     probes: tuple[ProbeSpec, ...] = (),
     dwell: float = 60,
     digest: str = "d1",
+    people: tuple[Person, ...] | None = None,
 ) -> Plan:
     """`items` belong to the phase before the deployment, `after` to the one after it."""
     sections = (Section("before", Phase.PRE_DEPLOY, items), Section("after", Phase.POST_DEPLOY, after))
@@ -117,6 +118,7 @@ def plan(
         environment="test",
         path="scene.yaml",
         digest=digest,
+        people=PEOPLE if people is None else people,
         probes={spec.name: spec for spec in (probes or (probe("m"), probe("n")))},
         checklist=tuple(section for section in sections if section.items),
         gates=gates,
@@ -126,6 +128,14 @@ def plan(
     )
 
 
+PEOPLE = (
+    Person("primary", "Primary", ("on_call", "db_owner")),
+    Person("ann", "Ann", ("on_call", "backup")),
+    Person("bob", "Bob", ("backup",)),
+    Person("cid", "Cid", ("backup",)),
+    Person("eve", "Eve", ("intern",)),
+)
+"""Without keys: what they state is claimed."""
 CALM = (success("fine", "m.ok"), trigger("quiet", "m.running < 1"))
 """One of each, satisfied by every good reading."""
 
@@ -187,7 +197,7 @@ class Scene:
         return self.tick()
 
     def dismiss(self, why: str = "known") -> Scene:
-        return self.say(Decision(self.now, "dismiss", "primary", why))
+        return self.say(Decision(self.now, "dismiss", "primary", why, role="on_call", plan_digest=self.plan.digest))
 
     def begin(self, phase: Phase) -> Scene:
         return self.say(PhaseBegan(self.now, phase))

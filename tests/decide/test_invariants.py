@@ -246,10 +246,17 @@ def deeds(draw: st.DrawFn) -> list[tuple[int, Entry | None]]:
                     st.sampled_from(
                         [
                             SignOff(now, draw(SUBJECTS), who, "on_call", "seen", EVERYTHING.digest),
-                            Vote(now, "go_no_go", who, draw(st.sampled_from(["on_call", "backup"])), "go"),
-                            Waiver(now, draw(SUBJECTS), who, "known", now + timedelta(seconds=60)),
-                            Acknowledgement(now, "alarm", who, "known"),
-                            Decision(now, draw(st.sampled_from(["dismiss", "execute"])), who, "so"),
+                            Vote(
+                                now,
+                                "go_no_go",
+                                who,
+                                draw(st.sampled_from(["on_call", "backup"])),
+                                "go",
+                                plan_digest="d1",
+                            ),
+                            Waiver(now, draw(SUBJECTS), who, "known", now + timedelta(seconds=60), "backup", "d1"),
+                            Acknowledgement(now, "alarm", who, "known", "backup", "d1"),
+                            Decision(now, draw(st.sampled_from(["dismiss", "execute"])), who, "so", "", "backup", "d1"),
                             PhaseBegan(now, draw(st.sampled_from(list(Phase)))),
                             PointOfNoReturn(now, "documents"),
                             None,

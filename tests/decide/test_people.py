@@ -108,7 +108,7 @@ def test_killer_items_come_first() -> None:
 
 
 def waive(scene: Scene, subject: str, duration: float = 300) -> Scene:
-    return scene.say(Waiver(scene.now, subject, "primary", "known", scene.now + seconds(duration)))
+    return scene.say(Waiver(scene.now, subject, "primary", "known", scene.now + seconds(duration), "on_call", "d1"))
 
 
 def test_a_waiver_suspends_a_criterion_by_name_and_is_counted_in_the_word() -> None:
@@ -146,7 +146,7 @@ def test_a_latched_rollback_can_be_waived_and_stays_away_once_it_recovered() -> 
 
 def test_a_waiver_from_a_fast_clock_hides_no_trip_before_it_begins() -> None:
     scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0]).feed("0.2")
-    scene.say(Waiver(scene.now + seconds(60), "errors", "primary", "known", scene.now + seconds(600)))
+    scene.say(Waiver(scene.now + seconds(60), "errors", "primary", "known", scene.now + seconds(600), "on_call", "d1"))
     assert scene.word is Word.ROLLBACK
 
 
@@ -177,7 +177,7 @@ def at_the_gate(**more: object) -> Scene:
     return scene.begin(Phase.PRE_DEPLOY).feed("0")
 
 
-def vote(scene: Scene, by: str, role: str, choice: str = "go", digest: str = "") -> Scene:
+def vote(scene: Scene, by: str, role: str, choice: str = "go", digest: str = "d1") -> Scene:
     return scene.say(Vote(scene.now, "go_no_go", by, role, choice, plan_digest=digest))
 
 
@@ -248,8 +248,8 @@ def test_a_record_made_from_entries_knows_them_all() -> None:
         PhaseBegan(at(0), Phase.PRE_DEPLOY),
     ]
     record = Record(list(entries))
-    assert record.latest(SignOff, "vpn") is entries[0]
-    assert record.phase() is entries[1]
+    assert record.newest[SignOff, "vpn"] is entries[0]
+    assert record.all(PhaseBegan) == [entries[1]]
     assert record.all(SignOff) == [entries[0]]
 
 

@@ -214,7 +214,7 @@ def test_an_alarm_from_before_the_cutover_does_not_roll_back_but_blocks_go_until
     assert Badge.PRE_EXISTING in scene.of("alarm").badges
     assert scene.word is Word.HOLD
     assert "acknowledge it by name" in scene.situation.verdict.reasons[0]
-    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known for a week"))
+    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known for a week", role="on_call", plan_digest="d1"))
     for _ in range(5):
         scene.board.add("n", reading(scene.now + STEP))
         alarm(scene, ringing=True, since=-600)
@@ -223,14 +223,14 @@ def test_an_alarm_from_before_the_cutover_does_not_roll_back_but_blocks_go_until
 
 def test_an_acknowledged_alarm_that_cannot_be_seen_any_more_holds() -> None:
     scene = alarm(Scene(RINGS, FINE), ringing=True, since=-600)
-    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known"))
+    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known", role="on_call", plan_digest="d1"))
     assert scene.of("alarm").ok
     assert not scene.feed("denied").of("alarm").ok
 
 
 def test_an_alarm_that_cleared_and_rings_again_is_not_pre_existing() -> None:
     scene = alarm(Scene(RINGS, FINE), ringing=True, since=-600)
-    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known"))
+    scene.say(Acknowledgement(scene.now, "alarm", "primary", "known", role="on_call", plan_digest="d1"))
     alarm(scene, ringing=False, since=20)
     assert alarm(scene, ringing=True, since=40).word is Word.ROLLBACK
 

@@ -156,7 +156,9 @@ def test_a_dismissal_does_not_cover_a_trip_whose_reading_had_not_arrived_yet() -
 
 def test_execute_stops_the_clock_and_keeps_the_word() -> None:
     scene = Scene(*CALM, ERRORS).feed("0.2")
-    scene.say(Decision(scene.now, "execute", "primary", "users see errors")).feed("0x9")
+    scene.say(Decision(scene.now, "execute", "primary", "users see errors", role="on_call", plan_digest="d1")).feed(
+        "0x9"
+    )
     assert scene.word is Word.ROLLBACK
     assert scene.situation.verdict.latch is None
     assert "primary decided to roll back" in scene.situation.verdict.reasons[0]
@@ -164,7 +166,7 @@ def test_execute_stops_the_clock_and_keeps_the_word() -> None:
 
 def test_an_executed_rollback_ends_with_the_next_phase() -> None:
     scene = Scene(*CALM, ERRORS).feed("0.2")
-    scene.say(Decision(scene.now, "execute", "primary", "go back")).feed("0")
+    scene.say(Decision(scene.now, "execute", "primary", "go back", role="on_call", plan_digest="d1")).feed("0")
     assert scene.begin(Phase.POST_DEPLOY).feed("0x9").word is Word.GO
 
 
@@ -201,7 +203,7 @@ def test_past_the_point_of_no_return_the_word_is_fix_forward_and_says_what_would
     assert scene.word is Word.FIX_FORWARD
     assert scene.situation.verdict.loses == "the purged documents"
     assert scene.situation.verdict.exit_code == 2
-    scene.say(Decision(scene.now, "fix_forward", "primary", "patch it"))
+    scene.say(Decision(scene.now, "fix_forward", "primary", "patch it", role="on_call", plan_digest="d1"))
     assert scene.situation.verdict.latch is None
     assert "primary decided to fix forward" in " ".join(scene.situation.verdict.reasons)
 

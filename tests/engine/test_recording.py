@@ -179,7 +179,7 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
             desks.append((watch, Desk(watch, kept, who), kept))
         (ada, ada_says, ada_keeps), (bob, bob_says, bob_keeps) = desks
         assert ada_keeps.folder.id == bob_keeps.folder.id, "one record"
-        assert bob.record.phase() is not None, "who joins is where the others are"
+        assert bob.counted().phase() is not None, "who joins is where the others are"
         await asyncio.gather(ada_says.sign("vpn", "100.64.0.7 answered"), bob_says.sign("seed", "Category Security"))
         await until(lambda: all(len(watch.record.all(SignOff)) == 2 for watch in (ada, bob)))
         for watch in (ada, bob):
@@ -203,16 +203,14 @@ async def test_two_operators_see_each_other_within_three_seconds_and_offline_wor
         assert verify_record(folder).broken == []
 
 
-async def test_a_signature_named_but_not_given_is_only_claimed(tmp_path: Path) -> None:
+async def test_a_sign_off_that_nobody_signed_does_not_count_where_the_plan_asks_for_a_key(tmp_path: Path) -> None:
     """Somebody who writes to the shared place cannot speak with a key they do not have."""
     plan, clock = signing_plan(tmp_path), WallClock()
     place = tmp_path / "shared"
     async with recording(plan, clock, who="ada", root=tmp_path / "ada", store=DirectoryStore(place)) as ada:
         await ada.share()
         async with recording(plan, clock, who="bob", root=tmp_path / "bob", store=DirectoryStore(place)) as bob:
-            forged = SignOff(
-                clock.now(), "restore", "ada", "on_call", "in 11 minutes", plan.digest, key="SHA256:made-up"
-            )
+            forged = SignOff(clock.now(), "restore", "ada", "on_call", "in 11 minutes", plan.digest)
             bob.record.append(forged)
             async with asyncio.timeout(LAST_RESORT_S):
                 while not ada.record.all(SignOff):

@@ -66,7 +66,7 @@ def keys_said(folder: RecordFolder, plan: Plan) -> dict[str, list[bool]]:
     assert item.sign_off is not None
     return {
         "replay": [bool(each.key) for each in player.record.all(SignOff)],
-        "gate": [bool(each.key) for each in record_in(folder, plan).all(SignOff)],
+        "gate": [bool(each.key) for each in record_in(folder).all(SignOff)],
         "report": [bool(each.key) for each in item.sign_off.given],
     }
 

@@ -99,7 +99,7 @@ async def test_the_situation_agrees_with_what_was_told(watch: Watch, clock: Hand
     watch.record.append(Decision(clock.now(), "dismiss", "ann", "again"))
     await clock.move(1)
     see(watch, ok=False, late=5)
-    last = watch.record.latest(Change, "verdict")
+    last = watch.counted().latest(Change, "verdict")
     assert last is not None
     assert last.after == watch.situation.verdict.word == Word.ROLLBACK
 

@@ -15,7 +15,7 @@ from support.records.short_record import START, change, make_folder, open_journa
 
 from cockpit.decide.events import Change, Entry, PhaseBegan, SignOff
 from cockpit.decide.states import State, Word
-from cockpit.journal.codec import _KINDS, from_body, record_of, to_body, type_of, without_secrets
+from cockpit.journal.codec import _KINDS, from_body, to_body, type_of, without_secrets
 from cockpit.journal.entry import Type
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase
@@ -25,7 +25,10 @@ TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=ZONES
 VALUES = {datetime: TIMES, str: st.text(), bool: st.booleans(), Phase: st.sampled_from(Phase)}
 ENTRIES = st.one_of(
     [
-        st.builds(kind, **{each.name: VALUES[get_type_hints(kind)[each.name]] for each in fields(kind)})
+        st.builds(
+            kind,
+            **{each.name: VALUES[get_type_hints(kind)[each.name]] for each in fields(kind) if each.name != "proof"},
+        )
         for kind in _KINDS.values()
     ]
 )
@@ -48,10 +51,11 @@ def test_every_record_survives_the_file(tmp_path_factory: pytest.TempPathFactory
     journal = open_journal(folder)
     lines = journal.extend([Draft.of(entry) for entry in entries])
     journal.close()
-    kept = record_of(line.entry for _, line in folder.lines())
-    assert kept.entries == record_of(line.entry for line in lines).entries
+    kept = [from_body(line.entry.body) for _, line in folder.lines()]
+    kept = [entry for entry in kept if entry is not None]
+    assert kept == [from_body(line.entry.body) for line in lines]
     shown = [without_secrets(to_body(entry)) for entry in entries]
-    assert [to_body(entry) for entry in kept.entries] == shown
+    assert [to_body(entry) for entry in kept if entry is not None] == shown
 
 
 def test_the_verdict_turning_is_a_trigger_and_a_phase_nobody_began_a_note() -> None:

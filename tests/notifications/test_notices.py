@@ -128,7 +128,7 @@ def see(watch: Watch, clock: HandClock, account: str) -> None:
 
 def turn(watch: Watch, clock: HandClock, after: str, because: str = "") -> None:
     """The verdict is recorded to have turned, as a tick does it."""
-    before = watch.record.latest(Change, "verdict")
+    before = watch.counted().latest(Change, "verdict")
     watch.record.append(Change(clock.now(), "verdict", before.after if before else "HOLD", after, because))
     for tell in watch.on_change:
         tell()

@@ -19,7 +19,7 @@ from support.waiting import LAST_RESORT_S, until
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
 from cockpit.commands.rehearse import shipped
-from cockpit.decide.events import PhaseBegan, SignOff
+from cockpit.decide.events import SignOff
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk
@@ -126,9 +126,9 @@ async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str,
             source = LiveSource(plan, clients, world.clock)
             watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
             kept.attach(watch)
-            if kept.record.phase() is None and not made:
-                kept.record.append(PhaseBegan(world.clock.now(), Phase.PRE_DEPLOY))
             desk = Desk(watch, kept, who)
+            if watch.counted().phase() is None:
+                await desk.state_phase(Phase.PRE_DEPLOY, "opened")
             executor = Executor(desk, clients, kept.record, world.clock)
             for work in (watch.run(), executor.watch_release()):
                 task = asyncio.create_task(work)

@@ -215,7 +215,7 @@ async def one_after_another(plan: Plan, root: Path, clock: HandClock, names: Seq
         for name in names:
             kept = await stack.enter_async_context(recording(plan, clock, who=name, root=root))
             watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
-            if watch.record.phase() is None:
+            if watch.counted().phase() is None:
                 watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
             kept.attach(watch)
             watch.tick()

@@ -53,14 +53,16 @@ def test_who_signed_with_a_key_and_who_only_claims(told: Account) -> None:
     assert [(vote.by, bool(vote.key)) for vote in votes] == [("ann", True), ("bob", False)]
 
 
-def test_a_signature_spoken_of_but_not_given_is_a_claim(tmp_path: Path) -> None:
+def test_a_line_without_a_signature_has_no_key_and_does_not_count_where_the_plan_names_one(tmp_path: Path) -> None:
     made = Maker(tmp_path)
     journal = made.open()
-    made.say(journal, [made.sign_off(1, "item.signed", "ann", "eleven minutes", "SHA256:made-up")])
+    made.say(journal, [made.sign_off(1, "item.signed", "ann", "eleven minutes")])
     made.close(journal, 2)
     item = next(item for item in account_of(made.folder).items if item.id == "item.signed")
     assert item.sign_off is not None
     assert item.sign_off.given[0].key == ""
+    assert not item.sign_off.counts
+    assert "not cryptographically signed" in item.sign_off.given[0].stale
 
 
 def test_states_are_the_last_words_kept_and_what_was_never_judged_is_unknown(told: Account) -> None:

@@ -219,7 +219,7 @@ async def test_the_deployment_begins_by_a_typed_word(tmp_path: Path) -> None:
         assert "The cockpit advises HOLD" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "deploy we must")
         assert "Go / no-go: needs 2 more GO" in shown(pilot.app)  # type: ignore[arg-type]
-        phase = watch.record.phase()
+        phase = watch.counted().phase()
         assert phase is not None
         assert phase.phase is Phase.PRE_DEPLOY
 

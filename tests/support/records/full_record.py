@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cockpit.decide import events as kinds
 from cockpit.journal.entry import Actor
@@ -98,9 +99,9 @@ class Maker:
     def change(self, minutes: float, subject: str, before: str, after: str, because: str = "") -> kinds.Change:
         return kinds.Change(at(minutes), subject, before, after, because)
 
-    def sign_off(self, minutes: float, subject: str, by: str, answer: str, key: str = "") -> kinds.SignOff:
+    def sign_off(self, minutes: float, subject: str, by: str, answer: str) -> kinds.SignOff:
         role = "on_call" if by == "ann" else "backup"
-        return kinds.SignOff(at(minutes), subject, by, role, answer, self.plan.digest, key=key, evidence="saw it")
+        return kinds.SignOff(at(minutes), subject, by, role, answer, self.plan.digest, evidence="saw it")
 
     def close(self, journal: Journal, minutes: float) -> str:
         self.now = at(minutes)
@@ -129,36 +130,43 @@ class Maker:
 def whole(root: Path, minutes: int = 60) -> Maker:
     """A night that ends in a rollback, with one of everything."""
     made = Maker(root)
-    fingerprint = KeyFile(made.key_path)
-    from cockpit.journal.ssh.sshsig import fingerprint as shown
-
-    key = shown(fingerprint.public)
+    ann: dict[str, Any] = {"role": "on_call", "plan_digest": made.plan.digest}
+    bob: dict[str, Any] = {"role": "backup", "plan_digest": made.plan.digest}
     made.readings(minutes)
     first = made.open()
     made.say(
         first, [kinds.PhaseBegan(at(0), Phase.PRE_DEPLOY), made.change(1, "item.seen", "UNKNOWN", "PASS", "ok yes")]
     )
     made.say(first, [made.change(1, "item.failed", "UNKNOWN", "FAIL", "utilization 95.0 % (needs < 50.0 %)")])
-    made.say(first, [made.sign_off(2, "item.signed", "ann", "eleven minutes, counts match", key)], signed=True)
+    made.say(first, [made.sign_off(2, "item.signed", "ann", "eleven minutes, counts match")], signed=True)
     made.say(first, [made.change(2, "item.signed", "PENDING", "PASS", "signed by ann")])
-    vote = kinds.Vote(at(3), "go", "ann", "on_call", "go", plan_digest=made.plan.digest, key=key)
+    vote = kinds.Vote(at(3), "go", "ann", "on_call", "go", plan_digest=made.plan.digest)
     made.say(first, [vote], signed=True)
     made.say(first, [kinds.Vote(at(4), "go", "bob", "backup", "go", plan_digest=made.plan.digest)])
     made.say(first, [made.change(4, "go", "open", "passed"), made.change(5, "verdict", "HOLD", "GO", "all holds")])
-    made.say(first, [kinds.Waiver(at(6), "item.failed", "ann", "known, and small", at(6 + 10 * minutes))])
+    made.say(
+        first, [kinds.Waiver(at(6), "item.failed", "ann", "known, and small", at(6 + 10 * minutes), **ann)], signed=True
+    )
     made.say(first, [made.change(6, "item.failed", "FAIL", "WAIVED", "waived by ann")])
-    made.say(first, [kinds.PhaseBegan(at(7), Phase.POST_DEPLOY, "ann"), kinds.StepBegan(at(7), "run.deploy", "ann")])
-    made.say(first, [kinds.StepEnded(at(19), "run.deploy", "ann", "done", "revision 7 runs")])
+    made.say(
+        first,
+        [kinds.PhaseBegan(at(7), Phase.POST_DEPLOY, "ann", **ann), kinds.StepBegan(at(7), "run.deploy", "ann", **ann)],
+        signed=True,
+    )
+    made.say(first, [kinds.StepEnded(at(19), "run.deploy", "ann", "done", "revision 7 runs", **ann)], signed=True)
     made.say(first, [made.change(8, "verdict", "GO", "HOLD"), made.change(9, "site.fast", "UNKNOWN", "PROVING")])
     made.say(first, [made.change(14, "site.fast", "PROVING", "MET", "latency 200 ms; proven 5m of 5m")])
     made.say(first, [made.change(15, "pool.full", "UNKNOWN", "CLEAR"), kinds.ObserverGap(at(25), at(20))])
     made.say(
-        first, [kinds.Happened(at(26), "migration", "copy began", "ann"), kinds.StepBegan(at(27), "run.verify", "bob")]
+        first,
+        [kinds.Happened(at(26), "migration", "copy began", "ann"), kinds.StepBegan(at(27), "run.verify", "bob", **bob)],
     )
     made.say(first, [kinds.PointOfNoReturn(at(28), "3 files that live in S3 alone")])
     made.say(first, [made.change(50, "verdict", "HOLD", "FIX FORWARD", "The pool is full: 95 % (trips > 90 %)")])
     made.say(first, [made.change(50, "pool.full", "CLEAR", "TRIPPED", "pool utilization 95 % (trips > 90 %)")])
-    made.say(first, [kinds.Acknowledgement(at(51), "pool.gone", "bob", "was so before")])
-    made.say(first, [kinds.Decision(at(52), "fix_forward", "bob", "a rollback loses files", advised="FIX FORWARD")])
+    made.say(first, [kinds.Acknowledgement(at(51), "pool.gone", "bob", "was so before", **bob)])
+    made.say(
+        first, [kinds.Decision(at(52), "fix_forward", "bob", "a rollback loses files", advised="FIX FORWARD", **bob)]
+    )
     made.close(first, minutes)
     return made

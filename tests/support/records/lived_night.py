@@ -90,7 +90,7 @@ class Night:
             watch = Watch(self.plan, NoSource(), self.clock, kept.record, kept.started_at)
             kept.attach(watch)
             noting(kept)
-            if watch.record.phase() is None:
+            if watch.counted().phase() is None:
                 watch.record.append(PhaseBegan(self.clock.now(), Phase.PRE_DEPLOY))
             desk = Desk(watch, kept, "ada")
             watch.tick()
