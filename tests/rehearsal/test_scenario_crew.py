@@ -107,7 +107,7 @@ class Stage:
 
 @pytest.fixture
 def clock() -> Marching:
-    return Marching(PLAN, Record([PhaseBegan(START, Phase.PRE_DEPLOY)]))
+    return Marching(PLAN, Record([PhaseBegan(START, Phase.PRE_DEPLOY)], rehearsal=True))
 
 
 async def passes(clock: Marching, running: asyncio.Task[None], until: timedelta) -> None:
@@ -147,7 +147,7 @@ async def test_in_the_terminal_the_crew_waits_to_be_asked_and_the_release_for_th
     await passes(clock, running, timedelta(minutes=3))
     assert clock.record.all(SignOff) == []
     assert stage.done == []
-    clock.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY, "primary"))
+    clock.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
     await passes(clock, running, timedelta(minutes=5))
     assert [what for _, what in stage.done] == ["deploy good", "break s3.denied"]
     running.cancel()
@@ -191,7 +191,7 @@ async def test_nothing_is_signed_twice(clock: Marching) -> None:
 
 async def test_without_go_the_timeline_waits_and_says_for_what() -> None:
     stuck = Plan(name="p", title="P", environment="x", path="p", digest="d", probes=PLAN.probes, gates=PLAN.gates)
-    clock = Marching(stuck, Record([PhaseBegan(START, Phase.PRE_DEPLOY)]))
+    clock = Marching(stuck, Record([PhaseBegan(START, Phase.PRE_DEPLOY)], rehearsal=True))
     director, stage = await play(clock, timedelta(minutes=5))
     assert stage.done == []
     assert director.waiting_for == "GO, to begin post_deploy"

@@ -134,7 +134,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
     gate = Gate("move", "Move the files", "migrate", Poll(("on_call",), 1, exclude_initiator=True), HERE)
     of = replace(plan(), gates=(gate,))
     stage = Stage(of).calm(1)
-    stage.record.append(Vote(stage.clock.now(), "move", "ada", "on_call", "go"))
+    stage.record.append(Vote(stage.clock.now(), "move", "ada", "on_call", "go", plan_digest=of.digest))
     stage.tick()
     controller = Controller(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
     app = CockpitApp(stage, controller=controller, armed=True)

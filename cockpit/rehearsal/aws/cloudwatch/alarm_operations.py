@@ -9,7 +9,7 @@ from typing import Any
 from cockpit.rehearsal.aws.cloudwatch.alarms import Alarm, AlarmBook
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
-from cockpit.rehearsal.aws.wire.timestamps import iso, moment
+from cockpit.rehearsal.aws.wire.wire_times import iso, moment
 
 _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 _PAGE = 100

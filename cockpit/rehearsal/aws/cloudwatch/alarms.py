@@ -23,7 +23,7 @@ from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import (
 from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch
 from cockpit.rehearsal.aws.wire.protocols import AwsError
-from cockpit.rehearsal.aws.wire.timestamps import iso
+from cockpit.rehearsal.aws.wire.wire_times import iso
 
 log = logging.getLogger("cockpit.rehearsal.aws")
 MINUTE_S = 60

@@ -9,7 +9,7 @@ from cockpit.rehearsal.aws.cloudwatch.metric_queries import answer_queries, metr
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, at_epoch, statistic
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
-from cockpit.rehearsal.aws.wire.timestamps import moment
+from cockpit.rehearsal.aws.wire.wire_times import moment
 
 _STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _PAGE = 100_800

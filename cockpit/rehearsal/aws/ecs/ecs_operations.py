@@ -13,7 +13,7 @@ from cockpit.rehearsal.aws.ecs.task import Task
 from cockpit.rehearsal.aws.ecs.task_definitions import resolve
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
-from cockpit.rehearsal.aws.wire.timestamps import moment
+from cockpit.rehearsal.aws.wire.wire_times import moment
 
 Answer = Mapping[str, Any]
 _PAGE = 100

@@ -12,7 +12,7 @@ from typing import Any
 
 from cockpit.rehearsal.aws.services.call_faults import caller_of
 from cockpit.rehearsal.aws.wire.routing import Call, Malformed
-from cockpit.rehearsal.aws.wire.timestamps import iso, moment
+from cockpit.rehearsal.aws.wire.wire_times import iso, moment
 
 DELIVERED_AFTER = timedelta(minutes=5)
 """What CloudTrail says is usual; it can be fifteen."""

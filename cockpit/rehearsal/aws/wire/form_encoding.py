@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cockpit.rehearsal.aws.wire.timestamps import moment
+from cockpit.rehearsal.aws.wire.wire_times import moment
 
 
 def read_form(form: Mapping[str, str], shape: Any) -> dict[str, Any]:

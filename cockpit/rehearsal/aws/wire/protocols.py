@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from cockpit.rehearsal.aws.wire import cbor
 from cockpit.rehearsal.aws.wire.routing import Call, Protocol
 from cockpit.rehearsal.aws.wire.service_models import operation_model, service_model
-from cockpit.rehearsal.aws.wire.timestamps import iso
+from cockpit.rehearsal.aws.wire.wire_times import iso
 
 
 class AwsError(Exception):
