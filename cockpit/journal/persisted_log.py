@@ -55,12 +55,19 @@ class PersistedRecord(Record):
 
     def append(self, entry: Kept) -> None:
         super().append(entry)
-        self._writer_thread.submit(Draft.of(entry, self._actor()))
+        self._writer_thread.submit(Draft.of(entry, self._actor()), held=True)
 
-    def keep_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
-        """Append a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`)."""
-        super().append(entry)
+    def submit_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
+        """Keep a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`).
+
+        It does not count before its line is on the disk: then call `counts`.
+        """
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
+
+    def counts(self, entry: Kept, line: Line) -> None:
+        """Append an entry that was kept. A note tells a replay when: decisions may stand between its line and this."""
+        super().append(entry)
+        self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 
     def take_in(self, *, own: bool = False) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError."""
@@ -70,7 +77,7 @@ class PersistedRecord(Record):
         others.pop(self._writer_thread.journal.writer, None)
         if others:
             # A replay must know when entries were taken in: being in the folder is not enough.
-            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": others}))
+            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": others}), held=True)
         for writer, line in merged(new):
             if writer == self._writer_thread.journal.writer and not own:
                 continue
@@ -83,6 +90,10 @@ class PersistedRecord(Record):
             super().append(vouched(entry, line, self._writer_thread.journal.record, self._keys))
             added += 1
         return added
+
+
+COUNTS = "counts"
+"""Kind of the note from which on a person's entry, by the hash of its line, was decided by."""
 
 
 def is_seen_by_each(entry: Kept) -> bool:

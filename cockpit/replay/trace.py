@@ -19,7 +19,7 @@ from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import is_seen_by_each
+from cockpit.journal.persisted_log import COUNTS, is_seen_by_each
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.statement import keys_of, vouched
@@ -137,7 +137,7 @@ def _most_changes(chains: dict[str, Chain]) -> str:
     return max(sorted(chains), key=lambda name: changed(chains[name]))
 
 
-_STEPS = (WATCHING, UNCHANGED, TOOK_IN)
+_STEPS = (WATCHING, UNCHANGED, TOOK_IN, COUNTS)
 """Kinds of notes that are steps of a trace."""
 
 
@@ -150,6 +150,9 @@ class _Reader:
         self.writer = chosen.writer
         self._keys: dict[str, str] = {}
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
+        self._by_hash = {line.hash: line for line in chosen.lines}
+        counted = [line.entry.body for line in chosen.lines if line.entry.body.get("kind") == COUNTS]
+        self._counted_later = {str(body.get("line")) for body in counted} & set(self._by_hash)
         self._watching = False
         self._opened: Mapping[str, Any] = {}
         self.given: Mapping[str, str] = {}
@@ -165,6 +168,8 @@ class _Reader:
             if isinstance(entry, Change) and (not changes or entry.at == changes[0].at):
                 changes.append(entry)
                 continue
+            if line.hash in self._counted_later:
+                continue  # a note says from when on
             opens = line.entry.type is Type.OPEN
             closed = closed or line.entry.type is Type.CLOSE
             if entry is None and not opens and line.entry.body.get("kind") not in _STEPS:
@@ -197,6 +202,11 @@ class _Reader:
             yield self._open(line)
         elif body.get("kind") == TOOK_IN:
             yield from (EntryAdded(each.at, each) for each in self._merged_entries(body.get("heads")))
+        elif body.get("kind") == COUNTS:
+            kept = self._by_hash.get(str(body.get("line")))
+            counted = None if kept is None else self._entry(kept)
+            if counted is not None:
+                yield EntryAdded(counted.at, counted)
         elif entry is not None:
             yield EntryAdded(entry.at, entry)
 
