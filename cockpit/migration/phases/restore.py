@@ -63,6 +63,8 @@ class Restore:
             await self._stage(connection, claim)
             work.be_safe()
             row = await (await connection.execute(_BRING_BACK_BYTES(source), given)).fetchone()
+            if row is None:  # another worker's chunks were among ours, or the row has changed: looked at again
+                await work.ledger.release(connection, [claim], after_s=AGAIN_S)
         if row is not None:
             work.counters.files += 1
             work.counters.bytes += claim.size

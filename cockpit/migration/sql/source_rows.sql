@@ -112,21 +112,24 @@ UPDATE cutover.item SET state = 'restored', lease_until = NULL, owner = NULL, la
 WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM freed) RETURNING doc_id
 
 -- name: drop_chunks
--- Chunks are a copy of what is in S3; only the holder of the file's lease stages them, and begins with none.
+-- Chunks are a copy of what is in S3, and no row's bytes; a worker that lost its lease may delete those of the next owner, who then
+-- finds that the SHA-256 is not the file's and stages them again.
 DELETE FROM cutover.chunk WHERE tbl = %(tbl)s AND doc_id = %(id)s
 
 -- name: add_chunk
--- No row of the application changes; the primary key refuses a second worker's chunk of the same number.
+-- No row of the application changes; another worker's chunk of the same number is of the same object, and is written over.
 INSERT INTO cutover.chunk (tbl, doc_id, n, data) VALUES (%(tbl)s, %(id)s, %(n)s, %(data)b)
+ON CONFLICT (tbl, doc_id, n) DO UPDATE SET data = excluded.data
 
 -- name: bring_back_bytes
--- The row gets its bytes, which were compared with the ledger's SHA-256 when they were staged, and loses our key in one transaction
--- with ledger and object, only under this epoch and only while it has no bytes; a repeat finds no key.
-WITH mine AS (SELECT doc_id FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s FOR UPDATE),
+-- The row gets its bytes and loses our key in one transaction with ledger and object, only under this epoch, only while it has no bytes,
+-- and only bytes whose SHA-256 is the ledger's, because a worker that lost its lease may have deleted chunks; a repeat finds no key.
+WITH mine AS (SELECT doc_id, sha256 FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s FOR UPDATE),
 bytes AS (SELECT coalesce(string_agg(data, ''::bytea ORDER BY n), ''::bytea) AS whole FROM cutover.chunk
     WHERE tbl = %(tbl)s AND doc_id = %(id)s),
 back AS (UPDATE {table} AS d SET {data} = b.whole, {key} = NULL, {bucket} = NULL, {region} = NULL
-    FROM mine, bytes b WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NULL RETURNING 1),
+    FROM mine m, bytes b WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NULL AND sha256(b.whole) = m.sha256
+    RETURNING 1),
 spare AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
     WHERE key = %(key)s AND EXISTS (SELECT FROM back)),
 unstaged AS (DELETE FROM cutover.chunk WHERE tbl = %(tbl)s AND doc_id = %(id)s AND EXISTS (SELECT FROM back))
