@@ -76,7 +76,8 @@ class Recording:
     @property
     def trouble(self) -> str:
         """What is not being kept, and why; empty while everything is."""
-        lost = f"{self.readings.lost} readings were not kept: {self.readings.trouble}" if self.readings.lost else ""
+        trouble = self.readings.trouble
+        lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
         return " · ".join(text for text in (self.writer_thread.trouble, lost, away) if text)
 
@@ -91,7 +92,9 @@ class Recording:
         last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
         watch.resume_from(last, away=self.resumed)
         # A replay starts from the same time, with the same readings and entries.
-        self.writer_thread.submit(Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}))
+        self.writer_thread.submit(
+            Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}), held=True
+        )
 
     def _unchanged(self, at: datetime) -> None:
         self._quiet = at, len(self.record.entries)
@@ -100,7 +103,7 @@ class Recording:
 
     def _note_unchanged(self, at: datetime) -> None:
         self._noted = at
-        self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}))
+        self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}), held=True)
 
     def _restore(self, watch: Watch) -> tuple[datetime, int]:
         """Restore the board from the record; the time of the last entry or reading, and the row of the last reading."""
@@ -128,11 +131,12 @@ class Recording:
                 raise SshError(f"the key {entry.key} is not there any more")
             if signer is not None:
                 signature = await asyncio.to_thread(self.journal.statement(draft).signed, signer)
-            await asyncio.wrap_future(self.record.keep_signed(entry, actor, signature))
+            line = await asyncio.wrap_future(self.record.submit_signed(entry, actor, signature))
         except SshError as error:
             raise Refused(f"not signed: {error}") from None
         except (OSError, ValueError) as error:
-            raise Refused(f"not recorded: {error}") from None
+            raise Refused(f"not recorded, so it does not count: {error}") from None
+        self.record.counts(entry, line)
         if self.on_news:
             self.on_news()
 
@@ -257,14 +261,14 @@ def _open(
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
     if store is not None:
-        sync = Sync(folder.journal, store, [journal.writer])
+        sync = Sync(folder.journal, store, [journal.writer], lambda: journal.size)
     try:
         readings = ReadingStore(folder.readings, journal.writer)
     except BaseException:
         journal.close()
         raise
     writer_thread = WriterThread(journal, readings)
-    writer_thread.submit(readings.opening())
+    writer_thread.submit(readings.opening(), held=True)
     try:
         record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), rehearsal=rehearsal)
     except BaseException:

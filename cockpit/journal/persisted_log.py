@@ -43,12 +43,19 @@ class PersistedRecord(Record):
 
     def append(self, entry: Kept) -> None:
         super().append(entry)
-        self._writer_thread.submit(Draft.of(entry, self._actor()))
+        self._writer_thread.submit(Draft.of(entry, self._actor()), held=True)
 
-    def keep_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
-        """Append a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`)."""
-        super().append(entry)
+    def submit_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
+        """Keep a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`).
+
+        It does not count before its line is on the disk: then call `counts`.
+        """
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
+
+    def counts(self, entry: Kept, line: Line) -> None:
+        """Append an entry that was kept. A note tells a replay when: decisions may stand between its line and this."""
+        super().append(entry)
+        self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 
     def take_in(self, looked: datetime | None = None) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError.
@@ -70,7 +77,7 @@ class PersistedRecord(Record):
         heads = {chain.writer: chain.lines[-1].hash for chain in chains if chain.lines and chain.writer != own}
         if heads:
             # A replay must know when entries were taken in: being in the folder is not enough.
-            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": heads, "late": late}))
+            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": heads, "late": late}), held=True)
         before = len(self.entries)
         for writer, line in merged(chains):
             if (entry := self._provenance.entry(writer, line)) is not None:
@@ -121,3 +128,5 @@ def late_in(line: Line) -> list[Any]:
 
 ARRIVES_WITHIN = timedelta(minutes=15)
 """What arrives longer after the time it is dated does not count: a session could be dated back to when a key was still valid."""
+COUNTS = "counts"
+"""Kind of the note from which on a person's entry, by the hash of its line, was decided by."""

@@ -36,19 +36,23 @@ class Segment:
     last: int
     count: int
     sha256: str
+    lost: int = 0
+    """Readings the session had not been able to keep by then."""
     opening: bool = False
     """Whether it speaks for every row up to `last`, as a session found them; otherwise for those of its own writer."""
 
     def draft(self) -> Draft:
         body: dict[str, Any] = {"kind": KIND, "file": self.file, "first": self.first, "last": self.last}
-        return Draft(Type.NOTE, body | {"count": self.count, "sha256": self.sha256, "opening": self.opening})
+        return Draft(
+            Type.NOTE, body | {"count": self.count, "sha256": self.sha256, "lost": self.lost, "opening": self.opening}
+        )
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Segment | None:
         """The segment a body holds; None for a body of another kind, and of an older version. Raises ValueError."""
         if body.get("kind") != KIND or "count" not in body:
             return None
-        kinds = {"file": str, "first": int, "last": int, "count": int, "sha256": str, "opening": bool}
+        kinds = {"file": str, "first": int, "last": int, "count": int, "sha256": str, "lost": int, "opening": bool}
         if bad := [name for name, kind in kinds.items() if type(body.get(name)) is not kind]:
             raise ValueError(f"its digest of readings lacks {', '.join(bad)}")
         return cls(**{name: body[name] for name in kinds})

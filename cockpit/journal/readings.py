@@ -79,8 +79,7 @@ class ReadingStore:
         self.writer = writer
         self.lost = 0
         """Readings that were not kept."""
-        self.trouble = ""
-        """Why, in one line; empty while all are kept."""
+        self._misshapen = self._disk = ""
         self._kept: list[bytes] = []
         """Digests of the rows no segment covers yet."""
         self._kept_lock = threading.Lock()
@@ -102,6 +101,11 @@ class ReadingStore:
         self._covered = self._last = self._found.last
         self._thread = threading.Thread(target=self._run, name="readings", daemon=True)
         self._thread.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why readings are not being kept, in one line; empty when they are, and those of every form."""
+        return self._disk or self._misshapen
 
     def put(self, probe: str, reading: Reading, taken: datetime | None = None) -> None:
         """Keep a reading soon, with the moment it was taken in (when it was made, by default).
@@ -129,7 +133,9 @@ class ReadingStore:
         with self._kept_lock:
             if not self._kept:
                 return None
-            return Segment(self._found.file, self._covered + 1, self._last, len(self._kept), digest(self._kept))
+            return Segment(
+                self._found.file, self._covered + 1, self._last, len(self._kept), digest(self._kept), self.lost
+            )
 
     def covered(self, segment: Segment) -> None:
         """The segment's entry is in the journal: the next one begins after it."""
@@ -186,7 +192,8 @@ class ReadingStore:
                 rows.append((probe, observed, data, _micros(taken), _text(reading), self.writer))
             except (TypeError, ValueError, AttributeError):
                 log.exception("a reading of %s cannot be kept", probe)
-                self._lose(1, f"a reading of {probe} has a form that cannot be kept")
+                self.lost += 1
+                self._misshapen = f"a reading of {probe} has a form that cannot be kept"
         if not rows:
             return
         try:
@@ -194,8 +201,10 @@ class ReadingStore:
                 kept = [self._insert(row) for row in rows]
         except (sqlite3.Error, ValueError) as error:
             log.exception("readings cannot be written")
-            self._lose(len(rows), f"readings are not being kept: {error}")
+            self.lost += len(rows)
+            self._disk = f"readings are not being kept: {error}"
             return
+        self._disk = ""
         with self._kept_lock:
             self._kept += map(row_digest, kept)
             self._last = kept[-1][0]
@@ -206,10 +215,6 @@ class ReadingStore:
         made = self._database.execute(f"INSERT INTO readings ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
         assert made.lastrowid is not None
         return (made.lastrowid, *row)
-
-    def _lose(self, many: int, why: str) -> None:
-        self.lost += many
-        self.trouble = why
 
 
 def read(

@@ -10,7 +10,7 @@ import fcntl
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -196,8 +196,18 @@ def store_at(place: str, *, profile: str = "", region: str = "", account: str = 
 class Sync:
     """Keeps one record's `journal/` and a store equal. Call `once` every few seconds, in a thread."""
 
-    def __init__(self, journal: Path, store: Store, own: Sequence[str] | None = None) -> None:
-        """`own`: the writers whose chains are pushed; by default every chain in the folder that did not come from the store."""
+    def __init__(
+        self,
+        journal: Path,
+        store: Store,
+        own: Sequence[str] | None = None,
+        size: Callable[[], int] = lambda: -1,
+    ) -> None:
+        """`own`: the writers whose chains are pushed; by default every chain in the folder that did not come from the store.
+
+        `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
+        """
+        self._size = size
         self._journal = journal
         self._store = store
         self._own = own
@@ -244,7 +254,8 @@ class Sync:
         start = parts[-1].start if parts and writer not in self._checked else end
         with path.open("rb") as file:
             file.seek(start)
-            data = file.read()
+            upto = self._size()
+            data = file.read() if upto < 0 else file.read(max(0, upto - start))
         if start < end and self._store.get(parts[-1]) != data[: end - start]:
             raise Conflict(f"the store holds another {writer}{SUFFIX} than this machine")
         self._checked.add(writer)

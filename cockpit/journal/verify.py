@@ -21,7 +21,7 @@ from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, check_chain
-from cockpit.journal.verify_readings import check_readings
+from cockpit.journal.verify_readings import check_readings, lost_remarks
 from cockpit.journal.verify_time import check_time, clock_remarks
 
 
@@ -54,7 +54,7 @@ def verify_record(
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
     _add(rows[Subject.TIME], check_time(record, chains, roots))
-    remarks += clock_remarks(chains)
+    remarks += [*clock_remarks(chains), *lost_remarks(chains)]
     if allowed is not None:
         remarks += [f"not used: {line}" for line in allowed.skipped]
     heads = {chain.writer: chain.hashes[-1] for chain in chains if chain.hashes}

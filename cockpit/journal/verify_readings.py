@@ -85,6 +85,19 @@ def check_readings(path: Path, chains: Sequence[Checked]) -> Findings:
     return found
 
 
+def lost_remarks(chains: Sequence[Checked]) -> list[str]:
+    """Where a session could not keep readings; those it kept may be proven all the same."""
+    spoken, _ = _spoken(chains, Findings())
+    told, before = [], 0
+    for each in spoken:
+        before = 0 if each.segment.opening else before
+        if each.segment.lost > before:
+            what = f"{each.segment.lost - before} readings were not kept before it"
+            told.append(str(each.chain.problem(each.line, what)))
+        before = each.segment.lost
+    return told
+
+
 def _spoken(chains: Sequence[Checked], found: Findings) -> tuple[list[_Spoken], bool]:
     """Every segment the journal holds; and whether it holds marks of an older version."""
     spoken, older = [], False

@@ -7,6 +7,7 @@ file of its own. What a crash left half written stays where it is, and the next 
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import os
 import platform
@@ -33,6 +34,8 @@ COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100
 CLOCK_BACK = timedelta(seconds=1)
 """A clock that goes back by so much was set, and an entry says so; by less it is being disciplined."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk, a quota or a limit without room says."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ODD = re.compile(r"[^a-z0-9._-]+")
 
@@ -137,6 +140,11 @@ class Journal:
         return self._public()["public"]
 
     @property
+    def size(self) -> int:
+        """Bytes of the file that count: what lies behind them is just being written."""
+        return self._size
+
+    @property
     def head(self) -> str:
         """Hash of the last line, hex: what to post somewhere else, so that nothing can be cut off unseen."""
         return self._head
@@ -153,7 +161,8 @@ class Journal:
         """Keep several entries with one wait for the disk; when this returns they are on it.
 
         Raises ValueError for an entry that cannot be kept (then none is), JournalLost where the file is not as it was left,
-        OSError where the disk refuses; after either of the last two the journal takes nothing more.
+        OSError where the disk refuses. After either of the last two the journal takes nothing more, unless the disk was only
+        full: then nothing of these was kept, and later ones are when there is room again.
         """
         with self._lock:
             if self.closed:
@@ -241,7 +250,10 @@ class Journal:
             raise ValueError(f"the signature of the {draft.type} does not hold: {error}") from None
 
     def _write(self, data: bytes) -> None:
-        """All of it, on the disk. After a failure nothing more is written: what is there is not known."""
+        """All of it on the disk, or none: what a full disk took of it is cut off again. Raises OSError.
+
+        After a failure of another kind nothing more is written: what is there is not known.
+        """
         try:
             here, there = os.fstat(self._file), self.path.stat()
             if (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev) or here.st_size != self._size:
@@ -250,10 +262,20 @@ class Journal:
             while left:
                 left = left[os.write(self._file, left) :]
             os.fsync(self._file)
-        except OSError:
-            self._release()
+        except OSError as error:
+            if error.errno not in FULL or not self._cut_back():
+                self._release()
             raise
         self._size += len(data)
+
+    def _cut_back(self) -> bool:
+        """Cut the file to what was written before; whether that worked."""
+        try:
+            os.ftruncate(self._file, self._size)
+            os.fsync(self._file)
+        except OSError:
+            return False
+        return True
 
     def _release(self) -> None:
         if not self.closed:

@@ -21,7 +21,9 @@ FLUSH_S = 2.0
 """How long an entry waits for the readings it rests on to be on the disk."""
 MOST = 200
 """Entries written with one wait for the disk."""
-_Job = tuple[Draft, "Future[Line]"] | None
+RETRY_S = 1.0
+"""Between two tries while the disk is full."""
+_Job = tuple[Draft, "Future[Line]", bool]
 
 
 class WriterThread:
@@ -33,15 +35,18 @@ class WriterThread:
         self._readings = readings
         self.trouble = ""
         """Why entries are not being kept, in one line; empty while they are. Show it: a record with holes must say so."""
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._held: list[_Job] = []
+        """What waits for room on the disk."""
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def submit(self, draft: Draft) -> Future[Line]:
+    def submit(self, draft: Draft, *, held: bool = False) -> Future[Line]:
         """Keep an entry soon. The future gives its line once it is on the disk, or raises what `Journal.extend` does.
 
+        `held`: where the disk is full it waits for room instead of being refused.
         In an event loop: `await asyncio.wrap_future(writer_thread.submit(draft))`.
         """
         done: Future[Line] = Future()
@@ -49,7 +54,7 @@ class WriterThread:
             if self._closed:
                 done.set_exception(OSError("the journal is closed"))
             else:
-                self._jobs.put((draft, done))
+                self._jobs.put((draft, done, held))
         return done
 
     def close(self, body: Mapping[str, Any] | None = None) -> str:
@@ -64,11 +69,12 @@ class WriterThread:
     def _run(self) -> None:
         going = True
         while going:
-            batch, going = self._batch()
+            new, going = self._batch()
+            batch, self._held = [*self._held, *new], []
             if batch:
-                segment = None if all(_rests_on_nothing(draft) for draft, _ in batch) else self._segment()
+                segment = None if all(_rests_on_nothing(draft) for draft, _, _ in batch) else self._segment()
                 self._keep(batch, segment)
-        self._keep([], self._segment())
+        self._keep(self._held, self._segment())
 
     def _segment(self) -> Segment | None:
         """The readings kept so far that no entry speaks for yet."""
@@ -77,18 +83,23 @@ class WriterThread:
         self._readings.flush(FLUSH_S)
         return self._readings.segment()
 
-    def _batch(self) -> tuple[list[tuple[Draft, Future[Line]]], bool]:
-        batch: list[tuple[Draft, Future[Line]]] = []
-        job = self._jobs.get()
+    def _batch(self) -> tuple[list[_Job], bool]:
+        batch: list[_Job] = []
+        try:
+            job = self._jobs.get(timeout=RETRY_S if self._held else None)
+        except queue.Empty:
+            return [], True
         while job is not None:
-            batch.append(job)
+            # From here on nobody can cancel it any more; what was cancelled before is not kept.
+            if job[1].set_running_or_notify_cancel():
+                batch.append(job)
             if len(batch) == MOST or self._jobs.empty():
                 return batch, True
             job = self._jobs.get()
         return batch, False
 
-    def _keep(self, batch: list[tuple[Draft, Future[Line]]], segment: Segment | None = None) -> None:
-        drafts = [draft for draft, _ in batch]
+    def _keep(self, batch: list[_Job], segment: Segment | None = None) -> None:
+        drafts = [draft for draft, _, _ in batch]
         if segment is not None:
             drafts.insert(0, segment.draft())
         if not drafts:
@@ -102,18 +113,26 @@ class WriterThread:
                     self._keep([each])
                 return
             log.warning("an entry cannot be kept: %s", error)
-            for _, done in batch:
+            for _, done, _ in batch:
                 done.set_exception(error)
         except Exception as error:
             log.exception("the journal cannot be written")
             self.trouble = f"the journal is not being written: {error}"
-            for _, done in batch:
-                done.set_exception(error)
+            self._hold_or_refuse(batch, error)
         else:
+            self.trouble = ""
             if segment is not None and self._readings is not None:
                 self._readings.covered(segment)
-            for (_, done), line in zip(batch, lines[len(lines) - len(batch) :], strict=True):
+            for (_, done, _), line in zip(batch, lines[len(lines) - len(batch) :], strict=True):
                 done.set_result(line)
+
+    def _hold_or_refuse(self, batch: list[_Job], error: Exception) -> None:
+        for job in batch:
+            _, done, held = job
+            if held and not self.journal.closed:
+                self._held.append(job)
+            else:
+                done.set_exception(error)
 
 
 def _rests_on_nothing(draft: Draft) -> bool:

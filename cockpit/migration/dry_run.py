@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg import sql
-
 from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.object_keys import content_type
 from cockpit.migration.settings import Settings, Source
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import statement, table_statement
 
 CAUTIOUS_FILES_PER_S = 300.0
 CAUTIOUS_BYTES_PER_S = 40e6
 MOST_PROBLEMS = 1_000
+_SURVEY_SIZES = table_statement("survey_sizes")
+_SURVEY_MOVED = table_statement("survey_moved")
+_SURVEY_ROWS = table_statement("survey_rows")
+_MEASURE_LAST_COPY = statement("measure_last_copy")
 _STEPS = (
     (0, "empty"),
     (10_000, "up to 10 KB"),
@@ -67,16 +69,9 @@ async def survey(connection: Connection, settings: Settings) -> Survey:
 
 
 async def _table(connection: Connection, source: Source) -> TableSurvey:
-    bounds = [bound for bound, _ in _STEPS]
-    query = sql.SQL("""
-        SELECT width_bucket(octet_length({data}) - 1, %s::int[]), count(*), sum(octet_length({data})), max(octet_length({data}))
-        FROM {table} WHERE {data} IS NOT NULL AND {key} IS NULL GROUP BY 1 ORDER BY 1""").format(**names(source))
-    rows = await (await connection.execute(query, ([0, *bounds[1:]],))).fetchall()
-    moved = await (
-        await connection.execute(
-            sql.SQL("SELECT count(*) FROM {table} WHERE {key} IS NOT NULL").format(**names(source))
-        )
-    ).fetchone()
+    given = {"bounds": [0, *(bound for bound, _ in _STEPS[1:])]}
+    rows = await (await connection.execute(_SURVEY_SIZES(source), given)).fetchall()
+    moved = await (await connection.execute(_SURVEY_MOVED(source))).fetchone()
     labels = [*(label for _, label in _STEPS), "in parts"]
     histogram = tuple((labels[row[0]], row[1]) for row in rows)
     return TableSurvey(
@@ -90,13 +85,9 @@ async def _table(connection: Connection, source: Source) -> TableSurvey:
 
 
 async def _problems(connection: Connection, source: Source) -> list[Problem]:
-    query = sql.SQL("""
-        SELECT {id}::text, {kind}::text, {name}::text, {size} IS DISTINCT FROM octet_length({data}), coalesce({size}, 0),
-            octet_length({data}), substring({data} FROM 1 FOR 16)
-        FROM {table} WHERE {data} IS NOT NULL AND {key} IS NULL""").format(**names(source))
     found: list[Problem] = []
     async with connection.transaction(), connection.cursor(name="survey", binary=True) as cursor:
-        await cursor.execute(query)
+        await cursor.execute(_SURVEY_ROWS(source))
         async for doc_id, kind, name, differs, said, actual, head in cursor:
             known = content_type(kind or "", name or "", bytes(head))[1]
             if not known:
@@ -114,15 +105,8 @@ async def _problems(connection: Connection, source: Source) -> list[Problem]:
 
 
 async def _rate(connection: Connection) -> tuple[float, str]:
-    row = await (await connection.execute(schema.EXISTS)).fetchone()
-    if row and row[0]:
-        measured = await (
-            await connection.execute(
-                """SELECT sum(w.files) / extract(epoch FROM max(w.seen_at) - min(w.started_at)) FROM cutover.worker w
-                   JOIN cutover.run r ON r.id = w.run_id WHERE r.phase = 'copy' GROUP BY r.id HAVING sum(w.files) > 50
-                   AND max(w.seen_at) > min(w.started_at) ORDER BY r.id DESC LIMIT 1"""
-            )
-        ).fetchone()
+    if await schema.is_there(connection):
+        measured = await (await connection.execute(_MEASURE_LAST_COPY)).fetchone()
         if measured and measured[0]:
             return float(measured[0]), "measured in the last copy"
     return CAUTIOUS_FILES_PER_S, "a cautious guess: nothing was measured yet"

@@ -55,15 +55,3 @@ def content_type(file_type: str, name: str, head: bytes) -> tuple[str, bool]:
         if head.startswith(sign):
             return kind, True
     return OCTETS, False
-
-
-CLEAN_NAME = "coalesce(nullif(right(regexp_replace({name}::text, '[^a-zA-Z0-9.-]', '_', 'g'), 180), ''), 'file')"
-CLEAN_KIND = "CASE WHEN {kind}::text ~ '^[A-Za-z0-9][A-Za-z0-9.-]{{0,31}}$' THEN {kind}::text ELSE 'unknown' END"
-"""SQL of a name and a type fit for a key: the application's own rule, and never a path of their own."""
-
-NEW_KEY = """{prefix} || i.kind || '/' || CASE WHEN i.doc_id ~ '^[A-Za-z0-9.-]{{1,128}}$' THEN i.doc_id
-    ELSE left(regexp_replace(i.doc_id, '[^a-zA-Z0-9.-]', '_', 'g'), 60) || '-' ||
-    left(encode(sha256(convert_to(i.doc_id, 'UTF8')), 'hex'), 16)
-    END || '_' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint || '_' || i.name"""
-"""SQL of the report's generateS3Key:
-`documents/{type}/{id}_{milliseconds}_{name}`, at most 1,024 bytes, one for each id."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import psycopg
-
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
 from cockpit.migration.object_store import Missing, Store, StoreError
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.sql_files import statement
 from cockpit.migration_scope import MigrationTable
 from cockpit.plan.model import Migration, Plan
+
+_COLUMNS_OF = statement("columns_of")
+_MAY_WRITE = statement("may_write")
+_MAY_MAKE_LEDGER = statement("may_make_ledger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,8 @@ async def describe(connection: Connection, migration: Migration) -> tuple[Mappin
 
 
 async def _columns(connection: Connection, table: MigrationTable) -> dict[str, tuple[str, bool]]:
-    rows = await (
-        await connection.execute(
-            """SELECT a.attname, format_type(a.atttypid, NULL), NOT a.attnotnull
-               FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-               JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')""",
-            (table.schema, table.name),
-        )
-    ).fetchall()
+    given = {"schema": table.schema, "table": table.name}
+    rows = await (await connection.execute(_COLUMNS_OF, given)).fetchall()
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
@@ -82,13 +77,8 @@ def _judged(label: str, table: MigrationTable, columns: Mapping[str, tuple[str, 
 
 
 async def _may_write(connection: Connection, label: str, table: MigrationTable) -> list[Check]:
-    row = await (
-        await connection.execute(
-            "SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE') FROM pg_class c "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
-            (table.schema, table.name),
-        )
-    ).fetchone()
+    given = {"schema": table.schema, "table": table.name}
+    row = await (await connection.execute(_MAY_WRITE, given)).fetchone()
     if row and row[0]:
         return []
     return [bad(label, "this role may not SELECT and UPDATE it", f'GRANT SELECT, UPDATE ON "{table.name}"')]
@@ -119,11 +109,7 @@ async def preflight(
 
 
 async def _ledger(connection: Connection) -> Check:
-    row = await (
-        await connection.execute(
-            "SELECT has_database_privilege(current_database(), 'CREATE') OR to_regclass('cutover.run') IS NOT NULL"
-        )
-    ).fetchone()
+    row = await (await connection.execute(_MAY_MAKE_LEDGER)).fetchone()
     fix = "GRANT CREATE ON DATABASE to this role, until the ledger is made"
     return Check(
         "ledger", bool(row and row[0]), "this role may make the schema cutover" if row and row[0] else "it may not", fix
@@ -131,8 +117,7 @@ async def _ledger(connection: Connection) -> Check:
 
 
 async def _alone(connection: Connection, own_run: int | None) -> Check:
-    row = await (await connection.execute(schema.EXISTS)).fetchone()
-    active = await runs.current(connection) if row and row[0] else None
+    active = await runs.current(connection) if await schema.is_there(connection) else None
     if active is None or active.id == own_run:
         return good("no other run", "none is active")
     found = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'}) is active"
@@ -220,9 +205,6 @@ async def _canary(store: Store, settings: Settings) -> Check:
 
 async def prepare(connection: Connection, settings: Settings) -> int:
     """Make the ledger and plan every file; how many were new. Repeatable."""
-    async with connection.transaction():
-        await connection.execute(schema.CREATE)
-        await schema.upgrade(connection)
-    with contextlib.suppress(psycopg.Error):  # without it only the cockpit's own role cannot follow
-        await connection.execute(schema.LET_MONITORS_READ)
+    await schema.create(connection)
+    await schema.let_monitors_read(connection)
     return await runs.enlist_all(connection, settings)

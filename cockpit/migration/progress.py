@@ -12,10 +12,18 @@ from typing import Any
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Event
-from cockpit.migration.states import DONE, NOT_OURS, WANTED_WORDS, ItemState, PhaseName, Wanted, literals
+from cockpit.migration.sql_files import statement
+from cockpit.migration.states import DONE, NOT_OURS, WANTED_WORDS, ItemState, PhaseName, Wanted
 
 WINDOW_S = 10.0
 KEPT = 120
+_SHOW_RUN_CLOCK = statement("show_run_clock")
+_SHOW_TALLY = statement("show_tally")
+_SHOW_WORKERS = statement("show_workers")
+_SUM_WORKERS = statement("sum_workers")
+_SHOW_FAILURES = statement("show_failures")
+_SHOW_EVENTS = statement("show_events")
+_SHOW_PURGED = statement("show_purged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +158,7 @@ class Follower:
 
     async def poll(self, connection: Connection) -> Progress:
         """The migration now; a few small queries, whatever the number of files."""
-        row = await (await connection.execute(schema.EXISTS)).fetchone()
-        if row is None or not row[0]:
+        if not await schema.is_there(connection):
             return Progress()
         run = await runs.latest(connection)
         phase = run.phase if run else PhaseName.COPY
@@ -201,13 +208,7 @@ class Follower:
 
 
 async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str, Any]:
-    row = await (
-        await connection.execute(
-            """SELECT coalesce(guard_until > clock_timestamp(), false) OR NOT guarded,
-                   extract(epoch FROM coalesce(ended_at, clock_timestamp()) - started_at) FROM cutover.run WHERE id = %s""",
-            (run.id,),
-        )
-    ).fetchone()
+    row = await (await connection.execute(_SHOW_RUN_CLOCK, {"run": run.id})).fetchone()
     watched, seconds = (bool(row[0]), float(row[1])) if row else (False, 0.0)
     return {
         "run": run.id,
@@ -228,11 +229,7 @@ async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str
 
 
 async def _tables(connection: Connection, phase: PhaseName) -> tuple[TableProgress, ...]:
-    rows = await (
-        await connection.execute(
-            "SELECT tbl, state, sum(files)::bigint, sum(bytes)::bigint FROM cutover.tally GROUP BY 1, 2"
-        )
-    ).fetchall()
+    rows = await (await connection.execute(_SHOW_TALLY)).fetchall()
     found: dict[str, dict[ItemState, tuple[int, int]]] = {}
     for tbl, state, files, size in rows:
         found.setdefault(tbl, {})[ItemState(state)] = (files, size)
@@ -255,58 +252,26 @@ async def _tables(connection: Connection, phase: PhaseName) -> tuple[TableProgre
 
 
 async def _workers(connection: Connection, run: int) -> tuple[WorkerLine, ...]:
-    rows = await (
-        await connection.execute(
-            """SELECT id, host, state, in_flight, concurrency, why, files, bytes, retries, errors, p95_ms, rss_bytes,
-                   extract(epoch FROM clock_timestamp() - seen_at)::float8 FROM cutover.worker
-               WHERE run_id = %s AND state <> 'ended' AND seen_at > clock_timestamp() - interval '2 minutes'
-               ORDER BY started_at LIMIT 64""",
-            (run,),
-        )
-    ).fetchall()
+    rows = await (await connection.execute(_SHOW_WORKERS, {"run": run})).fetchall()
     return tuple(WorkerLine(*row) for row in rows)
 
 
 async def _sums(connection: Connection, run: int) -> tuple[int, ...]:
-    row = await (
-        await connection.execute(
-            """SELECT coalesce(sum(files), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(sum(uploads), 0)::bigint,
-                   coalesce(sum(adopted), 0)::bigint, coalesce(sum(retries), 0)::bigint, coalesce(sum(errors), 0)::bigint,
-                   coalesce(sum(throttled), 0)::bigint FROM cutover.worker WHERE run_id = %s""",
-            (run,),
-        )
-    ).fetchone()
+    row = await (await connection.execute(_SUM_WORKERS, {"run": run})).fetchone()
     return tuple(row) if row else (0,) * 7
 
 
 async def _failures(connection: Connection) -> tuple[Failure, ...]:
-    rows = await (
-        await connection.execute(
-            f"""SELECT tbl, doc_id, state, failures,
-                   concat_ws(': ', to_jsonb(i) ->> 'failed_in', last_error), coalesce(key, '') FROM cutover.item i
-               WHERE state IN ({literals((ItemState.QUARANTINED, ItemState.DIVERGED))}) OR failures > 0
-               ORDER BY state = '{ItemState.QUARANTINED}' DESC, tbl, doc_id LIMIT 200"""
-        )
-    ).fetchall()
+    rows = await (await connection.execute(_SHOW_FAILURES)).fetchall()
     return tuple(Failure(tbl, doc_id, ItemState(state), *rest) for tbl, doc_id, state, *rest in rows)
 
 
 async def _events(connection: Connection) -> tuple[Event, ...]:
-    rows = await (
-        await connection.execute("SELECT at, who, kind, text FROM cutover.event ORDER BY id DESC LIMIT 20")
-    ).fetchall()
+    rows = await (await connection.execute(_SHOW_EVENTS)).fetchall()
     return tuple(Event(*row) for row in reversed(rows))
 
 
 async def _purged(connection: Connection) -> tuple[datetime | None, int]:
     """When bytes first left the database, and how many files are in S3 alone now: purged, or not to be had back."""
-    row = await (
-        await connection.execute(
-            # A ledger that an earlier version made has no such column until it is upgraded, and the phase in the text instead.
-            f"""SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = '{PhaseName.PURGE}'),
-                   (SELECT coalesce(sum(files), 0)::bigint FROM cutover.tally WHERE state = '{ItemState.PURGED}')
-                   + (SELECT count(*) FROM cutover.item i WHERE state = '{ItemState.QUARANTINED}'
-                      AND coalesce(to_jsonb(i) ->> 'failed_in', split_part(last_error, ':', 1)) = '{PhaseName.RESTORE}')"""
-        )
-    ).fetchone()
+    row = await (await connection.execute(_SHOW_PURGED, {"restore": PhaseName.RESTORE})).fetchone()
     return (row[0] if row[1] else None, int(row[1])) if row else (None, 0)

@@ -9,23 +9,37 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.settings import Settings, settings_from
 from cockpit.migration.source_tables import enlist
-from cockpit.migration.states import OPEN, RETRIED_AS, ItemState, PhaseName, Wanted, complete, literals
+from cockpit.migration.sql_files import statement
+from cockpit.migration.states import PhaseName, Wanted, complete
 
 GUARD_LEASE_S = 30.0
 ALIVE_S = 10.0
-_SOAKED = " AND switched_at < clock_timestamp() - make_interval(secs => %(soak)s)"
-_OPEN = {
-    phase: f"(state IN ({literals(states)}){_SOAKED if phase is PhaseName.PURGE else ''})"
-    for phase, states in OPEN.items()
-}
-
-
+_BEGIN_RUN = statement("begin_run")
+_LOAD_RUN = statement("load_run")
+_CURRENT_RUN = statement("current_run")
+_LATEST_RUN = statement("latest_run")
+_WANT = statement("want")
+_LIMIT_RUN = statement("limit_run")
+_JUDGE_GUARDS = statement("judge_guards")
+_END_RUN = statement("end_run")
+_COUNT_FAILED = statement("count_failed")
+_RETRY_QUARANTINED = statement("retry_quarantined")
+_OPEN: Mapping[PhaseName, sql.SQL] = complete(
+    PhaseName,
+    {
+        PhaseName.COPY: statement("open_to_copy"),
+        PhaseName.VERIFY: statement("open_to_verify"),
+        PhaseName.PURGE: statement("open_to_purge"),
+        PhaseName.RESTORE: statement("open_to_restore"),
+    },
+)
 _NOTED: Mapping[Wanted, str] = complete(
     Wanted,
     {
@@ -36,8 +50,6 @@ _NOTED: Mapping[Wanted, str] = complete(
     },
 )
 _ENDINGS: Mapping[Wanted, str] = {Wanted.DRAIN: "drained", Wanted.ABORT: "aborted"}
-_KEEP_KEY = [phase for phase, state in RETRIED_AS.items() if state is not ItemState.PLANNED]
-_retried = " ".join(f"WHEN '{phase}' THEN '{state}'" for phase, state in RETRIED_AS.items())
 
 
 class RunError(Exception):
@@ -82,24 +94,21 @@ async def begin(
     limits = settings.limits
     await schema.upgrade(connection)
     try:
-        row = await (
-            await connection.execute(
-                """INSERT INTO cutover.run (phase, settings, started_by, plan_digest, allowance, files_per_s, bytes_per_s,
-                       concurrency, guarded, guard_until)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, NULL) RETURNING id""",
-                (
-                    phase,
-                    settings.as_json(),
-                    by,
-                    plan_digest,
-                    limit,
-                    limits.files_per_s,
-                    limits.bytes_per_s,
-                    limits.concurrency,
-                    guarded,
-                ),
-            )
-        ).fetchone()
+        cursor = await connection.execute(
+            _BEGIN_RUN,
+            {
+                "phase": phase,
+                "settings": settings.as_json(),
+                "by": by,
+                "plan_digest": plan_digest,
+                "allowance": limit,
+                "files_per_s": limits.files_per_s,
+                "bytes_per_s": limits.bytes_per_s,
+                "concurrency": limits.concurrency,
+                "guarded": guarded,
+            },
+        )
+        row = await cursor.fetchone()
     except psycopg.errors.UniqueViolation:
         active = await current(connection)
         what = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'})" if active else "a run"
@@ -111,7 +120,7 @@ async def begin(
 
 async def load(connection: Connection, run: int) -> Run:
     """Raises RunError when there is no such run."""
-    found = await _select(connection, "r.id = %s", (run,))
+    found = await _select(connection, _LOAD_RUN, run=run)
     if found is None:
         raise RunError(f"there is no run {run} in this database")
     return found
@@ -119,24 +128,16 @@ async def load(connection: Connection, run: int) -> Run:
 
 async def current(connection: Connection) -> Run | None:
     """The active run, or None."""
-    return await _select(connection, "r.ended_at IS NULL", ())
+    return await _select(connection, _CURRENT_RUN)
 
 
 async def latest(connection: Connection) -> Run | None:
     """The newest run, active or not."""
-    return await _select(connection, "r.id = (SELECT max(id) FROM cutover.run)", ())
+    return await _select(connection, _LATEST_RUN)
 
 
-async def _select(connection: Connection, where: str, given: tuple[Any, ...]) -> Run | None:
-    cursor = await connection.execute(
-        f"""SELECT r.id, r.phase, r.wanted, r.settings, r.started_by, r.started_at, r.ended_at, r.outcome,
-            r.allowance, r.files_per_s, r.bytes_per_s, r.concurrency, r.guarded, r.guards, r.held_since, r.halted,
-            (SELECT count(*) FROM cutover.worker w WHERE w.run_id = r.id AND w.state <> 'ended'
-                AND w.seen_at > clock_timestamp() - interval '{ALIVE_S:g} seconds'),
-            r.guarded AND coalesce(r.guard_until, r.started_at) < clock_timestamp() - interval '5 minutes'
-            FROM cutover.run r WHERE {where}""",
-        given,
-    )
+async def _select(connection: Connection, query: sql.SQL, **given: int) -> Run | None:
+    cursor = await connection.execute(query, {"alive": ALIVE_S, **given})
     row = await cursor.fetchone()
     if row is None:
         return None
@@ -147,11 +148,7 @@ async def _select(connection: Connection, where: str, given: tuple[Any, ...]) ->
 
 async def want(connection: Connection, run: int, wanted: Wanted, by: str = "") -> None:
     """Run, pause, drain or abort. What halted a run is taken as mended when it is resumed."""
-    cursor = await connection.execute(
-        """UPDATE cutover.run SET wanted = %(w)s, halted = CASE WHEN %(w)s = 'run' THEN NULL ELSE halted END
-           WHERE id = %(id)s AND ended_at IS NULL AND (wanted NOT IN ('abort') OR %(w)s = 'abort')""",
-        {"w": wanted, "id": run},
-    )
+    cursor = await connection.execute(_WANT, {"wanted": wanted, "resumed": wanted is Wanted.RUN, "run": run})
     if not cursor.rowcount:
         raise RunError(f"run {run} is not active any more")
     await note(connection, run, by, wanted, _NOTED[wanted])
@@ -167,24 +164,16 @@ async def limit(
 ) -> None:
     """Change what a run may take; None leaves it."""
     await connection.execute(
-        """UPDATE cutover.run SET concurrency = coalesce(%s, concurrency), files_per_s = coalesce(%s, files_per_s),
-           bytes_per_s = coalesce(%s, bytes_per_s) WHERE id = %s AND ended_at IS NULL""",
-        (concurrency, files_per_s, bytes_per_s, run),
+        _LIMIT_RUN,
+        {"concurrency": concurrency, "files_per_s": files_per_s, "bytes_per_s": bytes_per_s, "run": run},
     )
 
 
 async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, Any]]) -> bool:
     """Write down how the guards stand, which renews the right to begin files; whether any holds the run."""
     holding = [guard for guard in guards if guard["holds"]]
-    row = await (
-        await connection.execute(
-            """WITH was AS (SELECT held_since FROM cutover.run WHERE id = %(id)s)
-               UPDATE cutover.run r SET guard_until = clock_timestamp() + make_interval(secs => %(lease)s), guards = %(guards)s,
-                   held_since = CASE WHEN %(held)s THEN coalesce(r.held_since, clock_timestamp()) END
-               FROM was WHERE r.id = %(id)s RETURNING was.held_since IS NOT NULL""",
-            {"id": run, "lease": GUARD_LEASE_S, "guards": json.dumps(list(guards)), "held": bool(holding)},
-        )
-    ).fetchone()
+    given = {"run": run, "lease": GUARD_LEASE_S, "guards": json.dumps(list(guards)), "held": bool(holding)}
+    row = await (await connection.execute(_JUDGE_GUARDS, given)).fetchone()
     was_held = bool(row and row[0])
     if was_held != bool(holding):
         why = "; ".join(f"{guard['title']}: {guard['line']}" for guard in holding)
@@ -204,31 +193,22 @@ async def finish_if_done(connection: Connection, run: Run) -> str:
     else:
         outcome = await _outcome(connection, run)
     if outcome:
-        await connection.execute(
-            "UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = %s WHERE id = %s AND ended_at IS NULL",
-            (outcome, run.id),
-        )
+        await connection.execute(_END_RUN, {"outcome": outcome, "run": run.id})
         await note(connection, run.id, "", "ended", f"{run.phase}: {outcome}")
     return outcome
 
 
 async def _outcome(connection: Connection, run: Run) -> str:
-    given = {"soak": run.settings.soak_s}
-    is_open = _OPEN[run.phase]
-    if run.allowance == 0:
-        busy = f"SELECT 1 FROM cutover.item WHERE {is_open} AND lease_until > clock_timestamp() LIMIT 1"
-        return "" if await (await connection.execute(busy, given)).fetchone() else "limit reached"
-    left = f"SELECT 1 FROM cutover.item WHERE {is_open} LIMIT 1"
-    if await (await connection.execute(left, given)).fetchone():
+    limited = run.allowance == 0
+    given = {"soak": run.settings.soak_s, "leased": limited}
+    still_open = await (await connection.execute(_OPEN[run.phase], given)).fetchone()
+    if still_open:
         return ""
+    if limited:
+        return "limit reached"
     if run.phase is PhaseName.COPY and await enlist_all(connection, run.settings):
         return ""
-    row = await (
-        await connection.execute(
-            "SELECT count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'diverged') FROM cutover.item "
-            "WHERE state IN ('quarantined', 'diverged')"
-        )
-    ).fetchone()
+    row = await (await connection.execute(_COUNT_FAILED)).fetchone()
     assert row is not None
     failed = f", with {row[0]} quarantined" if row[0] else ""
     return "done" + failed + (f", {row[1]} to copy again" if row[1] else "")
@@ -237,12 +217,5 @@ async def _outcome(connection: Connection, run: Run) -> str:
 async def retry(connection: Connection, tbl: str = "", doc_id: str = "") -> int:
     """Quarantined files are tried again, one or all: restored or verified where that failed, else copied to a new key."""
     await schema.upgrade(connection)
-    cursor = await connection.execute(
-        f"""UPDATE cutover.item SET failures = 0, attempt = 0, not_before = '-infinity', lease_until = NULL, owner = NULL,
-               state = CASE failed_in {_retried} ELSE '{ItemState.PLANNED}' END,
-               key = CASE WHEN failed_in IN ({literals(_KEEP_KEY)}) THEN key END,
-               failed_in = NULL, upload_id = NULL
-           WHERE state = 'quarantined' AND (%(tbl)s = '' OR (tbl = %(tbl)s AND doc_id = %(id)s))""",
-        {"tbl": tbl, "id": doc_id},
-    )
+    cursor = await connection.execute(_RETRY_QUARANTINED, {"tbl": tbl, "id": doc_id})
     return cursor.rowcount

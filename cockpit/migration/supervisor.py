@@ -14,6 +14,7 @@ from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.sql_files import statement
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ GIVE_UP_S = 30 * 60.0
 """Without the database for so long, nobody is waiting any more."""
 _LOCK = 0x6375_746F_7665
 """The advisory lock only one supervisor can hold."""
+_LOCK_SUPERVISOR = statement("lock_supervisor")
 
 
 def standing(situation: Situation) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ class Supervisor:
 
     async def _alone(self) -> Connection:
         connection = await connect(self._dsn, name="cockpit-migration-supervisor")
-        row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))).fetchone()
+        row = await (await connection.execute(_LOCK_SUPERVISOR, {"lock": _LOCK})).fetchone()
         if row and row[0]:
             return connection
         await connection.close()

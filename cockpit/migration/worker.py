@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import psycopg
 
@@ -25,11 +26,13 @@ from cockpit.migration.phases.purge import Purge
 from cockpit.migration.phases.restore import Restore
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
-from cockpit.migration.states import PhaseName, Wanted, complete
+from cockpit.migration.sql_files import statement
+from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
 from cockpit.migration.worker_context import LeaseLost, Phase, Work
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
+_REPORT_WORKER = statement("report_worker")
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
 """Without the database for so long, a worker ends: its leases have lapsed long since."""
@@ -156,7 +159,7 @@ class Worker:
             await work.ledger.renew(control, work.held)
             self._renewed_at = work.renewed = began
         run = await runs.load(control, self._run)
-        await self._say(control, work, "draining" if work.stopping else "working")
+        await self._say(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
         self._obey(run, work)
 
     def _obey(self, run: runs.Run, work: Work) -> None:
@@ -169,29 +172,24 @@ class Worker:
         if run.ended_at is not None or run.abandoned or run.wanted in (Wanted.DRAIN, Wanted.ABORT):
             self.stop()
 
-    async def _say(self, connection: Connection, work: Work, state: str) -> None:
-        counters, throttle = work.counters, work.throttle
+    async def _say(self, connection: Connection, work: Work, state: WorkerState) -> None:
+        throttle = work.throttle
         await connection.execute(
-            """INSERT INTO cutover.worker AS w (id, run_id, host, pid, state, phase, in_flight, concurrency, why, files, bytes,
-                   uploads, adopted, retries, errors, throttled, p95_ms, rss_bytes)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-               ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp(), state = excluded.state, in_flight = excluded.in_flight,
-                   concurrency = excluded.concurrency, why = excluded.why, files = excluded.files, bytes = excluded.bytes,
-                   uploads = excluded.uploads, adopted = excluded.adopted, retries = excluded.retries, errors = excluded.errors,
-                   throttled = excluded.throttled, p95_ms = excluded.p95_ms, rss_bytes = excluded.rss_bytes""",
-            (
-                *(self.id, self._run, socket.gethostname()[:60], os.getpid(), state, self._phase),
-                *(throttle.in_flight, min(throttle.limit, throttle.most), throttle.why),
-                *(
-                    counters.files,
-                    counters.bytes,
-                    counters.uploads,
-                    counters.adopted,
-                    counters.retries,
-                    counters.errors,
-                ),
-                *(counters.throttled, throttle.p95_s * 1000, _resident_bytes()),
-            ),
+            _REPORT_WORKER,
+            {
+                **asdict(work.counters),
+                "id": self.id,
+                "run": self._run,
+                "host": socket.gethostname()[:60],
+                "pid": os.getpid(),
+                "state": state,
+                "phase": self._phase,
+                "in_flight": throttle.in_flight,
+                "concurrency": min(throttle.limit, throttle.most),
+                "why": throttle.why,
+                "p95_ms": throttle.p95_s * 1000,
+                "rss_bytes": _resident_bytes(),
+            },
         )
 
     async def _leave(self, work: Work) -> None:
@@ -201,7 +199,7 @@ class Worker:
                 connection = await connect(self._dsn)
                 try:
                     await work.ledger.let_go(connection)
-                    await self._say(connection, work, "ended")
+                    await self._say(connection, work, WorkerState.ENDED)
                 finally:
                     await _dropped(connection)
         except (*GONE, TimeoutError):

@@ -19,7 +19,7 @@ from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import late_in
+from cockpit.journal.persisted_log import COUNTS, late_in
 from cockpit.journal.provenance import Provenance, main_chain, own_sessions
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
@@ -131,7 +131,7 @@ def trace_of(folder: RecordFolder, writer: str = "", copy: Path | None = None) -
     return Trace(first.plan, folder, reader.writer, first.started_at, steps, reader.given, tuple(reader.hidden))
 
 
-_STEPS = (WATCHING, UNCHANGED, TOOK_IN)
+_STEPS = (WATCHING, UNCHANGED, TOOK_IN, COUNTS)
 """Kinds of notes that are steps of a trace."""
 
 
@@ -145,6 +145,9 @@ class _Reader:
         self._provenance.late |= {str(text) for line in chosen.lines for text in late_in(line)}
         self.writer = chosen.writer
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
+        self._by_hash = {line.hash: line for line in chosen.lines}
+        counted = [line.entry.body for line in chosen.lines if line.entry.body.get("kind") == COUNTS]
+        self._counted_later = {str(body.get("line")) for body in counted} & set(self._by_hash)
         self._watching = False
         self._opened: Mapping[str, Any] = {}
         self.given: Mapping[str, str] = {}
@@ -160,6 +163,8 @@ class _Reader:
             if isinstance(entry, Change) and (not changes or entry.at == changes[0].at):
                 changes.append(entry)
                 continue
+            if line.hash in self._counted_later:
+                continue  # a note says from when on
             opens = line.entry.type is Type.OPEN
             closed = closed or line.entry.type is Type.CLOSE
             if entry is None and not opens and line.entry.body.get("kind") not in _STEPS:
@@ -192,6 +197,11 @@ class _Reader:
             yield self._open(line)
         elif body.get("kind") == TOOK_IN:
             yield from (EntryAdded(each.at, each) for each in self._merged_entries(body.get("heads")))
+        elif body.get("kind") == COUNTS:
+            kept = self._by_hash.get(str(body.get("line")))
+            counted = None if kept is None else self._provenance.entry(self.writer, kept)
+            if counted is not None:
+                yield EntryAdded(counted.at, counted)
         elif entry is not None:
             yield EntryAdded(entry.at, entry)
 

@@ -124,7 +124,7 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
 
     async def measure() -> Measured:
         control = await connect(dsn)
-        await control.execute(schema.CREATE)
+        await schema.create(control)
         await runs.enlist_all(control, settings)
         run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
         await runs.want(control, run, Wanted.PAUSE)

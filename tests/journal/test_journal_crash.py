@@ -148,22 +148,22 @@ def test_a_file_that_is_not_as_it_was_left_takes_nothing_more(tmp_path: Path, do
     journal.close()
 
 
-def test_a_full_disk_stops_the_session_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_stops_the_session_and_the_next_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_folder(tmp_path)
     journal = open_journal(folder)
     left = [150]
 
-    def full(file: int, data: memoryview) -> int:
+    def failing(file: int, data: memoryview) -> int:
         """Takes 40 bytes at a time, and 150 in all."""
         if not left[0]:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(errno.EIO, "Input/output error")
         took = write(file, data[: min(40, left[0])])
         left[0] -= took
         return took
 
     write = os.write
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(os, "write", failing)
+    with pytest.raises(OSError, match="Input/output"):
         journal.add(change(1))
     with pytest.raises(JournalLost):
         journal.add(change(2))
@@ -274,6 +274,17 @@ def test_the_scribe_keeps_the_order_and_names_its_trouble(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="not as"):
         writer_thread.submit(Draft(Type.NOTE, {})).result(10)
     assert "not being written" in writer_thread.trouble
+
+
+def test_who_no_longer_waits_for_an_entry_stops_no_other(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    writer_thread = WriterThread(open_journal(folder))
+    futures = [writer_thread.submit(Draft(Type.NOTE, {"n": n})) for n in range(300)]
+    cancelled = {n for n in range(0, 300, 2) if futures[n].cancel()}
+    writer_thread.submit(Draft(Type.NOTE, {"n": 300})).result(LAST_RESORT_S)
+    writer_thread.close()
+    kept = [line.entry.body["n"] for line in read(writer_thread.journal.path).lines if "n" in line.entry.body]
+    assert kept == [n for n in range(301) if n not in cancelled]
 
 
 def test_a_kept_record_keeps_resumes_and_takes_in_the_others(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from migration.transitions import unlisted, watch_transitions
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
@@ -128,7 +129,8 @@ class Bench:
         return dict(zip(columns, row, strict=True))
 
     async def prepare(self) -> int:
-        await self.connection.execute(schema.CREATE)
+        await schema.create(self.connection)
+        watch_transitions(self.dsn)
         return await runs.enlist_all(self.connection, self.settings)
 
     async def begin(self, phase: PhaseName, **more: Any) -> int:
@@ -196,6 +198,7 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
     postgres, dsn = server
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS watch CASCADE")
         connection.execute('TRUNCATE "KnowledgeDocument", "CustomerDocument"')
     sources = tuple(Source(MigrationTable(table)) for table in TABLES)
     settings = Settings(BUCKET, "us-east-1", "documents/", sources, Limits(), soak_s=0, lease_s=60)
@@ -213,6 +216,7 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
         await control.close()
+        assert unlisted(dsn) == []
 
 
 def quick(bench: Bench, seconds: float = 1.5) -> None:

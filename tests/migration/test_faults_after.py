@@ -329,3 +329,25 @@ async def test_a_file_that_is_in_s3_alone_and_damaged_is_told_and_stays_so_until
 
 def _more_than(bench: Bench, state: str, had: int) -> bool:
     return bench.states().get(state, 0) > had
+
+
+LOSE_A_CHUNK = """
+CREATE SEQUENCE watch.chunks;
+CREATE FUNCTION watch.lose_a_chunk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    DELETE FROM cutover.chunk WHERE n < NEW.n AND nextval('watch.chunks') = 1;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER lose_a_chunk BEFORE INSERT ON cutover.chunk FOR EACH ROW EXECUTE FUNCTION watch.lose_a_chunk();
+"""
+
+
+async def test_a_row_gets_no_bytes_back_that_a_worker_without_its_lease_has_deleted_from(bench: Bench) -> None:
+    bench.insert(1, PART_BYTES + 1_000)
+    before = bench.fingerprint()
+    for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE):
+        await bench.phase(phase)
+    await bench.prepare()
+    bench.sql(LOSE_A_CHUNK)
+    assert (await bench.phase(PhaseName.RESTORE)) == "done"
+    assert bench.fingerprint() == before
+    assert bench.sql("SELECT last_value FROM watch.chunks")[0][0] > 1, "a chunk was lost, and the file staged once more"

@@ -75,7 +75,7 @@ def test_wrapped_lines_fit_and_hide_nothing_that_steers(text: str, width: int, m
 def test_safe_text_keeps_its_styles_where_they_were() -> None:
     text = safe(Text().append("a\x1b[2J", style="red").append("b", style="blue"))
     assert text.plain == "a\\u{1b}[2Jb"
-    assert [(span.start, span.end) for span in text.spans] == [(0, 5), (5, 6)]
+    assert [(span.start, span.end) for span in text.spans] == [(0, 10), (10, 11)]
 
 
 @given(st.text(max_size=40))

@@ -98,6 +98,6 @@ async def forget(context: MigrationContext, confirm: str) -> int:
                 f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "
                 "Insist with --confirm 'forget anyway'"
             )
-        await connection.execute(schema.DROP)
+        await schema.drop(connection)
         output("the ledger was dropped; rows and objects are unchanged")
     return 0

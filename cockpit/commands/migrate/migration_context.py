@@ -87,8 +87,7 @@ class MigrationContext:
 
 async def is_prepared(connection: Connection) -> bool:
     """Whether the ledger is there."""
-    row = await (await connection.execute(schema.EXISTS)).fetchone()
-    return bool(row and row[0])
+    return await schema.is_there(connection)
 
 
 async def active_run(connection: Connection) -> runs.Run | None:

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
 from cockpit.migration.object_store import Busy, Halting, StoreError
 from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
 from cockpit.migration.settings import PART_BYTES, Source
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import ItemState, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+
+_READ_ROWS = table_statement("read_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,8 @@ class Copy:
 
     async def _read(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> list[_Row]:
         """The rows as they are now, with the bytes of all but the large."""
-        query = sql.SQL("""SELECT {id}::text, xmin::text, octet_length({data}),
-                CASE WHEN octet_length({data}) <= %s THEN {data} END
-            FROM {table} WHERE {id} = ANY(%s::{type}[]) AND {data} IS NOT NULL AND {key} IS NULL""").format(
-            **names(source)
-        )
         cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
-        await cursor.execute(query, (PART_BYTES, [claim.doc_id for claim in claims]))
+        await cursor.execute(_READ_ROWS(source), {"most": PART_BYTES, "ids": [claim.doc_id for claim in claims]})
         ours = {claim.doc_id: claim for claim in claims}
         return [
             _Row(ours[row[0]], row[1], row[2], None if row[3] is None else bytes(row[3]))

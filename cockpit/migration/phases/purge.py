@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import cache
-
-from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.settings import Source
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+
+_DROP_BYTES = table_statement("drop_bytes")
+_WHY_NOT_PURGED = table_statement("why_not_purged")
 
 
 class Purge:
@@ -73,7 +73,7 @@ class Purge:
     async def _purge(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
         rows = await (
             await connection.execute(
-                _drop_bytes(source),
+                _DROP_BYTES(source),
                 {
                     "tbl": source.label,
                     "ids": [c.doc_id for c in claims],
@@ -92,10 +92,8 @@ class Purge:
     async def _unpurged(self, connection: Connection, source: Source, claim: Claim) -> None:
         """Why a row kept its bytes: it is gone, no longer ours, was locked, or has new bytes, which are copied again."""
         ledger = self.work.ledger
-        query = sql.SQL(
-            "SELECT {data} IS NULL, {key} IS NOT DISTINCT FROM %s, sha256({data}) = %s FROM {table} WHERE {id} = %s::{type}"
-        ).format(**names(source))
-        row = await (await connection.execute(query, (claim.key, claim.sha256, claim.doc_id))).fetchone()
+        given = {"key": claim.key, "sha256": claim.sha256, "id": claim.doc_id}
+        row = await (await connection.execute(_WHY_NOT_PURGED(source), given)).fetchone()
         if row is None:
             await ledger.close(connection, [claim], ItemState.GONE)
             return
@@ -103,27 +101,8 @@ class Purge:
         if not ours:
             await ledger.close(connection, [claim], ItemState.SKIPPED)
         elif emptied:
-            await connection.execute(
-                """UPDATE cutover.item SET state = 'purged', lease_until = NULL, remark = 'emptied by the application'
-                   WHERE tbl = %s AND doc_id = %s AND epoch = %s""",
-                (claim.tbl, claim.doc_id, claim.epoch),
-            )
+            await ledger.emptied(connection, claim)
         elif same:
             await ledger.release(connection, [claim], after_s=AGAIN_S)
         else:
             await self._verify.take_back(connection, claim, "the application changed the file after it was copied")
-
-
-@cache
-def _drop_bytes(source: Source) -> sql.Composed:
-    return sql.SQL("""
-        WITH ours AS (SELECT i.doc_id, i.key, i.sha256 FROM cutover.item i
-            JOIN unnest(%(ids)s::text[], %(epochs)s::int[]) AS v (id, epoch) ON v.id = i.doc_id AND v.epoch = i.epoch
-            WHERE i.tbl = %(tbl)s AND i.state = 'verified' ORDER BY i.doc_id FOR UPDATE OF i),
-        free AS (SELECT {id} AS id FROM {table} WHERE {id} = ANY(%(ids)s::{type}[]) FOR NO KEY UPDATE SKIP LOCKED),
-        emptied AS (UPDATE {table} AS d SET {data} = NULL FROM ours o JOIN free f ON f.id::text = o.doc_id
-            WHERE d.{id} = f.id AND d.{key} = o.key AND d.{bucket} = %(bucket)s AND sha256(d.{data}) = o.sha256
-            RETURNING d.{id}::text AS id)
-        UPDATE cutover.item i SET state = 'purged', lease_until = NULL, owner = NULL FROM emptied e
-        WHERE i.tbl = %(tbl)s AND i.doc_id = e.id RETURNING i.doc_id
-    """).format(**names(source))

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from psycopg import sql
-
 from cockpit.migration.database import Connection
 from cockpit.migration.object_store import Store
 from cockpit.migration.settings import Settings
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import statement, table_statement
+
+_MARK_GONE = table_statement("mark_gone")
+_MARK_UNNAMED = statement("mark_unnamed")
+_LIST_LEFT_OVER = statement("list_left_over")
+_MARK_DELETED = statement("mark_deleted")
+_MARK_RETURNED = statement("mark_returned")
+_UPLOAD_IN_USE = statement("upload_in_use")
+_KNOWN_KEYS = statement("known_keys")
+_CARRIED_KEYS = table_statement("carried_keys")
 
 
 @dataclass(slots=True)
@@ -22,26 +29,13 @@ class Swept:
     """Keys under the prefix that neither the ledger nor a row knows."""
 
 
-_MARK_UNNAMED = """
-UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() WHERE o.state = 'live'
-AND NOT EXISTS (SELECT FROM cutover.item i WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id AND i.key = o.key
-    AND i.state IN ('uploading', 'switched', 'verified', 'purged', 'quarantined'))
-"""
-_LEFT_OVER = """
-SELECT o.key, o.version_id, o.last_intent_at < clock_timestamp() - make_interval(secs => %s) FROM cutover.object o
-WHERE o.state IN ('intent', 'orphan') AND NOT EXISTS (SELECT FROM cutover.item i WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id
-    AND i.key = o.key AND i.state IN ('planned', 'uploading', 'switched', 'verified', 'purged'))
-"""
-"""A key that its file has given up is never used again, so nothing can come to need what is found here."""
-
-
 async def sweep(connection: Connection, settings: Settings, store: Store) -> Swept:
     """Delete left-overs, abort unfinished uploads of keys nobody works on, and list unknown keys."""
     swept = Swept()
     await _mark_gone(connection, settings)
     await connection.execute(_MARK_UNNAMED)
     wait = settings.lease_s + settings.sweep_after_s
-    rows = await (await connection.execute(_LEFT_OVER, (wait,))).fetchall()
+    rows = await (await connection.execute(_LIST_LEFT_OVER, {"wait": wait})).fetchall()
     uploads: dict[str, list[str]] = {}
     for key, upload in await store.uploads(settings.prefix):
         uploads.setdefault(key, []).append(upload)
@@ -53,17 +47,12 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
             await store.abort_parts(key, upload)
             swept.aborted += 1
         await store.delete(key, version or "")
-        await connection.execute(
-            "UPDATE cutover.object SET state = 'deleted' WHERE key = %s AND state IN ('intent', 'orphan')", (key,)
-        )
+        await connection.execute(_MARK_DELETED, {"key": key})
         swept.deleted += 1
     await _abort_finished(connection, store, uploads, swept)
     swept.unknown, returned = await _strangers(connection, settings, store)
     # A request that was held up for longer than we waited: what it left is deleted the next time.
-    await connection.execute(
-        "UPDATE cutover.object SET state = 'orphan', version_id = NULL, last_intent_at = clock_timestamp() WHERE key = ANY(%s)",
-        (returned,),
-    )
+    await connection.execute(_MARK_RETURNED, {"keys": returned})
     swept.waiting += len(returned)
     return swept
 
@@ -71,27 +60,13 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
 async def _mark_gone(connection: Connection, settings: Settings) -> None:
     """Documents the application deleted after the switch leave a live object behind: an orphan."""
     for source in settings.sources:
-        query = sql.SQL("""
-            WITH gone AS (UPDATE cutover.item i SET state = 'gone'
-                WHERE i.tbl = %s AND i.state IN ('switched', 'verified', 'purged')
-                AND (i.lease_until IS NULL OR i.lease_until < clock_timestamp())
-                AND NOT EXISTS (SELECT FROM {table} d WHERE d.{id} = i.doc_id::{type}) RETURNING i.key)
-            UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM gone g WHERE o.key = g.key
-        """).format(**names(source))
-        await connection.execute(query, (source.label,))
+        await connection.execute(_MARK_GONE(source), {"tbl": source.label})
 
 
 async def _abort_finished(connection: Connection, store: Store, uploads: dict[str, list[str]], swept: Swept) -> None:
     """Uploads in parts beside the one the ledger works with: a worker died between beginning one and writing it down."""
     for key, ids in uploads.items():
-        row = await (
-            await connection.execute(
-                """SELECT i.upload_id, i.key = o.key AND i.state IN ('planned', 'uploading'),
-                       o.last_intent_at < clock_timestamp() - interval '5 minutes' FROM cutover.object o
-                   LEFT JOIN cutover.item i ON i.tbl = o.tbl AND i.doc_id = o.doc_id WHERE o.key = %s""",
-                (key,),
-            )
-        ).fetchone()
+        row = await (await connection.execute(_UPLOAD_IN_USE, {"key": key})).fetchone()
         if row is None:
             continue
         held, working, quiet = row
@@ -113,9 +88,7 @@ async def _strangers(connection: Connection, settings: Settings, store: Store) -
     after = ""
     while keys := await store.keys(settings.prefix, after):
         after = keys[-1]
-        rows = await (
-            await connection.execute("SELECT key, state = 'deleted' FROM cutover.object WHERE key = ANY(%s)", (keys,))
-        ).fetchall()
+        rows = await (await connection.execute(_KNOWN_KEYS, {"keys": keys})).fetchall()
         returned += [key for key, deleted in rows if deleted]
         strange = sorted(set(keys) - {key for key, _ in rows})
         carried = await _carried(connection, settings, strange)
@@ -127,6 +100,6 @@ async def _carried(connection: Connection, settings: Settings, keys: list[str]) 
     """Those of the keys that a row points at."""
     found: set[str] = set()
     for source in settings.sources if keys else ():
-        query = sql.SQL("SELECT {key} FROM {table} WHERE {key} = ANY(%s)").format(**names(source))
-        found |= {row[0] for row in await (await connection.execute(query, (keys,))).fetchall()}
+        rows = await connection.execute(_CARRIED_KEYS(source), {"keys": keys})
+        found |= {row[0] for row in await rows.fetchall()}
     return found

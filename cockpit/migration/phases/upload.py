@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_keys import content_type
 from cockpit.migration.object_store import Exists, Missing
 from cockpit.migration.settings import PART_BYTES, Source
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import table_statement
 from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MIB
 
 IN_THREAD = 2 * MIB
+_READ_PART = table_statement("read_part")
 
 
 class Burnt(Exception):  # noqa: N818
@@ -153,11 +153,9 @@ def _base64(digest_: bytes) -> str:
 
 async def read_part(connection: Connection, source: Source, claim: Claim, xmin: str, start: int, length: int) -> bytes:
     """A stretch of a file, if its row is still the one that was read at first. Raises Changed."""
-    query = sql.SQL(
-        "SELECT substring({data} FROM %s FOR %s) FROM {table} WHERE {id} = %s::{type} AND xmin = %s::xid AND {data} IS NOT NULL"
-    ).format(**names(source))
+    given = {"start": start + 1, "length": length, "id": claim.doc_id, "xmin": xmin}
     cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
-    row = await (await cursor.execute(query, (start + 1, length, claim.doc_id, xmin))).fetchone()
+    row = await (await cursor.execute(_READ_PART(source), given)).fetchone()
     if row is None:
         raise Changed
     return bytes(row[0])

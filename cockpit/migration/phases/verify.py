@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import cache
-
-from psycopg import sql
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
-from cockpit.migration.settings import Source
-from cockpit.migration.source_tables import names
+from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, PhaseName
 from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+
+_TAKE_BACK_ROW = table_statement("take_back_row")
 
 
 class Verify:
@@ -74,7 +72,7 @@ class Verify:
 
     async def take_back(self, connection: Connection, claim: Claim, wrong: str) -> None:
         """The database still has the bytes: the row forgets the key, and the file is copied again under a new one."""
-        query = _take_back(self.work.settings.source(claim.tbl))
+        source = self.work.settings.source(claim.tbl)
         given = {
             "tbl": claim.tbl,
             "id": claim.doc_id,
@@ -82,46 +80,11 @@ class Verify:
             "key": claim.key,
             "why": wrong,
         }
-        await connection.execute(query, given)
+        await connection.execute(_TAKE_BACK_ROW(source), given)
 
     async def _verified(self, connection: Connection, good: Sequence[tuple[Claim, str]]) -> None:
         if not good:
             return
         self.work.counters.files += len(good)
         self.work.counters.bytes += sum(claim.size for claim, _ in good)
-        await connection.execute(
-            """UPDATE cutover.item i SET state = 'verified', version_id = v.version, lease_until = NULL,
-                   owner = NULL, last_error = NULL, failed_in = NULL
-               FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[]) AS v (tbl, id, epoch, version)
-               WHERE i.tbl = v.tbl AND i.doc_id = v.id AND i.epoch = v.epoch AND i.state = 'switched'""",
-            (
-                [c.tbl for c, _ in good],
-                [c.doc_id for c, _ in good],
-                [c.epoch for c, _ in good],
-                [version or None for _, version in good],
-            ),
-        )
-
-
-@cache
-def _take_back(source: Source) -> sql.Composed:
-    """Row and ledger in one statement.
-
-    With its bytes the row goes back to the database. Without them there is nothing to go back to: it stands still, and somebody
-    must look. A row that carries another key is the application's own.
-    """
-    return sql.SQL("""
-        WITH mine AS (SELECT tbl, doc_id FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s
-            AND state IN ('switched', 'verified') FOR UPDATE),
-        freed AS (UPDATE {table} AS d SET {key} = NULL, {bucket} = NULL, {region} = NULL FROM mine
-            WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NOT NULL RETURNING 1),
-        stands AS (SELECT {key} = %(key)s AND {data} IS NULL AS still FROM {table}, mine WHERE {id} = %(id)s::{type}),
-        left_over AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
-            WHERE key = %(key)s AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM stands WHERE still))
-        UPDATE cutover.item i SET owner = NULL, lease_until = NULL, last_error = %(why)s, failed_in = 'verify',
-            failures = failures + 1,
-            state = CASE WHEN EXISTS (SELECT FROM freed) THEN 'diverged'
-                WHEN NOT EXISTS (SELECT FROM stands) THEN 'gone'
-                WHEN EXISTS (SELECT FROM stands WHERE still) THEN 'quarantined' ELSE 'skipped' END
-        FROM mine m WHERE i.tbl = m.tbl AND i.doc_id = m.doc_id
-    """).format(**names(source))
+        await self.work.ledger.verified(connection, good)

@@ -164,8 +164,8 @@ def noting(kept: Recording) -> None:
     """Another thread notes something before each entry, so even between the changes of one decision."""
     tell = kept.writer_thread.submit
 
-    def with_note(draft: Draft) -> Future[Line]:
+    def with_note(draft: Draft, *, held: bool = False) -> Future[Line]:
         tell(Draft(Type.NOTE, {"kind": "remark"}))
-        return tell(draft)
+        return tell(draft, held=held)
 
     kept.writer_thread.submit = with_note  # type: ignore[method-assign]
