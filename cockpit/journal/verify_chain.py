@@ -47,6 +47,10 @@ class Checked:
     def problem(self, line: Line, what: str) -> Problem:
         return Problem(self.path, self._places.get(id(line), 0), what)
 
+    def place(self, line: Line) -> str:
+        """FILE:LINE, without the folder."""
+        return f"{self.path.name}:{self._places.get(id(line), 0)}"
+
     def record_at(self, line: Line) -> str:
         """The record the session that wrote this line belongs to."""
         return self._records.get(id(line), "")

@@ -92,8 +92,7 @@ def lost_remarks(chains: Sequence[Checked]) -> list[str]:
     for each in spoken:
         before = 0 if each.segment.opening else before
         if each.segment.lost > before:
-            what = f"{each.segment.lost - before} readings were not kept before it"
-            told.append(str(each.chain.problem(each.line, what)))
+            told.append(f"{each.chain.place(each.line)}: {each.segment.lost - before} readings were not kept before it")
         before = each.segment.lost
     return told
 

@@ -50,7 +50,7 @@ def clock_remarks(chains: Sequence[Checked]) -> list[str]:
         for line in chain.lines:
             if before and line.entry.type is not Type.OPEN and before.entry.ts - line.entry.ts >= CLOCK_BACK:
                 by = (before.entry.ts - line.entry.ts).total_seconds()
-                told.append(f"{chain.problem(line, f'the clock of this machine had gone back by {by:.0f} s')}")
+                told.append(f"{chain.place(line)}: the clock of this machine had gone back by {by:.0f} s")
             before = line
     return told
 
@@ -124,7 +124,7 @@ def _check_lines(chain: Checked, stamps: Sequence[tuple[int, datetime]], found: 
             first, at_time = listed[0]
             more = f", and {_count(len(listed) - 1, 'line')} more" if len(listed) > 1 else ""
             found.unproven.append(
-                f"{chain.problem(first, f'says {first.entry.ts:%H:%M:%S} and {how} {at_time:%Y-%m-%d %H:%M:%S}Z{more}')}; "
+                f"{chain.place(first)}: says {first.entry.ts:%H:%M:%S} and {how} {at_time:%Y-%m-%d %H:%M:%S}Z{more}; "
                 "a timestamp taken soon after it would have proven it"
             )
     if after:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +64,17 @@ async def test_one_altered_reading_is_told_though_nothing_turned_on_it(night: Ni
     assert told.exit_code == 70
     assert "readings it speaks for were changed" in told.output
     assert "NOT REPRODUCED" not in told.output
+
+
+async def test_readings_nothing_speaks_for_are_told(night: Night) -> None:
+    assert night.folder is not None
+    assert "NOT PROVEN" not in replayed(night.folder.path).output
+    with closing(sqlite3.connect(night.folder.readings)) as database, database:
+        columns = "probe, observed_us, data_us, taken_us, reading, writer"
+        database.execute(f"INSERT INTO readings ({columns}) SELECT {columns} FROM readings ORDER BY id DESC LIMIT 1")
+    told = replayed(night.folder.path).output
+    assert "THE READINGS ARE NOT PROVEN" in told
+    assert "1 reading of" in told
 
 
 async def test_what_another_plan_would_have_said(night: Night, tmp_path: Path) -> None:
