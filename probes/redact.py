@@ -9,7 +9,7 @@ import re
 
 from probes.known_secrets import HIDDEN, hide
 
-__all__ = ["HIDDEN", "LIMIT", "one_line", "redact"]
+__all__ = ["HIDDEN", "LIMIT", "holds_secret", "one_line", "redact"]
 
 LIMIT = 64 * 1024
 """Characters looked at; the rest of a longer text is left out, and how much is said."""
@@ -87,12 +87,22 @@ def redact(text: str) -> str:
     '{"client_secret": ***, "client_id": "me"}'
     """
     text, note = _cut(hide(text))
+    return _by_shape(text) + note
+
+
+def holds_secret(text: str) -> bool:
+    """Whether something in the text has the shape of a secret: judged alike wherever it is asked, whatever is known here."""
+    text, _ = _cut(text)
+    return _by_shape(text) != text
+
+
+def _by_shape(text: str) -> str:
     for _ in range(PASSES):
         hidden = _hide(text)[:LIMIT]
         if hidden == text:
             break
         text = hidden
-    return text + note
+    return text
 
 
 def one_line(text: str, limit: int = 300) -> str:

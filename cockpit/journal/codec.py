@@ -18,7 +18,7 @@ from cockpit.decide.events import Proof
 from cockpit.decide.states import State, Word
 from cockpit.journal.entry import Type
 from cockpit.plan.model import Phase
-from probes.redact import HIDDEN, redact
+from probes.redact import HIDDEN, holds_secret, redact
 
 _KINDS: Mapping[str, type[kinds.Entry]] = {
     "sign_off": kinds.SignOff,
@@ -149,7 +149,7 @@ def _hidden(name: str, value: Any) -> Any:
 @lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
     shown = json.dumps({name: "x"})
-    return redact(shown) != shown
+    return holds_secret(shown)
 
 
 def _text(text: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from probes.clients.paging import request_id
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
-from probes.redact import one_line, redact
+from probes.redact import holds_secret, one_line
 
 STATIC_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
 DIGEST = "@sha256:"
@@ -203,7 +203,7 @@ class _Environment:
     def checked(self) -> Part:
         params = self._params
         secret = {*params.secrets, *params.never_plain} & {name for name, value in self._plain.items() if value.strip()}
-        leaking = {name for name, value in self._plain.items() if redact(value) != value}
+        leaking = {name for name, value in self._plain.items() if holds_secret(value)}
         wrong = [name for name, value in params.expected.items() if self._plain.get(name) != value]
         partly = [group for group, names in params.groups.items() if 0 < len(self._set & set(names)) < len(set(names))]
         found: dict[str, tuple[list[str], bool]] = {
