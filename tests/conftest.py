@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("world") is None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_folder_of_its_own() -> Iterator[None]:
+    """What a cockpit keeps for its user (this machine's key, trusted plans, records) stays the user's."""
+    with tempfile.TemporaryDirectory(prefix="cockpit-state-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", folder)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -51,15 +51,14 @@ class Counted:
     by_kind: dict[type, list[Entry]] = field(default_factory=dict)
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict)
 
-    def take(self, entry: Entry, why: str, texts: set[str]) -> bool:
-        """Whether the entry counts. `texts` holds the hashes of signed texts so far."""
-        text = entry.proof.text
-        if not why and text in texts:
+    def take(self, entry: Entry, why: str, seen: set[Entry]) -> bool:
+        """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy."""
+        if not why and entry in seen:
             why = "it is a copy of an earlier one"
         if why:
             self.left_out.append(NotCounted(entry, why))
             return False
-        texts.update([text] if text else [])
+        seen.add(entry)
         if (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
         return True
@@ -89,11 +88,11 @@ class Counted:
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
     made, rules = Counted(), Rules(plan, record.rehearsal, now)
-    texts: set[str] = set()
+    seen: set[Entry] = set()
     for kind in _KINDS:
         entries = record.all(kind)
         if kind not in _UNCHECKED:
-            entries = [each for each in entries if made.take(each, rules.objection(each), texts)]
+            entries = [each for each in entries if made.take(each, rules.objection(each), seen)]
         made.by_kind[kind] = entries
     made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
     return made
@@ -102,9 +101,9 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
 def unruled(record: Record) -> Counted:
     """Everything sound of a record, where there is no plan to say what counts."""
     made = Counted()
-    texts: set[str] = set()
+    seen: set[Entry] = set()
     for kind in _KINDS:
-        made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, texts)]
+        made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, seen)]
     return made
 
 

@@ -23,8 +23,6 @@ class Proof:
     """Fingerprint of the SSH key whose signature over the record, the person and all the entry says was verified."""
     flaw: str = ""
     """Why the line it stands in proves nothing (a signature that does not hold, a time that cannot be); empty if sound."""
-    text: str = ""
-    """Hash of the signed text: the same text twice is a copy. Empty where no key signed it."""
     opened: datetime | None = None
     written: datetime | None = None
     """When its session was opened and its line written, by the writer's clock; None for what was made in this process."""

@@ -5,7 +5,6 @@ Everything deciding is given comes through `Provenance.entry`, so that no entry 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -66,8 +65,7 @@ class Provenance:
             return replace(known, flaw=f"{error}")
         if signature is None:
             return known
-        text = hashlib.sha256(line.sigs[1]["statement"].encode()).hexdigest()
-        return replace(known, key=signature.fingerprint, text=text)
+        return replace(known, key=signature.fingerprint)
 
 
 def _opened(line: Line, is_own: Callable[[str], bool]) -> _Session:
