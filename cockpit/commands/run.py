@@ -17,11 +17,12 @@ from cockpit.console import output
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.engine.timestamping import timestamping
-from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
 from cockpit.journal.shared_store import store_at
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
+from cockpit.plan.keys import without_keys
 from cockpit.plan.model import Phase, Plan
 
 
@@ -36,6 +37,12 @@ from cockpit.plan.model import Phase, Plan
 @click.option("--new", is_flag=True, help="Start a new record.")
 @click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 @click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
+@click.option(
+    "--allow-claimed",
+    default="",
+    metavar="REASON",
+    help="Begin in production though people have no keys; kept with the record.",
+)
 @NOTIFY
 @TSA
 def main(
@@ -48,6 +55,7 @@ def main(
     new: bool,
     share: str,
     key: str,
+    allow_claimed: str,
     notify: tuple[Receiver, ...],
     tsa: str,
 ) -> int:
@@ -58,7 +66,10 @@ def main(
         known = ", ".join(person.id for person in loaded.people) or "nobody"
         output(f"--as {who}: the plan has {known}", err=True)
         return USAGE
-    kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa)
+    if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
+        output(_unkeyed(unkeyed, plan), err=True)
+        return BAD_PLAN
+    kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
         return asyncio.run(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
@@ -90,6 +101,19 @@ class RecordOptions:
     """File of an SSH key; empty for the agent's."""
     tsa: str
     """Address of a timestamp authority; empty for none."""
+    claimed_because: str
+    """Why statements without a key count in production; empty where they do not."""
+
+
+def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> str:
+    lines = [f"  {role}: {', '.join(people)}" for role, people in roles]
+    return "\n".join(
+        [
+            f"{plan} is for production, and these people vote or sign without an ssh_key that could prove it:",
+            *lines,
+            "Add their keys (`ssh-add -L` shows them), or say why not: --allow-claimed REASON, kept in the record.",
+        ]
+    )
 
 
 async def _open(
@@ -108,6 +132,7 @@ async def _open(
         store=store,
         key_file=Path(options.key) if options.key else None,
         variables=live.values(),
+        claimed_because=options.claimed_because,
     ) as kept:
         if live.phase is None and not kept.resumed:
             live = replace(live, phase=first_phase(plan))

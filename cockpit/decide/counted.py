@@ -87,7 +87,7 @@ class Counted:
 
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
-    made, rules = Counted(), Rules(plan, record.rehearsal, now)
+    made, rules = Counted(), Rules(plan, record, now)
     seen: set[Entry] = set()
     for kind in _KINDS:
         entries = record.all(kind)
@@ -110,9 +110,11 @@ def unruled(record: Record) -> Counted:
 class Rules:
     """The rules of one plan at one moment."""
 
-    def __init__(self, plan: Plan, rehearsal: bool, now: datetime) -> None:
+    def __init__(self, plan: Plan, record: Record, now: datetime) -> None:
+        """Of the record only what kind it is: a rehearsal, one that allows claims."""
         self.plan = plan
-        self.rehearsal = rehearsal
+        self.rehearsal = record.rehearsal
+        self._needs_keys = plan.production and not record.claimed_because
         self.now = now
         self._people = {person.id: person for person in plan.people}
         self._asks = plan.asks()
@@ -165,6 +167,8 @@ class Rules:
         if person.fingerprint and entry.proof.key != person.fingerprint:
             how = f"signed with {entry.proof.key}" if entry.proof.key else "not cryptographically signed"
             return f"{how}; the plan names {person.fingerprint} for {person.id}"
+        if self._needs_keys and not entry.proof.key:
+            return f"not cryptographically signed: this is production, and the plan names no ssh_key for {person.id}"
         ask = self._asks.get(entry.subject) if isinstance(entry, SignOff) else None
         if ask is not None and not ask.claimed and not entry.proof.key:
             return "not cryptographically signed, and the plan asks for it"

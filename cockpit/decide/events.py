@@ -241,6 +241,8 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     rehearsal: bool = False
     """Whether this cockpit rehearses: only then do entries of the rehearsal's crew count, and keys are not asked for."""
+    claimed_because: str = ""
+    """Why people of a production plan may state things without a key; empty: what they state does not count."""
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
     """By kind and subject."""
     _by_kind: dict[type, list[Entry]] = field(default_factory=dict, repr=False)

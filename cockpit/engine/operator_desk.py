@@ -93,7 +93,7 @@ class Desk:
     async def _keep(self, entry: S, person: Person, role: str) -> S:
         """Keep a statement, signed with the person's key where they have one; what could not count is not kept."""
         entry = replace(entry, proof=Proof(own=True, key=await self.keeper.key_of(person)))
-        rules = Rules(self.watch.plan, self.watch.record.rehearsal, self.watch.clock.now())
+        rules = Rules(self.watch.plan, self.watch.record, self.watch.clock.now())
         if why := rules.objection(entry):
             hint = "" if entry.key else "; load your key with ssh-add, or give it with --key"
             raise Refused(f"this would not count: {why}{hint if person.fingerprint else ''}")

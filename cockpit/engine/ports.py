@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from cockpit.decide.events import Change, Entry
+from cockpit.decide.events import Change, Entry, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Person, Plan
@@ -72,8 +72,9 @@ class Watching(Protocol):
         """Every change of the verdict, criteria and items so far, oldest first."""
         ...
 
-    def entries(self) -> Sequence[Entry]:
-        """Everything in the record so far: state changes, sign-offs and decisions, actions."""
+    @property
+    def record(self) -> Record:
+        """Everything so far: state changes, sign-offs and decisions, actions; whether it counts or not."""
         ...
 
     def probe_now(self, probe: str = "") -> None:

@@ -20,7 +20,7 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord, late_in
-from cockpit.journal.provenance import Provenance, marked_sessions, session_of
+from cockpit.journal.provenance import Provenance, kind_of, marked_sessions
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, Sync
@@ -208,6 +208,7 @@ async def recording(
     key_file: Path | None = None,
     variables: Mapping[str, str] | None = None,
     rehearsal: bool = False,
+    claimed_because: str = "",
 ) -> AsyncIterator[Recording]:
     """The record of a cutover, started or resumed.
 
@@ -216,7 +217,9 @@ async def recording(
     hidden. Raises CannotRecord.
     """
     try:
-        made = await asyncio.to_thread(_open, plan, clock, who, name, root, new, store, variables or {}, rehearsal)
+        made = await asyncio.to_thread(
+            _open, plan, clock, who, name, root, new, store, variables or {}, rehearsal, claimed_because
+        )
     except (OSError, ValueError) as error:
         raise CannotRecord(f"the record cannot be written: {error}") from None
     made.key_file = key_file
@@ -238,6 +241,7 @@ def _open(
     store: Store | None,
     variables: Mapping[str, str],
     rehearsal: bool,
+    claimed_because: str,
 ) -> Recording:
     now = clock.now()
     text = Path(plan.path).read_bytes()
@@ -257,6 +261,7 @@ def _open(
         "started_at": time_text(earlier or now),
         "vars": {name: HIDDEN if name in plan.secret_vars else value for name, value in variables.items()},
         "rehearsal": rehearsal,
+        "claimed_because": claimed_because,
         "own": marked_sessions(line for _, line in folder.lines()),
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
@@ -270,7 +275,9 @@ def _open(
     writer_thread = WriterThread(journal, readings)
     writer_thread.submit(readings.opening(), held=True)
     try:
-        record = PersistedRecord(writer_thread, lambda: Actor("cockpit"), rehearsal=rehearsal)
+        record = PersistedRecord(
+            writer_thread, lambda: Actor("cockpit"), rehearsal=rehearsal, claimed_because=claimed_because
+        )
     except BaseException:
         writer_thread.close()
         readings.close()
@@ -328,8 +335,7 @@ def record_in(folder: RecordFolder) -> Record:
     """The entries of a record as a cockpit on this machine sees them, read-only. Raises OSError."""
     lines = folder.lines()
     own = set(marked_sessions(line for _, line in lines))
-    opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
-    record = Record(rehearsal=any(line.entry.body.get("rehearsal") is True for line in opens))
+    record = Record(**kind_of(lines, own))
     provenance = Provenance(folder.id, own.__contains__)
     provenance.late |= {str(text) for _, line in lines for text in late_in(line)}
     for writer, line in lines:

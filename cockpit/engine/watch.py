@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from cockpit.decide.board import Board
 from cockpit.decide.counted import Counted, counted
 from cockpit.decide.decide import decide
-from cockpit.decide.events import Change, Entry, ObserverGap, Record
+from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
 from cockpit.engine.clock import Clock
 from cockpit.engine.poller import Source
@@ -188,9 +188,6 @@ class Watch:
 
     def changes(self) -> Sequence[Change]:
         return self.record.all(Change)
-
-    def entries(self) -> Sequence[Entry]:
-        return self.record.entries
 
     def probe_now(self, probe: str = "") -> None:
         self.source.probe_now(probe)

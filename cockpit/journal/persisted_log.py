@@ -24,10 +24,15 @@ class PersistedRecord(Record):
     __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_writer_thread")
 
     def __init__(
-        self, writer_thread: WriterThread, actor: Callable[[], Actor] = lambda: COCKPIT, *, rehearsal: bool = False
+        self,
+        writer_thread: WriterThread,
+        actor: Callable[[], Actor] = lambda: COCKPIT,
+        *,
+        rehearsal: bool = False,
+        claimed_because: str = "",
     ) -> None:
         """Begins with everything the journal's folder already holds. `actor` returns who is here now. Raises OSError."""
-        super().__init__(rehearsal=rehearsal)
+        super().__init__(rehearsal=rehearsal, claimed_because=claimed_because)
         journal = writer_thread.journal
         self._writer_thread = writer_thread
         self._actor = actor

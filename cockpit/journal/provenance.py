@@ -6,9 +6,10 @@ Everything deciding is given comes through `Provenance.entry`, so that no entry 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from cockpit.decide.events import Entry as Kept
 from cockpit.decide.events import Proof
@@ -97,6 +98,20 @@ def own_sessions(lines: Iterable[Line]) -> frozenset[str]:
     opens = [line for line in lines if line.entry.type is Type.OPEN]
     known = {str(each) for line in opens for each in _texts(line.entry.body.get("own"))}
     return frozenset(known | {session_of(line) for line in opens})
+
+
+class Kind(TypedDict):
+    """What kind of record it is: fields of a Record."""
+
+    rehearsal: bool
+    claimed_because: str
+
+
+def kind_of(lines: Iterable[tuple[str, Line]], own: AbstractSet[str]) -> Kind:
+    """As the newest of one cockpit's own sessions says: nobody else's word makes a record a rehearsal, or allows claims."""
+    opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
+    newest = opens[-1].entry.body if opens else {}
+    return Kind(rehearsal=newest.get("rehearsal") is True, claimed_because=str(newest.get("claimed_because") or ""))
 
 
 def main_chain(chains: Sequence[Chain]) -> Chain:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from cockpit.decide.events import Change, Entry
+from cockpit.decide.events import Change, Record
 from cockpit.plan.model import Plan
 from cockpit.replay.player import SeekIndex
 from cockpit.replay.trace import Decided, ReadingTaken, Trace
@@ -181,8 +181,9 @@ class Replay:
     def changes(self) -> Sequence[Change]:
         return self._player.record.all(Change)
 
-    def entries(self) -> Sequence[Entry]:
-        return self._player.record.entries
+    @property
+    def record(self) -> Record:
+        return self._player.record
 
     def probe_now(self, probe: str = "") -> None:
         """Does nothing: a replay reads no probe."""

@@ -15,6 +15,7 @@ from cockpit.decide.events import (
     Decision,
     Entry,
     Happened,
+    NotCounted,
     ObserverGap,
     PhaseBegan,
     PointOfNoReturn,
@@ -27,7 +28,9 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.sign_off import sign_off_status
+from cockpit.journal.codec import to_body
 from cockpit.journal.entry import Line
+from cockpit.journal.provenance import Kind
 from cockpit.plan.model import Criterion, Item, Plan, Section
 from cockpit.report import sign_offs
 from cockpit.report.model import (
@@ -37,6 +40,7 @@ from cockpit.report.model import (
     Gap,
     ItemAccount,
     Measure,
+    NotCountedAccount,
     PhaseSpan,
     Planned,
     Proof,
@@ -62,7 +66,7 @@ class Material:
     lines: Sequence[tuple[str, Line]]
     kept: Sequence[Kept]
     proof: Proof
-    rehearsal: bool = False
+    kind: Kind = field(default_factory=lambda: Kind(rehearsal=False, claimed_because=""))
     measures: Mapping[str, Measure] = field(default_factory=dict)
     readings: Readings = field(default_factory=Readings)
     saw_something: bool = False
@@ -96,7 +100,9 @@ def account(given: Material) -> Account:
     titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}
     made = Account(
         record=given.record,
-        rehearsal=given.rehearsal or any(e.rehearsal for e in record.entries if isinstance(e, SignOff | Vote)),
+        rehearsal=given.kind["rehearsal"],
+        claimed_because=given.kind["claimed_because"],
+        not_counted=tuple(_not_counted(each, titles) for each in context.counts.left_out),
         began=context.watched[0].began if context.watched else None,
         ended=context.now if context.watched else None,
         closed=bool(context.watched) and all(each.closed for each in context.watched),
@@ -126,8 +132,15 @@ def account(given: Material) -> Account:
     return replace(made, open=open_items(made))
 
 
+def _not_counted(each: NotCounted, titles: Mapping[str, str]) -> NotCountedAccount:
+    entry = each.entry
+    subject = str(getattr(entry, "subject", getattr(entry, "gate", "")))
+    by, role = str(getattr(entry, "by", "")), str(getattr(entry, "role", ""))
+    return NotCountedAccount(entry.at, to_body(entry)["kind"], titles.get(subject, subject), by, role, each.why)
+
+
 def _context(given: Material) -> _Context:
-    record = Record([each.entry for each in given.kept], given.rehearsal)
+    record = Record([each.entry for each in given.kept], **given.kind)
     watched = sessions(given.lines)
     seen: dict[str, list[Seen]] = {}
     for each in given.kept:

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Result
-from cockpit.journal.provenance import Provenance, main_chain, own_sessions, session_of
+from cockpit.journal.provenance import Kind, Provenance, kind_of, main_chain, own_sessions
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import verify_record
@@ -33,7 +33,7 @@ def account_of(
     lines = folder.lines()
     record = folder.id
     plan, planned = _plan(folder, lines)
-    kept, rehearsal = _kept(folder, lines)
+    kept, kind = _kept(folder, lines)
     if plan is None:
         plan = unplanned([each.entry for each in kept], planned.name, planned.digest)
     guards = plan.guards()
@@ -46,7 +46,7 @@ def account_of(
             lines=lines,
             kept=kept,
             proof=_proof(folder.path, verify_record(folder.path, anchors, allowed, roots)),
-            rehearsal=rehearsal,
+            kind=kind,
             measures=measures,
             readings=readings,
             saw_something=saw,
@@ -54,8 +54,8 @@ def account_of(
     )
 
 
-def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list[Kept], bool]:
-    """The entries deciding looks at, as the cockpit with the most changes saw them, and whether that one rehearsed.
+def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list[Kept], Kind]:
+    """The entries deciding looks at, as the cockpit with the most changes saw them, and what kind of record that one kept.
 
     Malformed bodies are left out: `verify` names them.
     """
@@ -63,9 +63,7 @@ def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list
     own = own_sessions(main_chain(chains).lines) if chains else frozenset()
     provenance = Provenance(folder.id, own.__contains__)
     found = [(writer, provenance.entry(writer, line)) for writer, line in lines]
-    opens = [line for _, line in lines if line.entry.type is Type.OPEN and session_of(line) in own]
-    rehearsal = any(line.entry.body.get("rehearsal") is True for line in opens)
-    return [Kept(writer, entry) for writer, entry in found if entry is not None], rehearsal
+    return [Kept(writer, entry) for writer, entry in found if entry is not None], kind_of(lines, own)
 
 
 def _proof(folder: Path, result: Result) -> Proof:

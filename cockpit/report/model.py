@@ -5,6 +5,8 @@ what is not known is null or empty. `form` says which edition of this structure 
 
     form          "cutover-cockpit/account/1"
     record        the record's id                    rehearsal   whether this was a drill
+    claimed_because  why statements without a key counted in production; empty where they did not
+    not_counted   statements in the record that did not count, and why
     began, ended  first and last moment kept         closed      whether every session was closed in order
     plan          what was planned                   people      who took part
     sessions      which cockpit watched, from when to when
@@ -301,6 +303,19 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCountedAccount:
+    """A statement in the record that did not count."""
+
+    at: datetime
+    kind: str
+    """As the journal names it: "vote", "waiver"."""
+    subject: str
+    by: str
+    role: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     record: str
     rehearsal: bool
@@ -327,6 +342,8 @@ class Account:
     open: tuple[str, ...]
     proof: Proof
     readings: Readings
+    claimed_because: str = ""
+    not_counted: tuple[NotCountedAccount, ...] = ()
     form: str = FORM
 
     @property

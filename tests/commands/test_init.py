@@ -60,7 +60,7 @@ def test_a_plan_from_what_is_there(desk: Desk, tmp_path: Path) -> None:
     assert plan.target.account == "123456789012"
     assert [step.action for step in plan.rollback_plan if step.action] == ["ecs.rollback"]
     findings = {finding.rule.id: str(finding) for finding in lint_plan(path)}
-    for_people = {"contact-in-brackets", "one-person-quorum", "role-nobody-holds"}
+    for_people = {"contact-in-brackets", "production-without-keys", "role-nobody-holds"}
     about_the_system = {"bands-gap", "s3-permission-unseen", "uploads-unwatched"}
     assert findings.keys() <= for_people | about_the_system, findings
     again = init(str(path), "--yes")

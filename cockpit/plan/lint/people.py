@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cockpit.plan.keys import without_keys
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject
-from cockpit.plan.model import Gate, Person
+from cockpit.plan.model import Person
 
 _BRACKETS = re.compile(r"^\s*[\[<{].*[\]>}]\s*$|^\s*(TODO|TBD|FIXME)\b", re.IGNORECASE)
 _TWO = r"\btwo (people|persons|engineers)\b|\bfour[- ]eyes\b|\bboth (people|engineers)\b"
@@ -65,12 +66,6 @@ def one_person_quorum(subject: Subject) -> Iterator[Found]:
             yield Found(where, f"{most} votes can come from one person with several roles")
         elif twins := _twins(voters):
             yield Found(where, f"'{twins[0].id}' and '{twins[1].id}' are one person: same name or key")
-        elif _unkeyed(subject, gate, voters):
-            yield Found(where, "nobody has an ssh_key: one person can vote under every name")
-
-
-def _unkeyed(subject: Subject, gate: Gate, voters: list[Person]) -> bool:
-    return subject.plan.production and gate.poll.distinct_people and not any(one.ssh_key for one in voters)
 
 
 def _twins(voters: list[Person]) -> tuple[Person, Person] | None:
@@ -82,4 +77,21 @@ def _twins(voters: list[Person]) -> tuple[Person, Person] | None:
     return None
 
 
-RULES = (contact_in_brackets, role_nobody_holds, one_person_quorum)
+@rule(
+    "production-without-keys",
+    "A production plan whose people cannot sign",
+    why="Without a key anybody at any cockpit can vote and sign under this name, and the record cannot tell.",
+    instead="Give each of them an ssh_key (`ssh-add -L` shows it). For one night: cockpit run --allow-claimed REASON.",
+    must=True,
+)
+def production_without_keys(subject: Subject) -> Iterator[Found]:
+    where = {person.id: index for index, person in enumerate(subject.plan.people)}
+    roles: dict[str, list[str]] = {}
+    for role, people in without_keys(subject.plan):
+        for one in people:
+            roles.setdefault(one, []).append(role)
+    for one, held in roles.items():
+        yield Found(("people", where[one]), f"'{one}' has no ssh_key, and votes or signs as {', '.join(held)}")
+
+
+RULES = (contact_in_brackets, role_nobody_holds, one_person_quorum, production_without_keys)

@@ -32,6 +32,8 @@ class Rule:
     instead: str
     check: Check
     report: str = ""
+    must: bool = False
+    """Whether no reason accepts it: the cockpit does not begin with such a plan unless it is told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Finding:
     accepted: str = ""
 
 
-def rule(id_: str, title: str, *, why: str, instead: str, report: str = "") -> Callable[[Check], Rule]:
+def rule(
+    id_: str, title: str, *, why: str, instead: str, report: str = "", must: bool = False
+) -> Callable[[Check], Rule]:
     """Makes a Rule of a function that looks at a plan.
 
     ```
@@ -53,6 +57,6 @@ def rule(id_: str, title: str, *, why: str, instead: str, report: str = "") -> C
     """
 
     def made(check: Check) -> Rule:
-        return Rule(id_, title, why, instead, check, report)
+        return Rule(id_, title, why, instead, check, report, must)
 
     return made

@@ -25,7 +25,11 @@ def lint_source(source: Source, environ: Mapping[str, str] | None = None) -> lis
     plan, tree = loaded(source, environ=environ, require_environment=False)
     subject = Subject(plan, tree)
     known = tuple(acceptances(tree))
-    found = [accept(tree, one.path, _finding(tree, rule, one), known) for rule in RULES for one in rule.check(subject)]
+    found = [
+        _finding(tree, rule, one) if rule.must else accept(tree, one.path, _finding(tree, rule, one), known)
+        for rule in RULES
+        for one in rule.check(subject)
+    ]
     return sorted(found, key=lambda one: (one.problem.position, one.rule.id))
 
 

@@ -27,7 +27,8 @@ def html(account: Account) -> str:
     body = "\n".join(
         part
         for part in (
-            _head(account), _verdict(account), _open(account), _decisions(account), _gates(account), _waivers(account),
+            _head(account), _verdict(account), _open(account), _decisions(account), _gates(account),
+            _not_counted(account), _waivers(account),
             criteria(account), _checklist(account), _steps(account), _happened(account), _people(account), _proof(account),
         )
         if part
@@ -169,6 +170,20 @@ def _gates(account: Account) -> str:
         word = GateState.PASSED if gate.passed else GateState.OPEN
         listed.append(f"{state(word, tone(word))}<div><h3>{esc(gate.title)}</h3>{before}{votes}{missing}</div>")
     return section("Gates", rows(listed)) if listed else ""
+
+
+def _not_counted(account: Account) -> str:
+    listed = [
+        f'<div class="num">{_at(each.at, account)}</div><div><h3>{esc(each.kind)} {esc(each.subject)}</h3>'
+        f'<div class="quiet">{esc(f"{each.by} ({each.role}): " if each.by else "")}{esc(each.why)}</div></div>'
+        for each in account.not_counted[-MOST_ROWS:]
+    ]
+    allowed = (
+        f"Statements without a key counted in production: {account.claimed_because}" if account.claimed_because else ""
+    )
+    return (section("Allowed", f"<p>{esc(allowed)}</p>") if allowed else "") + (
+        section("Did not count", rows(listed)) if listed else ""
+    )
 
 
 def _waivers(account: Account) -> str:

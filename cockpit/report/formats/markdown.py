@@ -19,7 +19,8 @@ MOST_ROWS = 200
 
 def markdown(account: Account) -> str:
     parts = (
-        _head(account), _open(account), _verdict(account), _decisions(account), _gates(account), _waivers(account),
+        _head(account), _open(account), _verdict(account), _decisions(account), _gates(account),
+        _not_counted(account), _waivers(account),
         _criteria(account), _checklist(account), _steps(account), _happened(account), _people(account), _proof(account),
     )  # fmt: skip
     return "\n".join(line for part in parts for line in part) + "\n"
@@ -103,6 +104,16 @@ def _gates(account: Account) -> Iterator[str]:
             why = f": {text(vote.why)}" if vote.why else ""
             how = by_key(vote.key, rehearsal=vote.rehearsal)
             yield f"  * {stamp(vote.at, account)} {text(vote.by)} ({text(vote.role)}) votes **{text(vote.choice)}** ({how}){why}"
+
+
+def _not_counted(account: Account) -> Iterator[str]:
+    if account.claimed_because:
+        yield f"\nStatements without a key counted in production: {text(account.claimed_because)}"
+    if account.not_counted:
+        yield "\n## Did not count\n"
+    for each in account.not_counted:
+        who = f" by {text(each.by)} ({text(each.role)})" if each.by else ""
+        yield f"* {stamp(each.at, account)} {text(each.kind)} {text(each.subject)}{who}: {text(each.why)}"
 
 
 def _waivers(account: Account) -> Iterator[str]:

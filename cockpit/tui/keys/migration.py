@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from cockpit.decide.events import Record
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
 from cockpit.engine.operator_desk import IDENTIFY
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
@@ -110,8 +109,7 @@ class MigrationKeys:
         watch, before = self._cockpit.cutover, GATE_OF_PHASE.get(phase)
         if before is None:
             return True
-        record = Record(list(watch.entries()))
-        found = worded(missing_before(watch.plan, record, before, watch.clock.now(), self._who()), IDENTIFY)
+        found = worded(missing_before(watch.plan, watch.record, before, watch.clock.now(), self._who()), IDENTIFY)
         if found:
             self._cockpit.show_message(found[0])
         return not found

@@ -18,9 +18,8 @@ from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import EvidenceScreen
 from cockpit.tui.text import hanging, safe, wrapped
-from cockpit.tui.views import evidence_bundle, lists
+from cockpit.tui.views import evidence_bundle, lists, timeline
 from cockpit.tui.views.lookup import change_of, find, is_known
-from cockpit.tui.views.timeline import as_change
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 TALL = 32
@@ -361,7 +360,7 @@ class TimelineScreen(ListScreen):
 
     def rows(self) -> list[Row]:
         cutover = self.cockpit.cutover
-        return lists.timeline([as_change(entry) for entry in cutover.entries()], evidence_bundle.titles(cutover.plan))
+        return lists.timeline(timeline.changes(cutover.record, cutover.situation), evidence_bundle.titles(cutover.plan))
 
     def about(self, row: Row) -> Lines:
         change = change_of(self.cockpit.cutover, row.key)

@@ -171,7 +171,7 @@ class _Page:
     def gate(self, gate: GateStatus) -> Text:
         text = self._lines(gate.title, f"bold {theme.STRONG}")
         text += self._facts(state_text(gate.state), [f"before {gate.before}"])
-        for name, parts in (("missing", gate.missing), ("votes", gate.votes)):
+        for name, parts in (("missing", gate.missing), ("votes", gate.votes), ("left out", gate.not_counted)):
             for number, part in enumerate(parts):
                 text += self._pair(name if number == 0 else "", part)
         return text

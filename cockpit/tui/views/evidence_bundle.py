@@ -25,7 +25,7 @@ def line(situation: Situation, subject: Subject | None) -> str:
         seen = ", ".join(f"{name} {formatting.value(value)}" for name, value in subject.known.items())
         return f"{at} probe {subject.name}: {seen or 'sees nothing'}"
     if isinstance(subject, GateStatus):
-        votes = "; ".join((*subject.votes, *subject.missing))
+        votes = "; ".join((*subject.votes, *subject.missing, *subject.not_counted))
         return f"{at} gate {subject.title}: {'passed' if subject.passed else 'open'}: {votes}"
     return f"{at} {situation.verdict.label}: {'; '.join(situation.verdict.reasons[:3])}"
 

@@ -196,7 +196,7 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
                     ("state", state_text(gate.state)),
                     ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {theme.TEXT}")),
                     ("who", Text("; ".join(gate.votes), style=theme.QUIET)),
-                    ("because", Text("; ".join(gate.missing), style=theme.HOLD)),
+                    ("because", Text("; ".join((*gate.missing, *gate.not_counted)), style=theme.HOLD)),
                 ),
                 search=f"gate {gate.title}".lower(),
                 failing=not gate.passed,

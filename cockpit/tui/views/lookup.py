@@ -6,7 +6,7 @@ from cockpit.decide.events import Change
 from cockpit.decide.situation import Situation
 from cockpit.engine.ports import Watching
 from cockpit.tui.views.evidence_bundle import Subject
-from cockpit.tui.views.timeline import as_change
+from cockpit.tui.views.timeline import changes
 
 
 def find(situation: Situation, id_: str) -> Subject | None:
@@ -27,9 +27,8 @@ def find(situation: Situation, id_: str) -> Subject | None:
 def change_of(watch: Watching, key: str) -> Change | None:
     """The change a timeline's row key (`change:3`) names."""
     kind, _, number = key.partition(":")
-    entries = watch.entries()
-    is_one = kind == "change" and number.isdigit() and int(number) < len(entries)
-    return as_change(entries[int(number)]) if is_one else None
+    is_one = kind == "change" and number.isdigit() and int(number) < len(watch.record.entries)
+    return changes(watch.record, watch.situation)[int(number)] if is_one else None
 
 
 def is_known(watch: Watching, id_: str) -> bool:

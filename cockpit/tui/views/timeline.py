@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from cockpit import formatting
@@ -14,6 +15,7 @@ from cockpit.decide.events import (
     ObserverGap,
     PhaseBegan,
     PointOfNoReturn,
+    Record,
     ReleaseSeen,
     SignOff,
     StepBegan,
@@ -21,6 +23,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
+from cockpit.decide.situation import Situation
 
 _Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
 _Event = StepBegan | StepEnded | PhaseBegan | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
@@ -35,6 +38,16 @@ def as_change(entry: Entry) -> Change:
             return _statement(entry)
         case _:
             return _event(entry)
+
+
+def changes(record: Record, situation: Situation) -> list[Change]:
+    """Every entry in the words of the timeline; what does not count says so, and why."""
+    refused = {id(each.entry): each.why for each in situation.not_counted}
+    return [_refused(as_change(entry), refused.get(id(entry), "")) for entry in record.entries]
+
+
+def _refused(change: Change, why: str) -> Change:
+    return replace(change, after="NOT COUNTED", because=f"{why}. {change.because}") if why else change
 
 
 def _statement(entry: _Statement) -> Change:

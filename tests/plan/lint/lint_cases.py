@@ -74,6 +74,7 @@ CASES: dict[str, tuple[str, str]] = {
         "  - {id: eve, name: Eve, roles: [dba]}\n" + item("X", sign("Seen?", "dba")),
     ),
     "one-person-quorum": (GATE % "false", GATE % "true"),
+    "production-without-keys": ("environment: production\n" + GATE % "true", GATE % "true"),
     "no-way-back": (trigger("pool.exhausted", "for: 1m"), trigger("pool.exhausted", "for: 1m") + BACK),
     "mutable-tag": (step("docker push repo:latest"), step("docker push repo:1f3a9c")),
     "rollback-to-same-image": (

@@ -104,7 +104,8 @@ def test_a_band_without_a_gap_is_not_a_gap() -> None:
 def test_people_who_vote_under_two_names_are_found() -> None:
     gate = "gates: [{id: g, before: deploy, poll: {roles: [on_call, backup], required: 2}}]\n"
     assert found(gate, "one-person-quorum", HEAD.replace("name: Bob", "name: ann"))
-    assert found("environment: production\n" + gate, "one-person-quorum")
+    assert found("environment: production\n" + gate, "production-without-keys")
+    assert not found(gate, "production-without-keys")
     assert not found(gate, "one-person-quorum")
 
 
@@ -121,6 +122,12 @@ def test_a_finding_is_accepted_with_a_reason_above_it_or_beside_it() -> None:
     (one,) = [f for f in lint(above + entry + "\n") if f.rule.id == "never-trips"]
     assert one.accepted == "it is a drill"
     assert not found(f"rollback_triggers:\n{entry}  # lint: ignore never-trips a drill\n", "never-trips")
+
+
+def test_what_must_be_mended_is_accepted_with_no_reason() -> None:
+    gate = "gates: [{id: g, before: deploy, poll: {roles: [on_call], required: 1}}]\n"
+    head = HEAD.replace("people:", "people:\n  # lint: ignore production-without-keys nobody has one")
+    assert found("environment: production\n" + gate, "production-without-keys", head)
 
 
 @pytest.mark.parametrize(
@@ -167,4 +174,4 @@ def test_the_report_copied_literally_has_its_contradictions() -> None:
 def test_the_shipped_plans_have_only_what_their_owner_must_fill_in_or_decide() -> None:
     assert lint_plan(ROOT / "checklists/minimal.yaml", environ={}) == []
     left = {one.rule.id for one in lint_plan(ROOT / "checklists/transparent-trust.yaml", environ={})}
-    assert left == {"contact-in-brackets", "role-nobody-holds", "one-person-quorum"}
+    assert left == {"contact-in-brackets", "role-nobody-holds", "production-without-keys"}

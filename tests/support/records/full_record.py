@@ -80,7 +80,8 @@ class Maker:
         self.plan: Plan = load_plan(self.folder.plan, environ={}, require_environment=False)
 
     def open(self, writer: str = "ann-laptop", by: str = "ann", **more: object) -> Journal:
-        body = {"plan": "move", "plan_digest": self.plan.digest, "vars": {"url": "https://app.test"}} | more
+        body: dict[str, object] = {"plan": "move", "plan_digest": self.plan.digest, "vars": {"url": "https://app.test"}}
+        body |= {"claimed_because": "Bob's key is in the safe"} | more
         return Journal.open(
             self.folder.journal, writer, self.folder.id, actor=Actor(by), body=body, clock=lambda: self.now
         )
