@@ -132,7 +132,7 @@ async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypa
 
 async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_who_they_are() -> None:
     gate = Gate("move", "Move the files", "migrate", Poll(("on_call",), 1, exclude_initiator=True), HERE)
-    of = replace(plan(), gates=(gate,))
+    of = replace(plan(environment="staging"), gates=(gate,))
     stage = Stage(of).calm(1)
     stage.record.append(Vote(stage.clock.now(), "move", "ada", "on_call", "go", plan_digest=of.digest))
     stage.tick()

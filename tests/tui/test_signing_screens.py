@@ -58,7 +58,7 @@ class Seated(Stage):
 async def cockpit(tmp_path: Path, who: str = "ada", size: tuple[int, int] = (100, 30)) -> AsyncIterator[Seat]:
     path = tmp_path / "plan.yaml"
     path.write_text("the copy of the plan")
-    of = replace(plan(), path=str(path), runbook=STEPS, rollback_plan=BACK)
+    of = replace(plan(environment="staging"), path=str(path), runbook=STEPS, rollback_plan=BACK)
     hand = HandClock()
     async with recording(of, hand, who=who, root=tmp_path / "records") as kept:
         watch = Seated(of, kept, hand)
