@@ -42,12 +42,12 @@ class Pace:
     def speed(self) -> float:
         """The speed the machine can follow now.
 
-        A read that has taken w real seconds may cost PATIENCE seconds of the cutover: from then on time goes on only as slowly
-        as life itself.
+        However long a read takes, it costs at most PATIENCE seconds of the cutover, and those it takes in real time: half of
+        them pass at full speed, the other half ever more slowly, down to the speed of life itself.
         """
-        waited = self.waiting_s()
-        affordable = PATIENCE / waited if waited > 0 else self.asked
-        return max(min(1.0, self.asked), min(self.asked, affordable))
+        half = PATIENCE / 2
+        late = max(0.0, self.waiting_s() - half / self.asked)
+        return max(min(1.0, self.asked), self.asked / (1 + self.asked * late / half) ** 2)
 
     def notice(self) -> str:
         """What the screen says while the world lags; empty while it keeps up."""
