@@ -16,7 +16,7 @@ from cryptography import x509
 
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
-from cockpit.journal.findings import Findings, Problem, Result, Subject
+from cockpit.journal.findings import Findings, Problem, Result, Standing, Subject
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import personal_signature
@@ -50,10 +50,11 @@ def verify_record(
     _check_anchors(chains, anchors, rows[Subject.COMPLETENESS])
     _check_seen(chains, rows[Subject.COMPLETENESS])
     _check_record(chains, rows[Subject.CHAINS], remarks)
-    _check_people(chains, allowed, rows[Subject.SIGNERS])
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
     _add(rows[Subject.TIME], check_time(record, chains, roots))
+    dated = rows[Subject.TIME].standing is Standing.PROVEN
+    _check_people(chains, allowed, rows[Subject.SIGNERS], dated=dated)
     remarks += [*clock_remarks(chains), *lost_remarks(chains)]
     if allowed is not None:
         remarks += [f"not used: {line}" for line in allowed.skipped]
@@ -112,20 +113,37 @@ def _check_seen(chains: Sequence[Checked], found: Findings) -> None:
                     last[writer] = at
 
 
-def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings) -> None:
+def _check_people(chains: Sequence[Checked], allowed: AllowedSigners | None, found: Findings, *, dated: bool) -> None:
+    """`dated`: the times of the lines are proven; else a key that is valid for a time proves nothing by itself."""
     statements: set[str] = set()
     unsigned: dict[str, int] = {}
     unknown: dict[tuple[str, str], int] = {}
+    undated: dict[tuple[str, str], int] = {}
     for chain in chains:
         for line in chain.lines:
             problem = _check_person(chain, line, allowed, statements, unsigned, unknown)
             if problem:
                 found.broken.append(chain.problem(line, problem))
+            elif allowed is not None and not dated and (bounded := _bounded_key(chain, line, allowed)):
+                undated[bounded] = undated.get(bounded, 0) + 1
+    for (who, key), times in sorted(undated.items()):
+        found.unproven.append(
+            f"that {who} made {_count(times)} while {key} was valid: the time is what the writer says. "
+            "Timestamps would prove it (--tsa-ca)"
+        )
     for who, times in sorted(unsigned.items()):
         found.unproven.append(f"that {who} made {_count(times)} under this name: not cryptographically signed")
     for (who, key), times in sorted(unknown.items()):
         why = "the allowed signers do not know it" if allowed else "give --allowed-signers to tie it to a person"
         found.unproven.append(f"that {who} made {_count(times)} signed with {key}: {why}")
+
+
+def _bounded_key(chain: Checked, line: Line, allowed: AllowedSigners) -> tuple[str, str] | None:
+    """(person, fingerprint) of a line signed with a key that stands for them only for a time."""
+    signature = personal_signature(line, chain.record_at(line))
+    if signature is None or not allowed.bounded(line.entry.actor.id, signature.public):
+        return None
+    return line.entry.actor.id[:80], signature.fingerprint
 
 
 def _check_person(

@@ -24,7 +24,7 @@ from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.findings import BROKEN, NOT_PROVABLE
+from cockpit.journal.findings import BROKEN, NOT_PROVABLE, Standing
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.keys import KeyFile
@@ -47,6 +47,17 @@ def test_signed_by_known_keys_and_anchored_it_is_intact(tmp_path: Path) -> None:
     without = verify_record(folder.path, [head])
     assert without.exit_code == NOT_PROVABLE
     assert "--allowed-signers" in without.unproven[0]
+
+
+def test_a_key_that_is_valid_for_a_time_proves_nothing_by_the_time_the_writer_says(tmp_path: Path) -> None:
+    """Somebody with a key that was withdrawn can date a session back to when it was valid."""
+    folder, key = make_folder(tmp_path), make_key(tmp_path)
+    head = write_session(folder, key=KeyFile(key))
+    path = tmp_path / "allowed_signers"
+    path.write_text(f'alex valid-before="20990101" {public_line(key)}\n')
+    result = verify_record(folder.path, [head], AllowedSigners.read(path))
+    assert result.row("signers").standing is Standing.NOT_PROVABLE
+    assert "the time is what the writer says" in result.row("signers").unproven[0]
 
 
 def test_without_a_key_a_name_is_only_claimed(tmp_path: Path) -> None:

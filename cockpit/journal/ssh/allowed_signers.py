@@ -63,6 +63,11 @@ class AllowedSigners:
     def knows(self, public: bytes) -> bool:
         return any(line.public == public for line in self.lines)
 
+    def bounded(self, principal: str, public: bytes) -> bool:
+        """Whether this key stands for this person only within a time: then it matters when it signed."""
+        lines = [line for line in self.lines if line.public == public and line.names(principal)]
+        return bool(lines) and all(line.after or line.before for line in lines)
+
     def allows(self, principal: str, public: bytes, at: datetime) -> bool:
         """Whether this key stood for this person then, for sign-offs."""
         return any(line.public == public and line.names(principal) and line.valid(at) for line in self.lines)

@@ -1,0 +1,170 @@
+"""Which statements count: the rules by themselves, and an attacker who may add any entry to a record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from decide.scene import CALM, START, Scene, ask, at, gate, item, trigger
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cockpit.decide.counted import counted
+from cockpit.decide.events import (
+    Acknowledgement,
+    Change,
+    Decision,
+    Entry,
+    ObserverGap,
+    PhaseBegan,
+    PointOfNoReturn,
+    Proof,
+    Record,
+    ReleaseSeen,
+    SignOff,
+    Vote,
+    Waiver,
+)
+from cockpit.decide.situation import Situation
+from cockpit.decide.states import State, StepState, Word
+from cockpit.plan.model import Person, Phase
+
+KEYS = {name: f"SHA256:{name}" for name in ("ann", "bob", "eve")}
+PEOPLE = (
+    Person("ann", "Ann", ("on_call",), KEYS["ann"]),
+    Person("bob", "Bob", ("backup",), KEYS["bob"]),
+)
+ITEM = item("vpn", sign_off=ask("on_call"))
+LOUD = trigger("loud", "m.rate > 0.5")
+RANK = {Word.GO: 3, Word.HOLD: 2, Word.FIX_FORWARD: 1, Word.ROLLBACK: 1}
+
+
+def scene(**more: object) -> Scene:
+    return Scene(*CALM, LOUD, items=(ITEM,), gates=(gate(),), people=PEOPLE, **more)  # type: ignore[arg-type]
+
+
+def signed(entry: Entry, key: str, *, own: bool = False) -> Entry:
+    return replace(entry, proof=Proof(own=own, key=key, opened=START, written=entry.at))
+
+
+def vote(by: str, role: str, now: datetime) -> Vote:
+    return Vote(now, "go_no_go", by, role, "go", plan_digest="d1")
+
+
+def test_two_keys_of_the_plan_open_the_gate() -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    made.say(
+        signed(vote("ann", "on_call", made.now), KEYS["ann"]), signed(vote("bob", "backup", made.now), KEYS["bob"])
+    )
+    assert made.situation.gates[0].passed
+
+
+def test_one_key_is_one_vote_whatever_the_names() -> None:
+    twins = (replace(PEOPLE[0]), replace(PEOPLE[1], ssh_key=KEYS["ann"]))
+    for distinct in (True, False):
+        made = Scene(*CALM, gates=(gate(distinct=distinct),), people=twins).begin(Phase.PRE_DEPLOY).feed("0")
+        for by, role in (("ann", "on_call"), ("bob", "backup")):
+            made.say(signed(vote(by, role, made.now), KEYS["ann"]))
+        assert not made.situation.gates[0].passed
+
+
+@pytest.mark.parametrize("kind", [Change, ObserverGap])
+def test_what_others_saw_change_is_not_even_taken_in(kind: type[Entry]) -> None:
+    seen = Change(at(0), "verdict", "ROLLBACK", "GO") if kind is Change else ObserverGap(at(1), at(0))
+    assert Record([replace(seen, proof=Proof())]).entries == []
+    assert Record([seen]).entries == [seen]
+
+
+def test_an_entry_from_a_file_proves_nothing_by_itself() -> None:
+    from cockpit.journal.codec import from_body, to_body
+
+    entry = from_body(to_body(PhaseBegan(at(0), Phase.POST_DEPLOY)))
+    assert entry is not None
+    assert entry.proof == Proof()
+    assert counted(scene().plan, Record([entry]), at(1)).phase() is None
+
+
+LIES = st.sampled_from(["key", "stranger", "role", "digest", "future", "session", "flaw", "length"])
+SUBJECTS = st.sampled_from(["vpn", "fine", "quiet", "loud"])
+NOW = at(15)
+
+
+@st.composite
+def forged(draw: st.DrawFn) -> Entry:
+    """Any entry, from another machine, right in all but one thing: what somebody can write who can write to the record."""
+    lie = draw(LIES)
+    by, role = draw(st.sampled_from([("ann", "on_call"), ("bob", "backup")]))
+    key = KEYS[by]
+    if lie == "key":
+        key = draw(st.sampled_from(["", *(each for name, each in KEYS.items() if name != by)]))
+    name = draw(st.sampled_from(["eve", "nobody"])) if lie == "stranger" else by
+    role = draw(st.sampled_from(["intern", ""])) if lie == "role" else role
+    digest = draw(st.sampled_from(["", "d0"])) if lie == "digest" else "d1"
+    when = NOW + (timedelta(days=3650) if lie == "future" else timedelta(0))
+    written = when + (timedelta(hours=-3) if lie == "session" else timedelta(0))
+    entry = draw(st.sampled_from(_made(when, name, role, digest, draw(SUBJECTS), lie)))
+    flaw = "its signature does not hold" if lie == "flaw" else ""
+    proof = Proof(key=key, opened=written - timedelta(minutes=5), written=written, flaw=flaw)
+    return replace(entry, proof=proof)
+
+
+def _made(when: datetime, by: str, role: str, digest: str, subject: str, lie: str) -> list[Entry]:
+    """What the lie may be told with: a fact of a person outlives a change of the plan, and only a waiver has a length."""
+    ends = when + (timedelta(days=3650) if lie == "length" else timedelta(hours=1))
+    waiver = Waiver(when, subject, by, "known", ends, role, digest)
+    on_one_plan: list[Entry] = [
+        SignOff(when, "vpn", by, role, "seen", digest),
+        Vote(when, "go_no_go", by, role, "go", plan_digest=digest),
+        waiver,
+        Acknowledgement(when, subject, by, "known", role, digest),
+    ]
+    facts: list[Entry] = [
+        Decision(when, "dismiss", by, "so", "", role, digest),
+        PhaseBegan(when, Phase.PRE_DEPLOY, by, "back", role, digest),
+        PhaseBegan(when, Phase.POST_DEPLOY, by, "go", role, digest),
+    ]
+    of_machines: list[Entry] = [
+        PhaseBegan(when, Phase.PRE_DEPLOY),
+        PointOfNoReturn(when, "everything"),
+        ReleaseSeen(when, "c", "s", "evil:1", "x", "sha256:evil"),
+        Change(when, subject, State.TRIPPED, State.CLEAR, "all is well"),
+        ObserverGap(when, when - timedelta(hours=1)),
+    ]
+    if lie == "length":
+        return [waiver]
+    return on_one_plan if lie == "digest" and digest else [*on_one_plan, *facts, *of_machines]
+
+
+def test_a_role_the_plan_does_not_give_them_counts_for_nothing() -> None:
+    made = scene().begin(Phase.PRE_DEPLOY).feed("0")
+    made.say(signed(StepBegan(made.now, "run", "ann", "backup", "d1"), KEYS["ann"]))
+    assert [each.why for each in made.situation.not_counted] == ["ann does not hold the role backup"]
+
+
+def word(situation: Situation) -> int:
+    return RANK[situation.verdict.word]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(forged(), min_size=2, max_size=8), st.sampled_from(["0x12", "0x6 0.9x6", "0.9x3 0x9", "0x6 errx6"]))
+def test_no_forged_entry_moves_anything_toward_go(entries: list[Entry], day: str) -> None:
+    for phase in Phase:
+        honest, attacked = scene().begin(phase), scene().begin(phase)
+        polls = day.split()
+        for number, poll in enumerate(polls):
+            honest.feed(poll)
+            if number == len(polls) // 2:
+                attacked.record.extend(entries)
+            attacked.feed(poll)
+            assert word(attacked.situation) <= word(honest.situation)
+            assert attacked.situation.verdict.phase is honest.situation.verdict.phase
+            assert [each.passed for each in attacked.situation.gates] == [
+                each.passed for each in honest.situation.gates
+            ]
+            assert (attacked.situation.verdict.latch is None) == (honest.situation.verdict.latch is None)
+            assert attacked.state("loud") is honest.state("loud")
+            assert all(step.progress is StepState.OPEN for step in attacked.situation.runbook)
+            counts = counted(attacked.plan, attacked.record, attacked.now)
+            assert counts.all(PointOfNoReturn) == []
+            assert counts.all(ReleaseSeen) == []
