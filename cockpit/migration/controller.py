@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +21,7 @@ from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
+from probes.clients.child_python import child_environment, python_module
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
@@ -98,24 +98,19 @@ class Controller:
             return f"{self.progress.phase} is active: drain it first"
         if not self.migration.database:
             return "migration.database is empty: set the variable the plan reads"
-        command = [
-            sys.executable,
-            "-m",
-            "cockpit",
-            "migrate",
-            phase,
-            self.plan_path,
-            *self.options,
-            "--format",
-            "json",
-        ]
+        command = [*python_module("cockpit", "migrate", phase, self.plan_path), *self.options, "--format", "json"]
         command += [word for pair in self.variables for word in ("--var", pair)]
         command += ["--confirm", confirm] if confirm else []
         command += ["--record", self.record] if self.record else []
         command += ["--as", who] if who else []
         with open(self.log_file, "ab") as out:  # noqa: PTH123 - the log of the process, not ours
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                command,
+                env=child_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         self._started.append(process)
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"

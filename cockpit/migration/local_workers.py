@@ -10,6 +10,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from probes.clients.child_python import child_environment, python_module
+
 DATABASE = "COCKPIT_MIGRATION_DATABASE"
 AGAIN_S = 3.0
 NICE = 5
@@ -53,8 +55,8 @@ class LocalWorkers:
     async def _start(self) -> asyncio.subprocess.Process:
         with open(self.log, "ab") as log:  # noqa: ASYNC230, PTH123 - a small file, opened once a worker
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cockpit.migration", str(self.run)),
-                env={**os.environ, DATABASE: self.dsn},
+                *python_module("cockpit.migration", str(self.run)),
+                env=child_environment(os.environ, **{DATABASE: self.dsn}),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
+from probes.clients.child_python import child_environment, python_module
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 240.0
@@ -147,14 +147,7 @@ class Rehearsal:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        command = (
-            sys.executable,
-            "-m",
-            "cockpit.rehearsal.process.world",
-            str(self.folder),
-            str(self._seed),
-            str(self._rate),
-        )
+        command = python_module("cockpit.rehearsal.process.world", str(self.folder), str(self._seed), str(self._rate))
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         with (self.folder / "world.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -164,7 +157,7 @@ class Rehearsal:
                 stderr=output,
                 start_new_session=True,
                 limit=_LONGEST_LINE,
-                env=own | {"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"},
+                env=child_environment(own, AWS_EC2_METADATA_DISABLED="true", NO_PROXY="127.0.0.1,localhost"),
             )
         ready = await self._ready(self._process)
         self.environment = ready["environment"] | _own_settings(self.folder, os.environ)

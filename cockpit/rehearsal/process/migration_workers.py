@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
+from probes.clients.child_python import child_environment, python_module
 
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
@@ -48,8 +49,8 @@ class Movers:
                 continue
             with self.log_file.open("ab") as out:
                 self._running[task.arn] = subprocess.Popen(
-                    [sys.executable, *command[1:]],
-                    env=dict(self.environment),
+                    python_module(_MODULE, *command[3:]),
+                    env=child_environment(self.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
