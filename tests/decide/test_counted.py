@@ -23,6 +23,7 @@ from cockpit.decide.events import (
     Record,
     ReleaseSeen,
     SignOff,
+    StepBegan,
     Vote,
     Waiver,
 )
