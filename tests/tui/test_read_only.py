@@ -1,0 +1,45 @@
+"""The cockpit only reads until it is armed: what its keys do, and what its probes may ask of AWS."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tui.stage import Stage, plan
+
+from cockpit.migration.controller import Controller
+from cockpit.plan.model import Migration
+from cockpit.tui.action_registry import ACTIONS, Action
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.confirm import ConfirmScreen
+from probes.registry import BUILT_IN, find
+
+KINDS = {name: find(name) for name in BUILT_IN}
+DANGEROUS = [action for action in ACTIONS if action.dangerous]
+READS = re.compile(r"(Describe|Get|List|Head|Lookup|Filter|Test|Select|Query|Search|Check|Simulate|BatchGet)\w*")
+STARTS_A_READ = {"logs:StartQuery", "logs:StopQuery"}
+"""A query of the logs is started, and stopped when nobody waits for it any more: neither changes anything."""
+
+
+@pytest.mark.parametrize("action", DANGEROUS, ids=lambda action: action.id)
+async def test_before_it_is_armed_no_key_changes_production(action: Action) -> None:
+    controller = Controller(Migration("", "bucket", "eu-west-1", ()), plan().path)
+    app = CockpitApp(Stage().calm(1), controller=controller)
+    async with app.run_test(size=(100, 30)) as pilot:
+        for screen in ("1", "2", "3", "4", "5"):
+            await pilot.press(screen)
+            for key in (action.key, *filter(None, action.also.split(","))):
+                await pilot.press(key)
+            await pilot.pause()
+            assert not isinstance(app.screen, ConfirmScreen), f"{action.id} asks though nothing is armed"
+            await pilot.press("escape")
+        assert not app.armed
+        assert controller._started == []
+
+
+def test_every_probe_reads_or_says_that_it_writes() -> None:
+    writing = {
+        name: [need for need in kind.iam if need not in STARTS_A_READ and not READS.fullmatch(need.partition(":")[2])]
+        for name, kind in KINDS.items()
+    }
+    assert {name for name, needs in writing.items() if needs} <= {name for name, kind in KINDS.items() if kind.writes}
