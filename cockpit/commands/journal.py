@@ -191,9 +191,9 @@ def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) ->
     ]
     for writer, line in wanted:
         output(_json(writer, line) if form == "json" else _text(writer, line))
-    unread = sum(chain.unread for chain in folder.chains())
-    if unread:
-        output(f"{unread} lines are not entries and are not shown: see cockpit journal verify", err=True)
+    odd = sum(len(chain.set_aside) for chain in folder.chains())
+    if odd:
+        output(f"{odd} lines are not valid entries and are not shown: see cockpit journal verify", err=True)
 
 
 def _since(text: str, lines: Sequence[Line]) -> datetime | None:

@@ -20,12 +20,13 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord, late_in
-from cockpit.journal.provenance import Provenance, kind_of, marked_sessions
+from cockpit.journal.provenance import Provenance, kind_of, marked_sessions, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, Sync
 from cockpit.journal.ssh.keys import find_signer
 from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
+from cockpit.journal.validity import UNCHANGED, WATCHING
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
@@ -36,8 +37,6 @@ SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing changed: a replay checks that nothing changes there either."""
-WATCHING = "watching"
-UNCHANGED = "stood"
 RESUMED_WITHIN = timedelta(days=7)
 RESTORE_WITHIN = timedelta(hours=12)
 """Readings older than this are not restored."""
@@ -79,7 +78,15 @@ class Recording:
         trouble = self.readings.trouble
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        return " · ".join(text for text in (self.writer_thread.trouble, lost, away) if text)
+        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, self._set_aside) if text)
+
+    @property
+    def _set_aside(self) -> str:
+        """Which cockpits wrote lines that are not valid; empty where none did."""
+        return " · ".join(
+            f"{count} line{'s' * (count > 1)} of {writer} not valid and set aside: {why}"
+            for writer, (count, why) in sorted(self.record.set_aside.items())
+        )
 
     # -- the watch ---------------------------------------------------------------------------------------------------
 
@@ -310,10 +317,13 @@ def _is_of(folder: RecordFolder, plan: Plan) -> bool:
 
 
 def started_at(folder: RecordFolder) -> datetime | None:
-    """When the cutover of a record began: as its first session has it. None for a record without one."""
-    opens = (line.entry.body for _, line in folder.lines() if line.entry.type is Type.OPEN)
-    found = [moment(body["started_at"]) for body in opens if "started_at" in body]
-    return min(found, default=None)
+    """When the cutover of a record began: as the first session on this machine has it; where there is none, as the first one
+    of all. None for a record without one.
+    """
+    opens = [line for _, line in folder.lines() if line.entry.type is Type.OPEN and "started_at" in line.entry.body]
+    own = set(marked_sessions(opens))
+    found = [line for line in opens if session_of(line) in own] or opens
+    return min((moment(line.entry.body["started_at"]) for line in found), default=None)
 
 
 def _shared_id(store: Store) -> str:

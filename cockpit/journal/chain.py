@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from cockpit.journal.entry import BadLine, Line, hash_of, parse
+from cockpit.journal.entry import MAX_BYTES, BadLine, Line, Type, hash_of, parse
+from cockpit.journal.validity import why_not
 
 SUFFIX = ".jsonl"
 _TAIL = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A line nothing rests on: it is no entry, or not a valid one. It stays in its file; `verify` says where."""
+
+    after: int
+    """How many valid lines were read before it."""
+    hash: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
-    """The readable lines of one writer's file, in order."""
+    """The valid lines of one writer's file, in order, and those set aside."""
 
     writer: str
     lines: Sequence[Line]
-    unread: int = 0
-    """Lines that are not entries: torn, or tampered with. `verify` says which."""
+    set_aside: Sequence[SetAside] = ()
+
+    def places(self) -> dict[str, int]:
+        """Hash of a line, valid or not -> how many of the valid lines end with it."""
+        found = {each.hash: each.after for each in self.set_aside}
+        return found | {line.hash: n for n, line in enumerate(self.lines, 1)}
+
+    def unexplained(self) -> list[SetAside]:
+        """Lines set aside, without those a crash left and the session after it named."""
+        named: set[object] = set()
+        for line in self.lines:
+            torn = line.entry.body.get("torn") if line.entry.type is Type.RECOVERED else None
+            named |= {str(each.get("sha256")) for each in torn or () if isinstance(each, dict)}
+        return [each for each in self.set_aside if each.hash not in named]
 
 
 def files(journal: Path) -> list[Path]:
@@ -30,19 +53,34 @@ def files(journal: Path) -> list[Path]:
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """Lines with their newline; the last may lack it. Only \\n ends a line.
-
-    A line that is just being written is the last: what comes after its first half is not a line of its own.
-    """
+    """Lines with their newline; the last may lack it. Only \\n ends a line. See `_lines`."""
     with path.open("rb") as file:
-        for raw in file:
-            yield raw
-            if not raw.endswith(b"\n"):
-                return
+        yield from _lines(file)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """A line that is just being written is the last: what comes after its first half is not a line of its own.
+
+    Of a line longer than any entry only the beginning is given, so that it never is in memory as a whole.
+    """
+    while raw := file.readline(MAX_BYTES + 1):
+        if not raw.endswith(b"\n") and len(raw) > MAX_BYTES:
+            raw += _skip_line(file)
+        yield raw
+        if not raw.endswith(b"\n"):
+            return
+
+
+def _skip_line(file: BinaryIO) -> bytes:
+    """What the line that is being read ends with: a newline, or nothing."""
+    while more := file.readline(_TAIL):
+        if more.endswith(b"\n"):
+            return b"\n"
+    return b""
 
 
 def read(path: Path) -> Chain:
-    """One chain, without judging it. Raises OSError."""
+    """One chain: its form and bodies are looked at, not its order or signatures. Raises OSError."""
     return _chain(path.stem, raw_lines(path))
 
 
@@ -62,11 +100,14 @@ class Follower:
                 continue
             with path.open("rb") as file:
                 file.seek(at)
-                data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            self._read[path.stem] = at + len(whole)
-            found.append(_chain(path.stem, io.BytesIO(whole)))
+                found.append(_chain(path.stem, self._whole_lines(path.stem, file)))
         return found
+
+    def _whole_lines(self, writer: str, file: BinaryIO) -> Iterator[bytes]:
+        for raw in _lines(file):
+            if raw.endswith(b"\n"):
+                self._read[writer] = file.tell()
+                yield raw
 
 
 def read_all(journal: Path) -> list[Chain]:
@@ -74,13 +115,19 @@ def read_all(journal: Path) -> list[Chain]:
 
 
 def _chain(writer: str, raws: Iterable[bytes]) -> Chain:
-    lines, unread = [], 0
+    lines: list[Line] = []
+    set_aside: list[SetAside] = []
     for raw in raws:
         try:
-            lines.append(parse(raw))
-        except BadLine:
-            unread += 1
-    return Chain(writer, lines, unread)
+            line = parse(raw)
+            why = why_not(line.entry)
+        except BadLine as bad:
+            line, why = None, str(bad)
+        if line is None or why:
+            set_aside.append(SetAside(len(lines), hash_of(raw), why))
+        else:
+            lines.append(line)
+    return Chain(writer, lines, set_aside)
 
 
 def merged(chains: Sequence[Chain]) -> list[tuple[str, Line]]:
@@ -90,7 +137,7 @@ def merged(chains: Sequence[Chain]) -> list[tuple[str, Line]]:
     """
     at = dict.fromkeys((chain.writer for chain in chains), 0)
     lines = {chain.writer: chain.lines for chain in chains}
-    places = {(chain.writer, line.hash): n for chain in chains for n, line in enumerate(chain.lines)}
+    places = {(chain.writer, head): n - 1 for chain in chains for head, n in chain.places().items()}
     made: list[tuple[str, Line]] = []
     while ready := [writer for writer in at if at[writer] < len(lines[writer])]:
         free = [writer for writer in ready if _is_free(lines[writer][at[writer]], at, places)]
@@ -123,9 +170,8 @@ class Tail:
 def tail_of(path: Path) -> Tail:
     """How a chain ends, as a writer that goes on with it must know. Raises OSError."""
     torn: list[bytes] = []
-    head, seq, size, count = "", 0, 0, 0
+    head, seq, count = "", 0, 0
     for raw in raw_lines(path):
-        size += len(raw)
         count += 1
         try:
             # A whole entry that lacks only its newline was written out: the writer puts the newline there.
@@ -135,7 +181,7 @@ def tail_of(path: Path) -> Tail:
             torn.append(raw)
         if raw.endswith(b"\n"):
             head = hash_of(raw)
-    return Tail(size, head, seq, torn, count)
+    return Tail(path.stat().st_size, head, seq, torn, count)
 
 
 @dataclass(slots=True)

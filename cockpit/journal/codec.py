@@ -7,19 +7,25 @@ version added are left out on reading, fields it left out take their default: an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, assert_never, get_args, get_type_hints
 
 from cockpit.decide import events as kinds
+from cockpit.decide.counted import CHOICES
 from cockpit.decide.events import Proof
-from cockpit.decide.states import State, Word
-from cockpit.journal.entry import Type
+from cockpit.decide.states import State, StepState, Word
+from cockpit.journal.entry import Type, in_range
 from cockpit.plan.model import Phase
 from probes.redact import HIDDEN, holds_secret, redact
 
+LONGEST_WRITTEN = 16_000
+"""Characters of one text of an entry: the writer cuts longer ones, before what is secret in them is hidden."""
+LONGEST_TEXT = 64_000
+"""Characters of one text of a valid entry."""
+_CUT = " … (cut)"
 _KINDS: Mapping[str, type[kinds.Entry]] = {
     "sign_off": kinds.SignOff,
     "vote": kinds.Vote,
@@ -39,10 +45,15 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HINTS = {kind: get_type_hints(kind) for kind in _NAMES}
 _FIELDS = {kind: tuple(each for each in fields(kind) if each.name != "proof") for kind in _NAMES}
 """What is kept of an entry: all it says, and not what was found out about it."""
+_ONE_OF: Mapping[tuple[type[kinds.Entry], str], Sequence[str]] = {
+    (kinds.Vote, "choice"): CHOICES,
+    (kinds.StepEnded, "outcome"): (StepState.DONE, StepState.FAILED, StepState.SKIPPED, StepState.OPEN),
+}
+"""Texts that are one of a few words."""
 _READ: Mapping[Any, Callable[[Any], Any]] = {
     datetime: lambda text: moment(text),  # noqa: PLW0108 - defined below
     Phase: Phase,
-    str: lambda text: _exactly(str, text),
+    str: lambda text: _bounded(text),  # noqa: PLW0108 - defined below
     bool: lambda text: _exactly(bool, text),
 }
 
@@ -107,6 +118,7 @@ def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
         if each.name in body:
             try:
                 given[each.name] = _READ[_HINTS[kind][each.name]](body[each.name])
+                _check_word(given[each.name], _ONE_OF.get((kind, each.name), ()))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name}.{each.name}: {error}") from None
         elif each.default is MISSING:
@@ -115,15 +127,15 @@ def from_body(body: Mapping[str, Any]) -> kinds.Entry | None:
 
 
 def time_text(at: datetime) -> str:
-    """UTC, microseconds. Raises ValueError for a time without a zone."""
+    """UTC, microseconds. Raises ValueError for a time without a zone, and for one no record is from."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone cannot be kept")
-    return at.astimezone(UTC).isoformat()
+    return in_range(in_range(at).astimezone(UTC)).isoformat()
 
 
 def moment(text: Any) -> datetime:
-    """Raises ValueError unless it is a time with a zone."""
-    at = datetime.fromisoformat(_exactly(str, text))
+    """Raises ValueError unless it is a time with a zone, within the years a record may be from."""
+    at = in_range(datetime.fromisoformat(_exactly(str, text)))
     if at.tzinfo is None:
         raise ValueError("a time needs a zone")
     return at
@@ -158,7 +170,20 @@ def _text(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return str(value) if len(value) <= LONGEST_WRITTEN else value[: LONGEST_WRITTEN - len(_CUT)] + _CUT
+
+
+def _check_word(text: Any, words: Sequence[str]) -> None:
+    if words and text not in words:
+        raise ValueError(f"{text[:40]!r} is none of {', '.join(words)}")
+
+
+def _bounded(text: Any) -> str:
+    if len(_exactly(str, text)) > LONGEST_TEXT:
+        raise ValueError(f"has more than {LONGEST_TEXT} characters")
+    return str(text)
 
 
 def _exactly(kind: type, value: Any) -> Any:

@@ -14,11 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 VERSION = 1
 MAX_BYTES = 1 << 20
 """Of one line. Longer ones are refused, by the writer and by the reader."""
+YEARS = range(2000, 2200)
+"""Of every time in a record: what is dated outside is no time of a cutover, and could not be calculated with."""
+MAX_DEPTH = 20
+"""Of lists and objects within each other."""
+MAX_DIGITS = 19
+"""Of a whole number."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _KEYS = {"v", "seq", "prev", "ts", "mono_ns", "type", "actor", "seen", "body"}
@@ -132,7 +139,7 @@ def parse(raw: bytes) -> Line:
     if not raw.endswith(b"\n"):
         raise BadLine("the line does not end: it was cut, or never written out")
     if len(raw) > MAX_BYTES:
-        raise BadLine(f"the line takes {len(raw)} bytes; {MAX_BYTES} are allowed")
+        raise BadLine(f"the line takes more than {MAX_BYTES} bytes")
     envelope = _json(raw, "the line")
     if not isinstance(envelope, dict) or set(envelope) != {"payload", "sigs"}:
         raise BadLine('the line is not {"payload": ..., "sigs": [...]}')
@@ -164,7 +171,21 @@ def as_time(text: str) -> datetime:
     """The time an entry writes. Raises ValueError."""
     if not _TIME.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a time")
-    return datetime.fromisoformat(text)
+    return in_range(datetime.fromisoformat(text))
+
+
+def in_range(at: datetime) -> datetime:
+    """Raises ValueError for a time no record is from."""
+    if at.year not in YEARS:
+        raise ValueError(f"the year {at.year} is not between {YEARS.start} and {YEARS.stop - 1}")
+    return at
+
+
+def as_hash(text: Any) -> str:
+    """Raises ValueError unless it is a SHA-256, in hex."""
+    if not isinstance(text, str) or not _HASH.fullmatch(text):
+        raise ValueError("not a hash")
+    return text
 
 
 def _written(payload: str, sigs: Sequence[Mapping[str, str]]) -> bytes:
@@ -173,13 +194,33 @@ def _written(payload: str, sigs: Sequence[Mapping[str, str]]) -> bytes:
 
 def _json(text: str | bytes, what: str) -> Any:
     try:
-        return _DECODER.decode(text if isinstance(text, str) else text.decode("ascii"))
+        text = text if isinstance(text, str) else text.decode("ascii")
+        made = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise BadLine(f"{what} holds a byte that is not ASCII, at {error.start}") from None
     except RecursionError:
         raise BadLine(f"{what} is nested too deep") from None
     except ValueError as error:
         raise BadLine(f"{what} is not JSON: {error}") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deeper(made, MAX_DEPTH):
+        raise BadLine(f"{what} is nested too deep")
+    if "\\u" in text and not _is_text(made):
+        raise BadLine(f"{what} holds half a character")
+    return made
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(depth == 0 or _is_deeper(each, depth - 1) for each in inner)
+
+
+def _is_text(made: Any) -> bool:
+    """Whether every text in it can be written to a file or a terminal."""
+    try:
+        json.dumps(made, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -193,7 +234,20 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a value")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
+def _whole(digits: str) -> int:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    made = float(digits)
+    if not isfinite(made):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant, parse_int=_whole, parse_float=_finite)
 
 
 def _is_sigs(sigs: Any) -> bool:

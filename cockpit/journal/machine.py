@@ -12,13 +12,18 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 _BYTES = 32
+_KEY = "machine.key"
+
+
+def _folder() -> Path:
+    return Path(user_state_path("cockpit", appauthor=False))
 
 
 @lru_cache(maxsize=4)
 def _secret(folder: Path) -> bytes:
     """Made where it is not there. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / "machine.key"
+    path = folder / _KEY
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -33,10 +38,11 @@ def _secret(folder: Path) -> bytes:
 
 def mark_of(session: str) -> str:
     """The mark of a session (its public key, base64) of this machine and user. Raises OSError."""
-    folder = Path(user_state_path("cockpit", appauthor=False))
-    return hmac.new(_secret(folder), session.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_secret(_folder()), session.encode(), hashlib.sha256).hexdigest()
 
 
 def is_marked(session: str, mark: object) -> bool:
-    """Whether the mark was made on this machine, by this user, for that session. Raises OSError."""
-    return isinstance(mark, str) and hmac.compare_digest(mark_of(session).encode(), mark.encode())
+    """Whether the mark was made on this machine, by this user, for that session. Makes no secret. Raises OSError."""
+    if not isinstance(mark, str) or not (_folder() / _KEY).exists():
+        return False
+    return hmac.compare_digest(mark_of(session).encode(), mark.encode())

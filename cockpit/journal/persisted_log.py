@@ -14,14 +14,15 @@ from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.provenance import Provenance, marked_sessions, session_of
+from cockpit.journal.validity import COUNTS, TOOK_IN
 from cockpit.journal.writer import COCKPIT, Draft
-from cockpit.journal.writer_thread import TOOK_IN, WriterThread
+from cockpit.journal.writer_thread import WriterThread
 
 
 class PersistedRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_writer_thread")
+    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_writer_thread", "set_aside")
 
     def __init__(
         self,
@@ -36,6 +37,8 @@ class PersistedRecord(Record):
         journal = writer_thread.journal
         self._writer_thread = writer_thread
         self._actor = actor
+        self.set_aside: dict[str, tuple[int, str]] = {}
+        """By other writer, how many of its lines were set aside as not valid, and why the first was."""
         self._follower = Follower(journal.folder)
         chains = self._follower.new()
         own = {journal.session, *(session for chain in chains for session in marked_sessions(chain.lines))}
@@ -79,6 +82,10 @@ class PersistedRecord(Record):
             text for chain in chains if chain.writer != own for text in self._late(chain, seen.get(chain.writer, ""))
         ]
         self._provenance.late.update(late)
+        for chain in chains:
+            if chain.writer != own and (odd := chain.unexplained()):
+                count, why = self.set_aside.get(chain.writer, (0, odd[0].why))
+                self.set_aside[chain.writer] = count + len(odd), why
         heads = {chain.writer: chain.lines[-1].hash for chain in chains if chain.lines and chain.writer != own}
         if heads:
             # A replay must know when entries were taken in: being in the folder is not enough.
@@ -93,7 +100,7 @@ class PersistedRecord(Record):
         """Hashes of the new lines that are dated so that they would have been seen, had they been there."""
         if self._looked is None:
             return []
-        first = next((n for n, line in enumerate(chain.lines, 1) if line.hash == seen), 0)
+        first = chain.places().get(seen, 0)
         limit = self._looked - ARRIVES_WITHIN
         return [line.hash for line in chain.lines[first:] if dated(line) < limit]
 
@@ -133,5 +140,3 @@ def late_in(line: Line) -> list[Any]:
 
 ARRIVES_WITHIN = timedelta(minutes=15)
 """What arrives longer after the time it is dated does not count: a session could be dated back to when a key was still valid."""
-COUNTS = "counts"
-"""Kind of the note from which on a person's entry, by the hash of its line, was decided by."""

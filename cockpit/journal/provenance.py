@@ -115,12 +115,15 @@ def kind_of(lines: Iterable[tuple[str, Line]], own: AbstractSet[str]) -> Kind:
 
 
 def main_chain(chains: Sequence[Chain]) -> Chain:
-    """The chain of the cockpit a record is looked at from, unless another is named: the one that noted the most changes."""
+    """The chain of the cockpit a record is looked at from, unless another is named: the one that noted the most changes, of
+    those written on this machine if there are any.
+    """
 
     def changed(chain: Chain) -> int:
         return sum(line.entry.body.get("kind") == "change" for line in chain.lines)
 
-    return max(sorted(chains, key=lambda chain: chain.writer), key=changed)
+    here = [chain for chain in chains if marked_sessions(chain.lines)]
+    return max(sorted(here or chains, key=lambda chain: chain.writer), key=changed)
 
 
 def _texts(given: Any) -> list[Any]:

@@ -22,6 +22,8 @@ from platformdirs import user_state_path
 
 from cockpit.journal.chain import SUFFIX, Chain, files, merged, raw_lines, read_all
 from cockpit.journal.entry import BadLine, Line, parse
+from cockpit.journal.provenance import marked_sessions, session_of
+from cockpit.journal.validity import why_not
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
 from probes.redact import HIDDEN
@@ -68,12 +70,17 @@ class RecordFolder:
 
     @property
     def id(self) -> str:
-        """What its sessions and people sign for: as its first session says, whatever its folder is called by now."""
+        """What its sessions and people sign for, whatever its folder is called by now: as the first chain of this machine
+        says, else the first of all.
+        """
+        found: list[Line] = []
         for path in files(self.journal):
             with suppress(OSError, BadLine, StopIteration):
-                if given := parse(next(raw_lines(path))).entry.body.get("record"):
-                    return str(given)
-        return self.path.name
+                first = parse(next(raw_lines(path)))
+                found += [first] if first.entry.body.get("record") and not why_not(first.entry) else []
+        own = set(marked_sessions(found))
+        named = [line for line in found if session_of(line) in own] or found
+        return str(named[0].entry.body["record"]) if named else self.path.name
 
     @property
     def journal(self) -> Path:

@@ -13,6 +13,7 @@ from cockpit.journal.chain import raw_lines
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
 from cockpit.journal.findings import Findings, Problem
+from cockpit.journal.validity import why_not
 
 PAUSE_S = 0.05
 PAUSES = 40
@@ -93,7 +94,15 @@ def check_chain(path: Path) -> Checked:
         chain.add(number, line)
     _check_places(chain, _check_torn(chain, torn))
     _check_signatures(chain)
+    _check_bodies(chain)
     return chain
+
+
+def _check_bodies(chain: Checked) -> None:
+    """No cockpit writes an entry that is not valid; its line is in its place all the same."""
+    for line, number in zip(chain.lines, chain.numbers, strict=True):
+        if why := why_not(line.entry):
+            chain.broke(number, f"is not valid and is set aside: {why}")
 
 
 def _settled(path: Path) -> Iterator[bytes]:

@@ -12,11 +12,10 @@ from typing import Any
 from cockpit.journal.entry import Line
 from cockpit.journal.reading_segments import Segment
 from cockpit.journal.readings import ReadingStore
+from cockpit.journal.validity import TOOK_IN
 from cockpit.journal.writer import Draft, Journal
 
 log = logging.getLogger(__name__)
-TOOK_IN = "took_in"
-"""Kind of the note that names the heads of others whose entries were taken in."""
 FLUSH_S = 2.0
 """How long an entry waits for the readings it rests on to be on the disk."""
 MOST = 200

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.decide.events import Change, Entry
-from cockpit.engine.recording import RESTORE_WITHIN, UNCHANGED, WATCHING
+from cockpit.engine.recording import RESTORE_WITHIN
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import COUNTS, late_in
+from cockpit.journal.persisted_log import late_in
 from cockpit.journal.provenance import Provenance, main_chain, own_sessions
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
-from cockpit.journal.writer_thread import TOOK_IN
+from cockpit.journal.validity import COUNTS, TOOK_IN, UNCHANGED, WATCHING
 from cockpit.plan.model import Plan
 from probes.reading import Reading
 
@@ -153,7 +153,7 @@ class _Reader:
         self.given: Mapping[str, str] = {}
         self.hidden: dict[str, None] = {}
         self._at: dict[str, int] = dict.fromkeys(chains, 0)
-        self._places = {name: {line.hash: n for n, line in enumerate(c.lines, 1)} for name, c in chains.items()}
+        self._places = {name: chain.places() for name, chain in chains.items()}
 
     def steps(self) -> Iterator[Step]:
         changes: list[Change] = []

@@ -153,7 +153,7 @@ def test_foreign_text_cannot_command_the_terminal(state: Path, record: RecordFol
         told = cockpit(state, "journal", *arguments)
         for each in ("\x1b", "\u202e", "\x9b"):
             assert each not in told.stdout + told.stderr
-    assert "1 lines are not entries" in cockpit(state, "journal", "show").stderr
+    assert "1 lines are not valid entries" in cockpit(state, "journal", "show").stderr
 
 
 def test_record_list(state: Path, record: RecordFolder) -> None:

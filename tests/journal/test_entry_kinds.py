@@ -10,7 +10,7 @@ from typing import Any, cast, get_args, get_type_hints
 import pytest
 
 from cockpit.decide import events as kinds
-from cockpit.journal.codec import _check_complete, from_body, to_body, type_of
+from cockpit.journal.codec import _ONE_OF, _check_complete, from_body, to_body, type_of
 from cockpit.journal.findings import Outcome
 from cockpit.plan.model import Phase
 from cockpit.report import labels
@@ -40,7 +40,8 @@ class Odd:
 
 def one(kind: type[kinds.Entry]) -> kinds.Entry:
     hints = get_type_hints(kind)
-    return kind(**{each.name: VALUES[hints[each.name]] for each in fields(kind) if each.name != "proof"})
+    words = {name: words[0] for (of, name), words in _ONE_OF.items() if of is kind}
+    return kind(**{each.name: VALUES[hints[each.name]] for each in fields(kind) if each.name != "proof"} | words)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,13 +21,18 @@ from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase
 
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-9))])
-TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2999, 1, 1), timezones=ZONES)
+TIMES = st.datetimes(datetime(2000, 1, 2), datetime(2199, 12, 30), timezones=ZONES)
 VALUES = {datetime: TIMES, str: st.text(), bool: st.booleans(), Phase: st.sampled_from(Phase)}
+WORDS = {"choice": st.sampled_from(["go", "no-go", "hold"]), "outcome": st.sampled_from(["done", "failed", "open"])}
 ENTRIES = st.one_of(
     [
         st.builds(
             kind,
-            **{each.name: VALUES[get_type_hints(kind)[each.name]] for each in fields(kind) if each.name != "proof"},
+            **{
+                each.name: WORDS.get(each.name, VALUES[get_type_hints(kind)[each.name]])
+                for each in fields(kind)
+                if each.name != "proof"
+            },
         )
         for kind in _KINDS.values()
     ]
