@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -10,6 +12,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 import click
 
 from cockpit.plan.model import Phase, Plan
+from probes.clients.child_python import GIVEN_VARS
 from probes.clients.clients import AwsOptions
 
 Form = Literal["text", "json"]
@@ -21,7 +24,28 @@ RECORD = click.argument("record", default="latest")
 FORMAT = click.option("--format", "form", type=click.Choice(get_args(Form)), default="text", show_default=True)
 PROFILE = click.option("--profile", default="", help="AWS profile; default: the usual credential chain.")
 REGION = click.option("--region", default="", help="AWS region; default: the plan's.")
-VARIABLES = click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set one of the plan's vars.")
+
+
+def _variables(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the environment first: what may be secret stands in no command line, which every user can read."""
+    text = os.environ.get(GIVEN_VARS, "")
+    try:
+        held = json.loads(text) if text else []
+    except ValueError:
+        held = None
+    if not isinstance(held, list) or not all(isinstance(each, str) for each in held):
+        raise click.BadParameter(f'{GIVEN_VARS} is not a JSON list of texts: ["NAME=VALUE"]')
+    return (*held, *given)
+
+
+VARIABLES = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_variables,
+    help=f"Set one of the plan's vars; those that are secret in {GIVEN_VARS}, a JSON list.",
+)
 PHASE = click.option(
     "--phase",
     type=click.Choice(get_args(PhaseText)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import subprocess
@@ -21,12 +22,23 @@ from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
-from probes.clients.child_python import child_environment, python_module
+from probes.clients.child_python import GIVEN_VARS, child_environment, python_module
 from probes.reading import Unseen
+from probes.redact import one_line
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 AGAIN_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A phase that was started from here."""
+
+    phase: PhaseName
+    process: subprocess.Popen[bytes]
+    run_before: int
+    """The ledger's newest run at that time."""
 
 
 @dataclass(slots=True)
@@ -50,8 +62,9 @@ class Controller:
     """Called once, when it is seen that bytes have left the database."""
     on_progress: list[Callable[[Progress], None]] = field(default_factory=list)
     """Called with every progress that was read."""
-    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _started: list[Started] = field(default_factory=list)
     _past: bool = False
+    _last_words: str = ""
 
     async def run(self) -> None:
         follower, connection = Follower(), None
@@ -61,7 +74,7 @@ class Controller:
                     if connection is None:
                         connection = await connect(self.migration.database, name="cockpit", read_only=True)
                     self.progress = await follower.poll(connection)
-                    self.trouble = ""
+                    self.trouble = self._died()
                     self._tell()
                 except Unseen as unseen:
                     self.trouble = unseen.unknown.detail
@@ -74,13 +87,31 @@ class Controller:
             await _closed(connection)
 
     def _tell(self) -> None:
-        self._started = [process for process in self._started if process.poll() is None]
         for tell in self.on_progress:
             tell(self.progress)
         if self.progress.purge_began is not None and not self._past:
             self._past = True
             for tell_purge in self.on_purge:
                 tell_purge(self.progress.purge_began, self.progress.purged)
+
+    def _died(self) -> str:
+        """Why the newest phase that was started here ended without a run of its own; empty while none did."""
+        for each in [one for one in self._started if one.process.poll() is not None]:
+            self._started.remove(each)
+            died = each.process.returncode != 0 and self.progress.run == each.run_before
+            ended = f"{each.phase} ended with exit {each.process.returncode} before it began"
+            self._last_words = f"{ended}: {self._last_line()}" if died else ""
+        return self._last_words
+
+    def _last_line(self) -> str:
+        """Of the log the phase wrote to."""
+        try:
+            with open(self.log_file, "rb") as log:  # noqa: PTH123 - the end of a file that may be long
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
+                lines = log.read().decode("utf-8", "replace").split("\n")
+        except OSError as error:
+            return f"its log cannot be read: {error.strerror}"
+        return one_line(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
 
     # -- what the operator does --------------------------------------------------------------------------------------
 
@@ -99,20 +130,20 @@ class Controller:
         if not self.migration.database:
             return "migration.database is empty: set the variable the plan reads"
         command = [*python_module("cockpit", "migrate", phase, self.plan_path), *self.options, "--format", "json"]
-        command += [word for pair in self.variables for word in ("--var", pair)]
         command += ["--confirm", confirm] if confirm else []
         command += ["--record", self.record] if self.record else []
         command += ["--as", who] if who else []
         with open(self.log_file, "ab") as out:  # noqa: PTH123 - the log of the process, not ours
             process = subprocess.Popen(
                 command,
-                env=child_environment(os.environ),
+                env=child_environment(os.environ, **{GIVEN_VARS: json.dumps(list(self.variables))}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
             )
-        self._started.append(process)
+        self._started.append(Started(phase, process, self.progress.run))
+        self._last_words = ""
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
 
     async def want(self, wanted: Wanted) -> str:
@@ -139,10 +170,10 @@ class Controller:
 
     def end_started(self) -> None:
         """For a rehearsal that ends: what was started goes with its world."""
-        for process in self._started:
+        for each in self._started:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait(5)
+                each.process.kill()
+            each.process.wait(5)
 
     async def _write(self, change: Callable[[Connection], Awaitable[object]], answer: str) -> str:
         connection = None

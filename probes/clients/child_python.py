@@ -9,6 +9,9 @@ _LEADS_ELSEWHERE = ("PYTHON", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES")
 """Variables that begin so make an interpreter load other code than the one that is installed."""
 _HARMLESS = frozenset({"PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"})
 
+GIVEN_VARS = "COCKPIT_VARS"
+"""Variable of the environment that holds values of a plan's vars, a JSON list of NAME=VALUE: they may be secret."""
+
 
 def python_module(module: str, *arguments: str) -> tuple[str, ...]:
     """The command that runs an installed module. `-P`: a `secrets.py` or `probes/` in the folder is not imported."""

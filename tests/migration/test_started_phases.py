@@ -1,0 +1,62 @@
+"""A phase is started as a process of its own: no secret in its command line, and its last words when it dies at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from support.waiting import until
+
+from cockpit.cli.main import main
+from cockpit.exit_codes import USAGE
+from cockpit.migration.controller import Controller
+from cockpit.migration.states import PhaseName
+from cockpit.plan.model import Migration
+from probes.clients.child_python import GIVEN_VARS
+
+SECRET = "database_url=postgresql://app:hunter2hunter2@db.invalid/app"
+
+
+def controller(tmp_path: Path, plan: str) -> Controller:
+    log = tmp_path / "migration.log"
+    log.touch()
+    return Controller(
+        Migration("postgresql://db.invalid/app", "bucket", "eu-west-1", ()), plan, (SECRET,), log_file=str(log)
+    )
+
+
+async def test_no_value_of_a_plans_var_stands_in_the_command_line(tmp_path: Path) -> None:
+    made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
+    made.start(PhaseName.COPY)
+    process = psutil.Process(made._started[0].process.pid)
+    await until(lambda: "migrate" in process.cmdline())
+    assert "hunter2" not in " ".join(process.cmdline())
+    assert json.loads(process.environ()[GIVEN_VARS]) == [SECRET]
+    made.end_started()
+
+
+async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> None:
+    made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
+    made.start(PhaseName.COPY)
+    await until(lambda: made._started[0].process.poll() is not None)
+    words = await asyncio.to_thread(made._died)
+    assert words.startswith("copy ended with exit 65 before it began: ")
+    assert "no-such-plan.yaml" in words
+
+
+def test_vars_of_the_environment_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "plan: v1\nname: p\nvars: {host: here}\nprobes: {live: {uses: http.health, with: {url: 'https://${host}'}}}\n"
+    )
+    monkeypatch.setenv(GIVEN_VARS, json.dumps(["nothing=here"]))
+    done = CliRunner().invoke(main, ["check", str(plan)])
+    assert "nothing" in done.output
+    monkeypatch.setenv(GIVEN_VARS, "host=here")
+    done = CliRunner().invoke(main, ["check", str(plan)])
+    assert done.exit_code == USAGE
+    assert "is not a JSON list of texts" in done.output
