@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cockpit.plan.model import Plan
+from cockpit.plan.model import EcsService
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
 
-USES = ("ecs.service", "ecs.deployment", "ecs.tasks")
 _AT_ONCE = 100
 
 
@@ -31,21 +30,13 @@ class Release:
     desired: int = 0
 
 
-def service_of(plan: Plan) -> tuple[str, str]:
-    """Cluster and service the plan watches; two empty texts where it watches none."""
-    for spec in plan.probes.values():
-        if spec.uses in USES and spec.params.get("cluster") and spec.params.get("service"):
-            return str(spec.params["cluster"]), str(spec.params["service"])
-    return "", ""
-
-
-async def running(clients: Clients, cluster: str, service: str) -> Release:
+async def running(clients: Clients, on: EcsService) -> Release:
     """The release of the service's PRIMARY deployment. Raises Unseen."""
-    answer = await clients.aws("ecs", "describe_services", cluster=cluster, services=[service])
+    answer = await clients.aws("ecs", "describe_services", cluster=on.cluster, services=[on.service])
     found = (answer.get("services") or [None])[0]
     primary = next((d for d in (found or {}).get("deployments") or [] if d.get("status") == "PRIMARY"), None)
     if primary is None:
-        raise Unseen(Unknown(Reason.NOT_FOUND, f"no service {service} in {cluster}", "check the plan's names"))
+        raise Unseen(Unknown(Reason.NOT_FOUND, f"no service {on}", "check the plan's names"))
     arn = str(primary["taskDefinition"])
     defined = await clients.aws("ecs", "describe_task_definition", taskDefinition=arn)
     definition = defined.get("taskDefinition") or {}
@@ -54,7 +45,7 @@ async def running(clients: Clients, cluster: str, service: str) -> Release:
         task_definition=arn,
         active=definition.get("status", "ACTIVE") == "ACTIVE",
         images=images_of(definition),
-        digests=await _digests(clients, cluster, service, arn),
+        digests=await _digests(clients, on, arn),
         settled=len(found["deployments"]) == 1 and state == "COMPLETED",
         failed=str(primary.get("rolloutStateReason", "")) if state == "FAILED" else "",
         running=int(primary.get("runningCount", 0)),
@@ -62,12 +53,12 @@ async def running(clients: Clients, cluster: str, service: str) -> Release:
     )
 
 
-async def replaced(clients: Clients, cluster: str, service: str, since: datetime) -> Release | None:
+async def replaced(clients: Clients, on: EcsService, since: datetime) -> Release | None:
     """What the newest deployment begun after `since` replaces, as ECS itself noted it; None where it says nothing.
 
     ECS keeps a revision of the service, with the digests of its images, for every deployment.
     """
-    listed = await clients.aws("ecs", "list_service_deployments", cluster=cluster, service=service, maxResults=1)
+    listed = await clients.aws("ecs", "list_service_deployments", cluster=on.cluster, service=on.service, maxResults=1)
     newest = next(iter(listed.get("serviceDeployments") or []), None)
     if newest is None or newest.get("createdAt", since) < since:
         return None
@@ -95,12 +86,12 @@ def images_of(definition: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(each.get("image", "")) for each in definition.get("containerDefinitions") or [])
 
 
-async def _digests(clients: Clients, cluster: str, service: str, arn: str) -> tuple[str, ...]:
-    listed = await clients.aws("ecs", "list_tasks", cluster=cluster, serviceName=service, desiredStatus="RUNNING")
+async def _digests(clients: Clients, on: EcsService, arn: str) -> tuple[str, ...]:
+    listed = await clients.aws("ecs", "list_tasks", cluster=on.cluster, serviceName=on.service, desiredStatus="RUNNING")
     arns = list(listed.get("taskArns") or [])[:_AT_ONCE]
     if not arns:
         return ()
-    answer = await clients.aws("ecs", "describe_tasks", cluster=cluster, tasks=arns)
+    answer = await clients.aws("ecs", "describe_tasks", cluster=on.cluster, tasks=arns)
     found = {
         str(container["imageDigest"])
         for task in answer.get("tasks") or []

@@ -10,16 +10,17 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cockpit.actions.ecs_release import Release, replaced, running
 from cockpit.decide.counted import Counted
 from cockpit.decide.events import ReleaseSeen
-from cockpit.engine.clock import Clock
+from cockpit.engine.clock import Clock, Stopwatch
 from cockpit.engine.watch import Watch
-from cockpit.plan.model import Phase
+from cockpit.plan.model import EcsService, Phase
 from probes.clients.clients import Clients
-from probes.reading import Unseen
+from probes.reading import Reason, Unseen
 
 log = logging.getLogger(__name__)
 NAME = "ecs.rollback"
@@ -28,7 +29,10 @@ GIVE_UP = timedelta(minutes=30)
 CAPTURE = timedelta(seconds=30)
 JUST_BEFORE = timedelta(hours=2)
 """A deployment begun so long before it was announced is still the one that is judged."""
-_ECR = re.compile(r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/(?P<repository>[^:@]+):(?P<tag>[^:@]+)")
+_ECR = re.compile(
+    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
+    r"(:(?P<tag>[^:@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 Note = Callable[[str], None]
 
 
@@ -36,7 +40,17 @@ class RollbackRefused(Exception):  # noqa: N818 - what became of it
     """It was not begun, or did not end as it should; the message says why and what to do."""
 
 
-async def capture(clients: Clients, cluster: str, service: str, watch: Watch) -> None:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Both ends of a rollback, as the world has them now, and what was looked at to say so."""
+
+    before: ReleaseSeen
+    """Where it goes back to."""
+    now: Release
+    checks: tuple[str, ...]
+
+
+async def capture(clients: Clients, on: EcsService, watch: Watch) -> None:
     """Keep in the record what the service runs, until the deployment begins; until cancelled.
 
     A cutover that is already past its beginning takes what its deployment replaced, as ECS noted it.
@@ -46,111 +60,138 @@ async def capture(clients: Clients, cluster: str, service: str, watch: Watch) ->
         began = counts.phase()
         try:
             if began is None or began.phase is Phase.PRE_DEPLOY:
-                _keep(await running(clients, cluster, service), cluster, service, watch)
-            elif not counts.all(ReleaseSeen):
-                _keep(await replaced(clients, cluster, service, began.at - JUST_BEFORE), cluster, service, watch)
+                _keep(await running(clients, on), on, watch)
+            elif earlier(counts, on) is None:
+                _keep(await replaced(clients, on, began.at - JUST_BEFORE), on, watch)
         except Unseen as unseen:
-            log.info("what %s runs cannot be seen: %s", service, unseen)  # the plan's probes show it
+            log.info("what %s runs cannot be seen: %s", on, unseen)  # the plan's probes show it
         await watch.clock.sleep(CAPTURE)
 
 
-def _keep(release: Release | None, cluster: str, service: str, watch: Watch) -> None:
+def _keep(release: Release | None, on: EcsService, watch: Watch) -> None:
     if release is None:
         return
     seen = ReleaseSeen(
         watch.clock.now(),
-        cluster,
-        service,
+        on.cluster,
+        on.service,
         release.task_definition,
         " ".join(release.images),
         " ".join(release.digests),
     )
-    last = earlier(watch.counted())
+    last = earlier(watch.counted(), on)
     shown = (seen.task_definition, seen.digests)
     if release.settled and release.digests and (last is None or (last.task_definition, last.digests) != shown):
         watch.record.append(seen)
 
 
-def earlier(record: Counted) -> ReleaseSeen | None:
-    """What a rollback goes back to: the newest this cockpit noted, which takes in none once the deployment has begun."""
-    seen = record.all(ReleaseSeen)
-    return seen[-1] if seen else None
+def earlier(record: Counted, on: EcsService) -> ReleaseSeen | None:
+    """What a rollback of a service goes back to: the newest this cockpit noted of it.
+
+    It notes none once the deployment has begun.
+    """
+    return next((seen for seen in reversed(record.all(ReleaseSeen)) if service_of(seen) == on), None)
 
 
-async def check(clients: Clients, before: ReleaseSeen | None) -> ReleaseSeen:
-    """The release to go back to. Raises RollbackRefused where that would not bring back what ran."""
+def service_of(seen: ReleaseSeen) -> EcsService:
+    return EcsService(seen.cluster, seen.service)
+
+
+async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) -> Looked:
+    """Look at both ends. Raises RollbackRefused where going back would not bring back what ran."""
     if before is None:
-        raise RollbackRefused("what ran before the deployment was never seen, so there is nothing to go back to")
+        raise RollbackRefused(f"what {on} ran before the deployment was never seen, so there is nothing to go back to")
     now = await _now(clients, before)
-    for image in before.images.split():
-        if "@sha256:" not in image:
-            await _check_tag(clients, image, before)
+    checks = [await _check_image(clients, image, before) for image in before.images.split()]
     if now.task_definition == before.task_definition and not now.digests:
-        return before
+        return Looked(before, now, (*checks, f"{short(before.task_definition)} is being deployed already"))
     if now.task_definition == before.task_definition and " ".join(now.digests) != before.digests:
         raise RollbackRefused(
-            f"{_short(before.task_definition)} already runs, with another image than before: its image is named by a tag "
+            f"{short(before.task_definition)} already runs, with another image than before: its image is named by a tag "
             "that has moved. Register a revision that names the digest you noted, and deploy that"
         )
     try:
         answer = await clients.aws("ecs", "describe_task_definition", taskDefinition=before.task_definition)
     except Unseen as unseen:
-        raise RollbackRefused(f"{_short(before.task_definition)}: {unseen.unknown.detail}") from None
+        raise RollbackRefused(f"{short(before.task_definition)}: {unseen.unknown.detail}") from None
     if (answer.get("taskDefinition") or {}).get("status", "ACTIVE") != "ACTIVE":
-        raise RollbackRefused(f"{_short(before.task_definition)} has been deregistered: register it again first")
-    return before
+        raise RollbackRefused(f"{short(before.task_definition)} has been deregistered: register it again first")
+    return Looked(before, now, (*checks, f"{short(before.task_definition)} is ACTIVE"))
 
 
-async def _check_tag(clients: Clients, image: str, before: ReleaseSeen) -> None:
-    """Raises RollbackRefused unless the tag still means what ran."""
+async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str:
+    """What was found out about an image. Raises RollbackRefused unless it is there, and still what ran."""
     found = _ECR.fullmatch(image)
     if found is None:
+        if "@sha256:" in image:
+            return f"{image[:80]} is not in ECR: whether it is still there was not asked"
         raise RollbackRefused(f"{image} is named by a tag, and what that means now cannot be found out")
+    wanted = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"] or "latest"}
     try:
         answer = await clients.aws(
             "ecr",
             "describe_images",
             registryId=found["registry"],
             repositoryName=found["repository"],
-            imageIds=[{"imageTag": found["tag"]}],
+            imageIds=[wanted],
         )
     except Unseen as unseen:
+        if unseen.unknown.reason is Reason.NOT_FOUND:
+            raise RollbackRefused(
+                f"the image {image} of {short(before.task_definition)} is no longer in ECR: its tasks could not start. "
+                "Push it again from a machine or a replica that has it, then ask again"
+            ) from None
         raise RollbackRefused(f"what {image} means now cannot be found out: {unseen.unknown.detail}") from None
     digest = str(next(iter(answer.get("imageDetails") or [{}])).get("imageDigest", ""))
     if digest not in before.digests.split():
         raise RollbackRefused(
-            f"{_short(before.task_definition)} names {image}, and that tag means {digest[:19] or 'nothing'} now: "
+            f"{short(before.task_definition)} names {image}, and that means {digest[:19] or 'nothing'} now: "
             f"going back would not start what ran ({before.digests[:19]}). Register a revision with the digest instead"
         )
+    return f"ECR has {found['repository']}@{digest[:19]}"
 
 
-async def roll_back(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note) -> str:
-    """Deploy the earlier revision and follow it to its end; what was seen then. Raises RollbackRefused.
+async def is_back(clients: Clients, before: ReleaseSeen) -> str:
+    """What shows that the service runs what it ran before. Raises RollbackRefused where it does not, or cannot be seen."""
+    now = await _now(clients, before)
+    if now.task_definition != before.task_definition:
+        raise RollbackRefused(
+            f"{service_of(before)} runs {short(now.task_definition)}, not {short(before.task_definition)}: it is not back"
+        )
+    if not now.settled or now.running != now.desired:
+        raise RollbackRefused(
+            f"{service_of(before)} is not back yet: {now.running} of {now.desired} tasks {now.failed}".rstrip()
+        )
+    return _ended(now, before)
 
-    Called again after an interruption it goes on following: a revision that is being deployed is not deployed twice.
-    """
-    began = clock.now()
-    if (await _now(clients, before)).task_definition != before.task_definition:
-        await _deploy(clients, before)
-        note(f"ECS deploys {_short(before.task_definition)}")
-    shown = ""
-    while clock.now() - began < GIVE_UP:
+
+async def deploy(clients: Clients, looked: Looked, note: Note) -> None:
+    """Ask ECS for the earlier revision; nothing where it is deployed already. Raises RollbackRefused."""
+    if looked.now.task_definition != looked.before.task_definition:
+        await _deploy(clients, looked.before)
+        note(f"ECS deploys {short(looked.before.task_definition)} on {service_of(looked.before)}")
+
+
+async def follow(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note) -> str:
+    """Follow a deployment of the earlier revision to its end; what was seen then. Raises RollbackRefused."""
+    passed, shown = Stopwatch(clock), ""
+    while passed.passed() < GIVE_UP:
         await clock.sleep(LOOK)
         await asyncio.sleep(0)
         try:
-            now = await running(clients, before.cluster, before.service)
+            now = await running(clients, service_of(before))
         except Unseen as unseen:
             note(f"cannot be followed now: {unseen.unknown.detail}")
             continue
         _check_under_way(now, before)
         if now.settled and now.running == now.desired:
             return _ended(now, before)
-        line = f"{_short(before.task_definition)}: {now.running} of {now.desired} tasks"
+        line = f"{short(before.task_definition)}: {now.running} of {now.desired} tasks"
         if line != shown:
             shown = line
             note(line)
     raise RollbackRefused(
-        f"{_short(before.task_definition)} was not complete after {GIVE_UP}: look at the service's events"
+        f"{short(before.task_definition)} was not complete after {GIVE_UP}: look at the service's events"
     )
 
 
@@ -161,33 +202,36 @@ async def _deploy(clients: Clients, before: ReleaseSeen) -> None:
         await clients.aws("ecs", "update_service", **where, taskDefinition=before.task_definition)
     except Unseen as unseen:
         why = unseen.unknown
+        if why.transient and (await _now(clients, before)).task_definition == before.task_definition:
+            return  # taken: only the answer was lost
         raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
 
 
 def _check_under_way(now: Release, before: ReleaseSeen) -> None:
     """Raises RollbackRefused where the earlier revision is no longer on its way."""
     if now.task_definition != before.task_definition:
-        raise RollbackRefused(f"{_short(now.task_definition)} was deployed instead: ECS or somebody else decided so")
+        raise RollbackRefused(f"{short(now.task_definition)} was deployed instead: ECS or somebody else decided so")
     if now.failed:
-        raise RollbackRefused(f"the deployment of {_short(before.task_definition)} failed: {now.failed}")
+        raise RollbackRefused(f"the deployment of {short(before.task_definition)} failed: {now.failed}")
 
 
 def _ended(now: Release, before: ReleaseSeen) -> str:
     if " ".join(now.digests) != before.digests:
         raise RollbackRefused(
-            f"{_short(before.task_definition)} is complete, but its tasks run {' '.join(now.digests)[:19]}, "
+            f"{short(before.task_definition)} is complete, but its tasks run {' '.join(now.digests)[:19]}, "
             f"not {before.digests[:19]} as before"
         )
-    return f"{_short(before.task_definition)} complete, {now.running} of {now.desired} tasks on {before.digests[:19]}"
+    of = f"{now.running} of {now.desired} tasks"
+    return f"{service_of(before)}: {short(before.task_definition)} complete, {of} on {before.digests[:19]}"
 
 
 async def _now(clients: Clients, before: ReleaseSeen) -> Release:
     try:
-        return await running(clients, before.cluster, before.service)
+        return await running(clients, service_of(before))
     except Unseen as unseen:
         why = unseen.unknown
         raise RollbackRefused(f"what runs now cannot be seen: {why.detail}. {why.hint}".strip()) from None
 
 
-def _short(arn: str) -> str:
+def short(arn: str) -> str:
     return arn.rpartition("/")[2]

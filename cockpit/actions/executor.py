@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from cockpit.actions import ecs_rollback
-from cockpit.actions.ecs_release import service_of
-from cockpit.actions.ecs_rollback import RollbackRefused
+from cockpit.actions.ecs_rollback import Looked, RollbackRefused
+from cockpit.actions.proposal import Proposal
 from cockpit.decide.events import Happened, Record, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
-from cockpit.engine.operator_desk import Desk
+from cockpit.engine.operator_desk import Desk, reason
 from cockpit.engine.ports import Refused
+from cockpit.plan.ecs_services import services_watched
+from cockpit.plan.model import StepAction
 from probes.clients.clients import Clients
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What the confirmation page shows before anything is done."""
-
-    title: str
-    consequences: str
-    word: str
-    """To be typed exactly."""
+from probes.reading import Unseen
 
 
 @dataclass(slots=True)
@@ -35,66 +29,130 @@ class Executor:
     record: Record
     clock: Clock
     busy: str = ""
+    _open: Proposal | None = None
+    """The newest proposal, until it is done: only that one may be."""
 
     async def watch_release(self) -> None:
-        """Keep what the service runs before its deployment; until cancelled."""
-        cluster, service = service_of(self.desk.watch.plan)
-        if service:
-            await ecs_rollback.capture(self.clients, cluster, service, self.desk.watch)
+        """Keep what each service runs before its deployment; until cancelled."""
+        services = dict.fromkeys(services_watched(self.desk.watch.plan.probes).values())
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(ecs_rollback.capture(self.clients, service, self.desk.watch))
 
     async def propose(self, step: StepStatus) -> Proposal:
-        """What would be done, looked at now."""
-        if step.action != ecs_rollback.NAME:
-            raise Refused(f"this cockpit has no action {step.action}")
+        """What would be done, looked at now. It takes the place of any earlier proposal."""
+        if step.action is None:
+            raise Refused("this step has no action")
+        self._open = None
+        self._may_act()
+        self._open = (await self._look(self.clients, step.id, step.action))[0]
+        return self._open
+
+    async def do(self, proposal: Proposal, why: str) -> str:
+        """Do what was proposed, if all of it still holds, and follow it to its end; what was seen. Does it once.
+
+        Raises Refused with what went wrong, which is kept too once it was begun.
+        """
+        self._may_act()
+        if proposal is not self._open:
+            raise Refused("this is not the newest proposal, or was taken already: look again")
+        self._open, self.busy = None, f"{proposal.action}"
+        try:
+            return await self._do(proposal, reason(why))
+        finally:
+            self.busy = ""
+
+    async def _do(self, proposal: Proposal, why: str) -> str:
+        session = await self._same_credentials()
+        await self._look_again(session, proposal)
+        await self.desk.execute(f"{why} ({proposal.line})")
+        looked = await self._look_again(session, proposal)  # signing may have taken a while
+        await self.desk.start_step(proposal.step)
+        person = self.desk.may_decide()
+        self._note(proposal, f"begun by {person.id}: {proposal.line}")
+        try:
+            await ecs_rollback.deploy(session, looked, lambda text: self._note(proposal, text))
+            seen = await ecs_rollback.follow(
+                self.clients, looked.before, self.clock, lambda text: self._note(proposal, text)
+            )
+        except RollbackRefused as refused:
+            self._note(proposal, f"failed: {refused}")
+            await self._end(proposal, "failed", str(refused))
+            raise Refused(str(refused)) from None
+        said = f"{seen}, in {proposal.region}"
+        self._note(proposal, f"ended: {said}")
+        await self._end(proposal, "done", said)
+        return said
+
+    async def seen_back(self, action: StepAction, text: str) -> str:
+        """What to keep of a step with an action that a person did by hand and says is done.
+
+        Raises Refused where its service can be seen not to be back.
+        """
+        before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
+        if before is None:
+            return f"{text} (not checked: what {action.on} ran before was never noted)"
+        try:
+            return f"{text} ({await ecs_rollback.is_back(self.clients, before)})"
+        except RollbackRefused as refused:
+            raise Refused(f"{refused}. It is done when the service is back; else say failed: what") from None
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _may_act(self) -> None:
         if self.busy:
             raise Refused(f"{self.busy} is under way: watch it on this screen")
         verdict = self.desk.watch.situation.verdict
         if verdict.word is Word.FIX_FORWARD:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         self.desk.may_decide()
+
+    async def _same_credentials(self) -> Clients:
+        """AWS by the credentials in use now and no others, so that what STS says of them holds for the change."""
         try:
-            before = await ecs_rollback.check(self.clients, ecs_rollback.earlier(self.desk.watch.counted()))
+            return await self.clients.pinned()
+        except Unseen as unseen:
+            raise Refused(f"no AWS credentials to act with: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
+
+    async def _look(self, clients: Clients, step: str, action: StepAction) -> tuple[Proposal, Looked]:
+        """Everything about an action, asked of STS and the world now."""
+        now, plan = self.clock.now(), self.desk.watch.plan
+        before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
+        try:
+            caller = await clients.aws("sts", "get_caller_identity")
+            looked = await ecs_rollback.check(clients, action.on, before)
+        except Unseen as unseen:
+            raise Refused(f"who acts cannot be determined: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
         except RollbackRefused as refused:
             raise Refused(str(refused)) from None
-        revision = before.task_definition.rpartition("/")[2]
-        watch = self.desk.watch
-        return Proposal(
-            f"ROLL BACK {before.service} to {revision} on {watch.account or watch.plan.target.account}",
-            f"ECS deploys {revision} in place of what runs now, image {before.digests[:26]}, as it ran at "
-            f"{before.at:%H:%M:%S} UTC. The database and the files stay as they are. It is followed to its end here.",
-            f"roll back {before.service}",
+        account, principal = str(caller.get("Account", "")), str(caller.get("Arn", ""))
+        _, _, _, region, owner, *_ = [*looked.now.task_definition.split(":"), *[""] * 6]
+        wanted = plan.target
+        if account != owner or wanted.account not in ("", account) or wanted.region not in ("", region):
+            raise Refused(
+                f"{action.on} is in account {owner}, region {region}, and these credentials are of {account}; "
+                f"the plan is for {wanted.account or 'any account'}, {wanted.region or 'any region'}. Nothing was changed"
+            )
+        back, of = looked.before, looked.now.task_definition
+        made = Proposal(
+            step, action, account, region, principal, of, back.task_definition, back.digests, looked.checks, now
         )
+        return made, looked
 
-    async def do(self, step: StepStatus) -> str:
-        """Do it, and follow it to its end; what was seen. Raises Refused with what went wrong, which is kept too."""
-        before = ecs_rollback.earlier(self.desk.watch.counted())
-        if before is None or self.busy:
-            raise Refused(self.busy or "what ran before was never seen")
-        person = self.desk.may_decide()
-        if self.desk.watch.situation.verdict.latch is not None:
-            await self.desk.decide("execute", f"{step.title}, done from the cockpit")
-        self.busy = step.title
-        await self.desk.start_step(step.id)
-        self._note(f"begun by {person.id}: back to {before.task_definition}, {before.digests}")
-        try:
-            seen = await ecs_rollback.roll_back(self.clients, before, self.clock, self._note)
-        except RollbackRefused as refused:
-            self._note(f"failed: {refused}")
-            await self._end(step, "failed", str(refused))
-            raise Refused(str(refused)) from None
-        finally:
-            self.busy = ""
-        self._note(f"ended: {seen}")
-        await self._end(step, "done", seen)
-        return seen
+    async def _look_again(self, session: Clients, proposal: Proposal) -> Looked:
+        """Raises Refused where anything is not as it was proposed."""
+        now, looked = await self._look(session, proposal.step, proposal.action)
+        if different := proposal.differences(now):
+            raise Refused(f"not as it was shown, so nothing was changed: {'; '.join(different)}. Look again")
+        return looked
 
-    async def _end(self, step: StepStatus, outcome: str, seen: str) -> None:
+    async def _end(self, proposal: Proposal, outcome: str, seen: str) -> None:
         """By the person, or where they cannot sign any more, by the cockpit itself: what was done is kept either way."""
         try:
-            await self.desk.end_step(step.id, outcome, seen)
+            await self.desk.end_step(proposal.step, outcome, seen)
         except Refused:
-            self.record.append(StepEnded(self.clock.now(), step.id, "", outcome, seen))
+            self.record.append(StepEnded(self.clock.now(), proposal.step, "", outcome, seen))
 
-    def _note(self, text: str) -> None:
-        self.record.append(Happened(self.clock.now(), ecs_rollback.NAME, text))
+    def _note(self, proposal: Proposal, text: str) -> None:
+        self.record.append(Happened(self.clock.now(), str(proposal.action), text))
         self.desk.watch.decide_soon()

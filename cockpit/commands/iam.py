@@ -8,12 +8,11 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from cockpit.actions.ecs_release import service_of
 from cockpit.commands.options import PLAN
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
-from cockpit.plan.model import Migration, Plan, ProbeSpec
+from cockpit.plan.model import EcsService, Migration, Plan, ProbeSpec, Target
 from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe
 from probes.registry import find
@@ -62,7 +61,7 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
     if actions:
         more = actions_need(loaded)
         if not more:
-            output(f"{plan} has no step with an action, or watches no ECS service: nothing to allow", err=True)
+            output(f"{plan} has no step with an action: nothing to allow", err=True)
             return USAGE
         needs = _joined((needs, more))
     if needs:
@@ -110,15 +109,17 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
 
 def actions_need(plan: Plan) -> dict[str, set[str]]:
     """What the built-in actions of the plan's steps need; empty where it has none."""
-    cluster, service = service_of(plan)
-    if not service or all(step.action != "ecs.rollback" for step in (*plan.runbook, *plan.rollback_plan)):
-        return {}
-    region, account = plan.target.region or "*", plan.target.account or "*"
+    actions = {step.action for step in (*plan.runbook, *plan.rollback_plan) if step.action is not None}
+    return _joined(_rollback_needs(action.on, plan.target) for action in actions)
+
+
+def _rollback_needs(service: EcsService, target: Target) -> dict[str, set[str]]:
+    region, account = target.region or "*", target.account or "*"
     ecs = f"arn:aws:ecs:{region}:{account}"
     on = {
-        "service": f"{ecs}:service/{cluster}/{service}",
-        "deployments": f"{ecs}:service-deployment/{cluster}/{service}/*",
-        "revisions": f"{ecs}:service-revision/{cluster}/{service}/*",
+        "service": f"{ecs}:service/{service}",
+        "deployments": f"{ecs}:service-deployment/{service}/*",
+        "revisions": f"{ecs}:service-revision/{service}/*",
         "anything": "*",
         "roles": f"arn:aws:iam::{account}:role/*",
     }

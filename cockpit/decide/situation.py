@@ -10,7 +10,7 @@ from enum import StrEnum
 from cockpit.decide.events import NotCounted
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.exit_codes import COULD_NOT_JUDGE
-from cockpit.plan.model import Kind, Phase, Position, Severity
+from cockpit.plan.model import Kind, Phase, Position, Severity, StepAction
 from probes.reading import Reason, Unknown, Value
 
 
@@ -198,7 +198,7 @@ class StepStatus:
     expect: str
     duration: timedelta | None
     """As planned."""
-    action: str
+    action: StepAction | None
     caution: str
     ref: str
     position: Position

@@ -46,5 +46,5 @@ def _status(step: Step, record: Counted, now: datetime) -> StepStatus:
 
 def _happening(step: Step, record: Counted, began: StepBegan | None) -> str:
     """The latest progress of the step's action."""
-    latest = record.latest(Happened, step.action) if step.action and began else None
+    latest = record.latest(Happened, str(step.action)) if step.action and began else None
     return latest.text if latest is not None and began is not None and latest.at >= began.at else ""

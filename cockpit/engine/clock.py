@@ -39,6 +39,23 @@ class WallClock:
         await asyncio.sleep(max(0.0, duration.total_seconds()))
 
 
+class Stopwatch:
+    """Cutover time that has really passed: a wall clock that is set forward or back in between adds nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen = clock.now(), time.monotonic()
+        self._passed = timedelta(0)
+
+    def passed(self) -> timedelta:
+        """Since it was made. Ask often: between two questions the lesser of the clock's and the machine's time counts."""
+        now, real = self._clock.now(), time.monotonic()
+        by_clock, by_machine = now - self._seen[0], timedelta(seconds=(real - self._seen[1]) * self._clock.speed)
+        self._seen = now, real
+        self._passed += max(timedelta(0), min(by_clock, by_machine))
+        return self._passed
+
+
 _LAYOUT = struct.Struct("<Qdddd")
 _SEQUENCE = struct.Struct("<Q")
 FOREVER = 1e12

@@ -181,6 +181,14 @@ class Desk:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         return await self._keep(self._decision(choice, person, role, why, verdict.word), person, role)
 
+    async def execute(self, why: str) -> Decision:
+        """Decide that a rollback is executed, whether or not the verdict calls for one: before the cockpit does it."""
+        person, role = self._in_role(self.deciding_roles, "this decision")
+        verdict = self.watch.situation.verdict
+        if verdict.word is Word.FIX_FORWARD:
+            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
+        return await self._keep(self._decision("execute", person, role, why, verdict.word), person, role)
+
     def _decision(self, choice: str, person: Person, role: str, why: str, advised: str) -> Decision:
         now, digest = self.watch.clock.now(), self.watch.plan.digest
         return Decision(now, choice, person.id, reason(why), advised, role, digest)

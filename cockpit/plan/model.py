@@ -187,6 +187,29 @@ class Gate:
     position: Position
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class EcsService:
+    """One ECS service, by the names of its cluster and itself, in the plan's account and region."""
+
+    cluster: str
+    service: str
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.service}"
+
+
+@dataclass(frozen=True, slots=True)
+class StepAction:
+    """What the cockpit can do itself in a step, and to which service alone."""
+
+    uses: str
+    """Name of a built-in guarded action: "ecs.rollback"."""
+    on: EcsService
+
+    def __str__(self) -> str:
+        return f"{self.uses} {self.on}"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of the runbook or the rollback plan."""
@@ -199,8 +222,7 @@ class Step:
     """What to see when it worked, in words."""
     duration: timedelta | None = None
     sign_off: Ask | None = None
-    action: str = ""
-    """Name of a built-in guarded action ("ecs.rollback"), or empty."""
+    action: StepAction | None = None
     caution: str = ""
     ref: str = ""
 

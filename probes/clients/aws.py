@@ -34,8 +34,10 @@ class AwsClient:
         self._threads = DaemonThreads()
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
+        self._given = factory
         self._factory = factory or self._make
         self._session: Any = None
+        self._pinned: tuple[str, str, str | None] | None = None
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """The operation's answer, as boto3 gives it. Raises Unseen and nothing else."""
@@ -48,6 +50,31 @@ class AwsClient:
                 Unknown(Reason.TIMEOUT, f"{service} {operation} did not answer in {DEADLINE_S:g} s", hint)
             ) from None
         return answer
+
+    async def pinned(self) -> AwsClient:
+        """The same by the credentials in use now, which are never refreshed: one principal, however often it is asked.
+
+        It works on the threads of this one. Raises Unseen without credentials.
+        """
+        made = AwsClient(self._region, self._profile, self._given)
+        made._threads = self._threads
+        if self._given is None:
+            made._pinned = await self._threads.run(self._credentials)
+        return made
+
+    def _credentials(self) -> tuple[str, str, str | None]:
+        from botocore.exceptions import NoCredentialsError
+
+        try:
+            with self._lock:
+                held = self._open().get_credentials()
+            if held is None:
+                raise NoCredentialsError
+            frozen = held.get_frozen_credentials()
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the caller is told why
+            profile = self._profile or os.environ.get("AWS_PROFILE", "")
+            raise Unseen(explain(error, "sts", "get_caller_identity", profile=profile)) from None
+        return frozen.access_key, frozen.secret_key, frozen.token
 
     async def close(self) -> None:
         """Never waits: calls under way are left to their threads."""
@@ -81,14 +108,22 @@ class AwsClient:
                 self._clients[service] = self._factory(service)
             return self._clients[service]
 
-    def _make(self, service: str) -> Any:
+    def _open(self) -> Any:
+        """The session, opened by whoever needs it first; with the lock held."""
         from boto3.session import Session
-        from botocore import __version__ as version
-        from botocore.config import Config
 
         if self._session is None:
             logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers, secrets included
-            self._session = Session(profile_name=self._profile or None, region_name=self._region or None)
+            key, secret, token = self._pinned or (None, None, None)
+            self._session = Session(
+                key, secret, token, region_name=self._region or None, profile_name=self._profile or None
+            )
+        return self._session
+
+    def _make(self, service: str) -> Any:
+        from botocore import __version__ as version
+        from botocore.config import Config
+
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
@@ -97,4 +132,4 @@ class AwsClient:
             # Ours whole: botocore puts its own together anew, twice, for every request.
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
-        return self._session.client(service, config=config)
+        return self._open().client(service, config=config)

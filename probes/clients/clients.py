@@ -43,6 +43,12 @@ class Clients:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
         return await self._aws.call(service, operation, **params)
 
+    async def pinned(self) -> Clients:
+        """AWS alone, by the credentials in use at this moment, which are never refreshed. Needs no closing. Raises Unseen."""
+        pinned = Clients(self.options)
+        pinned._aws = await self._aws.pinned()
+        return pinned
+
     async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
         """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
         if self._metrics is None:

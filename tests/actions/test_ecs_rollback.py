@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,17 +16,21 @@ from support.sources import NoSource
 from support.waiting import until
 
 from cockpit.actions.ecs_release import running
-from cockpit.actions.ecs_rollback import RollbackRefused, capture, check, earlier, roll_back
+from cockpit.actions.ecs_rollback import Looked, Note, RollbackRefused, capture, check, deploy, earlier, follow
 from cockpit.commands.iam import actions_need
 from cockpit.decide.counted import Counted
 from cockpit.decide.events import PhaseBegan, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import Phase
+from cockpit.plan.model import EcsService, Phase
 from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
 from probes.clients.clients import AwsOptions, Clients
 
+REPOSITORY = IMAGE.rpartition("/")[2]
+DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_IMAGE = "application/vnd.docker.image"
+WEB = EcsService(PLACE["cluster"], PLACE["service"])
 SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 
 
@@ -61,8 +67,25 @@ def clients(world: Furnished) -> Clients:
     return Clients(AwsOptions("us-east-1"), world.client)
 
 
-def by_digest(world: Furnished, digest: str) -> str:
-    image = f"{IMAGE}@sha256:{digest * 64}"
+def pushed(world: Furnished, letter: str) -> str:
+    """Push an image of its own to ECR, with the letter as its tag; what names it by digest."""
+    ecr = world.client("ecr")
+    with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=REPOSITORY)
+    part = {"mediaType": f"{DOCKER_IMAGE}.rootfs.diff.tar.gzip", "size": 7, "digest": f"sha256:{letter * 64}"}
+    config = part | {"mediaType": "application/vnd.docker.container.image.v1+json"}
+    manifest = {"schemaVersion": 2, "mediaType": DOCKER, "config": config, "layers": [part]}
+    ecr.put_image(repositoryName=REPOSITORY, imageManifest=json.dumps(manifest), imageTag=letter)
+    return f"{IMAGE}@{digest_of(world, letter)}"
+
+
+def digest_of(world: Furnished, letter: str) -> str:
+    found = world.client("ecr").describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": letter}])
+    return str(found["imageDetails"][0]["imageDigest"])
+
+
+def by_digest(world: Furnished, letter: str) -> str:
+    image = pushed(world, letter)
     container = {"name": "web", "image": image, "memory": 512, "essential": True}
     made = world.ecs.register_task_definition(family=PLACE["service"], containerDefinitions=[container])
     return str(made["taskDefinition"]["taskDefinitionArn"])
@@ -72,10 +95,15 @@ async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEP
     """What counts of a record after one look at what runs."""
     watch = Watch(load_plan(SHIPPED, require_environment=False), NoSource(), Passing(world))
     watch.record.append(PhaseBegan(world.clock.time, phase))
-    taking = asyncio.create_task(capture(clients, PLACE["cluster"], PLACE["service"], watch))
+    taking = asyncio.create_task(capture(clients, WEB, watch))
     await until(lambda: watch.record.all(ReleaseSeen))
     await end((taking,))
     return watch.counted()
+
+
+async def roll_back(clients: Clients, looked: Looked, clock: Passing, note: Note) -> str:
+    await deploy(clients, looked, note)
+    return await follow(clients, looked.before, clock, note)
 
 
 async def deployed(world: Furnished, definition: str) -> None:
@@ -87,15 +115,15 @@ async def test_back_to_the_digest_that_ran(world: Furnished, clients: Clients) -
     good, bad = by_digest(world, "a"), by_digest(world, "b")
     await deployed(world, good)
     record = await noted(world, clients)
-    seen = earlier(record)
+    seen = earlier(record, WEB)
     assert seen is not None
-    assert (seen.task_definition, seen.digests) == (good, "sha256:" + "a" * 64)
+    assert (seen.task_definition, seen.digests) == (good, digest_of(world, "a"))
     await deployed(world, bad)
     told: list[str] = []
-    before = await check(clients, seen)
-    said = await roll_back(clients, before, Passing(world), told.append)
-    now = await running(clients, PLACE["cluster"], PLACE["service"])
-    assert (now.task_definition, now.settled, now.digests) == (good, True, ("sha256:" + "a" * 64,))
+    looked = await check(clients, WEB, seen)
+    said = await roll_back(clients, looked, Passing(world), told.append)
+    now = await running(clients, WEB)
+    assert (now.task_definition, now.settled, now.digests) == (good, True, (digest_of(world, "a"),))
     assert "complete, 2 of 2 tasks" in said
     assert "ECS deploys" in told[0]
     await clients.close()
@@ -108,25 +136,40 @@ async def test_a_cutover_that_has_begun_goes_back_to_what_ecs_says_was_replaced(
     await deployed(world, good)
     await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=bad)
     record = await noted(world, clients, Phase.POST_DEPLOY)
-    seen = earlier(record)
+    seen = earlier(record, WEB)
     assert seen is not None
-    assert (seen.task_definition, seen.digests) == (good, "sha256:" + "a" * 64)
+    assert (seen.task_definition, seen.digests) == (good, digest_of(world, "a"))
     await clients.close()
 
 
 async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -> None:
     """The report pushes :latest: going back to a revision that names it starts the bad image again."""
     record = await noted(world, clients)
+    pushed(world, "1")  # the tag of the first revision means another image now
     await deployed(world, world.release(2))
-    with pytest.raises(RollbackRefused, match=r"names .*:1, and that tag means|cannot be found out"):
-        await check(clients, earlier(record))
-    assert (await running(clients, PLACE["cluster"], PLACE["service"])).task_definition.endswith(":2")
+    with pytest.raises(RollbackRefused, match=r"names .*:1, and that means"):
+        await check(clients, WEB, earlier(record, WEB))
+    assert (await running(clients, WEB)).task_definition.endswith(":2")
     await clients.close()
 
 
 async def test_nothing_seen_before_is_refused(clients: Clients) -> None:
     with pytest.raises(RollbackRefused, match="never seen"):
-        await check(clients, None)
+        await check(clients, WEB, None)
+    await clients.close()
+
+
+async def test_an_image_deleted_from_the_registry_is_refused_before_anything_is_done(
+    world: Furnished, clients: Clients
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    gone = [{"imageDigest": digest_of(world, "a")}]
+    world.client("ecr").batch_delete_image(repositoryName=REPOSITORY, imageIds=gone)
+    with pytest.raises(RollbackRefused, match="no longer in ECR: its tasks could not start"):
+        await check(clients, WEB, earlier(record, WEB))
     await clients.close()
 
 
@@ -137,7 +180,7 @@ async def test_a_deregistered_revision_is_refused(world: Furnished, clients: Cli
     await deployed(world, bad)
     await asyncio.to_thread(world.ecs.deregister_task_definition, taskDefinition=good)
     with pytest.raises(RollbackRefused, match="deregistered"):
-        await check(clients, earlier(record))
+        await check(clients, WEB, earlier(record, WEB))
     await clients.close()
 
 
@@ -146,11 +189,11 @@ async def test_somebody_elses_deployment_in_between_is_told(world: Furnished, cl
     await deployed(world, good)
     record = await noted(world, clients)
     await deployed(world, bad)
-    before = await check(clients, earlier(record))
+    looked = await check(clients, WEB, earlier(record, WEB))
     clock = Passing(world)
     clock.then = [lambda: None, lambda: world.ecs.update_service(**PLACE, taskDefinition=other)]
     with pytest.raises(RollbackRefused, match="was deployed instead"):
-        await roll_back(clients, before, clock, lambda _: None)
+        await roll_back(clients, looked, clock, lambda _: None)
     await clients.close()
 
 
@@ -159,11 +202,11 @@ async def test_a_revision_that_does_not_come_up_any_more_is_no_success(world: Fu
     await deployed(world, good)
     record = await noted(world, clients)
     await deployed(world, bad)
-    before = await check(clients, earlier(record))
+    looked = await check(clients, WEB, earlier(record, WEB))
     number = int(good.rpartition(":")[2])
     world.aws.ecs.behaviour[number] = TaskBehaviour(crash_after_s=3, exit_code=1)
     with pytest.raises(RollbackRefused, match=r"failed|deployed instead"):
-        await roll_back(clients, before, Passing(world), lambda _: None)
+        await roll_back(clients, looked, Passing(world), lambda _: None)
     await clients.close()
 
 
@@ -174,11 +217,11 @@ async def test_asked_again_after_an_interruption_it_follows_and_deploys_nothing_
     await deployed(world, good)
     record = await noted(world, clients)
     await deployed(world, bad)
-    before = await check(clients, earlier(record))
+    looked = await check(clients, WEB, earlier(record, WEB))
     await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=good)
     deployments = len(world.ecs.list_service_deployments(**PLACE)["serviceDeployments"])
-    assert await check(clients, before) == before
-    assert "complete" in await roll_back(clients, before, Passing(world), lambda _: None)
+    assert (await check(clients, WEB, looked.before)).before == looked.before
+    assert "complete" in await roll_back(clients, looked, Passing(world), lambda _: None)
     assert len(world.ecs.list_service_deployments(**PLACE)["serviceDeployments"]) == deployments
     await clients.close()
 
@@ -196,9 +239,9 @@ async def test_the_policy_for_actions_is_enough_for_a_rollback(world: Furnished,
     world.aws.faults.allowed = None
     await deployed(world, bad)
     world.aws.faults.allowed = frozenset(needed) - {"ecs:UpdateService"}
-    before = await check(clients, earlier(record))
+    looked = await check(clients, WEB, earlier(record, WEB))
     with pytest.raises(RollbackRefused, match="ecs:UpdateService"):
-        await roll_back(clients, before, Passing(world), lambda _: None)
+        await roll_back(clients, looked, Passing(world), lambda _: None)
     world.aws.faults.allowed = frozenset(needed)
-    assert "complete" in await roll_back(clients, before, Passing(world), lambda _: None)
+    assert "complete" in await roll_back(clients, looked, Passing(world), lambda _: None)
     await clients.close()

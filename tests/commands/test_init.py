@@ -58,7 +58,7 @@ def test_a_plan_from_what_is_there(desk: Desk, tmp_path: Path) -> None:
     assert plan.probes["database"].params["instance"] == "transparent-trust-db-prod"
     assert "transparent-trust/encryption-key" in plan.probes["secrets"].params["names"]
     assert plan.target.account == "123456789012"
-    assert [step.action for step in plan.rollback_plan if step.action] == ["ecs.rollback"]
+    assert [step.action.uses for step in plan.rollback_plan if step.action] == ["ecs.rollback"]
     findings = {finding.rule.id: str(finding) for finding in lint_plan(path)}
     for_people = {"contact-in-brackets", "production-without-keys", "role-nobody-holds"}
     about_the_system = {"bands-gap", "s3-permission-unseen", "uploads-unwatched"}

@@ -159,7 +159,7 @@ async def test_a_night_with_two_operators(tmp_path: Path) -> None:
             step = next(s for s in primary.watch.situation.rollback_plan if s.action)
             proposal = await primary.executor.propose(step)
             assert "ROLL BACK" in proposal.title
-            said = await primary.executor.do(step)
+            said = await primary.executor.do(proposal, "too many requests fail")
             assert "complete, 2 of 2 tasks" in said
             for seat in (primary, second):
                 await until(seat.rolled_back, "decided: the other cockpit knows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cockpit.plan.compiler.actions import Actions
 from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
 from cockpit.plan.compiler.migration import Moving
@@ -40,6 +41,7 @@ class Compiler:
         self.secret_vars = substitution.secret_vars()
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
+        self.actions = Actions(tree, self.watched)
         self.criteria = Criteria(tree, self.watched, self._ask)
 
     def plan(self) -> Plan | None:
@@ -117,7 +119,7 @@ class Compiler:
             expect=part.expect,
             duration=part.duration,
             sign_off=self._ask((*path, "sign_off"), part.sign_off),
-            action=part.action,
+            action=self.actions.action((*path, "action"), part.action),
             caution=part.caution,
             ref=part.ref,
         )

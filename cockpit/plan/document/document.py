@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
@@ -26,7 +26,9 @@ from cockpit.plan.document.field_types import (
     Span,
     Text,
 )
+from cockpit.plan.ecs_services import ACTIONS
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
+from cockpit.plan.text_kind import SHOWN
 
 _TABLE = MigrationTable("")
 _LIMITS = Limits()
@@ -182,6 +184,31 @@ class TriggerPart(CriterionPart):
     unknown_limit: Period | None = Field(None, description="How long it may be unknown with on_unknown: rollback")
 
 
+ActionName = Annotated[
+    str,
+    SHOWN,
+    StringConstraints(min_length=1, max_length=200),
+    WithJsonSchema({"anyOf": [{"enum": list(ACTIONS)}, {"type": "string"}]}),
+]
+
+
+class ActionPart(Part):
+    """A built-in guarded action, and the service it changes: no other."""
+
+    uses: ActionName = Field(description="A built-in action, such as ecs.rollback")
+    service: Note = Field(
+        "",
+        description="A probe that watches the ECS service, or cluster/service; needed where the plan watches several",
+    )
+
+
+def _spelled_out(value: Any) -> Any:
+    return {"uses": value} if isinstance(value, str) else value
+
+
+Action = Annotated[ActionPart, BeforeValidator(_spelled_out, json_schema_input_type=ActionName | ActionPart)]
+
+
 class StepPart(Part):
     """One step of the runbook or the rollback plan, in order."""
 
@@ -193,7 +220,9 @@ class StepPart(Part):
     expect: Note = Field("", description="What to see when it worked, in words")
     duration: Period | None = Field(None, description="How long it should take")
     sign_off: SignOffPart | None = Field(None, description="What a person must answer when it is done")
-    action: Note = Field("", description="A built-in guarded action, such as ecs.rollback")
+    action: Action | None = Field(
+        None, description="A built-in guarded action: ecs.rollback, or {uses: ecs.rollback, service: ...}"
+    )
     caution: Note = Field("", description="What bites about this step")
     ref: Note = Field("", description="Where the step comes from: file:line")
 

@@ -21,7 +21,7 @@ _VENDOR = r"\b(?:anthropic|openai|vendor|third[- ]party|bedrock)\b"
 def goes_back(step: Step) -> bool:
     """Whether a step of the rollback plan returns to the image before."""
     words = f"{step.title}\n{step.command}"
-    return step.action == "ecs.rollback" or bool(re.search(OLD_IMAGE + r"|update-service", words, re.IGNORECASE))
+    return step.action is not None or bool(re.search(OLD_IMAGE + r"|update-service", words, re.IGNORECASE))
 
 
 @rule(

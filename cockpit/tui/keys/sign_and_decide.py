@@ -11,13 +11,12 @@ from rich.text import Text
 from cockpit import formatting
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.operator_desk import Desk
+from cockpit.engine.operator_desk import Desk, observation, reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.answer import AnswerScreen
-from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find
@@ -223,6 +222,9 @@ class DeskKeys:
         if text.lower().startswith("failed"):
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
+        executor = self._cockpit.executor
+        if status is not None and status.action is not None and executor is not None:
+            text = await executor.seen_back(status.action, observation(text))
         await desk.end_step(step_id, "done", text)
         return "done"
 
@@ -230,12 +232,23 @@ class DeskKeys:
         """Look, ask for the word, and only then do it."""
         proposal = await executor.propose(status)
 
-        async def do() -> str:
-            return await executor.do(status)
+        async def submit(text: str) -> str:
+            typed, said = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]
+            if typed != proposal.words or said[:1] not in ("", " ", ":", ","):
+                raise Refused(f"type  {proposal.words}  and why; nothing was changed")
+            if not self._cockpit.armed:
+                raise Refused("read-only: F9 arms the cockpit; nothing was changed")
+            why = reason(said.strip(" :,"))
+            self.run(executor.do(proposal, why))
+            return f"{proposal.action}: looking once more, then it begins"
 
-        self._cockpit.push_screen(
-            ConfirmScreen(proposal.title, proposal.consequences, proposal.word, lambda: self.run(do()))
-        )
+        def seen(width: int, _: int) -> Text:
+            text = Text("\n")
+            for name, value in proposal.shown():
+                text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
+            return text
+
+        self._push(AnswerScreen(proposal.title, seen, f"{proposal.words}: why", submit, about=status.id))
         return ""
 
     def _who(self, desk: Desk, _: str) -> None:

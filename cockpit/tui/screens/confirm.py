@@ -29,6 +29,7 @@ class ConfirmScreen(FrameScreen):
         super().__init__()
         self.what, self.consequences, self.word = title, consequences, word
         self._then = then
+        self._confirmed = False
 
     def body(self) -> Iterable[Widget]:
         yield Static("", id="text", markup=False)
@@ -54,8 +55,11 @@ class ConfirmScreen(FrameScreen):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
+        if self._confirmed:  # enter pressed twice before the page was closed
+            return
         if event.value.strip() != self.word:
             self.cockpit.show_message("text does not match; nothing was changed")
             return
+        self._confirmed = True
         self.cockpit.pop_screen()
         self._then()

@@ -125,7 +125,7 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
         text.append("\n")
     pair("expect", step.expect, theme.TEXT)
     pair("caution", step.caution, theme.HOLD)
-    pair("action", step.action and f"{step.action}: done by the cockpit, once it is armed", theme.TEXT)
+    pair("action", f"{step.action}: done by the cockpit, once it is armed" if step.action else "", theme.TEXT)
     pair("seen", step.seen, theme.TEXT)
     pair("from", step.ref, theme.QUIET)
     return text

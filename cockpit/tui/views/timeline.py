@@ -91,7 +91,7 @@ def _event(entry: _Event) -> Change:
                 entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
             )
         case ReleaseSeen():
-            seen = f"{entry.task_definition.rpartition('/')[2]} {entry.digests}"
+            seen = f"{entry.cluster}/{entry.service} {entry.task_definition.rpartition('/')[2]} {entry.digests}"
             return Change(entry.at, "release", "", "NOTED", seen)
         case Happened():
             return Change(entry.at, entry.subject, "", "NOTE", f"{entry.by} {entry.text}".strip())

@@ -18,6 +18,7 @@ people:
   - {{id: bob, name: Bob, roles: [dba]{bob}}}
 probes:
   identity: {{uses: aws.identity}}
+  web: {{uses: ecs.service, with: {{cluster: prod, service: web}}}}
 checklist:
   - section: Before
     phase: pre_deploy
