@@ -90,9 +90,9 @@ class Part(BaseModel):
 
 def _kinds_of(annotation: Any, metadata: Iterable[object], field: str) -> _Kinds:
     """The kind of a field's text, or those of what is inside it, by key."""
-    said = next((one for one in metadata if isinstance(one, TextKind)), None)
-    if said is not None:
-        return said
+    kind = next((one for one in metadata if isinstance(one, TextKind)), None)
+    if kind is not None:
+        return kind
     origin, inside = get_origin(annotation), [one for one in get_args(annotation) if one is not type(None)]
     if origin is Annotated:
         return _kinds_of(annotation.__origin__, annotation.__metadata__, field)
