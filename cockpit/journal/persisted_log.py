@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
-from cockpit.decide.events import Entry
-from cockpit.decide.events import Record
+from cockpit.decide.events import Entry, Record
 from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type

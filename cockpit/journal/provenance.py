@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypedDict
 
-from cockpit.decide.events import Entry
-from cockpit.decide.events import Proof
+from cockpit.decide.events import Entry, Proof
 from cockpit.journal.chain import Chain
 from cockpit.journal.codec import from_body
 from cockpit.journal.dsse import Verifier

@@ -44,9 +44,9 @@ Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
 Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
 """A text that may be empty."""
 Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
-Condition = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
+ConditionText = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
 Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Account = Annotated[
+AccountId = Annotated[
     str,
     ACCOUNT_ID,
     StringConstraints(pattern=r"^(\d{12}|\[.*\])?$"),
@@ -105,5 +105,5 @@ def _kinds_of(annotation: Any, metadata: Iterable[object], field: str) -> _Kinds
     if origin in (Union, UnionType) and len(inside) == 1:
         return _kinds_of(inside[0], (), field)
     raise TypeError(
-        f"{field}: say what its text may hold with a type of this module (Text, Note, Condition, Credential ...)"
+        f"{field}: say what its text may hold with a type of this module (Text, Note, ConditionText, Credential ...)"
     )
