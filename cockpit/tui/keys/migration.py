@@ -92,7 +92,10 @@ class MigrationKeys:
 
     def _restore(self, controller: Controller) -> None:
         files = controller.progress.count(*OPEN[PhaseName.RESTORE])
-        consequences = f"{files:,} files go back to {_database(controller)}, checked; rows forget their keys. Objects stay until swept."
+        consequences = (
+            f"{files:,} files go back to {_database(controller)}, checked; rows forget their keys. "
+            "Objects stay until swept."
+        )
         title = f"RESTORE {files:,} files on {self._place()}"
         self._ask(
             title,
