@@ -120,8 +120,8 @@ def _hide(text: str) -> str:
 
 def _cut(text: str) -> tuple[str, str]:
     """At most LIMIT characters, ending with a whole word where there is one, and a note of how many were left out."""
-    if len(text) <= LIMIT + 40 and (said := _CUT_NOTE.search(text, max(len(text) - 40, 0))):
-        return text[: said.start()][:LIMIT], said[0]
+    if len(text) <= LIMIT + 40 and (cut := _CUT_NOTE.search(text, max(len(text) - 40, 0))):
+        return text[: cut.start()][:LIMIT], cut[0]
     if len(text) <= LIMIT:
         return text, ""
     boundary = _BOUNDARY.search(text, LIMIT - TOKEN, LIMIT)

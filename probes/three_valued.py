@@ -16,7 +16,7 @@ def every(*parts: bool | Unknown) -> bool | Unknown:
     return next((part for part in parts if isinstance(part, Unknown)), True)
 
 
-def sorted_out(said: Mapping[str, FieldValue]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+def sorted_out(fields: Mapping[str, FieldValue]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
     """Fields apart: those with a value, and those that are unknown."""
-    values = {name: one for name, one in said.items() if not isinstance(one, Unknown)}
-    return values, {name: one for name, one in said.items() if isinstance(one, Unknown)}
+    values = {name: one for name, one in fields.items() if not isinstance(one, Unknown)}
+    return values, {name: one for name, one in fields.items() if isinstance(one, Unknown)}

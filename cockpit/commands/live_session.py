@@ -147,7 +147,7 @@ async def migration_controller(
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     controller = Controller(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
-    controller.on_progress.append(Chronicle(watch).tell)
+    controller.on_progress.append(Chronicle(watch).record_progress)
 
     def past(_: datetime, files: int) -> None:
         noun = "file" if files == 1 else "files"

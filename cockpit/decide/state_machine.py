@@ -151,8 +151,8 @@ def _breach(
     seen = replace(seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state.judging.tripped:
         known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
-        began_anew = before.pre_existing and not sample.pre_existing
-        return _tripped(known, sample) if began_anew else known
+        began_in_phase = before.pre_existing and not sample.pre_existing
+        return _tripped(known, sample) if began_in_phase else known
     suspected = before.state is State.PENDING
     # Suspicion survives a gap; of the gap only the tolerated part counts.
     have = before.have + credit.time if suspected else ZERO

@@ -91,14 +91,16 @@ async def survey(clients: Clients, region: str) -> Found:
 
 async def _services(clients: Clients) -> tuple[FoundService, ...]:
     found: list[FoundService] = []
-    for page in await pages(clients, "ecs", "list_clusters", sent="nextToken", told="nextToken"):
+    for page in await pages(clients, "ecs", "list_clusters", request_key="nextToken", response_key="nextToken"):
         for cluster in page.get("clusterArns") or []:
             found += await _services_of(clients, str(cluster).rpartition("/")[2])
     return tuple(sorted(found, key=lambda each: each.label))
 
 
 async def _services_of(clients: Clients, cluster: str) -> list[FoundService]:
-    listed = await pages(clients, "ecs", "list_services", sent="nextToken", told="nextToken", cluster=cluster)
+    listed = await pages(
+        clients, "ecs", "list_services", request_key="nextToken", response_key="nextToken", cluster=cluster
+    )
     arns = [arn for page in listed for arn in page.get("serviceArns") or []]
     found = []
     for first in range(0, len(arns), _AT_ONCE):
@@ -135,7 +137,7 @@ async def _logged(clients: Clients, service: FoundService, definition: str) -> F
 
 
 async def _databases(clients: Clients) -> tuple[str, ...]:
-    listed = await pages(clients, "rds", "describe_db_instances", sent="Marker", told="Marker")
+    listed = await pages(clients, "rds", "describe_db_instances", request_key="Marker", response_key="Marker")
     return tuple(sorted(str(d["DBInstanceIdentifier"]) for page in listed for d in page.get("DBInstances") or []))
 
 

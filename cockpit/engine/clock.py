@@ -58,7 +58,7 @@ class Stopwatch:
 
 _LAYOUT = struct.Struct("<Qdddd")
 _SEQUENCE = struct.Struct("<Q")
-FOREVER = 1e12
+NO_END = 1e12
 TRIES = 100
 
 
@@ -84,7 +84,7 @@ class SharedClock:
         epoch = (start or datetime.now(UTC)).replace(second=0, microsecond=0).timestamp()
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_LAYOUT.pack(0, time.monotonic(), epoch, speed, FOREVER))
+            file.write(_LAYOUT.pack(0, time.monotonic(), epoch, speed, NO_END))
         return cls(path)
 
     def _read(self) -> tuple[float, float, float, float]:

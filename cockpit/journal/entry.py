@@ -74,7 +74,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """What a line says. `ts` is UTC to the millisecond; `mono_ns` counts from an arbitrary moment of one session."""
 
     seq: int
@@ -119,14 +119,14 @@ class Line:
     """With the newline."""
     payload: str
     sigs: Sequence[Mapping[str, str]]
-    entry: Entry
+    entry: JournalEntry
 
     @property
     def hash(self) -> str:
         return hash_of(self.raw)
 
     @classmethod
-    def of(cls, entry: Entry, payload: str, sigs: Sequence[Mapping[str, str]]) -> Line:
+    def of(cls, entry: JournalEntry, payload: str, sigs: Sequence[Mapping[str, str]]) -> Line:
         """The line as it will be written. Raises ValueError if it is too long."""
         raw = _written(payload, sigs)
         if len(raw) > MAX_BYTES:
@@ -258,7 +258,7 @@ def _is_texts(given: Any) -> bool:
     return isinstance(given, dict) and all(isinstance(text, str) for text in given.values())
 
 
-def _entry(given: Any) -> Entry:
+def _entry(given: Any) -> JournalEntry:
     if not isinstance(given, dict):
         raise BadLine("the payload is not an object")
     if given.get("v") != VERSION:
@@ -280,7 +280,7 @@ def _entry(given: Any) -> Entry:
         at, kind = as_time(given["ts"]), Type(given["type"])
     except (TypeError, ValueError) as error:
         raise BadLine(str(error)) from None
-    return Entry(seq, prev, at, mono_ns, kind, _actor(given["actor"]), body, seen)
+    return JournalEntry(seq, prev, at, mono_ns, kind, _actor(given["actor"]), body, seen)
 
 
 def _actor(given: Any) -> Actor:

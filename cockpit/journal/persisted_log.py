@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import Any
 
-from cockpit.decide.events import Entry as Kept
-from cockpit.decide.events import Record
+from cockpit.decide.events import Entry, Record
 from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
@@ -49,18 +48,18 @@ class PersistedRecord(Record):
         self._provenance.late |= {str(text) for line in before for text in late_in(line)}
         self._take_in(chains, _seen(before))
 
-    def append(self, entry: Kept) -> None:
+    def append(self, entry: Entry) -> None:
         super().append(entry)
         self._writer_thread.submit(Draft.of(entry, self._actor()), held=True)
 
-    def submit_signed(self, entry: Kept, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
+    def submit_signed(self, entry: Entry, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
         """Keep a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`).
 
         It does not count before its line is on the disk: then call `counts`.
         """
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
 
-    def counts(self, entry: Kept, line: Line) -> None:
+    def counts(self, entry: Entry, line: Line) -> None:
         """Append an entry that was kept. A note tells a replay when: decisions may stand between its line and this."""
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypedDict
 
-from cockpit.decide.events import Entry as Kept
-from cockpit.decide.events import Proof
+from cockpit.decide.events import Entry, Proof
 from cockpit.journal.chain import Chain
 from cockpit.journal.codec import from_body
 from cockpit.journal.dsse import Verifier
@@ -43,7 +42,7 @@ class Provenance:
     """Hashes of lines that arrived too late to be what they say."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
 
-    def entry(self, writer: str, line: Line) -> Kept | None:
+    def entry(self, writer: str, line: Line) -> Entry | None:
         """The entry a line of a writer's chain keeps, with its proof. None for other lines, and where it is malformed."""
         if line.entry.type is Type.OPEN:
             self._sessions[writer] = _opened(line, self.is_own)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cockpit.journal.entry import PERSONAL, Entry, Line, Type
+from cockpit.journal.entry import PERSONAL, JournalEntry, Line, Type
 from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, sign, verify
 
 
@@ -52,7 +52,7 @@ class Statement:
         return signature
 
     @classmethod
-    def of(cls, record: str, entry: Entry) -> Statement:
+    def of(cls, record: str, entry: JournalEntry) -> Statement:
         return cls(record, entry.type, entry.actor.id, entry.body)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cockpit.journal.codec import from_body, moment
-from cockpit.journal.entry import Entry, Type, as_hash
+from cockpit.journal.entry import JournalEntry, Type, as_hash
 from probes.redact import one_line
 
 TOOK_IN = "took_in"
@@ -28,7 +28,7 @@ LONGEST_NAME = 200
 _Reader = Callable[[Any], object]
 
 
-def why_not(entry: Entry) -> str:
+def why_not(entry: JournalEntry) -> str:
     """Why the entry is not valid, as `vote.choice: int is not str`; empty where it is."""
     try:
         _check(entry)
@@ -37,7 +37,7 @@ def why_not(entry: Entry) -> str:
     return ""
 
 
-def _check(entry: Entry) -> None:
+def _check(entry: JournalEntry) -> None:
     """Raises ValueError."""
     if entry.type is Type.OPEN:
         _fields("open", entry.body, _OPEN)

@@ -21,11 +21,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cockpit.decide.events import Entry as Kept
+from cockpit.decide.events import Entry
 from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
 from cockpit.journal.codec import time_text, to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
-from cockpit.journal.entry import PERSONAL, Actor, Entry, Line, Type, hash_of
+from cockpit.journal.entry import PERSONAL, Actor, JournalEntry, Line, Type, hash_of
 from cockpit.journal.machine import mark_of
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import Statement
@@ -55,7 +55,7 @@ class Draft:
     """What `Statement.signed` gave, for an entry its person signed."""
 
     @classmethod
-    def of(cls, entry: Kept, actor: Actor = COCKPIT, signature: Mapping[str, str] | None = None) -> Draft:
+    def of(cls, entry: Entry, actor: Actor = COCKPIT, signature: Mapping[str, str] | None = None) -> Draft:
         """One of the entries deciding looks at."""
         return cls(type_of(entry), to_body(entry), actor, signature)
 
@@ -149,7 +149,7 @@ class Journal:
         """Hash of the last line, hex: what to post somewhere else, so that nothing can be cut off unseen."""
         return self._head
 
-    def add(self, entry: Kept, actor: Actor = COCKPIT, signature: Mapping[str, str] | None = None) -> Line:
+    def add(self, entry: Entry, actor: Actor = COCKPIT, signature: Mapping[str, str] | None = None) -> Line:
         """Keep one of the entries deciding looks at. Raises as `extend`."""
         return self.append(Draft.of(entry, actor, signature))
 
@@ -236,7 +236,7 @@ class Journal:
         body = without_secrets(draft.body)
         if draft.signature is not None:
             self._check(draft)
-        entry = Entry(seq, prev, self._clock(), time.monotonic_ns(), draft.type, draft.actor, body, seen)
+        entry = JournalEntry(seq, prev, self._clock(), time.monotonic_ns(), draft.type, draft.actor, body, seen)
         payload = entry.payload()
         sigs = [self._key.sign(payload)]
         return Line.of(entry, payload, [*sigs, draft.signature] if draft.signature else sigs)

@@ -22,11 +22,11 @@ class Chronicle:
         self._kept: set[str] | None = None
         self._workers: set[str] = set()
 
-    def tell(self, progress: Progress) -> None:
+    def record_progress(self, progress: Progress) -> None:
         """What this progress says that the record does not."""
         if self._kept is None:
-            told = self._watch.record.all(Happened)
-            self._kept = {each.text for each in told if each.subject == SUBJECT}
+            entries = self._watch.record.all(Happened)
+            self._kept = {each.text for each in entries if each.subject == SUBJECT}
         for event in progress.events:
             when = f"{event.at:%Y-%m-%d %H:%M:%S.%f}Z by the database"
             self._keep(f"{event.kind}: {event.text} ({when})", event.who)

@@ -75,7 +75,7 @@ class Controller:
                         connection = await connect(self.migration.database, name="cockpit", read_only=True)
                     self.progress = await follower.poll(connection)
                     self.trouble = self._died()
-                    self._tell()
+                    self._notify()
                 except Unseen as unseen:
                     self.trouble = unseen.unknown.detail
                 except (*GONE, psycopg.Error) as error:
@@ -86,13 +86,13 @@ class Controller:
         finally:
             await _closed(connection)
 
-    def _tell(self) -> None:
-        for tell in self.on_progress:
-            tell(self.progress)
+    def _notify(self) -> None:
+        for notify in self.on_progress:
+            notify(self.progress)
         if self.progress.purge_began is not None and not self._past:
             self._past = True
-            for tell_purge in self.on_purge:
-                tell_purge(self.progress.purge_began, self.progress.purged)
+            for notify_purge in self.on_purge:
+                notify_purge(self.progress.purge_began, self.progress.purged)
 
     def _died(self) -> str:
         """Why the newest phase that was started here ended without a run of its own; empty while none did."""

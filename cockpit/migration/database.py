@@ -32,6 +32,19 @@ async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool 
     return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
 
 
+def host_and_name(dsn: str) -> str:
+    """What an operator types to name a database: two of one name on two hosts differ.
+
+    >>> host_and_name("postgresql://me:secret@db.example.com:5432/app?schema=public")
+    'db.example.com/app'
+
+    Raises Unseen for a connection string that cannot be used.
+    """
+    held = libpq_parameters(dsn, STATEMENT_MS)
+    host = held.get("host") or held.get("hostaddr") or "localhost"
+    return f"{host}/{held.get('dbname') or held.get('user') or 'postgres'}"
+
+
 def words_of(error: BaseException) -> str:
     """A database error on one line, without what it was given."""
     diagnostic = getattr(error, "diag", None)

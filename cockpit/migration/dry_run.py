@@ -88,14 +88,14 @@ async def _problems(connection: Connection, source: Source) -> list[Problem]:
     found: list[Problem] = []
     async with connection.transaction(), connection.cursor(name="survey", binary=True) as cursor:
         await cursor.execute(_SURVEY_ROWS(source))
-        async for doc_id, kind, name, differs, said, actual, head in cursor:
+        async for doc_id, kind, name, differs, recorded, actual, head in cursor:
             known = content_type(kind or "", name or "", bytes(head))[1]
             if not known:
                 found.append(
                     Problem(source.label, doc_id, f"unknown file type '{kind}': stored as application/octet-stream")
                 )
             if differs:
-                what = f"{source.table.size} says {said:,}, the file has {actual:,} bytes; the real size counts"
+                what = f"{source.table.size} says {recorded:,}, the file has {actual:,} bytes; the real size counts"
                 found.append(Problem(source.label, doc_id, what))
             if not (name or "").strip():
                 found.append(Problem(source.label, doc_id, "has no name: the key ends in 'file'"))

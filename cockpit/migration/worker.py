@@ -28,7 +28,7 @@ from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
-from cockpit.migration.worker_context import LeaseLost, Phase, Work
+from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
@@ -36,7 +36,7 @@ _REPORT_WORKER = statement("report_worker")
 IDLE_S = 0.25
 GIVE_UP_S = 300.0
 """Without the database for so long, a worker ends: its leases have lapsed long since."""
-_PHASES: Mapping[PhaseName, Callable[[Work], Phase]] = complete(
+_PHASES: Mapping[PhaseName, Callable[[Work], PhaseWork]] = complete(
     PhaseName,
     {
         PhaseName.COPY: Copy,
@@ -100,7 +100,7 @@ class Worker:
             await self._leave(work)
             store.close()
 
-    async def _lane(self, phase: Phase) -> None:
+    async def _lane(self, phase: PhaseWork) -> None:
         connection: Connection | None = None
         try:
             while not self._stop.is_set():
@@ -159,7 +159,7 @@ class Worker:
             await work.ledger.renew(control, work.held)
             self._renewed_at = work.renewed = began
         run = await runs.load(control, self._run)
-        await self._say(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
+        await self._report_state(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
         self._obey(run, work)
 
     def _obey(self, run: runs.Run, work: Work) -> None:
@@ -172,7 +172,7 @@ class Worker:
         if run.ended_at is not None or run.abandoned or run.wanted in (Wanted.DRAIN, Wanted.ABORT):
             self.stop()
 
-    async def _say(self, connection: Connection, work: Work, state: WorkerState) -> None:
+    async def _report_state(self, connection: Connection, work: Work, state: WorkerState) -> None:
         throttle = work.throttle
         await connection.execute(
             _REPORT_WORKER,
@@ -199,7 +199,7 @@ class Worker:
                 connection = await connect(self._dsn)
                 try:
                     await work.ledger.let_go(connection)
-                    await self._say(connection, work, WorkerState.ENDED)
+                    await self._report_state(connection, work, WorkerState.ENDED)
                 finally:
                     await _dropped(connection)
         except (*GONE, TimeoutError):

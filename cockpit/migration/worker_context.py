@@ -120,7 +120,7 @@ class Work:
             await self.halt(connection, error)
 
 
-class Phase(Protocol):
+class PhaseWork(Protocol):
     """One phase's work for one lane."""
 
     async def batch(self, connection: Connection) -> int:

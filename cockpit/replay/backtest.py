@@ -9,7 +9,7 @@ from datetime import timedelta
 from cockpit.decide.events import Change, Entry
 from cockpit.plan.model import Plan
 from cockpit.replay.player import Player
-from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, SessionOpened, Step, Trace, WatchStarted
+from cockpit.replay.trace import Decided, EntryAdded, ReadingTaken, SessionOpened, Trace, TracePoint, WatchStarted
 
 EVERY = timedelta(seconds=5)
 """Least time between two decisions."""
@@ -21,7 +21,7 @@ def judged_by(trace: Trace, plan: Plan) -> Trace:
     What people did is kept as recorded, whatever this plan would have shown them.
     """
     plan = replace(plan, digest=trace.plan.digest)
-    steps: list[Step] = []
+    steps: list[TracePoint] = []
     player = Player(replace(trace, plan=plan, steps=steps))
     decided_at = trace.started_at
     for step in _without_decisions(trace, plan):
@@ -35,7 +35,7 @@ def judged_by(trace: Trace, plan: Plan) -> Trace:
     return replace(trace, plan=plan, steps=steps, other_plan=plan.path)
 
 
-def _without_decisions(trace: Trace, plan: Plan) -> Iterator[Step]:
+def _without_decisions(trace: Trace, plan: Plan) -> Iterator[TracePoint]:
     """Readings and entries, as one session that was never closed."""
     known: set[Entry] = set()
     opened = started = False

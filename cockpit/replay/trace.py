@@ -81,7 +81,7 @@ class Decided:
     """The session was killed next: further changes may not have been kept."""
 
 
-Step = SessionOpened | WatchStarted | ReadingTaken | EntryAdded | Decided
+TracePoint = SessionOpened | WatchStarted | ReadingTaken | EntryAdded | Decided
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Trace:
     folder: RecordFolder
     writer: str
     started_at: datetime
-    steps: Sequence[Step] = field(repr=False)
+    steps: Sequence[TracePoint] = field(repr=False)
     given: Mapping[str, str] = field(default_factory=dict)
     """Values given for the plan's vars."""
     hidden: Sequence[str] = ()
@@ -155,7 +155,7 @@ class _Reader:
         self._at: dict[str, int] = dict.fromkeys(chains, 0)
         self._places = {name: chain.places() for name, chain in chains.items()}
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[TracePoint]:
         changes: list[Change] = []
         closed = False
         for number, line in enumerate(self._chosen.lines, 1):
@@ -178,7 +178,7 @@ class _Reader:
         if changes:
             yield Decided(changes[0].at, changes, cut=not closed)
 
-    def _of(self, line: Line, entry: Entry | None, number: int) -> Iterator[Step]:
+    def _of(self, line: Line, entry: Entry | None, number: int) -> Iterator[TracePoint]:
         body = line.entry.body
         if line.entry.type is Type.OPEN:
             self._at[self.writer] = number
@@ -254,10 +254,10 @@ class _Reader:
         ]
 
 
-def _with_readings(steps_of_chain: Sequence[Step], kept: Sequence[Taken], writer: str) -> list[Step]:
+def _with_readings(steps_of_chain: Sequence[TracePoint], kept: Sequence[Taken], writer: str) -> list[TracePoint]:
     """The steps, each reading before the first decision it was available to, with what each session restored."""
     own = [each for each in kept if each.writer in ("", writer)]
-    steps: list[Step] = []
+    steps: list[TracePoint] = []
     at = 0
     restored = [_with_restored(step, kept) if isinstance(step, WatchStarted) else step for step in steps_of_chain]
     for n, step in enumerate(restored):

@@ -55,7 +55,7 @@ class Participant:
     id: str
     name: str
     roles: tuple[str, ...]
-    said: int
+    entries: int
     """Entries under this name."""
     keys: tuple[str, ...]
     """Fingerprints of the keys that signed some of them; empty: nothing is cryptographically signed."""

@@ -124,8 +124,8 @@ class AcmCertificate(Probe[CertificateParams]):
             self.clients,
             "elbv2",
             "describe_listener_certificates",
-            sent="Marker",
-            told="NextMarker",
+            request_key="Marker",
+            response_key="NextMarker",
             ListenerArn=listener,
         )
         return [str(c.get("CertificateArn", "")) for page in found for c in page.get("Certificates") or ()]

@@ -91,27 +91,31 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             return self.blind(now, unseen.unknown, evidence)
         judged = {str(a["AlarmName"]): differences(a, params) for a in found if params.names or _on_metric(a, params)}
         matching = [alarm for alarm in found if judged.get(str(alarm["AlarmName"])) == ()]
-        told = tuple(one_line(f"{name}: {text}") for name, texts in judged.items() for text in texts)
+        different = tuple(one_line(f"{name}: {text}") for name, texts in judged.items() for text in texts)
         names = tuple(str(alarm["AlarmName"]) for alarm in matching)
         absent = [name for name in params.names if name not in judged]
         values: dict[str, Any] = {
             "matching": len(matching),
             "matching_names": names,
             "differing": sum(bool(texts) for texts in judged.values()),
-            "differences": told,
+            "differences": different,
         }
         unknown: dict[str, Unknown] = {}
         if params.names:
             values["missing"] = len(absent)
         else:
             unknown["missing"] = Unknown(Reason.NO_DATA, "the plan names no alarm")
-        if not told:
+        if not different:
             unknown["differences"] = Unknown(Reason.NO_DATA, "none differs")
         parts = await self._of_matching(matching)
         for known, blind in parts:
             values |= known
             unknown |= blind
-        lines = (*(f"{name}: as planned" for name in names), *told, *(f"{name}: does not exist" for name in absent))
+        lines = (
+            *(f"{name}: as planned" for name in names),
+            *different,
+            *(f"{name}: does not exist" for name in absent),
+        )
         evidence = Evidence(query, console_url=evidence.console_url, lines=lines[:8])
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
@@ -122,7 +126,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             none = Unknown(
                 Reason.NOT_FOUND, "no alarm is defined as the plan says", "see the differences, or create it"
             )
-            fields = ("matching_names", "actions_enabled", *_TOLD, *_FED)
+            fields = ("matching_names", "actions_enabled", *_NOTIFICATION_FIELDS, *_METRIC_FIELDS)
             return [({}, dict.fromkeys(fields, none))]
         on = {"actions_enabled": all(alarm.get("ActionsEnabled") is True for alarm in alarms)}
         return [(on, {}), *await asyncio.gather(self._values(alarms), self._fed(alarms))]
@@ -134,7 +138,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         try:
             answers = await asyncio.gather(*(self._subscribers(topic) for topic in distinct))
         except Unseen as unseen:
-            return {}, dict.fromkeys(_TOLD, unseen.unknown)
+            return {}, dict.fromkeys(_NOTIFICATION_FIELDS, unseen.unknown)
         by_topic = dict(zip(distinct, answers, strict=True))
         confirmed = [len(set().union(*(by_topic[topic][0] for topic in each))) for each in topics]
         return {
@@ -160,14 +164,14 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             none = Unknown(
                 Reason.NO_DATA, "the alarm looks at no metric of its own", "check what its rule or query names"
             )
-            return {}, dict.fromkeys(_FED, none)
+            return {}, dict.fromkeys(_METRIC_FIELDS, none)
         # Without dimensions the whole namespace would be listed, which says nothing: the metric itself is looked for.
         places = {(space, dims, "" if dims else metric) for space, metric, dims in looked}
         ordered = sorted(places)
         try:
             known = dict(zip(ordered, await asyncio.gather(*(self._metrics(*each) for each in ordered)), strict=True))
         except Unseen as unseen:
-            return {}, dict.fromkeys(_FED, unseen.unknown)
+            return {}, dict.fromkeys(_METRIC_FIELDS, unseen.unknown)
         unheard = sorted({m for space, m, dims in looked if m not in known[space, dims, "" if dims else m]})
         unknown = {} if unheard else {"unheard": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
         return {"dead": not all(known.values()), "unheard": tuple(unheard)}, unknown
@@ -182,21 +186,21 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         return {str(each.get("MetricName")) for each in listed if _dimensions(each) == dimensions}
 
 
-_TOLD = ("notifies", "confirmed_subscribers", "pending_subscribers")
-_FED = ("dead", "unheard")
+_NOTIFICATION_FIELDS = ("notifies", "confirmed_subscribers", "pending_subscribers")
+_METRIC_FIELDS = ("dead", "unheard")
 
 
 def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tuple[str, ...]:
     """In what an alarm is not what the plan says; empty where it is."""
-    told: list[str] = []
+    different: list[str] = []
     on = [stat for stat in stats_of(alarm) if _is_metric(stat, wanted)]
     if wanted.metric and not on:
-        told.append(f"not on {wanted.namespace} {wanted.metric}")
+        different.append(f"not on {wanted.namespace} {wanted.metric}")
     if wanted.dimensions and on and not any(dict(_dimensions(stat)) == wanted.dimensions for stat in on):
         has = ", ".join(f"{n}={v}" for n, v in _dimensions(on[0])) or "none"
-        told.append(f"dimensions {has}")
+        different.append(f"dimensions {has}")
     if wanted.statistic and on and not any(stat.get("Stat") == wanted.statistic for stat in on):
-        told.append(f"statistic {on[0].get('Stat')} instead of {wanted.statistic}")
+        different.append(f"statistic {on[0].get('Stat')} instead of {wanted.statistic}")
     period = None if wanted.period is None else int(wanted.period.total_seconds())
     compared = (
         ("threshold", alarm.get("Threshold"), wanted.threshold),
@@ -204,10 +208,10 @@ def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tupl
         ("period", period_of(alarm), period),
         ("evaluation periods", alarm.get("EvaluationPeriods"), wanted.evaluation_periods),
     )
-    told += [
+    different += [
         f"{what} {_plain(has)} instead of {_plain(meant)}" for what, has, meant in compared if meant not in (None, has)
     ]
-    return tuple(told)
+    return tuple(different)
 
 
 def _plain(value: Any) -> str:

@@ -87,8 +87,8 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
             answer = await self.clients.aws("elbv2", "describe_load_balancer_attributes", LoadBalancerArn=arn)
         except Unseen as unseen:
             return {}, dict.fromkeys(names, unseen.unknown)
-        told = {str(a.get("Key")): a.get("Value") for a in answer.get("Attributes") or ()}
-        idle, kept = told.get("idle_timeout.timeout_seconds"), told.get("deletion_protection.enabled")
+        attributes = {str(a.get("Key")): a.get("Value") for a in answer.get("Attributes") or ()}
+        idle, kept = attributes.get("idle_timeout.timeout_seconds"), attributes.get("deletion_protection.enabled")
         return {
             "idle_timeout_s": float(idle) if idle and str(idle).isdigit() else None,
             "deletion_protection": kept == "true" if kept in ("true", "false") else None,
@@ -131,7 +131,12 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
 
     async def _rules(self, listener: str) -> list[Mapping[str, Any]]:
         found = await pages(
-            self.clients, "elbv2", "describe_rules", sent="Marker", told="NextMarker", ListenerArn=listener
+            self.clients,
+            "elbv2",
+            "describe_rules",
+            request_key="Marker",
+            response_key="NextMarker",
+            ListenerArn=listener,
         )
         return [rule for page in found for rule in page.get("Rules") or ()]
 
@@ -148,7 +153,9 @@ async def find_balancer(clients: Clients, wanted: str) -> tuple[Mapping[str, Any
 
 async def listeners_of(clients: Clients, arn: str) -> list[Mapping[str, Any]]:
     """Every listener of a load balancer, as DescribeListeners gives them. Raises Unseen."""
-    found = await pages(clients, "elbv2", "describe_listeners", sent="Marker", told="NextMarker", LoadBalancerArn=arn)
+    found = await pages(
+        clients, "elbv2", "describe_listeners", request_key="Marker", response_key="NextMarker", LoadBalancerArn=arn
+    )
     return [listener for page in found for listener in page.get("Listeners") or ()]
 
 

@@ -81,7 +81,7 @@ class CloudTrailEvents(Probe[EventsParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         events = [event for page in found for event in page.get("Events") or ()]
-        seen = [told for event in events if (told := self._of_role(event)) is not None]
+        seen = [detail for event in events if (detail := self._of_role(event)) is not None]
         evidence = Evidence(query, request_id(found[0]), self._url(), tuple(_line(*each) for each in seen[:6]))
         values, unknown = self._values(seen, now)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
@@ -91,23 +91,23 @@ class CloudTrailEvents(Probe[EventsParams]):
         if self.params.source and event.get("EventSource") != self.params.source:
             return None
         try:
-            told = json.loads(event.get("CloudTrailEvent") or "{}")
+            detail = json.loads(event.get("CloudTrailEvent") or "{}")
         except ValueError:
-            told = {}
-        identity = told.get("userIdentity") or {} if isinstance(told, dict) else {}
+            detail = {}
+        identity = detail.get("userIdentity") or {} if isinstance(detail, dict) else {}
         issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
         wanted = self.params.role.rpartition("/")[2]
         by_arn = f":assumed-role/{wanted}/" in str(identity.get("arn", ""))
-        return (event, told) if issuer.get("userName") == wanted or by_arn else None
+        return (event, detail) if issuer.get("userName") == wanted or by_arn else None
 
     def _values(
         self, seen: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], now: datetime
     ) -> tuple[dict[str, Any], dict[str, Unknown]]:
-        failed = sorted({str(told["errorCode"]) for _, told in seen if told.get("errorCode")})
-        done = [(event, told) for event, told in seen if not told.get("errorCode")]
+        failed = sorted({str(detail["errorCode"]) for _, detail in seen if detail.get("errorCode")})
+        done = [(event, detail) for event, detail in seen if not detail.get("errorCode")]
         times = [event["EventTime"] for event, _ in done if event.get("EventTime")]
         names = {name for each in done for name in _named(*each)}
-        sessions = {str((told.get("userIdentity") or {}).get("principalId", "")) for _, told in done} - {""}
+        sessions = {str((detail.get("userIdentity") or {}).get("principalId", "")) for _, detail in done} - {""}
         values: dict[str, Any] = {
             "count": len(done),
             "failed": len(seen) - len(done),
@@ -137,15 +137,15 @@ class CloudTrailEvents(Probe[EventsParams]):
         return f"{base}#/events?EventName={self.params.event}" if region else ""
 
 
-def _named(event: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+def _named(event: Mapping[str, Any], detail: Mapping[str, Any]) -> list[str]:
     """What a call was upon: its resources, or, where CloudTrail leaves them out, what the request named."""
     listed = [str(each["ResourceName"]) for each in event.get("Resources") or () if each.get("ResourceName")]
-    asked = told.get("requestParameters")
+    asked = detail.get("requestParameters")
     named = asked.items() if isinstance(asked, dict) else ()
     return listed or [text for key, text in named if isinstance(text, str) and key.endswith(NAMING)]
 
 
-def _line(event: Mapping[str, Any], told: Mapping[str, Any]) -> str:
-    names = ", ".join(_named(event, told)) or "no resource named"
+def _line(event: Mapping[str, Any], detail: Mapping[str, Any]) -> str:
+    names = ", ".join(_named(event, detail)) or "no resource named"
     at = f"{event['EventTime']:%H:%M:%S}" if event.get("EventTime") else "?"
-    return one_line(f"{at} {event.get('EventName')} {told.get('errorCode') or 'done'}: {names}", 200)
+    return one_line(f"{at} {event.get('EventName')} {detail.get('errorCode') or 'done'}: {names}", 200)

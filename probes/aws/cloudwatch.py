@@ -130,10 +130,10 @@ class _PeriodProbe(Probe[M]):
             return self.blind(now, unseen.unknown, evidence)
         closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
         evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
-        told = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
-        if not told:
+        readings = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
+        if not readings:
             return self.blind(now, self._nothing(answers), evidence)
-        *earlier, newest = told
+        *earlier, newest = readings
         without = tuple(Reading(r.observed_at, r.data_at, r.values, r.unknown) for r in earlier)
         return Reading(newest.observed_at, newest.data_at, newest.values, newest.unknown, evidence, earlier=without)
 
@@ -337,13 +337,13 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
             if end not in counts.points:
                 continue
             samples, value = int(counts.points[end]), values.points.get(end)
-            told: dict[str, Value] = {"samples": samples}
+            known: dict[str, Value] = {"samples": samples}
             if samples < self.params.needed:
                 detail = f"{samples} samples in the period, p{self.params.p:g} needs {self.params.needed}"
                 low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, take a longer period, or set min_samples")
-                yield PeriodValues(end, told, {"value": low})
+                yield PeriodValues(end, known, {"value": low})
             elif value is not None:
-                yield PeriodValues(end, told | {"value": value * self.params.scale}, {})
+                yield PeriodValues(end, known | {"value": value * self.params.scale}, {})
 
 
 def _as_typed(query: MetricQuery) -> str:

@@ -123,8 +123,8 @@ class IamSimulate(Probe[SimulateParams]):
             self.clients,
             "iam",
             "simulate_principal_policy",
-            sent="Marker",
-            told="Marker",
+            request_key="Marker",
+            response_key="Marker",
             PolicySourceArn=role,
             ActionNames=params.actions,
             ResourceArns=params.resources,
@@ -139,11 +139,11 @@ class IamSimulate(Probe[SimulateParams]):
 def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:
     """A verdict per pair: IAM tells several resources as results of their own, or inside one."""
     for result in results:
-        told: list[Mapping[str, Any]] = [
+        decisions: list[Mapping[str, Any]] = [
             {**each, "EvalDecision": each.get("EvalResourceDecision")}
             for each in result.get("ResourceSpecificResults") or ()
         ]
-        for each in told or [result]:
+        for each in decisions or [result]:
             boundary = each.get("PermissionsBoundaryDecisionDetail") or result.get("PermissionsBoundaryDecisionDetail")
             yield SimulatedAction(
                 str(result.get("EvalActionName", "?")),

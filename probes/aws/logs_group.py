@@ -52,7 +52,12 @@ class LogsGroup(Probe[LogGroupParams]):
         url = log_group_url(self.clients.options.region, name)
         try:
             found = await pages(
-                self.clients, "logs", "describe_log_groups", sent="nextToken", told="nextToken", logGroupNamePrefix=name
+                self.clients,
+                "logs",
+                "describe_log_groups",
+                request_key="nextToken",
+                response_key="nextToken",
+                logGroupNamePrefix=name,
             )
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))

@@ -56,7 +56,12 @@ class RdsSnapshots(Probe[SnapshotsParams]):
         query = f"rds describe-db-snapshots --db-instance-identifier {name}"
         try:
             found = await pages(
-                self.clients, "rds", "describe_db_snapshots", sent="Marker", told="Marker", DBInstanceIdentifier=name
+                self.clients,
+                "rds",
+                "describe_db_snapshots",
+                request_key="Marker",
+                response_key="Marker",
+                DBInstanceIdentifier=name,
             )
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
@@ -113,8 +118,8 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
 def _data_at(snapshot: Mapping[str, Any]) -> datetime | None:
     """What moment a snapshot holds, as far as RDS says: a copy's own time is later than its data's."""
-    told = (snapshot.get("SnapshotCreateTime"), snapshot.get("OriginalSnapshotCreateTime"))
-    return min((moment for moment in told if moment is not None), default=None)
+    times = (snapshot.get("SnapshotCreateTime"), snapshot.get("OriginalSnapshotCreateTime"))
+    return min((moment for moment in times if moment is not None), default=None)
 
 
 def _begun(snapshot: Mapping[str, Any]) -> tuple[bool, float]:
@@ -130,5 +135,5 @@ def _lines(snapshots: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _line(snapshot: Mapping[str, Any]) -> str:
     moment = _data_at(snapshot)
     when = f"{moment:%Y-%m-%d %H:%M}" if moment else "no time yet"
-    told = f"{snapshot.get('SnapshotType')} {snapshot.get('Status')} {snapshot.get('PercentProgress', '?')} %"
-    return one_line(f"{when} {told} {snapshot.get('DBSnapshotIdentifier')}")
+    state = f"{snapshot.get('SnapshotType')} {snapshot.get('Status')} {snapshot.get('PercentProgress', '?')} %"
+    return one_line(f"{when} {state} {snapshot.get('DBSnapshotIdentifier')}")

@@ -80,27 +80,27 @@ class S3Roundtrip(Probe[RoundtripParams]):
             back = put if isinstance(put, Unknown) else await self._body(key)
         finally:
             gone = await self._ask("delete_object", Key=key)
-        said = self._values(put, head, back == body if isinstance(back, bytes) else back, digest)
-        said["deleted"] = deleted = gone if isinstance(gone, Unknown) else True
-        said["ok"] = every(*(_sure(said[name]) for name in _NEEDED), deleted)
-        values, unknown = sorted_out(said)
+        fields = self._values(put, head, back == body if isinstance(back, bytes) else back, digest)
+        fields["deleted"] = deleted = gone if isinstance(gone, Unknown) else True
+        fields["ok"] = every(*(_sure(fields[name]) for name in _NEEDED), deleted)
+        values, unknown = sorted_out(fields)
         request = str(put.get("ResponseMetadata", {}).get("RequestId", "")) if isinstance(put, dict) else ""
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, request, lines=_lines(head, gone)))
 
     def _values(self, put: Answer, head: Answer, read_back: bool | Unknown, digest: str) -> dict[str, FieldValue]:
         if isinstance(put, Unknown):
             return dict.fromkeys((*_NEEDED, "versioned"), put)
-        said: dict[str, FieldValue] = {
+        fields: dict[str, FieldValue] = {
             "written": True,
             "read_back": read_back,
             "versioned": _is_version(put.get("VersionId")),
         }
         if isinstance(head, Unknown):
-            return said | {"checksum_matches": head, "encrypted": head}
+            return fields | {"checksum_matches": head, "encrypted": head}
         kept, wanted = head.get("ServerSideEncryption"), self.params.encryption
         checksum = head.get("ChecksumSHA256")
         silent = Unknown(Reason.NO_DATA, "S3 answered without ChecksumSHA256", "does this store keep checksums?")
-        return said | {
+        return fields | {
             "checksum_matches": checksum == digest if checksum else silent,
             "encrypted": kept == wanted if wanted else bool(kept),
         }
@@ -144,8 +144,8 @@ def _is_version(version: Any) -> bool:
     return bool(version) and version != "null"
 
 
-def _sure(said: FieldValue) -> bool | Unknown:
-    return said if isinstance(said, Unknown) else said is True
+def _sure(deleted: FieldValue) -> bool | Unknown:
+    return deleted if isinstance(deleted, Unknown) else deleted is True
 
 
 def _lines(head: Answer, gone: Answer) -> tuple[str, ...]:

@@ -141,9 +141,9 @@ class S3Uploads(Probe[S3UploadsParams]):
         log, rows, metric = await asyncio.gather(
             self._from_log(start, end), self._from_rows(start, end), self._from_metrics(start, end)
         )
-        witnesses = {"log": log, "row": rows, "metric": metric}
-        values, unknown = self._values(witnesses)
-        evidence = self._evidence(start, end, witnesses)
+        sources = {"log": log, "row": rows, "metric": metric}
+        values, unknown = self._values(sources)
+        evidence = self._evidence(start, end, sources)
         return self.reading(now, values, unknown=unknown, data_at=end, evidence=evidence)
 
     # -- the witnesses -----------------------------------------------------------------------------------------------
@@ -196,47 +196,47 @@ class S3Uploads(Probe[S3UploadsParams]):
 
     # -- what they say together --------------------------------------------------------------------------------------
 
-    def _values(self, witnesses: Mapping[str, Seen | Unknown]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
-        seen = {name: said for name, said in witnesses.items() if isinstance(said, Seen)}
+    def _values(self, sources: Mapping[str, Seen | Unknown]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
+        seen = {name: source for name, source in sources.items() if isinstance(source, Seen)}
         values: dict[str, Value | None] = {"sources": len(seen)}
         unknown: dict[str, Unknown] = {}
-        for name, said in witnesses.items():
-            rate = said if isinstance(said, Unknown) else self._own_rate(said)
+        for name, source in sources.items():
+            rate = source if isinstance(source, Unknown) else self._own_rate(source)
             if isinstance(rate, Unknown):
                 unknown[f"{name}_failure_rate"] = rate
             else:
                 values[f"{name}_failure_rate"] = rate
-        if isinstance(rows := witnesses["row"], Seen):
+        if isinstance(rows := sources["row"], Seen):
             values |= {"new_rows": rows.attempts, "new_rows_without_key": rows.failures}
         else:
             unknown |= {"new_rows": rows, "new_rows_without_key": rows}
-        rate = self._worst(witnesses, seen)
+        rate = self._worst(sources, seen)
         if isinstance(rate, Unknown):
             unknown["failure_rate"] = rate
         else:
             values["failure_rate"] = rate
         if seen:
-            most = max(said.attempts for said in seen.values())
-            values |= {"uploads": most, "failures": max(said.failures for said in seen.values())}
+            most = max(source.attempts for source in seen.values())
+            values |= {"uploads": most, "failures": max(source.failures for source in seen.values())}
             values["rate_per_min"] = most / (self.params.window / _MINUTE)
         else:
-            unknown |= dict.fromkeys(("uploads", "failures", "rate_per_min"), _first_blind(witnesses))
+            unknown |= dict.fromkeys(("uploads", "failures", "rate_per_min"), _first_blind(sources))
         return values, unknown
 
-    def _own_rate(self, said: Seen) -> float | Unknown:
-        if said.attempts >= self.params.min_uploads:
-            return said.rate
-        return self._too_few(said.attempts)
+    def _own_rate(self, source: Seen) -> float | Unknown:
+        if source.attempts >= self.params.min_uploads:
+            return source.rate
+        return self._too_few(source.attempts)
 
-    def _worst(self, witnesses: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
+    def _worst(self, sources: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
         """The worst rate, unless a witness who might have seen worse is blind."""
-        enough = [said for said in seen.values() if said.attempts >= self.params.min_uploads]
-        worst = max((said.rate for said in enough), default=None)
+        enough = [source for source in seen.values() if source.attempts >= self.params.min_uploads]
+        worst = max((source.rate for source in enough), default=None)
         if worst is not None and worst >= self.params.certain_above:
             return worst
-        blind = self._blind(witnesses)
+        blind = self._blind(sources)
         if not seen:
-            return _first_blind(witnesses)
+            return _first_blind(sources)
         if blind:
             reasons = "; ".join(f"{name}: {why.detail}" for name, why in blind.items())
             hint = (
@@ -244,13 +244,13 @@ class S3Uploads(Probe[S3UploadsParams]):
             )
             return Unknown(Reason.PARTIAL, reasons, hint)
         if worst is None:
-            return self._too_few(max(said.attempts for said in seen.values()))
+            return self._too_few(max(source.attempts for source in seen.values()))
         return worst
 
-    def _blind(self, witnesses: Mapping[str, Seen | Unknown]) -> dict[str, Unknown]:
+    def _blind(self, sources: Mapping[str, Seen | Unknown]) -> dict[str, Unknown]:
         """Of the log and the rows: those that were to be asked and did not answer, or both when neither was."""
         asked = {"log": self.params.log_group is not None, "row": self.params.dsn is not None}
-        inside = {name: said for name in asked if isinstance(said := witnesses[name], Unknown)}
+        inside = {name: source for name in asked if isinstance(source := sources[name], Unknown)}
         if not any(asked.values()):
             return inside
         return {name: why for name, why in inside.items() if asked[name]}
@@ -259,7 +259,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         detail = f"{attempts} uploads in the window, at least {self.params.min_uploads} needed"
         return Unknown(Reason.LOW_VOLUME, detail, "upload a few documents, widen the window, or lower min_uploads")
 
-    def _evidence(self, start: datetime, end: datetime, witnesses: Mapping[str, Seen | Unknown]) -> Evidence:
+    def _evidence(self, start: datetime, end: datetime, sources: Mapping[str, Seen | Unknown]) -> Evidence:
         asked = [f"{start:%H:%M} to {end:%H:%M} UTC"]
         if self.params.log_group:
             asked.append(f"logs insights {self.params.log_group}: {_LOG_QUERY}")
@@ -270,7 +270,7 @@ class S3Uploads(Probe[S3UploadsParams]):
             asked.append(f"cloudwatch get-metric-data AWS/S3 PutRequests, 4xxErrors, 5xxErrors Sum 60s {place}")
         region = self.clients.options.region
         url = log_group_url(region, self.params.log_group) if self.params.log_group else ""
-        lines = tuple(f"{name}: {_witness_text(said)}" for name, said in witnesses.items())
+        lines = tuple(f"{name}: {_source_text(source)}" for name, source in sources.items())
         return Evidence("; ".join(asked), console_url=url, lines=lines)
 
 
@@ -289,13 +289,13 @@ def _not_asked(setting: str) -> Unknown:
     return Unknown(Reason.NO_DATA, f"the plan does not give {setting}", f"set {setting} to hear this witness")
 
 
-def _first_blind(witnesses: Mapping[str, Seen | Unknown]) -> Unknown:
+def _first_blind(sources: Mapping[str, Seen | Unknown]) -> Unknown:
     """Why nobody answered: a failure says more than a witness who was never asked."""
-    blind = [said for said in witnesses.values() if isinstance(said, Unknown)]
+    blind = [source for source in sources.values() if isinstance(source, Unknown)]
     return next((why for why in blind if not why.detail.startswith("the plan does not give")), blind[0])
 
 
-def _witness_text(said: Seen | Unknown) -> str:
-    if isinstance(said, Unknown):
-        return f"blind: {said.reason} {said.detail}"
-    return f"{said.attempts} uploads, {said.failures} failed"
+def _source_text(source: Seen | Unknown) -> str:
+    if isinstance(source, Unknown):
+        return f"blind: {source.reason} {source.detail}"
+    return f"{source.attempts} uploads, {source.failures} failed"

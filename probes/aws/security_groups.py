@@ -12,7 +12,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer
-from probes.aws.security_rules import Allowed, Entry, Rule, covered, rule_of
+from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, rule_of
 from probes.clients.paging import pages, request_id
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -91,8 +91,8 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
             ids = await self._attached()
             query = query.replace("...", ",".join(ids))
             known = await self._groups(GroupIds=ids)
-            allowed, told = await asyncio.gather(self._allowed(), self._rules(ids))
-            rules, request = told
+            allowed, answer = await asyncio.gather(self._allowed(), self._rules(ids))
+            rules, request = answer
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         coming = [rule for rule in rules if not rule.egress]
@@ -154,8 +154,8 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
             ids.setdefault(str(group.get("GroupName")), []).append(str(group["GroupId"]))
         for name in names:
             if len(ids[name]) != 1:
-                said = f"{len(ids[name])} security groups have" if ids[name] else "no security group has"
-                raise Unseen(Unknown(Reason.NOT_FOUND, f"{said} the name {name}", "give the id, or correct the name"))
+                count = f"{len(ids[name])} security groups have" if ids[name] else "no security group has"
+                raise Unseen(Unknown(Reason.NOT_FOUND, f"{count} the name {name}", "give the id, or correct the name"))
         return [ids[each][0] if each in ids else each for each in wanted]
 
     async def _groups(self, **asked: Any) -> list[Mapping[str, Any]]:
@@ -179,8 +179,8 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         ids = iter(await self._ids([allowed.source for allowed in self.params.only_from if allowed.is_group]))
         return [next(ids) if allowed.is_group else s for allowed, s in zip(self.params.only_from, sources, strict=True)]
 
-    async def _prefix_lists(self, lists: set[str]) -> dict[str, tuple[Entry, ...] | Unknown]:
-        async def entries(prefix_list: str) -> tuple[Entry, ...] | Unknown:
+    async def _prefix_lists(self, lists: set[str]) -> dict[str, tuple[AddressRange, ...] | Unknown]:
+        async def entries(prefix_list: str) -> tuple[AddressRange, ...] | Unknown:
             try:
                 found = await pages(self.clients, "ec2", "get_managed_prefix_list_entries", PrefixListId=prefix_list)
             except Unseen as unseen:
@@ -207,5 +207,5 @@ def _judged(
     foreign = [rule for rule in rules if not any(covered(rule, source, each) for source, each in pairs)]
     let_in = [each.let_in_by(rules, source) for source, each in pairs]
     unknown = {} if foreign else {"foreign": Unknown(Reason.NO_DATA, "there is none")}
-    told = tuple(dict.fromkeys(rule.text for rule in foreign))
-    return {"foreign_sources": len(foreign), "foreign": told, "allowed_missing": let_in.count(False)}, unknown
+    texts = tuple(dict.fromkeys(rule.text for rule in foreign))
+    return {"foreign_sources": len(foreign), "foreign": texts, "allowed_missing": let_in.count(False)}, unknown

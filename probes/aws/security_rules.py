@@ -14,7 +14,7 @@ from pydantic import field_validator
 from probes.probe import Params
 from probes.reading import Unknown
 
-Entry = str
+AddressRange = str
 """An address range of a prefix list."""
 SELF = "self"
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
@@ -91,31 +91,31 @@ class Rule:
         """As a person would say it; what somebody wrote beside it is left out."""
         return f"{self.of} {self.ports} from {self.cidr or self.prefix_list or self.group or 'an unnamed source'}"
 
-    def is_world(self, lists: Mapping[str, tuple[Entry, ...] | Unknown]) -> bool:
+    def is_world(self, lists: Mapping[str, tuple[AddressRange, ...] | Unknown]) -> bool:
         """Whether it lets in every address, or half of them: two halves make a whole."""
         entries = lists.get(self.prefix_list, ())
         ranges = [self.cidr, *(() if isinstance(entries, Unknown) else entries)]
         return any(network is not None and network.prefixlen <= 1 for network in map(_network, ranges))
 
 
-def rule_of(told: Mapping[str, Any]) -> Rule:
+def rule_of(described: Mapping[str, Any]) -> Rule:
     """A rule from SecurityGroupRules[]. tcp and udp without ports, as protocol -1, are every port."""
     protocol = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}.get(
-        str(told.get("IpProtocol", "-1")), str(told.get("IpProtocol", "-1"))
+        str(described.get("IpProtocol", "-1")), str(described.get("IpProtocol", "-1"))
     )
-    first, last = told.get("FromPort"), told.get("ToPort")
+    first, last = described.get("FromPort"), described.get("ToPort")
     if protocol in ("tcp", "udp") and (first in (None, -1) or last in (None, -1)):
         first, last = 0, _LAST
     return Rule(
-        str(told.get("GroupId", "?")),
+        str(described.get("GroupId", "?")),
         # A rule that does not say it goes out is looked at as one that comes in.
-        told.get("IsEgress") is True,
+        described.get("IsEgress") is True,
         protocol,
         -1 if first is None else int(first),
         -1 if last is None else int(last),
-        str(told.get("CidrIpv4") or told.get("CidrIpv6") or ""),
-        str(told.get("PrefixListId") or ""),
-        str((told.get("ReferencedGroupInfo") or {}).get("GroupId") or ""),
+        str(described.get("CidrIpv4") or described.get("CidrIpv6") or ""),
+        str(described.get("PrefixListId") or ""),
+        str((described.get("ReferencedGroupInfo") or {}).get("GroupId") or ""),
     )
 
 

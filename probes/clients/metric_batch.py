@@ -185,16 +185,16 @@ def _give(request: _Request, gathered: Mapping[MetricQuery, _Gathered]) -> None:
 def _series(query: MetricQuery, gathered: _Gathered, request: _Request) -> Series:
     from probes.clients.metrics import Series
 
-    said = "; ".join(gathered.messages)
+    messages = "; ".join(gathered.messages)
     where = f"{query.namespace} {query.metric}"
     if gathered.status == "Forbidden":
         hint = "allow cloudwatch:GetMetricData, and for another account's metrics share them with this one"
-        raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{where}: forbidden {said}".strip(), hint))
+        raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{where}: forbidden {messages}".strip(), hint))
     if gathered.status == "InternalError":
-        detail = f"{where}: CloudWatch internal error {said}".strip()
+        detail = f"{where}: CloudWatch internal error {messages}".strip()
         raise Unseen(Unknown(Reason.ERROR, detail, "CloudWatch asks to try again; it is"))
     if not gathered.status:
-        detail = f"{where}: CloudWatch answered without this series {said}".strip()
+        detail = f"{where}: CloudWatch answered without this series {messages}".strip()
         raise Unseen(Unknown(Reason.PARTIAL, detail, "it is asked again"))
     points = tuple(sorted((at, value) for at, value in gathered.points.items() if request.start <= at < request.end))
     return Series(points, complete=gathered.status == "Complete" and not gathered.messages)
@@ -208,9 +208,9 @@ def _fail(requests: Sequence[_Request], unseen: Unseen) -> None:
 
 def _is_malformed(unknown: Unknown) -> bool:
     """Whether CloudWatch refused the whole call for something one of its queries says."""
-    said = unknown.detail.lower()
+    detail = unknown.detail.lower()
     words = ("validation", "invalidparameter", "missingrequired")
-    return unknown.reason is Reason.ERROR and any(word in said for word in words)
+    return unknown.reason is Reason.ERROR and any(word in detail for word in words)
 
 
 def _closing() -> Unseen:

@@ -17,12 +17,12 @@ async def pages(
     operation: str,
     /,
     *,
-    sent: str = "NextToken",
-    told: str = "NextToken",
+    request_key: str = "NextToken",
+    response_key: str = "NextToken",
     most: int = MOST_PAGES,
     **asked: Any,
 ) -> list[dict[str, Any]]:
-    """Every page of an answer, in order; the token comes as `told` and goes back as `sent`.
+    """Every page of an answer, in order; the token comes in `response_key` and goes back as `request_key`.
 
     Raises Unseen: for a page that cannot be had, and as PARTIAL where there are more than `most`: half a list looks like a list.
     """
@@ -31,9 +31,9 @@ async def pages(
     for _ in range(most):
         page = await clients.aws(service, operation, **asked, **token)
         found.append(page)
-        if not page.get(told):
+        if not page.get(response_key):
             return found
-        token = {sent: page[told]}
+        token = {request_key: page[response_key]}
     detail = f"{service} {operation}: more than {most} pages"
     raise Unseen(Unknown(Reason.PARTIAL, detail, "narrow the probe's parameters in the plan"))
 

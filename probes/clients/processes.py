@@ -54,5 +54,5 @@ async def ask_program(command: Sequence[str], *, timeout_s: float, hint: str) ->
     return Completed(process.returncode or 0, _text(out), _text(err))
 
 
-def _text(said: bytes) -> str:
-    return said[:MOST_BYTES].decode(errors="replace")
+def _text(output: bytes) -> str:
+    return output[:MOST_BYTES].decode(errors="replace")

@@ -54,70 +54,72 @@ def unseen_from(error: Error, secrets: Sequence[str] = ()) -> Unseen:
     """The Unseen for an error of psycopg; `secrets` are cut out of what the server said."""
     from psycopg import errors
 
-    said = _server_text(error, secrets)
+    text = _server_text(error, secrets)
     if isinstance(error, errors.ConnectionTimeout):
         return _is(Reason.TIMEOUT, "no answer while connecting to the database", ROUTE)
     if error.sqlstate:
-        return _by_state(error.sqlstate, said)
+        return _by_state(error.sqlstate, text)
     if connection_lost(error):
-        return _by_words(said)
-    return _is(Reason.ERROR, said, "the query and its parameters do not fit each other")
+        return _by_words(text)
+    return _is(Reason.ERROR, text, "the query and its parameters do not fit each other")
 
 
-def _by_state(state: str, said: str) -> Unseen:
-    told = f"{said} (SQLSTATE {state})"
+def _by_state(state: str, text: str) -> Unseen:
+    detail = f"{text} (SQLSTATE {state})"
     match state:
         case "53300":
-            return _by_words(said) if _ROLE_FULL.search(said) else _full(told)
+            return _by_words(text) if _ROLE_FULL.search(text) else _full(detail)
         case "42501":
-            return _is(Reason.ACCESS_DENIED, told, _grant(said))
+            return _is(Reason.ACCESS_DENIED, detail, _grant(text))
         case "42P01" | "42703" | "42883" | "3F000" | "3D000" | "42704":
             return _is(
-                Reason.NOT_FOUND, told, "wrong database or schema, or a migration has not run (CamelCase needs quotes)"
+                Reason.NOT_FOUND,
+                detail,
+                "wrong database or schema, or a migration has not run (CamelCase needs quotes)",
             )
         case "57014":
-            return _is(Reason.TIMEOUT, told, "the query is too slow for its deadline: narrow it")
+            return _is(Reason.TIMEOUT, detail, "the query is too slow for its deadline: narrow it")
         case "25006":
-            return _is(Reason.ERROR, told, "the query writes; probes only read")
-        case "42601" if "multiple commands" in said:
-            return _is(Reason.ERROR, told, "a probe sends one statement: leave out the ';' and what follows it")
-        case "08P01" if "transaction blocks" in said:
-            return _is(Reason.ERROR, told, "this pooler keeps no transactions: connect to the database itself")
+            return _is(Reason.ERROR, detail, "the query writes; probes only read")
+        case "42601" if "multiple commands" in text:
+            return _is(Reason.ERROR, detail, "a probe sends one statement: leave out the ';' and what follows it")
+        case "08P01" if "transaction blocks" in text:
+            return _is(Reason.ERROR, detail, "this pooler keeps no transactions: connect to the database itself")
         case "55P03":
-            return _is(Reason.TIMEOUT, told, "another session holds the lock")
+            return _is(Reason.TIMEOUT, detail, "another session holds the lock")
     if state.startswith("28"):
-        return _is(Reason.ACCESS_DENIED, told, "check the user and the password in the connection string")
+        return _is(Reason.ACCESS_DENIED, detail, "check the user and the password in the connection string")
     if state.startswith("08") or state in ("57P01", "57P02", "57P03"):
-        return _is(Reason.UNREACHABLE, told, "the database restarts or fails over; it is tried again")
-    return _is(Reason.ERROR, told, "run the query in psql to see why")
+        return _is(Reason.UNREACHABLE, detail, "the database restarts or fails over; it is tried again")
+    return _is(Reason.ERROR, detail, "run the query in psql to see why")
 
 
-def _by_words(said: str) -> Unseen:
+def _by_words(text: str) -> Unseen:
     """A refused connection carries no SQLSTATE, only words."""
-    if match := _ROLE_FULL.search(said):
-        return _is(Reason.ERROR, said, f"raise the role's own limit: ALTER ROLE {match.group(1)} CONNECTION LIMIT -1")
-    if POOL_FULL.search(said):
-        return _full(said)
-    if match := _NO_DATABASE.search(said):
-        return _is(Reason.NOT_FOUND, said, f'there is no database "{match.group(1)}" on that server')
-    if _AUTH.search(said):
-        return _is(Reason.ACCESS_DENIED, said, "check the user, the password and pg_hba.conf (or rds-db:connect)")
-    if _STARTING.search(said):
-        return _is(Reason.UNREACHABLE, said, "the database restarts or fails over; it is tried again")
-    if _DNS.search(said):
-        return _is(Reason.UNREACHABLE, said, "the name does not resolve: check the address, DNS and VPN")
-    if _PGBOUNCER.search(said):
-        return _is(Reason.ERROR, said, "connect to the database itself, not through PgBouncer")
-    if _REFUSED.search(said):
-        return _is(Reason.UNREACHABLE, said, "nothing answers there: check the address, port, security group and VPN")
-    if _TLS.search(said):
-        return _is(Reason.ERROR, said, "check sslmode and the certificate authority in the connection string")
-    return _is(Reason.UNREACHABLE, said or "the connection was lost", "it is opened anew at the next reading")
+    if match := _ROLE_FULL.search(text):
+        return _is(Reason.ERROR, text, f"raise the role's own limit: ALTER ROLE {match.group(1)} CONNECTION LIMIT -1")
+    if POOL_FULL.search(text):
+        return _full(text)
+    if match := _NO_DATABASE.search(text):
+        return _is(Reason.NOT_FOUND, text, f'there is no database "{match.group(1)}" on that server')
+    if _AUTH.search(text):
+        return _is(Reason.ACCESS_DENIED, text, "check the user, the password and pg_hba.conf (or rds-db:connect)")
+    if _STARTING.search(text):
+        return _is(Reason.UNREACHABLE, text, "the database restarts or fails over; it is tried again")
+    if _DNS.search(text):
+        return _is(Reason.UNREACHABLE, text, "the name does not resolve: check the address, DNS and VPN")
+    if _PGBOUNCER.search(text):
+        return _is(Reason.ERROR, text, "connect to the database itself, not through PgBouncer")
+    if _REFUSED.search(text):
+        return _is(Reason.UNREACHABLE, text, "nothing answers there: check the address, port, security group and VPN")
+    if _TLS.search(text):
+        return _is(Reason.ERROR, text, "check sslmode and the certificate authority in the connection string")
+    return _is(Reason.UNREACHABLE, text or "the connection was lost", "it is opened anew at the next reading")
 
 
-def _grant(said: str) -> str:
+def _grant(text: str) -> str:
     """The statement that would give the missing permission."""
-    match = _SUBJECT.search(said)
+    match = _SUBJECT.search(text)
     if match is None:
         return "GRANT pg_monitor TO the cockpit's role"
     kind, subject = match.group(1).lower(), match.group(2).strip('"')
@@ -125,9 +127,9 @@ def _grant(said: str) -> str:
     return f'GRANT {privilege.get(kind, "SELECT ON")} "{subject}" TO the cockpit\'s role'
 
 
-def _full(said: str) -> PoolFull:
+def _full(text: str) -> PoolFull:
     hint = "no connection slot is free: end idle sessions, or lower connection_limit times tasks below max_connections"
-    return PoolFull(Unknown(Reason.UNREACHABLE, said, hint))
+    return PoolFull(Unknown(Reason.UNREACHABLE, text, hint))
 
 
 def _is(reason: Reason, detail: str, hint: str) -> Unseen:

@@ -80,7 +80,7 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
         missing = tuple(name for name, row in best.items() if row is None)
         invalid = tuple(name for name, row in best.items() if row is not None and not row["valid"])
         not_ready = sum(row is not None and not row["ready"] for row in best.values())
-        said: dict[str, FieldValue] = {
+        fields: dict[str, FieldValue] = {
             "ok": not (missing or invalid or not_ready),
             "missing": len(missing),
             "missing_names": missing or _NONE,
@@ -88,7 +88,7 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
             "invalid_names": invalid or _NONE,
             "not_ready": not_ready,
         }
-        values, unknown = sorted_out(said)
+        values, unknown = sorted_out(fields)
         lines = tuple(f"{name}: {_words(row)}" for name, row in best.items())
         return self.reading(now, values, unknown=unknown, evidence=Evidence(_INDEXES, lines=lines))
 
@@ -141,13 +141,13 @@ class PostgresRows(Probe[PostgresRowsParams]):
         seen = {table: count for table, count in counts.items() if isinstance(count, int)}
         blind = next((count for count in counts.values() if isinstance(count, Unknown)), None)
         below = tuple(table for table, count in seen.items() if count < floors[table])
-        said: dict[str, FieldValue] = {
+        fields: dict[str, FieldValue] = {
             "enough": every(not below, *([blind] if blind else [])),
             "below": blind or len(below),
             "below_names": below or blind or _NONE,
             "rows": blind or sum(seen.values()),
         }
-        values, unknown = sorted_out(said)
+        values, unknown = sorted_out(fields)
         lines = tuple(f"{table}: {_counted(count)}, floor {floors[table]}" for table, count in counts.items())
         return self.reading(
             now, values, unknown=unknown, evidence=Evidence("; ".join(map(_count_of, floors)), lines=lines)

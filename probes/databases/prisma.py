@@ -72,9 +72,9 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
         if isinstance(rows, Unknown):
             return self.blind(now, rows, Evidence(_QUERY))
         states = _states(rows)
-        said = _values(states, folder)
-        values, unknown = sorted_out(said)
-        return self.reading(now, values, unknown=unknown, evidence=Evidence(_QUERY, lines=_lines(states, said)))
+        fields = _values(states, folder)
+        values, unknown = sorted_out(fields)
+        return self.reading(now, values, unknown=unknown, evidence=Evidence(_QUERY, lines=_lines(states, fields)))
 
     async def _recorded(self) -> list[dict[str, Any]] | Unknown:
         try:
@@ -127,7 +127,7 @@ def _values(states: Mapping[str, Mapping[str, Any]], folder: Mapping[str, str] |
     applied = {name: row for name, row in states.items() if _rank(row) == 2}
     failed = tuple(name for name, row in states.items() if _rank(row) == 1)
     none = Unknown(Reason.NO_DATA, "there is none")
-    said: dict[str, FieldValue] = {
+    fields: dict[str, FieldValue] = {
         "applied": len(applied),
         "failed": len(failed),
         "failed_names": failed or none,
@@ -136,11 +136,11 @@ def _values(states: Mapping[str, Mapping[str, Any]], folder: Mapping[str, str] |
     }
     if isinstance(folder, Unknown):
         blind = dict.fromkeys(("pending", "pending_names", "unknown", "modified"), folder)
-        return said | blind | {"up_to_date": False if failed else folder}
+        return fields | blind | {"up_to_date": False if failed else folder}
     pending = tuple(name for name in folder if name not in applied)
     modified = [name for name, row in applied.items() if name in folder and row["checksum"] != folder[name]]
     foreign = sum(name not in folder for name in applied)
-    return said | {
+    return fields | {
         "pending": len(pending),
         "pending_names": pending or none,
         "unknown": foreign,
@@ -149,13 +149,13 @@ def _values(states: Mapping[str, Mapping[str, Any]], folder: Mapping[str, str] |
     }
 
 
-def _lines(states: Mapping[str, Mapping[str, Any]], said: Mapping[str, Value | Unknown | None]) -> tuple[str, ...]:
+def _lines(states: Mapping[str, Mapping[str, Any]], fields: Mapping[str, Value | Unknown | None]) -> tuple[str, ...]:
     """What failed and why, then what is pending."""
     lines = [
         one_line(f"failed: {name} since {row['started_at']:%Y-%m-%d %H:%M}: {row['logs'][:1000]}")
         for name, row in states.items()
         if _rank(row) == 1
     ]
-    pending = said["pending_names"]
+    pending = fields["pending_names"]
     lines += [f"pending: {one_line(name)}" for name in pending] if isinstance(pending, tuple) else []
     return tuple(lines[:_LINES])

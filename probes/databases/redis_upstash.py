@@ -62,8 +62,8 @@ class RedisUpstash(Probe[RedisUpstashParams]):
             )
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
-        said = one_line(answer.text.replace(token, HIDDEN)[:1000], 200)
-        evidence = Evidence(query, lines=(f"{answer.status} {said}".strip(),))
+        text = one_line(answer.text.replace(token, HIDDEN)[:1000], 200)
+        evidence = Evidence(query, lines=(f"{answer.status} {text}".strip(),))
         if answer.status == 429:
             busy = Unknown(Reason.THROTTLED, f"{place_of(self.params.url)} answered 429", "see the database's limits")
             return self.blind(now, busy, evidence)

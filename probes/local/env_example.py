@@ -41,7 +41,7 @@ class EnvExampleParams(Params):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _FileVariable:
     """A variable in the file; `mark` is the last of "required" and "optional" said before it, or beside it."""
 
     name: str
@@ -94,8 +94,8 @@ class EnvExample(Probe[EnvExampleParams]):
         if not entries:
             empty = Unknown(Reason.NO_DATA, f"{asked.path} holds no variable", "is it the right file?")
             return self.blind(now, empty, evidence)
-        said, lines = _values(entries, asked.required, asked.optional)
-        values, unknown = sorted_out(said)
+        fields, lines = _values(entries, asked.required, asked.optional)
+        values, unknown = sorted_out(fields)
         return self.reading(now, values, unknown=unknown, evidence=Evidence(evidence.query, lines=lines))
 
 
@@ -104,9 +104,9 @@ def _text(path: Path) -> str:
         return file.read(_MOST_BYTES).decode("utf-8-sig")
 
 
-def _entries(text: str) -> list[_Entry]:
+def _entries(text: str) -> list[_FileVariable]:
     """The variables in the file's order; a name given twice counts the last time, as it does for the application."""
-    found: dict[str, _Entry] = {}
+    found: dict[str, _FileVariable] = {}
     mark, explained = "", False
     for raw in text.splitlines():
         line = raw.strip()
@@ -114,7 +114,7 @@ def _entries(text: str) -> list[_Entry]:
         if assigned:
             value, beside = _value_of(assigned["value"])
             own = _mark_in(beside) or mark
-            found[assigned["name"]] = _Entry(assigned["name"], value, explained or bool(beside), own)
+            found[assigned["name"]] = _FileVariable(assigned["name"], value, explained or bool(beside), own)
         elif line.startswith("#"):
             words = line.strip("#=-* \t")
             mark = _mark_in(words) or mark
@@ -140,7 +140,7 @@ def _mark_in(words: str) -> str:
 
 
 def _values(
-    entries: Sequence[_Entry], required: Sequence[str], optional: Sequence[str]
+    entries: Sequence[_FileVariable], required: Sequence[str], optional: Sequence[str]
 ) -> tuple[dict[str, FieldValue], tuple[str, ...]]:
     held = {entry.name: entry for entry in entries}
     missing = tuple(name for name in required if name not in held)
@@ -153,7 +153,7 @@ def _values(
         for name in names
         if name in held and held[name].mark != mark
     ]
-    said: dict[str, FieldValue] = {
+    fields: dict[str, FieldValue] = {
         "ok": not (missing or absent or undocumented or wrong or secret),
         "variables": len(entries),
         "missing": len(missing),
@@ -166,10 +166,10 @@ def _values(
         "secret_names": secret or _NONE,
     }
     named = {"missing": missing + absent, "no comment": undocumented, "not apart": wrong, "holds a value": secret}
-    return said, tuple(f"{what}: {', '.join(names[:12])}" for what, names in named.items() if names)
+    return fields, tuple(f"{what}: {', '.join(names[:12])}" for what, names in named.items() if names)
 
 
-def _is_secret(entry: _Entry) -> bool:
+def _is_secret(entry: _FileVariable) -> bool:
     """Whether it holds what looks like a real secret: by its name, or as the password in an address."""
     value = entry.value
     if "://" in value:

@@ -65,31 +65,31 @@ class TailscaleStatus(Probe[TailscaleParams]):
         query = f"{asked.program} status --json"
         if asked.must_not_reach:
             query += f"; GET {place_of(asked.must_not_reach)}"
-        (said, lines), reached = await asyncio.gather(self._status(), self._reached())
-        if reached is False and said["running"] is not True:
+        (fields, lines), reached = await asyncio.gather(self._status(), self._reached())
+        if reached is False and fields["running"] is not True:
             offline = "not reached, but the tailnet is not up here either"
             reached = Unknown(Reason.NO_DATA, offline, "bring Tailscale up, and look again")
-        values, unknown = sorted_out(said | {"reached": reached})
+        values, unknown = sorted_out(fields | {"reached": reached})
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, lines=lines))
 
     async def _status(self) -> tuple[dict[str, FieldValue], tuple[str, ...]]:
         asked = self.params
         try:
-            told = await ask_program(
+            answer = await ask_program(
                 [asked.program, "status", "--json"], timeout_s=asked.timeout.total_seconds(), hint=_HINT
             )
         except Unseen as unseen:
             return dict.fromkeys(_STATUS, unseen.unknown), ()
-        lines = tuple(one_line(line[:1000], 200) for line in told.err.splitlines()[:4] if line.strip())
-        held = _json(told.out)
+        lines = tuple(one_line(line[:1000], 200) for line in answer.err.splitlines()[:4] if line.strip())
+        held = _json(answer.out)
         if isinstance(held, dict) and isinstance(held.get("BackendState"), str):
             health = held.get("Health")
             lines += tuple(one_line(str(each), 200) for each in health[:4]) if isinstance(health, list) else ()
             return _values(held), lines
-        if told.code and _NO_DAEMON.search(told.err):
+        if answer.code and _NO_DAEMON.search(answer.err):
             down = Unknown(Reason.NO_DATA, "Tailscale's daemon is not running", "start Tailscale")
             return dict.fromkeys(_STATUS, down) | {"running": False}, lines
-        detail = one_line(f"{asked.program} ended with {told.code}: {told.err[:500] or 'no JSON'}", 200)
+        detail = one_line(f"{asked.program} ended with {answer.code}: {answer.err[:500] or 'no JSON'}", 200)
         broken = Unknown(Reason.ERROR, detail, f"run it by hand: {asked.program} status --json")
         return dict.fromkeys(_STATUS, broken), lines
 
@@ -102,9 +102,9 @@ class TailscaleStatus(Probe[TailscaleParams]):
                 "GET", asked.must_not_reach, timeout_s=asked.timeout.total_seconds()
             )
         except Unseen as unseen:
-            told = unseen.unknown
-            silent = told.reason is Reason.TIMEOUT or "connection refused" in told.detail
-            return False if silent else told
+            unknown = unseen.unknown
+            silent = unknown.reason is Reason.TIMEOUT or "connection refused" in unknown.detail
+            return False if silent else unknown
         return answer.status > 0
 
 

@@ -76,13 +76,13 @@ class TimeWindow(Probe[TimeWindowParams]):
         current, following = self._windows_at(now)
         outside = Unknown(Reason.NO_DATA, "now is outside the window")
         within = Unknown(Reason.NO_DATA, "now is inside the window")
-        said: dict[str, FieldValue] = {
+        fields: dict[str, FieldValue] = {
             "inside": current is not None,
             "ends_in_s": _until_end(current, now) if current else outside,
             "begins_in_s": (following[0] - now).total_seconds() if following and not current else within,
             "local_time": f"{local:%a %H:%M}",
         }
-        values, unknown = sorted_out(said)
+        values, unknown = sorted_out(fields)
         query = f"{', '.join(asked.days)} {asked.begins} to {asked.ends} {asked.timezone}"
         return self.reading(
             now, values, unknown=unknown, evidence=Evidence(query, lines=(f"{local:%a %Y-%m-%d %H:%M %Z}",))

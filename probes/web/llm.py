@@ -85,8 +85,8 @@ class LlmModels(Probe[LlmModelsParams]):
         if answer.status == 404:
             absent = Unknown(Reason.NOT_FOUND, f"{place_of(answer.url)} answered 404", "check url")
             return self.blind(now, absent, Evidence(query, request_id))
-        said = _values(answer, asked.model)
-        values, unknown = sorted_out(said)
+        fields = _values(answer, asked.model)
+        values, unknown = sorted_out(fields)
         return self.reading(
             now, values, unknown=unknown, evidence=Evidence(query, request_id, lines=_lines(answer, key, asked.model))
         )

@@ -121,10 +121,10 @@ class OAuthNextAuth(Probe[OAuthParams]):
         mine = held.get(self.params.provider)
         checks["provider_listed"] = isinstance(mine, dict)
         story.lines.append(one_line(f"providers: {', '.join(sorted(held)) or 'none'}", _SHOWN))
-        told = mine.get("callbackUrl") if isinstance(mine, dict) else None
-        if isinstance(told, str) and told:
-            story.callback_url = one_line(place_of(told), _SHOWN)
-            checks["listed_callback"] = told == self._expected()
+        callback = mine.get("callbackUrl") if isinstance(mine, dict) else None
+        if isinstance(callback, str) and callback:
+            story.callback_url = one_line(place_of(callback), _SHOWN)
+            checks["listed_callback"] = callback == self._expected()
         else:
             absent = Unknown(Reason.NO_DATA, f"no callbackUrl for {self.params.provider}", "is the provider set up?")
             checks["listed_callback"] = story.callback_url = absent
@@ -232,13 +232,13 @@ def _cookies(answer: HttpAnswer) -> str:
 def _words_of(page: HttpAnswer) -> str:
     """The page, and what its address says: Google puts the error, encoded, into the address of its error page."""
     query = parse_qs(urlsplit(page.url).query)
-    said = [page.text, *query.get("error", []), *query.get("error_description", [])]
+    texts = [page.text, *query.get("error", []), *query.get("error_description", [])]
     for coded in query.get("authError", []):
         try:
-            said.append(base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_").decode("latin-1"))
+            texts.append(base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_").decode("latin-1"))
         except (binascii.Error, ValueError):
             continue
-    return "\n".join(said)
+    return "\n".join(texts)
 
 
 def _safely(location: str) -> str:

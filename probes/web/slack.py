@@ -74,18 +74,18 @@ class SlackWebhook(Probe[SlackWebhookParams]):
     async def read(self, now: datetime) -> Reading:
         asked = self.params
         evidence = Evidence(f"webhook from {source_of(asked)}" + (f"; POST https://{asked.host}" if asked.post else ""))
-        said: dict[str, FieldValue]
+        fields: dict[str, FieldValue]
         try:
             address = await key_from(self.clients, asked)
         except Unseen as unseen:
             if unseen.unknown.reason is not Reason.NOT_FOUND:
                 return self.blind(now, unseen.unknown, evidence)
-            said = {"configured": False} | dict.fromkeys(("well_formed", "posted", "posted_at"), unseen.unknown)
+            fields = {"configured": False} | dict.fromkeys(("well_formed", "posted", "posted_at"), unseen.unknown)
         else:
             fault = _fault(address, asked.host)
-            said = {"configured": True, "well_formed": not fault} | await self._posted(address, fault, now)
+            fields = {"configured": True, "well_formed": not fault} | await self._posted(address, fault, now)
             evidence = Evidence(evidence.query, lines=tuple(filter(None, (fault, self._line))))
-        values, unknown = sorted_out(said)
+        values, unknown = sorted_out(fields)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     async def _posted(self, address: str, fault: str, now: datetime) -> dict[str, FieldValue]:
@@ -97,9 +97,9 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         if fault:
             return _unposted(Unknown(Reason.NO_DATA, f"not posted: {fault}", "mend the address"))
         if self._kept is None:
-            said, final = await self._post(address, now)
-            self._kept = said if final else None
-            return said
+            fields, final = await self._post(address, now)
+            self._kept = fields if final else None
+            return fields
         return self._kept
 
     async def _post(self, address: str, now: datetime) -> tuple[dict[str, FieldValue], bool]:
@@ -113,9 +113,9 @@ class SlackWebhook(Probe[SlackWebhookParams]):
                 timeout_s=self.params.timeout.total_seconds(),
             )
         except Unseen as unseen:
-            told = unseen.unknown
-            detail = told.detail.replace(place_of(address), f"https://{self.params.host}/{HIDDEN}")
-            return _unposted(Unknown(told.reason, detail, told.hint)), told.reason is Reason.TIMEOUT
+            unknown = unseen.unknown
+            detail = unknown.detail.replace(place_of(address), f"https://{self.params.host}/{HIDDEN}")
+            return _unposted(Unknown(unknown.reason, detail, unknown.hint)), unknown.reason is Reason.TIMEOUT
         words = one_line(answer.text.replace(address, HIDDEN)[:500], 100)
         self._line = f"{self.params.host} answered {answer.status} {words}".strip()
         if answer.status == 429:

@@ -89,8 +89,8 @@ class StatusPage(Probe[StatusPageParams]):
             page = _google(_held_in(answer, list), asked.components) if google else _statuspage(_held_in(answer, dict))
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
-        said = _values(page, asked.components, now)
-        values, unknown = sorted_out(said)
+        fields = _values(page, asked.components, now)
+        values, unknown = sorted_out(fields)
         lines = tuple(one_line(f"open: {title}") for title in page.incidents[:8])
         return self.reading(
             now, values, unknown=unknown, evidence=Evidence(evidence.query, "", evidence.console_url, lines)

@@ -33,7 +33,7 @@ from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import Limits, MigrationTable
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import seed_database
-from cockpit.rehearsal.object_store import Fault, ObjectStore
+from cockpit.rehearsal.object_store import ObjectStore, StoreFault
 
 BUCKET = "documents-under-fire"
 TABLE = '"KnowledgeDocument"'
@@ -111,9 +111,9 @@ async def drive(
                     body = chance.randbytes(chance.randrange(1, 4_000))
                     copy.write_row((f"d{number:06}", "t", "a file.pdf", "pdf", "c", body, len(body)))
     store.faults[:] = [
-        Fault("status", chance=0.02),
-        Fault("reset_after", chance=0.02),
-        Fault("stall", chance=0.15 if held_up else 0.002, seconds=2.5),
+        StoreFault("status", chance=0.02),
+        StoreFault("reset_after", chance=0.02),
+        StoreFault("stall", chance=0.15 if held_up else 0.002, seconds=2.5),
     ]
     settings = Settings(
         BUCKET,

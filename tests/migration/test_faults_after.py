@@ -14,7 +14,7 @@ from cockpit.migration.object_store import Store
 from cockpit.migration.phases.sweep import Swept, sweep, unknown_keys
 from cockpit.migration.settings import PART_BYTES
 from cockpit.migration.states import PhaseName, Wanted
-from cockpit.rehearsal.object_store import Fault
+from cockpit.rehearsal.object_store import StoreFault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
 pytestmark = [
@@ -80,7 +80,7 @@ async def test_an_upload_in_parts_goes_on_where_it_was_killed(bench: Bench) -> N
 async def test_parts_left_by_a_deleted_document_are_aborted_by_the_sweep(bench: Bench) -> None:
     quick(bench)
     bench.insert(id_="large", body=b"x" * (3 * PART_BYTES))
-    bench.store.faults.append(Fault("stall", key="large", seconds=60))
+    bench.store.faults.append(StoreFault("stall", key="large", seconds=60))
     run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: len(bench.shelf.uploads) == 1)
@@ -232,7 +232,7 @@ async def test_what_the_application_uploaded_itself_is_no_unknown_key(bench: Ben
 
 async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> None:
     bench.insert(90)
-    bench.store.faults.append(Fault("status", chance=0.1))
+    bench.store.faults.append(StoreFault("status", chance=0.1))
     for phase in PhaseName:
         await bench.phase(phase, workers=2)
         counted = dict(bench.sql("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1 HAVING sum(files) <> 0"))
@@ -248,7 +248,7 @@ async def test_a_head_refused_without_a_reason_halts_and_takes_no_row_back(bench
     if phase is PhaseName.PURGE:
         await bench.phase(PhaseName.VERIFY)
     before, rows = bench.states(), bench.rows()
-    bench.store.faults.append(Fault("status", status=400, code="", method="HEAD"))
+    bench.store.faults.append(StoreFault("status", status=400, code="", method="HEAD"))
     run = await bench.begin(phase)
     bench.work(run)
     await bench.until(lambda: bench.sql("SELECT bool_or(halted IS NOT NULL) FROM cutover.run") == [(True,)])

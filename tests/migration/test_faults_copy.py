@@ -14,7 +14,7 @@ from support.waiting import LAST_RESORT_S
 from cockpit.migration import runs
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration_scope import Limits
-from cockpit.rehearsal.object_store import Fault
+from cockpit.rehearsal.object_store import StoreFault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
 pytestmark = [
@@ -58,7 +58,7 @@ async def test_a_rerun_of_a_finished_run_puts_nothing(bench: Bench) -> None:
 async def test_killed_after_the_claim_it_is_leased_again_and_there_is_one_object(bench: Bench) -> None:
     quick(bench)
     bench.insert(5)
-    bench.store.faults.append(Fault("stall", seconds=60, times=5))
+    bench.store.faults.append(StoreFault("stall", seconds=60, times=5))
     run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: bench.states().get("uploading") == 5)
@@ -75,7 +75,7 @@ async def test_killed_between_upload_and_switch_the_object_is_adopted(bench: Ben
     quick(bench)
     bench.insert(6)
     # One answer is held back, so that the batch cannot be switched; the others are in S3 by then.
-    bench.store.faults.append(Fault("stall", key="doc-00005", seconds=60, times=1))
+    bench.store.faults.append(StoreFault("stall", key="doc-00005", seconds=60, times=1))
     run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: len(bench.shelf.names()) == 5)
@@ -92,7 +92,7 @@ async def test_killed_between_upload_and_switch_the_object_is_adopted(bench: Ben
 
 async def test_a_reset_after_the_write_is_adopted_not_written_twice(bench: Bench) -> None:
     bench.insert(30)
-    bench.store.faults.append(Fault("reset_after", chance=0.3))
+    bench.store.faults.append(StoreFault("reset_after", chance=0.3))
     assert await bench.phase(PhaseName.COPY) == "done"
     assert set(uploads(bench.shelf)) == {1}
     bench.proven()
@@ -100,7 +100,7 @@ async def test_a_reset_after_the_write_is_adopted_not_written_twice(bench: Bench
 
 async def test_a_storm_of_503_halves_the_concurrency_and_fails_no_file(bench: Bench) -> None:
     bench.insert(60)
-    bench.store.faults.append(Fault("status", status=503, code="SlowDown", times=60))
+    bench.store.faults.append(StoreFault("status", status=503, code="SlowDown", times=60))
     run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     assert await bench.finish(run) == "done"
@@ -113,14 +113,14 @@ async def test_a_storm_of_503_halves_the_concurrency_and_fails_no_file(bench: Be
 
 async def test_a_conflict_is_tried_again_and_not_taken_for_an_existing_object(bench: Bench) -> None:
     bench.insert(5)
-    bench.store.faults.append(Fault("status", status=409, code="ConditionalRequestConflict", times=5))
+    bench.store.faults.append(StoreFault("status", status=409, code="ConditionalRequestConflict", times=5))
     assert await bench.phase(PhaseName.COPY) == "done"
     bench.proven()
 
 
 async def test_a_bit_flipped_on_the_way_is_never_switched(bench: Bench) -> None:
     bench.insert(20)
-    bench.store.faults.append(Fault("flip", times=15))
+    bench.store.faults.append(StoreFault("flip", times=15))
     assert await bench.phase(PhaseName.COPY) == "done"
     assert bench.store.faults[0].happened == 15
     bench.proven()
@@ -132,7 +132,7 @@ async def test_a_bit_flipped_on_the_way_is_never_switched(bench: Bench) -> None:
 )
 async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(bench: Bench, status: int, code: str) -> None:
     bench.insert(50)
-    bench.store.faults.append(Fault("status", status=status, code=code))
+    bench.store.faults.append(StoreFault("status", status=status, code=code))
     run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
@@ -154,7 +154,7 @@ async def test_a_poison_row_is_quarantined_and_the_run_completes_without_it(
 ) -> None:
     monkeypatch.setattr("cockpit.migration.ledger.MOST_FAILURES", 2)
     bench.insert(10)
-    bench.store.faults.append(Fault("status", status=400, code="InvalidRequest", key="doc-00003"))
+    bench.store.faults.append(StoreFault("status", status=400, code="InvalidRequest", key="doc-00003"))
     assert await bench.phase(PhaseName.COPY) == "done, with 1 quarantined"
     assert bench.states() == {"switched": 9, "quarantined": 1}
     assert "InvalidRequest" in bench.item("doc-00003")["last_error"]
@@ -170,7 +170,7 @@ async def test_a_poison_row_is_quarantined_and_the_run_completes_without_it(
 async def _meanwhile(bench: Bench, statement: str) -> None:
     """Run a statement of the application between the read and the switch of doc-00000."""
     bench.insert(3)
-    bench.store.faults.append(Fault("stall", key="doc-00000", seconds=1.0, times=1))
+    bench.store.faults.append(StoreFault("stall", key="doc-00000", seconds=1.0, times=1))
     run = await bench.begin(PhaseName.COPY)
     bench.work(run)
     await bench.until(lambda: bench.store.faults[0].happened == 1)
@@ -223,7 +223,7 @@ async def test_a_locked_row_delays_nobody_else(bench: Bench) -> None:
 async def test_a_worker_stopped_past_its_lease_changes_nothing_when_it_wakes(bench: Bench) -> None:
     quick(bench)
     bench.insert(8)
-    bench.store.faults.append(Fault("stall", key="doc-00000", seconds=1.0, times=1))
+    bench.store.faults.append(StoreFault("stall", key="doc-00000", seconds=1.0, times=1))
     run = await bench.begin(PhaseName.COPY)
     stopped = bench.process(run)
     await bench.until(lambda: bench.store.faults[0].happened == 1)

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rehearsal.test_aws_desk import START, Desk, code_of, open_desk
 
-from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import Rule, State, Treatment, judge
+from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import AlarmState, Rule, Treatment, judge
 
 MINUTE = timedelta(minutes=1)
 PLAIN: dict[str, Any] = {
@@ -84,7 +84,7 @@ def test_missing_data_is_treated_as_the_user_guide_says(points: str, needed: int
 )
 def test_comparisons(operator: str, breaching: float, fine: float) -> None:
     rule = Rule(operator, 10.0, 1, 1)
-    states: list[State] = [judged.state for value in (breaching, fine) if (judged := judge(rule, [(0, value)]))]
+    states: list[AlarmState] = [judged.state for value in (breaching, fine) if (judged := judge(rule, [(0, value)]))]
     assert states == ["ALARM", "OK"]
 
 

@@ -17,6 +17,7 @@ from cockpit.commands.migrate.migration_context import (
     FAILED,
     OUTSIDE_WINDOW,
     MigrationContext,
+    NotApproved,
     active_run,
     is_prepared,
     migration_command,
@@ -27,7 +28,7 @@ from cockpit.console import output
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
 from cockpit.migration import runs, schema
-from cockpit.migration.database import Connection
+from cockpit.migration.database import Connection, host_and_name
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.preflight import Check, describe, preflight
@@ -38,6 +39,10 @@ from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor, standing
 
 Guards = Callable[[], list[dict[str, Any]]]
+_RECORD = click.option(
+    "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
+)
+_WHO = click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
 WorkerPhase = Literal["copy", "verify", "restore"]
 
 
@@ -67,6 +72,10 @@ class PhaseOptions:
     confirm: str = ""
     """The words a purge asks for."""
     unguarded: bool = False
+    record: str = ""
+    """Where the plan's gates were voted on; empty for its newest."""
+    who: str = ""
+    """Who begins it, as the plan knows them."""
 
     @property
     def guarded(self) -> bool:
@@ -78,10 +87,8 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     """The command that runs one phase with workers on this machine."""
 
     @click.command(phase, help=text)
-    @click.option(
-        "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
-    )
-    @click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
+    @_RECORD
+    @_WHO
     @migration_command
     @click.option("--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Begin at most so many files.")
     @click.option("--table", default="", help="Only this table.")
@@ -109,12 +116,10 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
         outside_window: str,
         form: Form,
     ) -> int:
-        options = PhaseOptions(phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded)
-        if open_ := missing(context.plan, phase, clock_in_use().now(), record, who):
-            output("\n".join(["not approved:", *open_]), err=True)
-            return FAILED
-        begins = replace(context, by=f"{who} ({context.by})") if who else context
-        return await _on_this_machine(begins, options, workers or context.migration.limits.workers, form)
+        options = PhaseOptions(
+            phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded, record=record, who=who
+        )
+        return await _on_this_machine(context, options, workers or context.migration.limits.workers, form)
 
     return command
 
@@ -131,8 +136,7 @@ restore = phase_command(PhaseName.RESTORE, "Back to the database, checked, at an
 
 async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
     """The phase with `many` local workers."""
-    async with context.connection() as connection:
-        run = await _begun(context, connection, options)
+    async with _begun(context, options) as (connection, run):
         if run is None:
             return FAILED
         local = LocalWorkers(context.migration.database, run, many, context.log_file)
@@ -140,21 +144,24 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 
 
 @click.command("run-on-ecs")
+@_RECORD
+@_WHO
 @migration_command
 @click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
 @OUTSIDE_WINDOW
 @FORMAT
-async def run_on_ecs(context: MigrationContext, count: int, phase: WorkerPhase, outside_window: str, form: Form) -> int:
+async def run_on_ecs(
+    context: MigrationContext, record: str, who: str, count: int, phase: WorkerPhase, outside_window: str, form: Form
+) -> int:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
     from cockpit.migration.ecs_workers import EcsWorkers
 
     task = context.migration.ecs
     if task is None:
         raise runs.RunError("the plan has no migration.ecs: cluster, task_definition, subnets")
-    options = PhaseOptions(PhaseName(phase), outside_window=outside_window)
-    async with context.connection() as connection:
-        run = await _begun(context, connection, options)
+    options = PhaseOptions(PhaseName(phase), outside_window=outside_window, record=record, who=who)
+    async with _begun(context, options) as (connection, run):
         if run is None:
             return FAILED
         async with context.clients() as clients:
@@ -165,8 +172,21 @@ async def run_on_ecs(context: MigrationContext, count: int, phase: WorkerPhase, 
                 await ecs_workers.stop()
 
 
-async def _begun(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:
-    """The run to work on: the active one of this phase, or a new one after every check; None if it may not begin."""
+@asynccontextmanager
+async def _begun(context: MigrationContext, options: PhaseOptions) -> AsyncIterator[tuple[Connection, int | None]]:
+    """The run to work on, whoever its workers are; None if it may not begin.
+
+    The plan's gates are asked here, where every run begins or is resumed, before the database is.
+    """
+    if open_ := missing(context.plan, options.phase, clock_in_use().now(), options.record, options.who):
+        raise NotApproved("\n".join(["not approved:", *open_]))
+    begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
+    async with context.connection() as connection:
+        yield connection, await _checked(begins, connection, options)
+
+
+async def _checked(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:
+    """The active run of this phase, or a new one after every check; None if it may not begin."""
     await context.right_account()
     active = await active_run(connection)
     if active is not None and active.phase is options.phase:
@@ -182,7 +202,7 @@ async def _begun(context: MigrationContext, connection: Connection, options: Pha
     settings = context.settings((await describe(connection, context.migration))[0], options.table)
     if options.phase is PhaseName.COPY or not await is_prepared(connection):
         await prepare_ledger(connection, settings)
-    if options.phase is PhaseName.PURGE and not await _purge_confirmed(connection, options.confirm):
+    if options.phase is PhaseName.PURGE and not await _purge_confirmed(context, connection, options.confirm):
         return None
     if options.outside_window:
         await note(connection, None, context.by, "outside-window", options.outside_window)
@@ -202,15 +222,16 @@ def refused(checks: Iterable[Check], outside_window: str) -> bool:
     return any(check.ok is False and not (check.what == "off-hours" and outside_window) for check in checks)
 
 
-async def _purge_confirmed(connection: Connection, confirm: str) -> bool:
+async def _purge_confirmed(context: MigrationContext, connection: Connection, confirm: str) -> bool:
     """A purge cannot be undone by the application's rollback, so it needs a typed confirmation."""
     progress = await Follower().poll(connection)
     files = progress.count(ItemState.VERIFIED)
     if not files:
         raise runs.RunError("no file is verified yet: there is nothing that may be purged")
-    words = f"purge {connection.info.dbname}"
+    database = host_and_name(context.migration.database)
+    words = f"purge {database}"
     output(
-        f"The bytes of {files:,} verified files leave the database {connection.info.dbname}. From then on a rollback of the\n"
+        f"The bytes of {files:,} verified files leave the database {database}. From then on a rollback of the\n"
         "application loses them: fix forward. Emptying gives no disk space back by itself: VACUUM lets it be used again,\n"
         f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. Type  {words}  to confirm:",
         err=True,

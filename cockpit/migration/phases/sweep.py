@@ -50,7 +50,7 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
         await connection.execute(_MARK_DELETED, {"key": key})
         swept.deleted += 1
     await _abort_finished(connection, store, uploads, swept)
-    swept.unknown, returned = await _strangers(connection, settings, store)
+    swept.unknown, returned = await _unknown_keys(connection, settings, store)
     # A request that was held up for longer than we waited: what it left is deleted the next time.
     await connection.execute(_MARK_RETURNED, {"keys": returned})
     swept.waiting += len(returned)
@@ -78,10 +78,10 @@ async def _abort_finished(connection: Connection, store: Store, uploads: dict[st
 
 async def unknown_keys(connection: Connection, settings: Settings, store: Store) -> list[str]:
     """Keys under the prefix that are neither in the ledger nor in any row."""
-    return (await _strangers(connection, settings, store))[0]
+    return (await _unknown_keys(connection, settings, store))[0]
 
 
-async def _strangers(connection: Connection, settings: Settings, store: Store) -> tuple[list[str], list[str]]:
+async def _unknown_keys(connection: Connection, settings: Settings, store: Store) -> tuple[list[str], list[str]]:
     """Keys under the prefix that neither ledger nor row knows, and those that the ledger holds to be deleted."""
     unknown: list[str] = []
     returned: list[str] = []

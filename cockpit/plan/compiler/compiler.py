@@ -140,8 +140,8 @@ class Compiler:
         if voters and poll.required > votes:
             who = ", ".join(p.id for p in voters)
             counted = "people" if poll.distinct_people else "votes, one for each role a person holds"
-            said = f"can never be met: these roles have {votes} {counted} ({who})"
-            self.tree.report((*path, "poll", "required"), said)
+            problem = f"can never be met: these roles have {votes} {counted} ({who})"
+            self.tree.report((*path, "poll", "required"), problem)
         asked = Poll(tuple(poll.roles), poll.required, poll.distinct_people, poll.valid_for, poll.exclude_initiator)
         return Gate(part.id, part.title or part.id, part.before, asked, self._at(path))
 

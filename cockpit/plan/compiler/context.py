@@ -43,8 +43,8 @@ class Context:
             if id_ not in self._judged:
                 hint = nearest(id_, self._judged)
                 self._tree.report((*path, "watch", index), f"there is no item, criterion or guard '{id_}'{hint}")
-        told = part.model_dump(exclude={"watch"})
-        return Risk(**told, watch=tuple(part.watch), position=self._at(path))
+        fields = part.model_dump(exclude={"watch"})
+        return Risk(**fields, watch=tuple(part.watch), position=self._at(path))
 
     def _variable(self, path: Path_, part: VariablePart) -> Variable:
         held = [secret.name for _, secret in self._parts.secrets]

@@ -110,8 +110,8 @@ class Watched:
         elif self.substitution.touches(where, self.substitution.secret):
             self.tree.report(where, f"{uses} refuses this value, which comes from the environment ({error['type']})")
         else:
-            said = dict.fromkeys(message(one, self.tree.value_at(where)) for one in errors)
-            self.tree.report(where, f"{uses}: {', or '.join(said)}")
+            messages = dict.fromkeys(message(one, self.tree.value_at(where)) for one in errors)
+            self.tree.report(where, f"{uses}: {', or '.join(messages)}")
 
     # -- conditions --------------------------------------------------------------------------------------------------
 
@@ -139,10 +139,10 @@ class Watched:
 
     def _condition_problem(self, path: Path_, source: str, error: ConditionError, lead: int) -> None:
         place = self.tree.within(path, source, error.offset + lead, error.length)
-        said = error.message
+        problem = error.message
         for name, spec in self.probes.items():
-            said = said.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)
-        self.tree.report(path, said, at=place)
+            problem = problem.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)
+        self.tree.report(path, problem, at=place)
 
     def pace(self, *conditions: Condition | None) -> timedelta:
         """How far apart the samples of these conditions are at most: for metrics at least their period."""

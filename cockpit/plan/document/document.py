@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.field_types import (
-    Account,
-    Condition,
+    AccountId,
+    ConditionText,
     Credential,
     Hours,
     Id,
@@ -37,7 +37,9 @@ _LIMITS = Limits()
 class TargetPart(Part):
     """The account and region this plan is for; another account stops the cockpit before the first probe."""
 
-    account: Account = Field("", description='AWS account id: 12 digits, in quotes; "[...]" while it is not filled in')
+    account: AccountId = Field(
+        "", description='AWS account id: 12 digits, in quotes; "[...]" while it is not filled in'
+    )
     region: Region = Field("", description="AWS region, such as us-east-1")
 
 
@@ -86,7 +88,7 @@ class ItemPart(Part):
 
     id: Id = Field(description="Unique among items, criteria, gates and steps; the record names it")
     title: Text = Field(description="The line as people know it")
-    expect: Condition | None = Field(None, description="CEL over probe.field that must be true: database.available")
+    expect: ConditionText | None = Field(None, description="CEL over probe.field that must be true: database.available")
     sign_off: SignOffPart | None = Field(None, description="What a person must answer")
     blocking: bool = Field(True, description="Whether it stands in the way of GO")
     killer: bool = Field(False, description="Shown first: the items that kill a cutover when they are missed")
@@ -163,7 +165,7 @@ class SuccessPart(CriterionPart):
         json_schema_extra={"anyOf": [{"required": ["success_condition"]}, {"required": ["sign_off"]}]}
     )
 
-    success_condition: Condition | None = Field(
+    success_condition: ConditionText | None = Field(
         None, description="CEL over probe.field that must be true: service.running == 2. Ratios are 0.05, never 5 %"
     )
 
@@ -175,11 +177,11 @@ class TriggerPart(CriterionPart):
         json_schema_extra={"anyOf": [{"required": ["failure_condition"]}, {"required": ["sign_off"]}]}
     )
 
-    failure_condition: Condition | None = Field(
+    failure_condition: ConditionText | None = Field(
         None, description="CEL over probe.field that calls for a rollback when true: errors.rate > 0.05"
     )
     clear_for: Span | None = Field(None, description="How long it must be clear to recover; default 2 x for")
-    clear_condition: Condition | None = Field(None, description="What must also be true to recover (hysteresis)")
+    clear_condition: ConditionText | None = Field(None, description="What must also be true to recover (hysteresis)")
     on_unknown: OnUnknown = Field(OnUnknown.HOLD, description="hold, or rollback after unknown_limit", strict=False)
     unknown_limit: Period | None = Field(None, description="How long it may be unknown with on_unknown: rollback")
 
@@ -247,7 +249,7 @@ class GuardPart(Part):
 
     id: Id = Field(description="Unique among items, criteria, gates, steps and guards")
     title: Text = Field(description="What is guarded, as people say it")
-    pause_if: Condition = Field(description="CEL over probe.field: copying pauses while it is true or unknown")
+    pause_if: ConditionText = Field(description="CEL over probe.field: copying pauses while it is true or unknown")
     resume_after: Period | None = Field(
         None, description="How long it must be clear before copying goes on; default 60s"
     )

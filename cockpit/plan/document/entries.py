@@ -107,10 +107,10 @@ class Parts:
     def _probes(self, value: Any) -> dict[str, ProbePart]:
         path: Path_ = ("probes",)
         if not value or not isinstance(value, dict):
-            said = (
+            problem = (
                 "must be a mapping (name: ...)" if value else "is missing: a plan that looks at nothing decides nothing"
             )
-            self.tree.report(path if value else (), said if value else f"'probes' {said}", on_key=bool(value))
+            self.tree.report(path if value else (), problem if value else f"'probes' {problem}", on_key=bool(value))
             return {}
         if len(value) > MAX_ENTRIES:
             self.tree.report(path, f"has more than {MAX_ENTRIES} entries: that is not a plan", on_key=True)
@@ -118,8 +118,8 @@ class Parts:
         for name in list(value)[:MAX_ENTRIES]:
             here = (*path, name)
             if not _NAME.fullmatch(name):
-                said = "cannot be a name: letters, digits and _, not starting with a digit"
-                self.tree.report(here, said, on_key=True)
+                problem = "cannot be a name: letters, digits and _, not starting with a digit"
+                self.tree.report(here, problem, on_key=True)
             elif name in _RESERVED:
                 self.tree.report(
                     here, f"'{name}' is a word of the condition language: choose another name", on_key=True

@@ -44,9 +44,9 @@ Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
 Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
 """A text that may be empty."""
 Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
-Condition = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
+ConditionText = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
 Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Account = Annotated[
+AccountId = Annotated[
     str,
     ACCOUNT_ID,
     StringConstraints(pattern=r"^(\d{12}|\[.*\])?$"),
@@ -90,9 +90,9 @@ class Part(BaseModel):
 
 def _kinds_of(annotation: Any, metadata: Iterable[object], field: str) -> _Kinds:
     """The kind of a field's text, or those of what is inside it, by key."""
-    said = next((one for one in metadata if isinstance(one, TextKind)), None)
-    if said is not None:
-        return said
+    kind = next((one for one in metadata if isinstance(one, TextKind)), None)
+    if kind is not None:
+        return kind
     origin, inside = get_origin(annotation), [one for one in get_args(annotation) if one is not type(None)]
     if origin is Annotated:
         return _kinds_of(annotation.__origin__, annotation.__metadata__, field)
@@ -105,5 +105,5 @@ def _kinds_of(annotation: Any, metadata: Iterable[object], field: str) -> _Kinds
     if origin in (Union, UnionType) and len(inside) == 1:
         return _kinds_of(inside[0], (), field)
     raise TypeError(
-        f"{field}: say what its text may hold with a type of this module (Text, Note, Condition, Credential ...)"
+        f"{field}: say what its text may hold with a type of this module (Text, Note, ConditionText, Credential ...)"
     )

@@ -49,8 +49,8 @@ def bands_gap(subject: Subject) -> Iterator[Found]:
         if between and not _same_meaning(stay, back):
             seen.add(pair)
             place = subject.piece(bad, back.start, back.end - back.start)
-            said = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) nothing is said"
-            yield Found(bad.path, said, place)
+            problem = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) nothing is said"
+            yield Found(bad.path, problem, place)
 
 
 def _pairs(subject: Subject) -> Iterator[Pair]:

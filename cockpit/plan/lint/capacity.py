@@ -25,10 +25,10 @@ SMALL_SERVER = 112
     report="T8",
 )
 def pool_budget(subject: Subject) -> Iterator[Found]:
-    told = _limit(subject)
-    if told is None:
+    limited = _limit(subject)
+    if limited is None:
         return
-    limit, path, place = told
+    limit, path, place = limited
     tasks = _largest(subject, ("desired", "running", "healthy"), "==") or 2
     script = limit if subject.mentions(_SCRIPT, "command", within="runbook") else 0
     needed = 2 * tasks * limit + script
@@ -50,7 +50,7 @@ def _limit(subject: Subject) -> tuple[int, Path_, Place | None] | None:
         return written, ("vars", "connection_limit"), None
     for pattern, kinds in ((_LIMIT, ("vars", "command", "ask", "seen", "caution")), (_TITLE, ("title",))):
         for text in subject.texts_of(*kinds):
-            if found := pattern.search(text.said):
+            if found := pattern.search(text.content):
                 return int(found[1]), text.path, _place(subject, pattern, text)
     return None
 

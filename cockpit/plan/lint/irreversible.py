@@ -40,10 +40,10 @@ def point_of_no_return(subject: Subject) -> Iterator[Found]:
     for path, step in subject.runbook():
         if not re.search(MOVES_FILES, step.command, re.IGNORECASE):
             continue
-        told = f"{step.title}\n{step.expect}\n{step.command}\n{step.sign_off.ask if step.sign_off else ''}"
-        if not re.search(_BYTES_STAY, told, re.IGNORECASE):
-            said = f"after this '{back.id}' starts an image that cannot read the moved files"
-            yield Found((*path, "command"), said, subject.find(MOVES_FILES, _command(subject, path)))
+        text = f"{step.title}\n{step.expect}\n{step.command}\n{step.sign_off.ask if step.sign_off else ''}"
+        if not re.search(_BYTES_STAY, text, re.IGNORECASE):
+            problem = f"after this '{back.id}' starts an image that cannot read the moved files"
+            yield Found((*path, "command"), problem, subject.find(MOVES_FILES, _command(subject, path)))
 
 
 @rule(

@@ -110,10 +110,10 @@ def possible(source: str, fields: Fields, *, outcome: bool = True) -> bool:
 def consistent(atoms: Sequence[Atom], fields: Fields) -> bool:
     """Whether these can all hold at once."""
     ranges: dict[str, Range] = {}
-    said: dict[str, str] = {}
+    operators: dict[str, str] = {}
     for atom in atoms:
         if not atom.path:
-            if said.setdefault(atom.source, atom.operator) != atom.operator:
+            if operators.setdefault(atom.source, atom.operator) != atom.operator:
                 return False
             continue
         ranges.setdefault(atom.path, Range.of(fields(atom.path))).narrow(atom)

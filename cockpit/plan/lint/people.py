@@ -38,7 +38,7 @@ def contact_in_brackets(subject: Subject) -> Iterator[Found]:
     why="The line can never be signed, or is signed by somebody who should not.",
     instead="Name a person for the role, with a name and a way to reach them.",
 )
-def role_nobody_holds(subject: Subject) -> Iterator[Found]:
+def unassigned_role(subject: Subject) -> Iterator[Found]:
     held = {role for person in subject.plan.people if not _BRACKETS.match(person.name) for role in person.roles}
     seen: set[str] = set()
     for path, ask in subject.asks():
@@ -94,4 +94,4 @@ def production_without_keys(subject: Subject) -> Iterator[Found]:
         yield Found(("people", where[one]), f"'{one}' has no ssh_key, and votes or signs as {', '.join(held)}")
 
 
-RULES = (contact_in_brackets, role_nobody_holds, one_person_quorum, production_without_keys)
+RULES = (contact_in_brackets, unassigned_role, one_person_quorum, production_without_keys)

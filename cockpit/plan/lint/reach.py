@@ -75,8 +75,8 @@ def _never(subject: Subject, kind: str, what: str) -> Iterator[Found]:
         dead = [atom for atom in atoms(source) if _dead(subject, atom)]
         for atom in dead:
             place = subject.piece(judged, atom.start, atom.end - atom.start)
-            said = what if hopeless else "has a part that is never true"
-            yield Found(judged.path, f"{said}: {_range(subject, atom)}", place)
+            problem = what if hopeless else "has a part that is never true"
+            yield Found(judged.path, f"{problem}: {_range(subject, atom)}", place)
         if hopeless and not dead:
             place = subject.piece(judged, 0, len(source))
             yield Found(judged.path, f"{what}: its parts exclude each other", place)
@@ -88,8 +88,8 @@ def _dead(subject: Subject, atom: Atom) -> bool:
 
 
 def _because(subject: Subject, judged: Judged, *, true: bool) -> str:
-    told = [atom for atom in atoms(judged.condition.source) if true and _dead_when_flipped(subject, atom)]
-    return f": {_range(subject, told[0])}" if told else ""
+    dead = [atom for atom in atoms(judged.condition.source) if true and _dead_when_flipped(subject, atom)]
+    return f": {_range(subject, dead[0])}" if dead else ""
 
 
 def _dead_when_flipped(subject: Subject, atom: Atom) -> bool:

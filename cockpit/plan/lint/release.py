@@ -51,8 +51,10 @@ def mutable_tag(subject: Subject) -> Iterator[Found]:
         if (place := subject.find(MUTABLE_PUSH, text)) is not None:
             yield Found(text.path, "pushes a tag that moves: what ran before can no longer be named", place)
         if (place := subject.find(FORCED, text)) is not None:
-            said = "forces a deployment without a new task definition: the revision stays, what its tag means changes"
-            yield Found(text.path, said, place)
+            problem = (
+                "forces a deployment without a new task definition: the revision stays, what its tag means changes"
+            )
+            yield Found(text.path, problem, place)
 
 
 @rule(
@@ -97,8 +99,8 @@ def prisma_resolve(subject: Subject) -> Iterator[Found]:
 def restore_moves_endpoint(subject: Subject) -> Iterator[Found]:
     for path, step in subject.rollback_plan():
         words = f"{step.title}\n{step.command}"
-        told = f"{words}\n{step.expect}\n{step.caution}\n{step.sign_off.ask if step.sign_off else ''}"
-        if re.search(_RESTORE, words, re.IGNORECASE) and not re.search(r"endpoint|DATABASE_URL", told, re.IGNORECASE):
+        text = f"{words}\n{step.expect}\n{step.caution}\n{step.sign_off.ask if step.sign_off else ''}"
+        if re.search(_RESTORE, words, re.IGNORECASE) and not re.search(r"endpoint|DATABASE_URL", text, re.IGNORECASE):
             yield Found(path, f"'{step.id}' does not say how the application reaches the restored instance")
 
 
@@ -116,7 +118,7 @@ def vendor_rollback(subject: Subject) -> Iterator[Found]:
 
 
 _BUILT_IN = r"\bNEXT_PUBLIC_\w*"
-_SAYS_SO = r"NEXT_PUBLIC_[^.]*\b(fixed|built|build)|--build-arg"
+_BUILT_IN = r"NEXT_PUBLIC_[^.]*\b(fixed|built|build)|--build-arg"
 
 
 @rule(
@@ -128,7 +130,7 @@ _SAYS_SO = r"NEXT_PUBLIC_[^.]*\b(fixed|built|build)|--build-arg"
     report="T10",
 )
 def built_in_values(subject: Subject) -> Iterator[Found]:
-    if subject.mentions(_SAYS_SO, "caution", "command", "title"):
+    if subject.mentions(_BUILT_IN, "caution", "command", "title"):
         return
     for index, variable in enumerate(subject.plan.environment_variables):
         if variable.name.startswith("NEXT_PUBLIC_") and "buil" not in variable.caution:

@@ -40,7 +40,7 @@ def key_rotation(subject: Subject) -> Iterator[Found]:
 def wildcard_callback(subject: Subject) -> Iterator[Found]:
     for text in subject.texts_of("title", "command", "seen", "ask", "vars", "runbook", "probes"):
         place = subject.find(_WILDCARD, text)
-        if place is not None and re.search("callback|redirect", text.said, re.IGNORECASE):
+        if place is not None and re.search("callback|redirect", text.content, re.IGNORECASE):
             yield Found(text.path, "asks for a wildcard", place)
 
 

@@ -19,7 +19,7 @@ class Text:
 
     path: Path_
     kind: str
-    said: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Subject:
 
     def find(self, pattern: str, text: Text) -> Place | None:
         """Where a text matches: the very words if they are written there, the whole value if a var brought them."""
-        found = re.search(pattern, text.said, re.IGNORECASE)
+        found = re.search(pattern, text.content, re.IGNORECASE)
         if found is None:
             return None
         raw = self.tree.value_at(text.path)

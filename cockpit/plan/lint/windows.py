@@ -51,11 +51,11 @@ def gap_too_small(subject: Subject) -> Iterator[Found]:
     for path, one in subject.criteria():
         apart = pace(subject.plan, one)
         if one.hold_for and one.gap_tolerance < apart:
-            said = f"gap_tolerance is {duration(one.gap_tolerance)}, samples come every {duration(apart)}"
-            yield Found((*path, "gap_tolerance"), said)
+            problem = f"gap_tolerance is {duration(one.gap_tolerance)}, samples come every {duration(apart)}"
+            yield Found((*path, "gap_tolerance"), problem)
         if one.stale_after < apart:
-            said = f"stale_after is {duration(one.stale_after)}, samples come every {duration(apart)}"
-            yield Found((*path, "stale_after"), said)
+            problem = f"stale_after is {duration(one.stale_after)}, samples come every {duration(apart)}"
+            yield Found((*path, "stale_after"), problem)
 
 
 @rule(
@@ -92,8 +92,10 @@ def _shares(subject: Subject) -> Iterator[Found]:
             least = _number(spec.params.get(key), default)
             if bound > 0 and least < 1 / bound - 1e-9:
                 place = subject.piece(judged, atom.start, atom.end - atom.start)
-                said = f"with {key} {least:g} a single failure can be above {bound:g}: ask for {math.ceil(1 / bound)}"
-                yield Found(judged.path, said, place)
+                problem = (
+                    f"with {key} {least:g} a single failure can be above {bound:g}: ask for {math.ceil(1 / bound)}"
+                )
+                yield Found(judged.path, problem, place)
 
 
 def _number(value: object, default: float) -> float:

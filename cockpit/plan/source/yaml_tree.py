@@ -291,5 +291,5 @@ def _syntax(error: yaml.MarkedYAMLError, source: Source) -> Problem:
         plainly = (
             _PLAINLY["violates indentation"] if found == "\t" else f"text cannot begin with '{found}': put it in quotes"
         )
-    said = plainly or f"{what} ({error.context})" if plainly or error.context else what
-    return source.problem(index, f"is not YAML here: {said}")
+    detail = plainly or f"{what} ({error.context})" if plainly or error.context else what
+    return source.problem(index, f"is not YAML here: {detail}")

@@ -77,9 +77,9 @@ class Surroundings:
 class Application:
     """An ASGI application (`asgi`). The release that serves a request is in its scope, put there by the balancer."""
 
-    def __init__(self, around: Surroundings, sign_in: SignIn, seed: int = 3) -> None:
+    def __init__(self, surroundings: Surroundings, sign_in: SignIn, seed: int = 3) -> None:
         self.ailments = Ailments()
-        self._around = around
+        self._surroundings = surroundings
         self._chance = random.Random(seed)
         self._owed = 0.0
         """Failures owed: spread evenly, so that a share of 12 % is 12 % of every minute and no run depends on luck."""
@@ -110,12 +110,12 @@ class Application:
     async def health(self, request: Request) -> Response:
         """Shallow, as the report's is: it says the process answers, not that the application works."""
         release = release_of(request)
-        now = self._around.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        now = self._surroundings.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
         return JSONResponse({"status": "ok", "version": release.version, "revision": release.revision, "time": now})
 
     async def page(self, request: Request) -> Response:
         await self._work(request, 0.06)
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             row = await (await database.execute('SELECT count(*) FROM "SkillCategory"')).fetchone()
         name = release_of(request).version
         return HTMLResponse(
@@ -124,14 +124,14 @@ class Application:
 
     async def projects(self, request: Request) -> Response:
         await self._work(request, 0.08)
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             cursor = await database.execute('SELECT "id", "name" FROM "Project" ORDER BY "createdAt" DESC LIMIT 20')
             rows = await cursor.fetchall()
         return JSONResponse({"projects": [{"id": id_, "name": name} for id_, name in rows]})
 
     async def documents(self, request: Request) -> Response:
         await self._work(request, 0.09)
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             query = 'SELECT "id", "title", "fileSize" FROM "KnowledgeDocument" ORDER BY "createdAt" DESC LIMIT 20'
             rows = await (await database.execute(query)).fetchall()
         return JSONResponse({"documents": [{"id": id_, "title": title, "fileSize": size} for id_, title, size in rows]})
@@ -141,14 +141,14 @@ class Application:
     async def create_project(self, request: Request) -> Response:
         await self._work(request, 0.12)
         asked = await request.json()
-        await self._around.vault.secret(ENCRYPTION_KEY)
+        await self._surroundings.vault.secret(ENCRYPTION_KEY)
         project = str(uuid.uuid4())
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             await database.execute(
                 'INSERT INTO "Project" ("id", "name", "ownerId", "createdAt") VALUES (%s, %s, %s, %s)',
                 (project, str(asked["name"]), str(asked["owner"]), self._now()),
             )
-        self._around.log.info("Project created", projectId=project)
+        self._surroundings.log.info("Project created", projectId=project)
         return JSONResponse({"project": {"id": project}}, status_code=201)
 
     async def ask(self, request: Request) -> Response:
@@ -157,22 +157,24 @@ class Application:
         asked, question = await request.json(), str(uuid.uuid4())
         project = request.path_params["project"]
         await self._anthropic_client(request)
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             await database.execute(
                 'INSERT INTO "Question" ("id", "projectId", "question", "createdAt") VALUES (%s, %s, %s, %s)',
                 (question, project, str(asked["question"]), self._now()),
             )
         try:
-            seconds = await self._around.llm.answer()
+            seconds = await self._surroundings.llm.answer()
         except LlmUnavailable as error:
             failed = round(error.seconds * 1000)
-            self._around.log.error("LLM call failed", durationMs=failed, status=error.status, model=MODEL)
+            self._surroundings.log.error("LLM call failed", durationMs=failed, status=error.status, model=MODEL)
             return JSONResponse({"error": {"type": "llm_unavailable", "questionId": question}})
-        self._around.log.info("LLM call completed", durationMs=round(seconds * 1000), model=MODEL)
-        async with self._around.pool.connection() as database:
+        self._surroundings.log.info("LLM call completed", durationMs=round(seconds * 1000), model=MODEL)
+        async with self._surroundings.pool.connection() as database:
             query = 'UPDATE "Question" SET "answer" = %s, "answeredAt" = %s WHERE "id" = %s'
             await database.execute(query, ("Yes, see the SOC 2 report.", self._now(), question))
-        self._around.log.info("Question answered", questionId=question, durationMs=round(current().seconds * 1000))
+        self._surroundings.log.info(
+            "Question answered", questionId=question, durationMs=round(current().seconds * 1000)
+        )
         return JSONResponse({"question": {"id": question}})
 
     async def upload(self, request: Request) -> Response:
@@ -183,10 +185,10 @@ class Application:
             return JSONResponse({"error": "a file of 1 byte to 10 MB is needed"}, status_code=400)
         filename = request.query_params.get("filename", "document.pdf")
         file_type = filename.rpartition(".")[2] or "pdf"
-        document, now = str(uuid.uuid4()), self._around.clock.now()
+        document, now = str(uuid.uuid4()), self._surroundings.clock.now()
         key = storage_key(file_type, filename, document, now)
         stored = await self._store(key, body, request.headers.get("content-type", "application/octet-stream"))
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             await database.execute(
                 """INSERT INTO "KnowledgeDocument" ("id", "title", "filename", "fileType", "content", "fileData",
                    "fileSize", "s3Key", "s3Bucket", "s3Region", "createdAt")
@@ -197,13 +199,13 @@ class Application:
                 ),
             )
         if self.ailments.redis_down:
-            self._around.log.warn("Redis unavailable, using in-memory cache")
+            self._surroundings.log.warn("Redis unavailable, using in-memory cache")
         return JSONResponse({"document": {"id": document, "title": filename}}, status_code=201)
 
     async def download(self, request: Request) -> Response:
         """The report's getDocumentBuffer: S3 where there is a key, else the database."""
         await self._work(request, 0.1)
-        async with self._around.pool.connection() as database:
+        async with self._surroundings.pool.connection() as database:
             query = 'SELECT "s3Key", "fileData" FROM "KnowledgeDocument" WHERE "id" = %s'
             row = await (await database.execute(query, (request.path_params["document"],))).fetchone()
         if row is None:
@@ -211,33 +213,35 @@ class Application:
         key, kept = row
         if key:
             try:
-                return Response(await self._around.storage.download(key), media_type="application/octet-stream")
+                return Response(await self._surroundings.storage.download(key), media_type="application/octet-stream")
             except UploadFailed as error:
-                self._around.log.error(
+                self._surroundings.log.error(
                     "Failed to retrieve from S3, falling back to database", s3Key=key, code=error.code
                 )
         if kept is None:
-            self._around.log.error("request failed", status=500, error="Document file not found in S3 or database")
+            self._surroundings.log.error(
+                "request failed", status=500, error="Document file not found in S3 or database"
+            )
             return JSONResponse({"error": "Internal server error"}, status_code=500)
         return Response(bytes(kept), media_type="application/octet-stream")
 
     async def _store(self, key: str, body: bytes, content_type: str) -> bool:
         try:
-            await self._around.storage.upload(key, body, content_type)
+            await self._surroundings.storage.upload(key, body, content_type)
         except UploadFailed as error:
-            self._around.log.error("Failed to upload to S3", key=key, bucket=BUCKET, code=error.code)
-            self._around.log.error(
+            self._surroundings.log.error("Failed to upload to S3", key=key, bucket=BUCKET, code=error.code)
+            self._surroundings.log.error(
                 "S3 upload failed, falling back to database storage", error=str(error), code=error.code
             )
             return False
-        self._around.log.info("Document uploaded to S3", s3Key=key, fileSize=len(body))
+        self._surroundings.log.info("Document uploaded to S3", s3Key=key, fileSize=len(body))
         return True
 
     async def _anthropic_client(self, request: Request) -> None:
         """The client keeps its key until the task restarts: only the next release notices a secret that vanished."""
         revision = release_of(request).revision
         if self._anthropic_ready_for != revision:
-            await self._around.vault.secret(ANTHROPIC_KEY)
+            await self._surroundings.vault.secret(ANTHROPIC_KEY)
             self._anthropic_ready_for = revision
 
     async def _work(self, request: Request, median_s: float) -> None:
@@ -245,14 +249,14 @@ class Application:
         seconds = median_s * self._chance.lognormvariate(0.0, 0.45)
         if self.ailments.delay_s:
             seconds += self.ailments.delay_s * self._chance.lognormvariate(0.0, 0.3)
-        await current().wait(self._around.clock, seconds)
+        await current().wait(self._surroundings.clock, seconds)
         self._owed += max(self.ailments.error_rate, release_of(request).error_rate) / SHARE_THAT_CAN_FAIL
         if self._owed >= 1.0:
             self._owed -= 1.0
             raise Defect
 
     def _now(self) -> datetime:
-        return self._around.clock.now().replace(tzinfo=None)
+        return self._surroundings.clock.now().replace(tzinfo=None)
 
     # -- failures ----------------------------------------------------------------------------------------------------
 
@@ -260,20 +264,22 @@ class Application:
         return self._failed(request, "TypeError: Cannot read properties of undefined (reading 'id')")
 
     async def pool_is_dry(self, request: Request, error: Exception) -> Response:
-        self._around.log.error(str(error), code=PoolTimeout.code)
+        self._surroundings.log.error(str(error), code=PoolTimeout.code)
         return self._failed(request, PoolTimeout.code)
 
     async def database_refused(self, request: Request, error: Exception) -> Response:
         text = " ".join(str(error).split())
         if SLOTS_GONE in text or "too many clients" in text:
-            self._around.log.error(SLOTS_GONE, code="P2037")
+            self._surroundings.log.error(SLOTS_GONE, code="P2037")
         return self._failed(request, "PrismaClientInitializationError")
 
     async def secret_missing(self, request: Request, error: Exception) -> Response:
         return self._failed(request, str(error))
 
     def _failed(self, request: Request, why: str) -> Response:
-        self._around.log.error("request failed", status=500, method=request.method, path=request.url.path, error=why)
+        self._surroundings.log.error(
+            "request failed", status=500, method=request.method, path=request.url.path, error=why
+        )
         return JSONResponse({"error": "Internal server error"}, status_code=500)
 
 

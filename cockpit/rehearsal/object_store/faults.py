@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Fault:
+class StoreFault:
     """One thing to do wrong. It applies to requests whose method and key fit, `times` times (-1: always), by `chance`.
 
     Kinds: `status` answers with `status` and `code` and does nothing; `reset_before` closes the connection without
@@ -27,7 +27,7 @@ class Fault:
     happened: int = 0
 
 
-def choose(faults: Sequence[Fault], method: str, key: str, chance: random.Random) -> list[Fault]:
+def choose(faults: Sequence[StoreFault], method: str, key: str, chance: random.Random) -> list[StoreFault]:
     """The faults that strike this request; each is counted."""
     struck = []
     for fault in list(faults):

@@ -14,7 +14,7 @@ from typing import Self
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from cockpit.rehearsal.object_store.faults import Fault, choose
+from cockpit.rehearsal.object_store.faults import StoreFault, choose
 from cockpit.rehearsal.object_store.shelf import Parts, Shelf, Stored, checksum
 from cockpit.rehearsal.object_store.signing import MOST_SKEW_S, signature_holds, signed_at
 from cockpit.rehearsal.object_store.wire import Connection, Request, Response, unchunk
@@ -50,7 +50,7 @@ class ObjectStore:
         self.buckets = {name: Shelf(name, keeps_bytes) for name in buckets}
         self.secrets = dict(secrets or {"rehearsal": "rehearsal-secret"})
         self.latency_s = latency_s
-        self.faults: list[Fault] = []
+        self.faults: list[StoreFault] = []
         self.requests: Counter[str] = Counter()
         self.versioned = True
         self.aborts_after_days: int | None = 7

@@ -195,9 +195,9 @@ class Assembly:
         self._llm = Llm(clock, self._seed)
         self._google = Google(lambda: site.url)
         self._vendors = Vendors(clock, self._llm, redis_down=lambda: self._application.ailments.redis_down)
-        around = Surroundings(clock, self._pool, self._storage, self._vault, self._llm, self._google, logbook)
+        surroundings = Surroundings(clock, self._pool, self._storage, self._vault, self._llm, self._google, logbook)
         sign_in = SignIn(lambda: site.url, self._google, self._vault, logbook)
-        self._application = Application(around, sign_in, self._seed)
+        self._application = Application(surroundings, sign_in, self._seed)
         self._releases = Releases(self._aws, endpoint)
         self._balancer = Balancer(self._application.asgi, self._releases.of, self._telemetry.answered)
 

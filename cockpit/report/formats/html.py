@@ -80,8 +80,8 @@ def _facts(account: Account) -> str:
         ("Record", account.record),
         ("Proof", account.proof.result),
     )
-    told = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts if value)
-    return f'<dl class="facts">{told}</dl>'
+    rows = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts if value)
+    return f'<dl class="facts">{rows}</dl>'
 
 
 def _verdict(account: Account) -> str:
@@ -128,16 +128,16 @@ def _ticks(window: Window) -> str:
         if 0.1 < window.share(at) < 0.9:
             marks.append(at)
         at += step
-    told = "".join(
+    content = "".join(
         f'<span class="num" style="left:{100 * window.share(at):.1f}%">{at:%H:%M}</span>'
         for at in (window.began, *marks, window.ended)
     )
-    return f'<div class="ticks">{told}</div>'
+    return f'<div class="ticks">{content}</div>'
 
 
 def _open(account: Account) -> str:
-    told = dots([esc(each) for each in account.open]) if account.open else "<p>None.</p>"
-    return section("Open questions", told)
+    content = dots([esc(each) for each in account.open]) if account.open else "<p>None.</p>"
+    return section("Open questions", content)
 
 
 def _decisions(account: Account) -> str:
@@ -218,15 +218,15 @@ def _answers(asked: Asked | None, account: Account) -> str:
     if asked is None:
         return ""
     ask = f'<div class="quiet">{esc(asked.ask)}</div>' if asked.ask else ""
-    told = ""
+    statements = ""
     for each in asked.given[-5:]:
         words_of = "withdrawn" if each.retracted else f"<q>{esc(each.answer)}</q>"
         stale = f' <span class="stale">no longer counts: {esc(each.stale)}</span>' if each.stale else ""
         evidence = f'<div class="quiet">on screen: {esc(each.evidence)}</div>' if each.evidence else ""
         who = signed(each.by, each.role, each.key, rehearsal=each.rehearsal)
-        told += f'<div class="statement">{words_of} {who} {_at(each.at, account)}{stale}{evidence}</div>'
-    nobody = f'<div class="statement stale">never signed; needs {esc(" or ".join(asked.roles))}</div>'
-    return ask + (told or nobody)
+        statements += f'<div class="statement">{words_of} {who} {_at(each.at, account)}{stale}{evidence}</div>'
+    none = f'<div class="statement stale">never signed; needs {esc(" or ".join(asked.roles))}</div>'
+    return ask + (statements or none)
 
 
 def _steps(account: Account) -> str:
@@ -264,7 +264,7 @@ def _people(account: Account) -> str:
         keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
         aws = f'<div class="hash quiet">{esc(", ".join(each.aws))}</div>' if each.aws else ""
         listed.append(
-            f"<div>{formatting.count(each.said, 'entry') if each.said == 1 else f'{each.said} entries'}</div>"
+            f"<div>{formatting.count(each.entries, 'entry') if each.entries == 1 else f'{each.entries} entries'}</div>"
             f"<div><h3>{esc(each.name or each.id)}</h3>"
             f'<div class="quiet">{esc(", ".join(each.roles))}</div><div class="hash quiet">{esc(keys)}</div>{aws}</div>'
         )
@@ -279,12 +279,12 @@ def _people(account: Account) -> str:
 
 def _proof(account: Account) -> str:
     proof = account.proof
-    told = [esc(f"{subject}: {standing}") for subject, standing in proof.standings.items()]
+    proofs = [esc(f"{subject}: {standing}") for subject, standing in proof.standings.items()]
     for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
-        told += [f"{name}: {esc(line)}" for line in lines]
-    told += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]
-    told += _digests(account)
-    return section("Proof", f"<p>{esc(labels.proof(account))}</p>{dots(told)}")
+        proofs += [f"{name}: {esc(line)}" for line in lines]
+    proofs += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]
+    proofs += _digests(account)
+    return section("Proof", f"<p>{esc(labels.proof(account))}</p>{dots(proofs)}")
 
 
 def _digests(account: Account) -> Iterator[str]:

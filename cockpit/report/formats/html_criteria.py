@@ -23,12 +23,12 @@ def criteria(account: Account) -> str:
 
 def _card(each: CriterionAccount, account: Account) -> str:
     word = labels.state(each)
-    told = f"<p>{esc(labels.reason(each))}</p>" if labels.reason(each) else ""
+    reason = f"<p>{esc(labels.reason(each))}</p>" if labels.reason(each) else ""
     answer = f"<p>{esc(labels.answer(each.sign_off))}</p>" if each.sign_off else ""
     head = f'{state(word, tone(word))}<span class="quiet">{_weight(each, account)}</span>'
     return (
         f'<article class="card"><div class="line">{head}</div><h3>{esc(each.title)}</h3>'
-        f"{told}{answer}{_measure(each, account)}{_turns(each, account)}</article>"
+        f"{reason}{answer}{_measure(each, account)}{_turns(each, account)}</article>"
     )
 
 
@@ -73,8 +73,8 @@ def _turns(each: CriterionAccount, account: Account) -> str:
         if len(shown) < len(each.turns)
         else ""
     )
-    told = "".join(
+    turns = "".join(
         f'<li><span class="num">{esc(labels.stamp(turn.at, account))}</span> {esc(turn.before)} → {esc(turn.after)}</li>'
         for turn in shown
     )
-    return f"<ol>{earlier}{told}</ol>"
+    return f"<ol>{earlier}{turns}</ol>"

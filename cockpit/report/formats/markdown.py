@@ -180,7 +180,7 @@ def _people(account: Account) -> Iterator[str]:
     for each in account.people:
         keys = ", ".join(each.keys) or "no key: entries under this name are not cryptographically signed"
         roles = f" ({text(', '.join(each.roles))})" if each.roles else ""
-        yield f"* {text(each.name or each.id)}{roles}: {each.said} entries; {text(keys)}"
+        yield f"* {text(each.name or each.id)}{roles}: {each.entries} entries; {text(keys)}"
 
 
 def _proof(account: Account) -> Iterator[str]:

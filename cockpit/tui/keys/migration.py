@@ -11,6 +11,7 @@ from cockpit.engine.operator_desk import IDENTIFY
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
+from probes.reading import Unseen
 
 if TYPE_CHECKING:
     from cockpit.migration.controller import Controller
@@ -76,7 +77,7 @@ class MigrationKeys:
             return
         database = _database(controller)
         consequences = (
-            f"The bytes of {verified:,} verified files leave the database. From then on a rollback of the application "
+            f"The bytes of {verified:,} verified files leave {database}. From then on a rollback of the application "
             "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
             "used again, RDS never shrinks its storage. Restore brings files back from S3."
         )
@@ -92,13 +93,14 @@ class MigrationKeys:
     def _restore(self, controller: Controller) -> None:
         files = controller.progress.count(*OPEN[PhaseName.RESTORE])
         consequences = (
-            f"{files:,} files go back to the database, checked; rows forget their keys. Objects stay until swept."
+            f"{files:,} files go back to {_database(controller)}, checked; rows forget their keys. "
+            "Objects stay until swept."
         )
         title = f"RESTORE {files:,} files on {self._place()}"
         self._ask(
             title,
             consequences,
-            "restore",
+            f"restore {_database(controller)}",
             lambda: self._cockpit.show_message(controller.start(PhaseName.RESTORE, who=self._who())),
         )
 
@@ -135,10 +137,12 @@ class MigrationKeys:
 
 
 def _database(controller: Controller) -> str:
-    from psycopg.conninfo import conninfo_to_dict
+    from cockpit.migration.database import host_and_name
 
-    base = controller.migration.database.partition("?")[0]
-    return str(conninfo_to_dict(base).get("dbname") or "the database")
+    try:
+        return host_and_name(controller.migration.database)
+    except Unseen:
+        return "the database"
 
 
 KEYS = handled(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from cockpit.rehearsal.aws.cloudwatch.metric_store import at_epoch
 
-State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 Treatment = Literal["missing", "ignore", "breaching", "notBreaching"]
 EXTRA_PERIODS = 2
 """CloudWatch looks a little further back than the evaluation periods, so that a late datapoint is not a missing one."""
@@ -40,7 +40,7 @@ class Rule:
 class Judgement:
     """A state and why, in CloudWatch's words."""
 
-    state: State
+    state: AlarmState
     reason: str
     datapoints: tuple[tuple[int, float], ...] = ()
 
@@ -79,7 +79,7 @@ def _without_data(rule: Rule) -> Judgement | None:
     return Judgement("ALARM" if rule.missing == "breaching" else "OK", reason)
 
 
-def _crossed(state: State, rule: Rule, real: Sequence[tuple[int, float]], lacking: int) -> Judgement:
+def _crossed(state: AlarmState, rule: Rule, real: Sequence[tuple[int, float]], lacking: int) -> Judgement:
     newest = list(reversed(real))
     shown = ", ".join(f"{value} ({at_epoch(at):%d/%m/%y %H:%M:%S})" for at, value in newest)
     ringing = state == "ALARM"

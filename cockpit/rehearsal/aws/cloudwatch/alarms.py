@@ -14,9 +14,9 @@ from typing import Any, cast
 from cockpit.rehearsal.aws.cloudwatch.alarm_evaluation import (
     COMPARISONS,
     EXTRA_PERIODS,
+    AlarmState,
     Judgement,
     Rule,
-    State,
     Treatment,
     judge,
 )
@@ -54,7 +54,7 @@ class Alarm:
     arn: str
     settings: dict[str, Any]
     configured: datetime
-    state: State
+    state: AlarmState
     reason: str
     reason_data: str
     updated: datetime
@@ -152,7 +152,7 @@ class AlarmBook:
                     self._alarms[name].settings["ActionsEnabled"] = enabled
 
     def set_state(
-        self, name: str, state: State, reason: str, reason_data: str = "", at: datetime | None = None
+        self, name: str, state: AlarmState, reason: str, reason_data: str = "", at: datetime | None = None
     ) -> None:
         """What SetAlarmState does; the next evaluation may take it back. `at` is the world's now unless given."""
         with self._lock:

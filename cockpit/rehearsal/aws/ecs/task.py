@@ -12,7 +12,7 @@ STOPPING = timedelta(seconds=5)
 PENDING_SHARE, RUNNING_SHARE = 0.15, 0.3
 """Shares of a task's start time after which it is PENDING and RUNNING; at the whole of it, it is healthy."""
 
-State = Literal["STARTING", "HEALTHY", "UNHEALTHY"]
+TaskState = Literal["STARTING", "HEALTHY", "UNHEALTHY"]
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class TaskView:
     task_definition_arn: str
     revision: int
     ip: str
-    state: State
+    state: TaskState
     started_at: datetime | None
 
 
@@ -90,7 +90,7 @@ class Task:
         return self.stopping_at is None
 
     @property
-    def state(self) -> State:
+    def state(self) -> TaskState:
         if self.unhealthy_since is not None:
             return "UNHEALTHY"
         return "HEALTHY" if self.healthy_at is not None else "STARTING"

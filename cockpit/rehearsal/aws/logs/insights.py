@@ -24,7 +24,7 @@ from cockpit.rehearsal.aws.logs.log_store import Event
 
 DEFAULT_LIMIT = 10_000
 Row = dict[str, Any]
-Step = Callable[[list[Row]], list[Row]]
+QueryCommand = Callable[[list[Row]], list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Found:
 class Query:
     """A compiled query. `run` is pure."""
 
-    filters: list[Step]
+    filters: list[QueryCommand]
     """Steps up to the last `filter` before any `stats`: what comes out of them has matched."""
-    rest: list[Step]
+    rest: list[QueryCommand]
     columns: list[str] | None
     limit: int | None
 
@@ -81,7 +81,7 @@ def compile_query(text: str) -> Query:
 class _Compiler:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._steps: list[Step] = []
+        self._steps: list[QueryCommand] = []
         self._matching = 0
         """How many of the steps decide what has matched."""
         self._aggregated = False
@@ -268,7 +268,7 @@ def _field(name: str) -> Expression:
     return lambda record: record.get(name)
 
 
-def _computing(name: str, expression: Expression) -> Step:
+def _computing(name: str, expression: Expression) -> QueryCommand:
     def compute(rows: list[Row]) -> list[Row]:
         return [{**row, name: expression(row)} for row in rows]
 
@@ -294,7 +294,7 @@ def _grouped(
     return [keys[place] | {name: compute(held) for name, compute in made} for place, held in groups.items()]
 
 
-def _sorting(expression: Expression, falling: bool) -> Step:
+def _sorting(expression: Expression, falling: bool) -> QueryCommand:
     def rank(row: Row) -> tuple[int, float, str]:
         value = expression(row)
         number = number_of(value)
@@ -305,7 +305,7 @@ def _sorting(expression: Expression, falling: bool) -> Step:
     return lambda rows: sorted(rows, key=rank, reverse=falling)
 
 
-def _parsing(source: Expression, pattern: re.Pattern[str], names: Sequence[str]) -> Step:
+def _parsing(source: Expression, pattern: re.Pattern[str], names: Sequence[str]) -> QueryCommand:
     def parse(rows: list[Row]) -> list[Row]:
         parsed = []
         for row in rows:

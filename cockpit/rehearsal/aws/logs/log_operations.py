@@ -99,8 +99,8 @@ class LogAnswers:
         events = [event for event in self._window(group, asked) if event.stream == stream]
         most = int(asked.get("limit") or _PAGE)
         shown = events[:most] if asked.get("startFromHead") else events[-most:]
-        told = [{"timestamp": e.timestamp, "message": e.message, "ingestionTime": e.ingested} for e in shown]
-        return {"events": told, "nextForwardToken": "f/0", "nextBackwardToken": "b/0"}
+        listed = [{"timestamp": e.timestamp, "message": e.message, "ingestionTime": e.ingested} for e in shown]
+        return {"events": listed, "nextForwardToken": "f/0", "nextBackwardToken": "b/0"}
 
     def filter_log_events(self, call: Call) -> Mapping[str, Any]:
         group, asked = self._group(call), call.params
@@ -161,13 +161,13 @@ class LogAnswers:
                 started.status = "Complete"
         found = started.found
         rows = [[{"field": name, "value": value} for name, value in row.items()] for row in found.rows]
-        told = status == "Complete"
+        complete = status == "Complete"
         return {
-            "results": rows if told else [],
+            "results": rows if complete else [],
             "statistics": {
-                "recordsMatched": float(found.matched if told else 0),
-                "recordsScanned": float(found.scanned if told else 0),
-                "bytesScanned": float(found.bytes_scanned if told else 0),
+                "recordsMatched": float(found.matched if complete else 0),
+                "recordsScanned": float(found.scanned if complete else 0),
+                "bytesScanned": float(found.bytes_scanned if complete else 0),
             },
             "status": status,
         }
@@ -190,12 +190,12 @@ class LogAnswers:
         held = logs_backends[self._account][self._region].groups
         names = sorted(name for name in list(held) if name.startswith(asked.get("logGroupNamePrefix") or ""))
         skip, most = int(asked.get("nextToken") or 0), int(asked.get("limit") or 50)
-        told = []
+        groups = []
         for name in names[skip : skip + most]:
             filters, size = self._store.sizes(name)
-            told.append({**held[name].to_describe_dict(), "metricFilterCount": filters, "storedBytes": size})
+            groups.append({**held[name].to_describe_dict(), "metricFilterCount": filters, "storedBytes": size})
         token = {"nextToken": str(skip + most)} if len(names) > skip + most else {}
-        return {"logGroups": told, **token}
+        return {"logGroups": groups, **token}
 
     def delete_log_group(self, call: Call) -> None:
         self._store.delete_group(self._group(call))
@@ -238,11 +238,15 @@ class LogAnswers:
 
     def _described_stream(self, group: str, name: str, created: int, events: Sequence[Event]) -> dict[str, Any]:
         arn = f"arn:aws:logs:{self._region}:{self._account}:log-group:{group}:log-stream:{name}"
-        told: dict[str, Any] = {"logStreamName": name, "creationTime": created, "arn": arn, "storedBytes": 0}
+        described: dict[str, Any] = {"logStreamName": name, "creationTime": created, "arn": arn, "storedBytes": 0}
         if events:
             first, last = events[0].timestamp, events[-1].timestamp
-            told |= {"firstEventTimestamp": first, "lastEventTimestamp": last, "lastIngestionTime": events[-1].ingested}
-        return told
+            described |= {
+                "firstEventTimestamp": first,
+                "lastEventTimestamp": last,
+                "lastIngestionTime": events[-1].ingested,
+            }
+        return described
 
 
 def _name(identifier: str) -> str:

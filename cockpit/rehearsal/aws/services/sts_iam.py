@@ -14,7 +14,7 @@ from cockpit.rehearsal.aws.services.call_faults import caller_of
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
 
-Statement = Mapping[str, Any]
+PolicyStatement = Mapping[str, Any]
 
 
 class Identity:
@@ -45,7 +45,7 @@ class Identity:
         results = [evaluate(statements, action, resource) for action in asked["ActionNames"] for resource in resources]
         return {"EvaluationResults": results, "IsTruncated": False}
 
-    def _statements(self, arn: str) -> Iterator[tuple[str, Statement]]:
+    def _statements(self, arn: str) -> Iterator[tuple[str, PolicyStatement]]:
         """(policy, statement) of a role, user or group."""
         kind, _, path = arn.rpartition(":")[2].partition("/")
         name = path.rpartition("/")[2]
@@ -74,7 +74,7 @@ def _documents(principal: Any) -> Iterator[tuple[str, str]]:
         yield policy.name, policy.default_version.document
 
 
-def evaluate(statements: Iterable[tuple[str, Statement]], action: str, resource: str) -> dict[str, Any]:
+def evaluate(statements: Iterable[tuple[str, PolicyStatement]], action: str, resource: str) -> dict[str, Any]:
     """An entry of EvaluationResults: an explicit deny wins, then an allow, else it is denied implicitly.
 
     >>> allow = ("p", {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/*"})
@@ -102,7 +102,7 @@ def evaluate(statements: Iterable[tuple[str, Statement]], action: str, resource:
     }
 
 
-def _concerns(statement: Statement, action: str, resource: str) -> bool:
+def _concerns(statement: PolicyStatement, action: str, resource: str) -> bool:
     if "NotAction" in statement:
         acts = not _any_like(statement["NotAction"], action.lower(), lower=True)
     else:

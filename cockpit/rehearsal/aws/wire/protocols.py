@@ -57,14 +57,14 @@ def encode_error(call: Call, error: AwsError) -> Answer:
         if call.protocol is Protocol.REST_JSON:
             headers["x-amzn-errortype"] = error.code
         return Answer(error.status, headers, cbor.encode(body) if packed else json.dumps(body).encode())
-    said = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    error_text = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     if call.protocol is Protocol.EC2:
-        body_text = f"<Response><Errors><Error>{said}</Error></Errors><RequestID>{request}</RequestID></Response>"
+        body_text = f"<Response><Errors><Error>{error_text}</Error></Errors><RequestID>{request}</RequestID></Response>"
     elif call.protocol is Protocol.QUERY:
-        said = f"<Type>{_fault(error)}</Type>{said}"
-        body_text = f"<ErrorResponse><Error>{said}</Error><RequestId>{request}</RequestId></ErrorResponse>"
+        error_text = f"<Type>{_fault(error)}</Type>{error_text}"
+        body_text = f"<ErrorResponse><Error>{error_text}</Error><RequestId>{request}</RequestId></ErrorResponse>"
     else:
-        body_text = f"<Error>{said}<RequestId>{request}</RequestId></Error>"
+        body_text = f"<Error>{error_text}<RequestId>{request}</RequestId></Error>"
     headers = {"Content-Type": "application/xml", "x-amz-request-id": request, "x-amzn-RequestId": request}
     body_bytes = b"" if call.http.method == "HEAD" else f'<?xml version="1.0"?>\n{body_text}'.encode()
     return Answer(error.status, headers, body_bytes)

@@ -1,0 +1,59 @@
+"""The plan's gates stand where a run of the migration begins, whoever its workers are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands.cockpit_process import cockpit
+
+from cockpit.migration.database import host_and_name
+
+PLAN = """
+plan: v1
+name: moving
+people: [{id: ada, name: Ada, roles: [on_call]}]
+probes: {me: {uses: aws.identity}}
+gates:
+  - {id: move, title: Move the files, before: migrate, poll: {roles: [on_call]}}
+  - {id: purge, title: Purge the bytes, before: purge, poll: {roles: [on_call]}}
+migration:
+  database: postgresql://me@127.0.0.1:1/app
+  bucket: docs
+  tables: [{name: Document}]
+  ecs: {cluster: prod, task_definition: migration, subnets: [subnet-1]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "gate"),
+    [
+        (("copy",), "Move the files"),
+        (("purge",), "Purge the bytes"),
+        (("run-on-ecs",), "Move the files"),
+        (("run-on-ecs", "--phase", "copy", "--as", "ada"), "Move the files"),
+    ],
+)
+def test_no_run_begins_before_its_gate(tmp_path: Path, command: tuple[str, ...], gate: str) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    name, *options = command
+    done = cockpit("migrate", name, str(plan), *options, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
+    assert done.returncode == 1, done.stderr
+    assert "not approved:" in done.stderr
+    assert gate in done.stderr
+
+
+@pytest.mark.parametrize("command", [("verify",), ("run-on-ecs", "--phase", "verify")])
+def test_a_phase_without_a_gate_goes_on_to_the_database(tmp_path: Path, command: tuple[str, ...]) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    name, *options = command
+    done = cockpit("migrate", name, str(plan), *options, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
+    assert "not approved" not in done.stderr
+    assert "the database refused" in done.stderr
+
+
+def test_the_words_of_a_purge_name_the_host() -> None:
+    one, other = (host_and_name(f"postgresql://me:secret@{host}:5432/app?schema=x") for host in ("a.db", "b.db"))
+    assert (one, other) == ("a.db/app", "b.db/app")
