@@ -173,7 +173,7 @@ class Recording:
         """Synchronise once with the shared store, if there is one."""
         if self.sync is not None:
             reached = await asyncio.to_thread(self.sync.once)
-            if self.record.take_in(self.clock.now() if reached else None) and self.on_news:
+            if self.record.take_in(self.clock.now() if reached else None, self.clock.speed) and self.on_news:
                 self.on_news()
 
     def anchor(self, where: str) -> str:

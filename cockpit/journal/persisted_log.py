@@ -21,7 +21,7 @@ from cockpit.journal.writer_thread import WriterThread
 class PersistedRecord(Record):
     """A Record that also keeps every entry appended to it. Give it to a `Watch`; what was there before is not kept twice."""
 
-    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_writer_thread", "set_aside")
+    __slots__ = ("_actor", "_follower", "_looked", "_provenance", "_speed", "_writer_thread", "set_aside")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class PersistedRecord(Record):
         before = _lines_of(chains, own - {journal.session})
         self._looked = max((line.entry.ts for line in before), default=None)
         """When this cockpit last saw what the others had written; None before the first time."""
+        self._speed = 1.0
         self._provenance.late |= {str(text) for line in before for text in late_in(line)}
         self._take_in(chains, _seen(before))
 
@@ -64,14 +65,15 @@ class PersistedRecord(Record):
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 
-    def take_in(self, looked: datetime | None = None) -> int:
+    def take_in(self, looked: datetime | None = None, speed: float = 1.0) -> int:
         """Append what other writers added since (after a `Sync`), without keeping it again; how many entries. Raises OSError.
 
-        `looked`: the time, if everything the others have written so far could be seen.
+        `looked`: the time, if everything the others have written so far could be seen; `speed`: of the cutover's clock.
         """
         own = self._writer_thread.journal.writer
         added = self._take_in([chain for chain in self._follower.new() if chain.writer != own], {})
-        self._looked = looked or self._looked
+        if looked is not None:
+            self._looked, self._speed = looked, speed
         return added
 
     def _take_in(self, chains: Sequence[Chain], seen: Mapping[str, str]) -> int:
@@ -100,7 +102,7 @@ class PersistedRecord(Record):
         if self._looked is None:
             return []
         first = chain.places().get(seen, 0)
-        limit = self._looked - ARRIVES_WITHIN
+        limit = self._looked - ARRIVES_WITHIN * max(1.0, self._speed)
         return [line.hash for line in chain.lines[first:] if dated(line) < limit]
 
 
