@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cockpit.actions.executor import Executor
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
+from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.clock import Clock, SharedClock, WallClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
@@ -26,6 +27,7 @@ from cockpit.engine.watch import Watch
 from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
+from probes.clients.caller import Caller
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 
@@ -76,6 +78,7 @@ async def open_watch(
         if kept is not None:
             kept.attach(watch)
         watch.account, watch.arn = account, arn
+        watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch
     finally:
         await clients.close()

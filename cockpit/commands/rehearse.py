@@ -21,6 +21,7 @@ from cockpit.commands.plan_loading import known_vars, load
 from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
+from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.headless import watch_until
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
@@ -216,6 +217,7 @@ async def rehearsal_run(
     source = LiveSource(plan, clients, world.clock)
     watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
     kept.attach(watch)
+    watch.callers = CallerWatch(watch, source, None)
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
     watch.notices.append(pace.notice)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew)

@@ -212,6 +212,19 @@ class Desk:
         now, digest = self.watch.clock.now(), self.watch.plan.digest
         return await self._keep(PhaseBegan(now, phase, person.id, why, role, digest), person, role)
 
+    def caller_to_accept(self) -> str:
+        """Name of the AWS caller that is refused now, which this person may accept. Raises Refused."""
+        self.may_decide()
+        if self.watch.callers is None:
+            raise Refused("the AWS account is not watched here")
+        return self.watch.callers.wanted()
+
+    def accept_caller(self, typed: str) -> str:
+        """Go on reading AWS under the caller now in use, by its name. Raises Refused."""
+        self.caller_to_accept()
+        assert self.watch.callers is not None
+        return self.watch.callers.accept(typed, self.may_decide().id)
+
     # -- steps -------------------------------------------------------------------------------------------------------
 
     async def start_step(self, step: str) -> None:

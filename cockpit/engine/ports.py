@@ -86,6 +86,22 @@ class Watching(Protocol):
         ...
 
 
+class Callers(Protocol):
+    """Whose AWS credentials are in use, watched beside the probes."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        ...
+
+    def wanted(self) -> str:
+        """What is typed to accept a caller that is refused now. Raises Refused where there is none to accept."""
+        ...
+
+    def accept(self, typed: str, by: str) -> str:
+        """Go on under the caller in use, which a person names; what to show. Raises Refused."""
+        ...
+
+
 class Fault(Protocol):
     """One thing a rehearsal can break."""
 

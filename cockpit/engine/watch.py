@@ -19,6 +19,7 @@ from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
 from cockpit.engine.clock import Clock
 from cockpit.engine.poller import Source
+from cockpit.engine.ports import Callers
 from cockpit.engine.tasks import end
 from cockpit.plan.model import Plan
 from probes.reading import Reading
@@ -55,6 +56,8 @@ class Watch:
         self.revision = 0
         self.account = ""
         self.arn = ""
+        self.callers: Callers | None = None
+        """Whose AWS credentials are in use; None where that is not watched."""
         self.notices: list[Callable[[], str]] = []
         self.on_change: list[Callable[[], None]] = []
         """Called after a tick in which the verdict, a criterion, an item or a gate changed."""
@@ -84,12 +87,15 @@ class Watch:
         """Take in readings and decide, until cancelled; then release everything."""
         taking = asyncio.create_task(self._take(), name="readings")
         ticking = asyncio.create_task(self._tick(), name="tick")
+        tasks = {taking, ticking}
+        if self.callers is not None:
+            tasks.add(asyncio.create_task(self.callers.run(), name="callers"))
         try:
-            done, _ = await asyncio.wait({taking, ticking}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await end((taking, ticking))
+            await end(tasks)
             await self.source.close()
 
     async def _take(self) -> None:

@@ -123,6 +123,7 @@ ACTIONS: tuple[Action, ...] = (
     _desk("vote", "v", "vote", "Vote go, no-go or hold at a gate"),
     _desk("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
     _desk("who", "i", "identify", "Say who is at this cockpit now"),
+    _desk("accept_caller", "A", "account", "Accept the AWS account and principal now in use, by name"),
     Action(
         "probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", Where.LIVE, footer=4
     ),

@@ -7,7 +7,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from platformdirs import user_log_path, user_state_path
 from textual.app import App
@@ -17,6 +17,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from cockpit import formatting
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
+from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
 from cockpit.tui.keys.migration import MigrationKeys
@@ -27,6 +28,9 @@ from cockpit.tui.text import plain
 from cockpit.tui.widgets.context_row import environment_label
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.screen import Screen
+
     from cockpit.actions.executor import Executor
     from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Controller
@@ -88,7 +92,7 @@ class CockpitApp(App[None]):
         armed: bool = False,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.cutover = watch
         self.drill = drill
         self.controller = controller
@@ -99,6 +103,7 @@ class CockpitApp(App[None]):
         self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
+        self._left_out = False
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._general_keys = GeneralKeys(self)
@@ -145,6 +150,21 @@ class CockpitApp(App[None]):
             if isinstance(screen, FrameScreen):
                 screen.paint()
                 return
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """A frame the terminal has no room for is left out, and the next one is of the whole screen."""
+        if isinstance(self._driver, TerminalDriver) and not self._driver.room():
+            self._left_out = True
+            return
+        if self._left_out and not self._batch_count:
+            self._left_out = False
+            renderable = screen._compositor.render_update(full=True, screen_stack=self._background_screens)
+        super()._display(screen, renderable)
+
+    def _print_error_renderables(self) -> None:
+        if isinstance(self._driver, TerminalDriver) and self._driver.gave_up:
+            self._exit_renderables.clear()  # writing them would wait for the terminal
+        super()._print_error_renderables()
 
     def settings(self) -> list[tuple[str, str]]:
         """What is in force, for the help page."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from probes.clients.aws_errors import SEE_LOG, explain, subject
+from probes.clients.caller import Caller, CallerCheck
 from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
 
@@ -37,6 +38,7 @@ class AwsClient:
         self._given = factory
         self._factory = factory or self._make
         self._session: Any = None
+        self._caller: CallerCheck | None = None
         self._pinned: tuple[str, str, str | None] | None = None
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
@@ -76,6 +78,30 @@ class AwsClient:
             raise Unseen(explain(error, "sts", "get_caller_identity", profile=profile)) from None
         return frozen.access_key, frozen.secret_key, frozen.token
 
+    def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
+        """From now on let no answer pass but those to the accepted caller; STS answers whoever asks."""
+        self._caller = CallerCheck(accepted, on_change)
+        return self._caller
+
+    async def identify_again(self) -> None:
+        """Ask STS who calls now, whatever is known of the access key. Raises Unseen."""
+        if self._caller is not None:
+            self._caller.identified(*await self._threads.run(self._identify))
+
+    def _identify(self) -> tuple[str, Caller]:
+        """The access key in use, and whose it is."""
+        for _ in range(ATTEMPTS + 1):  # it may be refreshed while STS answers
+            key = _key_of(self._client("sts"))
+            answer = self._call("sts", "get_caller_identity", {})
+            if _key_of(self._client("sts")) == key:
+                return key, Caller(str(answer["Account"]), str(answer["Arn"]))
+        raise Unseen(Unknown(Reason.ERROR, "the credentials change faster than STS answers", "look at their source"))
+
+    def _admit(self, service: str, client: Any) -> None:
+        """Raises Unseen where a call, or the answer to it, is another caller's than the accepted one's."""
+        if self._caller is not None and service != "sts":
+            self._caller.admit(_key_of(client), self._identify)
+
     async def close(self) -> None:
         """Never waits: calls under way are left to their threads."""
         self._threads.close()
@@ -84,7 +110,11 @@ class AwsClient:
         client = None
         try:
             client = self._client(service)
+            self._admit(service, client)
             answer: dict[str, Any] = getattr(client, operation)(**params)
+            self._admit(service, client)
+        except Unseen:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
@@ -133,3 +163,9 @@ class AwsClient:
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
         return self._open().client(service, config=config)
+
+
+def _key_of(client: Any) -> str:
+    """Access key id that a client signs with now; reading it refreshes credentials that are due. Empty without any."""
+    held = client._request_signer._credentials
+    return str(held.access_key) if held is not None else ""

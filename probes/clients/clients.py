@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from probes.clients.aws import AwsClient, ClientFactory
+from probes.clients.caller import Caller, CallerCheck
 from probes.clients.metrics import MetricQuery, Series
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class Clients:
     async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
         return await self._aws.call(service, operation, **params)
+
+    def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
+        """From now on AWS answers the accepted caller alone; without one, the first that is seen."""
+        return self._aws.hold(accepted, on_change)
+
+    async def identify_again(self) -> None:
+        """Ask STS who calls now. Raises Unseen."""
+        await self._aws.identify_again()
 
     async def pinned(self) -> Clients:
         """AWS alone, by the credentials in use at this moment, which are never refreshed. Needs no closing. Raises Unseen."""

@@ -10,6 +10,7 @@ import signal
 import struct
 import termios
 import time
+from contextlib import suppress
 
 from support.waiting import LAST_RESORT_S
 
@@ -21,11 +22,17 @@ class Terminal:
         self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None
     ) -> None:
         self.began = time.monotonic()
-        self.pid, self.fd = pty.fork()
+        self._ended = False
+        self.fd, slave = pty.openpty()
+        self._name = os.ttyname(slave)
+        self.pid = os.fork()
         if self.pid == 0:
-            os.execvpe(
-                command[0], command, os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | (env or {})
-            )
+            os.close(self.fd)
+            os.login_tty(slave)
+            ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+            kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            os.execvpe(command[0], command, ours | kind | (env or {}))
+        os.close(slave)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def wait_for(self, text: bytes, timeout_s: float = LAST_RESORT_S) -> float:
@@ -47,11 +54,32 @@ class Terminal:
     def key(self, key: str) -> None:
         os.write(self.fd, key.encode())
 
+    def fill(self) -> None:
+        """Have it hold as much as it can, as one does that has not been read for a while."""
+        slave = os.open(self._name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(slave, b" " * 1024)
+        os.close(slave)
+
+    def ended(self) -> bool:
+        """Whether the process has ended; what it wrote last can still be read."""
+        self._ended = self._ended or os.waitpid(self.pid, os.WNOHANG) != (0, 0)
+        return self._ended
+
+    def rest(self) -> bytes:
+        """All that a process which has ended wrote and nobody has read."""
+        found = b""
+        with suppress(OSError):  # EIO: that was all
+            while more := os.read(self.fd, 65536):
+                found += more
+        return found
+
     def quit(self) -> float:
         """Seconds from `q` to the end of the process."""
         began = time.monotonic()
         self.key("q")
-        while os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+        while not self.ended():
             if time.monotonic() - began > LAST_RESORT_S:
                 os.kill(self.pid, signal.SIGKILL)
             if select.select([self.fd], [], [], 0.01)[0]:
@@ -64,6 +92,7 @@ class Terminal:
 
     def kill(self) -> None:
         """As a closed window or a lost machine ends it: no goodbye."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        if not self.ended():
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
         os.close(self.fd)

@@ -267,6 +267,24 @@ class DeskKeys:
 
         self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), submit))
 
+    def _accept_caller(self, desk: Desk, _: str) -> None:
+        try:
+            name = desk.caller_to_accept()
+        except Refused as refused:
+            self._cockpit.show_message(str(refused))
+            return
+
+        async def submit(text: str) -> str:
+            return desk.accept_caller(text)
+
+        def seen(width: int, _: int) -> Text:
+            said = (
+                f"The credentials changed while this cockpit ran. Since then AWS is not read. They are now of: {name}"
+            )
+            return hanging("", said, width, indent=0, styles=("", theme.TEXT))
+
+        self._push(AnswerScreen("WRONG ACCOUNT: go on under this one?", seen, f"type: {name}", submit))
+
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _step(self, step_id: str) -> StepStatus | None:
@@ -322,5 +340,6 @@ _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {
     "vote": DeskKeys._vote,
     "begin": DeskKeys._begin,
     "who": DeskKeys._who,
+    "accept_caller": DeskKeys._accept_caller,
 }
 KEYS = handled(Handler.DESK, _KEYS)
