@@ -39,8 +39,8 @@ def _name(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A YAML scalar that means exactly this text."""
-    return yaml_quoted(text)
+    """A YAML scalar that means exactly this text: what an account holds refers to no variable of a plan."""
+    return yaml_quoted(text.replace("${", "$${"))
 
 
 def _head(found: Found, chosen: Chosen) -> Iterator[str]:

@@ -68,6 +68,21 @@ def test_a_plan_from_what_is_there(desk: Desk, tmp_path: Path) -> None:
     assert "it was not overwritten" in again.output
 
 
+ODD = (
+    *("${env:DATABASE_URL}", "$${x}", "${cluster}", 'quote " and \\ back'),
+    *("{a: b}", "- x", "# no comment", "a: b", "\u202e\x1b[2J", "~"),
+)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_an_account_calls_its_things_is_text_and_nothing_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hunter2hunter2@db/app")
+    found = Found("123456789012", "eu-west-1", (WEB,), (), (), (), (name,))
+    plan = load_text(draft(found, Chosen("shop", "https://shop.example", WEB, alarms=(name,))), "plan.yaml")
+    assert plan.probes["alarms"].params["names"] == [name]
+    assert plan.probes["service"].params["cluster"] == WEB.cluster
+
+
 def test_what_may_not_be_listed_is_left_out_and_named(desk: Desk, tmp_path: Path) -> None:
     desk.aws.faults.set("rds", AwsFault("rds", "DescribeDBInstances", "deny"))
     desk.aws.faults.set("secrets", AwsFault("secretsmanager", "ListSecrets", "deny"))
