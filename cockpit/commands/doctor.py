@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
@@ -17,12 +18,14 @@ from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
 from cockpit.console import json_text, output
 from cockpit.engine.headless import every_probe_answered, watch_until
+from cockpit.engine.poller import LiveSource
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.clients.clients import AwsOptions, Clients
-from probes.reading import Reading, Reason, Unknown
+from probes.databases.writing_role import WritingRole, writing_role
+from probes.reading import Reading, Reason, Unknown, Unseen
 from probes.registry import find
 
 BLIND = 1
@@ -79,20 +82,36 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     log_to_file()
     loaded = load(plan, live.variables)
     try:
-        readings = asyncio.run(_read_once(loaded, live))
+        readings, roles = asyncio.run(_read_once(loaded, live))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
-    output(_json(diagnoses, unevaluated) if form == "json" else "\n".join(_text(diagnoses, unevaluated)))
+    output(_json(diagnoses, unevaluated, roles) if form == "json" else "\n".join(_text(diagnoses, unevaluated, roles)))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 
-async def _read_once(plan: Plan, live: LiveOptions) -> dict[str, Reading]:
+async def _read_once(plan: Plan, live: LiveOptions) -> tuple[dict[str, Reading], dict[str, WritingRole]]:
+    """The reading of every probe; and by database (the probes that read it), a role that could write."""
     async with open_watch(plan, live) as watch:
         await watch_until(watch, every_probe_answered)
-        return {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
+        readings = {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
+        assert isinstance(watch.source, LiveSource)
+        return readings, await _writing_roles(plan, watch.source.clients)
+
+
+async def _writing_roles(plan: Plan, clients: Clients) -> dict[str, WritingRole]:
+    databases: dict[str, list[str]] = {}
+    for spec in plan.probes.values():
+        if dsn := str(spec.params.get("dsn") or ""):
+            databases.setdefault(dsn, []).append(spec.name)
+    found = {}
+    for dsn, names in databases.items():
+        with contextlib.suppress(Unseen):  # its probes say why it cannot be reached
+            if (role := await writing_role(clients, dsn)) is not None:
+                found[", ".join(names)] = role
+    return found
 
 
 def diagnose(plan: Plan, spec: ProbeSpec, reading: Reading | None, options: AwsOptions) -> ProbeDiagnosis:
@@ -145,12 +164,17 @@ def blind_to(plan: Plan, diagnoses: Sequence[ProbeDiagnosis]) -> Iterator[Uneval
             yield Unevaluated(kind, id_, title, fields)
 
 
-def _json(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> str:
+def _json(
+    diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
+) -> str:
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
-    return json_text({"probes": probes, "blind_to": [asdict(one) for one in unevaluated]})
+    could_write = {names: asdict(role) for names, role in roles.items()}
+    return json_text({"probes": probes, "blind_to": [asdict(one) for one in unevaluated], "could_write": could_write})
 
 
-def _text(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated]) -> Iterator[str]:
+def _text(
+    diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
+) -> Iterator[str]:
     for diagnosis in diagnoses:
         yield f"{'sees ' if diagnosis.seeing else 'BLIND'}  {diagnosis.probe} ({diagnosis.uses})"
         for one in diagnosis.blind:
@@ -160,6 +184,9 @@ def _text(diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated
                 yield from (f"       missing: {action}" for action in one.missing)
             elif one.hint:
                 yield f"       next:    {one.hint}"
+    for names, role in roles.items():
+        yield ""
+        yield f"{names}: {role}. The cockpit writes none; a role that cannot is safer: pg_monitor and pg_read_all_data"
     blind = sum(not diagnosis.seeing for diagnosis in diagnoses)
     yield ""
     if unevaluated:

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.clients import AwsOptions, Clients
 from probes.clients.sql import SqlClient
+from probes.databases.writing_role import writing_role
 from probes.reading import Unseen
 
 pytest_plugins = ["support.real_server"]
@@ -93,3 +95,17 @@ async def test_every_answer_was_given_in_a_transaction_that_could_not_write(sql:
       current_setting('statement_timeout') AS ends, current_setting('lock_timeout') AS waits"""
     (row,) = await sql.rows(cockpit_dsn, query, timeout_s=5)
     assert row == {"read_only": "on", "ends": "4s", "waits": "1s"}
+
+
+async def test_a_role_that_could_write_is_found_and_one_that_cannot_is_not(
+    postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    clients = Clients(AwsOptions("us-east-1"))
+    try:
+        found = await writing_role(clients, postgres_server.dsn)
+        assert found is not None
+        assert 0 < found.writable <= found.tables
+        assert str(found).startswith(f"role {found.role} could write ")
+        assert await writing_role(clients, cockpit_dsn) is None
+    finally:
+        await clients.close()
