@@ -93,6 +93,15 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
     watch.record.append(PhaseBegan(watch.clock.now(), phase))
 
 
+async def check_account(plan: Plan, live: LiveOptions) -> None:
+    """Before anything else is read or written in the account. Raises WrongAccount."""
+    clients = Clients(live.aws(plan))
+    try:
+        await identify(plan, clients)
+    finally:
+        await clients.close()
+
+
 async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:
     """The account and principal in use, where the plan names an account."""
     if not plan.target.account:

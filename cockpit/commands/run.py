@@ -10,7 +10,14 @@ from pathlib import Path
 
 import click
 
-from cockpit.commands.live_session import WrongAccount, action_executor, clock_in_use, migration_controller, open_watch
+from cockpit.commands.live_session import (
+    WrongAccount,
+    action_executor,
+    check_account,
+    clock_in_use,
+    migration_controller,
+    open_watch,
+)
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
@@ -18,7 +25,7 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.engine.timestamping import timestamping
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
-from cockpit.journal.shared_store import store_at
+from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
@@ -116,20 +123,27 @@ def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> str:
     )
 
 
+def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:
+    """Where the record is shared; a bucket must be of the plan's account."""
+    if not place:
+        return None
+    return store_at(place, profile=live.profile, region=live.region_for(plan), account=plan.target.account)
+
+
 async def _open(
     plan: Plan, live: LiveOptions, options: RecordOptions, receivers: Sequence[Channel], *, armed: bool
 ) -> int:
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
-    store = store_at(options.share, profile=live.profile, region=live.region_for(plan)) if options.share else None
+    await check_account(plan, live)
     async with recording(
         plan,
         clock,
         who=options.who,
         name=options.name,
         new=options.new,
-        store=store,
+        store=_store(plan, live, options.share),
         key_file=Path(options.key) if options.key else None,
         variables=live.values(),
         claimed_because=options.claimed_because,

@@ -23,7 +23,8 @@ from cockpit.journal.persisted_log import PersistedRecord, late_in
 from cockpit.journal.provenance import Provenance, kind_of, marked_sessions, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
-from cockpit.journal.shared_store import Store, Sync
+from cockpit.journal.shared_store import Store, StoreUnreachable
+from cockpit.journal.sharing import SHOWN, Sync, records_in
 from cockpit.journal.ssh.keys import find_signer
 from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
 from cockpit.journal.validity import UNCHANGED, WATCHING
@@ -78,7 +79,12 @@ class Recording:
         trouble = self.readings.trouble
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, self._set_aside) if text)
+        odd = (
+            f"not as its writer shared it, and not taken in: {self.sync.strange}"
+            if self.sync and self.sync.strange
+            else ""
+        )
+        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, odd, self._set_aside) if text)
 
     @property
     def _set_aside(self) -> str:
@@ -253,12 +259,12 @@ def _open(
     now = clock.now()
     text = Path(plan.path).read_bytes()
     root = records_root() if root is None else root
-    shared = _shared_id(store) if store is not None else ""
+    shared = _shared_id(store, name) if store is not None else ""
     folder = _folder(plan, text, now, root, shared or name, new=new)
     sync = None
     writer = writer_name(who or "cockpit")
     if store is not None:
-        sync = Sync(folder.journal, store, [])
+        sync = Sync(folder.journal, store, [], record=shared)
         if shared and not sync.once():
             raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
     earlier = started_at(folder)
@@ -273,7 +279,7 @@ def _open(
     }
     journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
     if store is not None:
-        sync = Sync(folder.journal, store, [journal.writer], lambda: journal.size)
+        sync = Sync(folder.journal, store, [journal.writer], lambda: journal.size, journal.record)
     try:
         readings = ReadingStore(folder.readings, journal.writer)
     except BaseException:
@@ -326,19 +332,18 @@ def started_at(folder: RecordFolder) -> datetime | None:
     return min((moment(line.entry.body["started_at"]) for line in found), default=None)
 
 
-def _shared_id(store: Store) -> str:
-    """The id of the record that lies in a store; empty where there is none yet. Raises what the store raises, as OSError."""
-    from cockpit.journal.entry import parse
-    from cockpit.journal.shared_store import StoreUnreachable
-
+def _shared_id(store: Store, name: str) -> str:
+    """The id of the record that lies in a store; empty where there is none yet. Raises OSError."""
     try:
-        first = next((part for part in store.parts() if part.start == 0), None)
-        if first is None:
-            return ""
-        data = store.get(first)
+        found = records_in(store)
     except StoreUnreachable as error:
         raise OSError(str(error)) from None
-    return str(parse(data[: data.index(b"\n") + 1]).entry.body.get("record", ""))
+    if name in found or len(found) < 2:
+        return name if name in found else next(iter(found), "")
+    told = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
+    raise OSError(
+        f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {told}"
+    )
 
 
 def record_in(folder: RecordFolder) -> Record:

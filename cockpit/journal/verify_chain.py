@@ -166,6 +166,7 @@ def _is_cut(raw: bytes) -> bool:
     text = raw.rstrip(b"\0")
     return (
         bool(text)
+        and text.isascii()
         and not text.endswith(b"\n")
         and (START.startswith(text) or text.startswith(START))
         and not _goes_on(text)

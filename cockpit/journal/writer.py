@@ -26,7 +26,7 @@ from cockpit.journal.chain import SUFFIX, Heads, Tail, tail_of
 from cockpit.journal.codec import time_text, to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, JournalEntry, Line, Type, hash_of
-from cockpit.journal.machine import mark_of
+from cockpit.journal.machine import machine_id, mark_of, vouch
 from cockpit.journal.ssh.sshsig import SshError
 from cockpit.journal.statement import Statement
 
@@ -61,14 +61,15 @@ class Draft:
 
 
 def writer_name(person: str, host: str = "") -> str:
-    """The name of a writer: who, and on which machine; safe as a file's name.
+    """The name of a writer: who, on which machine, and that machine's key, so that no other machine can write under it. Safe
+    as a file's name. Raises OSError.
 
-    >>> writer_name("Alex Kim", "macbook.local")
-    'alex-kim-macbook'
+    >>> writer_name("Alex Kim", "macbook.local").removesuffix(machine_id())
+    'alex-kim-macbook-'
     """
     host = host or platform.node() or "here"
-    made = _ODD.sub("-", f"{person}-{host.split('.')[0]}".lower()).strip("-._")[:56]
-    return made or "writer"
+    made = _ODD.sub("-", f"{person}-{host.split('.')[0]}".lower()).strip("-._")[:40]
+    return f"{made or 'writer'}-{machine_id()}"
 
 
 class Journal:
@@ -211,7 +212,8 @@ class Journal:
         public = self._public()
         tool = {"cockpit": _version(), "python": platform.python_version()}
         given = body | {"record": self.record, "writer": self.writer, "tool": tool, "resumed": self.resumed}
-        drafts = [Draft(Type.OPEN, given | {"session": public, "mark": mark_of(public["public"])}, actor)]
+        given["session"], given["mark"] = public, mark_of(public["public"])
+        drafts = [Draft(Type.OPEN, given | {"machine": vouch(self.record, self.writer, public["public"])}, actor)]
         if tail.torn:
             first = tail.lines - len(tail.torn) + 1
             named = [

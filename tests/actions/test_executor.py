@@ -15,6 +15,8 @@ from rehearsal.test_aws_desk import COCKPIT, START
 from rehearsal.test_aws_ecs import TARGETS, Furnished
 from support.sources import NoSource
 from support.waiting import until
+from textual.widgets import Input
+from tui.stage import shown
 
 from cockpit.actions.executor import Executor
 from cockpit.decide.events import Decision, Happened, PhaseBegan, ReleaseSeen, StepBegan, StepEnded
@@ -30,6 +32,9 @@ from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.answer import AnswerScreen
+from cockpit.tui.screens.steps import RollbackScreen
 from probes.clients.clients import AwsOptions, Clients
 
 PLAN = """
@@ -237,3 +242,38 @@ async def test_a_step_done_by_hand_is_done_only_once_its_own_service_is_back(wor
         await asyncio.to_thread(world.wait, 180)
         said = await seat.executor.seen_back(action, "I deployed the one before")
         assert said.startswith("I deployed the one before (orders/orders-api:")
+
+
+async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_does_it_once(
+    world: Furnished, tmp_path: Path
+) -> None:
+    async with opened(world, tmp_path) as seat:
+        desk = seat.executor.desk
+        app = CockpitApp(seat.watch, desk=desk, executor=seat.executor, armed=True)
+        async with app.run_test(size=(140, 40)) as pilot:
+            await pilot.press("5")
+            rollback = app.screen
+            assert isinstance(rollback, RollbackScreen)
+            rollback.grid.cursor = "back.worker"
+            await pilot.press("enter")
+            await until(lambda: isinstance(app.screen, AnswerScreen))
+            page = app.screen
+            assert isinstance(page, AnswerScreen)
+            field = page.query_one("#word", Input)
+            await until(lambda: field.has_focus)
+            text = " ".join(shown(app).split())
+            for said in ("orders/orders-worker", "123456789012", "us-east-1", "role/on-call", "ECR has", "is ACTIVE"):
+                assert said in text, said
+            refused = ("roll back", "roll back orders/orders-api: why not", "roll back orders/orders-workers: typo")
+            for typed in (*refused, "roll back orders/orders-worker", "roll back orders/orders-worker: ok"):
+                field.value = typed
+                await pilot.press("enter")
+                await pilot.pause()
+                assert app.screen is page, typed
+                assert seat.watch.record.all(Decision) == []
+            field.value = "roll back orders/orders-worker: it drops orders"
+            await pilot.press("enter", "enter")
+            await until(lambda: seat.watch.record.all(StepEnded))
+        assert seat.deployments(WORKER) - seat.before[WORKER] == 1
+        assert seat.deployments(API) == seat.before[API]
+        assert len(seat.watch.record.all(Decision)) == 1

@@ -22,7 +22,8 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.chain import read
 from cockpit.journal.entry import Type
 from cockpit.journal.readings import ReadingStore
-from cockpit.journal.shared_store import DirectoryStore, Sync
+from cockpit.journal.shared_store import DirectoryStore
+from cockpit.journal.sharing import Sync
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.journal.writer_thread import WriterThread

@@ -13,7 +13,7 @@ import pytest
 from support.waiting import LAST_RESORT_S
 
 from cockpit.engine import clock as clocks
-from cockpit.engine.clock import SharedClock, WallClock
+from cockpit.engine.clock import SharedClock, Stopwatch, WallClock
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 
@@ -144,3 +144,26 @@ async def test_the_wall_clock_waits_no_negative_time() -> None:
     await clock.sleep(timedelta(seconds=-5))
     assert clock.now() >= before
     assert clock.now().tzinfo is not None
+
+
+class SetClock:
+    """A wall clock that somebody sets."""
+
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, duration: timedelta) -> None:
+        raise AssertionError(duration)
+
+
+def test_a_wall_clock_set_forward_or_back_makes_no_time_pass() -> None:
+    clock = SetClock()
+    watch = Stopwatch(clock)
+    for jump in (2, -2, 2):
+        clock.time += timedelta(hours=jump)
+        assert timedelta(0) <= watch.passed() < timedelta(hours=1)

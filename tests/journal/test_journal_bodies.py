@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.records.short_record import START, change, make_folder, open_journal
 
@@ -43,6 +43,7 @@ def test_every_kind_of_entry_has_a_body() -> None:
     assert set(_KINDS.values()) == set(Entry.__args__)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ENTRIES, max_size=8))
 def test_every_record_survives(entries: list[Entry]) -> None:
     bodies = [json.loads(json.dumps(to_body(entry))) for entry in entries]

@@ -13,9 +13,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 from support.records.short_record import change, make_folder, open_journal
 
-from cockpit.journal import shared_store as stores
+from cockpit.journal import sharing
+from cockpit.journal.machine import machine_id
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.journal.shared_store import DirectoryStore, Part, S3Store, Store, StoreUnreachable, Sync, store_at
+from cockpit.journal.shared_store import DirectoryStore, Part, S3Store, Store, StoreUnreachable, store_at
+from cockpit.journal.sharing import Sync
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Journal
 
@@ -48,63 +50,74 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return S3Store(request.getfixturevalue("bucket")(), "records", f"cutovers/{tmp_path.name}/")
 
 
+@pytest.fixture
+def alex() -> str:
+    """The name of a writer of this machine."""
+    return f"alex-{machine_id()}"
+
+
+@pytest.fixture
+def bo() -> str:
+    return f"bo-{machine_id()}"
+
+
 def two_machines(tmp_path: Path) -> tuple[RecordFolder, RecordFolder]:
     one = make_folder(tmp_path / "one")
     two = make_folder(tmp_path / "two")
     return one, two
 
 
-def test_two_machines_end_with_the_same_journal(tmp_path: Path, store: Store) -> None:
+def test_two_machines_end_with_the_same_journal(tmp_path: Path, store: Store, alex: str, bo: str) -> None:
     one, two = two_machines(tmp_path)
-    alex, bo = open_journal(one, "alex"), open_journal(two, "bo")
-    syncs = [Sync(one.journal, store, ["alex"]), Sync(two.journal, store, ["bo"])]
+    alices, bos = open_journal(one, alex), open_journal(two, bo)
+    syncs = [Sync(one.journal, store, [alex]), Sync(two.journal, store, [bo])]
     for n in range(12):
-        (alex if n % 3 else bo).add(change(n))
+        (alices if n % 3 else bos).add(change(n))
         assert syncs[n % 2].once(), syncs[n % 2].trouble
-    last = bo.close()
-    alex.close()
+    last = bos.close()
+    alices.close()
     for sync in (*syncs, *syncs):
         assert sync.once()
     assert [line.raw for _, line in one.lines()] == [line.raw for _, line in two.lines()]
     assert len(one.lines()) == 16
     for folder in (one, two):
         assert not verify_record(folder.path, [last]).broken
-    seen = [line.entry.seen for writer, line in one.lines() if writer == "alex"]
-    assert any("bo" in each for each in seen)
+    seen = [line.entry.seen for writer, line in one.lines() if writer == alex]
+    assert any(bo in each for each in seen)
 
 
-def test_merged_by_time_but_never_before_what_was_seen(tmp_path: Path, store: Store) -> None:
+def test_merged_by_time_but_never_before_what_was_seen(tmp_path: Path, store: Store, alex: str, bo: str) -> None:
     """Bo's clock is an hour slow; what Bo wrote after seeing Alex's line still comes after it."""
     one, two = two_machines(tmp_path)
-    alex = open_journal(one, "alex")
-    alex.add(change(1))
-    Sync(one.journal, store, ["alex"]).once()
+    alices = open_journal(one, alex)
+    alices.add(change(1))
+    Sync(one.journal, store, [alex]).once()
     Sync(two.journal, store, []).once()
-    bo = Journal.open(two.journal, "bo", two.id, clock=lambda: datetime.now(UTC) - timedelta(hours=1))
-    bo.add(change(2))
-    assert [writer for writer, _ in two.lines()] == ["alex", "alex", "bo", "bo"]
-    alex.close()
-    bo.close()
+    bos = Journal.open(two.journal, bo, two.id, clock=lambda: datetime.now(UTC) - timedelta(hours=1))
+    bos.add(change(2))
+    assert [writer for writer, _ in two.lines()] == [alex, alex, bo, bo]
+    alices.close()
+    bos.close()
 
 
-def test_offline_it_goes_on_and_later_makes_up_for_it(tmp_path: Path) -> None:
+def test_offline_it_goes_on_and_later_makes_up_for_it(tmp_path: Path, alex: str) -> None:
     one, two = two_machines(tmp_path)
     shared = tmp_path / "shared"
     shared.write_text("in the way")
     store = DirectoryStore(shared)
-    alex = open_journal(one, "alex")
-    sync = Sync(one.journal, store, ["alex"])
-    alex.add(change(1))
+    alices = open_journal(one, alex)
+    sync = Sync(one.journal, store, [alex])
+    alices.add(change(1))
     assert not sync.once()
     assert "shared" in sync.trouble
-    alex.add(change(2))
+    alices.add(change(2))
     shared.unlink()
     assert sync.once()
     assert sync.trouble == ""
-    alex.close()
+    alices.close()
     assert sync.once()
     assert Sync(two.journal, store, []).once()
-    assert (two.journal / "alex.jsonl").read_bytes() == alex.path.read_bytes()
+    assert (two.journal / f"{alex}.jsonl").read_bytes() == alices.path.read_bytes()
 
 
 def test_an_unreachable_or_refusing_s3_is_away(tmp_path: Path, bucket: Callable[[], Any]) -> None:
@@ -118,21 +131,21 @@ def test_an_unreachable_or_refusing_s3_is_away(tmp_path: Path, bucket: Callable[
         with pytest.raises(StoreUnreachable, match="list_objects_v2"):
             store.parts()
     with pytest.raises(StoreUnreachable, match="get_object"):
-        S3Store(bucket(), "records", "p").get(Part("a", 0, 5))
+        S3Store(bucket(), "records", "p").get(Part.of("a", 0, b"lines"))
 
 
-def test_nothing_is_ever_written_over(store: Store) -> None:
-    part = Part("alex", 0, 4)
+def test_nothing_is_ever_written_over(store: Store, alex: str) -> None:
+    part = Part.of(alex, 0, b"one\n")
     assert store.put(part, b"one\n")
     assert not store.put(part, b"two\n")
     assert store.get(part) == b"one\n"
     assert list(store.parts()) == [part]
 
 
-def test_a_reply_that_was_lost_is_no_conflict(tmp_path: Path, store: Store) -> None:
+def test_a_reply_that_was_lost_is_no_conflict(tmp_path: Path, store: Store, alex: str) -> None:
     """The store kept the lines, the answer never came, and meanwhile there are more."""
     folder = make_folder(tmp_path)
-    journal = open_journal(folder, "alex")
+    journal = open_journal(folder, alex)
     first = journal.path.read_bytes()
     journal.add(change(1))
 
@@ -148,66 +161,78 @@ def test_a_reply_that_was_lost_is_no_conflict(tmp_path: Path, store: Store) -> N
         get = staticmethod(store.get)
         put = staticmethod(store.put)
 
-    store.put(Part("alex", 0, len(first)), first)
-    sync = Sync(folder.journal, Late(), ["alex"])  # type: ignore[arg-type]
+    store.put(Part.of(alex, 0, first), first)
+    sync = Sync(folder.journal, Late(), [alex])  # type: ignore[arg-type]
     assert sync.once(), sync.trouble
     journal.close()
     assert sync.once(), sync.trouble
-    assert sum(part.length for part in store.parts()) == journal.path.stat().st_size
+    assert sync.strange == ""
+    other = make_folder(tmp_path / "other")
+    assert Sync(other.journal, store, []).once()
+    assert (other.journal / journal.path.name).read_bytes() == journal.path.read_bytes()
 
 
-def test_one_name_on_two_machines_is_a_conflict_and_loses_nothing(tmp_path: Path, store: Store) -> None:
+def test_one_name_in_two_folders_is_shown_on_both_sides_and_loses_nothing(
+    tmp_path: Path, store: Store, alex: str, bo: str
+) -> None:
     one, two = two_machines(tmp_path)
-    mine, theirs = open_journal(one, "alex"), open_journal(two, "alex")
+    mine, theirs = open_journal(one, alex), open_journal(two, alex)
     theirs.add(change(2))
-    bo = open_journal(two, "bo")
-    assert Sync(one.journal, store, ["alex"]).once()
+    bos = open_journal(two, bo)
+    first = Sync(one.journal, store, [alex])
+    assert first.once()
     before = theirs.path.read_bytes()
-    sync = Sync(two.journal, store, ["alex", "bo"])
-    assert not sync.once()
-    assert "alex" in sync.trouble
+    sync = Sync(two.journal, store, [alex, bo])
+    assert sync.once()
+    assert first.once()
+    for side in (sync, first):
+        assert "has the name of this cockpit, which did not write it" in side.strange
     assert theirs.path.read_bytes() == before
-    assert any(part.writer == "bo" for part in store.parts())
-    for journal in (mine, theirs, bo):
+    assert any(part.writer == bo for part in store.parts())
+    for journal in (mine, theirs, bos):
         journal.close()
 
 
-def test_what_the_store_gives_back_changed_is_refused(tmp_path: Path) -> None:
+def test_what_the_store_gives_back_changed_is_refused(tmp_path: Path, alex: str) -> None:
     one, two = two_machines(tmp_path)
     store = DirectoryStore(tmp_path / "shared")
-    alex = open_journal(one, "alex")
-    Sync(one.journal, store, ["alex"]).once()
+    alices = open_journal(one, alex)
+    Sync(one.journal, store, [alex]).once()
     fetching = Sync(two.journal, store, [])
     assert fetching.once()
-    alex.close()
-    Sync(one.journal, store, ["alex"]).once()
+    alices.close()
+    Sync(one.journal, store, [alex]).once()
     part = max(store.parts(), key=lambda part: part.start)
     path = tmp_path / "shared" / part.name
     path.write_bytes(path.read_bytes()[:-1])
-    assert not fetching.once()
-    assert "is not what its name says" in fetching.trouble
+    before = (two.journal / f"{alex}.jsonl").read_bytes()
+    fetching.once()
+    assert "is not what its name says" in fetching.strange
+    assert (two.journal / f"{alex}.jsonl").read_bytes() == before
 
 
-def test_large_chains_go_in_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    monkeypatch.setattr(stores, "MAX_PART", 4000)
+def test_large_chains_go_in_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, alex: str
+) -> None:
+    monkeypatch.setattr(sharing, "MAX_PART", 4000)
     one, two = two_machines(tmp_path)
-    journal = open_journal(one, "alex")
+    journal = open_journal(one, alex)
     for n in range(40):
         journal.add(change(n))
     journal.close()
-    assert Sync(one.journal, store, ["alex"]).once()
+    assert Sync(one.journal, store, [alex]).once()
     assert len(store.parts()) > 5
     assert Sync(two.journal, store, []).once()
-    assert (two.journal / "alex.jsonl").read_bytes() == journal.path.read_bytes()
+    assert (two.journal / f"{alex}.jsonl").read_bytes() == journal.path.read_bytes()
 
 
-def test_a_machine_that_joins_gets_everything_and_pushes_all_it_has(tmp_path: Path, store: Store) -> None:
+def test_a_machine_that_joins_gets_everything(tmp_path: Path, store: Store, alex: str, bo: str) -> None:
     one, two = two_machines(tmp_path)
-    for name in ("alex", "bo"):
+    for name in (alex, bo):
         open_journal(one, name).close()
-    assert Sync(one.journal, store).once()
+    assert Sync(one.journal, store, [alex, bo]).once()
     shutil.rmtree(two.journal)
-    assert Sync(two.journal, store).once()
+    assert Sync(two.journal, store, []).once()
     assert {path.name: path.read_bytes() for path in one.journal.iterdir()} == {
         path.name: path.read_bytes() for path in two.journal.iterdir()
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from textual.widgets import Input
 from tui.stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.events import Vote
@@ -142,3 +143,20 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
         await pilot.press("4", "m")
         await pilot.pause()
         assert [str(each.message) for each in app._notifications] == ["identify yourself first: press i"]
+
+
+async def test_enter_pressed_twice_confirms_once() -> None:
+    app = CockpitApp(Stage().calm(1))
+    done: list[str] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        below = app.screen
+        page = ConfirmScreen("PURGE 3 files", "they are gone", "purge db/app", lambda: done.append("purged"))
+        app.push_screen(page)
+        await until(pilot, lambda: listens(app))
+        field = page.query_one("#word", Input)
+        field.value = "purge db/app"
+        for _ in range(2):
+            field.post_message(Input.Submitted(field, field.value))
+        await pilot.pause()
+        assert done == ["purged"]
+        assert app.screen is below

@@ -1,0 +1,286 @@
+"""Keeping one record's journal and a store equal: each machine pushes its own chain and fetches the others'.
+
+Everybody's local folder holds the whole journal. Without a connection each goes on alone, and what is missing is made up for
+at the next `Sync.once`. An object that its writer did not write is not taken in; it is shown, where it is read and where its
+name is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cockpit.journal.chain import SUFFIX, files
+from cockpit.journal.entry import BadLine, parse
+from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
+from cockpit.journal.vetting import Refused, Vetted, whole_lines
+
+log = logging.getLogger(__name__)
+MAX_PART = 4 << 20
+"""Bytes of one part that is pushed."""
+MAX_CHAIN = 256 << 20
+"""Bytes of another writer's chain that are taken in."""
+MOST_WRITERS = 100
+SHOWN = 3
+"""Odd objects named at once."""
+
+
+@dataclass(slots=True)
+class _Agreed:
+    """How far a chain is the same here and in the store."""
+
+    upto: int = 0
+    parts: set[str] = field(default_factory=set)
+    """Names of the parts in the store that hold a piece of it."""
+    odd: set[str] = field(default_factory=set)
+    """Names of those that hold something else."""
+    vetted: Vetted | None = None
+    """The chain up to there, where it is another's."""
+
+
+class Sync:
+    """Keeps one record's `journal/` and a store equal. Call `once` every few seconds, in a thread."""
+
+    def __init__(
+        self, journal: Path, store: Store, own: Sequence[str], size: Callable[[], int] = lambda: -1, record: str = ""
+    ) -> None:
+        """`own`: the writers whose chains are pushed, and never fetched. `record`: the id of the record; by default whatever
+        the others say.
+
+        `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
+        """
+        self._size = size
+        self._journal = journal
+        self._store = store
+        self._own = own
+        self._record = record
+        self._agreed: dict[str, _Agreed] = {}
+        self._refused: dict[Part, str] = {}
+        self._strange: dict[str, str] = {}
+        self._failed: dict[str, int] = {}
+        """By writer, how often something of its chain could not be read."""
+        self.trouble = ""
+        """Why the last round failed, in one line; empty when it did not."""
+
+    def once(self) -> bool:
+        """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
+        try:
+            self._round()
+        except (StoreUnreachable, OSError) as error:
+            log.warning("sharing the journal: %s", error)
+            self.trouble = str(error)
+            return False
+        self.trouble = ""
+        return True
+
+    @property
+    def strange(self) -> str:
+        """Which objects in the store are not what their name says, and are not taken in; empty where all are."""
+        found = {part.name: why for part, why in self._refused.items()} | self._strange
+        told = [f"{name}: {why}" for name, why in sorted(found.items())]
+        more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
+        return "; ".join([*told[:SHOWN], *more])
+
+    def _round(self) -> None:
+        there: dict[str, list[Part]] = {writer: [] for writer in self._own}
+        for part in sorted(self._store.parts(), key=lambda part: part.name):
+            there.setdefault(part.writer, []).append(part)
+        self._strange = {}
+        away: list[str] = []
+        # Our own first; what could not be read last, so that it holds up nobody else.
+        for writer in sorted(there, key=lambda each: (each not in self._own, self._failed.get(each, 0), each)):
+            try:
+                self._share(writer, there[writer])
+            except StoreUnreachable as error:
+                self._failed[writer] = self._failed.get(writer, 0) + 1
+                away.append(str(error))
+            if len(away) == SHOWN:
+                break
+        if away:
+            raise StoreUnreachable("; ".join(away))
+
+    def _share(self, writer: str, parts: Sequence[Part]) -> None:
+        """Push or fetch one chain."""
+        path = self._journal / (writer + SUFFIX)
+        agreed = self._agreed.setdefault(writer, _Agreed())
+        if agreed.parts - {part.name for part in parts}:
+            agreed = self._agreed[writer] = _Agreed()  # something was taken out of the store
+        if writer in self._own:
+            if path.exists():
+                self._push(path, parts, agreed)
+            _compare(path, parts, agreed)
+            why = "it has the name of this cockpit, which did not write it"
+        else:
+            self._fetch(path, parts, agreed)
+            _compare(path, [part for part in parts if part.start < agreed.upto], agreed)
+            why = "its writer has another text in this place"
+        self._strange |= dict.fromkeys(agreed.odd, why)
+
+    def _push(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+        """What the store lacks of a chain, after what it has of it."""
+        with path.open("rb") as file:
+            upto = self._size()
+            size = os.fstat(file.fileno()).st_size if upto < 0 else upto
+            _agree(file.fileno(), size, parts, agreed)
+            data = os.pread(file.fileno(), max(0, size - agreed.upto), agreed.upto)
+        for batch in _batches(data[: data.rfind(b"\n") + 1]):
+            part = Part.of(path.stem, agreed.upto, batch)
+            if not self._store.put(part, batch) and not part.holds(self._store.get(part)):
+                self._strange[part.name] = (
+                    "something else stands where this cockpit's lines belong: they are not shared"
+                )
+                return
+            agreed.parts.add(part.name)
+            agreed.upto = part.end
+
+    def _fetch(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+        """What is missing here of another writer's chain."""
+        if not self._candidates(parts, agreed):
+            return
+        try:
+            if agreed.vetted is None:
+                agreed.vetted = self._found(path, parts, agreed)
+        except Refused as refused:
+            self._refused |= {part: str(refused) for part in self._candidates(parts, agreed)}
+        unread: dict[Part, StoreUnreachable] = {}
+        while part := next((each for each in self._candidates(parts, agreed) if each not in unread), None):
+            try:
+                if not self._add(path, part, agreed):
+                    return
+            except Refused as refused:
+                self._refused[part] = str(refused)
+            except StoreUnreachable as error:
+                unread[part] = error
+            if len(unread) == SHOWN:
+                break
+        if unread:
+            raise next(iter(unread.values()))
+
+    def _found(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> Vetted:
+        """The chain as this machine has it already, as far as the store has it too. Raises Refused, OSError."""
+        start = Vetted(path.stem, self._record)
+        if not path.exists():
+            if len(files(self._journal)) >= MOST_WRITERS:
+                raise Refused(f"the record has {MOST_WRITERS} writers already")
+            return start
+        with path.open("rb") as file:
+            _agree(file.fileno(), os.fstat(file.fileno()).st_size, parts, agreed)
+            return start.then(whole_lines(file.read(agreed.upto)), signed=False)
+
+    def _candidates(self, parts: Sequence[Part], agreed: _Agreed) -> list[Part]:
+        """What may come next. A part may hold what is known already: it was put twice, the second time with more lines."""
+        return [part for part in parts if part.start <= agreed.upto < part.end and part not in self._refused]
+
+    def _add(self, path: Path, part: Part, agreed: _Agreed) -> bool:
+        """Add a part to the file; False where another process on this machine writes it.
+
+        Raises Refused, StoreUnreachable, OSError.
+        """
+        data, vetted = fetched(self._store, part, agreed.vetted or Vetted(part.writer, self._record), agreed.upto)
+        self._journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            here = os.pread(handle, part.length, part.start)
+            if data[: len(here)] != here:
+                raise Refused("this machine has another text in this place")
+            _append(handle, data[len(here) :])
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(handle)
+        agreed.parts.add(part.name)
+        agreed.upto, agreed.vetted = part.end, vetted
+        return True
+
+
+def _append(handle: int, data: bytes) -> None:
+    """All of it, or nothing. Raises OSError."""
+    before, left = os.fstat(handle).st_size, memoryview(data)
+    try:
+        while left:
+            left = left[os.write(handle, left) :]
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
+
+
+def fetched(store: Store, part: Part, vetted: Vetted, upto: int = 0) -> tuple[bytes, Vetted]:
+    """The bytes of a part, and the chain with it, which was vetted up to there. Raises Refused, StoreUnreachable."""
+    if part.length > MAX_FETCHED or part.end > MAX_CHAIN:
+        raise Refused(f"it takes {part.length} bytes from {part.start} on, and is not fetched")
+    data = store.get(part)
+    if not part.holds(data) or not data.endswith(b"\n"):
+        raise Refused("it is not what its name says")
+    return data, vetted.then(whole_lines(data[upto - part.start :]))
+
+
+def records_in(store: Store) -> dict[str, list[str]]:
+    """The ids of the records whose chains lie in a store, each with its writers. Raises StoreUnreachable."""
+    found: dict[str, list[str]] = {}
+    for part in sorted(store.parts(), key=lambda part: part.name):
+        if part.start == 0:
+            try:
+                _, vetted = fetched(store, part, Vetted(part.writer))
+            except Refused as refused:
+                log.warning("sharing the journal: %s: %s", part.name, refused)
+                continue
+            found.setdefault(vetted.record, []).append(part.writer)
+    return found
+
+
+def _agree(handle: int, size: int, parts: Sequence[Part], agreed: _Agreed) -> None:
+    """Go on to where the store and the file stop being the same."""
+    by_start: dict[int, list[Part]] = {}
+    for part in parts:
+        by_start.setdefault(part.start, []).append(part)
+    while known := [each for each in by_start.get(agreed.upto, ()) if _is_in(handle, size, each)]:
+        agreed.parts |= {each.name for each in known}
+        agreed.upto = max(each.end for each in known)
+
+
+def _is_in(handle: int, size: int, part: Part) -> bool:
+    """Whether the file holds the part in its place."""
+    fits = 0 < part.length <= MAX_FETCHED and part.end <= size
+    return fits and part.holds(os.pread(handle, part.length, part.start))
+
+
+def _compare(path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:
+    """Whether parts that are not known yet hold a piece of the file, or something else."""
+    unknown = [part for part in parts if part.name not in agreed.parts and part.name not in agreed.odd]
+    if not unknown:
+        return
+    if not path.exists():
+        agreed.odd |= {part.name for part in unknown}
+        return
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for part in unknown:
+            (agreed.parts if _is_in(file.fileno(), size, part) else agreed.odd).add(part.name)
+
+
+def _batches(data: bytes) -> Iterator[bytes]:
+    """Whole lines in pieces of at most MAX_PART, each ending with a line that is an entry: its signature speaks for the rest."""
+    while data:
+        batch = data if len(data) <= MAX_PART else data[: data.rfind(b"\n", 0, MAX_PART) + 1]
+        lines = whole_lines(batch)
+        while lines and not _is_entry(lines[-1]):
+            lines.pop()
+        if not lines:
+            return
+        batch = b"".join(lines)
+        yield batch
+        data = data[len(batch) :]
+
+
+def _is_entry(raw: bytes) -> bool:
+    try:
+        parse(raw)
+    except BadLine:
+        return False
+    return True
