@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from cockpit.commands.live_session import WrongAccount, open_watch
@@ -17,6 +15,7 @@ from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan
 from cockpit.report.formats.situation_json import situation_json
 from cockpit.report.formats.situation_text import situation_text
+from probes.clients.threads import run_loop
 from probes.periods import parse_duration
 
 
@@ -35,7 +34,7 @@ def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
         return USAGE
     loaded = load(plan, live.variables)
     try:
-        situation = asyncio.run(_watch(loaded, live, duration))
+        situation = run_loop(_watch(loaded, live, duration))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from cockpit.formatting import count
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.threads import run_loop
 from probes.databases.writing_role import WritingRole, writing_role
 from probes.reading import Reading, Reason, Unknown, Unseen
 from probes.registry import find
@@ -82,7 +82,7 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     log_to_file()
     loaded = load(plan, live.variables)
     try:
-        readings, roles = asyncio.run(_read_once(loaded, live))
+        readings, roles = run_loop(_read_once(loaded, live))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from cockpit.log_file import log_to_file
 from cockpit.plan.load import PlanError, load_text
 from cockpit.report.escaping import safe
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.threads import run_loop
 from probes.reading import Unseen
 
 NONE = "none"
@@ -65,7 +65,7 @@ def main(
         return USAGE
     ask = sys.stdin.isatty() and not yes
     try:
-        found = asyncio.run(_look(profile, region))
+        found = run_loop(_look(profile, region))
         chosen = _choose(found, name, url, service, database, bucket, secrets, alarms, ask=ask)
         text = draft(found, chosen)
         load_text(text, out)

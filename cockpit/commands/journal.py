@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
 from cockpit.journal.verify import verify_record
 from cockpit.report.escaping import safe
 from probes.clients.http import HttpClient
+from probes.clients.threads import run_loop
 
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -76,7 +76,7 @@ def timestamp(record: str, tsa: str) -> int:
         return USAGE
     try:
         folder = find_record(record)
-        for path, stamp in asyncio.run(_timestamps(folder, tsa)):
+        for path, stamp in run_loop(_timestamps(folder, tsa)):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.write_bytes(stamp.token)
             output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")

@@ -16,6 +16,7 @@ from cockpit.engine.recording import recording
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
+from probes.clients.threads import run_loop
 
 SPEED = 60.0
 SIZE = (120, 34)
@@ -24,7 +25,7 @@ SIZE = (120, 34)
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     folder.mkdir(exist_ok=True)
-    asyncio.run(_pictures(folder))
+    run_loop(_pictures(folder))
 
 
 async def _pictures(folder: Path) -> None:

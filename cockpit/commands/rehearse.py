@@ -40,6 +40,7 @@ from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_text, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.threads import run_loop
 
 
 @click.command("rehearse")
@@ -84,7 +85,7 @@ def main(
             armed=arm,
             keep=keep,
         )
-        return asyncio.run(_play(chosen, options, channels(notify, os.environ)))
+        return run_loop(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
         output(str(error), err=True)
         return USAGE

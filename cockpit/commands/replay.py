@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
 from cockpit.report.escaping import safe
 from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from probes.clients.threads import run_loop
 
 SHOWN = 5
 
@@ -52,7 +52,7 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
     gc.freeze()  # a long record is many objects, none of them garbage
     if headless:
         return _headless(trace, begin)
-    return asyncio.run(_terminal(trace, speed, begin))
+    return run_loop(_terminal(trace, speed, begin))
 
 
 def _trace(record: str, writer: str, plan: str) -> Trace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.keys import without_keys
 from cockpit.plan.model import Phase, Plan
+from probes.clients.threads import run_loop
 
 
 @click.command("run")
@@ -78,7 +78,7 @@ def main(
         return BAD_PLAN
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
-        return asyncio.run(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
+        return run_loop(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE

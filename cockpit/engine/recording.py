@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
 from cockpit.decide.events import Entry, ObserverGap, Record
@@ -31,9 +32,15 @@ from cockpit.journal.validity import UNCHANGED, WATCHING
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
+from probes.clients.threads import in_thread, within
 from probes.redact import HIDDEN
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+NO_ANSWER_S = 10.0
+"""A round with the shared store that takes longer is shown as trouble, and at the start it ends the attempt."""
+LAST_PUSH_S = 0.4
+"""How long quitting waits for the shared store to take the last entries."""
 SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
 QUIET = timedelta(minutes=2)
@@ -143,7 +150,7 @@ class Recording:
             if signer is None and entry.key:
                 raise SshError(f"the key {entry.key} is not there any more")
             if signer is not None:
-                signature = await asyncio.to_thread(self.journal.statement(draft).signed, signer)
+                signature = await in_thread(self.journal.statement(draft).signed, signer)
             line = await asyncio.wrap_future(self.record.submit_signed(entry, actor, signature))
         except SshError as error:
             raise Refused(f"not signed: {error}") from None
@@ -161,7 +168,7 @@ class Recording:
                 self._signers[person.id] = None
             else:
                 try:
-                    self._signers[person.id] = await asyncio.to_thread(find_signer, named, self.key_file)
+                    self._signers[person.id] = await in_thread(find_signer, named, self.key_file)
                 except SshError as error:
                     log.info("%s signs without a key: %s", person.id, error)
                     return None  # the agent may hold it later
@@ -178,9 +185,23 @@ class Recording:
     async def share(self) -> None:
         """Synchronise once with the shared store, if there is one."""
         if self.sync is not None:
-            reached = await asyncio.to_thread(self.sync.once)
+            reached = await self._round()
             if self.record.take_in(self.clock.now() if reached else None, self.clock.speed) and self.on_news:
                 self.on_news()
+
+    async def _round(self) -> bool:
+        """Whether a round with the store went well. One that hangs says so, and no other begins until it has ended."""
+        assert self.sync is not None
+        round_ = asyncio.ensure_future(in_thread(self.sync.once))
+        try:
+            await asyncio.wait({round_}, timeout=NO_ANSWER_S)
+            if not round_.done():
+                self.sync.trouble = f"no answer for {NO_ANSWER_S:g} s"
+                if self.on_news:
+                    self.on_news()
+            return await round_
+        finally:
+            round_.cancel()
 
     def anchor(self, where: str) -> str:
         """Note the head as published to `where`; its hash. Waits for the disk. Raises OSError."""
@@ -196,7 +217,12 @@ class Recording:
             log.error("the record was not closed: %s", error)
         self.readings.close()
         if self.sync is not None:
-            self.sync.once()
+            try:
+                within(LAST_PUSH_S, self.sync.once)
+            except TimeoutError:
+                log.warning(
+                    "the last entries are not in the shared record: it does not answer. The next session shares them"
+                )
 
 
 def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
@@ -230,7 +256,7 @@ async def recording(
     hidden. Raises CannotRecord.
     """
     try:
-        made = await asyncio.to_thread(
+        made = await in_thread(
             _open, plan, clock, who, name, root, new, store, variables or {}, rehearsal, claimed_because
         )
     except (OSError, ValueError) as error:
@@ -241,7 +267,7 @@ async def recording(
         yield made
     finally:
         await end((running,))
-        await asyncio.to_thread(made.close)
+        await in_thread(made.close)
 
 
 def _open(
@@ -259,13 +285,13 @@ def _open(
     now = clock.now()
     text = Path(plan.path).read_bytes()
     root = records_root() if root is None else root
-    shared = _shared_id(store, name) if store is not None else ""
+    shared = _from_share(partial(_shared_id, store, name)) if store is not None else ""
     folder = _folder(plan, text, now, root, shared or name, new=new)
     sync = None
     writer = writer_name(who or "cockpit")
     if store is not None:
         sync = Sync(folder.journal, store, [], record=shared)
-        if shared and not sync.once():
+        if shared and not _from_share(sync.once):
             raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
     earlier = started_at(folder)
     body: dict[str, Any] = {
@@ -298,6 +324,16 @@ def _open(
     return Recording(
         folder, writer_thread, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None
     )
+
+
+def _from_share(ask: Callable[[], T]) -> T:
+    """What the shared store answers at the start. Raises OSError where it does not, in time."""
+    try:
+        return within(NO_ANSWER_S, ask)
+    except TimeoutError:
+        raise OSError(
+            f"the shared record does not answer within {NO_ANSWER_S:g} s: check the way to it, or start without --share"
+        ) from None
 
 
 def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,7 @@ class Sync:
         self._store = store
         self._own = own
         self._record = record
+        self._one_at_a_time = threading.Lock()
         self._agreed: dict[str, _Agreed] = {}
         self._refused: dict[Part, str] = {}
         self._strange: dict[str, str] = {}
@@ -69,7 +71,8 @@ class Sync:
     def once(self) -> bool:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
         try:
-            self._round()
+            with self._one_at_a_time:
+                self._round()
         except (StoreUnreachable, OSError) as error:
             log.warning("sharing the journal: %s", error)
             self.trouble = str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -11,6 +10,7 @@ from cockpit.console import door
 from cockpit.exit_codes import INTERNAL_ERROR, INTERRUPTED
 from cockpit.migration.local_workers import DATABASE, log_plainly
 from cockpit.migration.worker import main
+from probes.clients.threads import run_loop
 from probes.known_secrets import remember
 
 
@@ -18,7 +18,7 @@ def worker(dsn: str, run: int) -> int:
     """What it leaves behind on standard error holds no secret, its last words included."""
     remember(dsn)
     try:
-        return asyncio.run(main(dsn, run))
+        return run_loop(main(dsn, run))
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:

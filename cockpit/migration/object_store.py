@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from cockpit.migration.settings import Settings
+from probes.clients.threads import DaemonThreads
 from probes.redact import one_line
 
 TIMEOUT_S = 30
@@ -92,7 +91,7 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bucket = settings.bucket
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._threads = DaemonThreads(_THREADS, "s3")
         self._client: Any = None
         self._objects: Any = None
 
@@ -113,7 +112,7 @@ class Store:
         self._objects = _objects(session, self._client, self.settings)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if self._client is not None:
             self._client.close()
 
@@ -175,7 +174,7 @@ class Store:
             return answer | {"Body": answer["Body"].read()} if whole_body else answer
 
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            answer = await self._threads.run(call)
         except Exception as error:  # noqa: BLE001
             raise of_boto(error) from None
         return answer

@@ -29,6 +29,7 @@ from cockpit.migration.rate_limiter import Throttle
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
+from probes.clients.threads import in_thread
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
@@ -78,7 +79,7 @@ class Worker:
             await _dropped(control)
             raise
         store = Store(run.settings)
-        await asyncio.to_thread(store.open)
+        await in_thread(store.open)
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
         work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle)

@@ -17,6 +17,7 @@ from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.notifications.channels import Channel, Notice
 from probes.clients.http import HttpClient
+from probes.clients.threads import in_thread
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ MOST_WAITING = 100
 TRIES = 8
 TIMEOUT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-GRACE_S = 0.8
+GRACE_S = 0.3
 """What is still on its way when the cockpit closes may take so long."""
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -95,7 +96,7 @@ class Outbox:
 
     async def _send(self, notice: Notice) -> None:
         try:
-            head = await asyncio.to_thread(self._kept.anchor, self.channel.name)
+            head = await in_thread(self._kept.anchor, self.channel.name)
         except (OSError, ValueError):
             log.exception("no anchor for %s", self.channel.name)
             head = ""  # the message says so

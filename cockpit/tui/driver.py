@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import termios
 import threading
 from collections.abc import Callable
@@ -138,8 +137,8 @@ class TerminalDriver(LinuxDriver):
             self._output.write(data)
 
     def start_application_mode(self) -> None:
-        assert sys.__stderr__ is not None, "Textual writes there"
-        self._output = TerminalOutput(sys.__stderr__.fileno(), self._refresh)
+        assert self._file is not None, "Textual's choice of a stream"
+        self._output = TerminalOutput(self._file.fileno(), self._refresh)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:

@@ -1,6 +1,7 @@
-"""A pool of daemon threads for calls that block.
+"""Calls that block, in daemon threads: a stuck one is left behind with its thread, and nothing waits for it, not even quitting.
 
-Not asyncio's own pool: that one makes quitting wait for every call under way. Here a stuck call is left behind with its thread.
+Not asyncio's own pool, which makes quitting wait for every call under way. Event loops begin here too (`run_loop`), so that
+what libraries give to that pool, such as looking up a name, goes to daemon threads as well.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 Jobs = queue.SimpleQueue[Job | None]
 
@@ -76,3 +80,56 @@ def _settle(answer: asyncio.Future[Any], result: Any, error: BaseException | Non
         answer.set_exception(error)
     else:
         answer.set_result(result)
+
+
+_OTHERS = DaemonThreads(name="work")
+
+
+async def in_thread(call: Callable[P, T], /, *given: P.args, **named: P.kwargs) -> T:
+    """The result of a call that blocks: a file, a key, a store. If the caller is cancelled, it is dropped when it comes."""
+    return await _OTHERS.run(partial(call, *given, **named))
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """The result of a call, for a caller that may block itself. Raises TimeoutError after `seconds`; the call goes on alone."""
+    return _begun(call).result(seconds)
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` that ends without waiting for a thread: what libraries run in the loop's own pool is left behind too."""
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        return runner.run(main)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(_LeftBehind())
+    return loop
+
+
+class _LeftBehind(ThreadPoolExecutor):
+    """Stands in for the pool of an event loop, which takes no other class."""
+
+    def submit(self, fn: Callable[P, T], /, *given: P.args, **named: P.kwargs) -> Future[T]:
+        return _begun(partial(fn, *given, **named))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """There is nothing to wait for."""
+
+
+def _begun(call: Callable[[], T]) -> Future[T]:
+    """The future result of a call in a daemon thread of its own."""
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        if not answer.set_running_or_notify_cancel():
+            return
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)
+
+    threading.Thread(target=work, name="left-behind", daemon=True).start()
+    return answer

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from support.waiting import LAST_RESORT_S, at_last, until
 
-from probes.clients.threads import DaemonThreads
+from cockpit.migration.database import connect
+from probes.clients.threads import DaemonThreads, in_thread, run_loop, within
 
 PREFIX = "test-pool"
+ROOT = Path(__file__).resolve().parents[2]
+WAITED_FOR = {"to_thread", "run_in_executor", "ThreadPoolExecutor", "run", "Runner"}
+"""Of asyncio and of concurrent.futures."""
 
 
 @pytest.fixture
@@ -135,7 +142,8 @@ def test_a_call_that_outlives_its_event_loop_does_not_cost_the_pool_a_thread(gat
 def test_the_process_ends_at_once_whatever_its_threads_wait_for() -> None:
     code = """
 import asyncio, threading
-from probes.clients.threads import DaemonThreads
+from cockpit.migration.database import connect
+from probes.clients.threads import DaemonThreads, in_thread, run_loop, within
 pool = DaemonThreads()
 async def main():
     calls = [asyncio.create_task(pool.run(threading.Event().wait)) for _ in range(40)]
@@ -155,3 +163,76 @@ print("done", flush=True)
 def _after(gate: threading.Event, number: int) -> int:
     assert gate.wait(LAST_RESORT_S)
     return number
+
+
+def test_the_end_of_a_loop_waits_for_no_lookup_of_a_library(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def dark(*_: object, **__: object) -> list[object]:
+        begun.set()
+        gate.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", dark)
+
+    async def ask_and_leave() -> str:
+        asking = asyncio.ensure_future(connect("postgresql://u:p@db.example/db"))
+        await until(begun.is_set)
+        asking.cancel()
+        return "left"
+
+    assert run_loop(ask_and_leave()) == "left"
+    assert not gate.is_set()
+
+
+def test_nor_for_a_call_of_our_own(gate: threading.Event) -> None:
+    async def ask_and_leave() -> str:
+        asking = asyncio.ensure_future(in_thread(gate.wait))
+        await asyncio.sleep(0)
+        asking.cancel()
+        return "left"
+
+    assert run_loop(ask_and_leave()) == "left"
+
+
+def test_a_library_gets_its_result_and_its_exception() -> None:
+    async def ask() -> tuple[int, BaseException | None]:
+        fails = asyncio.get_running_loop().run_in_executor(None, int, "no number")
+        await asyncio.wait({fails})
+        return await asyncio.to_thread(int, "7"), fails.exception()
+
+    number, error = run_loop(ask())
+    assert number == 7
+    assert isinstance(error, ValueError)
+
+
+def test_a_call_that_hangs_is_waited_for_so_long_and_no_longer(gate: threading.Event) -> None:
+    with pytest.raises(TimeoutError):
+        within(0.01, gate.wait)
+    assert within(LAST_RESORT_S, lambda: 5) == 5
+
+
+def waited_for(path: Path) -> list[str]:
+    """Where a file gives work to a thread that quitting waits for."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            of_asyncio = ast.unparse(node.value) in {"asyncio", "concurrent.futures", "futures"}
+            if node.attr == "run_in_executor" or (of_asyncio and node.attr in WAITED_FOR):
+                found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
+        elif isinstance(node, ast.ImportFrom) and node.module in {"asyncio", "concurrent.futures"}:
+            found += [f"{path}:{node.lineno} {each.name}" for each in node.names if each.name in WAITED_FOR]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"Thread", "threading.Thread"}:
+            daemon = [ast.unparse(each.value) for each in node.keywords if each.arg == "daemon"]
+            found += [] if daemon == ["True"] else [f"{path}:{node.lineno} is no daemon"]
+    return found
+
+
+def test_no_other_file_begins_a_thread_that_quitting_waits_for() -> None:
+    own = ROOT / "probes/clients/threads.py"
+    assert waited_for(own), "it is found where it is"
+    files = [*(ROOT / "cockpit").rglob("*.py"), *(ROOT / "probes").rglob("*.py")]
+    found = [place for path in files if path != own for place in waited_for(path)]
+    assert found == [], "use in_thread, within or run_loop of probes/clients/threads.py"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import socket
@@ -28,6 +27,7 @@ from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.settings import Settings
 from cockpit.plan.model import Migration, Plan
 from probes.clients.clients import Clients
+from probes.clients.threads import run_loop
 from probes.reading import Unseen
 
 FAILED = 1
@@ -138,7 +138,7 @@ def migration_command(
 
 def _finished(work: Coroutine[Any, Any, int]) -> int:
     try:
-        return asyncio.run(work)
+        return run_loop(work)
     except NotApproved as missing:
         output(str(missing), err=True)
         return FAILED

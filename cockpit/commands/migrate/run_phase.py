@@ -37,6 +37,7 @@ from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor, standing
+from probes.clients.threads import in_thread
 
 Guards = Callable[[], list[dict[str, Any]]]
 _RECORD = click.option(
@@ -236,7 +237,7 @@ async def _purge_confirmed(context: MigrationContext, connection: Connection, co
         f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. Type  {words}  to confirm:",
         err=True,
     )
-    typed = confirm or (await asyncio.to_thread(input) if sys.stdin.isatty() else "")
+    typed = confirm or (await in_thread(input) if sys.stdin.isatty() else "")
     if typed.strip() != words:
         output("nothing was purged", err=True)
         return False

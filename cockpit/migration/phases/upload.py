@@ -17,6 +17,7 @@ from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MIB
+from probes.clients.threads import in_thread
 
 IN_THREAD = 2 * MIB
 _READ_PART = table_statement("read_part")
@@ -43,7 +44,7 @@ async def digest(body: bytes) -> bytes:
     """SHA-256; of much, in a thread."""
     if len(body) < IN_THREAD:
         return hashlib.sha256(body).digest()
-    return await asyncio.to_thread(lambda: hashlib.sha256(body).digest())
+    return await in_thread(lambda: hashlib.sha256(body).digest())
 
 
 async def put_whole(work: Work, claim: Claim, body: bytes) -> Put:
@@ -121,7 +122,7 @@ async def _send_parts(
         for number, start in enumerate(range(0, size, PART_BYTES), 1):
             body = await read_part(connection, source, claim, xmin, start, min(PART_BYTES, size - start))
             own = await digest(body)
-            await asyncio.to_thread(whole.update, body)
+            await in_thread(whole.update, body)
             if sending is not None:
                 sent.append(await sending)
                 sending = None

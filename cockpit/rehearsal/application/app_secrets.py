@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cockpit.engine.clock import Clock
 from cockpit.rehearsal.application.document_storage import application_client
 from cockpit.rehearsal.application.log import Logbook
+from probes.clients.threads import DaemonThreads
 
 CACHE_FOR = timedelta(minutes=5)
 ENCRYPTION_KEY = "transparent-trust/encryption-key"
@@ -35,7 +35,7 @@ class Vault:
 
     def __init__(self, endpoint: str, clock: Clock, log: Logbook, environment: Mapping[str, str]) -> None:
         self._client = application_client("secretsmanager", endpoint)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="secrets")
+        self._thread = DaemonThreads(1, "secrets")
         self._clock = clock
         self._log = log
         self._environment = environment
@@ -46,7 +46,7 @@ class Vault:
         cached = self._cache.get(name)
         if cached is not None and cached[1] > self._clock.now():
             return cached[0]
-        value = await asyncio.get_running_loop().run_in_executor(self._thread, self._fetch, name)
+        value = await self._thread.run(partial(self._fetch, name))
         if value is None:
             return self._fallback(name)
         self._cache[name] = (value, self._clock.now() + CACHE_FOR)
@@ -57,7 +57,7 @@ class Vault:
         self._cache.clear()
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.close()
         self._client.close()
 
     def _fetch(self, name: str) -> str | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cockpit.rehearsal.aws.sessions import session
+from probes.clients.threads import DaemonThreads
 
 APPLICATION_KEY = "AKIAAPPROLE000000000"
 """The access key id by which the simulated AWS tells the application from the cockpit."""
@@ -60,14 +60,12 @@ class DocumentStorage:
 
     def __init__(self, endpoint: str, on_put: Callable[[int], None]) -> None:
         self._client = application_client("s3", endpoint)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._threads = DaemonThreads(_THREADS, "s3")
         self._on_put = on_put
 
     async def upload(self, key: str, body: bytes, content_type: str) -> None:
         """Store one object. Raises UploadFailed with S3's error code."""
-        code, status = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._put, key, body, content_type
-        )
+        code, status = await self._threads.run(partial(self._put, key, body, content_type))
         if status:
             self._on_put(status)
         if code:
@@ -75,10 +73,10 @@ class DocumentStorage:
 
     async def download(self, key: str) -> bytes:
         """Read one object. Raises UploadFailed with S3's error code."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._get, key)
+        return await self._threads.run(partial(self._get, key))
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._client.close()
 
     def _put(self, key: str, body: bytes, content_type: str) -> tuple[str, int]:

@@ -25,6 +25,7 @@ from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.assembly import Assembly
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
+from probes.clients.threads import run_loop
 
 log = logging.getLogger("cockpit.rehearsal.process.world")
 _ROUND_S = 0.05
@@ -126,7 +127,7 @@ def main(arguments: list[str]) -> int:
     )
     parent, lock = os.getppid(), workdir.hold(folder)
     try:
-        asyncio.run(_main(folder, seed, rate, parent))
+        run_loop(_main(folder, seed, rate, parent))
     finally:
         lock.close()
         if os.getppid() != parent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +16,7 @@ from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, known
+from probes.clients.threads import in_thread
 
 ERROR_RATE = 0.12
 DELAY_S = 4.0
@@ -150,7 +150,7 @@ class Breakage:
     async def _secrets_missing(self, on: bool) -> None:
         for name in (ANTHROPIC_KEY, ENCRYPTION_KEY):
             operation = self._world.secrets.delete_secret if on else self._world.secrets.restore_secret
-            await asyncio.to_thread(operation, SecretId=name)
+            await in_thread(operation, SecretId=name)
 
     def _redis_down(self, on: bool) -> None:
         self._world.application.ailments.redis_down = on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from botocore.config import Config
 from cockpit.rehearsal.application.application import FIRST_RELEASE, Release
 from cockpit.rehearsal.aws.sessions import session
 from cockpit.rehearsal.aws.simulation import SimulatedAws, TaskBehaviour
+from probes.clients.threads import in_thread
 
 FAMILY = "transparent-trust-web"
 CONTAINER = "web"
@@ -58,7 +58,7 @@ class Releases:
         """Register the next revision and roll it out; its number. Kinds: good, bad, crash."""
         if kind not in _BEHAVIOURS:
             raise ValueError(f"there is no release of kind '{kind}': {', '.join(_BEHAVIOURS)}")
-        arn, revision = await asyncio.to_thread(self._register, kind)
+        arn, revision = await in_thread(self._register, kind)
         self._known[revision] = Release(revision, f"2024.12.{revision}", BAD_RELEASE_ERRORS if kind == "bad" else 0.0)
         like = _BEHAVIOURS[kind]
         self._aws.ecs.behaviour[revision] = TaskBehaviour(

@@ -1,0 +1,85 @@
+"""A share that hangs, as a network drive does when its server is away: it delays neither the start nor the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from support.plans.signing_plan import signing_plan
+from support.waiting import at_last, until
+
+from cockpit.decide.events import PhaseBegan
+from cockpit.engine import recording as module
+from cockpit.engine.clock import WallClock
+from cockpit.engine.recording import CannotRecord, recording
+from cockpit.journal.entry import Type
+from cockpit.journal.shared_store import DirectoryStore, Part
+from cockpit.journal.verify import verify_record
+from cockpit.journal.writer import Draft
+from cockpit.plan.model import Phase
+
+
+class NetworkDrive(DirectoryStore):
+    """A folder whose server can go away: then a call does not return until it is back."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.there = threading.Event()
+        self.there.set()
+        self.asked = 0
+
+    def parts(self) -> Sequence[Part]:
+        self.asked += 1
+        self.there.wait()
+        return super().parts()
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Iterator[NetworkDrive]:
+    (tmp_path / "share").mkdir()
+    made = NetworkDrive(tmp_path / "share")
+    yield made
+    made.there.set()
+
+
+async def test_it_ends_the_start_with_a_reason(
+    drive: NetworkDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NO_ANSWER_S", 0.05)
+    drive.there.clear()
+    plan = signing_plan(tmp_path)
+    with pytest.raises(CannotRecord, match=r"does not answer within .* start without --share"):
+        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive):
+            raise AssertionError("nothing was begun")
+
+
+async def test_it_is_shown_and_holds_nobody_up_at_the_end(
+    drive: NetworkDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "NO_ANSWER_S", 0.05)
+    plan = signing_plan(tmp_path)
+
+    async def night() -> Path:
+        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+            await until(lambda: drive.asked > 1, "it is shared")
+            drive.there.clear()
+            await until(lambda: "no answer" in kept.trouble, "the screen says so")
+            before = drive.asked
+            kept.record.append(PhaseBegan(kept.clock.now(), Phase.POST_DEPLOY))
+            await asyncio.wrap_future(kept.writer_thread.submit(Draft(Type.NOTE, {})))
+            assert drive.asked == before, "no second call joins one that hangs"
+            return kept.folder.path
+
+    folder = await at_last(night())
+    assert not drive.there.is_set(), "it ended while the share hung"
+    assert verify_record(folder).broken == []
+    drive.there.set()
+    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as again:
+        await until(lambda: not again.trouble and drive.asked, "the next session shares it")
+    ours = {path.stem: path.read_bytes() for path in (folder / "journal").glob("*.jsonl")}
+    for writer, chain in ours.items():
+        parts = sorted(path.read_bytes() for path in (tmp_path / "share" / writer).iterdir())
+        assert sorted(chain.splitlines()) == sorted(line for part in parts for line in part.splitlines())
