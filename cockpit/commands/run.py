@@ -28,8 +28,8 @@ from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
-from cockpit.plan.keys import without_keys
 from cockpit.plan.model import Phase, Plan
+from cockpit.plan.signing_keys import without_keys
 from probes.clients.threads import run_loop
 
 

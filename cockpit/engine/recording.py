@@ -150,7 +150,7 @@ class Recording:
             if signer is None and entry.key:
                 raise SshError(f"the key {entry.key} is not there any more")
             if signer is not None:
-                signature = await in_thread(self.journal.statement(draft).signed, signer)
+                signature = await in_thread(self.journal.signed_text(draft).signed, signer)
             line = await asyncio.wrap_future(self.record.submit_signed(entry, actor, signature))
         except SshError as error:
             raise Refused(f"not signed: {error}") from None

@@ -54,7 +54,7 @@ class PersistedRecord(Record):
         self._writer_thread.submit(Draft.of(entry, self._actor()), held=True)
 
     def submit_signed(self, entry: Entry, actor: Actor, signature: Mapping[str, str] | None) -> Future[Line]:
-        """Keep a person's entry, with their signature (`Journal.statement(Draft.of(entry, actor)).signed(key)`).
+        """Keep a person's entry, with their signature (`Journal.signed_text(Draft.of(entry, actor)).signed(key)`).
 
         It does not count before its line is on the disk: then call `counts`.
         """

@@ -17,8 +17,8 @@ from cockpit.journal.codec import from_body
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.machine import is_marked
+from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.sshsig import SshError
-from cockpit.journal.statement import personal_signature
 
 LATE = "it arrived long after the time it is dated, while this cockpit was watching the shared record"
 

@@ -17,9 +17,9 @@ from cryptography import x509
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.findings import Findings, Problem, Result, Standing, Subject
+from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
-from cockpit.journal.statement import personal_signature
 from cockpit.journal.verify_chain import Checked, check_chain
 from cockpit.journal.verify_readings import check_readings, lost_remarks
 from cockpit.journal.verify_time import check_time, clock_remarks

@@ -27,8 +27,8 @@ from cockpit.journal.codec import time_text, to_body, type_of, without_secrets
 from cockpit.journal.dsse import SessionKey
 from cockpit.journal.entry import PERSONAL, Actor, JournalEntry, Line, Type, hash_of
 from cockpit.journal.machine import machine_id, mark_of, vouch
+from cockpit.journal.signed_text import SignedText
 from cockpit.journal.ssh.sshsig import SshError
-from cockpit.journal.statement import Statement
 
 COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100
@@ -52,7 +52,7 @@ class Draft:
     body: Mapping[str, Any] = field(default_factory=dict)
     actor: Actor = COCKPIT
     signature: Mapping[str, str] | None = None
-    """What `Statement.signed` gave, for an entry its person signed."""
+    """What `SignedText.signed` gave, for an entry its person signed."""
 
     @classmethod
     def of(cls, entry: Entry, actor: Actor = COCKPIT, signature: Mapping[str, str] | None = None) -> Draft:
@@ -184,12 +184,12 @@ class Journal:
             self._last_at = lines[-1].entry.ts if lines else self._last_at
             return lines[len(lines) - wanted :]
 
-    def statement(self, draft: Draft) -> Statement:
-        """What the person behind a draft signs: `statement(draft).signed(signer)` gives the draft's signature.
+    def signed_text(self, draft: Draft) -> SignedText:
+        """What the person behind a draft signs: `signed_text(draft).signed(signer)` gives the draft's signature.
 
         Needs no place in the chain, so waiting for a touch or a passphrase holds nobody up.
         """
-        return Statement(self.record, draft.type, draft.actor.id, without_secrets(draft.body))
+        return SignedText(self.record, draft.type, draft.actor.id, without_secrets(draft.body))
 
     def anchor(self, where: str, actor: Actor = COCKPIT) -> str:
         """Note that the head is being given to somebody outside (`where`: "slack", "gate deploy"); the hash to give."""
@@ -247,7 +247,7 @@ class Journal:
         if draft.type not in PERSONAL:
             raise ValueError(f"a {draft.type} is not signed by a person")
         try:
-            self.statement(draft).check(draft.signature or {})
+            self.signed_text(draft).check(draft.signature or {})
         except SshError as error:
             raise ValueError(f"the signature of the {draft.type} does not hold: {error}") from None
 

@@ -43,10 +43,10 @@ from cockpit.report.model import (
     NotCountedAccount,
     PhaseSpan,
     Planned,
-    Proof,
     Readings,
     Session,
     StateChange,
+    Verification,
 )
 from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
@@ -65,7 +65,7 @@ class Material:
     planned: Planned
     lines: Sequence[tuple[str, Line]]
     kept: Sequence[Kept]
-    proof: Proof
+    proof: Verification
     kind: Kind = field(default_factory=lambda: Kind(rehearsal=False, claimed_because=""))
     measures: Mapping[str, Measure] = field(default_factory=dict)
     readings: Readings = field(default_factory=Readings)

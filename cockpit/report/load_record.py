@@ -19,7 +19,7 @@ from cockpit.plan.model import Plan
 from cockpit.report.build import Material, account
 from cockpit.report.measurements import measured
 from cockpit.report.missing_plan import unplanned
-from cockpit.report.model import Account, Planned, Proof
+from cockpit.report.model import Account, Planned, Verification
 from cockpit.report.sign_offs import Kept
 
 
@@ -66,10 +66,10 @@ def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list
     return [Kept(writer, entry) for writer, entry in found if entry is not None], kind_of(lines, own)
 
 
-def _proof(folder: Path, result: Result) -> Proof:
+def _proof(folder: Path, result: Result) -> Verification:
     """What checking found, with places named from the record's folder on."""
     broken = [replace(problem, path=_inside(problem.path, folder)) for problem in result.broken]
-    return Proof(
+    return Verification(
         result.outcome.word,
         {str(subject): row.standing.word for subject, row in result.rows.items()},
         tuple(str(problem) for problem in broken),

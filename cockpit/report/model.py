@@ -278,7 +278,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Verification:
     result: str
     """INTACT, BROKEN or NOT PROVABLE."""
     standings: Mapping[str, str]
@@ -340,7 +340,7 @@ class Account:
     happened: tuple[Event, ...]
     gaps: tuple[Gap, ...]
     open: tuple[str, ...]
-    proof: Proof
+    proof: Verification
     readings: Readings
     claimed_because: str = ""
     not_counted: tuple[NotCountedAccount, ...] = ()

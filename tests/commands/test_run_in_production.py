@@ -18,9 +18,9 @@ from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.journal.record_folder import RecordFolder
-from cockpit.plan.keys import roles_that_need_keys, without_keys
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
+from cockpit.plan.signing_keys import roles_that_need_keys, without_keys
 from cockpit.report.load_record import account_of
 
 

@@ -107,7 +107,7 @@ async def test_a_vote_without_a_time_is_no_vote(tmp_path: Path, monkeypatch: pyt
         journal = elsewhere(monkeypatch, tmp_path, to)
         draft = Draft.of(vote(to, "bob", "dba"), Actor("bob"))
         undated = replace(draft, body={name: value for name, value in draft.body.items() if name != "at"})
-        journal.append(replace(undated, signature=journal.statement(undated).signed(to.bob)))
+        journal.append(replace(undated, signature=journal.signed_text(undated).signed(to.bob)))
         to.takes_in()
         assert not to.gate_open
 

@@ -26,9 +26,9 @@ from cockpit.decide.events import Acknowledgement
 from cockpit.journal.entry import Actor, Line, Type
 from cockpit.journal.findings import BROKEN, NOT_PROVABLE, Standing
 from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.signed_text import SignedText
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.keys import KeyFile
-from cockpit.journal.statement import Statement
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal
 
@@ -98,7 +98,7 @@ def test_a_writer_refuses_a_signature_that_does_not_fit(tmp_path: Path) -> None:
     folder, key = make_folder(tmp_path), KeyFile(make_key(tmp_path))
     journal = open_journal(folder)
     draft = Draft.of(sign_off(), ALEX)
-    good = journal.statement(draft).signed(key)
+    good = journal.signed_text(draft).signed(key)
     for wrong in (
         replace(draft, body={**draft.body, "answer": "3 tasks"}),
         replace(draft, actor=Actor("bo")),
@@ -120,10 +120,10 @@ def test_a_statement_of_another_record_or_copied_is_found(tmp_path: Path) -> Non
     folder = make_folder(tmp_path / "one")
     journal = open_journal(folder)
     draft = Draft.of(sign_off(), ALEX)
-    signed = replace(draft, signature=journal.statement(draft).signed(key))
+    signed = replace(draft, signature=journal.signed_text(draft).signed(key))
     journal.append(signed)
     journal.append(signed)
-    foreign = Statement("another", draft.type, "alex", draft.body).signed(key)
+    foreign = SignedText("another", draft.type, "alex", draft.body).signed(key)
     _force(journal, draft, foreign)
     journal.close()
     result = verify_record(folder.path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cockpit.plan.keys import without_keys
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.model import Person
+from cockpit.plan.signing_keys import without_keys
 
 _BRACKETS = re.compile(r"^\s*[\[<{].*[\]>}]\s*$|^\s*(TODO|TBD|FIXME)\b", re.IGNORECASE)
 _TWO = r"\btwo (people|persons|engineers)\b|\bfour[- ]eyes\b|\bboth (people|engineers)\b"

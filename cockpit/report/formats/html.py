@@ -78,7 +78,7 @@ def _facts(account: Account) -> str:
         ("Who took part", ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")),
         ("Plan", plan),
         ("Record", account.record),
-        ("Proof", account.proof.result),
+        ("Verification", account.proof.result),
     )
     rows = "".join(f"<div><dt>{name}</dt><dd>{esc(value)}</dd></div>" for name, value in facts if value)
     return f'<dl class="facts">{rows}</dl>'
@@ -284,7 +284,7 @@ def _proof(account: Account) -> str:
         proofs += [f"{name}: {esc(line)}" for line in lines]
     proofs += [f'head of {esc(writer)} <span class="hash">{esc(head)}</span>' for writer, head in proof.heads.items()]
     proofs += _digests(account)
-    return section("Proof", f"<p>{esc(labels.proof(account))}</p>{dots(proofs)}")
+    return section("Verification", f"<p>{esc(labels.proof(account))}</p>{dots(proofs)}")
 
 
 def _digests(account: Account) -> Iterator[str]:

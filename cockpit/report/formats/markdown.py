@@ -50,7 +50,7 @@ def _head(account: Account) -> Iterator[str]:
             ("When", when + lasted),
             ("Plan", text(f"{plan.name} {plan.environment} {plan.digest[:12]}".strip())),
             ("Record", f"{text(account.record)}, {formatting.count(len(account.sessions), 'session')}"),
-            ("Proof", text(labels.proof(account))),
+            ("Verification", text(labels.proof(account))),
         ),
     )
 
@@ -185,7 +185,7 @@ def _people(account: Account) -> Iterator[str]:
 
 def _proof(account: Account) -> Iterator[str]:
     proof = account.proof
-    yield f"\n## Proof\n\n{text(labels.proof(account))}\n"
+    yield f"\n## Verification\n\n{text(labels.proof(account))}\n"
     yield from (f"* {subject}: {standing}" for subject, standing in proof.standings.items())
     for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         yield from (f"* {name}: {text(line)}" for line in lines)

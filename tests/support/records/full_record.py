@@ -94,7 +94,7 @@ class Maker:
             actor = Actor(by, arn=f"arn:aws:sts::123456789012:assumed-role/ops/{by}") if by else Actor("cockpit")
             signature = None
             if signed:
-                signature = journal.statement(Draft.of(entry, actor)).signed(KeyFile(self.key_path))
+                signature = journal.signed_text(Draft.of(entry, actor)).signed(KeyFile(self.key_path))
             journal.add(entry, actor, signature)
 
     def change(self, minutes: float, subject: str, before: str, after: str, because: str = "") -> kinds.Change:

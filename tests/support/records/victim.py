@@ -86,5 +86,5 @@ def elsewhere(
 def forge(journal: Journal, entry: Entry, key: KeyFile | None = None, *, by: str = "") -> None:
     """Write an entry, signed with a key where one is given."""
     actor = Actor(by or getattr(entry, "by", "") or "cockpit")
-    signature = journal.statement(Draft.of(entry, actor)).signed(key) if key else None
+    signature = journal.signed_text(Draft.of(entry, actor)).signed(key) if key else None
     journal.add(entry, actor, signature)

@@ -18,7 +18,7 @@ from cockpit.journal.ssh.sshsig import Signature, Signer, SshError, sign, verify
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SignedText:
     """What one person states in one record."""
 
     record: str
@@ -52,7 +52,7 @@ class Statement:
         return signature
 
     @classmethod
-    def of(cls, record: str, entry: JournalEntry) -> Statement:
+    def of(cls, record: str, entry: JournalEntry) -> SignedText:
         return cls(record, entry.type, entry.actor.id, entry.body)
 
 
@@ -71,6 +71,6 @@ def personal_signature(line: Line, record: str) -> Signature | None:
     if len(line.sigs) > 2:
         raise SshError("more than one person's signature")
     try:
-        return Statement.of(record, line.entry).check(line.sigs[1])
+        return SignedText.of(record, line.entry).check(line.sigs[1])
     except SshError as error:
         raise SshError(f"the signature of {line.entry.actor.id[:80]} does not hold: {error}") from None
