@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from probes.reading import Reason, Unknown, Unseen
 
+WAIT_S = 5.0
+"""Longest a call waits for another one to ask STS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -39,6 +42,7 @@ class CallerCheck:
         self._on_change = on_change
         self._known: dict[str, Caller] = {}
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
 
     @property
     def refused(self) -> Caller | None:
@@ -47,17 +51,32 @@ class CallerCheck:
 
     def admit(self, key: str, identify: Callable[[], tuple[str, Caller]]) -> None:
         """Raises Unseen unless the access key is the accepted caller's; one not seen before is identified first."""
-        with self._lock:
+        caller = self._known.get(key) or self._ask(key, identify)
+        if caller != self.accepted:
+            raise Unseen(self.why(caller))
+
+    def _ask(self, key: str, identify: Callable[[], tuple[str, Caller]]) -> Caller:
+        """One call asks, the others wait for its answer, and not for ever."""
+        if not self._asking.acquire(timeout=WAIT_S):
+            hint = "check the network to sts"
+            raise Unseen(Unknown(Reason.TIMEOUT, "STS has not said yet whose credentials these are", hint))
+        try:
             if key not in self._known:
-                self._take(*identify())
-            caller = self._known.get(key, self.now)
-            if caller != self.accepted:
-                raise Unseen(self.why(caller))
+                self.identified(*identify())
+            return self._known.get(key) or self.now or Caller("", "")
+        finally:
+            self._asking.release()
 
     def identified(self, key: str, caller: Caller) -> None:
-        """STS was asked again."""
+        """STS said whose a key is. Never waits for STS."""
         with self._lock:
-            self._take(key, caller)
+            before = self.now
+            self._known[key] = self.now = caller
+            if self.accepted is None:
+                self.accepted = caller
+            changed = caller not in (before, self.accepted)
+        if changed:
+            self._on_change()
 
     def accept(self, caller: Caller) -> None:
         """From now on this one is the accepted caller."""
@@ -69,11 +88,3 @@ class CallerCheck:
         now, was = (each.name if each else "nobody known" for each in (caller, self.accepted))
         hint = "change the credentials back, or press A and accept them by name"
         return Unknown(Reason.WRONG_ACCOUNT, f"the credentials are now of {now}; they were of {was}", hint)
-
-    def _take(self, key: str, caller: Caller) -> None:
-        before = self.now
-        self._known[key] = self.now = caller
-        if self.accepted is None:
-            self.accepted = caller
-        if caller not in (before, self.accepted):
-            self._on_change()

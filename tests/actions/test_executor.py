@@ -252,10 +252,9 @@ async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_
         app = CockpitApp(seat.watch, desk=desk, executor=seat.executor, armed=True)
         async with app.run_test(size=(140, 40)) as pilot:
             await pilot.press("5")
-            rollback = app.screen
-            assert isinstance(rollback, RollbackScreen)
-            rollback.grid.cursor = "back.worker"
-            await pilot.press("enter")
+            assert isinstance(app.screen, RollbackScreen)
+            for _ in range(2):  # enter, twice
+                app.open_step("back.worker")
             await until(lambda: isinstance(app.screen, AnswerScreen))
             page = app.screen
             assert isinstance(page, AnswerScreen)

@@ -76,6 +76,18 @@ def test_a_plan_for_an_account_stops_without_credentials_before_the_first_probe(
     assert done.stdout == ""
 
 
+def test_without_the_account_no_record_begins_and_none_is_shared(plan: Path, tmp_path: Path) -> None:
+    target = 'environment: test\ntarget: {account: "123456789012", region: us-east-1}'
+    plan.write_text(plan.read_text().replace("environment: test", target))
+    share, state = tmp_path / "share", tmp_path / "state"
+    share.mkdir()
+    done = cockpit("run", str(plan), "--share", str(share), XDG_STATE_HOME=str(state))
+    assert done.returncode == 3
+    assert "cannot determine the AWS account" in done.stderr
+    assert not list(share.iterdir())
+    assert not list(state.rglob("*.jsonl"))
+
+
 @pytest.mark.world
 def test_another_account_than_the_plans_stops_before_the_first_probe(plan: Path, site: Site) -> None:
     from cockpit.engine.clock import WallClock

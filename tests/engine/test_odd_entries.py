@@ -17,10 +17,11 @@ from support.sources import NoSource
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import _KINDS, LONGEST_TEXT
-from cockpit.journal.entry import MAX_BYTES, Type, as_text
+from cockpit.journal.entry import MAX_BYTES, Type, as_text, hash_of
+from cockpit.journal.shared_store import DirectoryStore, Part
 from cockpit.journal.validity import _NOTES, _OPEN
 from cockpit.journal.verify import verify_record
-from cockpit.journal.writer import Journal
+from cockpit.journal.writer import Journal, writer_name
 from cockpit.replay.player import Player
 from cockpit.replay.trace import trace_of
 from cockpit.report.formats.html import html
@@ -88,8 +89,7 @@ class Forger:
 
     def __init__(self, journal: Journal) -> None:
         self.path = journal.path
-        self.seq, self.head, self.key = journal._seq, journal.head, journal._key
-        journal.close()
+        self.head, self.key = journal.close(), journal._key
 
     def write(self, type_: str, body: Any, at: datetime, **around: Any) -> None:
         entry = {
@@ -98,6 +98,11 @@ class Forger:
         }  # fmt: skip
         payload = json.dumps(entry, separators=(",", ":"))
         self.raw(json.dumps({"payload": payload, "sigs": [self.key.sign(payload)]}, separators=(",", ":")).encode())
+
+    def follow(self, type_: str, body: Any, at: datetime, **around: Any) -> None:
+        """A line in its place, as far as that is not what is changed."""
+        self.write(type_, body, at, **{"prev": self.head, **around})
+        self.head = hash_of(self.path.read_bytes().splitlines(keepends=True)[-1])
 
     def raw(self, data: bytes) -> None:
         with self.path.open("ab") as file:
@@ -139,6 +144,39 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
     async with recording(to.plan, to.clock, who="ada", name=str(folder.path), root=tmp_path / "records") as again:
         assert again.journal.writer == writer
         assert again.resumed
+
+
+async def test_no_object_in_a_share_raises_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = DirectoryStore(tmp_path / "share")
+    async with victim(tmp_path, store) as to:
+        sync = to.kept.sync
+        assert sync is not None
+        with monkeypatch.context() as other:
+            other.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+            eve = writer_name("eve", "laptop")
+            forger = Forger(Journal.open(tmp_path / "theirs", eve, to.kept.folder.id, clock=to.clock.now))
+        shared = 0
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(odd(), max_size=8))
+        def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
+            nonlocal shared
+            for type_, body, around in lines:
+                forger.follow(type_, body, to.clock.now(), **around)
+            forger.follow("note", {"kind": "nothing"}, to.clock.now())
+            data = forger.path.read_bytes()[shared:]
+            store.put(Part.of(eve, shared, data), data)
+            assert sync.once()
+            readers(to)
+            taken = to.kept.folder.journal / f"{eve}.jsonl"
+            # A session that nobody vouches for is refused: nothing of what comes after it is taken in.
+            shared = taken.stat().st_size
+            data = taken.read_bytes()
+            forger.path.write_bytes(data)
+            forger.head = hash_of(data.splitlines(keepends=True)[-1])
+
+        arrives()
+        assert f"{eve} not valid and set aside" in to.watch.notice
 
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {

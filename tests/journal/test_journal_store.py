@@ -21,6 +21,8 @@ from cockpit.journal.sharing import Sync
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Journal
 
+OWNER = "x-amz-expected-bucket-owner"
+
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Callable[[], Any]]:
@@ -132,6 +134,20 @@ def test_an_unreachable_or_refusing_s3_is_away(tmp_path: Path, bucket: Callable[
             store.parts()
     with pytest.raises(StoreUnreachable, match="get_object"):
         S3Store(bucket(), "records", "p").get(Part.of("a", 0, b"lines"))
+
+
+def test_every_call_names_the_account_the_bucket_must_be_of(
+    tmp_path: Path, bucket: Callable[[], Any], alex: str
+) -> None:
+    client, owners = bucket(), []
+    client.meta.events.register("before-send.s3", lambda request, **_: owners.append(str(request.headers.get(OWNER))))
+    store = S3Store(client, "records", tmp_path.name, account="123456789012")
+    folder = make_folder(tmp_path)
+    open_journal(folder, alex).close()
+    assert Sync(folder.journal, store, [alex]).once()
+    assert Sync(make_folder(tmp_path / "other").journal, store, []).once()
+    assert len(owners) >= 4
+    assert all("123456789012" in each for each in owners)
 
 
 def test_nothing_is_ever_written_over(store: Store, alex: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rehearsal.test_aws_ecs import PLACE, Furnished
 
 from cockpit.rehearsal.aws.services.call_faults import AwsFault
+from probes.clients import caller
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reason, Unseen
@@ -143,3 +144,22 @@ def test_the_same_key_asked_again_may_have_become_another_caller() -> None:
     assert check.refused == APPLICATION
     with pytest.raises(Unseen):
         check.admit("k", lambda: ("k", ON_CALL))
+
+
+def test_while_sts_is_asked_nobody_else_waits_for_ever_and_what_is_known_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(caller, "WAIT_S", 0.0)
+    check = CallerCheck(ON_CALL)
+    check.identified("known", ON_CALL)
+
+    def asked() -> tuple[str, Caller]:
+        check.admit("known", lambda: ("known", APPLICATION))
+        check.identified("known", ON_CALL)
+        with pytest.raises(Unseen) as raised:
+            check.admit("another", lambda: ("another", ON_CALL))
+        assert raised.value.unknown.reason is Reason.TIMEOUT
+        return "new", ON_CALL
+
+    check.admit("new", asked)
+    check.admit("new", lambda: ("new", APPLICATION))

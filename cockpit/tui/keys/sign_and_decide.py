@@ -34,6 +34,7 @@ class DeskKeys:
     def __init__(self, cockpit: Cockpit) -> None:
         self._cockpit = cockpit
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looking = False
 
     def do(self, action: str, subject: str) -> None:
         if self._cockpit.desk is None:
@@ -230,7 +231,13 @@ class DeskKeys:
 
     async def _act(self, executor: Executor, status: StepStatus) -> str:
         """Look, ask for the word, and only then do it."""
-        proposal = await executor.propose(status)
+        if self._looking:  # pressed twice: one page, of one proposal
+            return ""
+        self._looking = True
+        try:
+            proposal = await executor.propose(status)
+        finally:
+            self._looking = False
 
         async def submit(text: str) -> str:
             typed, said = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]

@@ -19,6 +19,7 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.entry import Actor
+from cockpit.journal.shared_store import Store
 from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.writer import Draft, Journal
 from cockpit.plan.model import Phase, Plan
@@ -59,10 +60,10 @@ class Victim:
 
 
 @asynccontextmanager
-async def victim(tmp_path: Path) -> AsyncIterator[Victim]:
+async def victim(tmp_path: Path, store: Store | None = None) -> AsyncIterator[Victim]:
     (ada, ada_public), (bob, bob_public), (eve, _) = (keys_for(tmp_path, name) for name in ("ada", "bob", "eve"))
     plan, clock = signing_plan(tmp_path, ada_public, bob_public), HandClock()
-    async with recording(plan, clock, who="ada", root=tmp_path / "records", key_file=ada) as kept:
+    async with recording(plan, clock, who="ada", root=tmp_path / "records", key_file=ada, store=store) as kept:
         watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         watch.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
         kept.attach(watch)
