@@ -24,7 +24,7 @@ from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
-from probes.databases.writing_role import WritingRole, writing_role
+from probes.clients.writing_role import WritingRole, writing_role
 from probes.reading import Reading, Reason, Unknown, Unseen
 from probes.registry import find
 

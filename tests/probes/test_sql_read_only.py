@@ -11,7 +11,7 @@ import pytest
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.sql import SqlClient
-from probes.databases.writing_role import writing_role
+from probes.clients.writing_role import writing_role
 from probes.reading import Unseen
 
 pytest_plugins = ["support.real_server"]
