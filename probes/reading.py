@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
@@ -140,13 +140,19 @@ def checked(reading: Reading, fields: Sequence[Field], probe: str, missing: Unkn
     """The reading as conditions may see it, whoever made it: each declared field known, or unknown with a reason.
 
     What is hollow is unknown for the reason `missing` (NO_DATA by default), what is of another type than declared is a defect
-    of the probe and unknown, what is called both known and unknown is unknown, what is not declared is left out. Data about
-    the future is about the moment of asking. A reading with a time without its zone cannot be placed: all of it is unknown.
+    of the probe and unknown, what is called both known and unknown is unknown, what is not declared is left out. A reading
+    that cannot be placed in time is unknown as a whole: with a time without its zone, or with data from later than
+    `MOST_AHEAD` after asking. What is ahead by less is about the moment of asking.
     """
     zoneless = [name for name in ("observed_at", "data_at", "state_since") if _is_naive(getattr(reading, name))]
     if zoneless:
         return _without_times(
             reading, fields, Unknown(Reason.ERROR, f"{zoneless[0]} of {probe} has no time zone", _DEFECT)
+        )
+    if reading.values and reading.data_at - reading.observed_at > MOST_AHEAD:
+        ahead = timedelta(seconds=round((reading.data_at - reading.observed_at).total_seconds()))
+        return _without_times(
+            reading, fields, Unknown(Reason.ERROR, f"data from {ahead} after it was asked for", _CLOCKS)
         )
     unknown = {f.name: reading.unknown[f.name] for f in fields if f.name in reading.unknown}
     values: dict[str, Value] = {}
@@ -168,6 +174,9 @@ def checked(reading: Reading, fields: Sequence[Field], probe: str, missing: Unkn
     return replace(reading, values=values, unknown=unknown, data_at=data_at)
 
 
+MOST_AHEAD = timedelta(minutes=1)
+"""How far two clocks may differ before data from one cannot be placed by the other."""
+_CLOCKS = "the clock of this machine or of what was asked is wrong: compare both with the time of day"
 _DEFECT = "a defect of the probe: report it"
 _TYPE_NAMES: Mapping[type, str] = {datetime: "a time with its zone", tuple: "a tuple of texts"}
 

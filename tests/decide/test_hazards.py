@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from decide.scene import CALM, FIELDS, GOOD, START, STEP, Scene, ask, at, blind, item, probe, reading, success, trigger
 
@@ -9,7 +11,7 @@ from cockpit.conditions.condition import ConditionError, compile_condition
 from cockpit.decide.events import Change
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase, Severity
-from probes.reading import Reading, Reason, Unknown
+from probes.reading import MOST_AHEAD, Reading, Reason, Unknown
 
 # -- the first paragraph of the design -------------------------------------------------------------------------------
 
@@ -125,12 +127,34 @@ def test_a_poll_that_keeps_answering_about_old_data_goes_stale_too() -> None:
     assert scene.word is Word.HOLD
 
 
-def test_data_from_the_future_does_not_stay_fresh_for_an_hour() -> None:
+def test_data_a_little_ahead_does_not_stay_fresh_for_longer() -> None:
     scene = Scene(*CALM)
-    scene.board.add("m", reading(at(15), data_at=at(3600)))
+    scene.board.add("m", reading(at(15), data_at=at(15) + MOST_AHEAD))
     scene.now = at(15 + 46)
     scene.tick()
     assert scene.reason("fine") is Reason.STALE
+
+
+def test_data_from_further_ahead_is_not_believed_and_says_so() -> None:
+    scene = Scene(*CALM)
+    scene.board.add("m", reading(at(15), data_at=at(15) + MOST_AHEAD + timedelta(seconds=1)))
+    scene.now = at(15)
+    scene.tick()
+    assert scene.reason("fine") is Reason.ERROR
+    (why, *_) = scene.board.readings.latest("m").unknown.values()  # type: ignore[union-attr]
+    assert "0:01:01 after it was asked for" in why.detail
+    assert "clock" in why.hint
+
+
+def test_what_is_honest_wins_over_what_is_two_hours_ahead() -> None:
+    scene = Scene(*CALM)
+    scene.board.add("m", reading(at(15), values={"running": 0}, data_at=at(15) + timedelta(hours=2)))
+    scene.board.add("m", reading(at(30), data_at=at(30)))
+    scene.now = at(30)
+    scene.tick()
+    newest = scene.board.readings.histories["m"].samples[-1]
+    assert newest.data_at == at(30)
+    assert newest.values["running"] == GOOD["running"]
 
 
 @pytest.mark.parametrize("wrong", ["2", "web", 2.5, True])
