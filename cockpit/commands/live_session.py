@@ -77,6 +77,7 @@ async def open_watch(
             await _begin(watch, kept, who, live.phase or Phase.POST_DEPLOY)
         if kept is not None:
             kept.attach(watch)
+        watch.notices.append(lambda: clients.clock_offset.notice)
         watch.account, watch.arn = account, arn
         watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch

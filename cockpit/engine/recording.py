@@ -86,12 +86,8 @@ class Recording:
         trouble = self.readings.trouble
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        odd = (
-            f"not as its writer shared it, and not taken in: {self.sync.strange}"
-            if self.sync and self.sync.strange
-            else ""
-        )
-        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, odd, self._set_aside) if text)
+        odd = f"not taken in from the share: {self.sync.strange}" if self.sync and self.sync.strange else ""
+        return " · ".join(text for text in (self.writer_thread.trouble, lost, away, self._set_aside, odd) if text)
 
     @property
     def _set_aside(self) -> str:

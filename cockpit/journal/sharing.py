@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,12 +68,17 @@ class Sync:
         """By writer, how often something of its chain could not be read."""
         self.trouble = ""
         """Why the last round failed, in one line; empty when it did not."""
+        self.strange = ""
+        """How many objects in the store are not their writer's, and are not taken in, and why; empty where all are."""
 
     def once(self) -> bool:
         """Push and fetch what is missing on either side; whether all went well, else `trouble` says why. Never raises."""
         try:
             with self._one_at_a_time:
-                self._round()
+                try:
+                    self._round()
+                finally:
+                    self.strange = self._told()
         except (StoreUnreachable, OSError) as error:
             log.warning("sharing the journal: %s", error)
             self.trouble = str(error)
@@ -80,11 +86,12 @@ class Sync:
         self.trouble = ""
         return True
 
-    @property
-    def strange(self) -> str:
-        """Which objects in the store are not what their name says, and are not taken in; empty where all are."""
+    def _told(self) -> str:
         found = {part.name: why for part, why in self._refused.items()} | self._strange
-        told = [f"{name}: {why}" for name, why in sorted(found.items())]
+        of = Counter((name.partition("/")[0], why) for name, why in found.items())
+        told = [
+            f"{count} object{'s' * (count > 1)} as of {writer}: {why}" for (writer, why), count in sorted(of.items())
+        ]
         more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
         return "; ".join([*told[:SHOWN], *more])
 
@@ -116,11 +123,11 @@ class Sync:
             if path.exists():
                 self._push(path, parts, agreed)
             _compare(path, parts, agreed)
-            why = "it has the name of this cockpit, which did not write it"
+            why = "this cockpit did not write it"
         else:
             self._fetch(path, parts, agreed)
             _compare(path, [part for part in parts if part.start < agreed.upto], agreed)
-            why = "its writer has another text in this place"
+            why = "another text stands in its place"
         self._strange |= dict.fromkeys(agreed.odd, why)
 
     def _push(self, path: Path, parts: Sequence[Part], agreed: _Agreed) -> None:

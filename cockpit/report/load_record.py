@@ -88,15 +88,19 @@ def _inside(path: Path, folder: Path) -> Path:
 
 
 def _plan(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[Plan | None, Planned]:
-    """The plan the cutover last ran by, and what is known of it where its copy does not load."""
-    named = [
-        line.entry.body
-        for _, line in lines
+    """The plan the cutover last ran by, as the cockpit it is looked at from has it, and what is known of it where its copy does
+    not load.
+    """
+    main = main_chain(folder.chains()).writer if lines else ""
+    said = [
+        (writer, line.entry.body)
+        for writer, line in lines
         if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
     ]
-    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for body in named))
+    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for _, body in said))
+    named = [body for writer, body in said if writer == main] or [body for _, body in said]
     name = next((str(body["plan"]) for body in reversed(named) if body.get("plan")), "")
-    planned = Planned(name=name, digest=digests[-1] if digests else "", digests=digests)
+    planned = Planned(name=name, digest=str(named[-1]["plan_digest"]) if named else "", digests=digests)
     opened: Mapping[str, Any] = next((body for body in reversed(named) if isinstance(body.get("vars"), Mapping)), {})
     try:
         plan = folder.load_plan({**opened, "plan_digest": planned.digest})

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 from probes.clients.aws_errors import SEE_LOG, explain, subject
 from probes.clients.caller import Caller, CallerCheck
+from probes.clients.clock_offset import ClockOffset
 from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
 
@@ -30,6 +32,7 @@ class AwsClient:
     """Calls AWS operations from asyncio without ever blocking it. boto3 is imported by the first call, in its thread."""
 
     def __init__(self, region: str = "", profile: str = "", factory: ClientFactory | None = None) -> None:
+        self.clock_offset = ClockOffset()
         self._region = region
         self._profile = profile
         self._threads = DaemonThreads()
@@ -107,15 +110,17 @@ class AwsClient:
         self._threads.close()
 
     def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        client = None
+        client, asked = None, time.time()
         try:
             client = self._client(service)
             self._admit(service, client)
             answer: dict[str, Any] = getattr(client, operation)(**params)
+            self._measure_clock(answer, asked)
             self._admit(service, client)
         except Unseen:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
+            self._measure_clock(getattr(error, "response", None), asked)  # a clock that is far off is refused
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:
@@ -124,6 +129,11 @@ class AwsClient:
                 self._forget(service, client)
             raise Unseen(unknown) from None
         return answer
+
+    def _measure_clock(self, answer: Any, asked: float) -> None:
+        about = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
+        if about and (date := about.get("HTTPHeaders", {}).get("date")):
+            self.clock_offset.measure("AWS", str(date), asked, time.time())
 
     def _forget(self, service: str, client: Any) -> None:
         """Credentials are loaded once per session: only a new one sees that the person has logged in again."""

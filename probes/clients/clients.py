@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes.clients.aws import AwsClient, ClientFactory
 from probes.clients.caller import Caller, CallerCheck
+from probes.clients.clock_offset import ClockOffset
 from probes.clients.metrics import MetricQuery, Series
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Clients:
     async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
         return await self._aws.call(service, operation, **params)
+
+    @property
+    def clock_offset(self) -> ClockOffset:
+        """How far this machine's clock is from AWS's."""
+        return self._aws.clock_offset
 
     def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
         """From now on AWS answers the accepted caller alone; without one, the first that is seen."""
