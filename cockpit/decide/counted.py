@@ -38,6 +38,8 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two machines may be apart before a time is in the future, or outside its session."""
 CHOICES = ("go", "no-go", "hold")
 """Of a vote."""
+DECISIONS = ("execute", "dismiss", "fix_forward", "proceed")
+"""Choices of a decision."""
 _ON_ONE_PLAN = (SignOff, Vote, Waiver, Acknowledgement)
 """Given on a plan as it reads, so another plan needs another one. A step done or a phase begun stays a fact."""
 E = TypeVar("E", bound=Entry)
@@ -195,6 +197,8 @@ def _odd(entry: Statement) -> str:
         return f"a waiver lasts {formatting.duration(LONGEST_WAIVER)} at most, and this one longer"
     if isinstance(entry, Vote) and entry.choice not in CHOICES:
         return f"a vote is {', '.join(CHOICES)}"
+    if isinstance(entry, Decision) and entry.choice not in DECISIONS:
+        return f"a decision is {', '.join(DECISIONS)}"
     return ""
 
 
