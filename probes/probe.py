@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from probes.demand import Rule
 from probes.known_secrets import hide
 from probes.reading import Evidence, Field, Reading, Unknown, Value, checked
 
@@ -55,6 +56,7 @@ class Probe(ABC, Generic[P]):
             '''What it reads, from which operation and field, unit, permissions, what it cannot see.'''
             name = "ecs.service"
             params_type = EcsServiceParams
+            demands = AWS_ALONE
             fields = (Field("running", int, "tasks running", 2, "count", low=0), ...)
             iam = ("ecs:DescribeServices",)
     """
@@ -62,6 +64,8 @@ class Probe(ABC, Generic[P]):
     name: ClassVar[str]
     params_type: ClassVar[type[Params]]
     fields: ClassVar[tuple[Field, ...]]
+    demands: ClassVar[tuple[Rule, ...]]
+    """What the operator must have agreed to before it is read: programs, what it sends, files, writes. AWS_ALONE: nothing."""
     iam: ClassVar[tuple[str, ...]] = ()
     """IAM actions needed, e.g. ("ecs:DescribeServices",)."""
     iam_sometimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -75,6 +79,11 @@ class Probe(ABC, Generic[P]):
     that it asks first."""
     period: ClassVar[timedelta] = timedelta(0)
     """Length of the metric period a reading is about; zero for live calls. Staleness allows two of them."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if hasattr(cls, "name") and not isinstance(getattr(cls, "demands", None), tuple):
+            raise TypeError(f"the probe {cls.name} does not say what it demands: set demands (AWS_ALONE: nothing)")
 
     def __init__(self, params: P, clients: Clients) -> None:
         self.params = params

@@ -100,6 +100,8 @@ class ProbeSpec:
     period: timedelta = timedelta(0)
     title: str = ""
     fields: tuple[Field, ...] = ()
+    secret_params: tuple[str, ...] = ()
+    """Parameters that hold a value of the environment, by name: "dsn", "headers.Authorization"."""
 
     @property
     def stale_after(self) -> timedelta:

@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer, listeners_of
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -46,6 +47,7 @@ class AcmCertificate(Probe[CertificateParams]):
 
     name = "acm.certificate"
     params_type = CertificateParams
+    demands = AWS_ALONE
     fields = (
         Field("status", str, "ISSUED, PENDING_VALIDATION, EXPIRED, REVOKED, FAILED, ...", "ISSUED"),
         Field("issued", bool, "the status is ISSUED", example=True),

@@ -13,6 +13,7 @@ from pydantic import model_validator
 from probes.aws.cloudwatch_alarms import MAX_NAMES, describe, period_of, stats_of
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
+from probes.demand import AWS_ALONE
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -65,6 +66,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
 
     name = "alarms.definition"
     params_type = AlarmDefinitionParams
+    demands = AWS_ALONE
     fields = (
         Field("matching", int, "alarms defined as the plan says", 1, "count", low=0),
         Field("matching_names", tuple, "their names", ("transparent-trust-error-rate",)),

@@ -10,6 +10,7 @@ from typing import Any
 
 from probes.clients.clients import Clients
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -34,6 +35,7 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
 
     name = "alb.load_balancer"
     params_type = LoadBalancerParams
+    demands = AWS_ALONE
     fields = (
         Field("scheme", str, "internal or internet-facing", "internal"),
         Field("internal", bool, "it has private addresses only", example=True),

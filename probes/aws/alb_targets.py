@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -27,6 +28,7 @@ class AlbTargets(Probe[TargetsParams]):
 
     name = "alb.targets"
     params_type = TargetsParams
+    demands = AWS_ALONE
     fields = (
         Field("total", int, "registered targets", 2, "count", low=0),
         Field("healthy", int, "targets that pass the health check", 2, "count", low=0),

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -46,6 +47,7 @@ class CloudTrailEvents(Probe[EventsParams]):
 
     name = "cloudtrail.events"
     params_type = EventsParams
+    demands = AWS_ALONE
     fields = (
         Field("count", int, "calls that succeeded, as far as CloudTrail has told", 2, "count", low=0),
         Field("failed", int, "calls that were refused or failed", 0, "count", low=0),

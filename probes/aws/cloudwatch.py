@@ -16,6 +16,7 @@ from pydantic import StringConstraints, model_validator
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
+from probes.demand import AWS_ALONE
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -187,6 +188,7 @@ class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
 
     name = "cloudwatch.metric"
     params_type = CloudWatchMetricParams
+    demands = AWS_ALONE
     fields = (
         Field("value", float, "the statistic of the newest closed period, times scale", 42.0),
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
@@ -246,6 +248,7 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
 
     name = "cloudwatch.ratio"
     params_type = CloudWatchRatioParams
+    demands = AWS_ALONE
     fields = (
         Field("rate", float, "part divided by total over the window", 0.012, "ratio", low=0, high=1),
         Field("part", float, "sum of the parts over the window", 3.0, "count", low=0),
@@ -322,6 +325,7 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
 
     name = "cloudwatch.percentile"
     params_type = CloudWatchPercentileParams
+    demands = AWS_ALONE
     fields = (
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
         Field("samples", int, "samples in that period", 812, "count", low=0),

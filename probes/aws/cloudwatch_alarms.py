@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from probes.clients.clients import Clients
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 
@@ -40,6 +41,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
 
     name = "cloudwatch.alarms"
     params_type = CloudWatchAlarmsParams
+    demands = AWS_ALONE
     fields = (
         Field("all_ok", bool, "every named alarm is OK, and could judge", example=True),
         Field("in_alarm", int, "alarms in ALARM", 0, "count", low=0),

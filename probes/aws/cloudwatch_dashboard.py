@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.clients.paging import request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -34,6 +35,7 @@ class CloudWatchDashboard(Probe[DashboardParams]):
 
     name = "cloudwatch.dashboard"
     params_type = DashboardParams
+    demands = AWS_ALONE
     fields = (
         Field("exists", bool, "there is a dashboard of this name", example=True),
         Field("widgets", int, "widgets on it", 5, "count", low=0),

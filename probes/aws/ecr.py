@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from probes.clients.paging import request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -44,6 +45,7 @@ class EcrImage(Probe[ImageParams]):
 
     name = "ecr.image"
     params_type = ImageParams
+    demands = AWS_ALONE
     fields = (
         Field("exists", bool, "the repository has this image", example=True),
         Field("digest", str, "its digest", "sha256:1f3a"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from probes.clients.clients import Clients
+from probes.demand import AWS_ALONE
 from probes.periods import Duration
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -51,6 +52,7 @@ class EcsService(_OfService):
 
     name = "ecs.service"
     params_type = ServiceParams
+    demands = AWS_ALONE
     fields = (
         Field("status", str, "ACTIVE, DRAINING or INACTIVE", "ACTIVE"),
         Field("desired", int, "tasks wanted", 2, "count", low=0),
@@ -140,6 +142,7 @@ class EcsTasks(Probe[TasksParams]):
 
     name = "ecs.tasks"
     params_type = TasksParams
+    demands = AWS_ALONE
     fields = (
         Field("running", int, "tasks in RUNNING", 2, "count", low=0),
         Field("healthy", int, "running tasks whose container health check passes", 2, "count", low=0),
@@ -279,6 +282,7 @@ class EcsDeployment(Probe[DeploymentParams]):
 
     name = "ecs.deployment"
     params_type = DeploymentParams
+    demands = AWS_ALONE
     fields = (
         Field(
             "status",

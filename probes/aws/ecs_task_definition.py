@@ -10,6 +10,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.clients.paging import request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import holds_secret, one_line
@@ -59,6 +60,7 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
 
     name = "ecs.task_definition"
     params_type = TaskDefinitionParams
+    demands = AWS_ALONE
     fields = (
         Field("definition", str, "family:revision", "web:42"),
         Field("revision", int, "its revision", 42, low=1),

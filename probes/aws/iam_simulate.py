@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -65,6 +66,7 @@ class IamSimulate(Probe[SimulateParams]):
 
     name = "iam.simulate"
     params_type = SimulateParams
+    demands = AWS_ALONE
     fields = (
         Field("all_allowed", bool, "every action is allowed on every resource", example=True),
         Field("checked", int, "pairs of an action and a resource", 3, "count", low=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -21,6 +22,7 @@ class AwsIdentity(Probe[AwsIdentityParams]):
 
     name = "aws.identity"
     params_type = AwsIdentityParams
+    demands = AWS_ALONE
     fields = (
         Field("account", str, "AWS account id", "123456789012"),
         Field("arn", str, "principal in use", "arn:aws:sts::123456789012:assumed-role/on-call/me"),

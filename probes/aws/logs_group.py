@@ -9,6 +9,7 @@ from typing import Any
 from probes.aws.logs_query import LogGroup
 from probes.clients.console_links import log_group_url
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -28,6 +29,7 @@ class LogsGroup(Probe[LogGroupParams]):
 
     name = "logs.group"
     params_type = LogGroupParams
+    demands = AWS_ALONE
     fields = (
         Field("exists", bool, "there is a log group of exactly this name", example=True),
         Field("retention_days", int, "days events are kept, where they are not kept for ever", 30, "days", low=1),

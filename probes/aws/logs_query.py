@@ -15,6 +15,7 @@ from pydantic import StringConstraints, field_validator
 
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
+from probes.demand import AWS_ALONE
 from probes.periods import Duration, floor_to
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -146,6 +147,7 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     name = "logs.query"
     params_type = LogsQueryParams
+    demands = AWS_ALONE
     fields = (
         Field("value", float, "the count, or the column `value`", 3.0),
         Field("matched", int, "events the query matched", 3, "count", low=0),

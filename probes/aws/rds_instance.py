@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -26,6 +27,7 @@ class RdsInstance(Probe[InstanceParams]):
 
     name = "rds.instance"
     params_type = InstanceParams
+    demands = AWS_ALONE
     fields = (
         Field("status", str, "available, modifying, backing-up, ...", "available"),
         Field("available", bool, "the status is available", example=True),

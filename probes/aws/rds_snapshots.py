@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -29,6 +30,7 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     name = "rds.snapshots"
     params_type = SnapshotsParams
+    demands = AWS_ALONE
     fields = (
         Field("available", int, "snapshots that are finished", 8, "count", low=0),
         Field("creating", int, "snapshots under way", 0, "count", low=0),

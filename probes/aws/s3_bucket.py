@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -29,6 +30,7 @@ class S3Bucket(Probe[BucketParams]):
 
     name = "s3.bucket"
     params_type = BucketParams
+    demands = AWS_ALONE
     fields = (
         Field("exists", bool, "the bucket exists and is ours", example=True),
         Field("region", str, "where it is", "us-east-1"),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from probes.clients.clients import Clients
 from probes.clients.threads import DaemonThreads
+from probes.demand import Writes
 from probes.probe import Probe, WritingParams
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -42,6 +43,7 @@ class S3Roundtrip(Probe[RoundtripParams]):
 
     name = "s3.roundtrip"
     params_type = RoundtripParams
+    demands = (Writes("an object to the bucket", "bucket", when=lambda params: params.consent),)
     fields = (
         Field("ok", bool, "written, read back the same, encrypted, and deleted", example=True),
         Field("written", bool, "the object was taken", example=True),

@@ -17,6 +17,7 @@ from probes.aws.logs_query import Insights, LogGroup, nothing_logged
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.metrics import MetricQuery
+from probes.demand import Connects
 from probes.periods import Duration, by_end, floor_to
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -106,6 +107,7 @@ class S3Uploads(Probe[S3UploadsParams]):
 
     name = "s3.uploads"
     params_type = S3UploadsParams
+    demands = (Connects("dsn"),)
     fields = (
         Field("uploads", int, "uploads tried in the window, by the witness who saw most", 48, "count", low=0),
         Field("failures", int, "uploads that failed, by the witness who saw most", 1, "count", low=0),

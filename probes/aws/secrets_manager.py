@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.clients.clients import Clients
+from probes.demand import AWS_ALONE
 from probes.known_secrets import remember_json
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -46,6 +47,7 @@ class SecretMetadata(Probe[MetadataParams]):
 
     name = "secrets.metadata"
     params_type = MetadataParams
+    demands = AWS_ALONE
     fields = (
         Field(
             "all_present", bool, "every secret exists, is not being deleted, and has a current version", example=True
@@ -127,6 +129,7 @@ class SecretValue(Probe[ValueParams]):
 
     name = "secrets.value"
     params_type = ValueParams
+    demands = AWS_ALONE
     fields = (
         Field("ok", bool, "every check that the plan asks for passes", example=True),
         Field("long_enough", bool, "it has at least min_length characters", example=True),

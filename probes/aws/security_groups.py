@@ -14,6 +14,7 @@ from pydantic import model_validator
 from probes.aws.alb_load_balancer import find_balancer
 from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, rule_of
 from probes.clients.paging import pages, request_id
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -52,6 +53,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
 
     name = "ec2.security_groups"
     params_type = SecurityGroupsParams
+    demands = AWS_ALONE
     fields = (
         Field("groups", int, "groups looked at", 1, "count", low=0),
         Field("group_ids", tuple, "their ids", ("sg-0123456789abcdef0",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from urllib.parse import parse_qsl, quote
 
 from probes.clients.resolver import is_address
@@ -14,6 +15,8 @@ CONNECT_TIMEOUT_S = 2
 _HINT = "write postgresql://user:password@host:5432/database; percent-encode special characters in the password"
 _TLS_WORDS = {"no-verify": "require", "accept_invalid_certs": "require", "strict": "verify-full"}
 """Values other drivers take that libpq has another word for."""
+
+_FILES = ("passfile", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
 
 
 def libpq_parameters(dsn: str, statement_timeout_ms: int) -> dict[str, str]:
@@ -70,6 +73,30 @@ def secrets_of(dsn: str) -> tuple[str, ...]:
     except ProgrammingError:
         password = ""
     return tuple(secret for secret in (dsn.strip(), base, password, quote(password, safe="")) if len(secret) > 2)
+
+
+def hosts_of(dsn: str) -> tuple[str, ...]:
+    """Where libpq connects to, as `host:port` or the folder of a socket; empty where the string does not say."""
+    given = _given(dsn)
+    if given.get("service"):
+        return ()
+    hosts, ports = (given.get("hostaddr") or given.get("host", "")).split(","), given.get("port", "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    named = [f"{host}:{port}" if port else host for host, port in zip_longest(hosts, ports, fillvalue="")]
+    return tuple(named) if all(hosts) else ()
+
+
+def files_of(dsn: str) -> tuple[str, ...]:
+    """The files of keys, passwords and certificates that the string names."""
+    given = _given(dsn)
+    return tuple(given[name] for name in _FILES if given.get(name) and given[name] != "system")
+
+
+def _given(dsn: str) -> dict[str, str]:
+    try:
+        return libpq_parameters(dsn, 0)
+    except Unseen:
+        return {}
 
 
 def host_to_resolve(parameters: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from pydantic import StringConstraints, field_validator
 
 from probes.clients.select_only import check_select, positional
 from probes.clients.sql_errors import PoolFull
+from probes.demand import Connects
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -51,6 +52,7 @@ class PostgresPool(Probe[PostgresPoolParams]):
 
     name = "postgres.pool"
     params_type = PostgresPoolParams
+    demands = (Connects("dsn"),)
     fields = (
         Field("used", int, "client connections, without the cockpit's own", 41, "count", low=0),
         Field("max_connections", int, "the server's setting", 112, "count", low=1),
@@ -157,6 +159,7 @@ class PostgresQuery(Probe[PostgresQueryParams]):
 
     name = "postgres.query"
     params_type = PostgresQueryParams
+    demands = (Connects("dsn"),)
     fields = (
         Field("value", float, "the column `value` of the first row", 12.0),
         Field("rows", int, "the column `rows`, or how many rows came back", 1, "count", low=0),

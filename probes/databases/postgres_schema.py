@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints
 
 from probes.databases.postgres import Dsn
+from probes.demand import Connects
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.three_valued import FieldValue, every, sorted_out
@@ -52,6 +53,7 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
 
     name = "postgres.indexes"
     params_type = PostgresIndexesParams
+    demands = (Connects("dsn"),)
     fields = (
         Field("ok", bool, "every index is there, valid and ready", example=True),
         Field("missing", int, "indexes that do not exist", 0, "count", low=0),
@@ -126,6 +128,7 @@ class PostgresRows(Probe[PostgresRowsParams]):
 
     name = "postgres.rows"
     params_type = PostgresRowsParams
+    demands = (Connects("dsn"),)
     fields = (
         Field("enough", bool, "every table has at least its floor", example=True),
         Field("below", int, "tables with fewer rows than their floor", 0, "count", low=0),

@@ -12,6 +12,7 @@ from typing import Any
 from probes.clients.clients import Clients
 from probes.clients.files import LocalFiles
 from probes.databases.postgres import Dsn
+from probes.demand import Connects, ReadsFile
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
@@ -40,6 +41,7 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
 
     name = "prisma.migrations"
     params_type = PrismaMigrationsParams
+    demands = (Connects("dsn"), ReadsFile("folder"))
     fields = (
         Field(
             "up_to_date",

@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from probes.api_keys import Variable, from_environment
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -42,6 +43,7 @@ class RedisUpstash(Probe[RedisUpstashParams]):
 
     name = "redis.upstash"
     params_type = RedisUpstashParams
+    demands = (SendsKey("url", variable="token_env"), Sends("url", ("url",)))
     fields = (
         Field("answered", bool, "it answered PONG", example=True),
         Field("token_accepted", bool, "the token was not refused", example=True),

@@ -16,6 +16,7 @@ from pydantic import StringConstraints
 from probes.aws.secrets_manager import is_real
 from probes.clients.clients import Clients
 from probes.clients.files import LocalFiles
+from probes.demand import ReadsFile
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.three_valued import FieldValue, sorted_out
@@ -62,6 +63,7 @@ class EnvExample(Probe[EnvExampleParams]):
 
     name = "file.env_example"
     params_type = EnvExampleParams
+    demands = (ReadsFile("path"),)
     fields = (
         Field("ok", bool, "nothing is missing, all is documented and apart, and no secret is in it", example=True),
         Field("variables", int, "variables in the file", 27, "count", low=0),

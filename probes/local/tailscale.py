@@ -13,6 +13,7 @@ from pydantic import StringConstraints, field_validator
 
 from probes.clients.http import HttpAnswer, place_of
 from probes.clients.processes import ask_program
+from probes.demand import Runs, Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -50,6 +51,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
 
     name = "tailscale.status"
     params_type = TailscaleParams
+    demands = (Runs("program"), Sends("must_not_reach", ("must_not_reach",)))
     fields = (
         Field("running", bool, "BackendState is Running", example=True),
         Field("backend_state", str, "Running, Stopped, NeedsLogin, Starting, NoState ...", "Running"),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
 from pydantic import Field as Setting
 
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown
 from probes.three_valued import FieldValue, sorted_out
@@ -62,6 +63,7 @@ class TimeWindow(Probe[TimeWindowParams]):
 
     name = "time.window"
     params_type = TimeWindowParams
+    demands = AWS_ALONE
     fields = (
         Field("inside", bool, "now is inside the window", example=True),
         Field("ends_in_s", float, "until the window ends; unknown outside of it", 5400.0, "s", low=0),

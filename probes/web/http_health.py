@@ -9,6 +9,7 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends, Writes
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -54,6 +55,10 @@ class HttpHealth(Probe[HttpHealthParams]):
 
     name = "http.health"
     params_type = HttpHealthParams
+    demands = (
+        Sends("url", ("url", "headers", "method")),
+        Writes("with a POST to", "url", when=lambda params: params.method == "POST"),
+    )
     fields = (
         Field("ok", bool, "the expected status and, where texts are given, the right body", example=True),
         Field("status", int, "HTTP status of the last answer", 200, low=100, high=599),

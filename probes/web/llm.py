@@ -13,6 +13,7 @@ from pydantic import field_validator
 from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import secret_arn
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -51,6 +52,7 @@ class LlmModels(Probe[LlmModelsParams]):
 
     name = "llm.models"
     params_type = LlmModelsParams
+    demands = (SendsKey("url"), Sends("url", ("url",)))
     fields = (
         Field("answers", bool, "it gave the list", example=True),
         Field("key_accepted", bool, "the key was not refused", example=True),

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from pydantic import StringConstraints, field_validator
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -79,6 +80,7 @@ class OAuthNextAuth(Probe[OAuthParams]):
 
     name = "oauth.nextauth"
     params_type = OAuthParams
+    demands = (Sends("url", ("url", "provider", "callback")),)
     fields = (
         Field("ok", bool, "a sign-in can begin: everything below that is asked is as it should be", example=True),
         Field("provider_listed", bool, "the application offers the provider", example=True),

@@ -15,6 +15,7 @@ from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import is_real, secret_arn
 from probes.clients.clients import Clients
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends, SendsKey, Writes
 from probes.periods import Duration
 from probes.probe import Probe, WritingParams
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -41,6 +42,10 @@ class SlackWebhookParams(WritingParams, KeyParams):
     timeout: Duration = timedelta(seconds=5)
 
 
+def _posts(asked: SlackWebhookParams) -> bool:
+    return asked.post and asked.consent
+
+
 class SlackWebhook(Probe[SlackWebhookParams]):
     """An incoming webhook's address: is it there, of the right form, and no placeholder.
 
@@ -52,6 +57,11 @@ class SlackWebhook(Probe[SlackWebhookParams]):
 
     name = "slack.webhook"
     params_type = SlackWebhookParams
+    demands = (
+        SendsKey("host", when=_posts),
+        Sends("host", ("host", "text")),
+        Writes("a message to", "host", when=_posts),
+    )
     fields = (
         Field("configured", bool, "there is an address", example=True),
         Field("well_formed", bool, "https, on the right host, with a webhook's path, no placeholder", example=True),

@@ -12,6 +12,7 @@ from pydantic import Field as Setting
 from pydantic import field_validator
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.demand import Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -65,6 +66,7 @@ class StatusPage(Probe[StatusPageParams]):
 
     name = "status.page"
     params_type = StatusPageParams
+    demands = (Sends("url", ("url",)),)
     fields = (
         Field("operational", bool, "nothing that matters here is degraded", example=True),
         Field("indicator", str, "none, minor, major or critical; of Google's: none or an impact", "none"),

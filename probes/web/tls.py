@@ -15,6 +15,7 @@ from pydantic import field_validator
 from probes.clients.clients import Clients
 from probes.clients.resolver import Resolver, is_address
 from probes.clients.tls_handshake import Shown, covers, shown_by, trust_in
+from probes.demand import ReadsFile, Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -52,6 +53,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
 
     name = "tls.certificate"
     params_type = TlsCertificateParams
+    demands = (Sends("host", ("host",)), ReadsFile("ca"))
     fields = (
         Field("verified", bool, "every address shows a certificate that is accepted for the host", example=True),
         Field("addresses", tuple, "addresses asked", ("203.0.113.10", "203.0.113.11")),

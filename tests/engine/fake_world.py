@@ -14,6 +14,7 @@ from support.clock import START, HandClock, settle
 from cockpit.conditions.condition import compile_condition
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Field, Reading, Reason, Unknown
 from probes.registry import BUILT_IN
@@ -47,6 +48,7 @@ class FakeProbe(Probe[FakeParams]):
 
     name = "fake"
     params_type = FakeParams
+    demands = AWS_ALONE
     fields = FIELDS
 
     async def read(self, now: datetime) -> Reading:

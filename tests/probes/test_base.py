@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from probes.clients.clients import AwsOptions, Clients
+from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
@@ -29,6 +30,7 @@ class Thing(Probe[NoParams]):
 
     name = "test.thing"
     params_type = NoParams
+    demands = AWS_ALONE
     fields = tuple(Field(f"a_{kind.__name__}", kind, "a field", example) for kind, example in EXAMPLES.items())
 
     async def read(self, now: datetime) -> Reading:

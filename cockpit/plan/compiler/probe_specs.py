@@ -59,7 +59,12 @@ class Watched:
             period=own_period if isinstance(own_period, timedelta) else kind.period,
             title=part.title,
             fields=kind.fields,
+            secret_params=self._secret_params((*path, "with")),
         )
+
+    def _secret_params(self, path: Path_) -> tuple[str, ...]:
+        below = {one[len(path) :] for one in self.substitution.secret if one[: len(path)] == path}
+        return tuple(sorted(".".join(map(str, one)) for one in below))
 
     def _kind(self, uses: str, path: Path_) -> type[Probe[Any]] | None:
         if path not in self.tree.places:  # missing, and already reported

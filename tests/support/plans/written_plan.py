@@ -14,6 +14,7 @@ from cockpit.plan.load import PlanError, load_text
 from cockpit.plan.model import Plan
 from cockpit.plan.source.problems import Problem
 from probes import registry
+from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Field, Reading
 
@@ -40,6 +41,7 @@ class Sample(Probe[SampleParams]):
 
     name = "sample.live"
     params_type = SampleParams
+    demands = AWS_ALONE
     fields = (
         Field("ok", bool, "works", example=True),
         Field("running", int, "tasks", 2, "count", low=0),

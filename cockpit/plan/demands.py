@@ -1,0 +1,42 @@
+"""What a plan would do beyond asking AWS: programs, what it sends, files outside its folder, writes; each said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cockpit.plan.model import Plan, ProbeSpec
+from probes.demand import Asked, Demand, Does, connecting
+from probes.registry import find
+
+
+def demands_of(plan: Plan) -> Mapping[str, tuple[Demand, ...]]:
+    """Probe -> what it would do, sorted, each once; those that demand nothing are absent.
+
+    It sends nothing; of files it follows the links, so that one out of the plan's folder counts as outside.
+    """
+    folder = Path(plan.path).parent
+    found = {name: tuple(sorted(set(_of_probe(spec, folder)))) for name, spec in plan.probes.items()}
+    return {name: demands for name, demands in found.items() if demands}
+
+
+def migration_demands(plan: Plan) -> tuple[Demand, ...]:
+    """What moving the files would do with the connection string the plan gives it."""
+    if plan.migration is None:
+        return ()
+    folder = Path(plan.path).parent
+    moved = Demand(Does.WRITES, f"the tables that are moved, and the bucket {plan.migration.bucket}")
+    return tuple(sorted({moved, *connecting(plan.migration.database, "migration.database", folder)}))
+
+
+def _of_probe(spec: ProbeSpec, folder: Path) -> Iterator[Demand]:
+    kind = find(spec.uses)
+    try:
+        params = kind.params_type.model_validate(dict(spec.params))
+    except ValidationError:  # a variable of the environment is not set: the plan is for showing
+        yield Demand(Does.SENDS, "what cannot be said before its environment variables are set")
+        return
+    for rule in kind.demands:
+        yield from rule.demands(Asked(params, spec.secret_params, folder))

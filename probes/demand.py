@@ -1,0 +1,173 @@
+"""What a probe does that the operator must have agreed to: programs, what it sends, files, writes; each said in words.
+
+Asking AWS with the operator's own credentials is none of it: the check of the account guards that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from probes.known_secrets import hide
+
+UNNAMED = "a host that the plan does not name"
+
+
+class Does(StrEnum):
+    RUNS = "runs"
+    SENDS = "sends"
+    READS = "reads"
+    WRITES = "writes"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Demand:
+    """One thing a probe would do. `what` is for people: it names hosts, files and parameters, never a secret's value."""
+
+    does: Does
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.does} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a plan asks of one probe, and the folder the plan is in."""
+
+    params: Any
+    secret: Collection[str]
+    """The parameters with a value of the environment, by name: "dsn", "headers.Authorization"."""
+    folder: Path
+
+
+class Rule(Protocol):
+    """How a kind of probe says one of its demands."""
+
+    def demands(self, asked: Asked) -> Iterator[Demand]: ...
+
+
+AWS_ALONE: tuple[Rule, ...] = ()
+"""Of a probe that asks AWS, or nobody, and writes nothing."""
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs the program a parameter names."""
+
+    program: str
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        program = getattr(asked.params, self.program)
+        named = (
+            f"the program that {self.program} takes from the environment" if self.program in asked.secret else program
+        )
+        yield Demand(Does.RUNS, hide(named))
+
+
+@dataclass(frozen=True, slots=True)
+class Sends:
+    """Sends parameters to the host that `to` names: a demand where one holds a value of the environment."""
+
+    to: str
+    params: tuple[str, ...]
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        sent = sorted(name for name in asked.secret if name.partition(".")[0] in self.params)
+        if sent:
+            host = _host(getattr(asked.params, self.to))
+            yield Demand(Does.SENDS, f"{', '.join(sent)} with values of the environment to {host}")
+
+
+@dataclass(frozen=True, slots=True)
+class SendsKey:
+    """Sends a key, kept in the environment or in Secrets Manager, to the host that `to` names."""
+
+    to: str
+    variable: str = "env"
+    """The parameter that names the environment variable."""
+    secret: str = "secret"
+    """The parameter that names the secret, where the probe has one."""
+    when: Callable[[Any], bool] = _always
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        if not self.when(asked.params):
+            return
+        kept = getattr(asked.params, self.secret, "")
+        key = f"the secret {kept}" if kept else f"the environment variable {getattr(asked.params, self.variable)}"
+        yield Demand(Does.SENDS, hide(f"{key} to {_host(getattr(asked.params, self.to))}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Connects:
+    """Signs in with a connection string. libpq adds passwords and keys of its own files, so that it always is a demand."""
+
+    dsn: str
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        dsn = getattr(asked.params, self.dsn)
+        if dsn:
+            yield from connecting(dsn, self.dsn, asked.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadsFile:
+    """Reads the file or folder a parameter names: a demand where it is outside the plan's folder."""
+
+    path: str
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        path = getattr(asked.params, self.path)
+        if path and (found := _outside(path, asked.folder)):
+            yield Demand(Does.READS, hide(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Changes something in the world: `what`, followed by the host or name that `where` holds."""
+
+    what: str
+    where: str
+    when: Callable[[Any], bool] = _always
+
+    def demands(self, asked: Asked) -> Iterator[Demand]:
+        if self.when(asked.params):
+            yield Demand(Does.WRITES, f"{self.what} {_host(getattr(asked.params, self.where))}")
+
+
+def connecting(dsn: str, name: str, folder: Path) -> Iterator[Demand]:
+    """What connecting to a database asks for; `name` is how the plan calls the connection string."""
+    from probes.clients.dsn import files_of, hosts_of
+
+    hosts = hosts_of(dsn)
+    yield Demand(Does.SENDS, hide(f"the user and password of {name} to {', '.join(hosts) or UNNAMED}"))
+    for path in files_of(dsn):
+        if found := _outside(path, folder):
+            yield Demand(Does.READS, hide(found))
+
+
+def _outside(path: str, folder: Path) -> str:
+    """The real path of a file outside the folder, links followed; empty inside of it."""
+    try:
+        real = Path(path).expanduser().resolve()
+        return "" if real.is_relative_to(folder.resolve()) else str(real)
+    except (OSError, RuntimeError, ValueError):  # a circle of links, nobody's home, a name no file has
+        return path
+
+
+def _host(address: str) -> str:
+    """Host and port of a URL, or a name as it is."""
+    if "://" not in address:
+        return hide(address)
+    try:
+        return hide(urlsplit(address).netloc.rpartition("@")[2]) or UNNAMED
+    except ValueError:
+        return UNNAMED
