@@ -272,7 +272,7 @@ async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
             record=run.kept.folder.path,
         )
         with contextlib.suppress(asyncio.CancelledError):
-            await app.run_async()
+            await app.run_to_end()
         if controller is not None:
             controller.end_started()
     return run.watch.situation.verdict.exit_code

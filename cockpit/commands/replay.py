@@ -122,5 +122,5 @@ async def _terminal(trace: Trace, speed: float, begin: datetime | None) -> int:
     app = CockpitApp(
         replay, environment_label="REPLAY", background=replay.run, controls=replay, record=trace.folder.path
     )
-    await app.run_async()
+    await app.run_to_end()
     return replay.situation.verdict.exit_code

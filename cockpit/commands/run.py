@@ -165,5 +165,5 @@ async def _open(
                     desk=executor.desk,
                     executor=executor,
                     record=kept.folder.path,
-                ).run_async()
+                ).run_to_end()
             return watch.situation.verdict.exit_code

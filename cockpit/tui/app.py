@@ -113,6 +113,16 @@ class CockpitApp(App[None]):
 
     # -- lifecycle --------------------------------------------------------------------------------------------------------
 
+    async def run_to_end(self, *, headless: bool = False) -> None:
+        """Run until it is quit, `headless` without a terminal. Raises what ended it, if that was an unexpected error."""
+        await self.run_async(headless=headless)
+        if self._exception is not None:
+            raise self._exception
+
+    def _fatal_error(self) -> None:
+        """End, and show nothing: Textual would print the traceback with every local variable, and those hold secrets."""
+        self._close_messages_no_wait()
+
     def on_mount(self) -> None:
         for screen_id, kind in MAIN_SCREENS.items():
             screen = self._main[screen_id] = kind()
