@@ -67,10 +67,8 @@ class Runs:
 
     def demands(self, asked: Asked) -> Iterator[Demand]:
         program = getattr(asked.params, self.program)
-        named = (
-            f"the program that {self.program} takes from the environment" if self.program in asked.secret else program
-        )
-        yield Demand(Does.RUNS, hide(named))
+        # A name is looked for on PATH; a path is said as the file it leads to.
+        yield Demand(Does.RUNS, hide(str(Path(program).resolve()) if "/" in program else program))
 
 
 @dataclass(frozen=True, slots=True)

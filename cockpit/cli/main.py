@@ -16,6 +16,10 @@ COMMANDS: Mapping[str, Lazy] = {
     "check": Lazy("cockpit.commands.check", "Evaluate once without a terminal; the verdict is the exit code."),
     "validate": Lazy("cockpit.commands.validate", "Load a plan: every problem with its place, or a summary."),
     "lint": Lazy("cockpit.commands.lint", "Report legal but risky settings of a plan."),
+    "trust": Lazy(
+        "cockpit.commands.trust",
+        "List what a plan would run, send, read outside its folder and write, and allow it once.",
+    ),
     "iam": Lazy("cockpit.commands.iam", "Print the least-privilege IAM policy for a plan's probes."),
     "doctor": Lazy("cockpit.commands.doctor", "Read every probe once: what cannot be seen, and why."),
     "init": Lazy("cockpit.commands.init", "Draft a plan from what the account holds: cockpit init plan.yaml."),

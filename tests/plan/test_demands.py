@@ -31,7 +31,7 @@ def said(tmp_path: Path, probe: str, environ: Mapping[str, str] | None = None, *
     ("probe", "words"),
     [
         ("{uses: tailscale.status}", ["runs tailscale"]),
-        ("{uses: tailscale.status, with: {program: ./x.sh}}", ["runs ./x.sh"]),
+        ("{uses: tailscale.status, with: {program: ./x.sh}}", [f"runs {Path('x.sh').resolve()}"]),
         ("{uses: http.health, with: {url: 'https://a.example.org/h'}}", []),
         ("{uses: http.health, with: {url: 'https://a.example.org/h', headers: {X: plain}}}", []),
         (

@@ -1,0 +1,57 @@
+"""`cockpit trust`: see what a plan would run, send, read and write, and allow it once."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from cockpit.commands.options import PLAN, VARIABLES
+from cockpit.commands.plan_loading import load
+from cockpit.console import output
+from cockpit.engine.trusted_plans import TrustedPlans, wanted_by
+from cockpit.exit_codes import USAGE
+
+NOT_TRUSTED = 1
+
+
+@click.command("trust")
+@PLAN
+@VARIABLES
+@click.option("--list", "only_list", is_flag=True, help="List them and whether they are allowed; change nothing.")
+@click.option("--revoke", is_flag=True, help="Forget what was allowed to this plan.")
+@click.option("--yes", is_flag=True, help="Allow without being asked.")
+def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool, yes: bool) -> int:
+    """List what a plan would run, send, read outside its folder and write, and allow it once.
+
+    A plan that is changed, or sent elsewhere by --var, asks again. Exit codes: 0 allowed or nothing to allow, 1 not allowed.
+    """
+    if only_list + revoke + yes > 1:
+        output("give one of --list, --revoke and --yes", err=True)
+        return USAGE
+    loaded, trusted = load(plan, variables), TrustedPlans()
+    if revoke:
+        output("nothing was allowed" if not trusted.remove(loaded) else "what was allowed to this plan is forgotten")
+        return 0
+    wanted = wanted_by(loaded)
+    if not wanted:
+        output("this plan runs nothing, sends no secret, reads no file outside its folder and writes nothing")
+        return 0
+    output("\n".join((f"{loaded.name} ({loaded.digest[:12]}) would:", *(f"  {line}" for line in wanted))))
+    if trusted.holds(loaded):
+        output("allowed")
+        return 0
+    if only_list:
+        output("not allowed")
+        return NOT_TRUSTED
+    if not yes and not sys.stdin.isatty():
+        output("not a terminal: read the list, then give --yes", err=True)
+        return USAGE
+    if not yes and not click.confirm("Allow this?", default=False):
+        output("not allowed")
+        return NOT_TRUSTED
+    trusted.add(loaded, datetime.now(UTC), getpass.getuser())
+    output("allowed")
+    return 0

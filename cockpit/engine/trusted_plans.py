@@ -1,0 +1,79 @@
+"""What the operator of this machine allowed plans to do: remembered by the plan's digest and the words of its demands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+from cockpit.plan.demands import demands_of, migration_demands
+from cockpit.plan.model import Plan
+
+
+def wanted_by(plan: Plan) -> tuple[str, ...]:
+    """Every demand of a plan in a line of its own: who demands it, and what."""
+    return tuple(_lines(plan))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    for name, demands in sorted(demands_of(plan).items()):
+        yield from (f"{name}: {demand}" for demand in demands)
+    yield from (f"the migration: {demand}" for demand in migration_demands(plan))
+
+
+class TrustedPlans:
+    """The file of them, the user's own (0600). One that cannot be read or parsed trusts nothing."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file or Path(user_state_path("cockpit", appauthor=False)) / "trusted.json"
+
+    def holds(self, plan: Plan) -> bool:
+        """Whether just these demands of just this plan were allowed; a plan without demands needs nobody's word."""
+        wanted = wanted_by(plan)
+        return not wanted or _key(plan, wanted) in self._held()
+
+    def add(self, plan: Plan, now: datetime, who: str) -> None:
+        """Allow them. Raises OSError."""
+        wanted = wanted_by(plan)
+        entry = {"plan": plan.name, "digest": plan.digest, "demands": wanted, "at": now.isoformat(), "who": who}
+        self._replace({**self._held(), _key(plan, wanted): entry})
+
+    def remove(self, plan: Plan) -> int:
+        """Forget all that was allowed to this plan, whatever its vars were; gives how many entries. Raises OSError."""
+        held = self._held()
+        left = {key: one for key, one in held.items() if one.get("digest") != plan.digest}
+        if len(left) < len(held):
+            self._replace(left)
+        return len(held) - len(left)
+
+    def _held(self) -> dict[str, dict[str, Any]]:
+        try:
+            held = json.loads(self.file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return {key: one for key, one in held.items() if isinstance(one, dict)} if isinstance(held, dict) else {}
+
+    def _replace(self, held: Mapping[str, Mapping[str, Any]]) -> None:
+        folder = self.file.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, made = tempfile.mkstemp(dir=folder, prefix=".trusted-")  # made with 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(held, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(made).replace(self.file)
+        except BaseException:
+            Path(made).unlink(missing_ok=True)
+            raise
+
+
+def _key(plan: Plan, wanted: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps([plan.digest, *wanted]).encode()).hexdigest()
