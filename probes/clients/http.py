@@ -20,10 +20,12 @@ from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
 
 if TYPE_CHECKING:
-    from httpx import AsyncClient, Response
+    from httpx import URL, AsyncClient, Response
 
 BODY_CAP_BYTES = 256 * 1024
 """More of a body than this is never read: a health page is small, and an endless one must not fill the memory."""
+
+_MOST_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +101,39 @@ class HttpClient:
         most_bytes: int,
         began: float,
     ) -> HttpAnswer:
-        await self._look_up(url)
+        from httpx import TooManyRedirects
+
         client = self._opened()
         # A compressed body could be a thousand times its size.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "cutover-cockpit"} | headers
+        own = {"Accept-Encoding": "identity", "User-Agent": "cutover-cockpit"}
+        sent = own | headers
         # Each stage gives up a little before the whole: a cancelled handshake leaves its socket to the collector.
         stage_s = 0.9 * timeout_s
-        async with client.stream(
-            method, url, headers=headers, timeout=stage_s, follow_redirects=follow_redirects, content=content
-        ) as response:
-            body, truncated = await _body_of(response, most_bytes)
-            return HttpAnswer(
-                status=response.status_code,
-                headers=MappingProxyType({name.lower(): value for name, value in response.headers.items()}),
-                text=body.decode(response.encoding or "utf-8", errors="replace"),
-                elapsed_s=time.monotonic() - began,
-                url=str(response.url),
-                redirects=tuple(str(before.url) for before in response.history),
-                truncated=truncated,
-                body=body,
-            )
+        before: list[str] = []
+        while True:
+            await self._look_up(url)
+            async with client.stream(method, url, headers=sent, timeout=stage_s, content=content) as response:
+                following = response.next_request if follow_redirects else None
+                if following is None:
+                    body, truncated = await _body_of(response, most_bytes)
+                    return HttpAnswer(
+                        status=response.status_code,
+                        headers=MappingProxyType({name.lower(): value for name, value in response.headers.items()}),
+                        text=body.decode(response.encoding or "utf-8", errors="replace"),
+                        elapsed_s=time.monotonic() - began,
+                        url=str(response.url),
+                        redirects=tuple(before),
+                        truncated=truncated,
+                        body=body,
+                    )
+                if len(before) == _MOST_REDIRECTS:
+                    raise TooManyRedirects("too many redirects", request=response.request)
+                before.append(str(response.url))
+                if _origin(following.url) != _origin(response.url):
+                    # What the plan gives is for the host it names: none of it goes on to another, nor back from there.
+                    sent, content = own, None
+                method, url = following.method, str(following.url)
+                content = content if method not in ("GET", "HEAD") else None
 
     async def _look_up(self, url: str) -> None:
         """Look the name up first: the library's own lookup, once begun, would make quitting wait for its end."""
@@ -139,9 +154,13 @@ class HttpClient:
                 # No cookie of one answer goes along with the next question: every reading begins afresh.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-                max_redirects=5,
             )
         return self._client
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port, where the scheme's own port is said as such."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _by_proxy(scheme: str, host: str) -> bool:
