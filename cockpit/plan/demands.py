@@ -24,7 +24,7 @@ def demands_of(plan: Plan) -> Mapping[str, tuple[Demand, ...]]:
 
 def migration_demands(plan: Plan) -> tuple[Demand, ...]:
     """What moving the files would do with the connection string the plan gives it."""
-    if plan.migration is None:
+    if plan.migration is None or not plan.migration.database:  # without a database nothing is moved
         return ()
     folder = Path(plan.path).parent
     moved = Demand(Does.WRITES, f"the tables that are moved, and the bucket {plan.migration.bucket}")
