@@ -126,8 +126,8 @@ class Probe(ABC, Generic[P]):
 
     def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
         """A reading in which nothing could be seen, for one reason."""
-        told = replace(unknown, detail=hide(unknown.detail), hint=hide(unknown.hint))
-        return Reading(now, now, {}, {f.name: told for f in self.fields}, _evidence(evidence))
+        hidden = replace(unknown, detail=hide(unknown.detail), hint=hide(unknown.hint))
+        return Reading(now, now, {}, {f.name: hidden for f in self.fields}, _evidence(evidence))
 
 
 def _without_secrets(value: Value) -> Value:

@@ -16,7 +16,7 @@ Value = bool | int | float | str | datetime | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What follows from a reason. All that is not said here is false: a new reason is loud until it is said to be harmless."""
+    """What follows from a reason. Each default is false, so a new reason counts as serious until it is listed as harmless."""
 
     help: str
     """One sentence for people."""

@@ -12,7 +12,7 @@ from probes.known_secrets import HIDDEN, hide
 __all__ = ["HIDDEN", "LIMIT", "holds_secret", "one_line", "redact"]
 
 LIMIT = 64 * 1024
-"""Characters looked at; the rest of a longer text is left out, and how much is said."""
+"""Characters looked at; the rest of a longer text is left out, with a note of how much."""
 PASSES = 5
 """What one pass hides can uncover another secret's shape beside it; two passes are the rule."""
 TOKEN = 4096

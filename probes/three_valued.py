@@ -1,4 +1,4 @@
-"""What can be said of several things when some of them could not be seen. Pure."""
+"""Three-valued logic over several values of which some are unknown. Pure."""
 
 from __future__ import annotations
 

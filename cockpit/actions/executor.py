@@ -79,10 +79,10 @@ class Executor:
             self._note(proposal, f"failed: {refused}")
             await self._end(proposal, "failed", str(refused))
             raise Refused(str(refused)) from None
-        said = f"{seen}, in {proposal.region}"
-        self._note(proposal, f"ended: {said}")
-        await self._end(proposal, "done", said)
-        return said
+        outcome = f"{seen}, in {proposal.region}"
+        self._note(proposal, f"ended: {outcome}")
+        await self._end(proposal, "done", outcome)
+        return outcome
 
     async def seen_back(self, action: StepAction, text: str) -> str:
         """What to keep of a step with an action that a person did by hand and says is done.

@@ -53,7 +53,7 @@ def main() -> None:
 def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
     """Check a record offline: what is proven, what is not provable and what would prove it, and what is broken.
 
-    Without --anchor nobody can tell a record that was rewritten as a whole.
+    Without --anchor, a record that was rewritten as a whole cannot be detected.
 
     Exit code: 0 intact and proven, 1 broken (FILE:LINE says where), 3 nothing broken but something not provable.
     """

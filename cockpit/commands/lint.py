@@ -39,7 +39,7 @@ def _text(findings: Sequence[Finding], plan: str) -> str:
     explained: set[str] = set()
     parts = []
     for one in open_:
-        lines = [("must be mended: " if one.rule.must else "") + str(one.problem)]
+        lines = [("must be fixed: " if one.rule.must else "") + str(one.problem)]
         if one.rule.id not in explained:
             lines += [f"  why:     {one.rule.why}", f"  instead: {one.rule.instead}"]
         explained.add(one.rule.id)

@@ -148,7 +148,7 @@ def _checklist(chosen: Chosen) -> Iterator[str]:
     if chosen.alarms:
         yield from _item(
             "alarms.ready",
-            "Alarms tell somebody",
+            "Alarms notify somebody",
             f"alarms.exist_count == {len(chosen.alarms)} && alarms.actions_enabled",
         )
     ask = "Which step of the rollback plan have you read aloud, and to whom?"
@@ -228,6 +228,6 @@ def _steps() -> Iterator[str]:
     yield "    action: ecs.rollback                  # the cockpit does it, once armed; it has noted the revision"
     yield "    duration: 10m"
     yield "    expect: the earlier revision runs on every task, and errors fall"
-    yield "  - id: back.tell"
+    yield "  - id: back.notify"
     yield "    title: Tell everybody"
-    yield '    sign_off: {ask: "At what time was the channel told, and what?", roles: [on_call]}'
+    yield '    sign_off: {ask: "When was the channel notified, and what was posted?", roles: [on_call]}'

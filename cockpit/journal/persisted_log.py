@@ -61,7 +61,7 @@ class PersistedRecord(Record):
         return self._writer_thread.submit(Draft.of(entry, actor, signature))
 
     def counts(self, entry: Entry, line: Line) -> None:
-        """Append an entry that was kept. A note tells a replay when: decisions may stand between its line and this."""
+        """Append an entry that was kept. A note gives a replay the order: decisions may stand between its line and this."""
         super().append(entry)
         self._writer_thread.submit(Draft(Type.NOTE, {"kind": COUNTS, "line": line.hash}), held=True)
 

@@ -247,7 +247,7 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
 
 
 def digest_of(readings: Mapping[str, Reading]) -> str:
-    """SHA-256 of what some probes said, hex, as a sign-off names the evidence it was given on."""
+    """SHA-256 of the readings of some probes, hex: the evidence a sign-off names."""
     plain = {name: _plain(reading) for name, reading in sorted(readings.items())}
     return hashlib.sha256(json.dumps(plain, separators=(",", ":"), default=str).encode()).hexdigest()
 

@@ -41,7 +41,7 @@ class NoPlanCopy(PlanUnknown):
 
 
 def records_root() -> Path:
-    """Where records are kept unless told otherwise."""
+    """Where records are kept by default."""
     return Path(user_state_path("cockpit", appauthor=False)) / "records"
 
 

@@ -191,7 +191,7 @@ def _check_plans(record: Path, chains: Sequence[Checked], found: Findings) -> No
         if digest not in named and any(chain.lines for chain in chains):
             found.broken.append(Problem(path, 0, "is not a plan the journal names: it was changed"))
     for digest in sorted(named - set(kept.values())):
-        found.unproven.append(f"what the plan {digest[:12]} said: its copy is not in the record")
+        found.unproven.append(f"the content of plan {digest[:12]}: its copy is not in the record")
 
 
 def _check_anchors(chains: Sequence[Checked], anchors: Sequence[str], found: Findings) -> None:

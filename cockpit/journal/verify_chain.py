@@ -20,7 +20,7 @@ PAUSES = 40
 START = b'{"payload":"'
 """How every line begins."""
 MOST = 50
-"""Problems told of one chain: after so many, more say nothing new."""
+"""The most problems reported for one chain."""
 
 
 @dataclass(slots=True)

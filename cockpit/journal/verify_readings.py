@@ -79,7 +79,7 @@ def check_readings(path: Path, chains: Sequence[Checked]) -> Findings:
     except (sqlite3.Error, ValueError) as error:
         code = getattr(error, "sqlite_errorname", "")
         if any(code.startswith(each) for each in _UNREADABLE):
-            found.unproven.append(f"what the probes said: readings.sqlite cannot be read: {error}")
+            found.unproven.append(f"what the probes read: readings.sqlite cannot be read: {error}")
         else:
             found.broken.append(Problem(path, 0, f"is not the file of readings that was written: {error}"))
     return found
@@ -88,13 +88,15 @@ def check_readings(path: Path, chains: Sequence[Checked]) -> Findings:
 def lost_remarks(chains: Sequence[Checked]) -> list[str]:
     """Where a session could not keep readings; those it kept may be proven all the same."""
     spoken, _ = _spoken(chains, Findings())
-    told, before = [], 0
+    remarks, before = [], 0
     for each in spoken:
         before = 0 if each.segment.opening else before
         if each.segment.lost > before:
-            told.append(f"{each.chain.place(each.line)}: {each.segment.lost - before} readings were not kept before it")
+            remarks.append(
+                f"{each.chain.place(each.line)}: {each.segment.lost - before} readings were not kept before it"
+            )
         before = each.segment.lost
-    return told
+    return remarks
 
 
 def _spoken(chains: Sequence[Checked], found: Findings) -> tuple[list[_Spoken], bool]:
@@ -122,11 +124,11 @@ def _check_missing(path: Path, spoken: Sequence[_Spoken], *, older: bool, found:
             )
     for writer in sorted({each.chain.writer for each in spoken if each.segment.count}):
         found.unproven.append(
-            f"what the probes of {writer[:80]} said: readings.sqlite is not in the record; "
+            f"what the probes of {writer[:80]} read: readings.sqlite is not in the record; "
             "the file from its machine would prove it"
         )
     if older:
-        found.unproven.append("what the probes said: readings.sqlite is not in the record")
+        found.unproven.append("what the probes read: readings.sqlite is not in the record")
 
 
 def _name(path: Path) -> str:
@@ -145,9 +147,9 @@ def _check_file(
         odd = ", ".join(sorted(f"{kind} {name}" for kind, name in parts ^ _PARTS))
         found.broken.append(Problem(path, 0, f"is not laid out as a session lays it out: {odd[:200]}"))
         return
-    (said,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if said != "ok":
-        found.broken.append(Problem(path, 0, f"is damaged: {str(said)[:200]}"))
+    (result,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if result != "ok":
+        found.broken.append(Problem(path, 0, f"is damaged: {str(result)[:200]}"))
     name = name_of(database)
     here = [each for each in spoken if each.segment.file == name]
     if spoken and version(database) == WITHOUT_WRITER:
@@ -155,13 +157,13 @@ def _check_file(
     if spoken and not here:
         found.broken.append(
             Problem(
-                path, 0, "is a file no session of this record wrote: it was taken from another record, or made anew"
+                path, 0, "is a file no session of this record wrote: it was taken from another record, or written later"
             )
         )
         return
     for writer in sorted({each.chain.writer for each in spoken if each.segment.count} - {e.chain.writer for e in here}):
         found.unproven.append(
-            f"what the probes of {writer[:80]} said: its readings lie in another file; the one from its machine would prove it"
+            f"what the probes of {writer[:80]} read: its readings lie in another file; the one from its machine would prove it"
         )
     uncovered = list(_assign(rows_of(database), here, writers))
     for each in here:

@@ -44,15 +44,15 @@ def check_time(record: Path, chains: Sequence[Checked], roots: Sequence[x509.Cer
 
 def clock_remarks(chains: Sequence[Checked]) -> list[str]:
     """Where a clock went back within a session."""
-    told = []
+    remarks = []
     for chain in chains:
         before: Line | None = None
         for line in chain.lines:
             if before and line.entry.type is not Type.OPEN and before.entry.ts - line.entry.ts >= CLOCK_BACK:
                 by = (before.entry.ts - line.entry.ts).total_seconds()
-                told.append(f"{chain.place(line)}: the clock of this machine had gone back by {by:.0f} s")
+                remarks.append(f"{chain.place(line)}: the clock of this machine had gone back by {by:.0f} s")
             before = line
-    return told
+    return remarks
 
 
 def _beside(

@@ -135,5 +135,5 @@ class WriterThread:
 
 
 def _rests_on_nothing(draft: Draft) -> bool:
-    """Whether an entry says only what was heard of other journals: two cockpits would answer each other for ever."""
+    """Whether an entry only acknowledges other journals: two cockpits would acknowledge each other without end."""
     return draft.body.get("kind") == TOOK_IN

@@ -126,7 +126,7 @@ class Store:
             result = await obstore.put_async(
                 self._objects, key, body, mode="create", attributes={"Content-Type": content_type}, use_multipart=False
             )
-        except Exception as error:  # noqa: BLE001 - whatever obstore raises is told as what to do about it
+        except Exception as error:  # noqa: BLE001 - whatever obstore raises becomes a message that says what to do
             raise of_obstore(error) from None
         return str(result.get("version") or "")
 

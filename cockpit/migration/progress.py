@@ -53,7 +53,7 @@ class WorkerLine:
     p95_ms: float
     rss_bytes: int
     seen_s: float
-    """Seconds since it was last heard of."""
+    """Seconds since its last heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Progress:
             return WANTED_WORDS[self.wanted]
         if self.held_since:
             return "HELD BY A GUARD"
-        return WANTED_WORDS[self.wanted] if self.watched else "NOBODY JUDGES THE GUARDS"
+        return WANTED_WORDS[self.wanted] if self.watched else "NO SUPERVISOR"
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class Throttle:
         self._wake()
 
     def objected(self) -> None:
-        """S3 said 503, or nothing at all: half as much, and no more for a while."""
+        """S3 answered 503 or not at all: half the rate, and no increase for a while."""
         now = time.monotonic()
         self._doubling = False
         if now >= self._hold_until:

@@ -147,7 +147,7 @@ async def _select(connection: Connection, query: sql.SQL, **given: int) -> Run |
 
 
 async def want(connection: Connection, run: int, wanted: Wanted, by: str = "") -> None:
-    """Run, pause, drain or abort. What halted a run is taken as mended when it is resumed."""
+    """Run, pause, drain or abort. Resuming a halted run takes its cause as fixed."""
     cursor = await connection.execute(_WANT, {"wanted": wanted, "resumed": wanted is Wanted.RUN, "run": run})
     if not cursor.rowcount:
         raise RunError(f"run {run} is not active any more")

@@ -51,7 +51,7 @@ def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
 
 
 class Supervisor:
-    """`run()` until the run has ended; its outcome. `keep` keeps workers going, `show` is told how it goes once a round."""
+    """`run()` until the run has ended; its outcome. `keep` keeps workers going, `show` gets the progress once a round."""
 
     def __init__(
         self,

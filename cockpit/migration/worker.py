@@ -1,4 +1,4 @@
-"""A worker: a plain process that takes files until there are none, told only which database. Any number, on any machine."""
+"""A worker: a plain process that takes files until there are none. It is given only the database. Any number, on any machine."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Abandoned(Exception):  # noqa: N818
 
 
 class Worker:
-    """`run()` until its run has ended, it is told to stop, or the database is gone for good."""
+    """`run()` until its run has ended, it is asked to stop, or the database does not come back."""
 
     def __init__(self, dsn: str, run: int) -> None:
         self._dsn = dsn
@@ -135,7 +135,7 @@ class Worker:
     async def _halted(self, connection: Connection | None, code: str, detail: str) -> None:
         if connection is not None and self._work is not None:
             with contextlib.suppress(*GONE):
-                await self._work.halt(connection, Halting(code, detail, "mend it in the database, then resume"))
+                await self._work.halt(connection, Halting(code, detail, "fix it in the database, then resume"))
 
     # -- heartbeat ---------------------------------------------------------------------------------------------------
 

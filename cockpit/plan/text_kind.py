@@ -1,6 +1,6 @@
 """What a text of a plan may hold: whether `${name}` is replaced in it, and whether the environment may stand there.
 
-A kind is said once, on the field of the document model (`shapes.Part`), and read by whatever replaces references.
+A kind is declared once, on the field of the document model (`shapes.Part`), and read by whatever replaces references.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Trace:
 
     @cached_property
     def when(self) -> Sequence[datetime]:
-        """Time of each step, never later than the next one's, whatever other machines' clocks said."""
+        """Time of each step, never later than the next one's, whatever the clocks of other machines showed."""
         found = [step.at for step in self.steps]
         for n in range(len(found) - 1, 0, -1):
             found[n - 1] = min(found[n - 1], found[n])

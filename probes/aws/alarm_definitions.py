@@ -1,4 +1,4 @@
-"""CloudWatch alarms as they are defined: on the metric and threshold the plan means, heard by somebody, fed with data."""
+"""CloudWatch alarms as they are defined: on the metric and threshold the plan gives, with a subscriber and with data."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class AlarmDefinitionParams(Params):
 
 
 class AlarmDefinition(Probe[AlarmDefinitionParams]):
-    """Whether alarms are what the plan says: metric, dimensions, threshold and period, somebody to tell, and data to judge.
+    """Whether alarms are what the plan says: metric, dimensions, threshold and period, somebody to notify, and data to evaluate.
 
     Reads cloudwatch DescribeAlarms (every page: Namespace, MetricName, Dimensions, Metrics[].MetricStat, Threshold, Period,
     EvaluationPeriods, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn; PendingConfirmation is
     nobody) and cloudwatch ListMetrics, which knows what had data in two weeks. Dimensions under which nothing has are `dead`:
     such an alarm never rings. Actions other than SNS topics are not followed, nor whether a subscriber reads what is sent. What
-    an alarm says now is told by cloudwatch.alarms.
+    state an alarm is in now: cloudwatch.alarms reads that.
     """
 
     name = "alarms.definition"
@@ -74,11 +74,11 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         Field("differences", tuple, "in what they differ", ("error-rate: threshold 10 instead of 5",)),
         Field("missing", int, "named alarms that do not exist", 0, "count", low=0),
         Field("actions_enabled", bool, "actions are switched on for every matching alarm", example=True),
-        Field("notifies", bool, "every matching alarm tells a topic with a confirmed subscriber", example=True),
+        Field("notifies", bool, "every matching alarm notifies a topic with a confirmed subscriber", example=True),
         Field("confirmed_subscribers", int, "the fewest confirmed subscribers of a matching alarm", 1, "count", low=0),
         Field("pending_subscribers", int, "subscriptions of their topics nobody has confirmed", 0, "count", low=0),
         Field("dead", bool, "a matching alarm looks at dimensions without data in two weeks", example=False),
-        Field("unheard", tuple, "their metrics without data in two weeks", ("HTTPCode_ELB_5XX_Count",)),
+        Field("without_data", tuple, "their metrics without data in two weeks", ("HTTPCode_ELB_5XX_Count",)),
     )
     iam = ("cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics", "sns:ListSubscriptionsByTopic")
     interval = timedelta(minutes=5)
@@ -134,7 +134,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         return [(on, {}), *await asyncio.gather(self._values(alarms), self._fed(alarms))]
 
     async def _values(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
-        """Who hears of it: an alarm without a topic tells nobody we can know of."""
+        """Who is notified: an alarm without a topic notifies nobody we can know of."""
         topics = [[str(a) for a in alarm.get("AlarmActions") or () if ":sns:" in str(a)] for alarm in alarms]
         distinct = list(dict.fromkeys(topic for each in topics for topic in each))
         try:
@@ -174,9 +174,11 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             known = dict(zip(ordered, await asyncio.gather(*(self._metrics(*each) for each in ordered)), strict=True))
         except Unseen as unseen:
             return {}, dict.fromkeys(_METRIC_FIELDS, unseen.unknown)
-        unheard = sorted({m for space, m, dims in looked if m not in known[space, dims, "" if dims else m]})
-        unknown = {} if unheard else {"unheard": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
-        return {"dead": not all(known.values()), "unheard": tuple(unheard)}, unknown
+        without_data = sorted({m for space, m, dims in looked if m not in known[space, dims, "" if dims else m]})
+        unknown = (
+            {} if without_data else {"without_data": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
+        )
+        return {"dead": not all(known.values()), "without_data": tuple(without_data)}, unknown
 
     async def _metrics(self, namespace: str, dimensions: tuple[tuple[str, str], ...], metric: str) -> set[str]:
         """Metrics known under exactly these dimensions; ListMetrics finds those with more of them too."""
@@ -189,7 +191,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
 
 
 _NOTIFICATION_FIELDS = ("notifies", "confirmed_subscribers", "pending_subscribers")
-_METRIC_FIELDS = ("dead", "unheard")
+_METRIC_FIELDS = ("dead", "without_data")
 
 
 def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class CloudTrailEvents(Probe[EventsParams]):
     params_type = EventsParams
     demands = AWS_ALONE
     fields = (
-        Field("count", int, "calls that succeeded, as far as CloudTrail has told", 2, "count", low=0),
+        Field("count", int, "calls that succeeded, as far as CloudTrail has delivered", 2, "count", low=0),
         Field("failed", int, "calls that were refused or failed", 0, "count", low=0),
         Field("sessions", int, "sessions of the role that called: of ECS, its tasks", 2, "count", low=0),
         Field("last_age_s", float, "time since the newest call that succeeded", 1200.0, "s", low=0),
@@ -126,7 +126,9 @@ class CloudTrailEvents(Probe[EventsParams]):
         if not failed:
             unknown["failures"] = Unknown(Reason.NO_DATA, "no call is known to have failed")
         if now - self.params.since < LATE:
-            early = Unknown(Reason.WARMING, "CloudTrail tells up to 15 minutes late", f"wait until {self._settled()}")
+            early = Unknown(
+                Reason.WARMING, "CloudTrail delivers up to 15 minutes late", f"wait until {self._settled()}"
+            )
             unknown |= {name: early for name in ("count", "failed", "sessions") if not values[name]}
         return values, unknown
 

@@ -1,4 +1,4 @@
-"""CloudWatch alarms: whether they exist, would tell somebody, and what they say."""
+"""CloudWatch alarms: whether they exist, whether they notify somebody, and their state."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _together(
 
 
 def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[str, Value | None], dict[str, Unknown]]:
-    """What can be said of one alarm only."""
+    """The fields that exist for a single alarm only."""
     fields = (
         "state",
         "threshold",
@@ -242,6 +242,6 @@ def _line(name: str, alarm: Mapping[str, Any] | None) -> str:
     if not alarm.get("ActionsEnabled"):
         notes.append("actions are switched off")
     elif not alarm.get("AlarmActions"):
-        notes.append("tells nobody")
+        notes.append("notifies nobody")
     reason = " ".join(str(alarm.get("StateReason", "")).split())[:120]
     return "; ".join([f"{name}: {alarm['StateValue']} {reason}".rstrip(), *notes])

@@ -139,7 +139,7 @@ class IamSimulate(Probe[SimulateParams]):
 
 
 def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:
-    """A verdict per pair: IAM tells several resources as results of their own, or inside one."""
+    """A verdict per pair: IAM returns several resources as separate results, or inside one."""
     for result in results:
         decisions: list[Mapping[str, Any]] = [
             {**each, "EvalDecision": each.get("EvalResourceDecision")}
@@ -158,7 +158,7 @@ def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[Simulat
 
 
 def _together(simulated: Sequence[SimulatedAction]) -> tuple[dict[str, Any], dict[str, Unknown]]:
-    """A denial that is certain is told whatever else is open; without one, an open decision leaves the question open."""
+    """A certain denial is reported whatever else is open; without one, an open decision leaves the question open."""
     denied = [v for v in simulated if v.denied and v.certain]
     undecided = [v for v in simulated if not v.certain]
     organizations = [v.organization for v in simulated if v.organization is not None]
@@ -172,9 +172,9 @@ def _together(simulated: Sequence[SimulatedAction]) -> tuple[dict[str, Any], dic
     }
     unknown: dict[str, Unknown] = {}
     if not organizations:
-        unknown["denied_by_organization"] = Unknown(Reason.NO_DATA, "IAM tells of no policy of an organization")
+        unknown["denied_by_organization"] = Unknown(Reason.NO_DATA, "IAM reports no policy of an organization")
     if not boundaries:
-        unknown["denied_by_boundary"] = Unknown(Reason.NO_DATA, "IAM tells of no permissions boundary")
+        unknown["denied_by_boundary"] = Unknown(Reason.NO_DATA, "IAM reports no permissions boundary")
     if denied or not undecided:
         values |= {"all_allowed": not denied, "denied_count": len(denied), "denied": tuple(v.text for v in denied)}
     else:

@@ -138,7 +138,7 @@ class LogsQueryParams(Params):
 class LogsQuery(Probe[LogsQueryParams]):
     """A count or a number from the logs, from logs StartQuery and GetQueryResults over `window`, ending `settle` ago.
 
-    `kind: count`: the column `value` of the first row, or, without one, how many events matched; 0 is told only if
+    `kind: count`: the column `value` of the first row, or, without one, how many events matched; 0 is reported only if
     events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
     Nothing scanned makes everything NO_DATA: a wrong group and a silent application look the same. Needs
     logs:StartQuery, logs:GetQueryResults, logs:StopQuery. Cannot see what is logged elsewhere, or later than

@@ -1,4 +1,4 @@
-"""Whether documents reach S3. The application hides a failed upload behind a 201, so three witnesses are asked."""
+"""Whether documents reach S3. The application hides a failed upload behind a 201, so three sources are read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class S3UploadsParams(Params):
     window: Duration = timedelta(minutes=10)
     settle: Duration = _MINUTE
     min_uploads: Annotated[int, Setting(ge=1)] = 10
-    """A witness who saw fewer uploads than this says nothing of the rate."""
+    """A source with fewer uploads than this gives no rate."""
     certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1
     """With the logs or the rows blind, the rate is reported only from here up: what is hidden can only add to it."""
 
@@ -65,7 +65,7 @@ class S3UploadsParams(Params):
         if bool(self.bucket) != bool(self.filter_id):
             raise ValueError("bucket and filter_id go together: request metrics are published per filter")
         if not (self.bucket or self.log_group or self.dsn):
-            raise ValueError("name a witness: log_group, dsn, or bucket with filter_id")
+            raise ValueError("give a source: log_group, dsn, or bucket with filter_id")
         if self.window < _MINUTE:
             raise ValueError("window is at least 1m")
         return self
@@ -79,7 +79,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one witness saw in the window: attempts to upload, and how many of them failed."""
+    """What one source shows for the window: attempts to upload, and how many of them failed."""
 
     attempts: int
     failures: int
@@ -90,7 +90,7 @@ class Seen:
 
 
 class S3Uploads(Probe[S3UploadsParams]):
-    """Uploads in `window` (ending `settle` ago) and how many failed, by three witnesses, each optional.
+    """Uploads in `window` (ending `settle` ago) and how many failed, from three sources, each optional.
 
     * the bucket's request metrics: AWS/S3 PutRequests, 4xxErrors, 5xxErrors (Sum). Errors of every request count, reads
       included; an upload refused before S3 (no credentials) is not seen.
@@ -99,8 +99,8 @@ class S3Uploads(Probe[S3UploadsParams]):
 
     `failure_rate` is the worst of those who saw at least `min_uploads`. The route answers 201 even when S3 fails, so
     if the logs or the rows cannot be seen, a low rate is PARTIAL (unknown), and so is one of the bucket's metrics
-    alone; a rate of `certain_above` or more is told, whoever is blind. A witness who cannot be asked makes its own
-    fields unknown and is named in the evidence. Needs cloudwatch:GetMetricData, logs:StartQuery,
+    alone; a rate of `certain_above` or more is reported, even if another source is unknown. A source that cannot be read
+    makes its own fields unknown and is named in the evidence. Needs cloudwatch:GetMetricData, logs:StartQuery,
     logs:GetQueryResults, logs:StopQuery and SELECT on the tables. Cannot see whether what was stored can be read
     again.
     """
@@ -109,8 +109,8 @@ class S3Uploads(Probe[S3UploadsParams]):
     params_type = S3UploadsParams
     demands = (Connects("dsn"),)
     fields = (
-        Field("uploads", int, "uploads tried in the window, by the witness who saw most", 48, "count", low=0),
-        Field("failures", int, "uploads that failed, by the witness who saw most", 1, "count", low=0),
+        Field("uploads", int, "uploads tried in the window, by the source with the most", 48, "count", low=0),
+        Field("failures", int, "uploads that failed, by the source with the most", 1, "count", low=0),
         Field("failure_rate", float, "the worst rate of those who saw enough", 0.02, "ratio", low=0, high=1),
         Field("rate_per_min", float, "uploads tried per minute", 4.8, low=0),
         Field("log_failure_rate", float, "by the application's log", 0.02, "ratio", low=0, high=1),
@@ -118,7 +118,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         Field("metric_failure_rate", float, "by the bucket's request metrics", 0.0, "ratio", low=0, high=1),
         Field("new_rows", int, "documents created in the window", 48, "count", low=0),
         Field("new_rows_without_key", int, "of those, the ones whose bytes went to the database", 1, "count", low=0),
-        Field("sources", int, "witnesses who answered", 3, "count", low=0, high=3),
+        Field("sources", int, "sources that answered", 3, "count", low=0, high=3),
     )
     iam = ("cloudwatch:GetMetricData", "logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
     iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
@@ -148,7 +148,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         evidence = self._evidence(start, end, sources)
         return self.reading(now, values, unknown=unknown, data_at=end, evidence=evidence)
 
-    # -- the witnesses -----------------------------------------------------------------------------------------------
+    # -- the sources -------------------------------------------------------------------------------------------------
 
     async def _from_log(self, start: datetime, end: datetime) -> Seen | Unknown:
         group = self.params.log_group
@@ -231,7 +231,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         return self._too_few(source.attempts)
 
     def _worst(self, sources: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
-        """The worst rate, unless a witness who might have seen worse is blind."""
+        """The worst rate, unless a source that might show worse is unknown."""
         enough = [source for source in seen.values() if source.attempts >= self.params.min_uploads]
         worst = max((source.rate for source in enough), default=None)
         if worst is not None and worst >= self.params.certain_above:
@@ -288,11 +288,11 @@ def _rows_query(params: S3UploadsParams) -> str:
 
 
 def _not_asked(setting: str) -> Unknown:
-    return Unknown(Reason.NO_DATA, f"the plan does not give {setting}", f"set {setting} to hear this witness")
+    return Unknown(Reason.NO_DATA, f"the plan does not give {setting}", f"set {setting} to read this source")
 
 
 def _first_blind(sources: Mapping[str, Seen | Unknown]) -> Unknown:
-    """Why nobody answered: a failure says more than a witness who was never asked."""
+    """Why no source answered: a failure says more than a source that is not configured."""
     blind = [source for source in sources.values() if isinstance(source, Unknown)]
     return next((why for why in blind if not why.detail.startswith("the plan does not give")), blind[0])
 

@@ -76,7 +76,7 @@ class AwsClient:
             if held is None:
                 raise NoCredentialsError
             frozen = held.get_frozen_credentials()
-        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the caller is told why
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the caller gets the reason
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             raise Unseen(explain(error, "sts", "get_caller_identity", profile=profile)) from None
         return frozen.access_key, frozen.secret_key, frozen.token
@@ -119,7 +119,7 @@ class AwsClient:
             self._admit(service, client)
         except Unseen:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe is told why it cannot see
+        except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe gets the reason
             self._measure_clock(getattr(error, "response", None), asked)  # a clock that is far off is refused
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
@@ -169,7 +169,7 @@ class AwsClient:
             read_timeout=READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=32,
-            # Ours whole: botocore puts its own together anew, twice, for every request.
+            # Ours whole: botocore builds its own twice for every request.
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
         return self._open().client(service, config=config)

@@ -108,7 +108,7 @@ class MetricBatch:
             else:
                 _fail(requests, unseen)
             return
-        except Exception as defect:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+        except Exception as defect:  # noqa: BLE001 - every caller that waits must get it, whatever it is
             for request in requests:
                 if not request.answer.done():
                     request.answer.set_exception(defect)

@@ -170,7 +170,7 @@ class _Session:
                 work.add_done_callback(lambda task: task.cancelled() or task.exception())
         if not work.done() or self._connection is None:
             detail = f"the database did not answer within {timeout_s:g} s"
-            raise Unseen(Unknown(Reason.TIMEOUT, detail, "server or network hang; the connection is opened anew"))
+            raise Unseen(Unknown(Reason.TIMEOUT, detail, "server or network hang; the connection is opened again"))
         return work.result()
 
     async def _execute(

@@ -51,7 +51,7 @@ def connection_lost(error: Error) -> bool:
 
 
 def unseen_from(error: Error, secrets: Sequence[str] = ()) -> Unseen:
-    """The Unseen for an error of psycopg; `secrets` are cut out of what the server said."""
+    """The Unseen for an error of psycopg; `secrets` are cut out of the server's text."""
     from psycopg import errors
 
     text = _server_text(error, secrets)
@@ -114,7 +114,7 @@ def _by_words(text: str) -> Unseen:
         return _is(Reason.UNREACHABLE, text, "nothing answers there: check the address, port, security group and VPN")
     if _TLS.search(text):
         return _is(Reason.ERROR, text, "check sslmode and the certificate authority in the connection string")
-    return _is(Reason.UNREACHABLE, text or "the connection was lost", "it is opened anew at the next reading")
+    return _is(Reason.UNREACHABLE, text or "the connection was lost", "it is opened again at the next reading")
 
 
 def _grant(text: str) -> str:

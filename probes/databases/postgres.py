@@ -153,7 +153,7 @@ class PostgresQuery(Probe[PostgresQueryParams]):
     Columns: `value` (a number; a lone column of another name is taken for it), `rows` (else the number of rows
     returned), `text`, `age_s` (seconds or an interval), or `at` (a timestamp, from which `age_s` is counted to now;
     one without a zone is UTC, as Prisma writes them). A field whose column is not there or NULL is NO_DATA; so is
-    everything when no row comes back: select `count(*)` to be told 0. Needs SELECT on what is read. Cannot see other
+    everything when no row comes back: select `count(*)` to get 0. Needs SELECT on what is read. Cannot see other
     databases, nor whether a replica lags.
     """
 

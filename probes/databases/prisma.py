@@ -27,7 +27,7 @@ _LINES = 8
 class PrismaMigrationsParams(Params):
     dsn: Dsn
     folder: str = ""
-    """prisma/migrations of the commit that is deployed; without it nothing can be said of what is pending."""
+    """prisma/migrations of the commit that is deployed; without it, what is pending is unknown."""
 
 
 class PrismaMigrations(Probe[PrismaMigrationsParams]):

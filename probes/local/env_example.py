@@ -1,4 +1,4 @@
-"""The repository's `.env.example`: does it tell an operator every variable, and none of its secrets."""
+"""The repository's `.env.example`: does it list every variable an operator must set, and no secrets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EnvExampleParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class _FileVariable:
-    """A variable in the file; `mark` is the last of "required" and "optional" said before it, or beside it."""
+    """A variable in the file; `mark` is the last of "required" and "optional" found before it, or beside it."""
 
     name: str
     value: str
@@ -72,7 +72,7 @@ class EnvExample(Probe[EnvExampleParams]):
         Field("missing_optional", int, "optional variables that are not in it", 0, "count", low=0),
         Field("undocumented", int, "variables without a comment", 0, "count", low=0),
         Field("undocumented_names", tuple, "those", ("AWS_REGION",)),
-        Field("apart", bool, "comments tell the required variables from the optional ones", example=True),
+        Field("apart", bool, "comments mark which variables are required and which optional", example=True),
         Field("secrets_with_values", int, "secrets that hold what looks like a real value", 0, "count", low=0),
         Field("secret_names", tuple, "those", ("ANTHROPIC_API_KEY",)),
     )

@@ -48,7 +48,7 @@ class HttpHealth(Probe[HttpHealthParams]):
     """One request, TLS verified, over a new connection: status, time, redirect, and whether the body is the right one.
 
     An error status is an answer (`ok` is false); no answer at all (name, route, certificate, deadline) leaves every
-    field unknown, because from here it cannot be told whose fault that is. Redirects are not followed unless asked.
+    field unknown, because the cause cannot be determined from here. Redirects are not followed unless asked.
     Needs no permission. Cannot see more than the page does: a health route that checks nothing says 200 over a broken
     application.
     """

@@ -185,7 +185,7 @@ class OAuthNextAuth(Probe[OAuthParams]):
         found = [name for name, pattern in _REFUSALS.items() if pattern.search(words)]
         story.lines.append(f"provider: {page.status} {place_of(page.url)} {' '.join(found)}".strip())
         if found:
-            stopped = Unknown(Reason.NO_DATA, f"the provider stopped at {found[0]}", "mend that first")
+            stopped = Unknown(Reason.NO_DATA, f"the provider stopped at {found[0]}", "fix that first")
             story.checks |= {name: True if name in found else stopped for name in _REFUSALS}
         elif page.status >= 400:
             detail = f"{place_of(page.url)} answered {page.status} without words known here"

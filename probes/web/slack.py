@@ -105,7 +105,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         if not asked.consent:
             return _unposted(_ASKS_FIRST)
         if fault:
-            return _unposted(Unknown(Reason.NO_DATA, f"not posted: {fault}", "mend the address"))
+            return _unposted(Unknown(Reason.NO_DATA, f"not posted: {fault}", "fix the address"))
         if self._kept is None:
             fields, final = await self._post(address, now)
             self._kept = fields if final else None

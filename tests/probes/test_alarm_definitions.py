@@ -31,7 +31,7 @@ OF_MATCHING = {
     "confirmed_subscribers",
     "pending_subscribers",
     "dead",
-    "unheard",
+    "without_data",
 }
 
 
@@ -88,7 +88,7 @@ async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
         "pending_subscribers": 0,
         "dead": False,
     }
-    assert set(reading.unknown) == {"differences", "missing", "unheard"}
+    assert set(reading.unknown) == {"differences", "missing", "without_data"}
     assert reading.evidence.lines == ("connections: as planned",)
 
 
@@ -153,7 +153,7 @@ async def test_metric_math_is_on_each_metric_below_it(aws: ModelledAws) -> None:
     listed = {"Metrics": [metric("Requests"), metric("Errors", [])]}
     reading = await read(aws, math(), params=MATH, ListMetrics=listed)
     assert reading.values["matching_names"] == ("rate",)
-    assert (reading.values["dead"], reading.values["unheard"]) == (False, ("Errors",))
+    assert (reading.values["dead"], reading.values["without_data"]) == (False, ("Errors",))
 
 
 async def test_switched_off_actions_show(aws: ModelledAws) -> None:
@@ -182,13 +182,13 @@ async def test_pages_of_subscribers_are_followed(aws: ModelledAws) -> None:
 )
 async def test_dimensions_without_any_data_are_dead(aws: ModelledAws, listed: Any) -> None:
     values = (await read(aws, alarm(), ListMetrics={"Metrics": listed})).values
-    assert (values["dead"], values["unheard"]) == (True, ("DatabaseConnections",))
+    assert (values["dead"], values["without_data"]) == (True, ("DatabaseConnections",))
     assert ("ListMetrics", {"Namespace": "AWS/RDS", "Dimensions": DIMENSIONS}) in aws.asked
 
 
 async def test_a_metric_never_heard_of_under_living_dimensions_is_told_apart(aws: ModelledAws) -> None:
     values = (await read(aws, alarm(), ListMetrics={"Metrics": [metric("CPUUtilization")]})).values
-    assert (values["dead"], values["unheard"]) == (False, ("DatabaseConnections",))
+    assert (values["dead"], values["without_data"]) == (False, ("DatabaseConnections",))
 
 
 async def test_without_dimensions_the_metric_itself_is_looked_for(aws: ModelledAws) -> None:
@@ -201,7 +201,7 @@ async def test_without_dimensions_the_metric_itself_is_looked_for(aws: ModelledA
 async def test_a_composite_alarm_looks_at_no_metric(aws: ModelledAws) -> None:
     composite = {"AlarmName": "c", "ActionsEnabled": True, "AlarmActions": [TOPIC], "AlarmRule": "ALARM(a)"}
     reading = await read(aws, params={"names": ["c"]}, DescribeAlarms={"CompositeAlarms": [composite]})
-    assert {reading.unknown[name].reason for name in ("dead", "unheard")} == {Reason.NO_DATA}
+    assert {reading.unknown[name].reason for name in ("dead", "without_data")} == {Reason.NO_DATA}
     assert reading.values["notifies"] is True
 
 
@@ -213,7 +213,7 @@ async def test_a_composite_alarm_looks_at_no_metric(aws: ModelledAws) -> None:
             {"notifies", "confirmed_subscribers", "pending_subscribers"},
             "sns:ListSubscriptionsByTopic",
         ),
-        ("ListMetrics", {"dead", "unheard"}, "cloudwatch:ListMetrics"),
+        ("ListMetrics", {"dead", "without_data"}, "cloudwatch:ListMetrics"),
     ],
 )
 @pytest.mark.parametrize(("said", "reason"), [(DENIED, Reason.ACCESS_DENIED), (THROTTLED, Reason.THROTTLED)])

@@ -136,7 +136,7 @@ async def test_switched_off_and_silent_alarms_show(aws: StubbedAws) -> None:
     reading = await read(aws, ["a", "b"], alarm("a", ActionsEnabled=False), alarm("b", AlarmActions=[]))
     assert (reading.values["actions_enabled"], reading.values["with_actions"]) == (False, False)
     assert "switched off" in reading.evidence.lines[0]
-    assert "tells nobody" in reading.evidence.lines[1]
+    assert "notifies nobody" in reading.evidence.lines[1]
 
 
 async def test_an_alarm_that_takes_silence_for_health_is_warned_of(aws: StubbedAws) -> None:

@@ -96,7 +96,7 @@ class Stage:
     done: list[tuple[float, str]] = field(default_factory=list)
 
     async def set_fault(self, fault: str, *, active: bool) -> None:
-        self.done.append((self._elapsed(), f"{'break' if active else 'mend'} {fault}"))
+        self.done.append((self._elapsed(), f"{'break' if active else 'repair'} {fault}"))
 
     async def deploy(self, kind: str) -> None:
         self.done.append((self._elapsed(), f"deploy {kind}"))

@@ -56,7 +56,7 @@ def test_a_scenario_says_what_happens_when() -> None:
         ("deploy: bad", "deploy: bad, crew: sign", "x.yaml: timeline[0]: needs exactly one of"),
         ("at: 0s", "at: 2m", "is set earlier; write it in order of time"),
         ("title: t", "titel: t", "x.yaml: titel: Extra inputs are not permitted"),
-        ("title: t", "title: t\ntitle: u", "x.yaml:3:1: 'title' is said twice"),
+        ("title: t", "title: t\ntitle: u", "x.yaml:3:1: 'title' is given twice"),
         ("never: [GO]", "never: [ROLLBACK]", "x.yaml: ends: ends in ROLLBACK, which it says must never be"),
         ("ends: {", "ends: [", "x.yaml:8:"),
         ("by: 10m", "by: soon", "x.yaml: ends.by: 'soon' is not a duration"),

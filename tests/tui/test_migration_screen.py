@@ -87,7 +87,7 @@ def test_what_holds_it_is_said_with_its_value() -> None:
 
 
 def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> None:
-    assert "NOBODY JUDGES THE GUARDS" in said(progress(watched=False))
+    assert "NO SUPERVISOR" in said(progress(watched=False))
     halted = {"code": "AccessDenied", "detail": "", "hint": "allow s3:PutObject"}
     assert "allow s3:PutObject" in said(progress(halted=halted))
     assert "cannot be read: timeout" in said(progress(), trouble="timeout")

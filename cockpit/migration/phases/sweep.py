@@ -1,4 +1,4 @@
-"""Sweeping: what copying left behind is deleted once nothing can need it; what nobody knows is told, never touched."""
+"""Sweeping: what copying left behind is deleted once nothing can need it; unknown keys are listed and never touched."""
 
 from __future__ import annotations
 

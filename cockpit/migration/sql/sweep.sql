@@ -26,7 +26,7 @@ WHERE o.state IN ('intent', 'orphan') AND NOT EXISTS (SELECT FROM cutover.item i
 UPDATE cutover.object SET state = 'deleted' WHERE key = %(key)s AND state IN ('intent', 'orphan')
 
 -- name: mark_returned
--- Only keys the ledger holds to be deleted are given, and such a key is never used again; they wait anew, and a repeat makes them
+-- Only keys the ledger holds to be deleted are given, and such a key is never used again; they wait again, and a repeat makes them
 -- wait longer.
 UPDATE cutover.object SET state = 'orphan', version_id = NULL, last_intent_at = clock_timestamp() WHERE key = ANY(%(keys)s)
 

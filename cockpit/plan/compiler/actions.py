@@ -35,10 +35,10 @@ class Actions:
         if len(self.services) == 1:
             return next(iter(self.services.values()))
         if self.services:
-            said = (
+            problem = (
                 f"say which service: {', '.join(self.services)}; write {{uses: ecs.rollback, service: CLUSTER/SERVICE}}"
             )
-            self.tree.report(path, said)
+            self.tree.report(path, problem)
         elif not self._unsettled():
             self.tree.report(path, "this plan watches no ECS service to change: add a probe ecs.service")
         return None

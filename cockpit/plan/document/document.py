@@ -230,7 +230,7 @@ class StepPart(Part):
 
 
 class MigrationTablePart(Part):
-    """One table whose files move. Column names are those of the readiness report unless they are said here."""
+    """One table whose files move. Column names default to those of the readiness report."""
 
     name: Text = Field(description="The table, as the database spells it")
     schema_: Note = Field(_TABLE.schema, alias="schema", description="Its schema")
@@ -304,7 +304,7 @@ class MigrationPart(Part):
 
 
 class HeaderPart(Part):
-    """What is said once about a plan."""
+    """The keys of a plan that stand outside its lists."""
 
     plan: Literal["v1"] = Field(description="Version of this format")
     name: Id = Field(description="Short name, used in records")

@@ -49,7 +49,7 @@ def bands_gap(subject: Subject) -> Iterator[Found]:
         if between and not _same_meaning(stay, back):
             seen.add(pair)
             place = subject.piece(bad, back.start, back.end - back.start)
-            problem = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) nothing is said"
+            problem = f"between '{_id(good)}' ({_text(stay)}) and this ({_text(back)}) the plan defines nothing"
             yield Found(bad.path, problem, place)
 
 

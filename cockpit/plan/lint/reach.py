@@ -58,7 +58,7 @@ def never_met(subject: Subject) -> Iterator[Found]:
     "always-true",
     "A condition that is true whatever is seen",
     why="A criterion proves nothing with it, and a trigger calls for a rollback at once.",
-    instead="Compare with a value that tells good from bad, or leave the condition out.",
+    instead="Compare with a value that separates good from bad, or leave the condition out.",
 )
 def always_true(subject: Subject) -> Iterator[Found]:
     for judged in subject.judged:

@@ -106,8 +106,8 @@ def restore_moves_endpoint(subject: Subject) -> Iterator[Found]:
 
 @rule(
     "vendor-rollback",
-    "A rollback for what a rollback cannot mend",
-    why="The release before calls the same vendor: going back costs an hour and mends nothing.",
+    "A rollback for what a rollback cannot fix",
+    why="The release before calls the same vendor: going back costs an hour and fixes nothing.",
     instead="Make it severity: major (alone a HOLD), and say what people do while the vendor is down.",
 )
 def vendor_rollback(subject: Subject) -> Iterator[Found]:

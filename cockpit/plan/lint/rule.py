@@ -33,7 +33,7 @@ class Rule:
     check: Check
     report: str = ""
     must: bool = False
-    """Whether no reason accepts it: the cockpit does not begin with such a plan unless it is told to."""
+    """Whether no reason accepts it: the cockpit does not start with such a plan unless an option allows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def for_too_short(subject: Subject) -> Iterator[Found]:
 
 @rule(
     "gap-too-small",
-    "A window that every sample begins anew",
+    "A window that every sample restarts",
     why="Samples come further apart than the gap a window bears, or than their data counts: it is never filled.",
     instead="Leave gap_tolerance and stale_after out: their defaults follow the probes.",
 )

@@ -60,7 +60,7 @@ class Substitution:
         self._vars: dict[str, Any] = {}
         self._done: dict[str, _Resolved] = {}
         self._left = _ALL
-        self._said = words_of(tree.source.text)
+        self._plan_words = words_of(tree.source.text)
         self._read_vars(tree.value.get("vars"), overrides)
 
     def document(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Substitution:
             declared = self._vars[name]
             value = text if isinstance(declared, str) else plain_value(text)
             if not is_public(name, text, declared):
-                remember(text, public=self._said)
+                remember(text, public=self._plan_words)
             # A var that reads the environment stays secret when something else takes its place.
             self._done[name] = _Resolved(value, self._reads_environment(name))
         for name in self._vars:
@@ -193,7 +193,7 @@ class Substitution:
         if not _ENVIRONMENT_NAME.fullmatch(name):
             return self._refuse(match, path, "write ${env:NAME} or ${env:NAME:-default}")
         if self.environ.get(name):
-            remember(self.environ[name], public=self._said)
+            remember(self.environ[name], public=self._plan_words)
             return _Resolved(self.environ[name], secret=True)
         if has_default:
             return _Resolved(default)

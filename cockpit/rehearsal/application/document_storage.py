@@ -15,7 +15,7 @@ from cockpit.rehearsal.aws.sessions import session
 from probes.clients.threads import DaemonThreads
 
 APPLICATION_KEY = "AKIAAPPROLE000000000"
-"""The access key id by which the simulated AWS tells the application from the cockpit."""
+"""The access key id by which the simulated AWS recognizes the application's calls."""
 BUCKET = "transparent-trust-documents-prod"
 REGION = "us-east-1"
 _THREADS = 4

@@ -1,4 +1,4 @@
-"""An S3 that checks what it is told: digests, signatures and preconditions are verified, and it breaks on demand.
+"""An S3 that checks its requests: digests, signatures and preconditions are verified, and it breaks on demand.
 
 The servers one can install accept wrong checksums and ignore `If-None-Match`: a test against them proves nothing.
 """

@@ -114,11 +114,11 @@ class Rehearsal:
         return [FaultState(id_, title, id_ in self._active) for id_, title in CATALOGUE.items()]
 
     def toggle(self, fault: str) -> None:
-        """Break it, or mend it; the world does so within a moment. Raises UnknownFault."""
+        """Break or repair it; the simulated environment follows within a moment. Raises UnknownFault."""
         self._in_background(self.set_fault(known(fault), active=fault not in self._active))
 
     async def set_fault(self, fault: str, *, active: bool) -> None:
-        """Break or mend one thing and wait until it is done. Raises UnknownFault, WorldError."""
+        """Break or repair one thing and wait until it is done. Raises UnknownFault, WorldError."""
         known(fault)
         (self._active.add if active else self._active.discard)(fault)
         await self._send({"fault": fault, "on": active})

@@ -65,8 +65,8 @@ class Director:
     async def _play(self, event: Event, plan: Plan, record: Record, situation: Situation) -> bool:
         """Do one line; False when it has to wait (then nothing after it happens either)."""
         self.waiting_for = ""
-        if event.break_ or event.mend:
-            await self.stage.set_fault(event.break_ or event.mend or "", active=event.break_ is not None)
+        if event.break_ or event.repair:
+            await self.stage.set_fault(event.break_ or event.repair or "", active=event.break_ is not None)
         elif event.deploy:
             await self.stage.deploy(event.deploy)
         elif event.crew and self.plays_crew:

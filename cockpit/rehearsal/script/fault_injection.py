@@ -62,7 +62,7 @@ class Breakable:
 
 
 class Breakage:
-    """Breaks and mends. `active` is what is broken now."""
+    """Breaks and repairs. `active` is what is broken now."""
 
     def __init__(self, world: Breakable) -> None:
         self._world = world
@@ -87,7 +87,7 @@ class Breakage:
         assert not undone, f"faults without an effect: {sorted(undone)}"
 
     async def set(self, fault: str, *, on: bool) -> None:
-        """Break or mend. Doing so twice changes nothing. Raises UnknownFault."""
+        """Break or repair. Doing so twice changes nothing. Raises UnknownFault."""
         if (known(fault) in self.active) == on:
             return
         for number, rule in enumerate(_AWS.get(fault, ())):

@@ -19,7 +19,7 @@ from probes.periods import Duration
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 DEFAULT_PLAN = "checklists/transparent-trust.yaml"
-_ACTIONS = ("break", "mend", "deploy", "crew", "begin")
+_ACTIONS = ("break", "repair", "deploy", "crew", "begin")
 
 
 class ScenarioError(ValueError):
@@ -31,13 +31,13 @@ class _Values(BaseModel):
 
 
 class _OnceOnly(yaml.SafeLoader):
-    """YAML in which a key said twice is an error instead of a silent overwrite."""
+    """YAML in which a duplicate key is an error instead of a silent overwrite."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"'{key.value}' is said twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"'{key.value}' is given twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -54,20 +54,20 @@ class Event(_Values):
 
     at: Duration
     break_: FaultId | None = Field(None, alias="break")
-    mend: FaultId | None = None
+    repair: FaultId | None = None
     deploy: Literal["good", "bad", "crash"] | None = None
     crew: Literal["sign", "vote"] | None = None
     begin: Literal["post_deploy"] | None = None
 
     @model_validator(mode="after")
     def _one_action(self) -> Event:
-        if sum(value is not None for value in (self.break_, self.mend, self.deploy, self.crew, self.begin)) != 1:
+        if sum(value is not None for value in (self.break_, self.repair, self.deploy, self.crew, self.begin)) != 1:
             raise ValueError(f"needs exactly one of {', '.join(_ACTIONS)}")
         return self
 
     def __str__(self) -> str:
-        if self.break_ or self.mend:
-            return f"{'break' if self.break_ else 'mend'} {self.break_ or self.mend}"
+        if self.break_ or self.repair:
+            return f"{'break' if self.break_ else 'repair'} {self.break_ or self.repair}"
         if self.deploy:
             return f"deploy a {self.deploy} release"
         return f"the crew {self.crew}s" if self.crew else f"begin {self.begin}"

@@ -240,12 +240,12 @@ class DeskKeys:
             self._looking = False
 
         async def submit(text: str) -> str:
-            typed, said = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]
-            if typed != proposal.words or said[:1] not in ("", " ", ":", ","):
+            typed, rest = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]
+            if typed != proposal.words or rest[:1] not in ("", " ", ":", ","):
                 raise Refused(f"type  {proposal.words}  and why; nothing was changed")
             if not self._cockpit.armed:
                 raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-            why = reason(said.strip(" :,"))
+            why = reason(rest.strip(" :,"))
             self.run(executor.do(proposal, why))
             return f"{proposal.action}: looking once more, then it begins"
 

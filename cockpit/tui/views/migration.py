@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "RUNNING": theme.GO, "DONE": theme.GO, "READY": theme.TEXT, "HALTED": theme.BAD, "ABORTED": theme.BAD,
-    "ABORTING": theme.BAD, "NOBODY JUDGES THE GUARDS": theme.UNKNOWN,
+    "ABORTING": theme.BAD, "NO SUPERVISOR": theme.UNKNOWN,
 }  # fmt: skip
-_SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NOBODY JUDGES THE GUARDS": "?"}
+_SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NO SUPERVISOR": "?"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 INDENT = 10
 WIDE = 110

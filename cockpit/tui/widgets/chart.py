@@ -81,7 +81,7 @@ def chart(
     if threshold is not None:
         bounds.append(threshold)
     low, high = min(bounds), max(bounds)
-    # Values too close together to be told apart are drawn as one.
+    # Values too close together to distinguish are drawn as one.
     high = high if high - low > abs(low) * 1e-9 + 1e-200 else low + max(abs(low), 1.0)
     high += (high - low) * 0.05
     label_width = (

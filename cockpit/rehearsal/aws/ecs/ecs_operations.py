@@ -232,7 +232,7 @@ class EcsAnswers:
         return next(((service, record) for service, record in pairs if record.arn == arn), None)
 
     def _tasks(self) -> Iterable[Task]:
-        """Every task ECS still tells of; stopped ones for an hour."""
+        """Every task ECS still lists; stopped ones for an hour."""
         oldest = self._now() - FORGOTTEN_AFTER
         for tasks in [*(service.tasks for service in self._ecs.services.values()), self._ecs.lone]:
             yield from (task for task in tasks if task.stopped_at is None or task.stopped_at > oldest)

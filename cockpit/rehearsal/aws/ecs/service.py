@@ -21,7 +21,7 @@ _EVENTS = 100
 
 @dataclass(slots=True, eq=False)
 class ServiceDeployment:
-    """The record of one deployment, as ListServiceDeployments tells it."""
+    """The record of one deployment, as ListServiceDeployments returns it."""
 
     arn: str
     target_revision: str

@@ -49,7 +49,7 @@ _MEMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class InstanceHealth:
-    """What has been said of an instance beside moto's own attributes."""
+    """What a scenario set on an instance beside moto's own attributes."""
 
     status: str = ""
     """Empty: as moto says, which is "available"."""
