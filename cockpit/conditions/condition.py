@@ -10,8 +10,9 @@ probes, which know their denominator); `2 == 'two'` is false, so every compariso
 
 from __future__ import annotations
 
+import operator as operators
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -28,6 +29,10 @@ MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""
 
 _POSITION = re.compile(r"<input>:(\d+):(\d+): ?(.*)")
+COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operators.lt, "<=": operators.le, ">": operators.gt, ">=": operators.ge, "==": operators.eq, "!=": operators.ne,
+}  # fmt: skip
+"""What each operator of a comparison means for numbers."""
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 

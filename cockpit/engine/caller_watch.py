@@ -30,7 +30,7 @@ class CallerWatch:
         self._clients: Clients = source.clients
         self._clock: Clock = watch.clock
         self._changed = asyncio.Event()
-        self._told: Caller | None = None
+        self._reported: Caller | None = None
         loop = asyncio.get_running_loop()
         self.check = self._clients.hold(accepted, lambda: _wake(loop, self._changed))
         watch.notices.append(self.notice)
@@ -52,11 +52,11 @@ class CallerWatch:
             except Unseen as unseen:
                 log.info("the caller was not identified again: %s", unseen)  # its key is known, so it is still the same
         refused = self.check.refused
-        if refused is not None and refused != self._told:
+        if refused is not None and refused != self._reported:
             was = self.check.accepted.name if self.check.accepted else ""
             self._note(f"WRONG ACCOUNT: the credentials are now of {refused.name}; they were of {was}")
             self._blank(refused)
-        self._told = refused
+        self._reported = refused
 
     def notice(self) -> str:
         refused = self.check.refused
@@ -79,7 +79,7 @@ class CallerWatch:
         if " ".join(typed.split()) != refused.name:
             raise Refused(f"type  {refused.name}  to go on under it")
         self.check.accept(refused)
-        self._told = None
+        self._reported = None
         self._note(f"accepted: the credentials are of {refused.name}", by)
         self._source.probe_now()
         return f"reading AWS as {refused.name}"

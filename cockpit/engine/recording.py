@@ -372,9 +372,9 @@ def _shared_id(store: Store, name: str) -> str:
         raise OSError(str(error)) from None
     if name in found or len(found) < 2:
         return name if name in found else next(iter(found), "")
-    told = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
+    found_text = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
     raise OSError(
-        f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {told}"
+        f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {found_text}"
     )
 
 

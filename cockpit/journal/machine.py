@@ -72,12 +72,12 @@ def vouch(record: str, writer: str, session: str) -> dict[str, str]:
 
 def vouching(body: Mapping[str, Any], session: str) -> str:
     """The id of the machine that vouches for the session an `open` begins; empty where none does."""
-    said, record, writer = body.get("machine"), body.get("record"), body.get("writer")
-    if not isinstance(said, Mapping) or not isinstance(record, str) or not isinstance(writer, str):
+    machine, record, writer = body.get("machine"), body.get("record"), body.get("writer")
+    if not isinstance(machine, Mapping) or not isinstance(record, str) or not isinstance(writer, str):
         return ""
     try:
-        public = base64.b64decode(str(said.get("public")), validate=True)
-        signature = base64.b64decode(str(said.get("sig")), validate=True)
+        public = base64.b64decode(str(machine.get("public")), validate=True)
+        signature = base64.b64decode(str(machine.get("sig")), validate=True)
         Ed25519PublicKey.from_public_bytes(public).verify(signature, _vouched(record, writer, session))
     except (InvalidSignature, ValueError):
         return ""

@@ -78,7 +78,7 @@ class Sync:
                 try:
                     self._round()
                 finally:
-                    self.strange = self._told()
+                    self.strange = self._refusals()
         except (StoreUnreachable, OSError) as error:
             log.warning("sharing the journal: %s", error)
             self.trouble = str(error)
@@ -86,14 +86,14 @@ class Sync:
         self.trouble = ""
         return True
 
-    def _told(self) -> str:
+    def _refusals(self) -> str:
         found = {part.name: why for part, why in self._refused.items()} | self._strange
         of = Counter((name.partition("/")[0], why) for name, why in found.items())
-        told = [
+        lines = [
             f"{count} object{'s' * (count > 1)} as of {writer}: {why}" for (writer, why), count in sorted(of.items())
         ]
-        more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
-        return "; ".join([*told[:SHOWN], *more])
+        more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        return "; ".join([*lines[:SHOWN], *more])
 
     def _round(self) -> None:
         there: dict[str, list[Part]] = {writer: [] for writer in self._own}

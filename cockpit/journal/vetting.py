@@ -62,13 +62,13 @@ class Vetted:
             raise Refused("the name of its writer carries no key")
         if vouching(body, public) != keyed["key"] or body.get("writer") != self.writer:
             raise Refused("it was not written by the machine whose key its name carries")
-        said = str(body.get("record"))
-        if not _RECORD.fullmatch(said):
-            raise Refused(f"{said[:40]!r} is not the name of a record")
-        if record not in ("", said):
-            raise Refused(f"it belongs to the record {said}, not to {record}")
+        stated = str(body.get("record"))
+        if not _RECORD.fullmatch(stated):
+            raise Refused(f"{stated[:40]!r} is not the name of a record")
+        if record not in ("", stated):
+            raise Refused(f"it belongs to the record {stated}, not to {record}")
         try:
-            return said, Verifier(public)
+            return stated, Verifier(public)
         except ValueError as error:
             raise Refused(str(error)) from None
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
@@ -48,6 +48,16 @@ def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
         "since": status.since.isoformat(),
         "holds": holds,
     }
+
+
+class Workers(Protocol):
+    """Worker processes of a run, local or on ECS."""
+
+    async def keep(self) -> int:
+        """Start those that are missing; how many run."""
+
+    async def ended(self, within_s: float) -> object:
+        """Wait until they have ended by themselves, at most so many seconds."""
 
 
 class Supervisor:

@@ -15,8 +15,8 @@ class HandClock:
 
     speed = 1.0
 
-    def __init__(self) -> None:
-        self.time = START
+    def __init__(self, at: datetime = START) -> None:
+        self.time = at
         self._sleepers: list[tuple[datetime, asyncio.Event]] = []
 
     def now(self) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from support.clock import HandClock
 from support.sources import NoSource
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -46,19 +47,6 @@ EVIDENCE = Evidence(
     "https://console.example/ecs",
     ("[/aws/ecs/prod] one line",),
 )
-
-
-class HandClock:
-    speed = 1.0
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> datetime:
-        return self.at
-
-    async def sleep(self, duration: timedelta) -> None:
-        self.at += duration
 
 
 def criterion(id_: str, title: str, kind: Kind, condition: str, **more: object) -> Criterion:
@@ -157,7 +145,7 @@ class Stage(Watch):
     """A watch that is told what the probes saw."""
 
     def __init__(self, of: Plan | None = None) -> None:
-        self.hand = HandClock()
+        self.hand = HandClock(START)
         super().__init__(of or plan(), NoSource(), self.hand, Record())
         self.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
         self.arn = "arn:aws:sts::123456789012:assumed-role/on-call/ada"
@@ -166,8 +154,8 @@ class Stage(Watch):
 
     def saw(self, seconds: float = 15, *, blind: Mapping[str, Unknown] | None = None, **values: Value) -> None:
         """Time passes, every probe says `values`, and the cockpit decides. Probes in `blind` see nothing."""
-        self.hand.at += timedelta(seconds=seconds)
-        now = self.hand.at
+        self.hand.time += timedelta(seconds=seconds)
+        now = self.hand.time
         for name in self.plan.probes:
             why = (blind or {}).get(name)
             known = {} if why else {"rate": 0.01, "running": 2, "ok": True} | values

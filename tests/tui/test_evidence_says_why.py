@@ -83,7 +83,7 @@ def twisted() -> Stage:
     stage = Stage().calm(1)
     why = Unknown(Reason.ACCESS_DENIED, f"denied [/b] {ESCAPES}", f"ask [bold] {ESCAPES}")
     seen = Evidence(f"query {ESCAPES}", "r-1", "https://c.example", (f"[/aws/x] {ESCAPES}", "tab\there"))
-    stage.hand.at = stage.hand.now().replace(microsecond=0)
+    stage.hand.time = stage.hand.now().replace(microsecond=0)
     for name in stage.plan.probes:
         now = stage.hand.now()
         stage.board.add(name, Reading(now, now, {}, dict.fromkeys(("rate", "running", "ok"), why), seen))

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.clock import HandClock
 from support.sources import NoSource
-from tui.stage import START, HandClock, plan, shown
+from tui.stage import START, plan, shown
 
 from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch
@@ -23,21 +24,21 @@ from probes.reading import Reading
 
 def burning_tape(tmp_path: Path) -> Trace:
     """Two minutes of calm, then 12 % of errors until the rollback, as a watch saw it."""
-    of, hand = replace(plan(), path=str(tmp_path / "plan.yaml")), HandClock()
+    of, hand = replace(plan(), path=str(tmp_path / "plan.yaml")), HandClock(START)
     watch = Watch(of, NoSource(), hand, Record())
     steps: list[ReadingTaken | EntryAdded | Decided] = [EntryAdded(START, PhaseBegan(START, Phase.POST_DEPLOY))]
     watch.record.append(PhaseBegan(START, Phase.POST_DEPLOY))
     for n in range(16):
-        hand.at += timedelta(seconds=15)
+        hand.time += timedelta(seconds=15)
         for name in of.probes:
             values = {"rate": 0.12 if n > 8 else 0.01, "running": 2, "ok": True}
-            reading = Reading(hand.at, hand.at, values)
+            reading = Reading(hand.time, hand.time, values)
             watch.board.add(name, reading)
-            steps.append(ReadingTaken(hand.at, name, reading))
+            steps.append(ReadingTaken(hand.time, name, reading))
         before = len(watch.changes())
         watch.tick()
         if turned := watch.changes()[before:]:
-            steps.append(Decided(hand.at, list(turned)))
+            steps.append(Decided(hand.time, list(turned)))
     return Trace(of, RecordFolder(tmp_path), "ada", START, steps)
 
 

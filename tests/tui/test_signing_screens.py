@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.clock import HandClock
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tui.stage import HERE, START, HandClock, Stage, plan, shown, until
+from tui.stage import HERE, START, Stage, plan, shown, until
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
@@ -59,7 +60,7 @@ async def cockpit(tmp_path: Path, who: str = "ada", size: tuple[int, int] = (100
     path = tmp_path / "plan.yaml"
     path.write_text("the copy of the plan")
     of = replace(plan(environment="staging"), path=str(path), runbook=STEPS, rollback_plan=BACK)
-    hand = HandClock()
+    hand = HandClock(START)
     async with recording(of, hand, who=who, root=tmp_path / "records") as kept:
         watch = Seated(of, kept, hand)
         watch.keep()
@@ -213,7 +214,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
 
 async def test_the_deployment_begins_by_a_typed_word(tmp_path: Path) -> None:
     async with cockpit(tmp_path) as (pilot, watch):
-        watch.record.append(PhaseBegan(watch.hand.at, Phase.PRE_DEPLOY))
+        watch.record.append(PhaseBegan(watch.hand.time, Phase.PRE_DEPLOY))
         watch.tick()
         await pilot.press("f8")
         assert "The cockpit advises HOLD" in shown(pilot.app)  # type: ignore[arg-type]

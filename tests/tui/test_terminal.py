@@ -179,7 +179,7 @@ async def test_a_verdict_that_is_not_renewed_says_stale_with_its_age() -> None:
     stage = Stage().calm()
     app = CockpitApp(stage)
     async with app.run_test(size=(80, 24)) as pilot:
-        stage.hand.at += timedelta(seconds=75)
+        stage.hand.time += timedelta(seconds=75)
         app.paint()
         await pilot.pause()
         assert "STALE 1m15s" in shown(app).splitlines()[1]

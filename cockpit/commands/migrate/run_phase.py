@@ -8,7 +8,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from textwrap import fill
+from typing import Any, Literal
 
 import click
 
@@ -34,9 +35,10 @@ from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.preflight import Check, describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
+from cockpit.migration.purge_question import PurgeQuestion
 from cockpit.migration.settings import Settings
-from cockpit.migration.states import ItemState, PhaseName, Wanted
-from cockpit.migration.supervisor import Supervisor, standing
+from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration.supervisor import Supervisor, Workers, standing
 from probes.clients.threads import in_thread
 
 Guards = Callable[[], list[dict[str, Any]]]
@@ -45,16 +47,6 @@ _RECORD = click.option(
 )
 _WHO = click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
 WorkerPhase = Literal["copy", "verify", "restore"]
-
-
-class Workers(Protocol):
-    """Worker processes of a run, local or on ECS."""
-
-    async def keep(self) -> int:
-        """Start those that are missing; how many run."""
-
-    async def ended(self, within_s: float) -> object:
-        """Wait until they have ended by themselves, at most so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +217,10 @@ def refused(checks: Iterable[Check], outside_window: str) -> bool:
 
 async def _purge_confirmed(context: MigrationContext, connection: Connection, confirm: str) -> bool:
     """A purge cannot be undone by the application's rollback, so it needs a typed confirmation."""
-    progress = await Follower().poll(connection)
-    files = progress.count(ItemState.VERIFIED)
-    if not files:
-        raise runs.RunError("no file is verified yet: there is nothing that may be purged")
-    database = host_and_name(context.migration.database)
-    words = f"purge {database}"
-    output(
-        f"The bytes of {files:,} verified files leave the database {database}. From then on a rollback of the\n"
-        "application loses them: fix forward. Emptying gives no disk space back by itself: VACUUM lets it be used again,\n"
-        f"RDS never shrinks its storage. `cockpit migrate restore` brings files back. Type  {words}  to confirm:",
-        err=True,
-    )
+    question = PurgeQuestion.of(await Follower().poll(connection), host_and_name(context.migration.database))
+    output(f"{fill(question.consequences, 100)}\nType  {question.words}  to confirm:", err=True)
     typed = confirm or (await in_thread(input) if sys.stdin.isatty() else "")
-    if typed.strip() != words:
+    if typed.strip() != question.words:
         output("nothing was purged", err=True)
         return False
     return True

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cockpit.conditions.condition import COMPARE
 from cockpit.decide.states import StepState, Tone, meaning_of
 from cockpit.report.model import Gap, Measure, Point, Span
 
@@ -14,16 +15,6 @@ BAND = 1000.0
 """Width of the verdict's band; its height is stretched."""
 MOST_CELLS = 400
 """Of the band: a flapping night is shown by its worst word in each."""
-_TESTS = {
-    "<": lambda value, limit: value < limit,
-    "<=": lambda value, limit: value <= limit,
-    ">": lambda value, limit: value > limit,
-    ">=": lambda value, limit: value >= limit,
-    "==": lambda value, limit: value == limit,
-    "!=": lambda value, limit: value != limit,
-}
-
-
 _FILLS = {
     "go": "#8fc3a3",
     "hold": "#e8cf8f",
@@ -158,7 +149,7 @@ def is_bad(value: float, measure: Measure, kind: str) -> bool:
     """Whether a value fails: it misses a success criterion's limit, or breaches a trigger's."""
     if measure.threshold is None:
         return False
-    holds = bool(_TESTS[measure.operator](value, measure.threshold))
+    holds = COMPARE[measure.operator](value, measure.threshold)
     return not holds if kind == "success" else holds
 
 

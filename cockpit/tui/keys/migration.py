@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
 from cockpit.engine.operator_desk import IDENTIFY
-from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
+from cockpit.migration.states import OPEN, PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
 from probes.reading import Unseen
@@ -71,23 +71,22 @@ class MigrationKeys:
     def _purge(self, controller: Controller) -> None:
         if not self._gate("purge"):
             return
-        verified = controller.progress.count(ItemState.VERIFIED)
-        if not verified:
-            self._cockpit.show_message("no file is verified yet: there is nothing that may be purged")
+        from cockpit.migration.purge_question import PurgeQuestion
+        from cockpit.migration.runs import RunError
+
+        try:
+            question = PurgeQuestion.of(controller.progress, _database(controller))
+        except RunError as error:
+            self._cockpit.show_message(str(error))
             return
-        database = _database(controller)
-        consequences = (
-            f"The bytes of {verified:,} verified files leave {database}. From then on a rollback of the application "
-            "loses them: the verdict reads FIX FORWARD. Emptying gives no disk space back by itself: VACUUM lets it be "
-            "used again, RDS never shrinks its storage. Restore brings files back from S3."
-        )
-        words = f"purge {database}"
-        title = f"PURGE {verified:,} files on {self._place()}"
+        title = f"PURGE {question.files:,} files on {self._place()}"
         self._ask(
             title,
-            consequences,
-            words,
-            lambda: self._cockpit.show_message(controller.start(PhaseName.PURGE, confirm=words, who=self._who())),
+            question.consequences,
+            question.words,
+            lambda: self._cockpit.show_message(
+                controller.start(PhaseName.PURGE, confirm=question.words, who=self._who())
+            ),
         )
 
     def _restore(self, controller: Controller) -> None:

@@ -285,10 +285,10 @@ class DeskKeys:
             return desk.accept_caller(text)
 
         def seen(width: int, _: int) -> Text:
-            said = (
+            problem = (
                 f"The credentials changed while this cockpit ran. Since then AWS is not read. They are now of: {name}"
             )
-            return hanging("", said, width, indent=0, styles=("", theme.TEXT))
+            return hanging("", problem, width, indent=0, styles=("", theme.TEXT))
 
         self._push(AnswerScreen("WRONG ACCOUNT: go on under this one?", seen, f"type: {name}", submit))
 

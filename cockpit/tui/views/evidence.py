@@ -5,13 +5,13 @@ Reason, chart, readings, and how to check by hand: what decides comes first, so 
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.conditions.condition import COMPARE
 from cockpit.decide.events import Change
 from cockpit.decide.situation import (
     CriterionStatus,
@@ -34,9 +34,6 @@ from probes.reading import Unknown
 
 INDENT = 10
 LINES = 8
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
 
 
 def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:
@@ -261,7 +258,7 @@ def _against(limit: Threshold | None, *, trigger: bool) -> Callable[[float], boo
 
     None where there is nothing to compare with.
     """
-    compare = _COMPARE.get(limit.operator) if limit is not None else None
+    compare = COMPARE.get(limit.operator) if limit is not None else None
     if limit is None or compare is None:
         return None
     bound = float(limit.value)
