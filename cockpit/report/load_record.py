@@ -92,13 +92,13 @@ def _plan(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[Plan
     not load.
     """
     main = main_chain(folder.chains()).writer if lines else ""
-    said = [
+    recorded = [
         (writer, line.entry.body)
         for writer, line in lines
         if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
     ]
-    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for _, body in said))
-    named = [body for writer, body in said if writer == main] or [body for _, body in said]
+    digests = tuple(dict.fromkeys(str(body["plan_digest"]) for _, body in recorded))
+    named = [body for writer, body in recorded if writer == main] or [body for _, body in recorded]
     name = next((str(body["plan"]) for body in reversed(named) if body.get("plan")), "")
     planned = Planned(name=name, digest=str(named[-1]["plan_digest"]) if named else "", digests=digests)
     opened: Mapping[str, Any] = next((body for body in reversed(named) if isinstance(body.get("vars"), Mapping)), {})
