@@ -10,7 +10,7 @@ import click
 
 from cockpit.commands.options import PLAN, VARIABLES
 from cockpit.commands.plan_loading import load
-from cockpit.console import output
+from cockpit.console import ask, output
 from cockpit.engine.trusted_plans import TrustedPlans, wanted_by
 from cockpit.exit_codes import USAGE
 
@@ -50,7 +50,7 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
     if not yes and not sys.stdin.isatty():
         output("not a terminal: read the list, then give --yes", err=True)
         return USAGE
-    if not yes and not click.confirm("Allow this?", default=False):
+    if not yes and ask("Allow this? Type yes", default="no") != "yes":
         output("not allowed")
         return NOT_TRUSTED
     trusted.add(loaded, datetime.now(UTC), getpass.getuser())
