@@ -100,7 +100,9 @@ def service_of(seen: ReleaseSeen) -> EcsService:
 async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) -> Looked:
     """Look at both ends. Raises RollbackRefused where going back would not bring back what ran."""
     if before is None:
-        raise RollbackRefused(f"what {on} ran before the deployment was never seen, so there is nothing to go back to")
+        raise RollbackRefused(
+            f"what {on} ran before the deployment was not recorded, so there is nothing to roll back to"
+        )
     now = await _now(clients, before)
     checks = [await _check_image(clients, image, before) for image in before.images.split()]
     if now.task_definition == before.task_definition and not now.digests:
@@ -124,8 +126,8 @@ async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str
     found = _ECR.fullmatch(image)
     if found is None:
         if "@sha256:" in image:
-            return f"{image[:80]} is not in ECR: whether it is still there was not asked"
-        raise RollbackRefused(f"{image} is named by a tag, and what that means now cannot be found out")
+            return f"{image[:80]} is not in ECR, so its existence was not checked"
+        raise RollbackRefused(f"{image} is referenced by a tag, and the tag cannot be resolved now")
     wanted = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"] or "latest"}
     try:
         answer = await clients.aws(
@@ -141,7 +143,7 @@ async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str
                 f"the image {image} of {short(before.task_definition)} is no longer in ECR: its tasks could not start. "
                 "Push it again from a machine or a replica that has it, then ask again"
             ) from None
-        raise RollbackRefused(f"what {image} means now cannot be found out: {unseen.unknown.detail}") from None
+        raise RollbackRefused(f"what {image} refers to now cannot be determined: {unseen.unknown.detail}") from None
     digest = str(next(iter(answer.get("imageDetails") or [{}])).get("imageDigest", ""))
     if digest not in before.digests.split():
         raise RollbackRefused(
@@ -156,7 +158,8 @@ async def is_back(clients: Clients, before: ReleaseSeen) -> str:
     now = await _now(clients, before)
     if now.task_definition != before.task_definition:
         raise RollbackRefused(
-            f"{service_of(before)} runs {short(now.task_definition)}, not {short(before.task_definition)}: it is not back"
+            f"{service_of(before)} runs {short(now.task_definition)}, not {short(before.task_definition)}: "
+            "the rollback is not complete"
         )
     if not now.settled or now.running != now.desired:
         raise RollbackRefused(
@@ -191,7 +194,7 @@ async def follow(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note
             shown = line
             note(line)
     raise RollbackRefused(
-        f"{short(before.task_definition)} was not complete after {GIVE_UP}: look at the service's events"
+        f"{short(before.task_definition)} was not complete after {GIVE_UP}: check the service's events"
     )
 
 
@@ -210,7 +213,7 @@ async def _deploy(clients: Clients, before: ReleaseSeen) -> None:
 def _check_under_way(now: Release, before: ReleaseSeen) -> None:
     """Raises RollbackRefused where the earlier revision is no longer on its way."""
     if now.task_definition != before.task_definition:
-        raise RollbackRefused(f"{short(now.task_definition)} was deployed instead: ECS or somebody else decided so")
+        raise RollbackRefused(f"{short(now.task_definition)} was deployed instead, by ECS or by somebody else")
     if now.failed:
         raise RollbackRefused(f"the deployment of {short(before.task_definition)} failed: {now.failed}")
 

@@ -55,7 +55,7 @@ class Executor:
         """
         self._may_act()
         if proposal is not self._open:
-            raise Refused("this is not the newest proposal, or was taken already: look again")
+            raise Refused("this proposal is outdated or already used: review it again")
         self._open, self.busy = None, f"{proposal.action}"
         try:
             return await self._do(proposal, reason(why))
@@ -91,11 +91,13 @@ class Executor:
         """
         before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
         if before is None:
-            return f"{text} (not checked: what {action.on} ran before was never noted)"
+            return f"{text} (not checked: the revision {action.on} ran before was not recorded)"
         try:
             return f"{text} ({await ecs_rollback.is_back(self.clients, before)})"
         except RollbackRefused as refused:
-            raise Refused(f"{refused}. It is done when the service is back; else say failed: what") from None
+            raise Refused(
+                f"{refused}. It is done when the service is back; otherwise enter failed: and what happened"
+            ) from None
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -112,7 +114,9 @@ class Executor:
         try:
             return await self.clients.pinned()
         except Unseen as unseen:
-            raise Refused(f"no AWS credentials to act with: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
+            raise Refused(
+                f"no AWS credentials for this action: {unseen.unknown.detail}. {unseen.unknown.hint}"
+            ) from None
 
     async def _look(self, clients: Clients, step: str, action: StepAction) -> tuple[Proposal, Looked]:
         """Everything about an action, asked of STS and the world now."""
@@ -122,7 +126,9 @@ class Executor:
             caller = await clients.aws("sts", "get_caller_identity")
             looked = await ecs_rollback.check(clients, action.on, before)
         except Unseen as unseen:
-            raise Refused(f"who acts cannot be determined: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
+            raise Refused(
+                f"the acting principal cannot be determined: {unseen.unknown.detail}. {unseen.unknown.hint}"
+            ) from None
         except RollbackRefused as refused:
             raise Refused(str(refused)) from None
         account, principal = str(caller.get("Account", "")), str(caller.get("Arn", ""))
@@ -143,7 +149,9 @@ class Executor:
         """Raises Refused where anything is not as it was proposed."""
         now, looked = await self._look(session, proposal.step, proposal.action)
         if different := proposal.differences(now):
-            raise Refused(f"not as it was shown, so nothing was changed: {'; '.join(different)}. Look again")
+            raise Refused(
+                f"the service changed since it was shown, so nothing was done: {'; '.join(different)}. Look again"
+            )
         return looked
 
     async def _end(self, proposal: Proposal, outcome: str, seen: str) -> None:

@@ -61,7 +61,7 @@ class Proposal:
             yield "checked", f"{each}, at {formatting.clock(self.at)}"
         yield (
             "then",
-            "ECS replaces the tasks; the database and the files stay as they are. It is followed to its end here",
+            "ECS replaces the tasks; the database and the files stay as they are. The cockpit follows it to the end",
         )
 
     def differences(self, now: Proposal) -> tuple[str, ...]:

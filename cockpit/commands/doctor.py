@@ -190,6 +190,8 @@ def _text(
     blind = sum(not diagnosis.seeing for diagnosis in diagnoses)
     yield ""
     if unevaluated:
-        yield "Until this is fixed a GO would miss:"
+        yield "Until this is fixed, a GO does not cover:"
         yield from (f"  {one.kind:8} {one.id}: {one.title} ({', '.join(one.fields)})" for one in unevaluated)
-    yield f"{count(len(diagnoses), 'probe')}: " + (f"{blind} blind" if blind else "all see what the plan asks for")
+    yield f"{count(len(diagnoses), 'probe')}: " + (
+        f"{blind} blind" if blind else "all probes see what the plan asks for"
+    )

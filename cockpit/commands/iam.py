@@ -42,8 +42,8 @@ ROLLBACK = {
 
 @click.command("iam")
 @PLAN
-@click.option("--migration", is_flag=True, help="Also what moving the files needs.")
-@click.option("--actions", is_flag=True, help="Also what the built-in actions of its steps need (ecs.rollback).")
+@click.option("--migration", is_flag=True, help="Include the permissions of the file migration.")
+@click.option("--actions", is_flag=True, help="Include the permissions of the plan's built-in actions (ecs.rollback).")
 def main(plan: str, *, migration: bool, actions: bool) -> int:
     """Print the least-privilege IAM policy for a plan's probes."""
     try:

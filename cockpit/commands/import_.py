@@ -30,7 +30,7 @@ def main(file: str) -> int:
     sketch = Sketch(raw.decode("utf-8-sig", errors="replace"), Path(file).name)
     groups = sketch.outline.groups
     if not groups:
-        return _refuse(file, "has no line to do: `- [ ] something` outside code fences")
+        return _refuse(file, "has no checklist line: `- [ ] something` outside code fences")
     output(sketch.text(), nl=False)
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"

@@ -33,15 +33,23 @@ class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
 @PROFILE
 @click.option("--region", default="us-east-1", show_default=True)
 @click.option("--name", default="", help="The plan's name.")
-@click.option("--url", default="", help="The address that shows it is healthy; default: the load balancer's.")
-@click.option("--service", default="", metavar="CLUSTER/NAME", help="Where there is more than one.")
+@click.option("--url", default="", help="URL of its health check; default: the load balancer's.")
+@click.option(
+    "--service", default="", metavar="CLUSTER/NAME", help="The ECS service to use, where there is more than one."
+)
 @click.option("--database", default="", metavar="ID", help="RDS instance, or none.")
 @click.option("--bucket", default="", help="Bucket of its files, or none.")
 @click.option(
-    "--secrets", default="", metavar="PREFIX", help="Secrets that begin so, or none; default: the service's stem."
+    "--secrets",
+    default="",
+    metavar="PREFIX",
+    help="Prefix of its secrets, or none; default: derived from the service's name.",
 )
 @click.option(
-    "--alarms", default="", metavar="PREFIX", help="Alarms that begin so, or none; default: the service's stem."
+    "--alarms",
+    default="",
+    metavar="PREFIX",
+    help="Prefix of its alarms, or none; default: derived from the service's name.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask: an ambiguous choice is an error.")
 def main(
@@ -76,7 +84,7 @@ def main(
         output(safe(str(unclear)), err=True)
         return USAGE
     except PlanError as error:
-        output(f"what was found makes no valid plan:\n{error}", err=True)
+        output(f"the draft is not a valid plan:\n{error}", err=True)
         return USAGE
     if out == "-":
         output(text, nl=False)
@@ -148,7 +156,7 @@ def _one(what: str, given: str, there: Sequence[str], *, ask: bool, needed: bool
 
 def _address(service: FoundService, *, ask: bool) -> str:
     guess = f"https://{service.host}/" if service.host else "https://[host]/"
-    return console.ask("Which address shows that it is healthy", default=guess) if ask else guess
+    return console.ask("URL of its health check", default=guess) if ask else guess
 
 
 def _stem(service: FoundService) -> str:

@@ -103,7 +103,10 @@ async def _timestamps(folder: RecordFolder, url: str) -> list[tuple[Path, Timest
 @RECORD
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only entries of this type; may be repeated.")
 @click.option(
-    "--since", default="", metavar="TIME", help="Only later ones: 2026-01-02T03:04Z, 03:04 (UTC, its last day), or 30m."
+    "--since",
+    default="",
+    metavar="TIME",
+    help="Only entries after: 2026-01-02T03:04Z, 03:04 (UTC, its last day), or 30m.",
 )
 @FORMAT
 def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:

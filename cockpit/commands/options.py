@@ -50,7 +50,7 @@ PHASE = click.option(
     "--phase",
     type=click.Choice(get_args(PhaseText)),
     default=None,
-    help="Which decision is being taken; default: the record's, else post_deploy.",
+    help="The phase to evaluate; default: the record's, else post_deploy.",
 )
 SPEED = click.option(
     "--speed",

@@ -34,9 +34,11 @@ SHOWN = 5
 @RECORD
 @SPEED
 @click.option("--at", default="", metavar="TIME", help="Start at: 03:04 (UTC), 2026-01-02T03:04Z, or +15m.")
-@click.option("--writer", default="", metavar="NAME", help="Whose cockpit; default: the one with the most changes.")
-@click.option("--headless", is_flag=True, help="No terminal: decide all of it again; exit 70 if any decision differs.")
-@click.option("--plan", default="", help="Backtest: evaluate by this plan instead.", type=click.Path(dir_okay=False))
+@click.option(
+    "--writer", default="", metavar="NAME", help="The cockpit to replay; default: the one with the most changes."
+)
+@click.option("--headless", is_flag=True, help="No terminal: replay every decision; exit 70 if any differs.")
+@click.option("--plan", default="", help="Backtest: evaluate with this plan instead.", type=click.Path(dir_okay=False))
 def main(record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str) -> int:
     """Replay a record on the same screens: play, pause, step, seek."""
     log_to_file()
@@ -99,7 +101,7 @@ def _headless(trace: Trace, until: datetime | None) -> int:
     if broken or differences:
         return NOT_REPRODUCED
     if trace.other_plan:
-        output(f"\nEvaluated by {safe(trace.other_plan)}, not by the recorded plan")
+        output(f"\nEvaluated with {safe(trace.other_plan)}, not with the recorded plan")
     else:
         unchanged = sum(isinstance(step, Decided) and not step.changes for step in trace.steps)
         output(

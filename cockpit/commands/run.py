@@ -48,7 +48,7 @@ from probes.clients.threads import run_loop
     "--allow-claimed",
     default="",
     metavar="REASON",
-    help="Begin in production though people have no keys; kept with the record.",
+    help="Start in production although people have no keys; the reason is kept in the record.",
 )
 @NOTIFY
 @TSA

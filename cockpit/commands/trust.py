@@ -21,7 +21,7 @@ NOT_TRUSTED = 1
 @PLAN
 @VARIABLES
 @click.option("--list", "only_list", is_flag=True, help="List them and whether they are allowed; change nothing.")
-@click.option("--revoke", is_flag=True, help="Forget what was allowed to this plan.")
+@click.option("--revoke", is_flag=True, help="Revoke what was allowed to this plan.")
 @click.option("--yes", is_flag=True, help="Allow without being asked.")
 def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool, yes: bool) -> int:
     """List what a plan would run, send, read outside its folder and write, and allow it once.
@@ -34,7 +34,7 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
         return USAGE
     loaded, trusted = load(plan, variables), TrustedPlans()
     if revoke:
-        output("nothing was allowed" if not trusted.remove(loaded) else "what was allowed to this plan is forgotten")
+        output("nothing was allowed" if not trusted.remove(loaded) else "this plan's permissions were revoked")
         return 0
     wanted = wanted_by(loaded)
     if not wanted:

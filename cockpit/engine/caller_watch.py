@@ -70,14 +70,14 @@ class CallerWatch:
         if refused is None:
             raise Refused("the account and principal are the accepted ones")
         if account and refused.account != account:
-            raise Refused(f"the plan is for account {account}: change the credentials back to it")
+            raise Refused(f"the plan is for account {account}: switch back to credentials of that account")
         return refused
 
     def accept(self, typed: str, by: str) -> str:
         """Go on under the caller in use, which a person names. Raises Refused."""
         refused = self._refused()
         if " ".join(typed.split()) != refused.name:
-            raise Refused(f"type  {refused.name}  to go on under it")
+            raise Refused(f"type  {refused.name}  to continue with it")
         self.check.accept(refused)
         self._reported = None
         self._note(f"accepted: the credentials are of {refused.name}", by)

@@ -216,7 +216,7 @@ class Desk:
         """Name of the AWS caller that is refused now, which this person may accept. Raises Refused."""
         self.may_decide()
         if self.watch.callers is None:
-            raise Refused("the AWS account is not watched here")
+            raise Refused("this cockpit does not watch an AWS account")
         return self.watch.callers.wanted()
 
     def accept_caller(self, typed: str) -> str:

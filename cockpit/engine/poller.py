@@ -216,7 +216,7 @@ def _checked(answer: object) -> Reading:
         raise TypeError(f"a probe must answer with a Reading, not {type(answer).__name__}")
     for each in (answer, *answer.earlier):
         if each.data_at.tzinfo is None or each.observed_at.tzinfo is None:
-            raise ValueError("a reading's times must be aware")
+            raise ValueError("a reading's times must have a time zone")
     return answer
 
 

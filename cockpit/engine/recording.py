@@ -86,7 +86,7 @@ class Recording:
         trouble = self.readings.trouble
         lost = f"{self.readings.lost} readings were not kept: {trouble}" if trouble else ""
         away = f"the shared record cannot be reached: {self.sync.trouble}" if self.sync and self.sync.trouble else ""
-        odd = f"not taken in from the share: {self.sync.strange}" if self.sync and self.sync.strange else ""
+        odd = f"rejected from the share: {self.sync.strange}" if self.sync and self.sync.strange else ""
         return " · ".join(text for text in (self.writer_thread.trouble, lost, away, self._set_aside, odd) if text)
 
     @property
@@ -144,7 +144,7 @@ class Recording:
         try:
             signer = await self._signer(person) if draft.type in PERSONAL else None
             if signer is None and entry.key:
-                raise SshError(f"the key {entry.key} is not there any more")
+                raise SshError(f"the key {entry.key} no longer exists")
             if signer is not None:
                 signature = await in_thread(self.journal.signed_text(draft).signed, signer)
             line = await asyncio.wrap_future(self.record.submit_signed(entry, actor, signature))
@@ -328,7 +328,7 @@ def _from_share(ask: Callable[[], T]) -> T:
         return within(NO_ANSWER_S, ask)
     except TimeoutError:
         raise OSError(
-            f"the shared record does not answer within {NO_ANSWER_S:g} s: check the way to it, or start without --share"
+            f"the shared record does not answer within {NO_ANSWER_S:g} s: check the network path to it, or start without --share"
         ) from None
 
 

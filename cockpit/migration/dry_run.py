@@ -109,4 +109,4 @@ async def _rate(connection: Connection) -> tuple[float, str]:
         measured = await (await connection.execute(_MEASURE_LAST_COPY)).fetchone()
         if measured and measured[0]:
             return float(measured[0]), "measured in the last copy"
-    return CAUTIOUS_FILES_PER_S, "a cautious guess: nothing was measured yet"
+    return CAUTIOUS_FILES_PER_S, "a conservative estimate: nothing was measured yet"

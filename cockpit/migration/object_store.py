@@ -22,7 +22,7 @@ _HALTING = {
     "AccessDenied": "allow s3:PutObject and s3:GetObject on the bucket for the role that migrates, then resume",
     "AllAccessDisabled": "the bucket is disabled: see the account, then resume",
     "InvalidAccessKeyId": "log in again, then resume",
-    "SignatureDoesNotMatch": "log in again; see that the clock of this machine is right, then resume",
+    "SignatureDoesNotMatch": "log in again; check this machine's clock, then resume",
     "ExpiredToken": "log in again, then resume",
     "ExpiredTokenException": "log in again, then resume",
     "InvalidToken": "log in again, then resume",
@@ -159,7 +159,7 @@ class Store:
             except Exception as error:  # noqa: BLE001
                 raise of_obstore(error) from None
         if len(body) != length:
-            raise Busy("IncompleteBody", f"{len(body)} bytes came of {length}")
+            raise Busy("IncompleteBody", f"{len(body)} bytes received of {length}")
         return body
 
     # -- questions and uploads in parts ------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ async def _may_write(connection: Connection, label: str, table: MigrationTable) 
     row = await (await connection.execute(_MAY_WRITE, given)).fetchone()
     if row and row[0]:
         return []
-    return [bad(label, "this role may not SELECT and UPDATE it", f'GRANT SELECT, UPDATE ON "{table.name}"')]
+    return [bad(label, "this role lacks SELECT and UPDATE on it", f'GRANT SELECT, UPDATE ON "{table.name}"')]
 
 
 async def preflight(
@@ -110,9 +110,12 @@ async def preflight(
 
 async def _ledger(connection: Connection) -> Check:
     row = await (await connection.execute(_MAY_MAKE_LEDGER)).fetchone()
-    fix = "GRANT CREATE ON DATABASE to this role, until the ledger is made"
+    fix = "GRANT CREATE ON DATABASE to this role until the ledger is created"
     return Check(
-        "ledger", bool(row and row[0]), "this role may make the schema cutover" if row and row[0] else "it may not", fix
+        "ledger",
+        bool(row and row[0]),
+        "this role may create the schema cutover" if row and row[0] else "it may not",
+        fix,
     )
 
 
@@ -121,7 +124,7 @@ async def _alone(connection: Connection, own_run: int | None) -> Check:
     if active is None or active.id == own_run:
         return good("no other run", "none is active")
     found = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'}) is active"
-    return bad("no other run", found, "`cockpit migrate drain` ends it gently")
+    return bad("no other run", found, "`cockpit migrate drain` ends it after files in flight finish")
 
 
 def _off_hours(migration: Migration, now: datetime) -> Check:
@@ -131,7 +134,7 @@ def _off_hours(migration: Migration, now: datetime) -> Check:
     local = f"{now.astimezone(ZoneInfo(migration.timezone)):%H:%M}"
     inside = begins <= local < ends if begins <= ends else local >= begins or local < ends
     found = f"{local} {migration.timezone} is {'inside' if inside else 'outside'} {begins}-{ends}"
-    return Check("off-hours", inside, found, "wait, or say why it must be now with --outside-window")
+    return Check("off-hours", inside, found, "wait for the window, or give a reason with --outside-window")
 
 
 async def _bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
@@ -161,7 +164,7 @@ def _aborts(answer: Mapping[str, object]) -> tuple[bool, str]:
         for r in on
         if "AbortIncompleteMultipartUpload" in r
     ]
-    return bool(days), f"aborted after {min(days)} days" if days else "kept, and paid for, for ever"
+    return bool(days), f"aborted after {min(days)} days" if days else "kept, and billed, indefinitely"
 
 
 _FIXES = {
@@ -197,7 +200,7 @@ async def _canary(store: Store, settings: Settings) -> Check:
         hint = error.hint or "allow s3:PutObject, s3:GetObject and s3:DeleteObject under the prefix"
         return bad(what, str(error), hint)
     if there.size != len(body):
-        return bad(what, "what was read back is not what was put")
+        return bad(what, "the object read back differs from the one written")
     if not head.encryption:
         return bad(what, "the object is not encrypted", "set the bucket's default encryption")
     return good(what, f"done, {head.encryption}, version {'kept' if head.version else 'not kept'}")

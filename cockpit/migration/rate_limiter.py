@@ -66,7 +66,7 @@ class Throttle:
         self._doubling = False
         if now >= self._hold_until:
             self.limit = max(FEWEST, self.limit // 2)
-            self.why = f"S3 asked for less: halved to {self.limit}"
+            self.why = f"S3 throttled: halved to {self.limit}"
             self._hold_until = now + HOLD_S
             self._stepped = now
             self._finished = 0
@@ -84,12 +84,12 @@ class Throttle:
         if now < self._hold_until:
             return
         if not full:
-            self.why = f"{self.limit} at once are enough"
+            self.why = f"{self.limit} concurrent uploads are enough"
         elif self.p95_s > SLOW * self._best_p95 + 0.005 and not self._doubling:
-            self.why = f"kept at {self.limit}: more would only wait longer"
+            self.why = f"kept at {self.limit}: more would only add latency"
         elif self._doubling and rate > RISE * before and self.p95_s <= SLOW * self._best_p95 + 0.005:
             self.limit = min(self.most, self.limit * 2)
-            self.why = f"doubling while it gets faster: {self.limit}"
+            self.why = f"doubling while throughput rises: {self.limit}"
         else:
             self._doubling = False
             self.limit = min(self.most, self.limit + ADD)

@@ -177,7 +177,7 @@ async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, 
     was_held = bool(row and row[0])
     if was_held != bool(holding):
         why = "; ".join(f"{guard['title']}: {guard['line']}" for guard in holding)
-        await note(connection, run, "guards", "held" if holding else "free", why or "nothing holds it any more")
+        await note(connection, run, "guards", "held" if holding else "free", why or "nothing blocks it any more")
     return bool(holding)
 
 

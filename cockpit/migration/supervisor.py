@@ -90,7 +90,7 @@ class Supervisor:
                     if outcome:
                         return outcome
                 except GONE as error:
-                    log.warning("the database is away: %s", words_of(error))
+                    log.warning("the database cannot be reached: %s", words_of(error))
                     with contextlib.suppress(*GONE):
                         await connection.close()
                     connection = await self._again()
@@ -128,7 +128,7 @@ class Supervisor:
             except (*GONE, runs.RunError) as error:
                 if time.monotonic() > until:
                     raise runs.RunError(
-                        f"no way back to the database: {words_of(error)}. Nothing is lost: begin the phase again"
+                        f"the database cannot be reached: {words_of(error)}. Nothing is lost: start the phase again"
                     ) from None
             await asyncio.sleep(wait)
             wait = min(5.0, wait * 2)

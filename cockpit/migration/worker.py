@@ -122,7 +122,7 @@ class Worker:
                     await self._halted(connection, type(error).__name__, words_of(error))
                     taken = 0
                 except GONE as error:
-                    log.warning("the database is away: %s", words_of(error))
+                    log.warning("the database cannot be reached: %s", words_of(error))
                     await _dropped(connection)
                     taken, connection = 0, None
                 if not taken:
@@ -204,7 +204,7 @@ class Worker:
                 finally:
                     await _dropped(connection)
         except (*GONE, TimeoutError):
-            log.warning("could not say goodbye: the leases will lapse")
+            log.warning("could not report the end: the leases will expire")
 
     async def _connected(self) -> Connection:
         """A connection, however long it takes (up to GIVE_UP_S). Raises Abandoned."""
@@ -246,6 +246,6 @@ async def main(dsn: str, run: int) -> int:
         log.error("%s", error)
         return 1
     except (Abandoned, *GONE) as error:
-        log.error("the database is gone: %s", words_of(error))
+        log.error("the database connection was lost: %s", words_of(error))
         return 1
     return 0

@@ -145,7 +145,7 @@ class CockpitApp(App[None]):
             return
         error = task.exception()
         why = f"{type(error).__name__}, see the log file" if error else "it stopped"
-        self.degraded = f"COCKPIT DEGRADED: nothing is being read or judged ({why})"
+        self.degraded = f"COCKPIT DEGRADED: nothing is being read or evaluated ({why})"
         log.error("the watch ended", exc_info=error)
         self.paint()
 

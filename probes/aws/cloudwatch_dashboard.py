@@ -102,7 +102,7 @@ def _widgets(body: Any) -> list[Mapping[str, Any]] | Unknown:
     except (TypeError, ValueError, KeyError):
         return Unknown(Reason.NO_DATA, "DashboardBody holds no widgets", "open the dashboard and save it again")
     kept = isinstance(widgets, list) and all(isinstance(widget, dict) for widget in widgets)
-    return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody holds something else than widgets")
+    return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody has an unexpected shape")
 
 
 def _properties(widget: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -214,7 +214,7 @@ class LogsQuery(Probe[LogsQueryParams]):
 def nothing_logged(groups: Sequence[str]) -> Unknown:
     """Silence is not health."""
     detail = f"nothing logged in the window in {', '.join(groups)}"
-    return Unknown(Reason.NO_DATA, detail, "a wrong log group, or the application is silent: look whether it runs")
+    return Unknown(Reason.NO_DATA, detail, "a wrong log group, or the application logs nothing: check that it runs")
 
 
 def number_of(text: str) -> float | Unknown:

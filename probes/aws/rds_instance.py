@@ -70,7 +70,7 @@ class RdsInstance(Probe[InstanceParams]):
         )
         unknown = {}
         if not found.get("LatestRestorableTime"):
-            why = Unknown(Reason.NO_DATA, "it cannot be restored to any moment", "are automated backups on?")
+            why = Unknown(Reason.NO_DATA, "it cannot be restored to any moment", "check that automated backups are on")
             unknown["restorable_age_s"] = why
         return self.reading(now, _values(found, now), unknown=unknown, evidence=evidence)
 

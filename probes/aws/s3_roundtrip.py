@@ -101,7 +101,7 @@ class S3Roundtrip(Probe[RoundtripParams]):
             return fields | {"checksum_matches": head, "encrypted": head}
         kept, wanted = head.get("ServerSideEncryption"), self.params.encryption
         checksum = head.get("ChecksumSHA256")
-        silent = Unknown(Reason.NO_DATA, "S3 answered without ChecksumSHA256", "does this store keep checksums?")
+        silent = Unknown(Reason.NO_DATA, "S3 answered without ChecksumSHA256", "check that this store keeps checksums")
         return fields | {
             "checksum_matches": checksum == digest if checksum else silent,
             "encrypted": kept == wanted if wanted else bool(kept),

@@ -118,7 +118,7 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
     if name in ("ParamValidationError", "UnknownServiceError", "AttributeError"):
         return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
     if name == "ResponseParserError":  # its text quotes the answer, which may hold a secret
-        hint = f"is something else than AWS answering for {service}? see proxy and AWS_ENDPOINT_URL"
+        hint = f"something other than AWS may answer for {service}: check the proxy and AWS_ENDPOINT_URL"
         return Unknown(Reason.ERROR, f"{service} {operation}: the answer cannot be parsed", hint)
     return Unknown(Reason.ERROR, detail, SEE_LOG)
 

@@ -59,7 +59,7 @@ class CallerCheck:
         """One call asks, the others wait for its answer, and not for ever."""
         if not self._asking.acquire(timeout=WAIT_S):
             hint = "check the network to sts"
-            raise Unseen(Unknown(Reason.TIMEOUT, "STS has not said yet whose credentials these are", hint))
+            raise Unseen(Unknown(Reason.TIMEOUT, "STS has not yet identified these credentials", hint))
         try:
             if key not in self._known:
                 self.identified(*identify())
@@ -87,4 +87,4 @@ class CallerCheck:
         """Why nothing is read under a caller."""
         now, was = (each.name if each else "nobody known" for each in (caller, self.accepted))
         hint = "change the credentials back, or press A and accept them by name"
-        return Unknown(Reason.WRONG_ACCOUNT, f"the credentials are now of {now}; they were of {was}", hint)
+        return Unknown(Reason.WRONG_ACCOUNT, f"the credentials now belong to {now}; before, to {was}", hint)

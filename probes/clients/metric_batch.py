@@ -192,7 +192,7 @@ def _series(query: MetricQuery, gathered: _Gathered, request: _Request) -> Serie
         raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{where}: forbidden {messages}".strip(), hint))
     if gathered.status == "InternalError":
         detail = f"{where}: CloudWatch internal error {messages}".strip()
-        raise Unseen(Unknown(Reason.ERROR, detail, "CloudWatch asks to try again; it is"))
+        raise Unseen(Unknown(Reason.ERROR, detail, "CloudWatch asked for a retry; it is retried"))
     if not gathered.status:
         detail = f"{where}: CloudWatch answered without this series {messages}".strip()
         raise Unseen(Unknown(Reason.PARTIAL, detail, "it is asked again"))

@@ -75,7 +75,9 @@ class PostgresPool(Probe[PostgresPoolParams]):
             settings = await self.clients.sql(self.params.dsn, _SETTINGS)
             sessions = await self.clients.sql(self.params.dsn, _POOL)
         except PoolFull as full:
-            why = Unknown(Reason.UNREACHABLE, f"no slot left to look from: {full.unknown.detail}", full.unknown.hint)
+            why = Unknown(
+                Reason.UNREACHABLE, f"no connection slot left for the probe: {full.unknown.detail}", full.unknown.hint
+            )
             unknown = {field.name: why for field in self.fields if field.name != "exhausted"}
             evidence = Evidence(_POOL, lines=(full.unknown.detail,))
             return self.reading(now, {"exhausted": True}, unknown=unknown, evidence=evidence)

@@ -76,7 +76,9 @@ class RedisUpstash(Probe[RedisUpstashParams]):
 def _values(answer: HttpAnswer, result: Any) -> dict[str, FieldValue]:
     pong = answer.status == 200 and result == "PONG"
     refused = answer.status in (401, 403)
-    unsaid = Unknown(Reason.NO_DATA, f"answered {answer.status}, which says nothing of the token", "see the evidence")
+    unsaid = Unknown(
+        Reason.NO_DATA, f"answered {answer.status}, which does not show whether the token is valid", "see the evidence"
+    )
     return {
         "answered": pong,
         "token_accepted": False if refused else True if pong else unsaid,

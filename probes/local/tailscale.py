@@ -70,7 +70,7 @@ class TailscaleStatus(Probe[TailscaleParams]):
         (fields, lines), reached = await asyncio.gather(self._status(), self._reached())
         if reached is False and fields["running"] is not True:
             offline = "not reached, but the tailnet is not up here either"
-            reached = Unknown(Reason.NO_DATA, offline, "bring Tailscale up, and look again")
+            reached = Unknown(Reason.NO_DATA, offline, "start Tailscale, then read again")
         values, unknown = sorted_out(fields | {"reached": reached})
         return self.reading(now, values, unknown=unknown, evidence=Evidence(query, lines=lines))
 

@@ -215,7 +215,7 @@ def _held_in(answer: HttpAnswer) -> Mapping[str, Any]:
     place = place_of(answer.url)
     if answer.status != 200:
         detail = f"{place} answered {answer.status}"
-        raise Unseen(Unknown(Reason.ERROR, detail, "is the application up, and is this its address?"))
+        raise Unseen(Unknown(Reason.ERROR, detail, "check that the application is up, and its address"))
     try:
         held = json.loads(answer.text)
     except (ValueError, RecursionError):

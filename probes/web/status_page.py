@@ -137,7 +137,9 @@ def _statuspage(held: Mapping[str, Any]) -> _Page:
 
 def _google(held: Sequence[Any], wanted: Sequence[str]) -> _Page:
     if not held:
-        raise Unseen(Unknown(Reason.NO_DATA, "the list of incidents is empty: it holds years", "check url and kind"))
+        raise Unseen(
+            Unknown(Reason.NO_DATA, "the list of incidents is empty, although it covers years", "check url and kind")
+        )
     parts: dict[str, str | None] = {}
     found: list[tuple[str, str]] = []
     try:
@@ -176,7 +178,9 @@ def _matters(products: Sequence[str], wanted: Sequence[str]) -> bool:
 def _values(page: _Page, wanted: Sequence[str], now: datetime) -> dict[str, FieldValue]:
     known = {name.casefold() for name in page.parts}
     strange = [name for name in wanted if name.casefold() not in known]
-    missing = Unknown(Reason.NOT_FOUND, f"the page knows no {', '.join(strange)}", "spell it as the page does")
+    missing = Unknown(
+        Reason.NOT_FOUND, f"the page knows no {', '.join(strange)}", "use the spelling of the status page"
+    )
     bad = tuple(name for name, state in page.parts.items() if state is not None and _matters([name], wanted))
     calm = not bad if wanted else not bad and page.indicator == "none"
     return {

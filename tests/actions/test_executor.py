@@ -234,7 +234,7 @@ async def test_a_step_done_by_hand_is_done_only_once_its_own_service_is_back(wor
         assert action is not None
         await asyncio.to_thread(world.ecs.update_service, cluster="orders", service=WORKER, taskDefinition=seat.good)
         await asyncio.to_thread(world.wait, 180)
-        with pytest.raises(Refused, match=r"orders/orders-api runs .*: it is not back"):
+        with pytest.raises(Refused, match=r"orders/orders-api runs .*: the rollback is not complete"):
             await seat.executor.seen_back(action, "I deployed the one before")
         await asyncio.to_thread(world.ecs.update_service, cluster="orders", service=API, taskDefinition=seat.good)
         with pytest.raises(Refused, match="not back yet"):

@@ -134,7 +134,7 @@ def test_doctor_exits_0_when_every_probe_sees_what_the_plan_asks_it_for(tmp_path
     plan.write_text(f"plan: v1\nname: p\nprobes: {{site: {{uses: http.health, with: {{url: '{url}'}}}}}}\n")
     done = cockpit("doctor", str(plan))
     assert done.returncode == 0, done.stdout
-    assert "all see what the plan asks for" in done.stdout
+    assert "all probes see what the plan asks for" in done.stdout
 
 
 def test_doctor_says_why_a_probe_is_blind_and_what_to_do_next(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ GUARD = {
 def progress(**more: object) -> Progress:
     states = {ItemState.PLANNED: 298, ItemState.SWITCHED: 100, ItemState.QUARANTINED: 2}
     table = TableProgress("KnowledgeDocument", 400, 100, 8_000_000, 2_000_000, states)
-    why = "doubling while it gets faster: 32"
+    why = "doubling while throughput rises: 32"
     worker = WorkerLine("host-1-ab", "host", "working", 12, 32, why, 100, 2_000_000, 3, 0, 21.0, 90_000_000, 0.4)
     given: dict[str, object] = {
         "prepared": True,

@@ -29,12 +29,12 @@ def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
 pause = wanted_command("pause", Wanted.PAUSE, "Start no new file; files in flight finish.")
 resume = wanted_command("resume", Wanted.RUN, "Resume; the cause of a halt counts as fixed.")
 drain = wanted_command("drain", Wanted.DRAIN, "End the run once files in flight have finished.")
-abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases lapse, nothing is lost.")
+abort = wanted_command("abort", Wanted.ABORT, "End the run at once; leases expire, nothing is lost.")
 
 
 @click.command("limit")
 @migration_command
-@click.option("--concurrency", type=click.IntRange(1, 2000), default=None, help="Uploads in flight of one worker.")
+@click.option("--concurrency", type=click.IntRange(1, 2000), default=None, help="Concurrent uploads of each worker.")
 @click.option("--max-files-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
 @click.option("--max-bytes-per-s", type=click.IntRange(0), default=None, help="Of all workers together; 0: no limit.")
 async def limit(

@@ -26,7 +26,7 @@ from cockpit.migration.states import ItemState
 @migration_command
 @OUTSIDE_WINDOW
 async def prepare(context: MigrationContext, outside_window: str) -> int:
-    """Check everything, make the ledger, plan every file."""
+    """Run every check, create the ledger, plan every file."""
     async with context.connection() as connection:
         await context.right_account()
         checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
@@ -50,7 +50,7 @@ async def sweep(context: MigrationContext) -> int:
             swept = await leftovers.sweep(connection, settings, store)
     output(
         f"{swept.deleted:,} left-over objects deleted, {swept.aborted:,} unfinished uploads aborted, "
-        f"{swept.waiting:,} must wait until no delayed request can reach them"
+        f"{swept.waiting:,} are kept until no delayed request can reach them"
     )
     return _reported(swept.unknown, settings)
 
@@ -96,7 +96,7 @@ async def forget(context: MigrationContext, confirm: str) -> int:
         if (progress.active or left) and confirm != "forget anyway":
             raise runs.RunError(
                 f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "
-                "Insist with --confirm 'forget anyway'"
+                "To do it anyway: --confirm 'forget anyway'"
             )
         await schema.drop(connection)
         output("the ledger was dropped; rows and objects are unchanged")

@@ -32,7 +32,10 @@ from probes.reading import Unseen
 
 FAILED = 1
 OUTSIDE_WINDOW = click.option(
-    "--outside-window", default="", metavar="REASON", help="Begin outside the plan's off-hours, and say why."
+    "--outside-window",
+    default="",
+    metavar="REASON",
+    help="Start outside the plan's off-hours; the value is the reason.",
 )
 
 

@@ -76,7 +76,7 @@ def progress_line(progress: Progress, width: int) -> str:
 def progress_text(progress: Progress) -> str:
     """All of the progress, in a few lines."""
     if not progress.prepared:
-        return "not prepared: `cockpit migrate prepare PLAN` makes the ledger"
+        return "not prepared: `cockpit migrate prepare PLAN` creates the ledger"
     lines = [f"{progress.phase} (run {progress.run}): {progress.word}" if progress.run else progress.word]
     for table in progress.tables:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
@@ -85,7 +85,7 @@ def progress_text(progress: Progress) -> str:
         left = "" if progress.eta_s is None else f", {duration_text(progress.eta_s)} left"
         rates = f"{progress.files_per_s:,.0f} files/s, {size(progress.bytes_per_s)}/s"
         lines.append(f"  {rates}, {progress.in_flight} in flight{left}")
-    lines += [f"  held by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
+    lines += [f"  blocked by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
     if progress.halted:
         lines.append(f"  halted: {progress.halted['code']} {progress.halted['detail']}. {progress.halted['hint']}")
     lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.workers]

@@ -33,9 +33,9 @@ async def plan(context: MigrationContext, form: Form) -> int:
 @click.command("status")
 @migration_command
 @FORMAT
-@click.option("--follow", is_flag=True, help="Until the run has ended.")
+@click.option("--follow", is_flag=True, help="Repeat until the run has ended.")
 async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
-    """Progress, what holds it, what failed."""
+    """Progress, what blocks it, what failed."""
     async with context.connection(read_only=True) as connection:
         follower = Follower()
         await follower.poll(connection)

@@ -45,7 +45,7 @@ Guards = Callable[[], list[dict[str, Any]]]
 _RECORD = click.option(
     "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
 )
-_WHO = click.option("--as", "who", default="", metavar="ID", help="Who begins it: one of the plan's people.")
+_WHO = click.option("--as", "who", default="", metavar="ID", help="Who starts it: one of the plan's people.")
 WorkerPhase = Literal["copy", "verify", "restore"]
 
 
@@ -83,15 +83,17 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     @_RECORD
     @_WHO
     @migration_command
-    @click.option("--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Begin at most so many files.")
+    @click.option(
+        "--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Start at most this many files."
+    )
     @click.option("--table", default="", help="Only this table.")
     @click.option(
         "--workers", type=click.IntRange(0, 32), default=0, help="Processes on this machine; default: the plan's."
     )
     @click.option("--max-bytes-per-s", type=click.IntRange(0), default=0, help="Of all workers together.")
-    @click.option("--unguarded", is_flag=True, help="Do not judge the plan's guards (restore never does).")
+    @click.option("--unguarded", is_flag=True, help="Do not evaluate the plan's guards (restore never does).")
     @click.option(
-        "--confirm", default="", metavar="WORDS", help="For purge without a terminal: what it asks to be typed."
+        "--confirm", default="", metavar="WORDS", help="The confirmation text of a purge, for use without a terminal."
     )
     @OUTSIDE_WINDOW
     @FORMAT
@@ -119,12 +121,13 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
 
 copy = phase_command(PhaseName.COPY, "Upload files and point their rows at them. The bytes stay in the database.")
 verify = phase_command(
-    PhaseName.VERIFY, "Read files back from S3, independently. What fails goes back to the database."
+    PhaseName.VERIFY, "Read files back from S3 independently. Files that fail return to the database."
 )
 purge = phase_command(
-    PhaseName.PURGE, "Empty the bytes of verified files: the point of no return. Asks for a typed word."
+    PhaseName.PURGE,
+    "Remove the bytes of verified files from the database: the point of no return. Needs a typed confirmation.",
 )
-restore = phase_command(PhaseName.RESTORE, "Back to the database, checked, at any time.")
+restore = phase_command(PhaseName.RESTORE, "Copy files back to the database, with checksums, at any time.")
 
 
 async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
@@ -275,7 +278,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        output("\ndraining: files in flight finish; ctrl-c again to leave at once", err=True)
+        output("\ndraining: files in flight finish; ctrl-c again to stop at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

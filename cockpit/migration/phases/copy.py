@@ -139,7 +139,7 @@ class Copy:
         """One file did not get there: whose fault it is decides what happens to it."""
         work = self.work
         if isinstance(error, Burnt):
-            await work.ledger.replan(connection, [claim], new_key=True, why="its key held something else")
+            await work.ledger.replan(connection, [claim], new_key=True, why="its key held a different object")
         elif isinstance(error, Changed):
             await work.ledger.replan(connection, [claim], why="the row changed while it was copied")
         elif isinstance(error, Halting):

@@ -88,4 +88,4 @@ class Restore:
             whole.update(piece)
             await connection.execute(_ADD_CHUNK, {"tbl": claim.tbl, "id": claim.doc_id, "n": number, "data": piece})
         if whole.digest() != claim.sha256:
-            raise Damaged("Damaged", "what S3 gave back has another SHA-256; the row keeps its key")
+            raise Damaged("Damaged", "the object from S3 has a different SHA-256; the row keeps its key")

@@ -67,7 +67,7 @@ class Verify:
         if head.in_parts or not head.sha256 or work.chance.random() < work.settings.verify_share:
             body = await work.insist(lambda: work.store.read(claim.key))
             if body.sha256 != claim.sha256:
-                return "", "what was read back has another SHA-256"
+                return "", "the object read back has a different SHA-256"
         return head.version, ""
 
     async def take_back(self, connection: Connection, claim: Claim, wrong: str) -> None:

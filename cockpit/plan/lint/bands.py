@@ -22,7 +22,7 @@ Pair = tuple[Judged, Atom, Judged, Atom]
 @rule(
     "bands-overlap",
     "A value that is good enough to stay and bad enough to go back",
-    why="The same number says GO and ROLLBACK: whoever reads the screen first is right.",
+    why="The same value means both GO and ROLLBACK.",
     instead="Put the trigger's threshold on the far side of the criterion's.",
 )
 def bands_overlap(subject: Subject) -> Iterator[Found]:
@@ -34,8 +34,8 @@ def bands_overlap(subject: Subject) -> Iterator[Found]:
 
 @rule(
     "bands-gap",
-    "A gap between go and rollback that nobody named",
-    why="In the gap the verdict is HOLD, and the plan does not say what people then do: they argue at night.",
+    "A gap between go and rollback that the plan does not define",
+    why="In the gap the verdict is HOLD, and the plan does not say what people do then.",
     instead="Close the gap, or say HOLD in the caution of one of the two, and who decides how long.",
     report="T11",
 )

@@ -49,7 +49,7 @@ def point_of_no_return(subject: Subject) -> Iterator[Found]:
 @rule(
     "unattended-irreversible",
     "A step that cannot be undone, and nobody signs for it",
-    why="It is the one command of the night that no rollback repairs, and it runs like any other.",
+    why="No rollback undoes this command, and it runs like any other step.",
     instead="Give the step a sign_off, or put a gate before it (before: migrate, before: purge).",
     report="T3",
 )

@@ -17,8 +17,8 @@ _TWO = r"\btwo (people|persons|engineers)\b|\bfour[- ]eyes\b|\bboth (people|engi
 @rule(
     "contact-in-brackets",
     "A name or contact nobody filled in",
-    why="At three in the morning somebody looks here for a name, and finds [Your Name].",
-    instead="Fill it in, and call the number once before the night.",
+    why="In an incident somebody needs a name here, and finds [Your Name].",
+    instead="Fill it in, and call the number once before the cutover.",
 )
 def contact_in_brackets(subject: Subject) -> Iterator[Found]:
     for index, person in enumerate(subject.plan.people):
@@ -50,7 +50,7 @@ def unassigned_role(subject: Subject) -> Iterator[Found]:
 @rule(
     "one-person-quorum",
     "A two-person rule that one person can satisfy",
-    why="The second pair of eyes is the same pair: the gate opens on one tired opinion.",
+    why="The second approval can come from the same person.",
     instead="Ask for distinct people, name different ones, and give each an ssh_key to sign with.",
 )
 def one_person_quorum(subject: Subject) -> Iterator[Found]:

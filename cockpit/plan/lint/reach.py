@@ -36,7 +36,7 @@ def bounded(subject: Subject, path: str) -> Field | None:
 @rule(
     "never-trips",
     "A trigger that can never trip",
-    why="It stands on the screen as CLEAR all night, whatever happens: a guard that is not there.",
+    why="It shows CLEAR whatever happens, so it protects nothing.",
     instead="Give it a threshold its field can reach. Shares are ratios: 5 % is 0.05.",
 )
 def never_trips(subject: Subject) -> Iterator[Found]:
@@ -46,7 +46,7 @@ def never_trips(subject: Subject) -> Iterator[Found]:
 @rule(
     "never-met",
     "A criterion or line that can never be met",
-    why="The verdict stays HOLD to the end, and the first thing people do is to stop believing it.",
+    why="The verdict stays HOLD to the end, and people learn to ignore it.",
     instead="Give it a value its field can have. Shares are ratios: 80 % is 0.8.",
 )
 def never_met(subject: Subject) -> Iterator[Found]:

@@ -27,7 +27,7 @@ def goes_back(step: Step) -> bool:
 @rule(
     "no-way-back",
     "A trigger without a rollback step",
-    why="The screen says ROLLBACK, and nobody knows how.",
+    why="The verdict reads ROLLBACK, and the plan has no steps for it.",
     instead="Write rollback_plan: who does what, in which order, and what to see when it worked.",
 )
 def no_way_back(subject: Subject) -> Iterator[Found]:

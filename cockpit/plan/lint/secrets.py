@@ -48,7 +48,7 @@ def wildcard_callback(subject: Subject) -> Iterator[Found]:
     "secrets-unproven",
     "Reading secrets is tested where the environment could have answered",
     why="The code falls back to environment variables when Secrets Manager fails, and keeps what it read until a restart: the "
-    "test passes on the fallback, and the night fails on a rotated key.",
+    "test passes on the fallback, and the cutover fails on a rotated key.",
     instead="Watch the reading: cloudtrail.events for GetSecretValue by the task role, or logs.query for the fallback.",
     report="T7",
 )

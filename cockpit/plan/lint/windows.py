@@ -44,7 +44,7 @@ def for_too_short(subject: Subject) -> Iterator[Found]:
 @rule(
     "gap-too-small",
     "A window that every sample restarts",
-    why="Samples come further apart than the gap a window bears, or than their data counts: it is never filled.",
+    why="Samples are further apart than gap_tolerance or stale_after allow, so the window never fills.",
     instead="Leave gap_tolerance and stale_after out: their defaults follow the probes.",
 )
 def gap_too_small(subject: Subject) -> Iterator[Found]:

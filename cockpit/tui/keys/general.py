@@ -127,7 +127,7 @@ class GeneralKeys:
             return
         made = self._cockpit.drill.crew_signs()
         entries = "1 entry" if made == 1 else f"{made} entries"
-        self._cockpit.show_message(f"{entries} by the crew" if made else "nothing for the crew to do now")
+        self._cockpit.show_message(f"{entries} by the crew" if made else "the crew has nothing to do now")
 
     def _help(self) -> None:
         if not isinstance(self._front, HelpScreen):

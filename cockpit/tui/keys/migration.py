@@ -51,7 +51,7 @@ class MigrationKeys:
     def _abort(self, controller: Controller) -> None:
         title = f"ABORT run {controller.progress.run} ({controller.progress.phase}) on {self._place()}"
         consequences = (
-            "What is in flight is cut off and begun again by the next run. No file is lost, none is moved twice."
+            "Files in flight are interrupted; the next run starts them again. No file is lost or moved twice."
         )
         self._ask(title, consequences, "abort", lambda: self._write(controller.want(Wanted.ABORT)))
 
@@ -92,8 +92,8 @@ class MigrationKeys:
     def _restore(self, controller: Controller) -> None:
         files = controller.progress.count(*OPEN[PhaseName.RESTORE])
         consequences = (
-            f"{files:,} files go back to {_database(controller)}, checked; rows forget their keys. "
-            "Objects stay until swept."
+            f"{files:,} files are copied back to {_database(controller)} and checked; their rows lose the S3 keys. "
+            "The objects stay until a sweep."
         )
         title = f"RESTORE {files:,} files on {self._place()}"
         self._ask(

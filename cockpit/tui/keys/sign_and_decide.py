@@ -132,7 +132,7 @@ class DeskKeys:
             return "acknowledged"
 
         self._ask(
-            f"{self._title(subject)} was true before we began: what is it?", subject, "what you know of it", submit
+            f"{self._title(subject)} was true before we began: what is it?", subject, "what you know about it", submit
         )
 
     # -- gates and decisions -----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class DeskKeys:
 
         async def submit(text: str) -> str:
             await desk.decide(choice, text)
-            return {"execute": "decided: roll back. Walk the plan, step by step", "dismiss": "dismissed"}.get(
+            return {"execute": "decided: roll back. Go through the plan step by step", "dismiss": "dismissed"}.get(
                 choice, "decided: fix forward"
             )
 
@@ -172,7 +172,7 @@ class DeskKeys:
     def _begin(self, desk: Desk, _: str) -> None:
         verdict = self._cockpit.cutover.situation.verdict
         if verdict.phase is Phase.POST_DEPLOY:
-            self._cockpit.show_message("the deployment has begun already: from here on it is judged")
+            self._cockpit.show_message("the deployment has already begun and is being evaluated")
             return
         against = verdict.word is not Word.GO
 
@@ -219,7 +219,7 @@ class DeskKeys:
                 await desk.end_step(step_id, "skipped", text[4:].lstrip(": "))
                 return "skipped, with the reason"
             await desk.start_step(step_id)
-            return "started: do it, then enter again and describe the result"
+            return "started: do it, then press enter again and describe the result"
         if text.lower().startswith("failed"):
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
@@ -247,7 +247,7 @@ class DeskKeys:
                 raise Refused("read-only: F9 arms the cockpit; nothing was changed")
             why = reason(rest.strip(" :,"))
             self.run(executor.do(proposal, why))
-            return f"{proposal.action}: looking once more, then it begins"
+            return f"{proposal.action}: checking once more before it starts"
 
         def seen(width: int, _: int) -> Text:
             text = Text("\n")
@@ -285,12 +285,10 @@ class DeskKeys:
             return desk.accept_caller(text)
 
         def seen(width: int, _: int) -> Text:
-            problem = (
-                f"The credentials changed while this cockpit ran. Since then AWS is not read. They are now of: {name}"
-            )
+            problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"
             return hanging("", problem, width, indent=0, styles=("", theme.TEXT))
 
-        self._push(AnswerScreen("WRONG ACCOUNT: go on under this one?", seen, f"type: {name}", submit))
+        self._push(AnswerScreen("WRONG ACCOUNT: continue with this one?", seen, f"type: {name}", submit))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 

@@ -43,11 +43,7 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
     yield _headline(progress, now, width)
     if not progress.prepared:
         yield Text("")
-        how = (
-            "m starts it: every check first, then the ledger, then the copy"
-            if armed
-            else "arm the cockpit (F9) to start it"
-        )
+        how = "m starts it: the checks, then the ledger, then the copy" if armed else "arm the cockpit (F9) to start it"
         yield _row("NEXT", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
         return
     if progress.halted:
@@ -186,7 +182,7 @@ def _next(progress: Progress, width: int, *, armed: bool) -> Iterator[Text]:
             f"m verifies {progress.count(ItemState.SWITCHED):,} files: read back by a process that did not write them"
         )
     elif progress.count(ItemState.VERIFIED):
-        text = f"u purges {progress.count(ItemState.VERIFIED):,} verified files once they have soaked: the point of no return"
+        text = f"u purges {progress.count(ItemState.VERIFIED):,} verified files after the soak time: the point of no return"
     else:
         return
     yield _row("NEXT", text, width)

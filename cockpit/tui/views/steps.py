@@ -20,7 +20,7 @@ STEPS = (
     Column("seen", "SEEN", rank=3, least=24),
 )
 OPTIONS = (
-    ("execute", "EXECUTE the rollback", "then walk the plan below, step by step"),
+    ("execute", "EXECUTE the rollback", "then go through the plan below, step by step"),
     ("dismiss", "DISMISS it, with a reason", "the triggers must trip again to bring it back"),
     ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and fix it"),
 )
@@ -68,7 +68,7 @@ def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
     if step.action:
         title.append(f"  [{step.action}]", style=f"bold {theme.HOLD}")
     if step.progress is StepState.DONE and not step.over:
-        title.append("  waits for a signature", style=theme.HOLD)
+        title.append("  needs a sign-off", style=theme.HOLD)
     cells = (
         ("state", state_text(step.progress)),
         ("title", title),
@@ -125,7 +125,7 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
         text.append("\n")
     pair("expect", step.expect, theme.TEXT)
     pair("caution", step.caution, theme.HOLD)
-    pair("action", f"{step.action}: done by the cockpit, once it is armed" if step.action else "", theme.TEXT)
+    pair("action", f"{step.action}: the cockpit does this once it is armed" if step.action else "", theme.TEXT)
     pair("seen", step.seen, theme.TEXT)
     pair("from", step.ref, theme.QUIET)
     return text
