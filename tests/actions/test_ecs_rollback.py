@@ -154,7 +154,7 @@ async def test_a_tag_that_moved_is_refused(world: Furnished, clients: Clients) -
 
 
 async def test_nothing_seen_before_is_refused(clients: Clients) -> None:
-    with pytest.raises(RollbackRefused, match="never seen"):
+    with pytest.raises(RollbackRefused, match="not recorded"):
         await check(clients, WEB, None)
     await clients.close()
 

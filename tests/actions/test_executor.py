@@ -213,7 +213,7 @@ async def test_a_proposal_is_done_once_however_often_it_is_confirmed(world: Furn
         twice = [asyncio.ensure_future(seat.executor.do(proposal, "5xx at 12 %")) for _ in range(2)]
         results = await asyncio.gather(*twice, return_exceptions=True)
         assert [isinstance(each, Refused) for each in results] == [False, True]
-        with pytest.raises(Refused, match="not the newest proposal"):
+        with pytest.raises(Refused, match="outdated or already used"):
             await seat.executor.do(proposal, "once more")
         assert seat.deployments(API) - seat.before[API] == 1
         assert len(seat.watch.record.all(Decision)) == 1
@@ -223,7 +223,7 @@ async def test_only_the_newest_proposal_is_done(world: Furnished, tmp_path: Path
     async with opened(world, tmp_path) as seat:
         first = await seat.executor.propose(seat.step("back.api"))
         await seat.executor.propose(seat.step("back.worker"))
-        with pytest.raises(Refused, match="not the newest proposal"):
+        with pytest.raises(Refused, match="outdated or already used"):
             await seat.executor.do(first, "5xx at 12 %")
         assert seat.deployments(API) == seat.before[API]
 

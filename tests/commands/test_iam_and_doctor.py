@@ -117,7 +117,7 @@ def test_doctor_names_the_missing_permission_and_what_go_would_not_see(aws: Any,
     said = doctor(aws, plan).stdout
     assert "BLIND  service (ecs.service)" in said
     assert "missing: ecs:DescribeServices" in said
-    assert "would miss:" in said
+    assert "does not cover:" in said
 
 
 def test_doctor_without_credentials_reads_nothing_and_says_so(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_what_another_plan_would_have_said(night: Night, tmp_path: Path) -
     other.write_text(night.folder.plan.read_text().replace("== '000000000000'", "== '999999999999'"))
     told = replayed(night.folder.path, "--plan", str(other))
     assert told.exit_code == 1, told.output
-    assert "Evaluated by" in told.output
+    assert "Evaluated with" in told.output
     assert "ROLLBACK" not in told.output
     trace = trace_of(night.folder)
     assert "evaluated by other.yaml" in Replay(judged_by(trace, load_plan(other))).notice

@@ -102,7 +102,7 @@ async def test_what_was_recorded_with_variables_is_reported_replayed_and_judged_
     assert "Reproduced: " in again.output, again.output
     other = tmp_path / "other.yaml"
     other.write_text(TEXT + "# another file\n")
-    assert "Evaluated by" in judged(folder, "--plan", other).output
+    assert "Evaluated with" in judged(folder, "--plan", other).output
 
 
 @pytest.mark.parametrize("variables", VARIABLES, ids=repr)

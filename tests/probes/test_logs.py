@@ -64,7 +64,7 @@ async def test_nothing_scanned_is_no_data_and_never_zero(aws: StubbedAws) -> Non
     reading = await read(aws, results(scanned=0))
     assert not reading.values
     assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.NO_DATA}
-    assert "silent" in reading.unknown["value"].hint
+    assert "logs nothing" in reading.unknown["value"].hint
 
 
 async def test_a_column_value_is_the_count(aws: StubbedAws) -> None:
