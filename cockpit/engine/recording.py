@@ -27,11 +27,12 @@ from cockpit.journal.record_folder import RecordFolder, list_records, records_ro
 from cockpit.journal.shared_store import Store, StoreUnreachable
 from cockpit.journal.sharing import SHOWN, Sync, records_in
 from cockpit.journal.ssh.keys import find_signer
-from cockpit.journal.ssh.sshsig import Signer, SshError, fingerprint
+from cockpit.journal.ssh.sshsig import Signer, SshError
 from cockpit.journal.validity import UNCHANGED, WATCHING
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
+from cockpit.plan.ssh_public_key import fingerprint
 from probes.clients.threads import in_thread, within
 from probes.redact import HIDDEN
 

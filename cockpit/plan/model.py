@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from cockpit.conditions.condition import Condition
 from cockpit.migration_scope import EcsTask, Limits, MigrationTable
+from cockpit.plan.ssh_public_key import fingerprint_of
 from probes.reading import Field
 
 VERDICT_DWELL = timedelta(seconds=60)
@@ -20,8 +18,6 @@ STALE_AFTER = timedelta(seconds=90)
 """Age at which data no longer counts, where no probe says otherwise."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
-SHORTEST_KEY = 16
-"""Bytes of a public SSH key at least."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -243,21 +239,7 @@ class Person:
 
         A key that cannot be read has one that no signature has: nobody signs for that person.
         """
-        return _fingerprint(self.ssh_key)
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(ssh_key: str) -> str:
-    if not ssh_key or ssh_key.startswith("SHA256:"):
-        return ssh_key
-    words = ssh_key.split()
-    try:
-        blob = base64.b64decode(words[1] if len(words) > 1 else ssh_key, validate=True)
-    except ValueError:
-        blob = b""
-    if len(blob) < SHORTEST_KEY:
-        return "a key that cannot be read"
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+        return fingerprint_of(self.ssh_key)
 
 
 @dataclass(frozen=True, slots=True)

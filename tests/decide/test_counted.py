@@ -29,7 +29,9 @@ from cockpit.decide.events import (
 )
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State, StepState, Word
+from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.plan.model import Person, Phase
+from cockpit.plan.ssh_public_key import fingerprint
 
 KEYS = {name: f"SHA256:{name}" for name in ("ann", "bob", "eve")}
 PEOPLE = (
@@ -51,6 +53,15 @@ def signed(entry: Entry, key: str, *, own: bool = False) -> Entry:
 
 def vote(by: str, role: str, now: datetime) -> Vote:
     return Vote(now, "go_no_go", by, role, "go", plan_digest="d1")
+
+
+def test_the_plan_and_a_signature_read_a_key_alike() -> None:
+    """With its type and comment, by its base64 alone, with a comment behind that: one key, one fingerprint."""
+    blob = "AAAAC3NzaC1lZDI1NTE5AAAAIGPn" + "A" * 40
+    forms = (f"ssh-ed25519 {blob} ada@laptop", f"ssh-ed25519 {blob}", blob, f"{blob} ada@laptop")
+    assert {Person("ada", "Ada", (), form).fingerprint for form in forms} == {fingerprint(public_of(blob))}
+    unreadable = {Person("ada", "Ada", (), form).fingerprint for form in ("ssh-ed25519 !", "short", "ssh-ed25519")}
+    assert unreadable == {"a key that cannot be read"}
 
 
 def test_two_keys_of_the_plan_open_the_gate() -> None:

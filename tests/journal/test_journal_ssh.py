@@ -25,7 +25,8 @@ from support.waiting import LAST_RESORT_S
 from cockpit.journal.ssh import keys
 from cockpit.journal.ssh.allowed_signers import AllowedSigners, parse, public_of
 from cockpit.journal.ssh.keys import KeyFile, agent_keys, find_signer
-from cockpit.journal.ssh.sshsig import NAMESPACE, SshError, armor, fingerprint, packed, read, sign, verify
+from cockpit.journal.ssh.sshsig import NAMESPACE, SshError, armor, packed, read, sign, verify
+from cockpit.plan.ssh_public_key import fingerprint
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")
 KINDS = [("ed25519",), ("rsa", "-b", "2048"), ("ecdsa", "-b", "256"), ("ecdsa", "-b", "384"), ("ecdsa", "-b", "521")]

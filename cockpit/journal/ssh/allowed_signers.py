@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +10,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cockpit.journal.ssh.sshsig import NAMESPACE, SshError
+from cockpit.plan import ssh_public_key
+from cockpit.plan.ssh_public_key import KEY_TYPE
 
 _OPTION = re.compile(r'([A-Za-z-]+)(?:=(?:"([^"]*)"|([^,"\s]*)))?(?:,|\Z)')
 _WORD = re.compile(r'(?:"[^"]*"|[^\s"])+')
-_KEY_TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[\w@.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,10 @@ def parse(text: str) -> Allowed:
         raise SshError("not: PRINCIPALS [OPTIONS] TYPE KEY")
     principals = tuple(words[0].strip('"').split(","))
     options = {}
-    if not _KEY_TYPE.fullmatch(words[1]):
+    if not KEY_TYPE.fullmatch(words[1]):
         options = _options(words[1])
         words = words[:1] + words[2:]
-    if len(words) < 3 or not _KEY_TYPE.fullmatch(words[1]):
+    if len(words) < 3 or not KEY_TYPE.fullmatch(words[1]):
         raise SshError("names no key")
     if "cert-authority" in options:
         raise SshError("certificate authorities are not supported")
@@ -94,15 +93,10 @@ def parse(text: str) -> Allowed:
 
 def public_of(text: str) -> bytes:
     """The key of "ssh-ed25519 AAAA... comment", or of its base64 alone. Raises SshError."""
-    words = text.split()
-    encoded = words[1] if len(words) > 1 and _KEY_TYPE.fullmatch(words[0]) else words[0] if words else ""
     try:
-        raw = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        raise SshError("the key is not base64") from None
-    if len(raw) < 16:
-        raise SshError("the key is too short to be one")
-    return raw
+        return ssh_public_key.public_of(text)
+    except ValueError as error:
+        raise SshError(str(error)) from None
 
 
 def _options(text: str) -> dict[str, str]:

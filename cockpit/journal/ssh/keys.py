@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from cockpit.journal.ssh.allowed_signers import public_of
-from cockpit.journal.ssh.sshsig import Reader, Signer, SshError, fingerprint, key_type, packed
+from cockpit.journal.ssh.sshsig import Reader, Signer, SshError, key_type, packed
+from cockpit.plan.ssh_public_key import fingerprint
 
 Passphrase = Callable[[str], str]
 """Asks a person for the passphrase of the key file it is given; an empty answer gives up."""

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from cockpit.plan.ssh_public_key import fingerprint
+
 NAMESPACE = "cutover-signoff@v1"
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
@@ -110,11 +112,6 @@ def read(armored: str) -> Signature:
     if hash_name.decode("latin-1") not in _HASHES:
         raise SshError("the signature's hash is not SHA-256 or SHA-512")
     return Signature(public, namespace.decode("utf-8", "replace"), hash_name.decode(), raw)
-
-
-def fingerprint(public: bytes) -> str:
-    """SHA256:..., as `ssh-keygen -l` prints it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(public).digest()).decode().rstrip("=")
 
 
 def armor(blob: bytes) -> str:
