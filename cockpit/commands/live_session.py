@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import getpass
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -34,6 +34,7 @@ from probes.reading import Unseen
 if TYPE_CHECKING:
     from cockpit.migration.controller import Controller
 
+log = logging.getLogger(__name__)
 CLOCK = "COCKPIT_CLOCK"
 """Names the file of a shared clock; without it the machine's time is used."""
 
@@ -88,8 +89,11 @@ async def open_watch(
 async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:
     """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself."""
     if kept is not None and who:
-        with contextlib.suppress(Refused):
+        try:
             await Desk(watch, kept, who).state_phase(phase, "the cockpit was opened in this phase")
+        except Refused as refused:
+            log.warning("that the cutover is in %s counts for this cockpit alone: %s", phase, refused)
+        else:
             return
     watch.record.append(PhaseBegan(watch.clock.now(), phase))
 

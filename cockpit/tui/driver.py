@@ -29,10 +29,13 @@ _CUT_SHORT = b"\x18\x1b[?2026l\x1b[m"
 class TerminalOutput:
     """Writes to a terminal in a daemon thread; `write` never waits."""
 
-    def __init__(self, terminal: int, on_room: Callable[[], None]) -> None:
-        """`terminal` is a file descriptor. `on_room` is called in the thread once everything is written after `room` said no."""
+    def __init__(self, terminal: int, on_room: Callable[[], None], on_gone: Callable[[], None]) -> None:
+        """`terminal` is a file descriptor. `on_room` is called in the thread once everything is written after `room` said no.
+
+        `on_gone` is called in the thread at every write that finds the terminal closed.
+        """
         self._descriptor = _opened(terminal)
-        self._on_room = on_room
+        self._on_room, self._on_gone = on_room, on_gone
         self._waiting = bytearray()
         self._given_up = 0
         """How often what waited was thrown away."""
@@ -84,6 +87,7 @@ class TerminalOutput:
                 continue
             except OSError:  # it is gone: all that is written to it is lost
                 written = len(data)
+                self._on_gone()
             self._done(written, given_up)
         os.close(self._descriptor)
 
@@ -138,7 +142,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         assert self._file is not None, "Textual's choice of a stream"
-        self._output = TerminalOutput(self._file.fileno(), self._refresh)
+        self._output = TerminalOutput(self._file.fileno(), self._refresh, self._gone)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
@@ -150,6 +154,11 @@ class TerminalDriver(LinuxDriver):
         super().close()
         if self._output is not None:
             self._output.close()
+
+    def _gone(self) -> None:
+        """Nobody is there any more. The signal that says so can be lost between Textual's own handlers, so quit by itself."""
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._app.exit)
 
     def _refresh(self) -> None:
         with suppress(RuntimeError):  # the loop has ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import termios
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from commands.watched_site import Site
 from support.pty_terminal import Terminal
 from support.waiting import wait_until
 
+from cockpit.journal.entry import Type
 from cockpit.journal.record_folder import list_records
 
 PLAN = """
@@ -28,16 +30,20 @@ ALL_SCREENS = "123456" * 20
 """More frames than anything between the cockpit and its terminal would queue."""
 
 
-@pytest.fixture
-def terminal(tmp_path: Path, site: Site) -> Iterator[Terminal]:
+def opened(tmp_path: Path, site: Site, *before: str) -> Terminal:
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN.format(port=site.server_port))
-    opened = Terminal(
-        [str(COCKPIT), "run", str(plan)], env={"XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    )
-    opened.wait_for(b"READ-ONLY")
-    yield opened
-    opened.kill()
+    state = {"XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    made = Terminal([*before, str(COCKPIT), "run", str(plan)], env=state)
+    made.wait_for(b"READ-ONLY")
+    return made
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, site: Site) -> Iterator[Terminal]:
+    made = opened(tmp_path, site)
+    yield made
+    made.kill()
 
 
 def kept(folder: Path) -> int:
@@ -69,3 +75,11 @@ def test_q_ends_it_and_gives_the_terminal_back(terminal: Terminal, tmp_path: Pat
     assert b"\x1b[?1049l" in last, "the screen of before is back"
     assert b"\x1b[?25h" in last, "and the cursor"
     assert termios.tcgetattr(terminal.fd)[3] & termios.ECHO, "and typing shows"
+
+
+def test_a_window_that_is_closed_ends_it_even_where_the_signal_is_lost(tmp_path: Path, site: Site) -> None:
+    made = opened(tmp_path, site, "sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+    os.close(made.fd)
+    wait_until(made.ended, "it ended by itself")
+    (record,) = list_records(tmp_path / "cockpit" / "records")
+    assert [chain.lines[-1].entry.type for chain in record.chains()] == [Type.CLOSE]

@@ -20,7 +20,8 @@ class Screen:
     def __init__(self) -> None:
         self.master, self.slave = os.openpty()
         self.room_again = threading.Event()
-        self.output = TerminalOutput(self.slave, self.room_again.set)
+        self.gone = threading.Event()
+        self.output = TerminalOutput(self.slave, self.room_again.set, self.gone.set)
 
     def paint(self, most: int = 1000) -> int:
         """Paint while there is room; how many frames that were."""
@@ -90,19 +91,20 @@ def test_the_shell_s_own_terminal_still_waits(screen: Screen) -> None:
     assert os.get_blocking(screen.slave)
 
 
-def test_a_window_that_was_closed_stops_nobody() -> None:
+def test_a_window_that_was_closed_stops_nobody_and_is_said() -> None:
     screen = Screen()
     os.close(screen.master)
     for _ in range(100):
         wait_until(screen.output.room, "what cannot be shown is not kept")
         screen.output.write(FRAME)
+    wait_until(screen.gone.is_set, "that it is gone is said")
     screen.output.close()
     os.close(screen.slave)
 
 
 def test_output_that_is_no_terminal_is_written_too() -> None:
     reads, writes = os.pipe()
-    output = TerminalOutput(writes, lambda: None)
+    output = TerminalOutput(writes, lambda: None, lambda: None)
     output.write("text")
     assert os.read(reads, 100) == b"text"
     output.close()

@@ -311,7 +311,10 @@ class ChecklistScreen(ListScreen):
         subject = find(situation, row.key)
         if isinstance(subject, GateStatus):
             return (
-                ("; ".join(subject.missing) or "passed", theme.HOLD if subject.missing else theme.TEXT),
+                (
+                    "; ".join((*subject.missing, *subject.not_counted)) or "passed",
+                    theme.HOLD if subject.missing else theme.TEXT,
+                ),
                 ("; ".join(subject.votes) or "no votes yet", theme.QUIET),
             )
         if not isinstance(subject, ItemStatus):
