@@ -20,8 +20,8 @@ from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
-from cockpit.journal.persisted_log import PersistedRecord, late_in
-from cockpit.journal.provenance import Provenance, kind_of, marked_sessions, session_of
+from cockpit.journal.persisted_log import PersistedRecord
+from cockpit.journal.provenance import kind_of, marked_sessions, seen_by, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store, StoreUnreachable
@@ -384,8 +384,7 @@ def record_in(folder: RecordFolder) -> Record:
     lines = folder.lines()
     own = set(marked_sessions(line for _, line in lines))
     record = Record(**kind_of(lines, own))
-    provenance = Provenance(folder.id, own.__contains__)
-    provenance.late |= {str(text) for _, line in lines for text in late_in(line)}
+    provenance = seen_by(folder.chains(), folder.id, own)
     for writer, line in lines:
         if (entry := provenance.entry(writer, line)) is not None:
             record.append(entry)

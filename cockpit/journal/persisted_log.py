@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import Any
 
 from cockpit.decide.events import Entry, Record
 from cockpit.journal.chain import Chain, Follower, merged
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.provenance import Provenance, marked_sessions, session_of
+from cockpit.journal.provenance import Provenance, late_in, lines_of, marked_sessions
 from cockpit.journal.validity import COUNTS, TOOK_IN
 from cockpit.journal.writer import COCKPIT, Draft
 from cockpit.journal.writer_thread import WriterThread
@@ -42,11 +40,11 @@ class PersistedRecord(Record):
         chains = self._follower.new()
         own = {journal.session, *(session for chain in chains for session in marked_sessions(chain.lines))}
         self._provenance = Provenance(journal.record, own.__contains__)
-        before = _lines_of(chains, own - {journal.session})
+        before = lines_of(chains, own - {journal.session})
         self._looked = max((line.entry.ts for line in before), default=None)
         """When this cockpit last saw what the others had written; None before the first time."""
         self._speed = 1.0
-        self._provenance.late |= {str(text) for line in before for text in late_in(line)}
+        self._provenance.late |= late_in(before)
         self._take_in(chains, _seen(before))
 
     def append(self, entry: Entry) -> None:
@@ -106,16 +104,6 @@ class PersistedRecord(Record):
         return [line.hash for line in chain.lines[first:] if dated(line) < limit]
 
 
-def _lines_of(chains: Sequence[Chain], sessions: AbstractSet[str]) -> list[Line]:
-    """The lines that some sessions wrote."""
-    found, own = [], False
-    for chain in chains:
-        for line in chain.lines:
-            own = session_of(line) in sessions if line.entry.type is Type.OPEN else own
-            found += [line] if own else []
-    return found
-
-
 def _seen(lines: Sequence[Line]) -> dict[str, str]:
     """By writer, the newest of their lines that these lines had seen."""
     found: dict[str, str] = {}
@@ -131,12 +119,6 @@ def dated(line: Line) -> datetime:
     except ValueError:
         entry = None
     return min(line.entry.ts, entry.at) if entry else line.entry.ts
-
-
-def late_in(line: Line) -> list[Any]:
-    """Hashes that a `took_in` note names as late; empty for other lines."""
-    named = line.entry.body.get("late") if line.entry.body.get("kind") == TOOK_IN else None
-    return named if isinstance(named, list) else []
 
 
 ARRIVES_WITHIN = timedelta(minutes=15)

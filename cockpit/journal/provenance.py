@@ -19,6 +19,7 @@ from cockpit.journal.entry import Line, Type
 from cockpit.journal.machine import is_marked
 from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.sshsig import SshError
+from cockpit.journal.validity import TOOK_IN
 
 LATE = "it arrived long after the time it is dated, while this cockpit was watching the shared record"
 
@@ -97,6 +98,28 @@ def own_sessions(lines: Iterable[Line]) -> frozenset[str]:
     opens = [line for line in lines if line.entry.type is Type.OPEN]
     known = {str(each) for line in opens for each in _texts(line.entry.body.get("own"))}
     return frozenset(known | {session_of(line) for line in opens})
+
+
+def lines_of(chains: Iterable[Chain], sessions: AbstractSet[str]) -> list[Line]:
+    """The lines that some sessions wrote."""
+    found: list[Line] = []
+    for chain in chains:
+        own = False
+        for line in chain.lines:
+            own = session_of(line) in sessions if line.entry.type is Type.OPEN else own
+            found += [line] if own else []
+    return found
+
+
+def late_in(lines: Iterable[Line]) -> set[str]:
+    """Hashes of lines that a cockpit noted as late. Give its own lines alone: nobody else's note takes a statement away."""
+    notes = (line.entry.body for line in lines if line.entry.body.get("kind") == TOOK_IN)
+    return {str(text) for body in notes for text in _texts(body.get("late"))}
+
+
+def seen_by(chains: Sequence[Chain], record: str, own: AbstractSet[str]) -> Provenance:
+    """How the cockpit with these sessions reads a whole record, which it has noted in part before."""
+    return Provenance(record, own.__contains__, late_in(lines_of(chains, own)))
 
 
 class Kind(TypedDict):

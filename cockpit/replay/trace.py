@@ -19,8 +19,7 @@ from cockpit.engine.recording import RESTORE_WITHIN
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.persisted_log import late_in
-from cockpit.journal.provenance import Provenance, main_chain, own_sessions
+from cockpit.journal.provenance import main_chain, own_sessions, seen_by
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.validity import COUNTS, TOOK_IN, UNCHANGED, WATCHING
@@ -141,8 +140,7 @@ class _Reader:
     def __init__(self, chains: dict[str, Chain], chosen: Chain, folder: RecordFolder, copy: Path | None) -> None:
         self._chains, self._chosen, self._folder, self._copy = chains, chosen, folder, copy
         own = own_sessions(chosen.lines)
-        self._provenance = Provenance(folder.id, own.__contains__)
-        self._provenance.late |= {str(text) for line in chosen.lines for text in late_in(line)}
+        self._provenance = seen_by([chosen], folder.id, own)
         self.writer = chosen.writer
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
         self._by_hash = {line.hash: line for line in chosen.lines}

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Result
-from cockpit.journal.provenance import Kind, Provenance, kind_of, main_chain, own_sessions
+from cockpit.journal.provenance import Kind, kind_of, main_chain, own_sessions, seen_by
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import verify_record
@@ -61,7 +61,7 @@ def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list
     """
     chains = folder.chains()
     own = own_sessions(main_chain(chains).lines) if chains else frozenset()
-    provenance = Provenance(folder.id, own.__contains__)
+    provenance = seen_by(chains, folder.id, own)
     found = [(writer, provenance.entry(writer, line)) for writer, line in lines]
     return [Kept(writer, entry) for writer, entry in found if entry is not None], kind_of(lines, own)
 

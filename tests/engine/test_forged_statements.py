@@ -30,7 +30,7 @@ from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
-from cockpit.journal.entry import Actor
+from cockpit.journal.entry import Actor, Type
 from cockpit.journal.writer import Draft, Journal
 from cockpit.plan.model import Phase
 from cockpit.replay.player import Player
@@ -124,11 +124,28 @@ async def test_a_session_dated_back_to_when_a_key_was_valid_counts_for_nothing(
         assert not to.gate_open
         assert any("arrived long after" in reason for reason in to.reasons())
         folder = to.kept.folder
-    # Nor after the cockpit was opened again, when all of the record is read at once.
+    # Nor for the report, nor after the cockpit was opened again, when all of the record is read at once.
+    assert any("arrived long after" in each.why for each in account_of(folder).not_counted)
     assert any(
         "arrived long after" in each.why
         for each in Watch(to.plan, NoSource(), to.clock, record_in(folder)).situation.not_counted
     )
+
+
+async def test_nobody_else_s_note_makes_a_statement_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with victim(tmp_path) as to:
+        await to.desk.vote("deploy", "go")
+        cast = elsewhere(monkeypatch, tmp_path, to, "bob")
+        forge(cast, vote(to, "bob", "dba"), to.bob)
+        lines = [line.hash for _, line in to.kept.folder.lines()]
+        elsewhere(monkeypatch, tmp_path, to, "eve").append(
+            Draft(Type.NOTE, {"kind": "took_in", "heads": {}, "late": lines})
+        )
+        to.takes_in()
+        assert to.gate_open
+        folder = to.kept.folder
+    assert Watch(to.plan, NoSource(), to.clock, record_in(folder)).situation.gates[0].passed
+    assert account_of(folder).gates[0].passed
 
 
 async def test_who_joins_late_takes_in_what_was_there_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
