@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
 
 from probes.known_secrets import KNOWN
 
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
+"""No example has to end in time: a busy machine is no fault of what is tested."""
 ONE_BY_ONE = frozenset(
     f"tests/{name}.py"
     for name in (

@@ -158,7 +158,7 @@ def word(situation: Situation) -> int:
     return RANK[situation.verdict.word]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(forged(), min_size=2, max_size=8), st.sampled_from(["0x12", "0x6 0.9x6", "0.9x3 0x9", "0x6 errx6"]))
 def test_no_forged_entry_moves_anything_toward_go(entries: list[Entry], day: str) -> None:
     for phase in Phase:

@@ -47,7 +47,7 @@ from probes.reading import Reading, Reason, Unknown
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
 """More for a longer look: `EXAMPLES=2000 pytest tests/decide/test_invariants.py`."""
-QUICK = settings(max_examples=EXAMPLES, deadline=None)
+QUICK = settings(max_examples=EXAMPLES)
 PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]
 LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])
 
@@ -198,7 +198,7 @@ def _answer(draw: st.DrawFn, when: object, **more: object) -> Reading:
     )
 
 
-@settings(max_examples=2 * EXAMPLES, deadline=None)
+@settings(max_examples=2 * EXAMPLES)
 @given(arrivals(), st.randoms(use_true_random=False), st.booleans())
 def test_shuffling_arrival_order_changes_no_state(
     made: list[tuple[str, Reading]], shuffle: object, looking: bool
@@ -268,7 +268,7 @@ def deeds(draw: st.DrawFn) -> list[tuple[int, Entry | None]]:
     return sorted(done, key=lambda deed: deed[0])
 
 
-@settings(max_examples=max(20, EXAMPLES // 2), deadline=None)
+@settings(max_examples=max(20, EXAMPLES // 2))
 @given(arrivals(), deeds(), st.lists(st.sampled_from([BEST, BEST, BEST, WORST]), min_size=10, max_size=10))
 def test_replaying_the_same_readings_and_record_reproduces_every_situation(
     made: list[tuple[str, Reading]], deeds: list[tuple[int, Entry | None]], tail: list[int]

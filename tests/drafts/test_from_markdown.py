@@ -158,7 +158,7 @@ def test_more_lines_than_anybody_works_through_are_left_out_and_counted() -> Non
     assert (len(found.groups[0].lines), found.left_out) == (MAX_LINES, 7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=60), max_size=8), st.text(max_size=20))
 def test_whatever_stands_in_a_checklist_the_plan_loads(lines: list[str], heading: str) -> None:
     text = f"# {heading}\n- [ ] first\n" + "".join(f"{' ' * (i % 5)}- [ ] {line}\n" for i, line in enumerate(lines))

@@ -129,7 +129,7 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         await to.desk.vote("deploy", "go")
         forger = Forger(elsewhere(monkeypatch, tmp_path, to))
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=60, suppress_health_check=list(HealthCheck))
         @given(st.lists(odd(), max_size=12))
         def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
             for type_, body, around in lines:
@@ -157,7 +157,7 @@ async def test_no_object_in_a_share_raises_anywhere(tmp_path: Path, monkeypatch:
             forger = Forger(Journal.open(tmp_path / "theirs", eve, to.kept.folder.id, clock=to.clock.now))
         shared = 0
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
         @given(st.lists(odd(), max_size=8))
         def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
             nonlocal shared

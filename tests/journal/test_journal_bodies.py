@@ -43,14 +43,14 @@ def test_every_kind_of_entry_has_a_body() -> None:
     assert set(_KINDS.values()) == set(Entry.__args__)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ENTRIES, max_size=8))
 def test_every_record_survives(entries: list[Entry]) -> None:
     bodies = [json.loads(json.dumps(to_body(entry))) for entry in entries]
     assert [from_body(body) for body in bodies] == entries
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(ENTRIES, max_size=5))
 def test_every_record_survives_the_file(tmp_path_factory: pytest.TempPathFactory, entries: list[Entry]) -> None:
     folder = make_folder(tmp_path_factory.mktemp("records"))

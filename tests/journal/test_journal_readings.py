@@ -41,7 +41,7 @@ def readings(earlier: st.SearchStrategy[tuple[Reading, ...]]) -> st.SearchStrate
 READINGS = readings(st.lists(readings(st.just(())), max_size=2).map(tuple))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(PLAIN, READINGS), max_size=4))
 def test_every_reading_survives(tmp_path_factory: pytest.TempPathFactory, many: list[tuple[str, Reading]]) -> None:
     path = tmp_path_factory.mktemp("readings") / "readings.sqlite"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -108,7 +108,6 @@ VALUE = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from([*sorted(DECLARED), "other"]), VALUE),
     st.sets(st.sampled_from([*sorted(DECLARED), "other"])),

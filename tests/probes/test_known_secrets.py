@@ -11,7 +11,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.clients.dsn import libpq_parameters
@@ -96,7 +96,6 @@ def test_there_are_forty_nine_shapes() -> None:
     assert len(SHAPES) == 49
 
 
-@settings(deadline=None)
 @given(
     st.text(min_size=6, max_size=40).filter(lambda text: len(text.strip()) >= 6),
     st.binary(max_size=5),

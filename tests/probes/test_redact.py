@@ -60,13 +60,11 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-@settings(deadline=None)
 @given(NAMES, BARE_SHAPES, DIRTY)
 def test_a_named_secret_does_not_survive(name: str, shape: str, secret: str) -> None:
     assert secret not in redact(shape.format(name=name, secret=secret))
 
 
-@settings(deadline=None)
 @given(NAMES, ANYTHING.filter(lambda text: len(text.strip()) > 5), st.integers(1, 3))
 def test_a_secret_in_json_does_not_survive_however_often_it_is_wrapped(name: str, secret: str, depth: int) -> None:
     text = json.dumps({name: secret, "user": "me"})
@@ -80,26 +78,22 @@ def test_a_secret_in_json_does_not_survive_however_often_it_is_wrapped(name: str
     assert HIDDEN in hidden
 
 
-@settings(deadline=None)
 @given(NAMES, ANYTHING.filter(lambda text: len(text.strip()) > 5))
 def test_a_secret_in_a_printed_mapping_does_not_survive(name: str, secret: str) -> None:
     assert repr(secret)[1:-1] not in redact(repr({name: secret, "user": "me"}))
 
 
-@settings(deadline=None)
 @given(SHAPES_OF_KEYS, WORD)
 def test_a_secret_of_a_known_shape_does_not_survive(shape: str, word: str) -> None:
     word = f"Q9{word}"
     assert word not in redact(f"before {shape.format(w=word)}")
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["AKIA", "ASIA"]), of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16, 16))
 def test_an_access_key_id_does_not_survive(kind: str, rest: str) -> None:
     assert rest not in redact(f"InvalidAccessKeyId {kind}{rest}_x")
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["postgresql", "redis", "https"]), st.sampled_from(["", "app", "a.b-c", "me@x.org"]), DIRTY)
 @example("postgresql", "app", "pa/ss@wo:rd")
 @example("redis", "", "12345/x")
@@ -132,7 +126,7 @@ def test_the_rest_of_a_json_line_stays_readable() -> None:
     assert redact(line) == '{"inputTokens":***,"durationMs":4000,"error":{"accessToken":***,"status":429}}'
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     once = redact(text)
@@ -140,7 +134,7 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
 
 
 @given(st.integers(0, 9000), st.sampled_from(["x", "a b ", "pwd=a ", "pwd=a;", "postgres://u:pa@h "]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_redacting_long_text_twice_changes_nothing(over: int, unit: str) -> None:
     text = (unit * LIMIT)[: LIMIT - 100 + over]
     once = redact(text)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tui.stage import Broken, Stage, plan, shown
+from tui.stage import Broken, Stage, plan, shown, until
 
 from cockpit.decide.events import Entry
 from cockpit.engine.operator_desk import Desk
@@ -69,6 +69,7 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
     async with app.run_test(size=size, notifications=True) as pilot:
         for place, keys in PLACES.items():
             await pilot.press(*keys)
+            await until(pilot, lambda: "✗ ROLLBACK" in shown(app))
             lines = shown(app).splitlines()
             assert "PROD" in lines[0], place
             assert "READ-ONLY" in lines[0], place
