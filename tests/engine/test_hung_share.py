@@ -13,7 +13,7 @@ from support.waiting import at_last, until
 
 from cockpit.decide.events import PhaseBegan
 from cockpit.engine import recording as module
-from cockpit.engine.clock import WallClock
+from cockpit.engine.clock import SessionClock
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.journal.entry import Type
 from cockpit.journal.shared_store import DirectoryStore, Part
@@ -52,7 +52,7 @@ async def test_it_ends_the_start_with_a_reason(
     drive.there.clear()
     plan = signing_plan(tmp_path)
     with pytest.raises(CannotRecord, match=r"does not answer within .* start without --share"):
-        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive):
+        async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive):
             raise AssertionError("nothing was begun")
 
 
@@ -63,7 +63,7 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(
     plan = signing_plan(tmp_path)
 
     async def night() -> Path:
-        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
             await until(lambda: drive.asked > 1, "it is shared")
             drive.there.clear()
             await until(lambda: "no answer" in kept.trouble, "the screen says so")
@@ -77,7 +77,7 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(
     assert not drive.there.is_set(), "it ended while the share hung"
     assert verify_record(folder).broken == []
     drive.there.set()
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as again:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as again:
         await until(lambda: not again.trouble and drive.asked, "the next session shares it")
     ours = {path.stem: path.read_bytes() for path in (folder / "journal").glob("*.jsonl")}
     for writer, chain in ours.items():
