@@ -141,21 +141,20 @@ async def _open(
         key_file=Path(options.key) if options.key else None,
         variables=live.values(),
         claimed_because=options.claimed_because,
-    ) as kept:
-        async with open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch:
-            async with (
-                migration_controller(watch, live, kept.folder.path) as controller,
-                action_executor(watch, kept, options.who) as executor,
-                notifying(watch, kept, receivers),
-                timestamping(kept, options.tsa, watch.notices),
-            ):
-                await CockpitApp(
-                    watch,
-                    background=watch.run,
-                    controller=controller,
-                    armed=armed,
-                    desk=executor.desk,
-                    executor=executor,
-                    record=kept.folder.path,
-                ).run_to_end()
-            return watch.situation.verdict.exit_code
+    ) as kept, open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch:
+        async with (
+            migration_controller(watch, live, kept.folder.path) as controller,
+            action_executor(watch, kept, options.who) as executor,
+            notifying(watch, kept, receivers),
+            timestamping(kept, options.tsa, watch.notices),
+        ):
+            await CockpitApp(
+                watch,
+                background=watch.run,
+                controller=controller,
+                armed=armed,
+                desk=executor.desk,
+                executor=executor,
+                record=kept.folder.path,
+            ).run_to_end()
+        return watch.situation.verdict.exit_code
