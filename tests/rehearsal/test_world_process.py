@@ -81,6 +81,17 @@ async def test_a_world_that_is_killed_is_noticed_and_its_database_dies_with_it()
         assert alive(processes) == []
 
 
+async def test_a_world_that_hangs_is_killed_with_its_database() -> None:
+    async with Rehearsal() as rehearsal:
+        processes = family(rehearsal.pid or 0)
+        for process in processes:
+            process.suspend()
+    for process in alive(processes):
+        process.resume()  # a helper of the database sees that its server is gone once it runs again
+    psutil.wait_procs(processes, timeout=LAST_RESORT_S)
+    assert alive(processes) == []
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_left_when_the_cockpit_itself_is_killed(how: signal.Signals, temporary_folder: Path) -> None:
     program = """

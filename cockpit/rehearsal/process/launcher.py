@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.process import workdir
+from cockpit.rehearsal.process.database_folder import DATABASE_FOLDER, running_in
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 READY_WITHIN_S = 240.0
 ANSWER_WITHIN_S = 90.0
 """They bound a hang: a machine that is merely busy does not come near them."""
-STOP_WITHIN_S = 8.0
+STOP_WITHIN_S = 0.5
+"""How long the world has to end by itself: whoever quit waits for it."""
 _LONGEST_LINE = 1024 * 1024
 _FROM_OUTSIDE = (
     "AWS_PROFILE",
@@ -222,18 +224,16 @@ class Rehearsal:
             log.error("rehearsal: %s", error)
 
     async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """Close its input, which it takes as the end; insist if it does not go."""
+        """Close its input, which it takes as the end; kill it with its database if it does not go at once."""
         if process.stdin is not None:
             process.stdin.close()
-        for insist in (signal.SIGTERM, signal.SIGKILL, None):
-            try:
-                await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
-            except TimeoutError:
-                if insist is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.send_signal(insist)
-            else:
-                return
+        try:
+            await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
+        except TimeoutError:
+            for pid in (*running_in(self.folder / DATABASE_FOLDER), process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            await process.wait()
 
     def _log_tail(self, lines: int = 6) -> str:
         path = self.folder / "world.log"

@@ -19,10 +19,13 @@ import psycopg
 
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
 from probes.clients.child_python import child_environment, python_module
+from probes.clients.threads import within
 
 log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _MODULE = "cockpit.migration"
+LOOKED_UP_WITHIN_S = 0.2
+"""How long a database that is about to go is asked who works on it."""
 
 
 @dataclass(slots=True)
@@ -71,11 +74,16 @@ class Movers:
         """End every worker on this machine: the database they move from is about to go."""
         for process in self._running.values():
             process.kill()
-            process.wait(5)
-        self._running.clear()
-        for pid in self._others():
+        try:
+            others = within(LOOKED_UP_WITHIN_S, self._others)
+        except TimeoutError:
+            others = []  # they end by themselves once their database is gone
+        for pid in others:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        for process in self._running.values():
+            process.wait(5)
+        self._running.clear()
 
     def _others(self) -> list[int]:
         """Processes the cockpit started here, as the ledger names them, if they still are what it says."""
