@@ -176,13 +176,8 @@ async def migration_controller(
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
     controller = Controller(
-        migration,
-        watch.plan.path,
-        tuple(live.variables),
-        options,
-        by,
-        str(record or ""),
-        str(log),
+        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
+        reads=watch.plan.reads_environment,
         held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
     )
     controller.on_progress.append(Chronicle(watch).record_progress)
