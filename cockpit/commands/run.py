@@ -131,17 +131,20 @@ async def _open(
 
     clock = clock_in_use()
     await check_account(plan, live)
-    async with recording(
-        plan,
-        clock,
-        who=options.who,
-        name=options.name,
-        new=options.new,
-        store=_store(plan, live, options.share),
-        key_file=Path(options.key) if options.key else None,
-        variables=live.values(),
-        claimed_because=options.claimed_because,
-    ) as kept, open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch:
+    async with (
+        recording(
+            plan,
+            clock,
+            who=options.who,
+            name=options.name,
+            new=options.new,
+            store=_store(plan, live, options.share),
+            key_file=Path(options.key) if options.key else None,
+            variables=live.values(),
+            claimed_because=options.claimed_because,
+        ) as kept,
+        open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch,
+    ):
         async with (
             migration_controller(watch, live, kept.folder.path) as controller,
             action_executor(watch, kept, options.who) as executor,
