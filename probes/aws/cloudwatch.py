@@ -8,14 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field as Setting
 from pydantic import StringConstraints, model_validator
 
+from probes.aws.metric_names import is_published, problem
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
+from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
 from probes.probe import Params, Probe
@@ -43,6 +46,8 @@ class MetricParams(Params):
     """How long after its end a period is still filling up; until then it does not count."""
     lookback: Annotated[int, Setting(ge=1, le=120)] = 15
     """How many closed periods an answer reports, so that points that arrive late still count."""
+    unlisted: bool = False
+    """Take names that the cockpit's table of AWS metrics does not have; they are unknown until they have a point."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -62,6 +67,20 @@ class MetricParams(Params):
         return "AWS/ApplicationELB", dimension_pairs(
             self.dimensions | {"LoadBalancer": _suffix(self.load_balancer)} | target
         )
+
+    def named(self) -> tuple[MetricQuery, ...]:
+        """What is asked for, by name."""
+        return ()
+
+    @model_validator(mode="after")
+    def _published(self) -> Self:
+        """A name that is never published would be silent for ever, and silence of a count reads as zero."""
+        if self.unlisted:
+            return self
+        asked = dict.fromkeys((q.namespace, q.metric, tuple(name for name, _ in q.dimensions)) for q in self.named())
+        if found := [why for each in asked if (why := problem(*each)) is not None]:
+            raise ValueError("; ".join(found))
+        return self
 
     def query(self, metric: str, stat: str) -> MetricQuery:
         namespace, dimensions = self.where()
@@ -100,16 +119,18 @@ M = TypeVar("M", bound=MetricParams)
 class _PeriodProbe(Probe[M]):
     """Asks for some queries over the closed periods and turns each period into one sample."""
 
-    iam: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
+    iam: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics")
+    iam_sometimes = MappingProxyType({"cloudwatch:ListMetrics": "a count of your own has no point yet"})
     interval: ClassVar[timedelta] = _MINUTE
     period: ClassVar[timedelta] = _MINUTE
 
     def __init__(self, params: M, clients: Clients) -> None:
         super().__init__(params, clients)
         self.period = params.period  # type: ignore[misc]  # the plan's period, where it is not the usual minute
+        self._proven: set[MetricQuery] = set()
 
     def queries(self) -> tuple[MetricQuery, ...]:
-        raise NotImplementedError
+        return self.params.named()
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         """Samples of the periods ending at `ends` (rising); a period that cannot be judged gives none."""
@@ -130,6 +151,8 @@ class _PeriodProbe(Probe[M]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
+        if (unproven := await self._unproven(closed)) is not None:
+            return self.blind(now, unproven, evidence)
         evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
         readings = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
         if not readings:
@@ -140,6 +163,41 @@ class _PeriodProbe(Probe[M]):
 
     def _as_reading(self, now: datetime, sample: PeriodValues, evidence: Evidence) -> Reading:
         return self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
+
+    def counts(self) -> tuple[MetricQuery, ...]:
+        """Of `queries()`: those whose absent point may come to mean zero."""
+        return ()
+
+    async def _unproven(self, series: Sequence[Closed]) -> Unknown | None:
+        """Why a silence cannot be taken for zero: a count that nobody has ever seen looks just like a misspelt one."""
+        for query, seen in zip(self.queries(), series, strict=True):
+            if query not in self.counts() or query in self._proven:
+                continue
+            if seen.points or is_published(query.namespace, query.metric, (name for name, _ in query.dimensions)):
+                self._proven.add(query)
+            elif (why := await self._not_listed(query)) is not None:
+                return why
+            else:
+                self._proven.add(query)
+        return None
+
+    async def _not_listed(self, query: MetricQuery) -> Unknown | None:
+        """Why CloudWatch does not show that there is such a series; None where it does."""
+        named = [{"Name": name, "Value": value} for name, value in query.dimensions]
+        try:
+            found = await pages(
+                self.clients, "cloudwatch", "list_metrics",
+                Namespace=query.namespace, MetricName=query.metric, Dimensions=named,
+            )  # fmt: skip
+        except Unseen as unseen:
+            return unseen.unknown
+        wanted = sorted(query.dimensions)
+        for metric in (metric for page in found for metric in page.get("Metrics") or ()):
+            if sorted((d.get("Name"), d.get("Value")) for d in metric.get("Dimensions") or ()) == wanted:
+                return None
+        detail = f"{query.namespace} has shown no {query.metric} with these dimensions in the last two weeks"
+        hint = "check its name and dimensions; if it is right and has never happened, have it publish a 0 once"
+        return Unknown(Reason.NO_DATA, detail, hint)
 
     def _nothing(self, answers: Sequence[Series]) -> Unknown:
         """Why there is no sample at all: the answer was cut short, or there is nothing to see."""
@@ -177,13 +235,23 @@ class CloudWatchMetricParams(MetricParams):
     absent: Literal["unknown"] | ZeroWhen = "unknown"
     """What a closed period without a point means. Zero only where the liveness metric has a point in that period."""
 
+    def named(self) -> tuple[MetricQuery, ...]:
+        asked = self.query(self.metric, self.stat)
+        if self.absent == "unknown":
+            return (asked,)
+        alive = self.absent.zero_when
+        namespace = alive.namespace or asked.namespace
+        dimensions = dimension_pairs(alive.dimensions) or asked.dimensions
+        return asked, MetricQuery(namespace, alive.metric, dimensions, alive.stat, asked.period_s)
+
 
 class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
     """One statistic of one metric, from cloudwatch GetMetricData (MetricStat); one sample per closed period.
 
     `data_at` is the end of the period. The unit is the metric's own times `scale`. Needs cloudwatch:GetMetricData
     (on `*`). Cannot see why a series is empty: no traffic, a wrong dimension and a metric that is not enabled look the
-    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric.
+    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known to exist: by
+    the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
     """
 
     name = "cloudwatch.metric"
@@ -194,14 +262,8 @@ class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
     )
 
-    def queries(self) -> tuple[MetricQuery, ...]:
-        asked = self.params.query(self.params.metric, self.params.stat)
-        if self.params.absent == "unknown":
-            return (asked,)
-        alive = self.params.absent.zero_when
-        namespace = alive.namespace or asked.namespace
-        dimensions = dimension_pairs(alive.dimensions) or asked.dimensions
-        return asked, MetricQuery(namespace, alive.metric, dimensions, alive.stat, asked.period_s)
+    def counts(self) -> tuple[MetricQuery, ...]:
+        return () if self.params.absent == "unknown" else self.queries()[:1]
 
     def extra_periods(self) -> int:
         return self.params.lookback - 1
@@ -231,6 +293,9 @@ class CloudWatchRatioParams(MetricParams):
             raise ValueError("window is a whole number of periods")
         return self
 
+    def named(self) -> tuple[MetricQuery, ...]:
+        return tuple(self.query(metric, "Sum") for metric in (self.total, *self.part))
+
     @property
     def window_periods(self) -> int:
         return 1 if self.window is None else self.window // self.period
@@ -242,8 +307,9 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     CloudWatch has no point where a count was zero. A part that is absent is 0 only where the total (or another part)
     has a point in that very period; a period with neither is not judged, and a window with such a period gives no
     sample. An ALB does not count requests it rejects for want of a target in RequestCount, so failures count as
-    requests themselves: the total is never taken below the part. Needs cloudwatch:GetMetricData (on `*`). Cannot see
-    failures that the application answers with a 2xx.
+    requests themselves: the total is never taken below the part. A part that nobody has ever seen is no zero: names are
+    checked against what AWS publishes at load, and against cloudwatch ListMetrics for metrics of your own. Needs
+    cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
     """
 
     name = "cloudwatch.ratio"
@@ -255,8 +321,8 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
         Field("total", float, "sum of the total over the window", 250.0, "count", low=0),
     )
 
-    def queries(self) -> tuple[MetricQuery, ...]:
-        return tuple(self.params.query(metric, "Sum") for metric in (self.params.total, *self.params.part))
+    def counts(self) -> tuple[MetricQuery, ...]:
+        return self.queries()[1:]
 
     def extra_periods(self) -> int:
         return self.params.window_periods - 1
@@ -303,6 +369,9 @@ class CloudWatchPercentileParams(MetricParams):
     min_samples: Annotated[int | None, Setting(ge=1)] = None
     """Below this many samples in the period the percentile says nothing. Default 10/(1-p), as CloudWatch's own."""
 
+    def named(self) -> tuple[MetricQuery, ...]:
+        return tuple(self.query(self.metric, stat) for stat in (f"p{self.p:g}", "SampleCount"))
+
     @property
     def needed(self) -> int:
         """Samples needed.
@@ -330,10 +399,6 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
         Field("samples", int, "samples in that period", 812, "count", low=0),
     )
-
-    def queries(self) -> tuple[MetricQuery, ...]:
-        percentile = f"p{self.params.p:g}"
-        return tuple(self.params.query(self.params.metric, stat) for stat in (percentile, "SampleCount"))
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series
