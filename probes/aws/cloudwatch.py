@@ -14,11 +14,11 @@ from typing import Annotated, ClassVar, Literal, Self, TypeVar
 from pydantic import Field as Setting
 from pydantic import StringConstraints, model_validator
 
-from probes.aws.metric_names import is_published, problem
+from probes.aws.metric_names import problem
+from probes.aws.proven_counts import ProvenCounts
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
-from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
 from probes.low_volume import ratio, too_few
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
@@ -128,7 +128,7 @@ class _PeriodProbe(Probe[M]):
     def __init__(self, params: M, clients: Clients) -> None:
         super().__init__(params, clients)
         self.period = params.period  # type: ignore[misc]  # the plan's period, where it is not the usual minute
-        self._proven: set[MetricQuery] = set()
+        self._proven = ProvenCounts(clients)
 
     def queries(self) -> tuple[MetricQuery, ...]:
         return self.params.named()
@@ -152,7 +152,8 @@ class _PeriodProbe(Probe[M]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
-        if (unproven := await self._unproven(closed)) is not None:
+        seen = {query: bool(each.points) for query, each in zip(self.queries(), closed, strict=True)}
+        if (unproven := await self._proven.missing(self.counts(), seen)) is not None:
             return self.blind(now, unproven, evidence)
         evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
         readings = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
@@ -168,37 +169,6 @@ class _PeriodProbe(Probe[M]):
     def counts(self) -> tuple[MetricQuery, ...]:
         """Of `queries()`: those whose absent point may come to mean zero."""
         return ()
-
-    async def _unproven(self, series: Sequence[Closed]) -> Unknown | None:
-        """Why a silence cannot be taken for zero: a count that nobody has ever seen looks just like a misspelt one."""
-        for query, seen in zip(self.queries(), series, strict=True):
-            if query not in self.counts() or query in self._proven:
-                continue
-            if seen.points or is_published(query.namespace, query.metric, (name for name, _ in query.dimensions)):
-                self._proven.add(query)
-            elif (why := await self._not_listed(query)) is not None:
-                return why
-            else:
-                self._proven.add(query)
-        return None
-
-    async def _not_listed(self, query: MetricQuery) -> Unknown | None:
-        """Why CloudWatch does not show that there is such a series; None where it does."""
-        named = [{"Name": name, "Value": value} for name, value in query.dimensions]
-        try:
-            found = await pages(
-                self.clients, "cloudwatch", "list_metrics",
-                Namespace=query.namespace, MetricName=query.metric, Dimensions=named,
-            )  # fmt: skip
-        except Unseen as unseen:
-            return unseen.unknown
-        wanted = sorted(query.dimensions)
-        for metric in (metric for page in found for metric in page.get("Metrics") or ()):
-            if sorted((d.get("Name"), d.get("Value")) for d in metric.get("Dimensions") or ()) == wanted:
-                return None
-        detail = f"{query.namespace} has shown no {query.metric} with these dimensions in the last two weeks"
-        hint = "check its name and dimensions; if it is right and has never happened, have it publish a 0 once"
-        return Unknown(Reason.NO_DATA, detail, hint)
 
     def _nothing(self, answers: Sequence[Series]) -> Unknown:
         """Why there is no sample at all: the answer was cut short, or there is nothing to see."""
