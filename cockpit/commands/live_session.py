@@ -23,7 +23,9 @@ from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
+from cockpit.engine.trusted_plans import TrustedPlans, how_to_allow
 from cockpit.engine.watch import Watch
+from cockpit.formatting import count
 from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
@@ -60,6 +62,8 @@ async def open_watch(
 ) -> AsyncIterator[Watch]:
     """A watch that has not begun to read, resuming where `kept` ended. Raises WrongAccount before the first probe.
 
+    Probes whose plan nobody has allowed to do what they do are not read: they are UNKNOWN, and a notice says so.
+
     Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment. `who` states the
     phase where they may: from another cockpit only a person's statement counts.
     """
@@ -67,7 +71,7 @@ async def open_watch(
     clock = clock or clock_in_use()
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock)
+        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
@@ -79,11 +83,19 @@ async def open_watch(
         if kept is not None:
             kept.attach(watch)
         watch.notices.append(lambda: clients.clock_offset.notice)
+        watch.notices.append(lambda: _held_back(source, live))
         watch.account, watch.arn = account, arn
         watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch
     finally:
         await clients.close()
+
+
+def _held_back(source: LiveSource, live: LiveOptions) -> str:
+    """What an operator must know of a plan that is not trusted; empty where it is."""
+    many, plan = len(source.held_back), source.plan
+    probes = f"{many} of {count(len(plan.probes), 'probe')}"
+    return f"NOT TRUSTED: q, then {how_to_allow(plan, live.variables)} ({probes} not read)" if many else ""
 
 
 async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:
@@ -166,6 +178,7 @@ async def migration_controller(
     controller = Controller(
         *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
         reads=watch.plan.reads_environment,
+        held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
     )
     controller.on_progress.append(Chronicle(watch).record_progress)
 
