@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cockpit.commands.live_session import WrongAccount, open_watch, say_notice
+from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
@@ -46,5 +46,5 @@ async def _watch(plan: Plan, live: LiveOptions, duration: str) -> Situation:
     done = after(parse_duration(duration)) if duration else every_probe_answered
     async with open_watch(plan, live) as watch:
         situation = await watch_until(watch, done)
-        say_notice(watch)
+        show_notice(watch)
         return situation

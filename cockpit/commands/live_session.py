@@ -101,7 +101,7 @@ async def open_watch(
         await clients.close()
 
 
-def say_notice(watch: Watch) -> None:
+def show_notice(watch: Watch) -> None:
     """On standard error, what the terminal shows above everything: a clock that is off, say."""
     if watch.notice:
         output(watch.notice, err=True)

@@ -61,14 +61,14 @@ def clock_remarks(chains: Sequence[Checked]) -> list[str]:
 def _went_back(before: Line | None, line: Line) -> timedelta:
     """By how much the machine's clock was set back before a line: as that says, or as its time shows."""
     body = line.entry.body
-    if _says_so(line):
+    if _notes_it(line):
         return moment(body["from"]) - moment(body["to"])
-    if before is None or line.entry.type is Type.OPEN or _says_so(before):
+    if before is None or line.entry.type is Type.OPEN or _notes_it(before):
         return timedelta(0)
     return before.entry.ts - line.entry.ts
 
 
-def _says_so(line: Line) -> bool:
+def _notes_it(line: Line) -> bool:
     return line.entry.type is Type.NOTE and line.entry.body.get("kind") == "clock_went_back"
 
 

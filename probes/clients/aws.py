@@ -120,12 +120,12 @@ class AwsClient:
             client = self._client(service)
             self._admit(service, client)
             answer: dict[str, Any] = getattr(client, operation)(**params)
-            self._heard(service, answer, asked)
+            self._measure(service, answer, asked)
             self._admit(service, client)
         except Unseen:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe gets the reason
-            self._heard(service, getattr(error, "response", None), asked)  # a clock that is far off is refused
+            self._measure(service, getattr(error, "response", None), asked)  # a clock that is far off is refused
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:
@@ -135,11 +135,11 @@ class AwsClient:
             raise Unseen(unknown) from None
         return answer
 
-    def _heard(self, service: str, answer: Any, asked: float) -> None:
+    def _measure(self, service: str, answer: Any, asked: float) -> None:
         """Note what time it is by the answer."""
         about = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
         if about and (date := about.get("HTTPHeaders", {}).get("date")):
-            self.clock_offset.heard_date("AWS", service, str(date), asked)
+            self.clock_offset.measure_date("AWS", service, str(date), asked)
 
     def _forget(self, service: str, client: Any) -> None:
         """Credentials are loaded once per session: only a new one sees that the person has logged in again."""

@@ -55,25 +55,25 @@ class ClockOffset:
     """What others say the time is. Written by any thread, read by any."""
 
     machine: MachineTime = field(default_factory=MachineTime)
-    _said: dict[tuple[str, str], deque[_Bounds]] = field(default_factory=dict)
+    _answers: dict[tuple[str, str], deque[_Bounds]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def heard_date(self, by: str, source: str, date: str, asked: float) -> None:
-        """Note one answer by its Date header; see `heard`. A header nobody can read says nothing."""
+    def measure_date(self, by: str, source: str, date: str, asked: float) -> None:
+        """Note one answer by its Date header; see `measure`. A header nobody can read says nothing."""
         try:
             theirs = parsedate_to_datetime(date).timestamp()
         except ValueError:
             return
-        self.heard(by, source, theirs, asked, _DATE_RESOLUTION_S)
+        self.measure(by, source, theirs, asked, _DATE_RESOLUTION_S)
 
-    def heard(self, by: str, source: str, theirs: float, asked: float, resolution_s: float = 0.0) -> None:
+    def measure(self, by: str, source: str, theirs: float, asked: float, resolution_s: float = 0.0) -> None:
         """Note one answer that has just come.
 
         `by` is shown ("AWS"), `source` tells its clocks apart; `theirs` in epoch seconds, `asked` in ticks.
         """
         bounds = _Bounds(theirs - self.machine.ticks(), theirs + resolution_s - asked)
         with self._lock:
-            self._said.setdefault((by, source), deque(maxlen=KEPT)).append(bounds)
+            self._answers.setdefault((by, source), deque(maxlen=KEPT)).append(bounds)
 
     def behind_s(self, origin: float) -> float | None:
         """By how many seconds a clock whose tick 0 was at epoch second `origin` is behind, as far as that is certain.
@@ -81,7 +81,7 @@ class ClockOffset:
         The median of the sources; where an even number of them disagrees, what is nearest to that clock. None before any.
         """
         with self._lock:
-            found = sorted(_together(said).nearest(origin) - origin for said in self._said.values())
+            found = sorted(_together(answers).nearest(origin) - origin for answers in self._answers.values())
         if not found:
             return None
         lower, upper = found[(len(found) - 1) // 2], found[len(found) // 2]
@@ -103,16 +103,16 @@ class ClockOffset:
         if abs(behind) <= SHOWN_FROM_S:
             return ""
         with self._lock:
-            said = " and ".join(sorted({by for by, _ in self._said}))
+            who = " and ".join(sorted({by for by, _ in self._answers}))
         side = "behind" if behind > 0 else "ahead of"
         return (
-            f"CLOCK: this machine is {abs(behind):.0f} s {side} {said}; times here are corrected by that: set its clock"
+            f"CLOCK: this machine is {abs(behind):.0f} s {side} {who}; times here are corrected by that: set its clock"
         )
 
 
-def _together(said: Iterable[_Bounds]) -> _Bounds:
+def _together(answers: Iterable[_Bounds]) -> _Bounds:
     """What the newest answer says, narrowed by those before it as long as they agree."""
-    newest, *before = reversed(list(said))
+    newest, *before = reversed(list(answers))
     for each in before:
         least, most = max(newest.least, each.least), min(newest.most, each.most)
         if least > most:

@@ -29,7 +29,7 @@ _AT_ONCE = 1_000
 _STATE = """SELECT current_setting('transaction_read_only') AS read_only,
   (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS ends_ms,
   (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms,
-  extract(epoch FROM clock_timestamp())::float8 AS says_s"""
+  extract(epoch FROM clock_timestamp())::float8 AS server_s"""
 _READ_ONLY_HINT = "probes only read: one SELECT, on PostgreSQL itself or through a pooler that keeps transactions"
 SEVERED_GRACE_S = 0.5
 """How long a query may take to notice that its socket was shut down under it; it needs a few milliseconds."""
@@ -58,10 +58,10 @@ class SqlClient:
     def _session(self, dsn: str) -> _Session:
         number = f"{len(self._sessions) + 1}"
 
-        def heard(says_s: float, asked: float) -> None:
-            self._clock_offset.heard("PostgreSQL", number, says_s, asked)
+        def measured(server_s: float, asked: float) -> None:
+            self._clock_offset.measure("PostgreSQL", number, server_s, asked)
 
-        return _Session(dsn, self._resolver, self._clock_offset.machine.ticks, heard)
+        return _Session(dsn, self._resolver, self._clock_offset.machine.ticks, measured)
 
     async def close(self) -> None:
         """Drop every connection at once; never waits for a query that hangs."""
@@ -75,10 +75,10 @@ class _Session:
     """The one connection to one database. Questions queue on its lock."""
 
     def __init__(
-        self, dsn: str, resolver: Resolver, ticks: Callable[[], float], heard: Callable[[float, float], None]
+        self, dsn: str, resolver: Resolver, ticks: Callable[[], float], measured: Callable[[float, float], None]
     ) -> None:
-        """`heard` is given the epoch second the server says it is, and when it was asked, in `ticks`."""
-        self._ticks, self._heard = ticks, heard
+        """`measured` is given the epoch second the server says it is, and when it was asked, in `ticks`."""
+        self._ticks, self._measured = ticks, measured
         self._dsn = dsn
         self._resolver = resolver
         self._secrets: tuple[str, ...] | None = None
@@ -218,7 +218,7 @@ class _Session:
             pass  # the last result is the state
         state = await cursor.fetchone()
         if state is not None:
-            self._heard(state.pop("says_s"), asked)
+            self._measured(state.pop("server_s"), asked)
         if state != {"read_only": "on", "ends_ms": limit_ms, "waits_ms": LOCK_TIMEOUT_MS}:
             raise Unseen(Unknown(Reason.ERROR, "the database did not begin a read-only transaction", _READ_ONLY_HINT))
 

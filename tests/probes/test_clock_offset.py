@@ -27,7 +27,7 @@ class Told:
         """A Date header of a clock that is so far ahead, in an answer that took so long."""
         asked = self.tick
         self.tick += took
-        self.offset.heard_date(by, source, formatdate(NOON + asked + ahead, usegmt=True), asked)
+        self.offset.measure_date(by, source, formatdate(NOON + asked + ahead, usegmt=True), asked)
         return self
 
 
@@ -60,7 +60,7 @@ def test_several_answers_bound_it_more_narrowly_than_one() -> None:
 @pytest.mark.parametrize("date", ["", "soon", "99:99", "Thu, 99 Foo 2026 00:00:00 GMT"])
 def test_a_header_nobody_can_read_is_no_measurement(date: str) -> None:
     told = Told()
-    told.offset.heard_date("AWS", "ecs", date, told.tick)
+    told.offset.measure_date("AWS", "ecs", date, told.tick)
     assert told.offset.behind_s(NOON) is None
 
 

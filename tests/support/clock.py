@@ -82,7 +82,7 @@ class Machine:
         """Have somebody say the time, who may be wrong."""
         asked = self.said.machine.ticks()
         self.passed += took
-        self.said.heard(by, source, self.true.timestamp() + wrong - took / 2, asked)
+        self.said.measure(by, source, self.true.timestamp() + wrong - took / 2, asked)
 
 
 async def settle() -> None:
