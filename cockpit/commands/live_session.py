@@ -67,11 +67,12 @@ async def open_watch(
     Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment. `who` states the
     phase where they may: from another cockpit only a person's statement counts.
     """
-    clients = Clients(live.aws(plan))
+    trusted = TrustedPlans()
+    clients = Clients(live.aws(plan), named=trusted.allowed_addresses(plan))
     clock = clock or clock_in_use()
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
+        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
