@@ -64,12 +64,22 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between what a number must lie though it is not known, both ends included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """One thing that could not be seen: the reason, the detail as the world put it (redacted), and what to do next."""
 
     reason: Reason
     detail: str = ""
     hint: str = ""
+    bounds: Bounds | None = None
+    """What is known of a number all the same. A condition that comes out alike everywhere between them is decided."""
 
     @property
     def transient(self) -> bool:

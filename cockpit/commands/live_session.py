@@ -163,7 +163,10 @@ async def migration_controller(
     log = log_folder() / "migration.log"
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
-    controller = Controller(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
+    controller = Controller(
+        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
+        reads=watch.plan.reads_environment,
+    )
     controller.on_progress.append(Chronicle(watch).record_progress)
 
     def past(_: datetime, files: int) -> None:

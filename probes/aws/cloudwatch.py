@@ -17,6 +17,7 @@ from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
 from probes.demand import AWS_ALONE
+from probes.low_volume import ratio, too_few
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -221,7 +222,7 @@ class CloudWatchRatioParams(MetricParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
     total: Name
     min_total: Annotated[float, Setting(ge=0)] = 1
-    """Below this much in the window the rate says nothing: LOW_VOLUME."""
+    """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
     window: Duration | None = None
     """Summed over this long; the default is one period."""
 
@@ -242,8 +243,9 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     CloudWatch has no point where a count was zero. A part that is absent is 0 only where the total (or another part)
     has a point in that very period; a period with neither is not judged, and a window with such a period gives no
     sample. An ALB does not count requests it rejects for want of a target in RequestCount, so failures count as
-    requests themselves: the total is never taken below the part. Needs cloudwatch:GetMetricData (on `*`). Cannot see
-    failures that the application answers with a 2xx.
+    requests themselves: the total is never taken below the part. Below `min_total` the rate is LOW_VOLUME with bounds at
+    99.9 % confidence, which hold where requests fail independently of each other. Needs cloudwatch:GetMetricData (on
+    `*`). Cannot see failures that the application answers with a 2xx.
     """
 
     name = "cloudwatch.ratio"
@@ -277,12 +279,12 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
-        if total < self.params.min_total or total <= 0:
-            needed = max(self.params.min_total, 1)
-            detail = f"{total:g} {self.params.total} in the window, at least {needed:g} needed"
-            low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, widen the window, or lower min_total")
-            return PeriodValues(end, values, {"rate": low})
-        return PeriodValues(end, values | {"rate": part / total}, {})
+        of = "requests" if self.params.total == "RequestCount" else self.params.total
+        hint = "wait for traffic, widen the window, or lower min_total"
+        rate = ratio(part, total, self.params.min_total, of, hint)
+        if isinstance(rate, Unknown):
+            return PeriodValues(end, values, {"rate": rate})
+        return PeriodValues(end, values | {"rate": rate}, {})
 
 
 def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[float, float] | None:
@@ -343,9 +345,9 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
             samples, value = int(counts.points[end]), values.points.get(end)
             known: dict[str, Value] = {"samples": samples}
             if samples < self.params.needed:
-                detail = f"{samples} samples in the period, p{self.params.p:g} needs {self.params.needed}"
-                low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, take a longer period, or set min_samples")
-                yield PeriodValues(end, known, {"value": low})
+                of = f"samples for a p{self.params.p:g}"
+                hint = "wait for traffic, take a longer period, or set min_samples"
+                yield PeriodValues(end, known, {"value": too_few(samples, self.params.needed, of, hint)})
             elif value is not None:
                 yield PeriodValues(end, known | {"value": value * self.params.scale}, {})
 

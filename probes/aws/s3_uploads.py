@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -18,9 +18,10 @@ from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.metrics import MetricQuery
 from probes.demand import Connects
+from probes.low_volume import ratio
 from probes.periods import Duration, by_end, floor_to
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 
 UPLOADED = "Document uploaded to S3"
 FELL_BACK = "S3 upload failed, falling back to database storage"
@@ -46,7 +47,7 @@ class S3UploadsParams(Params):
     window: Duration = timedelta(minutes=10)
     settle: Duration = _MINUTE
     min_uploads: Annotated[int, Setting(ge=1)] = 10
-    """A source with fewer uploads than this gives no rate."""
+    """A source with fewer uploads than this gives no rate, only bounds."""
     certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1
     """With the logs or the rows blind, the rate is reported only from here up: what is hidden can only add to it."""
 
@@ -84,9 +85,10 @@ class Seen:
     attempts: int
     failures: int
 
-    @property
-    def rate(self) -> float:
-        return min(1.0, self.failures / self.attempts) if self.attempts else 0.0
+    def rate(self, needed: int) -> float | Unknown:
+        """How many of the attempts failed; LOW_VOLUME below `needed` attempts."""
+        hint = "upload a few documents, widen the window, or lower min_uploads"
+        return ratio(min(self.failures, self.attempts), self.attempts, needed, "uploads", hint)
 
 
 class S3Uploads(Probe[S3UploadsParams]):
@@ -99,8 +101,10 @@ class S3Uploads(Probe[S3UploadsParams]):
 
     `failure_rate` is the worst of those who saw at least `min_uploads`. The route answers 201 even when S3 fails, so
     if the logs or the rows cannot be seen, a low rate is PARTIAL (unknown), and so is one of the bucket's metrics
-    alone; a rate of `certain_above` or more is reported, even if another source is unknown. A source that cannot be read
-    makes its own fields unknown and is named in the evidence. Needs cloudwatch:GetMetricData, logs:StartQuery,
+    alone; a rate of `certain_above` or more is reported, even if another source is unknown, and a limit below what the
+    log or the rows prove is exceeded. A source that cannot be read makes its own fields unknown and is named in the
+    evidence. Nobody but users makes rows and log lines; PutRequests also counts what the migration and s3.roundtrip
+    write, and nothing in it tells them apart. Needs cloudwatch:GetMetricData, logs:StartQuery,
     logs:GetQueryResults, logs:StopQuery and SELECT on the tables. Cannot see whether what was stored can be read
     again.
     """
@@ -203,7 +207,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         values: dict[str, Value | None] = {"sources": len(seen)}
         unknown: dict[str, Unknown] = {}
         for name, source in sources.items():
-            rate = source if isinstance(source, Unknown) else self._own_rate(source)
+            rate = source if isinstance(source, Unknown) else source.rate(self.params.min_uploads)
             if isinstance(rate, Unknown):
                 unknown[f"{name}_failure_rate"] = rate
             else:
@@ -225,29 +229,27 @@ class S3Uploads(Probe[S3UploadsParams]):
             unknown |= dict.fromkeys(("uploads", "failures", "rate_per_min"), _first_blind(sources))
         return values, unknown
 
-    def _own_rate(self, source: Seen) -> float | Unknown:
-        if source.attempts >= self.params.min_uploads:
-            return source.rate
-        return self._too_few(source.attempts)
-
     def _worst(self, sources: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
         """The worst rate, unless a source that might show worse is unknown."""
-        enough = [source for source in seen.values() if source.attempts >= self.params.min_uploads]
-        worst = max((source.rate for source in enough), default=None)
+        rates = {name: source.rate(self.params.min_uploads) for name, source in seen.items()}
+        known = [rate for rate in rates.values() if not isinstance(rate, Unknown)]
+        worst = max(known, default=None)
         if worst is not None and worst >= self.params.certain_above:
             return worst
-        blind = self._blind(sources)
         if not seen:
             return _first_blind(sources)
-        if blind:
+        few = [rate for rate in rates.values() if isinstance(rate, Unknown)]
+        at_least = max(_at_least(rates[name]) if name in rates else 0.0 for name in ("log", "row"))
+        if blind := self._blind(sources):
             reasons = "; ".join(f"{name}: {why.detail}" for name, why in blind.items())
             hint = (
                 "the application answers 201 even when S3 fails: without the log and the rows a low rate proves nothing"
             )
-            return Unknown(Reason.PARTIAL, reasons, hint)
-        if worst is None:
-            return self._too_few(max(source.attempts for source in seen.values()))
-        return worst
+            return Unknown(Reason.PARTIAL, reasons, hint, Bounds(at_least, 1.0))
+        if worst is not None and at_least <= worst:
+            return worst
+        most = max([worst or 0.0, *(rate.bounds.high if rate.bounds else 1.0 for rate in few)])
+        return replace(max(few, key=_at_least), bounds=Bounds(at_least, most))
 
     def _blind(self, sources: Mapping[str, Seen | Unknown]) -> dict[str, Unknown]:
         """Of the log and the rows: those that were to be asked and did not answer, or both when neither was."""
@@ -256,10 +258,6 @@ class S3Uploads(Probe[S3UploadsParams]):
         if not any(asked.values()):
             return inside
         return {name: why for name, why in inside.items() if asked[name]}
-
-    def _too_few(self, attempts: int) -> Unknown:
-        detail = f"{attempts} uploads in the window, at least {self.params.min_uploads} needed"
-        return Unknown(Reason.LOW_VOLUME, detail, "upload a few documents, widen the window, or lower min_uploads")
 
     def _evidence(self, start: datetime, end: datetime, sources: Mapping[str, Seen | Unknown]) -> Evidence:
         asked = [f"{start:%H:%M} to {end:%H:%M} UTC"]
@@ -274,6 +272,13 @@ class S3Uploads(Probe[S3UploadsParams]):
         url = log_group_url(region, self.params.log_group) if self.params.log_group else ""
         lines = tuple(f"{name}: {_source_text(source)}" for name, source in sources.items())
         return Evidence("; ".join(asked), console_url=url, lines=lines)
+
+
+def _at_least(rate: float | Unknown) -> float:
+    """What a rate cannot be below, known or not."""
+    if not isinstance(rate, Unknown):
+        return rate
+    return rate.bounds.low if rate.bounds else 0.0
 
 
 def _rows_query(params: S3UploadsParams) -> str:

@@ -18,6 +18,7 @@ from probes.aws.cloudwatch import (
     CloudWatchRatio,
     CloudWatchRatioParams,
 )
+from probes.low_volume import bounds
 from probes.reading import Reading, Reason
 
 ALB = "app/transparent-trust-alb/50dc6c495c0c9188"
@@ -198,7 +199,20 @@ async def test_low_volume_hides_the_rate_and_only_the_rate(aws: StubbedAws) -> N
     reading = await ratio(aws).read(NOW)
     assert reading.values == {"part": 49.0, "total": 49.0}
     assert reading.unknown["rate"].reason is Reason.LOW_VOLUME
-    assert "at least 50" in reading.unknown["rate"].detail
+    assert reading.unknown["rate"].detail.startswith("49 of 50 requests; 49 of 49 is ")
+
+
+async def test_few_requests_that_all_fail_say_what_they_prove(aws: StubbedAws) -> None:
+    aws.metrics([8], [8], [])
+    why = (await ratio(aws).read(NOW)).unknown["rate"]
+    assert why.detail == "8 of 50 requests; 8 of 8 is 38.7% to 100.0%, at 99.9% confidence"
+    assert why.bounds == bounds(8, 8)
+
+
+async def test_a_sum_of_what_is_no_count_has_no_bounds(aws: StubbedAws) -> None:
+    aws.metrics([8.5], [2.5], [])
+    why = (await ratio(aws).read(NOW)).unknown["rate"]
+    assert (why.detail, why.bounds) == ("8.5 of 50 requests", None)
 
 
 async def test_nothing_divided_by_nothing_is_low_volume(aws: StubbedAws) -> None:
@@ -246,7 +260,7 @@ async def test_a_percentile_of_too_few_samples_is_low_volume(aws: StubbedAws) ->
     reading = await percentile(aws).read(NOW)
     assert reading.values == {"samples": 199}
     assert reading.unknown["value"].reason is Reason.LOW_VOLUME
-    assert "p95 needs 200" in reading.unknown["value"].detail
+    assert reading.unknown["value"].detail == "199 of 200 samples for a p95"
 
 
 async def test_a_percentile_without_its_sample_count_is_not_believed(aws: StubbedAws) -> None:

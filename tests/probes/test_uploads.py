@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from support.aws.queued import MINUTE, NOW, StubbedAws
 
 from probes.aws.s3_uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
-from probes.reading import Reading, Reason
+from probes.low_volume import bounds
+from probes.reading import Bounds, Reading, Reason
 
 pytest_plugins = ["support.real_server"]
 
@@ -225,6 +226,34 @@ async def test_blind_metrics_alone_hide_nothing_the_log_and_rows_see(
     reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
     assert reading.values["failure_rate"] == 0.0
     assert reading.unknown["metric_failure_rate"].reason is Reason.ACCESS_DENIED
+
+
+async def test_few_uploads_that_all_fail_are_surely_too_many(aws: StubbedAws) -> None:
+    logged(aws, fell_back=8)
+    why = (await read(aws, **LOG)).unknown["failure_rate"]
+    assert (why.reason, why.bounds) == (Reason.LOW_VOLUME, bounds(8, 8))
+    assert why.detail.startswith("8 of 10 uploads")
+
+
+async def test_a_source_with_few_uploads_is_not_hidden_by_one_with_enough(
+    aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    stored(postgres_admin, "KnowledgeDocument", 8, None)
+    logged(aws, uploaded=20)
+    why = (await read(aws, **LOG, dsn=cockpit_dsn)).unknown["failure_rate"]
+    assert (why.reason, why.bounds) == (Reason.LOW_VOLUME, bounds(8, 8))
+
+
+async def test_what_a_blind_witness_hides_can_only_add_to_the_rate(aws: StubbedAws) -> None:
+    logged(aws, uploaded=49, fell_back=1)
+    why = (await read(aws, **LOG, dsn="postgresql://u:p@127.0.0.1:1/db")).unknown["failure_rate"]
+    assert why.bounds == Bounds(0.02, 1.0)
+
+
+async def test_a_metric_that_counts_every_request_proves_no_least_rate(aws: StubbedAws) -> None:
+    aws.metrics([30], [2], [])
+    why = (await read(aws, **BUCKET)).unknown["failure_rate"]
+    assert why.bounds == Bounds(0.0, 1.0)
 
 
 @pytest.mark.parametrize(
