@@ -119,10 +119,10 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
 
 
 def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:
-    """The verdict's change, by what changed it; also where it calls anew: another trigger has latched, or one after a decision."""
+    """The verdict's change, by what changed it; also where it calls again: another trigger latched, or one after a decision."""
     latched = set(after.latch.triggers) if after.latch else set()
-    anew = bool(after.latch) and (before.latch is None or not latched <= set(before.latch.triggers))
-    if (before.word, before.phase) == (after.word, after.phase) and not anew:
+    renewed = bool(after.latch) and (before.latch is None or not latched <= set(before.latch.triggers))
+    if (before.word, before.phase) == (after.word, after.phase) and not renewed:
         return None
     answered = before.latch is not None and after.latch is None
     because = after.decided if answered and after.decided else next(iter(after.reasons), "")

@@ -59,8 +59,8 @@ def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
     polled = poll(gate, record, now)
     use = _last_use(gate, record)
     began = record.phase()
-    prepared_anew = began is not None and began.phase is Phase.PRE_DEPLOY and record.place(began) > record.place(use)
-    if use is None or polled.votes or (gate.before == "deploy" and prepared_anew):
+    prepared_again = began is not None and began.phase is Phase.PRE_DEPLOY and record.place(began) > record.place(use)
+    if use is None or polled.votes or (gate.before == "deploy" and prepared_again):
         return polled
     return replace(
         polled, passed=True, votes=use.votes, missing=(), lapsed=(), ok_since=use.at, used_at=use.at, used_by=use.by

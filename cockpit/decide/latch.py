@@ -181,10 +181,10 @@ class _Answers:
         answer = self._answer(cause)
         if answer is None:
             return cause
-        over = answer.choice == "dismiss" and answer.until is not None and answer.until <= self._now
-        if not over or not cause.lasts or (cause.cleared is not None and cause.cleared <= answer.until):
+        ends = answer.until if answer.choice == "dismiss" else None
+        if ends is None or self._now < ends or not cause.lasts or (cause.cleared is not None and cause.cleared <= ends):
             return None
-        return replace(cause, since=max(cause.since, answer.until), latched=None)
+        return replace(cause, since=max(cause.since, ends), latched=None)
 
     def in_force(self, causes: Iterable[Cause]) -> tuple[Decision, ...]:
         answers = [self._answer(cause) for cause in causes if cause.lasts and cause.cleared is None]

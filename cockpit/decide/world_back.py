@@ -37,7 +37,8 @@ def world_back(
     What a service ran before is compared with what its probe sees, read after the decision. Where no service can be compared,
     people say it: every step of the rollback plan has ended. Where neither can be, nothing shows that the world is back.
     """
-    missing, seen = [], []
+    missing: list[str] = []
+    seen: list[str] = []
     services = list(_services(record, readings, decided, now))
     for line, is_back in services:
         (seen if is_back else missing).append(line)
