@@ -7,7 +7,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -49,9 +49,10 @@ def clock_in_use() -> WatchClock:
     return SharedClock(Path(shared)) if shared else SessionClock()
 
 
-def _clients(plan: Plan, live: LiveOptions, clock: WatchClock) -> Clients:
+def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
     """What probes read by; a session's own clock learns from it what time it is."""
-    return Clients(live.aws(plan), clock_offset=clock.offset if isinstance(clock, SessionClock) else None)
+    offset = clock.offset if isinstance(clock, SessionClock) else None
+    return Clients(live.aws(plan), named=named, clock_offset=offset)
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
@@ -75,12 +76,13 @@ async def open_watch(
     asks for something there. Without a record it is past its deployment. `who` states the phase where they may: from another
     cockpit only a person's statement counts. Raises Refused for a deployment that is not approved.
     """
+    trusted = TrustedPlans()
     clock = clock or clock_in_use()
-    clients = _clients(plan, live, clock)
+    clients = _clients(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         account, arn = await identify(plan, clients)
         clock.correct()
-        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
+        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,19 @@ class Clients:
     """
 
     def __init__(
-        self, aws: AwsOptions, factory: ClientFactory | None = None, clock_offset: ClockOffset | None = None
+        self,
+        aws: AwsOptions,
+        factory: ClientFactory | None = None,
+        *,
+        named: Collection[str] = (),
+        clock_offset: ClockOffset | None = None,
     ) -> None:
-        """`clock_offset`: where it is noted what time the others say it is."""
+        """`named`: link-local and metadata addresses that the plan names and its operator has allowed.
+
+        `clock_offset`: where it is noted what time the others say it is.
+        """
         self.options = aws
+        self.named = named
         self.clock_offset = clock_offset or ClockOffset()
         self._aws = AwsClient(aws.region, aws.profile, factory, self.clock_offset)
         self._metrics: MetricBatch | None = None
@@ -78,7 +87,7 @@ class Clients:
         if self._sql is None:
             from probes.clients.sql import SqlClient
 
-            self._sql = SqlClient(self.clock_offset)
+            self._sql = SqlClient(self.named, self.clock_offset)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
     async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
@@ -86,7 +95,7 @@ class Clients:
         if self._http is None:
             from probes.clients.http import HttpClient
 
-            self._http = HttpClient()
+            self._http = HttpClient(self.named)
         return await self._http.exchange(method, url, **options)
 
     async def close(self) -> None:
