@@ -69,11 +69,12 @@ async def open_watch(
     asks for something there. Without a record it is past its deployment. `who` states the phase where they may: from another
     cockpit only a person's statement counts. Raises Refused for a deployment that is not approved.
     """
-    clients = Clients(live.aws(plan))
+    trusted = TrustedPlans()
+    clients = Clients(live.aws(plan), named=trusted.allowed_addresses(plan))
     clock = clock or clock_in_use()
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
+        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,8 +34,10 @@ class Clients:
     Every method raises `Unseen` (and nothing else) for what the world does, with the reason, a redacted detail and a hint.
     """
 
-    def __init__(self, aws: AwsOptions, factory: ClientFactory | None = None) -> None:
+    def __init__(self, aws: AwsOptions, factory: ClientFactory | None = None, *, named: Collection[str] = ()) -> None:
+        """`named`: link-local and metadata addresses that the plan names and its operator has allowed."""
         self.options = aws
+        self.named = named
         self._aws = AwsClient(aws.region, aws.profile, factory)
         self._metrics: MetricBatch | None = None
         self._sql: SqlClient | None = None
@@ -79,7 +81,7 @@ class Clients:
         if self._sql is None:
             from probes.clients.sql import SqlClient
 
-            self._sql = SqlClient()
+            self._sql = SqlClient(self.named)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
     async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
@@ -87,7 +89,7 @@ class Clients:
         if self._http is None:
             from probes.clients.http import HttpClient
 
-            self._http = HttpClient()
+            self._http = HttpClient(self.named)
         return await self._http.exchange(method, url, **options)
 
     async def close(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.clients.dsn import host_to_resolve, libpq_parameters, secrets_of
+from probes.clients.dsn import admit_connected, libpq_parameters, pinned, secrets_of
 from probes.clients.resolver import Resolver
 from probes.clients.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 from probes.reading import Reason, Unknown, Unseen
@@ -36,9 +36,10 @@ SEVERED_GRACE_S = 0.5
 class SqlClient:
     """Rows of read-only statements. One connection per DSN, opened at the first question and kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Collection[str] = ()) -> None:
+        """`named`: link-local and metadata addresses that may be connected to, by who writes them as such."""
         self._sessions: dict[str, _Session] = {}
-        self._resolver = Resolver()
+        self._resolver = Resolver(named)
         self._closed = False
 
     async def rows(self, dsn: str, query: str, params: Parameters = (), *, timeout_s: float = 5.0) -> list[Row]:
@@ -132,28 +133,20 @@ class _Session:
         parameters = libpq_parameters(self._dsn, _statement_timeout_ms(timeout_s))
         try:
             async with asyncio.timeout_at(deadline):
-                parameters |= await self._addresses(parameters)
+                parameters |= await pinned(parameters, self._resolver)
                 opened = await AsyncConnection.connect(
                     make_conninfo("", **parameters), autocommit=True, row_factory=dict_row, prepare_threshold=None
                 )
         except TimeoutError:
             detail = f"no connection to the database within {timeout_s:g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, ROUTE)) from None
-        self._connection = opened
-        return opened
-
-    async def _addresses(self, parameters: Mapping[str, str]) -> dict[str, str]:
-        """`hostaddr` for a host that needs a lookup, so that psycopg makes none in a thread that quitting waits for."""
-        host = host_to_resolve(parameters)
-        if not host:
-            return {}
-        try:
-            found = await self._resolver.addresses(host, int(parameters.get("port") or 5432))
         except (socket.gaierror, UnicodeError, ValueError):
-            detail = one_line(f"{host}: the name does not resolve")
+            detail = one_line(f"{parameters.get('host', '')}: the name does not resolve")
             hint = "check the address, DNS, and whether the VPN is up"
             raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
-        return {"host": ",".join([host] * len(found)), "hostaddr": ",".join(found)}
+        admit_connected(opened, self._resolver)
+        self._connection = opened
+        return opened
 
     async def _ask(
         self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float, deadline: float

@@ -141,6 +141,17 @@ def test_a_file_outside_its_folder_is_read_once_it_was_allowed(world: World) -> 
     assert "NOT_TRUSTED" not in {why["reason"] for why in unknown(plan)}
 
 
+def test_a_file_of_its_folder_is_read_without_a_word_wherever_the_cockpit_was_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.folder / ".env.example").write_text("A=\n")
+    plan = written(world, "{uses: file.env_example, with: {required: [A]}}")
+    for folder in (world.folder, world.folder.parent, Path("/")):
+        monkeypatch.chdir(folder)
+        (probe,) = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
+        assert probe["known"]["missing"] == 0
+
+
 def test_what_demands_nothing_is_read_beside_what_is_held_back(world: World) -> None:
     plan = written(world, KINDS["a header"](world), f"  two: {{uses: http.health, with: {{url: '{url(world)}'}}}}\n")
     one, two = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
