@@ -57,6 +57,8 @@ class Controller:
     log_file: str = os.devnull
     reads: Sequence[str] = ()
     """Variables of the environment the plan reads: a phase reads them again."""
+    held_back: str = ""
+    """Why nothing of the migration may be reached; empty where it may."""
     progress: Progress = field(default_factory=Progress)
     trouble: str = ""
     """Why the ledger cannot be read now; empty while it can."""
@@ -69,6 +71,9 @@ class Controller:
     _last_words: str = ""
 
     async def run(self) -> None:
+        if self.held_back:
+            self.trouble = self.held_back
+            return
         follower, connection = Follower(), None
         try:
             while True:
@@ -117,6 +122,8 @@ class Controller:
 
     def start(self, phase: PhaseName, *, confirm: str = "", who: str = "") -> str:
         """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
+        if self.held_back:
+            return self.held_back
         if self.progress.active and self.progress.phase != phase:
             return f"{self.progress.phase} is active: drain it first"
         if not self.migration.database:
@@ -167,6 +174,8 @@ class Controller:
             each.process.wait(5)
 
     async def _write(self, change: Callable[[Connection], Awaitable[object]], answer: str) -> str:
+        if self.held_back:
+            return self.held_back
         connection = None
         try:
             connection = await connect(self.migration.database, name="cockpit")
