@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
 from cockpit.decide.events import Entry, ObserverGap, Record
-from cockpit.engine.clock import Clock
+from cockpit.engine.clock import WatchClock
 from cockpit.engine.ports import Refused
+from cockpit.engine.share_at_start import Silent, in_time, shared_record
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
-from cockpit.journal.provenance import kind_of, marked_sessions, seen_by, session_of
+from cockpit.journal.provenance import kind_of, lines_of, marked_sessions, seen_by, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
-from cockpit.journal.shared_store import Store, StoreUnreachable
-from cockpit.journal.sharing import SHOWN, Sync, records_in
+from cockpit.journal.shared_store import Store
+from cockpit.journal.sharing import Sync
 from cockpit.journal.ssh.keys import find_signer
 from cockpit.journal.ssh.sshsig import Signer, SshError
 from cockpit.journal.validity import UNCHANGED, WATCHING
@@ -39,7 +39,7 @@ from probes.redact import HIDDEN
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 NO_ANSWER_S = 10.0
-"""A round with the shared store that takes longer is shown as trouble, and at the start it ends the attempt."""
+"""A round with the shared store that takes longer is shown as trouble."""
 LAST_PUSH_S = 0.4
 """How long quitting waits for the shared store to take the last entries."""
 SHARE_S = 1.0
@@ -63,7 +63,7 @@ class Recording:
     writer_thread: WriterThread
     record: PersistedRecord
     readings: ReadingStore
-    clock: Clock
+    clock: WatchClock
     started_at: datetime
     key_file: Path | None = None
     sync: Sync | None = None
@@ -107,6 +107,7 @@ class Recording:
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.decide_soon
         last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
+        self.clock.not_before(last)
         watch.resume_from(last, away=self.resumed)
         # A replay starts from the same time, with the same readings and entries.
         self.writer_thread.submit(
@@ -123,8 +124,8 @@ class Recording:
         self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}), held=True)
 
     def _restore(self, watch: Watch) -> tuple[datetime, int]:
-        """Restore the board from the record; the time of the last entry or reading, and the row of the last reading."""
-        last = max((entry.at for entry in self.record.entries), default=self.started_at)
+        """Restore the board from the record: the time of its own last entry or reading, and the row of the last reading."""
+        last = max((entry.at for entry in self.record.entries if entry.proof.own), default=self.started_at)
         kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
         restore_board(watch.board, kept, self.record)
         of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
@@ -234,7 +235,7 @@ def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
 @asynccontextmanager
 async def recording(
     plan: Plan,
-    clock: Clock,
+    clock: WatchClock,
     *,
     who: str = "",
     name: str = "",
@@ -269,7 +270,7 @@ async def recording(
 
 def _open(
     plan: Plan,
-    clock: Clock,
+    clock: WatchClock,
     who: str,
     name: str,
     root: Path | None,
@@ -282,15 +283,27 @@ def _open(
     now = clock.now()
     text = Path(plan.path).read_bytes()
     root = records_root() if root is None else root
-    shared = _from_share(partial(_shared_id, store, name)) if store is not None else ""
+    shared, silent = "", ""
+    if store is not None:
+        try:
+            shared = shared_record(store, name)
+        except Silent as error:
+            silent = str(error)
     folder = _folder(plan, text, now, root, shared or name, new=new)
     sync = None
     writer = writer_name(who or "cockpit")
     if store is not None:
         sync = Sync(folder.journal, store, [], record=shared)
-        if shared and not _from_share(sync.once):
-            raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
+        try:
+            if shared and not in_time(sync.once):
+                raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
+        except Silent as error:
+            silent = str(error)
     earlier = started_at(folder)
+    own = marked_sessions(line for _, line in folder.lines())
+    if earlier is not None:
+        before = lines_of(folder.chains(), set(own))
+        clock.not_before(max((line.entry.ts for line in before), default=earlier))
     body: dict[str, Any] = {
         "plan": plan.name,
         "plan_digest": folder.keep_plan(text),
@@ -298,11 +311,22 @@ def _open(
         "vars": {name: HIDDEN if name in plan.secret_vars else value for name, value in variables.items()},
         "rehearsal": rehearsal,
         "claimed_because": claimed_because,
-        "own": marked_sessions(line for _, line in folder.lines()),
+        "own": own,
     }
-    journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
+    actor = Actor(who or "cockpit")
+    journal = Journal.open(
+        folder.journal, writer, folder.id, actor=actor, body=body, clock=clock.now, machine=clock.machine
+    )
     if store is not None:
-        sync = Sync(folder.journal, store, [journal.writer], lambda: journal.size, journal.record)
+        sync = Sync(
+            folder.journal,
+            store,
+            [journal.writer],
+            lambda: journal.size,
+            journal.record,
+            known=not silent or bool(shared),
+        )
+        sync.trouble = silent
     try:
         readings = ReadingStore(folder.readings, journal.writer)
     except BaseException:
@@ -321,16 +345,6 @@ def _open(
     return Recording(
         folder, writer_thread, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None
     )
-
-
-def _from_share(ask: Callable[[], T]) -> T:
-    """What the shared store answers at the start. Raises OSError where it does not, in time."""
-    try:
-        return within(NO_ANSWER_S, ask)
-    except TimeoutError:
-        raise OSError(
-            f"the shared record does not answer within {NO_ANSWER_S:g} s: check the network path to it, or start without --share"
-        ) from None
 
 
 def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:
@@ -363,20 +377,6 @@ def started_at(folder: RecordFolder) -> datetime | None:
     own = set(marked_sessions(opens))
     found = [line for line in opens if session_of(line) in own] or opens
     return min((moment(line.entry.body["started_at"]) for line in found), default=None)
-
-
-def _shared_id(store: Store, name: str) -> str:
-    """The id of the record that lies in a store; empty where there is none yet. Raises OSError."""
-    try:
-        found = records_in(store)
-    except StoreUnreachable as error:
-        raise OSError(str(error)) from None
-    if name in found or len(found) < 2:
-        return name if name in found else next(iter(found), "")
-    found_text = "; ".join(f"{id_} of {', '.join(writers[:SHOWN])}" for id_, writers in sorted(found.items())[:SHOWN])
-    raise OSError(
-        f"the share holds {len(found)} records: choose one with --record, or share under a place of its own: {found_text}"
-    )
 
 
 def record_in(folder: RecordFolder) -> Record:

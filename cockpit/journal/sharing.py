@@ -48,13 +48,24 @@ class Sync:
     """Keeps one record's `journal/` and a store equal. Call `once` every few seconds, in a thread."""
 
     def __init__(
-        self, journal: Path, store: Store, own: Sequence[str], size: Callable[[], int] = lambda: -1, record: str = ""
+        self,
+        journal: Path,
+        store: Store,
+        own: Sequence[str],
+        size: Callable[[], int] = lambda: -1,
+        record: str = "",
+        *,
+        known: bool = True,
     ) -> None:
         """`own`: the writers whose chains are pushed, and never fetched. `record`: the id of the record; by default whatever
         the others say.
 
         `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
+        `known`: whether the store is known to hold this record, or none; else it is asked before anything is pushed.
         """
+        self._known = known
+        self._apart = ""
+        """Why nothing is shared there at all; empty where it is."""
         self._size = size
         self._journal = journal
         self._store = store
@@ -95,7 +106,21 @@ class Sync:
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
         return "; ".join([*lines[:SHOWN], *more])
 
+    def _look(self) -> None:
+        """Raises StoreUnreachable where the store holds another record: two in one place would be in each other's way."""
+        if not self._apart:
+            found = records_in(self._store)
+            self._known = not found or self._record in found
+            self._apart = (
+                f"it holds the record {', '.join(sorted(found)[:SHOWN])}, and this one is kept on this machine alone; "
+                "to join it start again with --record and that name"
+            )
+        if not self._known:
+            raise StoreUnreachable(self._apart)
+
     def _round(self) -> None:
+        if not self._known:
+            self._look()
         there: dict[str, list[Part]] = {writer: [] for writer in self._own}
         for part in sorted(self._store.parts(), key=lambda part: part.name):
             there.setdefault(part.writer, []).append(part)

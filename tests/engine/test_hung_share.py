@@ -13,8 +13,9 @@ from support.waiting import at_last, until
 
 from cockpit.decide.events import PhaseBegan
 from cockpit.engine import recording as module
-from cockpit.engine.clock import WallClock
-from cockpit.engine.recording import CannotRecord, recording
+from cockpit.engine import share_at_start
+from cockpit.engine.clock import SessionClock
+from cockpit.engine.recording import recording
 from cockpit.journal.entry import Type
 from cockpit.journal.shared_store import DirectoryStore, Part
 from cockpit.journal.verify import verify_record
@@ -27,6 +28,7 @@ class NetworkDrive(DirectoryStore):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.folder = folder
         self.there = threading.Event()
         self.there.set()
         self.asked = 0
@@ -45,25 +47,63 @@ def drive(tmp_path: Path) -> Iterator[NetworkDrive]:
     made.there.set()
 
 
-async def test_it_ends_the_start_with_a_reason(
-    drive: NetworkDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "NO_ANSWER_S", 0.05)
+    monkeypatch.setattr(share_at_start, "ANSWERS_WITHIN_S", 0.05)
+
+
+def chains_there(drive: NetworkDrive) -> set[str]:
+    return {path.name for path in drive.folder.iterdir()}
+
+
+async def test_the_start_goes_on_with_the_record_of_this_machine_and_says_so(
+    drive: NetworkDrive, tmp_path: Path
+) -> None:
+    plan = signing_plan(tmp_path)
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        await until(lambda: chains_there(drive), "it is shared")
+        before = kept.folder.id
+    drive.there.clear()
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        assert kept.folder.id == before
+        assert "no answer" in kept.trouble
+        drive.there.set()
+        await until(lambda: not kept.trouble, "what was missing is shared")
+    assert chains_there(drive) == {path.stem for path in kept.folder.journal.glob("*.jsonl")}
+
+
+async def test_a_record_that_was_begun_alone_is_shared_where_there_is_none(drive: NetworkDrive, tmp_path: Path) -> None:
     drive.there.clear()
     plan = signing_plan(tmp_path)
-    with pytest.raises(CannotRecord, match=r"does not answer within .* start without --share"):
-        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive):
-            raise AssertionError("nothing was begun")
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        assert not chains_there(drive)
+        drive.there.set()
+        await until(lambda: chains_there(drive) == {kept.journal.writer}, "it is shared")
 
 
-async def test_it_is_shown_and_holds_nobody_up_at_the_end(
-    drive: NetworkDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_record_that_was_begun_alone_is_not_mixed_with_another_in_the_share(
+    drive: NetworkDrive, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "NO_ANSWER_S", 0.05)
+    plan = signing_plan(tmp_path)
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as theirs:
+        await until(lambda: chains_there(drive), "it is shared")
+    before = {path.name for path in drive.folder.rglob("*.jsonl")}
+    drive.there.clear()
+    async with recording(plan, SessionClock(), who="ben", root=tmp_path / "elsewhere", store=drive) as kept:
+        drive.there.set()
+        await until(lambda: f"it holds the record {theirs.folder.id}" in kept.trouble, "the screen says so")
+        assert "--record" in kept.trouble
+    after = {path.name for path in drive.folder.rglob("*.jsonl")}
+    assert before <= after
+    assert {path.name for path in drive.folder.iterdir()} == {theirs.journal.writer}
+
+
+async def test_it_is_shown_and_holds_nobody_up_at_the_end(drive: NetworkDrive, tmp_path: Path) -> None:
     plan = signing_plan(tmp_path)
 
     async def night() -> Path:
-        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
             await until(lambda: drive.asked > 1, "it is shared")
             drive.there.clear()
             await until(lambda: "no answer" in kept.trouble, "the screen says so")
@@ -77,7 +117,7 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(
     assert not drive.there.is_set(), "it ended while the share hung"
     assert verify_record(folder).broken == []
     drive.there.set()
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as again:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as again:
         await until(lambda: not again.trouble and drive.asked, "the next session shares it")
     ours = {path.stem: path.read_bytes() for path in (folder / "journal").glob("*.jsonl")}
     for writer, chain in ours.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.records.short_record import DIGEST, change, make_folder, open_journal
 
-from cockpit.engine.recording import _shared_id
+from cockpit.engine.share_at_start import shared_record
 from cockpit.journal.chain import read
 from cockpit.journal.machine import machine_id
 from cockpit.journal.record_folder import RecordFolder
@@ -140,7 +140,7 @@ def test_a_large_object_is_refused_by_its_length_and_never_read(
     tracemalloc.start()
     sync = Sync(here.journal, store, [])
     assert sync.once()
-    assert _shared_id(store, "") == ""
+    assert shared_record(store, "") == ""
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < MAX_FETCHED
@@ -189,8 +189,8 @@ def test_a_share_with_two_records_asks_which(
     journal = Journal.open(theirs.journal, mallory, "another", body={"plan_digest": DIGEST})
     Sync(theirs.journal, store, [mallory]).once()
     with pytest.raises(OSError, match="holds 2 records: choose one with --record"):
-        _shared_id(store, "")
-    assert _shared_id(store, shared.record) == shared.record
+        shared_record(store, "")
+    assert shared_record(store, shared.record) == shared.record
     journal.close()
 
 
@@ -201,7 +201,7 @@ def test_a_record_named_like_a_path_is_none(
     mallory = writer_name("aaa", "laptop")
     journal = Journal.open(theirs.journal, mallory, record, body={"plan_digest": DIGEST})
     Sync(theirs.journal, store, [mallory]).once()
-    assert _shared_id(store, "") == ""
+    assert shared_record(store, "") == ""
     sync = Sync(here.journal, store, [])
     assert sync.once()
     assert "is not the name of a record" in sync.strange

@@ -30,6 +30,7 @@ from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, seed_database
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.process.backstory import recall, remember
+from cockpit.rehearsal.process.database_folder import DATABASE_FOLDER
 from cockpit.rehearsal.process.migration_workers import Movers
 from cockpit.rehearsal.process.operator_machine import HOME, OperatorMachine
 from cockpit.rehearsal.script.fault_injection import Breakable, Breakage, Outside
@@ -62,13 +63,14 @@ class Assembly:
         self._seed = seed
         self._rate = rate
         self.operator_machine = OperatorMachine(folder)
-        self._postgres = EmbeddedPostgres(folder / "postgres")
+        self._postgres = EmbeddedPostgres(folder / DATABASE_FOLDER)
         self._aws = SimulatedAws(clock)
         self._admin: psycopg.AsyncConnection[Any] | None = None
         self._closing = AsyncExitStack()
         self._ticked = self._observed = clock.now() - timedelta(days=1)
         self._connections = 0.0
         self._counting: asyncio.Task[None] | None = None
+        self._ends_processes = [self._postgres.kill]
 
     async def open(self) -> dict[str, Any]:
         """Build everything; what the cockpit needs to look at it (holds passwords)."""
@@ -105,6 +107,7 @@ class Assembly:
             self._folder / "migration.log",
         )
         self._closing.callback(self._movers.close)
+        self._ends_processes.insert(0, self._movers.close)
         await self.round()
         return self._ready(endpoint, logins, placed)
 
@@ -174,6 +177,11 @@ class Assembly:
             "connections": self._connections,
             "active": sorted(self._break.active),
         }
+
+    def kill_processes(self) -> None:
+        """End every process the world has started, at once: all that is left then is what ends with this one."""
+        for end in self._ends_processes:
+            end()
 
     async def close(self) -> None:
         """Take everything down that was built, the newest first."""

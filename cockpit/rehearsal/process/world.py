@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cockpit.engine.clock import SharedClock
 from cockpit.rehearsal.process import workdir
@@ -84,20 +84,18 @@ async def live(folder: Path, seed: int, rate: float, ended: asyncio.Event) -> No
     assembly = Assembly(folder, clock, seed=seed, rate=rate)
     try:
         write_answer(await assembly.open())
-        tasks = [
+        ends = [
             asyncio.create_task(Obedience(assembly).run(), name="commands"),
             asyncio.create_task(_rounds(assembly, pulse), name="rounds"),
             asyncio.create_task(assembly.users.run(), name="users"),
             asyncio.create_task(ended.wait(), name="ended"),
         ]
-        done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        await assembly.close()
+        # Nothing of it is needed any more, so nothing is closed in order: somebody waits for their shell.
+        assembly.kill_processes()
 
 
 async def _rounds(assembly: Assembly, pulse: Pulse) -> None:
@@ -119,20 +117,26 @@ def _watch_parent(parent: int, loop: asyncio.AbstractEventLoop, ended: asyncio.E
     os._exit(1)
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> NoReturn:
     folder = Path(arguments[0])
     seed, rate = int(arguments[1]) if len(arguments) > 1 else 1, float(arguments[2]) if len(arguments) > 2 else 1.0
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
     parent, lock = os.getppid(), workdir.hold(folder)
+    code = 1
     try:
         run_loop(_main(folder, seed, rate, parent))
+        code = 0
+    except Exception:
+        log.exception("the world ended")
     finally:
         lock.close()
         if os.getppid() != parent:
             workdir.remove(folder)
-    return 0
+        # Without waiting for what its libraries have begun: threads, sockets, pools.
+        logging.shutdown()
+        os._exit(code)
 
 
 async def _main(folder: Path, seed: int, rate: float, parent: int) -> None:
@@ -145,4 +149,4 @@ async def _main(folder: Path, seed: int, rate: float, parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
