@@ -26,6 +26,7 @@ BUILT_IN: dict[str, str] = {
     "postgres.query": "probes.databases.postgres:PostgresQuery",
     "postgres.indexes": "probes.databases.postgres_schema:PostgresIndexes",
     "postgres.rows": "probes.databases.postgres_schema:PostgresRows",
+    "cutover.migration": "probes.databases.migration_ledger:CutoverMigration",
     "prisma.migrations": "probes.databases.prisma:PrismaMigrations",
     "s3.bucket": "probes.aws.s3_bucket:S3Bucket",
     "s3.roundtrip": "probes.aws.s3_roundtrip:S3Roundtrip",
