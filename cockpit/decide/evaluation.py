@@ -195,12 +195,12 @@ class Evaluator:
 
     def _advance(self, readings: Readings, first: int) -> None:
         reached = self.states[first - 1] if first else self.base
-        gaps = readings.gaps_of(self.probes)
+        gaps, missed = readings.gaps_of(self.probes), readings.missed_by(self.probes)
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
                 sample = self._inherited(reached, sample)
-                before, reached = reached, next_state(self.criterion, reached, sample, gaps)
+                before, reached = reached, next_state(self.criterion, reached, sample, missed)
                 reached = self._unseen(before, reached, sample, gaps)
             self.states[index] = reached
         self.version += 1

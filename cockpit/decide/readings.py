@@ -174,10 +174,14 @@ class Readings:
 
     def gaps_of(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
         """Gaps long enough to matter to what reads these probes: over 3 of their intervals."""
-        if not self.gaps:
+        if not self.gaps or not probes:
             return []
         long = 3 * self.interval(probes)
         return [(since, until) for since, until in self.gaps if until - since > long]
+
+    def missed_by(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
+        """Gaps in which these probes missed something: those asked live. A metric store has every period afterwards."""
+        return self.gaps_of([probe for probe in probes if not self.probes[probe].period])
 
     def at(
         self, probes: Sequence[str], moment: datetime, since: datetime
