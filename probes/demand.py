@@ -5,7 +5,7 @@ Asking AWS with the operator's own credentials is none of it: the check of the a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -102,6 +102,12 @@ class SendsKey:
         kept = getattr(asked.params, self.secret, "")
         key = f"the secret {kept}" if kept else f"the environment variable {getattr(asked.params, self.variable)}"
         yield Demand(Does.SENDS, hide(f"{key} to {_host(getattr(asked.params, self.to))}"))
+
+
+def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:
+    """Names of the environment variables that a probe with these parameters reads by itself."""
+    names = (getattr(params, rule.variable, None) for rule in rules if isinstance(rule, SendsKey))
+    return (name for name in names if name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,18 +98,18 @@ async def _read_once(plan: Plan, live: LiveOptions) -> tuple[dict[str, Reading],
         await watch_until(watch, every_probe_answered)
         readings = {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
         assert isinstance(watch.source, LiveSource)
-        return readings, await _writing_roles(plan, watch.source.clients)
+        return readings, await _writing_roles(plan, watch.source)
 
 
-async def _writing_roles(plan: Plan, clients: Clients) -> dict[str, WritingRole]:
+async def _writing_roles(plan: Plan, source: LiveSource) -> dict[str, WritingRole]:
     databases: dict[str, list[str]] = {}
     for spec in plan.probes.values():
-        if dsn := str(spec.params.get("dsn") or ""):
+        if spec.name not in source.held_back and (dsn := str(spec.params.get("dsn") or "")):
             databases.setdefault(dsn, []).append(spec.name)
     found = {}
     for dsn, names in databases.items():
         with contextlib.suppress(Unseen):  # its probes say why it cannot be reached
-            if (role := await writing_role(clients, dsn)) is not None:
+            if (role := await writing_role(source.clients, dsn)) is not None:
                 found[", ".join(names)] = role
     return found
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cockpit.actions.executor import Executor
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
+from cockpit.decide.gate import missing_before, worded
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.clock import Clock, SharedClock, WallClock
 from cockpit.engine.operator_desk import Desk
@@ -23,7 +24,9 @@ from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
+from cockpit.engine.trusted_plans import TrustedPlans, how_to_allow
 from cockpit.engine.watch import Watch
+from cockpit.formatting import count
 from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
@@ -60,14 +63,17 @@ async def open_watch(
 ) -> AsyncIterator[Watch]:
     """A watch that has not begun to read, resuming where `kept` ended. Raises WrongAccount before the first probe.
 
-    Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment. `who` states the
-    phase where they may: from another cockpit only a person's statement counts.
+    Probes whose plan nobody has allowed to do what they do are not read: they are UNKNOWN, and a notice says so.
+
+    Without `live.phase` the cutover stays in the phase its record says; a new one begins before its deployment where the plan
+    asks for something there. Without a record it is past its deployment. `who` states the phase where they may: from another
+    cockpit only a person's statement counts. Raises Refused for a deployment that is not approved.
     """
     clients = Clients(live.aws(plan))
     clock = clock or clock_in_use()
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock)
+        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
@@ -75,10 +81,11 @@ async def open_watch(
             watch = Watch(plan, source, clock, kept.record, kept.started_at)
         began = watch.counted().phase()
         if began is None or (live.phase and began.phase is not live.phase):
-            await _begin(watch, kept, who, live.phase or Phase.POST_DEPLOY)
+            await _begin(watch, kept, who, live.phase or (Phase.POST_DEPLOY if kept is None else first_phase(plan)))
         if kept is not None:
             kept.attach(watch)
         watch.notices.append(lambda: clients.clock_offset.notice)
+        watch.notices.append(lambda: _held_back(source, live))
         watch.account, watch.arn = account, arn
         watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch
@@ -86,8 +93,30 @@ async def open_watch(
         await clients.close()
 
 
+def first_phase(plan: Plan) -> Phase:
+    """Where a new cutover begins: before its deployment, if the plan has items or gates for that phase."""
+    asks = any(section.phase is Phase.PRE_DEPLOY for section in plan.checklist)
+    return Phase.PRE_DEPLOY if asks or any(gate.before == "deploy" for gate in plan.gates) else Phase.POST_DEPLOY
+
+
+def _held_back(source: LiveSource, live: LiveOptions) -> str:
+    """What an operator must know of a plan that is not trusted; empty where it is."""
+    many, plan = len(source.held_back), source.plan
+    probes = f"{many} of {count(len(plan.probes), 'probe')}"
+    return f"NOT TRUSTED: q, then {how_to_allow(plan, live.variables)} ({probes} not read)" if many else ""
+
+
 async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:
-    """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself."""
+    """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself.
+
+    Raises Refused for a deployment whose gates are not passed. Without a record nothing is begun, only judged.
+    """
+    if kept is not None and phase is Phase.POST_DEPLOY:
+        now, ask = watch.clock.now(), "name yourself with --as: the plan does not count the vote of whoever begins it"
+        if missing := worded(missing_before(watch.plan, watch.record, "deploy", now, who), ask):
+            raise Refused(
+                "\n".join(["not approved:", *missing, "Open it without --phase, before the deployment, and vote (v)"])
+            )
     if kept is not None and who:
         try:
             await Desk(watch, kept, who).state_phase(phase, "the cockpit was opened in this phase")
@@ -163,7 +192,11 @@ async def migration_controller(
     log = log_folder() / "migration.log"
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
-    controller = Controller(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
+    controller = Controller(
+        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
+        reads=watch.plan.reads_environment,
+        held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
+    )
     controller.on_progress.append(Chronicle(watch).record_progress)
 
     def past(_: datetime, files: int) -> None:

@@ -17,6 +17,7 @@ from cockpit.plan.model import ProbeSpec
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
+from probes.demand import variables_read
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 
@@ -33,6 +34,8 @@ class Watched:
         self.substitution = substitution
         self.defaults = parts.header.defaults if parts.header else None
         self.probes: dict[str, ProbeSpec] = {}
+        self.variables: set[str] = set()
+        """Variables of the environment that probes read by themselves."""
         self._left = MAX_CONDITIONS
         for name, part in parts.probes.items():
             self._probe(name, part, ("probes", name))
@@ -47,6 +50,7 @@ class Watched:
         if kind is None:
             return
         params = self._params(kind, part, (*path, "with"))
+        self.variables.update(variables_read(kind.demands, params))
         period, settle = (getattr(params, each, None) for each in ("period", "settle"))
         period = period if isinstance(period, timedelta) else kind.period
         defaults = self.defaults
