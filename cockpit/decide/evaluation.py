@@ -65,6 +65,8 @@ class Evaluator:
         self.base: MachineState | None = None
         """The state reached by samples already forgotten, and the data time up to which they are."""
         self.forgotten: datetime | None = None
+        self.older: datetime | None = None
+        """Of a trigger: since when it was true before it is judged, if it was true until then; else None."""
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
@@ -90,6 +92,7 @@ class Evaluator:
         self.times = sorted(moments)
         self.samples = [self.sampler.sample(readings, moment) for moment in self.times]
         self.states = [None] * len(self.times)
+        self.older = self.sampler.older(readings)
         self._advance(0)
         self.polled(readings)
 
@@ -109,7 +112,12 @@ class Evaluator:
 
     def touch(self, readings: Readings, probe: str, moment: datetime) -> None:
         """A sample about `moment` came in (or was corrected): judge it, and every later moment that rests on it."""
-        if moment < self.begins or (self.forgotten is not None and moment <= self.forgotten):
+        if self.forgotten is not None and moment <= self.forgotten:
+            return
+        if moment < self.begins:
+            if (older := self.sampler.older(readings)) != self.older:
+                self.older = older
+                self._advance(0)
             return
         first = bisect_left(self.times, moment)
         # A probe only the clear_condition reads makes no samples of its own.
@@ -135,11 +143,18 @@ class Evaluator:
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
-                before, limits = reached, self.limits
+                before, limits, sample = reached, self.limits, self._inherited(reached, sample)
                 reached = next_state(self.criterion, limits, before, sample, self.begins, self._window(index))
                 reached = self._unseen(before, reached, sample)
             self.states[index] = reached
         self.version += 1
+
+    def _inherited(self, reached: MachineState | None, sample: Sample) -> Sample:
+        """The sample, known to be of a breach from before the phase while no clear one has come between."""
+        if self.older is None or not sample.truth or sample.fresh or sample.pre_existing is not None:
+            return sample
+        unbroken = reached is None or (reached.truth is True and reached.pre_existing == self.older)
+        return replace(sample, pre_existing=self.older) if unbroken else sample
 
     def _window(self, index: int) -> Window | None:
         within = self.criterion.within
@@ -165,7 +180,7 @@ class Evaluator:
         since = self._blind_trip(before.data_at if before else self.begins, sample.observed_at)
         if since is None:
             return reached
-        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at)))
+        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 

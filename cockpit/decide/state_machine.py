@@ -35,16 +35,28 @@ class Sample:
     """After this it no longer says anything about now."""
     recovers: bool = True
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
-    pre_existing: bool = False
-    """For a true sample: AWS says that this state began before the cutover did."""
+    pre_existing: datetime | None = None
+    """For a true sample that was true before the phase began: since when, as far as is known."""
+    fresh: bool = False
+    """A state that it rests on is known to have begun in this phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One time a trigger tripped, by when we knew; `until` is None while it has not cleared."""
+    """One time a trigger tripped, by when we knew. Tripping again after RECOVERING is another trip."""
 
     since: datetime
     until: datetime | None = None
+    """When it was TRIPPED no more; None while it is."""
+    cleared: datetime | None = None
+    """When the trigger was clear again; None while it is not."""
+    after: datetime | None = None
+    """Since when the trigger has not been clear, where it tripped before; None where this is the first trip since then."""
+
+    @property
+    def first(self) -> datetime:
+        """When the trigger tripped first since it was last clear."""
+        return self.after or self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,8 @@ class MachineState:
     truth: bool | None = None
     trips: tuple[Trip, ...] = ()
     near_misses: int = 0
-    pre_existing: bool = False
+    pre_existing: datetime | None = None
+    """Since when the breach it is in has been there, if that is from before the phase."""
     broken: bool = False
     """A gap has ended its run, and no sample has begun another."""
     seen: Seen = NOTHING
@@ -212,8 +225,10 @@ def _breach(step: Step) -> MachineState:
     seen = replace(step.seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state.judging.tripped:
         known = replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count)
-        began_in_phase = before.pre_existing and not sample.pre_existing
-        return _tripped(known, sample) if began_in_phase else known
+        if before.pre_existing and not sample.pre_existing:
+            return _tripped(known, sample)
+        again = before.state is State.RECOVERING and before.trips
+        return _tripped(known, sample, before.trips[-1].first) if again else known
     if criterion.within is not None:
         return _suspected(step, seen)
     suspected = before.state is State.PENDING and not _expired(step)
@@ -240,29 +255,43 @@ def _suspected(step: Step, seen: MachineState) -> MachineState:
     return replace(seen, state=State.PENDING)
 
 
-def _tripped(reached: MachineState, sample: Sample) -> MachineState:
-    return reached if sample.pre_existing else replace(reached, trips=(*reached.trips, Trip(sample.observed_at)))
+def _tripped(reached: MachineState, sample: Sample, after: datetime | None = None) -> MachineState:
+    """`after`: when it tripped first, where it has not been clear since."""
+    if sample.pre_existing:
+        return reached
+    return replace(reached, trips=(*reached.trips, Trip(sample.observed_at, after=after)))
+
+
+def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, ...]:
+    """The trips, the newest of them TRIPPED until then."""
+    if not reached.trips or reached.trips[-1].cleared is not None:
+        return reached.trips
+    return (*reached.trips[:-1], replace(reached.trips[-1], until=until))
+
+
+def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
+    return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
 
 
 def _recover(step: Step) -> MachineState:
     before, sample, seen, criterion = step.before, step.sample, step.seen, step.criterion
     if not sample.recovers:
-        return replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count)
+        trips = _newest_trip(before, None)
+        return replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count, trips=trips)
+    if before.state is State.TRIPPED:
+        seen = replace(seen, trips=_newest_trip(before, sample.observed_at))
     contiguous = before.state is State.RECOVERING and step.near
     have = before.have + step.time if contiguous else step.alone
     samples = step.count if contiguous else 1
     if not _ends(step, criterion.clear_for, have, samples):
         return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
-    trips = before.trips
-    if trips and trips[-1].until is None:  # those before it ended before it began
-        trips = (*trips[:-1], replace(trips[-1], until=sample.observed_at))
     return replace(
         seen,
         state=State.CLEAR,
         have=ZERO,
         samples=0,
         ok_since=sample.observed_at,
-        trips=trips,
-        pre_existing=False,
+        trips=_cleared(seen.trips, sample.observed_at),
+        pre_existing=None,
         seen=seen.seen.recovered(),
     )

@@ -32,7 +32,7 @@ class AlarmAnswers:
             ("monitoring", "DisableAlarmActions"): lambda call: self._switch(call, enabled=False),
             ("monitoring", "DescribeAlarmHistory"): self.describe_alarm_history,
             ("monitoring", "DeleteAlarms"): self.delete_alarms,
-            ("monitoring", "ListAlarmMuteRules"): lambda call: {"AlarmMuteRuleSummaries": []},
+            ("monitoring", "ListAlarmMuteRules"): lambda _: {"AlarmMuteRuleSummaries": []},
         }
 
     def put_metric_alarm(self, call: Call) -> Mapping[str, Any]:
