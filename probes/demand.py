@@ -6,6 +6,7 @@ Asking AWS with the operator's own credentials is none of it: the check of the a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -114,6 +115,21 @@ class SendsKey:
         yield Demand(Does.SENDS, hide(f"{key} to {_host(getattr(asked.params, self.to))}"))
 
 
+def rooted(rules: Iterable[Rule], params: Any, folder: Path) -> dict[str, str]:
+    """The parameters that name files and programs, as they are meant: a relative path is one of the plan's folder.
+
+    By name; what is empty, and a program's name that is looked for on PATH, is left out.
+    """
+    found = {}
+    for rule in rules:
+        name = rule.path if isinstance(rule, ReadsFile) else rule.program if isinstance(rule, Runs) else ""
+        given = getattr(params, name) if name else ""
+        if given and ("/" in given or isinstance(rule, ReadsFile)):
+            with suppress(RuntimeError):  # nobody's home
+                found[name] = str(folder / Path(given).expanduser())
+    return found
+
+
 def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:
     """Names of the environment variables that a probe with these parameters reads by itself."""
     names = (getattr(params, rule.variable, None) for rule in rules if isinstance(rule, SendsKey))
@@ -134,7 +150,10 @@ class Connects:
 
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
-    """Reads the file or folder a parameter names: a demand where it is outside the plan's folder."""
+    """Reads the file or folder a parameter names: a demand where it is outside the plan's folder.
+
+    A relative path is one of that folder, wherever the cockpit was started.
+    """
 
     path: str
 

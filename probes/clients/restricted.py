@@ -25,9 +25,10 @@ _IPV4_INSIDE = (
 
 
 def address_in(host: str) -> IPv4Address | IPv6Address | None:
-    """The address a host is written as, in brackets or not; None for a name."""
+    """The address a host is written as, in brackets or not, without its interface; None for a name."""
+    bare = host.strip("[]")
     try:
-        return ip_address(host.strip("[]"))
+        return ip_address(bare.partition("%")[0] if ":" in bare else bare)
     except ValueError:
         return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +258,64 @@ def test_nothing_else_connects_or_looks_names_up() -> None:
     files = [file for room in ("cockpit", "probes") for file in (root / room).rglob("*.py")]
     found = {str(file.relative_to(root)) for file in files if CONNECTS.search(file.read_text())}
     assert {name for name in found if not name.startswith("cockpit/rehearsal/")} == DOORS
+
+
+# -- a machine that has such an address itself ---------------------------------------------------------------------------
+
+
+def own_link_local() -> tuple[str, int]:
+    """A link-local address of this machine, with its interface, and that one's number."""
+    with suppress(OSError):
+        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+            digits, index, _, scope, _, name = line.split()
+            if scope == "20":
+                return f"{ip_address(bytes.fromhex(digits))}%{name}", int(index, 16)
+    pytest.skip("this machine has no link-local address")
+
+
+LET_IN = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
+"""AuthenticationOk and ReadyForQuery: all that libpq needs to be connected."""
+
+
+@pytest.fixture
+async def neighbour() -> AsyncIterator[tuple[str, int, list[bytes]]]:
+    """Address, port and what is heard of a database that listens there and lets everybody in."""
+    address, _ = own_link_local()
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1000))
+        writer.write(LET_IN)
+        while said := await reader.read(1000):
+            heard.append(said)
+        writer.close()
+
+    server = await asyncio.start_server(answer, address, 0)
+    yield address, server.sockets[0].getsockname()[1], heard
+    server.close()
+
+
+async def test_a_service_of_libpq_that_leads_there_is_left_before_anything_is_asked(
+    clients: Clients, neighbour: tuple[str, int, list[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, port, heard = neighbour
+    services = tmp_path / "services"
+    services.write_text(f"[there]\nhost={address}\nport={port}\nuser=me\nsslmode=disable\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    for asked in (clients.sql("service=there sslmode=disable", "SELECT 1"), connect("service=there sslmode=disable")):
+        with pytest.raises(Unseen) as raised:
+            await asked
+        assert raised.value.unknown.reason is Reason.NOT_TRUSTED
+    assert b"SELECT" not in b"".join(heard)
+
+
+async def test_what_listens_there_hears_of_it_once_the_string_that_names_it_is_allowed(
+    clients: Clients, neighbour: tuple[str, int, list[bytes]]
+) -> None:
+    address, port, heard = neighbour
+    dsn = f"host={address} port={port} user=me sslmode=disable"
+    await refused(clients.sql(dsn, "SELECT 1"))
+    assert heard == []
+    connection = await connect(dsn)  # the migration: nobody comes here before the plan was allowed
+    await connection.close()
+    assert heard
