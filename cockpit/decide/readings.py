@@ -174,26 +174,40 @@ class Readings:
 
     def gaps_of(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
         """Gaps long enough to matter to what reads these probes: over 3 of their intervals."""
-        if not self.gaps or not probes:
+        if not self.gaps:
             return []
         long = 3 * self.interval(probes)
         return [(since, until) for since, until in self.gaps if until - since > long]
 
-    def missed_by(self, probes: Sequence[str]) -> list[tuple[datetime, datetime]]:
-        """Gaps in which these probes missed something: those asked live. A metric store has every period afterwards."""
-        return self.gaps_of([probe for probe in probes if not self.probes[probe].period])
+    def watched_until(self, probe: str, since: datetime, until: datetime) -> datetime:
+        """When the cockpit stopped watching a live probe between these times, else `until`.
+
+        A metric is not lost with it: its store has every period.
+        """
+        if not self.gaps or self.probes[probe].period:
+            return until
+        long = 3 * self.probes[probe].interval
+        for began, ended in self.gaps[max(bisect_left(self.gaps, (since, since)) - 1, 0) :]:
+            if began >= until:
+                break
+            if ended > since and ended - began > long:
+                return max(began, since)
+        return until
 
     def at(
-        self, probes: Sequence[str], moment: datetime, since: datetime
+        self, probes: Sequence[str], moment: datetime, since: datetime, stale: Mapping[str, timedelta]
     ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
-        """Samples by probe as of a data time, and why others are absent. Old data, or from before `since`, is not used."""
+        """Samples by probe as of a data time, and why others are absent.
+
+        Data that is older then than its probe's limit in `stale`, or from before `since`, is not used.
+        """
         used: dict[str, Reading] = {}
         unknown: dict[str, Unknown] = {}
         for probe in probes:
             sample = self.histories[probe].at(moment)
             if sample is None or sample.data_at < since:
                 continue
-            if moment - sample.data_at > self.probes[probe].stale_after:
+            if moment - sample.data_at > stale[probe]:
                 unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
                 continue
             used[probe] = sample
