@@ -57,10 +57,22 @@ class Reason(StrEnum):
     ACCESS_DENIED = "ACCESS_DENIED", Traits("a permission is missing")
     EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS", Traits("the credentials are no longer accepted")
     WRONG_ACCOUNT = "WRONG_ACCOUNT", Traits("the credentials are of another account or principal than was accepted")
+    NOT_TRUSTED = (
+        "NOT_TRUSTED",
+        Traits("nobody allowed the plan to do this yet: `cockpit trust PLAN` lists and allows it"),
+    )
     NOT_FOUND = "NOT_FOUND", Traits("what the plan names does not exist here", is_plain_absence=True)
     UNREACHABLE = "UNREACHABLE", Traits("no connection", transient=True)
     ERROR = "ERROR", Traits("the answer could not be used", transient=True)
     OBSERVER_GAP = "OBSERVER_GAP", Traits("the cockpit was not watching")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between what a number must lie though it is not known, both ends included."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,8 @@ class Unknown:
     reason: Reason
     detail: str = ""
     hint: str = ""
+    bounds: Bounds | None = None
+    """What is known of a number all the same. A condition that comes out alike everywhere between them is decided."""
 
     @property
     def transient(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cockpit.commands.iam import resources
-from cockpit.commands.live_session import WrongAccount, open_watch
+from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
@@ -100,20 +100,21 @@ async def _read_once(plan: Plan, live: LiveOptions) -> tuple[dict[str, Reading],
     """The reading of every probe; and by database (the probes that read it), a role that could write."""
     async with open_watch(plan, live) as watch:
         await watch_until(watch, every_probe_answered)
+        show_notice(watch)
         readings = {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
         assert isinstance(watch.source, LiveSource)
-        return readings, await _writing_roles(plan, watch.source.clients)
+        return readings, await _writing_roles(plan, watch.source)
 
 
-async def _writing_roles(plan: Plan, clients: Clients) -> dict[str, WritingRole]:
+async def _writing_roles(plan: Plan, source: LiveSource) -> dict[str, WritingRole]:
     databases: dict[str, list[str]] = {}
     for spec in plan.probes.values():
-        if dsn := str(spec.params.get("dsn") or ""):
+        if spec.name not in source.held_back and (dsn := str(spec.params.get("dsn") or "")):
             databases.setdefault(dsn, []).append(spec.name)
     found = {}
     for dsn, names in databases.items():
         with contextlib.suppress(Unseen):  # its probes say why it cannot be reached
-            if (role := await writing_role(clients, dsn)) is not None:
+            if (role := await writing_role(source.clients, dsn)) is not None:
                 found[", ".join(names)] = role
     return found
 

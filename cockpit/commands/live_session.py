@@ -7,7 +7,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,15 +15,19 @@ from typing import TYPE_CHECKING
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.options import LiveOptions
+from cockpit.console import output
 from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
+from cockpit.decide.gate import missing_before, worded
 from cockpit.engine.caller_watch import CallerWatch
-from cockpit.engine.clock import Clock, SharedClock, WallClock
+from cockpit.engine.clock import SessionClock, SharedClock, WatchClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
+from cockpit.engine.trusted_plans import TrustedPlans, how_to_allow
 from cockpit.engine.watch import Watch
+from cockpit.formatting import count
 from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
@@ -39,10 +43,16 @@ CLOCK = "COCKPIT_CLOCK"
 """Names the file of a shared clock; without it the machine's time is used."""
 
 
-def clock_in_use() -> Clock:
-    """The clock in use."""
+def clock_in_use() -> WatchClock:
+    """The time of this session; a rehearsal's, where it has one."""
     shared = os.environ.get(CLOCK, "")
-    return SharedClock(Path(shared)) if shared else WallClock()
+    return SharedClock(Path(shared)) if shared else SessionClock()
+
+
+def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
+    """What probes read by; a session's own clock learns from it what time it is."""
+    offset = clock.offset if isinstance(clock, SessionClock) else None
+    return Clients(live.aws(plan), named=named, clock_offset=offset)
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
@@ -54,20 +64,25 @@ async def open_watch(
     plan: Plan,
     live: LiveOptions,
     *,
-    clock: Clock | None = None,
+    clock: WatchClock | None = None,
     kept: Recording | None = None,
     who: str = "",
 ) -> AsyncIterator[Watch]:
     """A watch that has not begun to read, resuming where `kept` ended. Raises WrongAccount before the first probe.
 
-    Without `live.phase` the cutover stays in the phase its record says; a new one is past its deployment. `who` states the
-    phase where they may: from another cockpit only a person's statement counts.
+    Probes whose plan nobody has allowed to do what they do are not read: they are UNKNOWN, and a notice says so.
+
+    Without `live.phase` the cutover stays in the phase its record says; a new one begins before its deployment where the plan
+    asks for something there. Without a record it is past its deployment. `who` states the phase where they may: from another
+    cockpit only a person's statement counts. Raises Refused for a deployment that is not approved.
     """
-    clients = Clients(live.aws(plan))
+    trusted = TrustedPlans()
     clock = clock or clock_in_use()
+    clients = _clients(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock)
+        clock.correct()
+        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
@@ -75,10 +90,12 @@ async def open_watch(
             watch = Watch(plan, source, clock, kept.record, kept.started_at)
         began = watch.counted().phase()
         if began is None or (live.phase and began.phase is not live.phase):
-            await _begin(watch, kept, who, live.phase or Phase.POST_DEPLOY)
+            await _begin(watch, kept, who, live.phase or (Phase.POST_DEPLOY if kept is None else first_phase(plan)))
         if kept is not None:
             kept.attach(watch)
-        watch.notices.append(lambda: clients.clock_offset.notice)
+        if isinstance(clock, SessionClock):
+            watch.notices.append(lambda: clock.notice)
+        watch.notices.append(lambda: _held_back(source, live))
         watch.account, watch.arn = account, arn
         watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch
@@ -86,8 +103,36 @@ async def open_watch(
         await clients.close()
 
 
+def show_notice(watch: Watch) -> None:
+    """On standard error, what the terminal shows above everything: a clock that is off, say."""
+    if watch.notice:
+        output(watch.notice, err=True)
+
+
+def first_phase(plan: Plan) -> Phase:
+    """Where a new cutover begins: before its deployment, if the plan has items or gates for that phase."""
+    asks = any(section.phase is Phase.PRE_DEPLOY for section in plan.checklist)
+    return Phase.PRE_DEPLOY if asks or any(gate.before == "deploy" for gate in plan.gates) else Phase.POST_DEPLOY
+
+
+def _held_back(source: LiveSource, live: LiveOptions) -> str:
+    """What an operator must know of a plan that is not trusted; empty where it is."""
+    many, plan = len(source.held_back), source.plan
+    probes = f"{many} of {count(len(plan.probes), 'probe')}"
+    return f"NOT TRUSTED: q, then {how_to_allow(plan, live.variables)} ({probes} not read)" if many else ""
+
+
 async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:
-    """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself."""
+    """Begin the phase, as the person here where they may and can sign it; else as this cockpit, for itself.
+
+    Raises Refused for a deployment whose gates are not passed. Without a record nothing is begun, only judged.
+    """
+    if kept is not None and phase is Phase.POST_DEPLOY:
+        now, ask = watch.clock.now(), "name yourself with --as: the plan does not count the vote of whoever begins it"
+        if missing := worded(missing_before(watch.plan, watch.record, "deploy", now, who), ask):
+            raise Refused(
+                "\n".join(["not approved:", *missing, "Open it without --phase, before the deployment, and vote (v)"])
+            )
     if kept is not None and who:
         try:
             await Desk(watch, kept, who).state_phase(phase, "the cockpit was opened in this phase")
@@ -98,11 +143,12 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
     watch.record.append(PhaseBegan(watch.clock.now(), phase))
 
 
-async def check_account(plan: Plan, live: LiveOptions) -> None:
-    """Before anything else is read or written in the account. Raises WrongAccount."""
-    clients = Clients(live.aws(plan))
+async def check_account(plan: Plan, live: LiveOptions, clock: WatchClock) -> None:
+    """Before anything else is read or written in the account, and before anybody asks for the time. Raises WrongAccount."""
+    clients = _clients(plan, live, clock)
     try:
         await identify(plan, clients)
+        clock.correct()
     finally:
         await clients.close()
 
@@ -163,7 +209,11 @@ async def migration_controller(
     log = log_folder() / "migration.log"
     log.touch(mode=0o600)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
-    controller = Controller(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log))
+    controller = Controller(
+        *(migration, watch.plan.path, tuple(live.variables), options, by, str(record or ""), str(log)),
+        reads=watch.plan.reads_environment,
+        held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
+    )
     controller.on_progress.append(Chronicle(watch).record_progress)
 
     def past(_: datetime, files: int) -> None:

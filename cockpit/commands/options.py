@@ -12,7 +12,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 import click
 
 from cockpit.plan.model import Phase, Plan
-from probes.clients.child_python import GIVEN_VARS
+from probes.clients.child_process import GIVEN_VARS
 from probes.clients.clients import AwsOptions
 
 Form = Literal["text", "json"]

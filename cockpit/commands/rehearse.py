@@ -26,6 +26,7 @@ from cockpit.engine.headless import watch_until
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
+from cockpit.engine.trusted_plans import TRUSTED_PLANS, TrustedPlans
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
@@ -127,6 +128,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         world.apply(os.environ)
         given = known_vars(options.plan, world.vars)
         plan = load(options.plan, overrides=given)
+        allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
         try:
@@ -141,6 +143,13 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         finally:
             if options.keep:
                 output(f"record kept in {root}", err=True)
+
+
+def allow_in(world: Rehearsal, plan: Plan) -> None:
+    """Let what is started from here do what the plan demands of the simulated world; the user's own list stays as it is."""
+    own = world.folder / "trusted.json"
+    TrustedPlans(own).add(plan, world.clock.now(), "the rehearsal")
+    os.environ[TRUSTED_PLANS] = str(own)
 
 
 def _first(plan: Plan) -> str:
@@ -215,7 +224,7 @@ async def rehearsal_run(
     scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
 ) -> AsyncIterator[RehearsalRun]:
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
-    source = LiveSource(plan, clients, world.clock)
+    source = LiveSource(plan, clients, world.clock, held_back={})  # the simulated world is ours
     watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
     kept.attach(watch)
     watch.callers = CallerWatch(watch, source, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -28,7 +28,7 @@ from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
-from cockpit.plan.model import Phase, Plan
+from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
 from probes.clients.threads import run_loop
 
@@ -87,12 +87,6 @@ def main(
         return USAGE
 
 
-def first_phase(plan: Plan) -> Phase:
-    """Where a new cutover begins: before its deployment, if the plan has items or gates for that phase."""
-    asks = any(section.phase is Phase.PRE_DEPLOY for section in plan.checklist)
-    return Phase.PRE_DEPLOY if asks or any(gate.before == "deploy" for gate in plan.gates) else Phase.POST_DEPLOY
-
-
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
     """Whose record is kept, and where."""
@@ -134,34 +128,34 @@ async def _open(
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
-    await check_account(plan, live)
-    async with recording(
-        plan,
-        clock,
-        who=options.who,
-        name=options.name,
-        new=options.new,
-        store=_store(plan, live, options.share),
-        key_file=Path(options.key) if options.key else None,
-        variables=live.values(),
-        claimed_because=options.claimed_because,
-    ) as kept:
-        if live.phase is None and not kept.resumed:
-            live = replace(live, phase=first_phase(plan))
-        async with open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch:
-            async with (
-                migration_controller(watch, live, kept.folder.path) as controller,
-                action_executor(watch, kept, options.who) as executor,
-                notifying(watch, kept, receivers),
-                timestamping(kept, options.tsa, watch.notices),
-            ):
-                await CockpitApp(
-                    watch,
-                    background=watch.run,
-                    controller=controller,
-                    armed=armed,
-                    desk=executor.desk,
-                    executor=executor,
-                    record=kept.folder.path,
-                ).run_to_end()
-            return watch.situation.verdict.exit_code
+    await check_account(plan, live, clock)
+    async with (
+        recording(
+            plan,
+            clock,
+            who=options.who,
+            name=options.name,
+            new=options.new,
+            store=_store(plan, live, options.share),
+            key_file=Path(options.key) if options.key else None,
+            variables=live.values(),
+            claimed_because=options.claimed_because,
+        ) as kept,
+        open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch,
+    ):
+        async with (
+            migration_controller(watch, live, kept.folder.path) as controller,
+            action_executor(watch, kept, options.who) as executor,
+            notifying(watch, kept, receivers),
+            timestamping(kept, options.tsa, watch.notices),
+        ):
+            await CockpitApp(
+                watch,
+                background=watch.run,
+                controller=controller,
+                armed=armed,
+                desk=executor.desk,
+                executor=executor,
+                record=kept.folder.path,
+            ).run_to_end()
+        return watch.situation.verdict.exit_code

@@ -26,8 +26,8 @@ NOT_TRUSTED = 1
 def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool, yes: bool) -> int:
     """List what a plan would run, send, read outside its folder and write, and allow it once.
 
-    So far it is only remembered: no probe is held back for want of it. A plan that is changed, or
-    sent elsewhere by --var, asks again. Exit codes: 0 allowed or nothing to allow, 1 not allowed.
+    Until then none of it is done: its probes are UNKNOWN. A plan that is changed, or sent elsewhere
+    by --var, asks again. Exit codes: 0 allowed or nothing to allow, 1 not allowed.
     """
     if only_list + revoke + yes > 1:
         output("give one of --list, --revoke and --yes", err=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import operator as operators
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,12 +20,12 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-import cel
-
-from cockpit.conditions import tokens
+from cockpit.conditions import bounds, tokens
+from cockpit.conditions.cel_engine import load_compiler
 from cockpit.conditions.tokens import Token
 from probes.reading import Field, Reading, Reason, Unknown, Value, is_hollow
 
+cel = load_compiler()
 MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""
 
@@ -76,6 +77,8 @@ class Condition:
     paths: tuple[tuple[str, str], ...]
     comparisons: tuple[Comparison, ...]
     _program: Any = field(repr=False)
+    _limits: Mapping[tuple[str, str], tuple[float, ...]] = field(repr=False)
+    """What each path that is only ever compared with numbers is compared with."""
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -85,14 +88,45 @@ class Condition:
     def evaluate(
         self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown] | None = None
     ) -> Outcome:
-        """Evaluate on values by probe and field. `unknown` says why a `probe.field` (or a whole `probe`) is absent."""
+        """Evaluate on values by probe and field. `unknown` says why a `probe.field` (or a whole `probe`) is absent.
+
+        A number that is not known but lies within bounds decides where the condition is the same everywhere between them.
+        """
+        plain, unknown = self._plain(context), unknown or {}
+        outcome = self._execute(plain, context, unknown)
+        if outcome.truth is None and (within := self._within(plain, context, unknown)):
+            truths = {self._execute(each, context, unknown).truth for each in bounds.everywhere(plain, within)}
+            if truths in ({True}, {False}):
+                return TRUE if truths == {True} else FALSE
+        return outcome
+
+    def _execute(
+        self,
+        plain: Mapping[str, Mapping[str, Any]],
+        context: Mapping[str, Mapping[str, Value]],
+        unknown: Mapping[str, Unknown],
+    ) -> Outcome:
         try:
-            truth = self._program.execute(self._plain(context))
+            truth = self._program.execute(plain)
         except Exception as error:  # noqa: BLE001 - CEL raises KeyError, RuntimeError, TypeError, ValueError alike
-            return self._blame(context, unknown or {}, error)
+            return self._blame(context, unknown, error)
         if isinstance(truth, bool):
             return TRUE if truth else FALSE
         return Outcome(None, Unknown(Reason.ERROR, f"the condition gave {truth!r}, not true or false"))
+
+    def _within(
+        self,
+        plain: Mapping[str, Mapping[str, Any]],
+        context: Mapping[str, Mapping[str, Value]],
+        unknown: Mapping[str, Unknown],
+    ) -> dict[tuple[str, str], tuple[float, ...]]:
+        """For each absent number of a probe that answered: values that stand for all it may be, by its bounds and limits."""
+        found = {}
+        for probe, name in self.paths:
+            why, limits = unknown.get(f"{probe}.{name}"), self._limits.get((probe, name))
+            if probe in context and name not in plain[probe] and limits and why is not None and why.bounds is not None:
+                found[probe, name] = bounds.points(why.bounds, limits)
+        return found
 
     def _plain(self, context: Mapping[str, Mapping[str, Value]]) -> dict[str, dict[str, Any]]:
         """Only the fields it reads, only what CEL understands, and nothing hollow."""
@@ -164,7 +198,8 @@ def compile_condition(source: str) -> Condition:
     if unseen:
         name = min(unseen)
         raise ConditionError(f"'{name}' is not a field: write probe.field", max(0, source.find(name)), len(name))
-    condition = Condition(source, paths, tuple(_comparisons(words)), program)
+    comparisons = tuple(_comparisons(words))
+    condition = Condition(source, paths, comparisons, program, _limits(words, comparisons))
     if (always := condition.evaluate({}).truth) is not None:
         raise ConditionError(f"is always {str(always).lower()}, whatever the probes say", 0, len(source))
     return condition
@@ -188,6 +223,17 @@ def _program(source: str) -> Any:
 def _comparisons(words: Sequence[Token]) -> Iterator[Comparison]:
     """Comparisons of a path with a literal, whichever comes first, for thresholds and for lint."""
     yield from (found for term in tokens.terms(words) if (found := comparison_of(term)) is not None)
+
+
+def _limits(words: Sequence[Token], comparisons: Sequence[Comparison]) -> dict[tuple[str, str], tuple[float, ...]]:
+    """The numbers a path is compared with, for each path that is read in no other way."""
+    read = Counter((probe.text, name.text) for probe, name in tokens.paths(words))
+    limits: dict[tuple[str, str], list[float]] = {}
+    for one in comparisons:
+        if isinstance(one.literal, float):
+            probe, _, name = one.path.partition(".")
+            limits.setdefault((probe, name), []).append(one.literal)
+    return {path: tuple(numbers) for path, numbers in limits.items() if len(numbers) == read[path]}
 
 
 def comparison_of(term: Sequence[Token]) -> Comparison | None:

@@ -7,7 +7,8 @@ cockpit notes by itself (phases, the point of no return, the release to go back 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never, get_args
 
@@ -17,6 +18,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     Happened,
     NotCounted,
     ObserverGap,
@@ -52,15 +54,20 @@ class Counted:
     left_out: list[NotCounted] = field(default_factory=list)
     by_kind: dict[type, list[Entry]] = field(default_factory=dict)
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict)
+    turns: Mapping[str, Sequence[Change]] = field(default_factory=dict)
+    """This cockpit's own changes by subject, oldest first."""
+    places: Mapping[int, int] = field(default_factory=dict)
+    """As of the Record."""
 
     def take(self, entry: Entry, why: str, seen: set[Entry]) -> bool:
         """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy."""
-        if not why and entry in seen:
+        original = _as_dated(entry)
+        if not why and original in seen:
             why = "it is a copy of an earlier one"
         if why:
             self.left_out.append(NotCounted(entry, why))
             return False
-        seen.add(entry)
+        seen.add(original)
         if (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
         return True
@@ -73,6 +80,10 @@ class Counted:
         """The newest entry of one kind about one subject."""
         found = self.newest.get((kind, subject))
         return found if isinstance(found, kind) else None
+
+    def place(self, entry: Entry | None) -> int:
+        """Its place in the order in which this cockpit came to know of entries; -1 for none."""
+        return -1 if entry is None else self.places[id(entry)]
 
     def phase(self) -> PhaseBegan | None:
         """The phase the cutover is in, or None before any began."""
@@ -89,7 +100,7 @@ class Counted:
 
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
-    made, rules = Counted(), Rules(plan, record, now)
+    made, rules = Counted(turns=record.turns, places=record.places), Rules(plan, record, now)
     seen: set[Entry] = set()
     for kind in _KINDS:
         entries = record.all(kind)
@@ -102,7 +113,7 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
 
 def unruled(record: Record) -> Counted:
     """Everything sound of a record, where there is no plan to say what counts."""
-    made = Counted()
+    made = Counted(turns=record.turns, places=record.places)
     seen: set[Entry] = set()
     for kind in _KINDS:
         made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, seen)]
@@ -128,8 +139,9 @@ class Rules:
         proof = entry.proof
         if proof.flaw:
             return proof.flaw
-        if entry.at > self.now + CLOCKS_DIFFER:
-            return f"it is dated in the future: {formatting.clock(entry.at)}"
+        dated = proof.dated or entry.at
+        if dated > (proof.received or self.now) + CLOCKS_DIFFER:
+            return f"it is dated in the future: {formatting.clock(dated)}"
         if not isinstance(entry, Statement) or (isinstance(entry, PhaseBegan | StepEnded) and not entry.by):
             return "" if proof.own else "another cockpit noted it by itself: only statements of people count from there"
         return self._of_person(entry, self._people.get(entry.by))
@@ -142,7 +154,12 @@ class Rules:
         wanted = self.roles_for(entry)
         if wanted is not None and entry.role not in wanted:
             return f"it takes {' or '.join(wanted)}, not {entry.role}" if wanted else "the plan does not ask for it"
-        checks = (self._unsigned(entry, person), self._of_another_plan(entry), _outside_its_session(entry), _odd(entry))
+        checks = (
+            self._unsigned(entry, person),
+            self._of_another_plan(entry),
+            _outside_its_session(entry),
+            _odd(_as_dated(entry)),
+        )
         return next((why for why in checks if why), "")
 
     def roles_for(self, entry: Statement) -> tuple[str, ...] | None:
@@ -156,7 +173,7 @@ class Rules:
                 return self._polls.get(entry.gate, ())
             case Waiver() | Acknowledgement() | Decision() | PhaseBegan():
                 return self._deciding
-            case StepBegan() | StepEnded():
+            case StepBegan() | StepEnded() | GateUsed():
                 return None
             case _:
                 assert_never(entry)
@@ -184,10 +201,15 @@ class Rules:
         return ""
 
 
+def _as_dated(entry: E) -> E:
+    """With the time its writer gave it."""
+    return entry if entry.proof.dated is None else replace(entry, at=entry.proof.dated)
+
+
 def _outside_its_session(entry: Statement) -> str:
-    opened, written = entry.proof.opened, entry.proof.written
-    early = opened is not None and entry.at < opened - CLOCKS_DIFFER
-    late = written is not None and entry.at > written + CLOCKS_DIFFER
+    opened, written, at = entry.proof.opened, entry.proof.written, _as_dated(entry).at
+    early = opened is not None and at < opened - CLOCKS_DIFFER
+    late = written is not None and at > written + CLOCKS_DIFFER
     return "it is dated outside the session it was made in" if early or late else ""
 
 
@@ -199,6 +221,8 @@ def _odd(entry: Statement) -> str:
         return f"a vote is {', '.join(CHOICES)}"
     if isinstance(entry, Decision) and entry.choice not in DECISIONS:
         return f"a decision is {', '.join(DECISIONS)}"
+    if isinstance(entry, Decision) and entry.until is not None and entry.until - entry.at > LONGEST_WAIVER:
+        return f"a dismissal lasts {formatting.duration(LONGEST_WAIVER)} at most, and this one longer"
     return ""
 
 

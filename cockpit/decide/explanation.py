@@ -57,7 +57,10 @@ def observe(readings: Readings, probe: str, name: str) -> Observed:
         return Observed(path, held, formatting.value(held, unit), unit, meaning)
     why = latest.unknown.get(name) if latest else None
     why = why or Unknown(Reason.WARMING, f"no reading of {probe} yet")
-    return Observed(path, None, f"unknown: {why.reason}", unit, meaning, why)
+    text = f"unknown: {why.reason}"
+    if why.bounds is not None:
+        text = f"{formatting.value(why.bounds.low, unit)} to {formatting.value(why.bounds.high, unit)}"
+    return Observed(path, None, text, unit, meaning, why)
 
 
 def threshold(probes: Mapping[str, ProbeSpec], comparison: Comparison) -> Threshold:

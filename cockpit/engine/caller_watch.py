@@ -88,7 +88,7 @@ class CallerWatch:
         """What was read before may be of another account: none of it counts any more."""
         why = self.check.why(refused)
         for name, loop in self._source.loops.items():
-            if find(loop.spec.uses).iam:
+            if name not in self._source.held_back and find(loop.spec.uses).iam:
                 self._source.queue.put_nowait((name, loop.probe.blind(self._clock.now(), why)))
 
     def _note(self, text: str, by: str = "") -> None:

@@ -199,18 +199,21 @@ class Desk:
         verdict = self.watch.situation.verdict
         if verdict.phase is phase:
             raise Refused(f"{phase} has begun already")
-        missing = self.missing_before("deploy") if phase is Phase.POST_DEPLOY else []
-        if missing:
-            raise Refused(missing[0])
+        self._approved(phase)
         if verdict.word is not Word.GO:
             await self._keep(self._decision("proceed", person, role, why, verdict.word), person, role)
         return await self.state_phase(phase, why.strip())
 
     async def state_phase(self, phase: Phase, why: str) -> PhaseBegan:
-        """State which phase the cutover is in, whatever the verdict: how a cockpit is opened."""
+        """State which phase the cutover is in, whatever the verdict: how a cockpit is opened. No gate is passed by."""
+        self._approved(phase)
         person, role = self._in_role(self.deciding_roles, "beginning a phase")
         now, digest = self.watch.clock.now(), self.watch.plan.digest
         return await self._keep(PhaseBegan(now, phase, person.id, why, role, digest), person, role)
+
+    def _approved(self, phase: Phase) -> None:
+        if phase is Phase.POST_DEPLOY and (missing := self.missing_before("deploy")):
+            raise Refused(missing[0])
 
     def caller_to_accept(self) -> str:
         """Name of the AWS caller that is refused now, which this person may accept. Raises Refused."""

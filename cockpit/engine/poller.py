@@ -48,13 +48,25 @@ class Source(Protocol):
 
 
 class LiveSource:
-    """Every probe of a plan in its own self-pacing loop: a slow one delays nobody, and none overlaps itself."""
+    """Every probe of a plan in its own self-pacing loop: a slow one delays nobody, and none overlaps itself.
 
-    def __init__(self, plan: Plan, clients: Clients, clock: Clock) -> None:
+    `held_back`: probe -> why it may not be read. Such a probe is not even made: it answers that it is unknown, and why.
+    """
+
+    def __init__(self, plan: Plan, clients: Clients, clock: Clock, held_back: Mapping[str, Unknown]) -> None:
         self.plan = plan
         self.clock = clock
         self.clients = clients
-        self.loops = {spec.name: ProbeLoop(spec, _make(spec, clients), clock, self) for spec in plan.probes.values()}
+        self.held_back = held_back
+        self.loops = {
+            name: ProbeLoop(
+                spec,
+                HeldBack(spec, held_back[name]) if name in held_back else _make(spec, clients),
+                clock,
+                self,
+            )
+            for name, spec in plan.probes.items()
+        }
         self.queue: asyncio.Queue[tuple[str, Reading]] = asyncio.Queue()
         self._running = asyncio.Event()
         self._running.set()
@@ -109,6 +121,22 @@ class LiveSource:
             log.warning("%d connections were left open: closing them took too long", len(slow))
 
 
+class HeldBack:
+    """Stands where a probe would: it reads nothing, and says why."""
+
+    def __init__(self, spec: ProbeSpec, why: Unknown) -> None:
+        self._fields = spec.fields
+        self._why = why
+
+    async def read(self, now: datetime) -> Reading:
+        return self.blind(now, self._why)
+
+    def blind(self, now: datetime, unknown: Unknown) -> Reading:
+        return Reading(now, now, {}, {field.name: unknown for field in self._fields})
+
+    async def close(self) -> None: ...
+
+
 def _make(spec: ProbeSpec, clients: Clients) -> Probe[Any]:
     kind = find(spec.uses)
     return kind(kind.params_type.model_validate(dict(spec.params)), clients)
@@ -117,7 +145,7 @@ def _make(spec: ProbeSpec, clients: Clients) -> Probe[Any]:
 class ProbeLoop:
     """Read, wait out the rest of the interval, read again."""
 
-    def __init__(self, spec: ProbeSpec, probe: Probe[Any], clock: Clock, source: LiveSource) -> None:
+    def __init__(self, spec: ProbeSpec, probe: Probe[Any] | HeldBack, clock: Clock, source: LiveSource) -> None:
         self.spec = spec
         self.probe = probe
         self.clock = clock

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from platformdirs import user_state_path
 
 from cockpit.plan.demands import demands_of, migration_demands
 from cockpit.plan.model import Plan
+from probes.reading import Reason, Unknown
+from probes.redact import one_line
+
+TRUSTED_PLANS = "COCKPIT_TRUSTED_PLANS"
+"""Names the file of them in place of the user's own: a rehearsal and what it starts have one of their own."""
+_SHOWN = 300
 
 
 def wanted_by(plan: Plan) -> tuple[str, ...]:
@@ -28,16 +35,47 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from (f"the migration: {demand}" for demand in migration_demands(plan))
 
 
+def how_to_allow(plan: Plan, variables: Sequence[str]) -> str:
+    """What to type; `variables` are those the plan was loaded with, whose values may be secret."""
+    return f"cockpit trust {shlex.quote(plan.path)}" + (", with the same --var" if variables else "")
+
+
 class TrustedPlans:
     """The file of them, the user's own (0600). One that cannot be read or parsed trusts nothing."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self.file = file or Path(user_state_path("cockpit", appauthor=False)) / "trusted.json"
+        own = Path(user_state_path("cockpit", appauthor=False)) / "trusted.json"
+        self.file = file or Path(os.environ.get(TRUSTED_PLANS) or own)
 
     def holds(self, plan: Plan) -> bool:
         """Whether just these demands of just this plan were allowed; a plan without demands needs nobody's word."""
         wanted = wanted_by(plan)
         return not wanted or _key(plan, wanted) in self._held()
+
+    def held_back(self, plan: Plan, variables: Sequence[str]) -> Mapping[str, Unknown]:
+        """Probe -> why it may not be read: all that demand something, until it was allowed."""
+        if self.holds(plan):
+            return {}
+        hint = f"{how_to_allow(plan, variables)}: read what it would do, allow it, then start this again"
+        return {
+            name: Unknown(
+                Reason.NOT_TRUSTED, one_line(f"not allowed yet: {'; '.join(map(str, demands))}", _SHOWN), hint
+            )
+            for name, demands in demands_of(plan).items()
+        }
+
+    def allowed_addresses(self, plan: Plan) -> frozenset[str]:
+        """The link-local and metadata addresses that its probes may reach."""
+        named = (demand.address for demands in demands_of(plan).values() for demand in demands if demand.address)
+        return frozenset(named) if self.holds(plan) else frozenset()
+
+    def migration_held_back(self, plan: Plan, variables: Sequence[str]) -> str:
+        """Why the plan's database and bucket may not be reached; empty where they may."""
+        demands = migration_demands(plan)
+        if not demands or self.holds(plan):
+            return ""
+        wanted = "; ".join(map(str, demands))
+        return f"{how_to_allow(plan, variables)}: nobody has allowed yet that the plan {wanted}"
 
     def add(self, plan: Plan, now: datetime, who: str) -> None:
         """Allow them. Raises OSError."""

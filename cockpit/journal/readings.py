@@ -35,7 +35,7 @@ from cockpit.journal.reading_segments import (
     writer_column,
 )
 from cockpit.journal.writer import Draft
-from probes.reading import Evidence, Reading, Reason, Unknown, Value
+from probes.reading import Bounds, Evidence, Reading, Reason, Unknown, Value
 from probes.redact import redact
 
 log = logging.getLogger(__name__)
@@ -284,9 +284,7 @@ def _plain(reading: Reading) -> dict[str, Any]:
         "at": _micros(reading.observed_at),
         "data": _micros(reading.data_at),
         "values": {name: _value(value) for name, value in reading.values.items()},
-        "unknown": {
-            name: [str(why.reason), redact(why.detail), redact(why.hint)] for name, why in reading.unknown.items()
-        },
+        "unknown": {name: _why(why) for name, why in reading.unknown.items()},
         "latency": reading.latency_s,
     }
     if evidence != Evidence():
@@ -297,6 +295,17 @@ def _plain(reading: Reading) -> dict[str, Any]:
     if reading.earlier:
         plain["earlier"] = [_plain(each) for each in reading.earlier]
     return plain
+
+
+def _why(why: Unknown) -> list[Any]:
+    """Reason, detail, hint, and both bounds where there are any."""
+    bounds = [why.bounds.low, why.bounds.high] if why.bounds else []
+    return [str(why.reason), redact(why.detail), redact(why.hint), *bounds]
+
+
+def _unknown(kept: list[Any]) -> Unknown:
+    reason, detail, hint, *bounds = kept
+    return Unknown(Reason(reason), detail, hint, Bounds(*bounds) if bounds else None)
 
 
 def _value(value: Value) -> Any:
@@ -320,7 +329,7 @@ def _reading(plain: Mapping[str, Any]) -> Reading:
         _moment(plain["at"]),
         _moment(plain["data"]),
         MappingProxyType({name: _kept(value) for name, value in plain["values"].items()}),
-        MappingProxyType({name: Unknown(Reason(why[0]), why[1], why[2]) for name, why in plain["unknown"].items()}),
+        MappingProxyType({name: _unknown(why) for name, why in plain["unknown"].items()}),
         Evidence(query, request_id, console_url, tuple(lines)),
         plain["latency"],
         None if since is None else _moment(since),

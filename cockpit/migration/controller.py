@@ -10,10 +10,11 @@ import contextlib
 import json
 import logging
 import os
-import subprocess
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import psycopg
 
@@ -22,9 +23,8 @@ from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
-from probes.clients.child_python import GIVEN_VARS, child_environment, python_module
+from probes.clients.child_process import GIVEN_VARS, Child, python_module, start
 from probes.reading import Unseen
-from probes.redact import one_line
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
@@ -36,7 +36,7 @@ class Started:
     """A phase that was started from here."""
 
     phase: PhaseName
-    process: subprocess.Popen[bytes]
+    process: Child
     run_before: int
     """The ledger's newest run at that time."""
 
@@ -55,6 +55,10 @@ class Controller:
     record: str = ""
     """The cutover's record, in which the gates were voted on."""
     log_file: str = os.devnull
+    reads: Sequence[str] = ()
+    """Variables of the environment the plan reads: a phase reads them again."""
+    held_back: str = ""
+    """Why nothing of the migration may be reached; empty where it may."""
     progress: Progress = field(default_factory=Progress)
     trouble: str = ""
     """Why the ledger cannot be read now; empty while it can."""
@@ -67,6 +71,9 @@ class Controller:
     _last_words: str = ""
 
     async def run(self) -> None:
+        if self.held_back:
+            self.trouble = self.held_back
+            return
         follower, connection = Follower(), None
         try:
             while True:
@@ -96,22 +103,12 @@ class Controller:
 
     def _died(self) -> str:
         """Why the newest phase that was started here ended without a run of its own; empty while none did."""
-        for each in [one for one in self._started if one.process.poll() is not None]:
+        for each in [one for one in self._started if one.process.code is not None]:
             self._started.remove(each)
-            died = each.process.returncode != 0 and self.progress.run == each.run_before
-            ended = f"{each.phase} ended with exit {each.process.returncode} before it began"
-            self._last_words = f"{ended}: {self._last_line()}" if died else ""
+            died = each.process.code != 0 and self.progress.run == each.run_before
+            ended = f"{each.phase} ended with exit {each.process.code} before it began"
+            self._last_words = f"{ended}: {each.process.last_words()}" if died else ""
         return self._last_words
-
-    def _last_line(self) -> str:
-        """Of the log the phase wrote to."""
-        try:
-            with open(self.log_file, "rb") as log:  # noqa: PTH123 - the end of a file that may be long
-                log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
-                lines = log.read().decode("utf-8", "replace").split("\n")
-        except OSError as error:
-            return f"its log cannot be read: {error.strerror}"
-        return one_line(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
 
     # -- what the operator does --------------------------------------------------------------------------------------
 
@@ -125,23 +122,25 @@ class Controller:
 
     def start(self, phase: PhaseName, *, confirm: str = "", who: str = "") -> str:
         """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
+        if self.held_back:
+            return self.held_back
         if self.progress.active and self.progress.phase != phase:
             return f"{self.progress.phase} is active: drain it first"
         if not self.migration.database:
             return "migration.database is empty: set the variable the plan reads"
-        command = [*python_module("cockpit", "migrate", phase, self.plan_path), *self.options, "--format", "json"]
-        command += ["--confirm", confirm] if confirm else []
-        command += ["--record", self.record] if self.record else []
-        command += ["--as", who] if who else []
-        with open(self.log_file, "ab") as out:  # noqa: PTH123 - the log of the process, not ours
-            process = subprocess.Popen(
-                command,
-                env=child_environment(os.environ, **{GIVEN_VARS: json.dumps(list(self.variables))}),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        options = [*self.options, "--format", "json"]
+        options += ["--confirm", confirm] if confirm else []
+        options += ["--record", self.record] if self.record else []
+        options += ["--as", who] if who else []
+        command = python_module(
+            *("cockpit", "migrate", phase, self.plan_path, *options),
+            reads=self.reads,
+            given={GIVEN_VARS: json.dumps(list(self.variables))},
+        )
+        try:
+            process = start(command, Path(self.log_file))
+        except OSError as error:
+            return f"{phase} was not started: {error.strerror or error}"
         self._started.append(Started(phase, process, self.progress.run))
         self._last_words = ""
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
@@ -171,11 +170,12 @@ class Controller:
     def end_started(self) -> None:
         """For a rehearsal that ends: what was started goes with its world."""
         for each in self._started:
-            with contextlib.suppress(ProcessLookupError):
-                each.process.kill()
+            each.process.signal(signal.SIGKILL)
             each.process.wait(5)
 
     async def _write(self, change: Callable[[Connection], Awaitable[object]], answer: str) -> str:
+        if self.held_back:
+            return self.held_back
         connection = None
         try:
             connection = await connect(self.migration.database, name="cockpit")

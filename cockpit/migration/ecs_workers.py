@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 STARTED_BY = "cockpit-migration"
+WORKER = ("python", "-P", "-m", "cockpit.migration")
+"""What a task's container runs, followed by the run: nothing in its working folder is imported."""
 AGAIN_ROUNDS = 15
 """Rounds between two looks at the tasks: the ledger says how the workers do, ECS only whether they are there."""
 
@@ -29,6 +32,7 @@ class EcsWorkers:
     count: int
     arns: list[str] = field(default_factory=list)
     _round: int = 0
+    _died: list[str] = field(default_factory=list)
 
     async def keep(self) -> int:
         """The number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
@@ -40,6 +44,11 @@ class EcsWorkers:
         if missing > 0:
             await self._start(missing)
         return len(self.arns)
+
+    def died(self) -> list[str]:
+        """How tasks have stopped by themselves since it was last asked, as ECS says it."""
+        died, self._died = self._died, []
+        return died
 
     async def ended(self, within_s: float) -> bool:
         """Wait until every task has stopped by itself."""
@@ -71,7 +80,9 @@ class EcsWorkers:
         except Unseen as unseen:
             log.warning("cannot see the tasks: %s", unseen.unknown.detail)
             return
-        gone = {task["taskArn"] for task in answer.get("tasks", []) if task.get("lastStatus") == "STOPPED"}
+        stopped = [task for task in answer.get("tasks", []) if task.get("lastStatus") == "STOPPED"]
+        self._died += [words for task in stopped if (words := _how_it_ended(task))]
+        gone = {task["taskArn"] for task in stopped}
         gone |= {failure["arn"] for failure in answer.get("failures", []) if failure.get("reason") == "MISSING"}
         self.arns = [arn for arn in self.arns if arn not in gone]
 
@@ -99,10 +110,10 @@ class EcsWorkers:
             raise RunError(f"ECS did not start a worker: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
         self.arns += [task["taskArn"] for task in answer.get("tasks", [])]
         for failure in answer.get("failures", []):
-            log.warning("ECS did not start a worker: %s", failure.get("reason", "no reason given"))
+            self._died.append(f"a task was not started: {failure.get('reason', 'ECS gives no reason')}")
 
     def _command(self) -> list[str]:
-        return ["python", "-m", "cockpit.migration", str(self.run)]
+        return [*WORKER, str(self.run)]
 
     async def _container(self) -> str:
         """The only container's name. The connection string is the task definition's to give, as COCKPIT_MIGRATION_DATABASE."""
@@ -119,3 +130,19 @@ class EcsWorkers:
                 f"{self.task.task_definition} has {len(names)} containers: name one in migration.ecs.container"
             )
         return names[0]
+
+
+def _how_it_ended(task: Mapping[str, Any]) -> str:
+    """Why a task stopped; empty where its containers ended well."""
+    containers = task.get("containers", [])
+    if containers and all(each.get("exitCode") == 0 for each in containers):
+        return ""
+    ends = [f"{each.get('name', 'container')}: {_container_end(each)}" for each in containers]
+    name = str(task.get("taskArn", "")).rpartition("/")[2]
+    return f"task {name} stopped: {'; '.join([str(task.get('stoppedReason') or 'no reason given'), *ends])}"
+
+
+def _container_end(container: Mapping[str, Any]) -> str:
+    code = container.get("exitCode")
+    ended = "never ran" if code is None else f"exit {code}"
+    return f"{ended}, {container['reason']}" if container.get("reason") else ended

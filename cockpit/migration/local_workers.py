@@ -9,11 +9,13 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from probes.clients.child_python import child_environment, python_module
+from probes.clients.child_process import Child, python_module, start
 
 DATABASE = "COCKPIT_MIGRATION_DATABASE"
 AGAIN_S = 3.0
+LOOK_S = 0.1
 NICE = 5
 """Workers beside a terminal wait for it, not it for them."""
 
@@ -39,39 +41,45 @@ class LocalWorkers:
     run: int
     wanted: int
     log: str = os.devnull
-    _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    _processes: list[Child] = field(default_factory=list)
     _started: float = 0.0
+    _died: list[str] = field(default_factory=list)
 
     async def keep(self) -> int:
         """Start what is missing; how many live. One that died is replaced after a moment."""
-        self._processes = [process for process in self._processes if process.returncode is None]
+        self._bury()
         missing = self.wanted - len(self._processes)
         if missing > 0 and (not self._started or time.monotonic() - self._started > AGAIN_S):
             self._started = time.monotonic()
             for _ in range(missing):
-                self._processes.append(await self._start())
+                self._start()
         return len(self._processes)
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        with open(self.log, "ab") as log:  # noqa: ASYNC230, PTH123 - a small file, opened once a worker
-            process = await asyncio.create_subprocess_exec(
-                *python_module("cockpit.migration", str(self.run)),
-                env=child_environment(os.environ, **{DATABASE: self.dsn}),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
-        return process
+    def died(self) -> list[str]:
+        """How workers have died since it was last asked, with their last words."""
+        died, self._died = self._died, []
+        return died
 
     async def ended(self, within_s: float) -> bool:
         """Wait for all of them to end by themselves; whether they did."""
-        waiting = [asyncio.ensure_future(process.wait()) for process in self._processes]
-        if not waiting:
-            return True
-        _, left = await asyncio.wait(waiting, timeout=within_s)
-        for task in left:
-            task.cancel()
-        return not left
+        until = time.monotonic() + within_s
+        while self._processes and time.monotonic() < until:
+            await asyncio.sleep(LOOK_S)
+            self._bury()
+        return not self._processes
+
+    def _start(self) -> None:
+        command = python_module("cockpit.migration", str(self.run), given={DATABASE: self.dsn})
+        try:
+            process = start(command, Path(self.log))
+        except OSError as error:
+            self._died.append(f"a worker was not started: {error}")
+            return
+        self._processes.append(process)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+
+    def _bury(self) -> None:
+        ended = [process for process in self._processes if process.code is not None]
+        self._processes = [process for process in self._processes if process not in ended]
+        self._died += [f"worker {each.pid} ended with {each.code}: {each.last_words()}" for each in ended if each.code]

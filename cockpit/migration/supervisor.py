@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.ledger import note
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import ItemState, PhaseName, Wanted
@@ -56,25 +57,29 @@ class Workers(Protocol):
     async def keep(self) -> int:
         """Start those that are missing; how many run."""
 
+    def died(self) -> list[str]:
+        """How workers have died since it was last asked: each in words, with the last they wrote."""
+
     async def ended(self, within_s: float) -> object:
         """Wait until they have ended by themselves, at most so many seconds."""
 
 
 class Supervisor:
-    """`run()` until the run has ended; its outcome. `keep` keeps workers going, `show` gets the progress once a round."""
+    """`run()` until the run has ended; its outcome. `workers` are kept going, `show` gets the progress once a round."""
 
     def __init__(
         self,
         dsn: str,
         run: int,
         guards: Callable[[], list[dict[str, Any]]],
-        keep: Callable[[], Awaitable[Any]],
+        workers: Workers,
         show: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._dsn = dsn
         self._run = run
         self._guards = guards
-        self._keep = keep
+        self._workers = workers
+        self._noted = ""
         self._show = show
         self._follower = Follower()
         self._enlisted = 0.0
@@ -106,11 +111,20 @@ class Supervisor:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
         if run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
-            await self._keep()
+            await self._workers.keep()
+        await self._note_dead(connection)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
         self._show(self.progress)
         return outcome
+
+    async def _note_dead(self, connection: Connection) -> None:
+        """Where every screen shows it; one that dies of the same cause again is noted once."""
+        for words in self._workers.died():
+            cause = words.partition(": ")[2] or words
+            if cause != self._noted:
+                await note(connection, self._run, "", "worker died", words)
+            self._noted = cause
 
     async def _alone(self) -> Connection:
         connection = await connect(self._dsn, name="cockpit-migration-supervisor")

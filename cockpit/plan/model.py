@@ -356,6 +356,8 @@ class Plan:
     verdict_dwell: timedelta = VERDICT_DWELL
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""
+    reads_environment: tuple[str, ...] = ()
+    """Every environment variable the plan or one of its probes reads, set or not."""
     secret_vars: tuple[str, ...] = ()
     """Entries of `vars:` that read the environment: what replaces one may be as secret, and is not kept in a record."""
 

@@ -8,15 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field as Setting
 from pydantic import StringConstraints, model_validator
 
+from probes.aws.metric_names import problem
+from probes.aws.proven_counts import ProvenCounts
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
 from probes.demand import AWS_ALONE
+from probes.low_volume import ratio, too_few
 from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -43,6 +47,8 @@ class MetricParams(Params):
     """How long after its end a period is still filling up; until then it does not count."""
     lookback: Annotated[int, Setting(ge=1, le=120)] = 15
     """How many closed periods an answer reports, so that points that arrive late still count."""
+    unlisted: bool = False
+    """Take names that the cockpit's table of AWS metrics does not have; they are unknown until they have a point."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -62,6 +68,20 @@ class MetricParams(Params):
         return "AWS/ApplicationELB", dimension_pairs(
             self.dimensions | {"LoadBalancer": _suffix(self.load_balancer)} | target
         )
+
+    def named(self) -> tuple[MetricQuery, ...]:
+        """What is asked for, by name."""
+        return ()
+
+    @model_validator(mode="after")
+    def _published(self) -> Self:
+        """A name that is never published would be silent for ever, and silence of a count reads as zero."""
+        if self.unlisted:
+            return self
+        asked = dict.fromkeys((q.namespace, q.metric, tuple(name for name, _ in q.dimensions)) for q in self.named())
+        if found := [why for each in asked if (why := problem(*each)) is not None]:
+            raise ValueError("; ".join(found))
+        return self
 
     def query(self, metric: str, stat: str) -> MetricQuery:
         namespace, dimensions = self.where()
@@ -100,16 +120,18 @@ M = TypeVar("M", bound=MetricParams)
 class _PeriodProbe(Probe[M]):
     """Asks for some queries over the closed periods and turns each period into one sample."""
 
-    iam: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
+    iam: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData", "cloudwatch:ListMetrics")
+    iam_sometimes = MappingProxyType({"cloudwatch:ListMetrics": "a count of your own has no point yet"})
     interval: ClassVar[timedelta] = _MINUTE
     period: ClassVar[timedelta] = _MINUTE
 
     def __init__(self, params: M, clients: Clients) -> None:
         super().__init__(params, clients)
         self.period = params.period  # type: ignore[misc]  # the plan's period, where it is not the usual minute
+        self._proven = ProvenCounts(clients)
 
     def queries(self) -> tuple[MetricQuery, ...]:
-        raise NotImplementedError
+        return self.params.named()
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         """Samples of the periods ending at `ends` (rising); a period that cannot be judged gives none."""
@@ -130,6 +152,9 @@ class _PeriodProbe(Probe[M]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         closed = [Closed(by_end(answer.points, period, until), answer.complete) for answer in answers]
+        seen = {query: bool(each.points) for query, each in zip(self.queries(), closed, strict=True)}
+        if (unproven := await self._proven.missing(self.counts(), seen)) is not None:
+            return self.blind(now, unproven, evidence)
         evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed))
         readings = [self._as_reading(now, sample, evidence) for sample in self.by_period(ends, closed)]
         if not readings:
@@ -140,6 +165,10 @@ class _PeriodProbe(Probe[M]):
 
     def _as_reading(self, now: datetime, sample: PeriodValues, evidence: Evidence) -> Reading:
         return self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
+
+    def counts(self) -> tuple[MetricQuery, ...]:
+        """Of `queries()`: those whose absent point may come to mean zero."""
+        return ()
 
     def _nothing(self, answers: Sequence[Series]) -> Unknown:
         """Why there is no sample at all: the answer was cut short, or there is nothing to see."""
@@ -177,13 +206,23 @@ class CloudWatchMetricParams(MetricParams):
     absent: Literal["unknown"] | ZeroWhen = "unknown"
     """What a closed period without a point means. Zero only where the liveness metric has a point in that period."""
 
+    def named(self) -> tuple[MetricQuery, ...]:
+        asked = self.query(self.metric, self.stat)
+        if self.absent == "unknown":
+            return (asked,)
+        alive = self.absent.zero_when
+        namespace = alive.namespace or asked.namespace
+        dimensions = dimension_pairs(alive.dimensions) or asked.dimensions
+        return asked, MetricQuery(namespace, alive.metric, dimensions, alive.stat, asked.period_s)
+
 
 class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
     """One statistic of one metric, from cloudwatch GetMetricData (MetricStat); one sample per closed period.
 
     `data_at` is the end of the period. The unit is the metric's own times `scale`. Needs cloudwatch:GetMetricData
     (on `*`). Cannot see why a series is empty: no traffic, a wrong dimension and a metric that is not enabled look the
-    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric.
+    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known to exist: by
+    the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
     """
 
     name = "cloudwatch.metric"
@@ -194,14 +233,8 @@ class CloudWatchMetric(_PeriodProbe[CloudWatchMetricParams]):
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
     )
 
-    def queries(self) -> tuple[MetricQuery, ...]:
-        asked = self.params.query(self.params.metric, self.params.stat)
-        if self.params.absent == "unknown":
-            return (asked,)
-        alive = self.params.absent.zero_when
-        namespace = alive.namespace or asked.namespace
-        dimensions = dimension_pairs(alive.dimensions) or asked.dimensions
-        return asked, MetricQuery(namespace, alive.metric, dimensions, alive.stat, asked.period_s)
+    def counts(self) -> tuple[MetricQuery, ...]:
+        return () if self.params.absent == "unknown" else self.queries()[:1]
 
     def extra_periods(self) -> int:
         return self.params.lookback - 1
@@ -221,7 +254,7 @@ class CloudWatchRatioParams(MetricParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
     total: Name
     min_total: Annotated[float, Setting(ge=0)] = 1
-    """Below this much in the window the rate says nothing: LOW_VOLUME."""
+    """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
     window: Duration | None = None
     """Summed over this long; the default is one period."""
 
@@ -230,6 +263,9 @@ class CloudWatchRatioParams(MetricParams):
         if self.window is not None and (self.window < self.period or self.window % self.period):
             raise ValueError("window is a whole number of periods")
         return self
+
+    def named(self) -> tuple[MetricQuery, ...]:
+        return tuple(self.query(metric, "Sum") for metric in (self.total, *self.part))
 
     @property
     def window_periods(self) -> int:
@@ -242,8 +278,10 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     CloudWatch has no point where a count was zero. A part that is absent is 0 only where the total (or another part)
     has a point in that very period; a period with neither is not judged, and a window with such a period gives no
     sample. An ALB does not count requests it rejects for want of a target in RequestCount, so failures count as
-    requests themselves: the total is never taken below the part. Needs cloudwatch:GetMetricData (on `*`). Cannot see
-    failures that the application answers with a 2xx.
+    requests themselves: the total is never taken below the part. A part that nobody has ever seen is no zero: names are
+    checked against what AWS publishes at load, and against cloudwatch ListMetrics for metrics of your own. Below
+    `min_total` the rate is LOW_VOLUME with bounds at 99.9 % confidence, which hold where requests fail independently of
+    each other. Needs cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
     """
 
     name = "cloudwatch.ratio"
@@ -255,8 +293,8 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
         Field("total", float, "sum of the total over the window", 250.0, "count", low=0),
     )
 
-    def queries(self) -> tuple[MetricQuery, ...]:
-        return tuple(self.params.query(metric, "Sum") for metric in (self.params.total, *self.params.part))
+    def counts(self) -> tuple[MetricQuery, ...]:
+        return self.queries()[1:]
 
     def extra_periods(self) -> int:
         return self.params.window_periods - 1
@@ -277,12 +315,12 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
-        if total < self.params.min_total or total <= 0:
-            needed = max(self.params.min_total, 1)
-            detail = f"{total:g} {self.params.total} in the window, at least {needed:g} needed"
-            low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, widen the window, or lower min_total")
-            return PeriodValues(end, values, {"rate": low})
-        return PeriodValues(end, values | {"rate": part / total}, {})
+        of = "requests" if self.params.total == "RequestCount" else self.params.total
+        hint = "wait for traffic, widen the window, or lower min_total"
+        rate = ratio(part, total, self.params.min_total, of, hint)
+        if isinstance(rate, Unknown):
+            return PeriodValues(end, values, {"rate": rate})
+        return PeriodValues(end, values | {"rate": rate}, {})
 
 
 def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[float, float] | None:
@@ -302,6 +340,9 @@ class CloudWatchPercentileParams(MetricParams):
     scale: float = 1.0
     min_samples: Annotated[int | None, Setting(ge=1)] = None
     """Below this many samples in the period the percentile says nothing. Default 10/(1-p), as CloudWatch's own."""
+
+    def named(self) -> tuple[MetricQuery, ...]:
+        return tuple(self.query(self.metric, stat) for stat in (f"p{self.p:g}", "SampleCount"))
 
     @property
     def needed(self) -> int:
@@ -331,10 +372,6 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
         Field("samples", int, "samples in that period", 812, "count", low=0),
     )
 
-    def queries(self) -> tuple[MetricQuery, ...]:
-        percentile = f"p{self.params.p:g}"
-        return tuple(self.params.query(self.params.metric, stat) for stat in (percentile, "SampleCount"))
-
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series
         for end in ends:
@@ -343,9 +380,9 @@ class CloudWatchPercentile(_PeriodProbe[CloudWatchPercentileParams]):
             samples, value = int(counts.points[end]), values.points.get(end)
             known: dict[str, Value] = {"samples": samples}
             if samples < self.params.needed:
-                detail = f"{samples} samples in the period, p{self.params.p:g} needs {self.params.needed}"
-                low = Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, take a longer period, or set min_samples")
-                yield PeriodValues(end, known, {"value": low})
+                of = f"samples for a p{self.params.p:g}"
+                hint = "wait for traffic, take a longer period, or set min_samples"
+                yield PeriodValues(end, known, {"value": too_few(samples, self.params.needed, of, hint)})
             elif value is not None:
                 yield PeriodValues(end, known | {"value": value * self.params.scale}, {})
 

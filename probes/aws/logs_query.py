@@ -16,6 +16,7 @@ from pydantic import StringConstraints, field_validator
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.demand import AWS_ALONE
+from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
@@ -193,8 +194,9 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     def _value(self, answer: InsightsAnswer) -> float | Unknown:
         if answer.matched < self.params.min_matched:
-            detail = f"{answer.matched} events matched, at least {self.params.min_matched} needed"
-            return Unknown(Reason.LOW_VOLUME, detail, "wait for traffic, or widen the window")
+            return too_few(
+                answer.matched, self.params.min_matched, "matching events", "wait for traffic, or widen the window"
+            )
         text = answer.rows[0].get("value") if answer.rows else None
         if text is None and self.params.kind == "count":
             return float(answer.matched)

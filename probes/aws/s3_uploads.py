@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -18,9 +18,10 @@ from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.metrics import MetricQuery
 from probes.demand import Connects
+from probes.low_volume import ratio
 from probes.periods import Duration, by_end, floor_to
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 
 UPLOADED = "Document uploaded to S3"
 FELL_BACK = "S3 upload failed, falling back to database storage"
@@ -31,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,62}")
 
 
 class S3UploadsParams(Params):
-    """Give at least `log_group` or `dsn`: the bucket's own metrics cannot see an upload that never reached it."""
+    """Give `log_group`, `dsn` or both: the bucket's own metrics cannot tell an upload from any other request."""
 
     bucket: str = ""
     filter_id: str = ""
@@ -46,7 +47,7 @@ class S3UploadsParams(Params):
     window: Duration = timedelta(minutes=10)
     settle: Duration = _MINUTE
     min_uploads: Annotated[int, Setting(ge=1)] = 10
-    """A source with fewer uploads than this gives no rate."""
+    """A source with fewer uploads than this gives no rate, only bounds."""
     certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1
     """With the logs or the rows blind, the rate is reported only from here up: what is hidden can only add to it."""
 
@@ -64,8 +65,10 @@ class S3UploadsParams(Params):
     def _somebody_sees(self) -> Self:
         if bool(self.bucket) != bool(self.filter_id):
             raise ValueError("bucket and filter_id go together: request metrics are published per filter")
-        if not (self.bucket or self.log_group or self.dsn):
-            raise ValueError("give a source: log_group, dsn, or bucket with filter_id")
+        if not (self.log_group or self.dsn):
+            raise ValueError(
+                "give log_group, dsn or both: the bucket's metrics alone cannot tell an upload from any other request"
+            )
         if self.window < _MINUTE:
             raise ValueError("window is at least 1m")
         return self
@@ -84,25 +87,36 @@ class Seen:
     attempts: int
     failures: int
 
-    @property
-    def rate(self) -> float:
-        return min(1.0, self.failures / self.attempts) if self.attempts else 0.0
+    def rate(self, needed: int) -> float | Unknown:
+        """How many of the attempts failed; LOW_VOLUME below `needed` attempts."""
+        hint = "upload a few documents, widen the window, or lower min_uploads"
+        return ratio(min(self.failures, self.attempts), self.attempts, needed, "uploads", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketTraffic:
+    """What the bucket counts for the window, whoever asked."""
+
+    puts: int
+    errors: int
 
 
 class S3Uploads(Probe[S3UploadsParams]):
-    """Uploads in `window` (ending `settle` ago) and how many failed, from three sources, each optional.
+    """Uploads in `window` (ending `settle` ago) and how many failed, from the application's log, its rows, or both.
 
-    * the bucket's request metrics: AWS/S3 PutRequests, 4xxErrors, 5xxErrors (Sum). Errors of every request count, reads
-      included; an upload refused before S3 (no credentials) is not seen.
-    * the application's log: "Document uploaded to S3" and "S3 upload failed, falling back to database storage".
-    * the rows: new documents with and without an s3Key.
+    * the log: "Document uploaded to S3" and "S3 upload failed, falling back to database storage".
+    * the rows: new documents with and without an s3Key. Nobody but users makes rows and log lines.
 
     `failure_rate` is the worst of those who saw at least `min_uploads`. The route answers 201 even when S3 fails, so
-    if the logs or the rows cannot be seen, a low rate is PARTIAL (unknown), and so is one of the bucket's metrics
-    alone; a rate of `certain_above` or more is reported, even if another source is unknown. A source that cannot be read
-    makes its own fields unknown and is named in the evidence. Needs cloudwatch:GetMetricData, logs:StartQuery,
-    logs:GetQueryResults, logs:StopQuery and SELECT on the tables. Cannot see whether what was stored can be read
-    again.
+    if the log or the rows cannot be seen, a low rate is PARTIAL (unknown); a rate of `certain_above` or more is reported,
+    even if the other source is unknown, and a limit below what they prove is exceeded. A source that cannot be read makes
+    its own fields unknown and is named in the evidence.
+
+    The bucket's request metrics (AWS/S3 PutRequests, 4xxErrors, 5xxErrors) are shown beside it and never count toward it:
+    PutRequests holds what the migration and s3.roundtrip write, and the errors are those of every request, a GET of a
+    missing key, a create-only write of a key that is there and a bucket without a policy included. They come up to 15
+    minutes late. Needs cloudwatch:GetMetricData, logs:StartQuery, logs:GetQueryResults, logs:StopQuery and SELECT on the
+    tables. Cannot see whether what was stored can be read again.
     """
 
     name = "s3.uploads"
@@ -115,10 +129,11 @@ class S3Uploads(Probe[S3UploadsParams]):
         Field("rate_per_min", float, "uploads tried per minute", 4.8, low=0),
         Field("log_failure_rate", float, "by the application's log", 0.02, "ratio", low=0, high=1),
         Field("row_failure_rate", float, "new rows without an s3Key", 0.02, "ratio", low=0, high=1),
-        Field("metric_failure_rate", float, "by the bucket's request metrics", 0.0, "ratio", low=0, high=1),
+        Field("bucket_puts", int, "writes to the bucket, by anybody", 52, "count", low=0),
+        Field("bucket_errors", int, "4xx and 5xx of every request to the bucket: a hint, no rate", 3, "count", low=0),
         Field("new_rows", int, "documents created in the window", 48, "count", low=0),
         Field("new_rows_without_key", int, "of those, the ones whose bytes went to the database", 1, "count", low=0),
-        Field("sources", int, "sources that answered", 3, "count", low=0, high=3),
+        Field("sources", int, "of the log and the rows, those that answered", 2, "count", low=0, high=2),
     )
     iam = ("cloudwatch:GetMetricData", "logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
     iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
@@ -140,12 +155,16 @@ class S3Uploads(Probe[S3UploadsParams]):
     async def read(self, now: datetime) -> Reading:
         end = floor_to(now - self.params.settle, _MINUTE)
         start = end - self.params.window
-        log, rows, metric = await asyncio.gather(
+        log, rows, bucket = await asyncio.gather(
             self._from_log(start, end), self._from_rows(start, end), self._from_metrics(start, end)
         )
-        sources = {"log": log, "row": rows, "metric": metric}
+        sources = {"log": log, "row": rows}
         values, unknown = self._values(sources)
-        evidence = self._evidence(start, end, sources)
+        if isinstance(bucket, Unknown):
+            unknown |= {"bucket_puts": bucket, "bucket_errors": bucket}
+        else:
+            values |= {"bucket_puts": bucket.puts, "bucket_errors": bucket.errors}
+        evidence = self._evidence(start, end, sources, bucket)
         return self.reading(now, values, unknown=unknown, data_at=end, evidence=evidence)
 
     # -- the sources -------------------------------------------------------------------------------------------------
@@ -176,7 +195,7 @@ class S3Uploads(Probe[S3UploadsParams]):
             return unseen.unknown
         return Seen(sum(int(row["new"]) for row in rows), sum(int(row["without_key"]) for row in rows))
 
-    async def _from_metrics(self, start: datetime, end: datetime) -> Seen | Unknown:
+    async def _from_metrics(self, start: datetime, end: datetime) -> BucketTraffic | Unknown:
         if not self.params.bucket:
             return _not_asked("bucket and filter_id")
         dimensions = (("BucketName", self.params.bucket), ("FilterId", self.params.filter_id))
@@ -191,10 +210,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         if not puts:
             detail = f"no PutRequests of {self.params.bucket} with filter {self.params.filter_id} in the window"
             return Unknown(Reason.NO_DATA, detail, "no uploads, request metrics not enabled, or another filter id")
-        # Errors count only in minutes with PUTs: those are minutes in which somebody was uploading.
-        failed = sum(series.get(minute, 0.0) for series in errors for minute in puts)
-        attempts = round(sum(puts.values()))
-        return Seen(attempts, min(attempts, round(failed)))
+        return BucketTraffic(round(sum(puts.values())), round(sum(sum(series.values()) for series in errors)))
 
     # -- what they say together --------------------------------------------------------------------------------------
 
@@ -203,7 +219,7 @@ class S3Uploads(Probe[S3UploadsParams]):
         values: dict[str, Value | None] = {"sources": len(seen)}
         unknown: dict[str, Unknown] = {}
         for name, source in sources.items():
-            rate = source if isinstance(source, Unknown) else self._own_rate(source)
+            rate = source if isinstance(source, Unknown) else source.rate(self.params.min_uploads)
             if isinstance(rate, Unknown):
                 unknown[f"{name}_failure_rate"] = rate
             else:
@@ -225,43 +241,36 @@ class S3Uploads(Probe[S3UploadsParams]):
             unknown |= dict.fromkeys(("uploads", "failures", "rate_per_min"), _first_blind(sources))
         return values, unknown
 
-    def _own_rate(self, source: Seen) -> float | Unknown:
-        if source.attempts >= self.params.min_uploads:
-            return source.rate
-        return self._too_few(source.attempts)
-
     def _worst(self, sources: Mapping[str, Seen | Unknown], seen: Mapping[str, Seen]) -> float | Unknown:
         """The worst rate, unless a source that might show worse is unknown."""
-        enough = [source for source in seen.values() if source.attempts >= self.params.min_uploads]
-        worst = max((source.rate for source in enough), default=None)
+        rates = {name: source.rate(self.params.min_uploads) for name, source in seen.items()}
+        known = [rate for rate in rates.values() if not isinstance(rate, Unknown)]
+        worst = max(known, default=None)
         if worst is not None and worst >= self.params.certain_above:
             return worst
-        blind = self._blind(sources)
         if not seen:
             return _first_blind(sources)
-        if blind:
+        few = [rate for rate in rates.values() if isinstance(rate, Unknown)]
+        at_least = max(_at_least(rates[name]) if name in rates else 0.0 for name in ("log", "row"))
+        if blind := self._blind(sources):
             reasons = "; ".join(f"{name}: {why.detail}" for name, why in blind.items())
             hint = (
                 "the application answers 201 even when S3 fails: without the log and the rows a low rate proves nothing"
             )
-            return Unknown(Reason.PARTIAL, reasons, hint)
-        if worst is None:
-            return self._too_few(max(source.attempts for source in seen.values()))
-        return worst
+            return Unknown(Reason.PARTIAL, reasons, hint, Bounds(at_least, 1.0))
+        if worst is not None and at_least <= worst:
+            return worst
+        most = max([worst or 0.0, *(rate.bounds.high if rate.bounds else 1.0 for rate in few)])
+        return replace(max(few, key=_at_least), bounds=Bounds(at_least, most))
 
     def _blind(self, sources: Mapping[str, Seen | Unknown]) -> dict[str, Unknown]:
-        """Of the log and the rows: those that were to be asked and did not answer, or both when neither was."""
+        """Of the log and the rows: those that were to be asked and did not answer."""
         asked = {"log": self.params.log_group is not None, "row": self.params.dsn is not None}
-        inside = {name: source for name in asked if isinstance(source := sources[name], Unknown)}
-        if not any(asked.values()):
-            return inside
-        return {name: why for name, why in inside.items() if asked[name]}
+        return {name: source for name, source in sources.items() if asked[name] and isinstance(source, Unknown)}
 
-    def _too_few(self, attempts: int) -> Unknown:
-        detail = f"{attempts} uploads in the window, at least {self.params.min_uploads} needed"
-        return Unknown(Reason.LOW_VOLUME, detail, "upload a few documents, widen the window, or lower min_uploads")
-
-    def _evidence(self, start: datetime, end: datetime, sources: Mapping[str, Seen | Unknown]) -> Evidence:
+    def _evidence(
+        self, start: datetime, end: datetime, sources: Mapping[str, Seen | Unknown], bucket: BucketTraffic | Unknown
+    ) -> Evidence:
         asked = [f"{start:%H:%M} to {end:%H:%M} UTC"]
         if self.params.log_group:
             asked.append(f"logs insights {self.params.log_group}: {_LOG_QUERY}")
@@ -272,8 +281,15 @@ class S3Uploads(Probe[S3UploadsParams]):
             asked.append(f"cloudwatch get-metric-data AWS/S3 PutRequests, 4xxErrors, 5xxErrors Sum 60s {place}")
         region = self.clients.options.region
         url = log_group_url(region, self.params.log_group) if self.params.log_group else ""
-        lines = tuple(f"{name}: {_source_text(source)}" for name, source in sources.items())
+        lines = (*(f"{name}: {_source_text(source)}" for name, source in sources.items()), _bucket_text(bucket))
         return Evidence("; ".join(asked), console_url=url, lines=lines)
+
+
+def _at_least(rate: float | Unknown) -> float:
+    """What a rate cannot be below, known or not."""
+    if not isinstance(rate, Unknown):
+        return rate
+    return rate.bounds.low if rate.bounds else 0.0
 
 
 def _rows_query(params: S3UploadsParams) -> str:
@@ -295,6 +311,12 @@ def _first_blind(sources: Mapping[str, Seen | Unknown]) -> Unknown:
     """Why no source answered: a failure says more than a source that is not configured."""
     blind = [source for source in sources.values() if isinstance(source, Unknown)]
     return next((why for why in blind if not why.detail.startswith("the plan does not give")), blind[0])
+
+
+def _bucket_text(bucket: BucketTraffic | Unknown) -> str:
+    if isinstance(bucket, Unknown):
+        return f"bucket: not seen: {bucket.reason} {bucket.detail}"
+    return f"bucket: {bucket.puts} writes by anybody, {bucket.errors} errors of any request (counts toward nothing)"
 
 
 def _source_text(source: Seen | Unknown) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, field_validator
 
+from probes.clients.child_process import ask_program
 from probes.clients.http import HttpAnswer, place_of
-from probes.clients.processes import ask_program
 from probes.demand import Runs, Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe

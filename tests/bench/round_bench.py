@@ -24,7 +24,7 @@ async def measure(*, distant: bool) -> tuple[list[float], list[float]]:
         world.clock.set_speed(1.0)
         plan = load_plan(shipped("checklists/transparent-trust.yaml"), overrides=world.vars)
         clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
-        source = LiveSource(plan, clients, world.clock)
+        source = LiveSource(plan, clients, world.clock, {})
         if distant:
             await world.set_fault("network.slow", active=True)
         for _ in range(2):

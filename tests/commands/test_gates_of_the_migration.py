@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands.cockpit_process import cockpit
+from support.plans.trusted_plan import allow
 
 from cockpit.migration.database import host_and_name
 
@@ -37,8 +38,9 @@ migration:
 def test_no_run_begins_before_its_gate(tmp_path: Path, command: tuple[str, ...], gate: str) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN)
+    allow(plan)
     name, *options = command
-    done = cockpit("migrate", name, str(plan), *options, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
+    done = cockpit("migrate", name, str(plan), *options)
     assert done.returncode == 1, done.stderr
     assert "not approved:" in done.stderr
     assert gate in done.stderr
@@ -48,8 +50,9 @@ def test_no_run_begins_before_its_gate(tmp_path: Path, command: tuple[str, ...],
 def test_a_phase_without_a_gate_goes_on_to_the_database(tmp_path: Path, command: tuple[str, ...]) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN)
+    allow(plan)
     name, *options = command
-    done = cockpit("migrate", name, str(plan), *options, XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
+    done = cockpit("migrate", name, str(plan), *options)
     assert "not approved" not in done.stderr
     assert "the database refused" in done.stderr
 

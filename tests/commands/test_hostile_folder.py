@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from support.waiting import LAST_RESORT_S
 
-from probes.clients.child_python import child_environment, python_module
+from cockpit.migration.ecs_workers import WORKER
+from probes.clients.child_process import program, python_module
 
 ROOT = Path(__file__).parents[2]
 NAMES = (
@@ -48,7 +50,7 @@ def run(folder: Path, *command: str, env: dict[str, str]) -> subprocess.Complete
     [
         (str(Path(sys.executable).with_name("cockpit")), "validate", "no-such-plan.yaml"),
         (sys.executable, "-m", "cockpit", "validate", "no-such-plan.yaml"),
-        python_module("cockpit", "validate", "no-such-plan.yaml"),
+        python_module("cockpit", "validate", "no-such-plan.yaml").words,
     ],
     ids=["the installed script", "python -m", "a child"],
 )
@@ -63,10 +65,92 @@ def test_what_a_folder_holds_is_not_imported(folder: Path, tmp_path: Path, comma
 def test_a_childs_environment_leads_to_no_other_code(folder: Path, tmp_path: Path) -> None:
     touched = tmp_path / "touched"
     led = {"TOUCHED": str(touched), "PYTHONPATH": str(folder), "PYTHONSTARTUP": "secrets.py", "LD_PRELOAD": "./x.so"}
-    env = child_environment({"PATH": os.environ["PATH"], "HOME": str(tmp_path), **led})
-    done = run(folder, *python_module("cockpit", "validate", "no-such-plan.yaml"), env=env)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **led}
+    command = python_module("cockpit", "validate", "no-such-plan.yaml", environ=environ, reads=(*led, "HOME"))
+    done = run(folder, *command.words, env={**command.environment})
     assert not touched.exists()
     assert "no-such-plan.yaml" in done.stderr
+    assert set(command.environment) == {"PATH", "HOME", "TOUCHED", "PYTHONSAFEPATH"}
+
+
+def test_a_childs_environment_holds_known_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan reads is named by its plan; a program that is not ours gets no credentials either."""
+    given = {
+        "AWS_PROFILE": "me",
+        "PGSSLMODE": "require",
+        "HTTPS_PROXY": "http://p",
+        "GITHUB_TOKEN": "t",
+        "DATABASE_URL": "d",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    ours = python_module("cockpit", reads=("DATABASE_URL",)).environment
+    assert given.keys() & ours.keys() == given.keys() - {"GITHUB_TOKEN"}
+    assert given.keys() & program("true").environment.keys() == set()
+
+
+def test_a_program_is_found_in_no_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "cockpit-only-here"
+    own.write_text("#!/bin/sh\n")
+    own.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f".{os.pathsep}{os.pathsep}{os.environ['PATH']}")
+    for name in (own.name, f"./{own.name}"):
+        with pytest.raises(FileNotFoundError):
+            program(name)
+    assert program(str(own)).words == (str(own),)
+    assert "." not in program("true").environment["PATH"].split(os.pathsep)
+
+
+STARTS = {"subprocess", "multiprocessing", "pty", "_posixsubprocess"}
+STARTERS = re.compile(
+    r"(os|asyncio)\.(exec[lv]\w*|spawn\w*|posix_spawnp?|system|popen|fork(pty)?|create_subprocess_\w+|subprocess)"
+    r"|\w+\.(subprocess_exec|subprocess_shell)|ProcessPoolExecutor|(concurrent\.)?futures\.ProcessPoolExecutor"
+)
+DOOR = "probes/clients/child_process.py"
+
+
+def starts(source: str) -> set[str]:
+    """Whatever in a source could start a process."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.partition(".")[0] in STARTS}
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {node.module} & STARTS if node.module else set()
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        found |= {name for name in names if STARTERS.fullmatch(name)}
+    return found
+
+
+def test_one_file_alone_starts_processes() -> None:
+    """Safe path, cleaned environment and last words are that file's; nothing can be started without them."""
+    found = {
+        str(path.relative_to(ROOT)): names
+        for room in ("cockpit", "probes")
+        for path in (ROOT / room).rglob("*.py")
+        if (names := starts(path.read_text()))
+    }
+    assert found.keys() == {DOOR}, found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import subprocess",
+        "from subprocess import run",
+        "from os import execv",
+        "import asyncio\nasyncio.create_subprocess_shell('x')",
+        "import os\nos.posix_spawn('x', [], {})",
+        "from concurrent.futures import ProcessPoolExecutor",
+    ],
+)
+def test_each_way_to_start_one_would_be_found(source: str) -> None:
+    assert starts(source)
 
 
 def test_the_interpreter_is_named_in_one_place() -> None:
@@ -77,4 +161,13 @@ def test_the_interpreter_is_named_in_one_place() -> None:
         for path in (ROOT / room).rglob("*.py")
         if re.search(r"\bsys\.executable\b", path.read_text())
     ]
-    assert named == ["probes/clients/child_python.py"]
+    assert named == [DOOR]
+
+
+@pytest.mark.parametrize("command", [(*WORKER, "1"), python_module("cockpit.migration", "1").words])
+def test_a_worker_anywhere_is_started_with_a_safe_path(folder: Path, command: tuple[str, ...], tmp_path: Path) -> None:
+    """The words a task's container runs, and those of a worker on this machine."""
+    touched = tmp_path / "touched"
+    done = run(folder, sys.executable, *command[1:], env={"PATH": os.environ["PATH"], "TOUCHED": str(touched)})
+    assert not touched.exists()
+    assert "COCKPIT_MIGRATION_DATABASE" in done.stderr

@@ -11,7 +11,8 @@ from cockpit.conditions.condition import ConditionError, compile_condition
 from cockpit.decide.events import Change
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Phase, Severity
-from probes.reading import MOST_AHEAD, Reading, Reason, Unknown
+from probes.low_volume import ratio
+from probes.reading import MOST_AHEAD, Reading, Reason, Unknown, Value
 
 # -- the first paragraph of the design -------------------------------------------------------------------------------
 
@@ -96,6 +97,46 @@ def test_one_bad_minute_at_low_traffic_is_neither_pass_nor_fail() -> None:
     assert scene.reason("fine") is Reason.LOW_VOLUME
     assert scene.state("quiet") is State.UNKNOWN
     assert scene.word is Word.HOLD
+
+
+def few(scene: Scene, part: int, total: int, times: int, values: dict[str, Value] | None = None) -> Scene:
+    """As many polls that each saw `part` of `total` requests fail, of the 20 that a rate needs."""
+    for _ in range(times):
+        scene.now += STEP
+        rate = ratio(part, total, 20, "requests", "wait for traffic")
+        assert isinstance(rate, Unknown)
+        good = {name: value for name, value in {**GOOD, **(values or {})}.items() if name != "rate"}
+        scene.board.add("m", Reading(scene.now, scene.now, good, {"rate": rate}))
+        scene.tick()
+    return scene
+
+
+def test_few_requests_that_all_fail_are_surely_bad() -> None:
+    """Eight of eight failed, below the floor of twenty: no wait for more can make that a good release."""
+    scene = few(Scene(trigger("errors", "m.rate > 0.05", hold_for=60), CALM[0]), 8, 8, 6)
+    assert scene.state("errors") is State.TRIPPED
+    assert scene.word is Word.ROLLBACK
+    assert "rate 38.7 % to 100.0 % (trips > 5.0 %)" in scene.of("errors").because.line
+
+
+def test_few_requests_are_surely_good_enough_where_the_limit_is_far() -> None:
+    scene = few(Scene(success("half", "m.rate <= 0.5", hold_for=60), CALM[1]), 0, 14, 6)
+    assert scene.state("half") is State.MET
+
+
+def test_few_good_requests_prove_no_narrow_limit_and_say_what_is_missing() -> None:
+    scene = few(Scene(success("low", "m.rate <= 0.05"), trigger("errors", "m.rate > 0.05")), 0, 14, 6)
+    assert (scene.state("low"), scene.reason("low")) == (State.UNKNOWN, Reason.LOW_VOLUME)
+    assert "14 of 20 requests" in scene.of("low").because.line
+    assert scene.word is Word.HOLD
+
+
+def test_little_evidence_is_not_the_support_of_what_another_probe_decides() -> None:
+    """A bound decides only with the reading it is of: a slow probe's sample is no new one because a fast probe answers."""
+    scene = Scene(trigger("errors", "m.rate > 0.05 && n.ok", hold_for=60), CALM[0])
+    few(scene, 8, 8, 1)
+    scene.feed("up", "n").feed("up", "n")
+    assert scene.of("errors").because.samples == 1
 
 
 def test_a_rollback_is_not_missed_while_waiting_at_a_gate_or_for_a_signature() -> None:

@@ -113,7 +113,7 @@ def plan_of(*names: str, interval: float = 10, timeout: float = 5) -> Plan:
 
 
 def live(plan: Plan, clock: HandClock) -> LiveSource:
-    return LiveSource(plan, NoClients(), clock)  # type: ignore[arg-type]
+    return LiveSource(plan, NoClients(), clock, {})  # type: ignore[arg-type]
 
 
 class Reader:

@@ -76,7 +76,7 @@ async def night(folder: Path, who: str = "ada") -> AsyncIterator[Night]:
     plan, clock, aws = load_plan(folder / "night.yaml"), HandClock(), ModelledAws()
     aws.on["GetCallerIdentity"] = said(caller("on-call"))
     async with recording(plan, clock, who=who, root=folder) as kept:
-        source = LiveSource(plan, aws.clients, clock)
+        source = LiveSource(plan, aws.clients, clock, {})
         watch = Watch(plan, source, clock, kept.record, kept.started_at)
         watch.callers = callers = CallerWatch(watch, source, caller("on-call"))
         yield Night(aws, watch, source, callers, Desk(watch, kept, who))

@@ -15,7 +15,7 @@ from support.records.short_record import START
 
 from cockpit.journal.reading_segments import whole_file
 from cockpit.journal.readings import ReadingStore, digest_of, read, taken
-from probes.reading import Evidence, Reading, Reason, Unknown
+from probes.reading import Bounds, Evidence, Reading, Reason, Unknown
 
 TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 PLAIN = st.text("abcdefghij äöü\n\"\\'", max_size=20)
@@ -110,6 +110,15 @@ def test_no_secret_and_only_the_owner(tmp_path: Path) -> None:
     store.close()
     ((_, kept),) = read(path)
     assert kept.evidence.console_url == "https://x/?X-Amz-Signature=***"
+
+
+def test_what_little_evidence_proves_is_kept(tmp_path: Path) -> None:
+    why = Unknown(Reason.LOW_VOLUME, "8 of 20 requests", "wait for traffic", Bounds(0.38672682, 1.0))
+    store = ReadingStore(tmp_path / "readings.sqlite")
+    store.put("errors", Reading(START, START, {"part": 8.0}, {"rate": why}))
+    store.close()
+    ((_, kept),) = read(store.path)
+    assert kept.unknown["rate"] == why
 
 
 def test_what_is_no_number_was_seen_too(tmp_path: Path) -> None:

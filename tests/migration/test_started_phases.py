@@ -15,8 +15,9 @@ from cockpit.cli.main import main
 from cockpit.exit_codes import USAGE
 from cockpit.migration.controller import Controller
 from cockpit.migration.states import PhaseName
+from cockpit.plan.load import load_plan
 from cockpit.plan.model import Migration
-from probes.clients.child_python import GIVEN_VARS
+from probes.clients.child_process import GIVEN_VARS
 
 SECRET = "database_url=postgresql://app:hunter2hunter2@db.invalid/app"
 
@@ -42,10 +43,50 @@ async def test_no_value_of_a_plans_var_stands_in_the_command_line(tmp_path: Path
 async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> None:
     made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
     made.start(PhaseName.COPY)
-    await until(lambda: made._started[0].process.poll() is not None)
+    await until(lambda: made._started[0].process.code is not None)
     words = await asyncio.to_thread(made._died)
     assert words.startswith("copy ended with exit 65 before it began: ")
     assert "no-such-plan.yaml" in words
+
+
+async def test_its_last_words_hold_no_secret_and_nothing_unseen(tmp_path: Path) -> None:
+    made = controller(tmp_path, str(tmp_path / "password=hunter2hunter2 \x1b[2J.yaml"))
+    Path(made.log_file).write_text("what another phase wrote\n")
+    made.start(PhaseName.COPY)
+    await until(lambda: made._started[0].process.code is not None)
+    words = made._died()
+    assert "hunter2" not in words
+    assert "\x1b" not in words
+    assert "another phase" not in words
+
+
+async def test_a_phase_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    made = controller(tmp_path, "plan.yaml")
+    made.log_file = str(tmp_path / "no-such-folder" / "log")
+    assert made.start(PhaseName.COPY) == "copy was not started: No such file or directory"
+
+
+async def test_a_phase_gets_what_its_plan_reads_and_no_other_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "plan: v1\nname: p\nvars: {host: '${env:OUR_HOST:-none}'}\n"
+        "probes:\n  redis: {uses: redis.upstash, with: {url: 'https://redis.invalid', token_env: OUR_TOKEN}}\n"
+    )
+    reads = load_plan(str(plan), environ={}).reads_environment
+    assert reads == ("OUR_HOST", "OUR_TOKEN")
+    for name in ("OUR_HOST", "OUR_TOKEN", "GITHUB_TOKEN"):
+        monkeypatch.setenv(name, "x")
+    made = controller(tmp_path, str(plan))
+    made.reads = reads
+    made.start(PhaseName.COPY)
+    process = psutil.Process(made._started[0].process.pid)
+    await until(lambda: "migrate" in process.cmdline())
+    given = process.environ()
+    made.end_started()
+    assert {"OUR_HOST", "OUR_TOKEN"} <= given.keys()
+    assert "GITHUB_TOKEN" not in given
 
 
 def test_vars_of_the_environment_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

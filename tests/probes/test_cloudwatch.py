@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from probes.aws.cloudwatch import (
     CloudWatchRatio,
     CloudWatchRatioParams,
 )
+from probes.low_volume import bounds
 from probes.reading import Reading, Reason
 
 ALB = "app/transparent-trust-alb/50dc6c495c0c9188"
@@ -141,7 +143,7 @@ async def test_evidence_tells_how_to_look_again(aws: StubbedAws) -> None:
     assert evidence.lines[0] == "until 22:29  DatabaseConnections Maximum 5"
 
 
-LIVE = {"zero_when": {"metric": "RequestCount", "stat": "Sum"}}
+LIVE = {"zero_when": {"metric": "CPUUtilization", "stat": "SampleCount"}}
 
 
 async def test_absent_means_zero_only_where_the_liveness_metric_is_present(aws: StubbedAws) -> None:
@@ -198,7 +200,20 @@ async def test_low_volume_hides_the_rate_and_only_the_rate(aws: StubbedAws) -> N
     reading = await ratio(aws).read(NOW)
     assert reading.values == {"part": 49.0, "total": 49.0}
     assert reading.unknown["rate"].reason is Reason.LOW_VOLUME
-    assert "at least 50" in reading.unknown["rate"].detail
+    assert reading.unknown["rate"].detail.startswith("49 of 50 requests; 49 of 49 is ")
+
+
+async def test_few_requests_that_all_fail_say_what_they_prove(aws: StubbedAws) -> None:
+    aws.metrics([8], [8], [])
+    why = (await ratio(aws).read(NOW)).unknown["rate"]
+    assert why.detail == "8 of 50 requests; 8 of 8 is 38.7% to 100.0%, at 99.9% confidence"
+    assert why.bounds == bounds(8, 8)
+
+
+async def test_a_sum_of_what_is_no_count_has_no_bounds(aws: StubbedAws) -> None:
+    aws.metrics([8.5], [2.5], [])
+    why = (await ratio(aws).read(NOW)).unknown["rate"]
+    assert (why.detail, why.bounds) == ("8.5 of 50 requests", None)
 
 
 async def test_nothing_divided_by_nothing_is_low_volume(aws: StubbedAws) -> None:
@@ -246,7 +261,7 @@ async def test_a_percentile_of_too_few_samples_is_low_volume(aws: StubbedAws) ->
     reading = await percentile(aws).read(NOW)
     assert reading.values == {"samples": 199}
     assert reading.unknown["value"].reason is Reason.LOW_VOLUME
-    assert "p95 needs 200" in reading.unknown["value"].detail
+    assert reading.unknown["value"].detail == "199 of 200 samples for a p95"
 
 
 async def test_a_percentile_without_its_sample_count_is_not_believed(aws: StubbedAws) -> None:
@@ -293,3 +308,83 @@ def test_parameters_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_window_is_whole_periods() -> None:
     with pytest.raises(ValidationError, match="whole number of periods"):
         CloudWatchRatioParams.model_validate({"namespace": "n", "part": ["a"], "total": "b", "window": "90s"})
+
+
+# -- names that do not exist ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"part": ["HTTPCode_Target_5xx_Count"]}, "did you mean 'HTTPCode_Target_5XX_Count'?"),
+        ({"part": ["HTTPCode_ELB_5XX"]}, "did you mean 'HTTPCode_ELB_5XX_Count'?"),
+        ({"total": "Requests"}, "no metric 'Requests'"),
+        ({"target_group": "targetgroup/web/73e2d6bc24d8a067"}, "not by LoadBalancer + TargetGroup"),
+        ({"load_balancer": "", "namespace": "AWS/ApplicationElb"}, "did you mean 'AWS/ApplicationELB'?"),
+    ],
+)
+def test_a_name_that_aws_never_publishes_is_refused_at_load(given: dict[str, Any], words: str) -> None:
+    params = {"load_balancer": ALB, "part": ["HTTPCode_ELB_5XX_Count"], "total": "RequestCount"} | given
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        CloudWatchRatioParams.model_validate(params)
+
+
+def test_all_wrong_names_of_a_probe_are_told_at_once() -> None:
+    with pytest.raises(ValidationError) as refused:
+        CloudWatchRatioParams(load_balancer=ALB, part=["HTTPCode_Target_5xx_Count"], total="RequestCnt")
+    assert "HTTPCode_Target_5XX_Count" in str(refused.value)
+    assert "RequestCount" in str(refused.value)
+
+
+def test_a_name_newer_than_the_table_can_be_given_on_purpose() -> None:
+    given = CloudWatchRatioParams(load_balancer=ALB, part=["NewIn2027Count"], total="RequestCount", unlisted=True)
+    assert [query.metric for query in given.named()] == ["RequestCount", "NewIn2027Count"]
+
+
+OWN = {
+    "load_balancer": "",
+    "namespace": "Orders",
+    "dimensions": {"Service": "api"},
+    "part": ["Failed"],
+    "total": "Placed",
+}
+
+
+async def test_a_count_of_ones_own_that_was_never_seen_is_not_zero(aws: StubbedAws) -> None:
+    """A misspelt name and a failure that never happened look the same in GetMetricData."""
+    aws.metrics([100, 200], [])
+    aws.answers("cloudwatch", "list_metrics", {"Metrics": []})
+    reading = await ratio(aws, **OWN).read(NOW)
+    assert only_reason(reading) is Reason.NO_DATA
+    assert "no Failed" in reading.unknown["rate"].detail
+    assert "publish a 0" in reading.unknown["rate"].hint
+
+
+async def test_a_series_of_other_dimensions_proves_nothing(aws: StubbedAws) -> None:
+    aws.metrics([100], [])
+    finer = [{"Name": "Service", "Value": "api"}, {"Name": "Zone", "Value": "a"}]
+    listed = [{"Namespace": "Orders", "MetricName": "Failed", "Dimensions": finer}]
+    aws.answers("cloudwatch", "list_metrics", {"Metrics": listed})
+    assert only_reason(await ratio(aws, **OWN).read(NOW)) is Reason.NO_DATA
+
+
+async def test_once_listed_or_seen_its_absence_is_zero(aws: StubbedAws) -> None:
+    probe = ratio(aws, **OWN)
+    listed = [{"Namespace": "Orders", "MetricName": "Failed", "Dimensions": [{"Name": "Service", "Value": "api"}]}]
+    aws.metrics([100], [])
+    aws.answers("cloudwatch", "list_metrics", {"Metrics": listed})
+    assert (await probe.read(NOW)).values["rate"] == 0.0
+    aws.metrics([100], [])
+    assert (await probe.read(NOW)).values["rate"] == 0.0, "and it is not asked again"
+    seen = ratio(aws, **OWN)
+    aws.metrics([100, 100], [3, None])
+    assert (await seen.read(NOW)).values["rate"] == 0.0
+    aws.done()
+
+
+async def test_a_list_that_may_not_be_read_is_no_proof(aws: StubbedAws) -> None:
+    aws.metrics([100], [])
+    aws.refuses("cloudwatch", "list_metrics", "AccessDenied", "not authorized")
+    reading = await ratio(aws, **OWN).read(NOW)
+    assert only_reason(reading) is Reason.ACCESS_DENIED
+    assert "cloudwatch:ListMetrics" in reading.unknown["rate"].hint

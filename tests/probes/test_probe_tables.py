@@ -25,7 +25,7 @@ MODULES = sorted(
     for path in (ROOT / "probes" / kind).glob("*.py")
     if not path.stem.startswith("__")
 )
-WITHOUT_A_PROBE = {"probes.aws.security_rules"}
+WITHOUT_A_PROBE = {"probes.aws.metric_names", "probes.aws.proven_counts", "probes.aws.security_rules"}
 """Modules that only help another probe of their folder."""
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
 NAMES_NOTHING = {"lookup_events", "describe_alarms", "describe_security_group_rules"}

@@ -45,19 +45,37 @@ async def aws() -> AsyncIterator[AnsweringAws]:
 # -- secrets.metadata -------------------------------------------------------------------------------------------------
 
 
-def about(name: str, days: float = 1, **more: Any) -> dict[str, Any]:
-    changed = NOW - timedelta(days=days)
-    return {"Name": name, "LastChangedDate": changed, "VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}} | more
+def about(name: str, days: float | None = 1, **more: Any) -> dict[str, Any]:
+    """A secret whose current version is so many days old; changed (a tag) a minute ago."""
+    made = {} if days is None else {"_made": NOW - timedelta(days=days)}
+    changed = NOW - timedelta(minutes=1)
+    return {"Name": name, "LastChangedDate": changed, "VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}} | made | more
 
 
-async def metadata(aws: AnsweringAws, *found: Any, after: datetime | None = None) -> Reading:
+def versions(secret: dict[str, Any]) -> dict[str, Any]:
+    """What ListSecretVersionIds answers: newest first, the previous version among them."""
+    found = []
+    for number, (version, stages) in enumerate((secret.get("VersionIdsToStages") or {}).items()):
+        made = {} if secret.get("_made") is None else {"CreatedDate": secret["_made"].timestamp() - number}
+        found.append({"VersionId": version, "VersionStages": stages} | made)
+    before = {
+        "VersionId": "p" * 32,
+        "VersionStages": ["AWSPREVIOUS"],
+        "CreatedDate": (NOW - timedelta(days=90)).timestamp(),
+    }
+    return {"Name": secret["Name"], "Versions": [before, *found]}
+
+
+async def metadata(aws: AnsweringAws, *found: Any, after: datetime | None = None, listed: Any = None) -> Reading:
     by_name = dict(zip(NAMES, found, strict=True))
 
     def answer(asked: dict[str, Any]) -> Any:
-        told = by_name[asked["SecretId"]]
-        return wire(told) if isinstance(told, dict) else told
+        found = by_name[asked["SecretId"]]
+        shown = {key: value for key, value in found.items() if key != "_made"} if isinstance(found, dict) else found
+        return wire(shown) if isinstance(shown, dict) else shown
 
     aws.on["DescribeSecret"] = answer
+    aws.on["ListSecretVersionIds"] = listed or (lambda asked: wire(versions(by_name[asked["SecretId"]])))
     return await SecretMetadata(MetadataParams(names=NAMES, rotated_after=after), aws.clients).read(NOW)
 
 
@@ -68,7 +86,7 @@ async def test_all_present(aws: AnsweringAws) -> None:
         "missing_count": 0,
         "deleted_count": 0,
         "without_current": 0,
-        "oldest_change_age_s": 3 * 86400.0,
+        "oldest_version_age_s": 3 * 86400.0,
     }
     assert {name: u.reason for name, u in reading.unknown.items()} == {
         "missing": Reason.NO_DATA,
@@ -81,19 +99,19 @@ async def test_a_missing_secret_is_an_answer_and_named(aws: AnsweringAws) -> Non
     reading = await metadata(aws, about(NAMES[0]), GONE)
     assert (reading.values["all_present"], reading.values["missing_count"]) == (False, 1)
     assert reading.values["missing"] == (NAMES[1],)
-    assert reading.evidence.lines == (f"missing: {NAMES[1]}",)
+    assert reading.evidence.lines[0] == f"missing: {NAMES[1]}"
 
 
-@pytest.mark.parametrize("other", [GONE, {"Name": NAMES[1], "VersionIdsToStages": {"v" * 32: ["AWSCURRENT"]}}])
+@pytest.mark.parametrize("other", [GONE, about(NAMES[1], None)])
 async def test_the_age_of_the_others_says_nothing_of_one_without_a_date(aws: AnsweringAws, other: Any) -> None:
     reading = await metadata(aws, about(NAMES[0], 1), other)
-    assert reading.unknown["oldest_change_age_s"].reason is Reason.NO_DATA
+    assert reading.unknown["oldest_version_age_s"].reason is Reason.NO_DATA
 
 
 async def test_all_missing_have_no_age(aws: AnsweringAws) -> None:
     reading = await metadata(aws, GONE, GONE, after=NOW)
     assert (reading.values["missing_count"], reading.values["all_rotated"]) == (2, False)
-    assert reading.unknown["oldest_change_age_s"].reason is Reason.NO_DATA
+    assert reading.unknown["oldest_version_age_s"].reason is Reason.NO_DATA
 
 
 async def test_a_secret_on_its_way_out_is_not_present(aws: AnsweringAws) -> None:
@@ -113,6 +131,35 @@ async def test_rotated_means_every_one_and_after_the_moment(aws: AnsweringAws, z
     assert (await metadata(aws, about(NAMES[0], 1), about(NAMES[1], 1), after=after)).values["all_rotated"] is True
     assert (await metadata(aws, about(NAMES[0], 1), about(NAMES[1], 3), after=after)).values["all_rotated"] is False
     assert (await metadata(aws, about(NAMES[0], 1), GONE, after=after)).values["all_rotated"] is False
+
+
+async def test_a_tag_added_rotates_nothing(aws: AnsweringAws) -> None:
+    """LastChangedDate moves with any change; the version that is current does not."""
+    after = NOW - timedelta(days=2)
+    reading = await metadata(aws, about(NAMES[0], 30), about(NAMES[1], 1), after=after)
+    assert reading.values["all_rotated"] is False
+    assert "2026-10-24" in reading.evidence.lines[0]
+
+
+@pytest.mark.parametrize(("refused", "reason"), NOT_KNOWING)
+async def test_versions_that_may_not_be_listed_make_the_rotation_unknown_and_nothing_else(
+    aws: AnsweringAws, refused: Any, reason: Reason
+) -> None:
+    reading = await metadata(aws, about(NAMES[0]), about(NAMES[1]), after=NOW - timedelta(days=2), listed=refused)
+    assert reading.values["all_present"] is True
+    assert {reading.unknown[name].reason for name in ("all_rotated", "oldest_version_age_s")} == {reason}
+    if reason is Reason.ACCESS_DENIED:
+        assert "secretsmanager:ListSecretVersionIds" in reading.unknown["all_rotated"].hint
+
+
+async def test_one_that_is_surely_not_rotated_decides_whatever_cannot_be_seen(aws: AnsweringAws) -> None:
+    def answer(asked: dict[str, Any]) -> Any:
+        if asked["SecretId"] == NAMES[1]:
+            return refusal("AccessDeniedException")
+        return wire(versions(about(NAMES[0], 30)))
+
+    reading = await metadata(aws, about(NAMES[0], 30), about(NAMES[1]), after=NOW - timedelta(days=2), listed=answer)
+    assert reading.values["all_rotated"] is False
 
 
 @pytest.mark.parametrize(("said", "reason"), NOT_KNOWING)
@@ -139,13 +186,13 @@ async def value(aws: AnsweringAws, held: Any, **params: Any) -> Reading:
 
 async def test_a_real_key_passes_every_check(aws: AnsweringAws) -> None:
     reading = await value(aws, KEY, min_length=32, aes_256_gcm=True)
-    assert reading.values == {"ok": True, "long_enough": True, "real": True, "encrypts": True}
+    assert reading.values == {"ok": True, "as_read": True, "long_enough": True, "real": True, "encrypts": True}
     assert reading.unknown["has_keys"].detail == "the plan does not ask for it"
 
 
 async def test_only_what_the_plan_asks_for_decides(aws: AnsweringAws) -> None:
     reading = await value(aws, "f7Gq-short")
-    assert reading.values == {"ok": True, "long_enough": True, "real": True}
+    assert reading.values == {"ok": True, "as_read": True, "long_enough": True, "real": True}
     assert set(reading.unknown) == {"has_keys", "encrypts"}
 
 
@@ -224,6 +271,42 @@ async def test_a_json_secret_has_every_key(aws: AnsweringAws, held: str, has: bo
 )
 async def test_a_key_makes_the_round_trip_of_aes_256_gcm(aws: AnsweringAws, held: str, encrypts: bool) -> None:
     assert (await value(aws, held, aes_256_gcm=True)).values["encrypts"] is encrypts
+
+
+async def test_the_value_is_judged_not_the_wrapper_the_console_stores(aws: AnsweringAws) -> None:
+    """The console's key/value form stores JSON; the key itself has two characters."""
+    reading = await value(aws, '{"transparent-trust/encryption-key": "k7"}', min_length=32, aes_256_gcm=True)
+    assert (reading.values["ok"], reading.values["long_enough"], reading.values["encrypts"]) == (False, False, False)
+    assert "stored as JSON with the keys: transparent-trust/encryption-key" in reading.evidence.lines
+
+
+async def test_json_whose_application_reads_the_whole_text_is_not_ok(aws: AnsweringAws) -> None:
+    reading = await value(aws, json.dumps({"encryption-key": KEY}), min_length=32, aes_256_gcm=True)
+    assert (reading.values["long_enough"], reading.values["encrypts"], reading.values["as_read"]) == (True, True, False)
+    assert reading.values["ok"] is False
+    assert any("reads the whole text gets that JSON" in line for line in reading.evidence.lines)
+
+
+async def test_the_key_that_the_application_reads_is_the_one_judged(aws: AnsweringAws) -> None:
+    held = json.dumps({"key": KEY, "note": "made by hand on 1 March"})
+    good = await value(aws, held, json_key="key", min_length=32, aes_256_gcm=True)
+    assert (good.values["ok"], good.values["as_read"], good.values["encrypts"]) == (True, True, True)
+    other = await value(aws, held, json_key="kye", min_length=32)
+    assert (other.values["ok"], other.values["as_read"], other.values["long_enough"]) == (False, False, False)
+    plain = await value(aws, KEY, json_key="key", min_length=32)
+    assert (plain.values["ok"], plain.values["as_read"]) == (False, False)
+    assert "stored as plain text; the plan reads the JSON key key" in plain.evidence.lines
+
+
+async def test_each_of_several_keys_is_long_enough_or_it_is_not_ok(aws: AnsweringAws) -> None:
+    held = json.dumps({"client_id": "481516234299-q7", "client_secret": "b8"})
+    values = (await value(aws, held, json_keys=["client_id", "client_secret"], min_length=10)).values
+    assert (values["has_keys"], values["long_enough"], values["ok"]) == (True, False, False)
+
+
+def test_one_key_or_several() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        ValueParams(secret="s", json_key="a", json_keys=["b"])
 
 
 async def test_a_binary_secret_is_not_judged(aws: AnsweringAws) -> None:

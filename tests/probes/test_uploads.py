@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from support.aws.queued import MINUTE, NOW, StubbedAws
 
 from probes.aws.s3_uploads import FELL_BACK, UPLOADED, S3Uploads, S3UploadsParams
-from probes.reading import Reading, Reason
+from probes.low_volume import bounds
+from probes.reading import Bounds, Reading, Reason
 
 pytest_plugins = ["support.real_server"]
 
@@ -70,7 +71,7 @@ async def test_the_log_alone_tells_the_rate(aws: StubbedAws) -> None:
         "sources": 1,
     }
     assert reading.data_at == END
-    absent = ("row_failure_rate", "metric_failure_rate", "new_rows", "new_rows_without_key")
+    absent = ("row_failure_rate", "bucket_puts", "bucket_errors", "new_rows", "new_rows_without_key")
     assert {reading.unknown[name].reason for name in absent} == {Reason.NO_DATA}
 
 
@@ -114,37 +115,55 @@ async def test_a_refused_log_query_is_the_reason(aws: StubbedAws) -> None:
 # -- the bucket's metrics ----------------------------------------------------------------------------------------------
 
 
-async def test_the_buckets_metrics_alone_never_prove_a_low_rate(aws: StubbedAws) -> None:
-    aws.metrics([30], [None], [None])
-    reading = await read(aws, **BUCKET)
-    assert reading.values["metric_failure_rate"] == 0.0
-    assert reading.unknown["failure_rate"].reason is Reason.PARTIAL
-    assert "201" in reading.unknown["failure_rate"].hint
+async def test_a_get_of_a_missing_key_is_no_failed_upload(
+    aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    """4xxErrors counts every request: reads of missing keys, create-only writes, a bucket without a policy."""
+    stored(postgres_admin, "KnowledgeDocument", 40, "documents/a.pdf")
+    logged(aws, uploaded=40)
+    aws.metrics([4] * 10, [6] * 10, [])
+    reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
+    assert (reading.values["failure_rate"], reading.values["failures"], reading.values["uploads"]) == (0.0, 0, 40)
+    assert (reading.values["bucket_puts"], reading.values["bucket_errors"]) == (40, 60)
+    assert reading.evidence.lines[-1].startswith("bucket: 40 writes by anybody, 60 errors of any request")
 
 
-async def test_the_buckets_metrics_alone_may_prove_a_high_one(aws: StubbedAws) -> None:
+async def test_what_the_migration_writes_is_no_upload(aws: StubbedAws) -> None:
+    logged(aws, uploaded=3)
+    aws.metrics([5000], [], [])
+    reading = await read(aws, **LOG, **BUCKET)
+    assert (reading.values["uploads"], reading.values["rate_per_min"]) == (3, 0.3)
+    assert reading.unknown["failure_rate"].reason is Reason.LOW_VOLUME
+
+
+def test_the_bucket_alone_is_no_witness() -> None:
+    with pytest.raises(ValidationError, match="cannot tell an upload from any other request"):
+        S3UploadsParams.model_validate(BUCKET)
+
+
+async def test_the_bucket_is_asked_by_its_filter(aws: StubbedAws) -> None:
+    logged(aws, uploaded=20)
     aws.metrics([30], [6], [3])
-    reading = await read(aws, **BUCKET)
-    assert reading.values["failure_rate"] == pytest.approx(0.3)
-    dimensions = aws.asked[0][1]["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]
+    await read(aws, **LOG, **BUCKET)
+    asked = next(params for name, params in aws.asked if name == "GetMetricData")
+    dimensions = asked["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]
     assert {d["Name"]: d["Value"] for d in dimensions} == {"BucketName": BUCKET["bucket"], "FilterId": "EntireBucket"}
 
 
-async def test_errors_in_a_minute_without_puts_are_not_of_uploads(aws: StubbedAws) -> None:
-    aws.metrics([None, 20], [50, None], [])
-    assert (await read(aws, **BUCKET)).values["metric_failure_rate"] == 0.0
-
-
 async def test_no_put_in_the_window_is_no_data(aws: StubbedAws) -> None:
+    logged(aws, uploaded=20)
     aws.metrics([], [], [])
-    reading = await read(aws, **BUCKET)
-    assert reading.unknown["metric_failure_rate"].reason is Reason.NO_DATA
-    assert "not enabled" in reading.unknown["metric_failure_rate"].hint
+    reading = await read(aws, **LOG, **BUCKET)
+    assert reading.unknown["bucket_puts"].reason is Reason.NO_DATA
+    assert "not enabled" in reading.unknown["bucket_puts"].hint
 
 
-async def test_metrics_cut_short_are_blind(aws: StubbedAws) -> None:
+async def test_metrics_cut_short_are_blind_and_hide_nothing(aws: StubbedAws) -> None:
+    logged(aws, uploaded=20)
     aws.metrics([30], [], [], StatusCode="PartialData")
-    assert (await read(aws, **BUCKET)).unknown["metric_failure_rate"].reason is Reason.PARTIAL
+    reading = await read(aws, **LOG, **BUCKET)
+    assert reading.unknown["bucket_errors"].reason is Reason.PARTIAL
+    assert reading.values["failure_rate"] == 0.0
 
 
 # -- the rows ----------------------------------------------------------------------------------------------------------
@@ -185,8 +204,8 @@ async def test_the_worst_witness_counts(aws: StubbedAws, postgres_admin: psycopg
     logged(aws, uploaded=20)
     aws.metrics([20], [1], [])
     reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
-    assert (reading.values["sources"], reading.values["failure_rate"]) == (3, 1.0)
-    assert (reading.values["log_failure_rate"], reading.values["metric_failure_rate"]) == (0.0, 0.05)
+    assert (reading.values["sources"], reading.values["failure_rate"]) == (2, 1.0)
+    assert reading.values["log_failure_rate"] == 0.0
     assert not reading.unknown
     assert len(reading.evidence.lines) == 3
 
@@ -224,7 +243,29 @@ async def test_blind_metrics_alone_hide_nothing_the_log_and_rows_see(
     aws.refuses("cloudwatch", "get_metric_data", "AccessDenied")
     reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
     assert reading.values["failure_rate"] == 0.0
-    assert reading.unknown["metric_failure_rate"].reason is Reason.ACCESS_DENIED
+    assert reading.unknown["bucket_errors"].reason is Reason.ACCESS_DENIED
+
+
+async def test_few_uploads_that_all_fail_are_surely_too_many(aws: StubbedAws) -> None:
+    logged(aws, fell_back=8)
+    why = (await read(aws, **LOG)).unknown["failure_rate"]
+    assert (why.reason, why.bounds) == (Reason.LOW_VOLUME, bounds(8, 8))
+    assert why.detail.startswith("8 of 10 uploads")
+
+
+async def test_a_source_with_few_uploads_is_not_hidden_by_one_with_enough(
+    aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    stored(postgres_admin, "KnowledgeDocument", 8, None)
+    logged(aws, uploaded=20)
+    why = (await read(aws, **LOG, dsn=cockpit_dsn)).unknown["failure_rate"]
+    assert (why.reason, why.bounds) == (Reason.LOW_VOLUME, bounds(8, 8))
+
+
+async def test_what_a_blind_witness_hides_can_only_add_to_the_rate(aws: StubbedAws) -> None:
+    logged(aws, uploaded=49, fell_back=1)
+    why = (await read(aws, **LOG, dsn="postgresql://u:p@127.0.0.1:1/db")).unknown["failure_rate"]
+    assert why.bounds == Bounds(0.02, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from support.plans.trusted_plan import allow
 from support.pty_terminal import Terminal
 from support.waiting import LAST_RESORT_S
 
@@ -36,13 +37,13 @@ migration:
 
 
 def written(world: Rehearsal, folder: Path, *, rate: int, task: str) -> Path:
-    """The plan for this world, in a file; `rate` files a second at most."""
+    """The plan for this world, in a file, and allowed; `rate` files a second at most."""
     plan = folder / "files.yaml"
     held = world.vars
     plan.write_text(
         PLAN.format(url=held["url"], bucket=held["bucket"], rate=rate, task=task, subnet=held["migration_subnet"])
     )
-    return plan
+    return allow(plan, world.environment)
 
 
 def counted(dsn: str) -> dict[str, int]:

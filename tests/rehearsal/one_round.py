@@ -30,7 +30,7 @@ class Rounds:
         self.clock = clock
         self.plan: Plan = load_plan(PLAN, overrides=variables)
         target = self.plan.target
-        self.source = LiveSource(self.plan, Clients(AwsOptions(target.region, account=target.account)), clock)
+        self.source = LiveSource(self.plan, Clients(AwsOptions(target.region, account=target.account)), clock, {})
         self.readings: dict[str, Reading] = {}
 
     async def look(self, names: Iterable[str] | None = None) -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from support.waiting import LAST_RESORT_S
 
-from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres, PostgresUnavailable
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,13 @@ def test_stopping_twice_and_starting_twice_is_harmless(tmp_path: Path) -> None:
     server.stop()
     server.stop()
     assert not server.running
+
+
+def test_one_that_dies_at_its_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(
+        PostgresUnavailable, match=r'ended at start \(1\): .*invalid value for parameter "shared_buffers"'
+    ):
+        EmbeddedPostgres(tmp_path / "pg", settings={"shared_buffers": "plenty"}).start()
 
 
 def test_it_dies_when_its_starter_is_killed(tmp_path: Path) -> None:

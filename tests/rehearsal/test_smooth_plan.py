@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.plans.trusted_plan import allow
 from support.waiting import LAST_RESORT_S
 
 from cockpit.plan.load import load_plan
@@ -29,6 +30,7 @@ async def checked(world: Rehearsal) -> dict[str, Any]:
     command = [sys.executable, "-m", "cockpit", "check", str(PLAN), "--for", WATCHED, "--format", "json", *variables]
     environment = dict(os.environ)
     world.apply(environment)
+    allow(PLAN, environment, **world.vars)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
     )

@@ -123,7 +123,7 @@ async def seats(world: Rehearsal, plan: Plan, tmp_path: Path, keys: Mapping[str,
             )
             await kept.share()
             clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
-            source = LiveSource(plan, clients, world.clock)
+            source = LiveSource(plan, clients, world.clock, {})
             watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
             kept.attach(watch)
             desk = Desk(watch, kept, who)

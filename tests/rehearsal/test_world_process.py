@@ -63,12 +63,20 @@ async def test_the_folder_is_private_and_gone_afterwards() -> None:
     assert not any(listens(url) for url in addresses)
 
 
-async def test_a_world_that_dies_at_its_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", "")
+async def test_a_world_that_is_not_ready_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cockpit.rehearsal.process.launcher.READY_WITHIN_S", 0.05)
     with pytest.raises(WorldError, match="was not ready within"):
         async with Rehearsal():
             pass
+
+
+async def test_a_world_that_dies_at_its_start_says_why_without_secrets() -> None:
+    with pytest.raises(WorldError) as died:
+        async with Rehearsal(rate="password=hunter2hunter2"):  # type: ignore[arg-type]
+            pass
+    assert "ended at its start (exit 1): " in str(died.value)
+    assert "ValueError: could not convert string to float" in str(died.value)
+    assert "hunter2" not in str(died.value)
 
 
 async def test_a_world_that_is_killed_is_noticed_and_its_database_dies_with_it() -> None:

@@ -18,6 +18,7 @@ from cockpit.commands.live_session import WrongAccount, identify
 from cockpit.commands.options import PLAN, PROFILE, REGION, TEXTS, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
+from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
@@ -110,6 +111,7 @@ def migration_command(
 ) -> Callable[..., int]:
     """Give a command PLAN, `--profile`, `--region` and `--var`; it takes them as one `MigrationContext`.
 
+    Neither database nor bucket is reached for a plan that nobody has allowed to: exit 1.
     It may raise RunError, WrongAccount, StoreError, Unseen and psycopg.Error: each is worded, and exits as not judged.
     """
 
@@ -132,6 +134,9 @@ def migration_command(
         if not migration.database:
             output(f"{loaded.path}: migration.database is empty: set the variable it reads", err=True)
             return BAD_PLAN
+        if why := TrustedPlans().migration_held_back(loaded, variables):
+            output(why, err=True)
+            return FAILED
         live = LiveOptions(profile, region, variables=variables)
         context = MigrationContext(loaded, migration, live, f"{getpass.getuser()}@{socket.gethostname()}")
         return _finished(command(context, *args, **kwargs))

@@ -240,7 +240,7 @@ async def _supervised(
 ) -> int:
     """Judge the guards and keep workers going until the run has ended."""
     async with _guards(context, guarded=guarded) as guards:
-        supervisor = Supervisor(context.migration.database, run, guards, workers.keep, Meter(form))
+        supervisor = Supervisor(context.migration.database, run, guards, workers, Meter(form))
         working = asyncio.create_task(supervisor.run(), name="supervisor")
         _drain_on_signals(lambda: _drain(context, run), working)
         outcome = await working

@@ -41,6 +41,7 @@ class Compiler:
         self.secret_vars = substitution.secret_vars()
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
+        self.reads_environment = tuple(sorted(substitution.read | self.watched.variables))
         self.actions = Actions(tree, self.watched)
         self.criteria = Criteria(tree, self.watched, self._ask)
 
@@ -91,6 +92,7 @@ class Compiler:
             services=services,
             verdict_dwell=VERDICT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
+            reads_environment=self.reads_environment,
             secret_vars=self.secret_vars,
         )
 

@@ -53,6 +53,8 @@ class Substitution:
         """What the text at a path of the document may hold."""
         self.environ = environ
         self.required = required
+        self.read: set[str] = set()
+        """Variables of the environment that are asked for, by name."""
         self.missing: set[str] = set()
         """Variables of the environment that are not set."""
         self.secret: set[Path_] = set()
@@ -192,6 +194,7 @@ class Substitution:
         name, has_default, default = match["name"].removeprefix("env:").partition(":-")
         if not _ENVIRONMENT_NAME.fullmatch(name):
             return self._refuse(match, path, "write ${env:NAME} or ${env:NAME:-default}")
+        self.read.add(name)
         if self.environ.get(name):
             remember(self.environ[name], public=self._plan_words)
             return _Resolved(self.environ[name], secret=True)

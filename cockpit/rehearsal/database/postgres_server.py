@@ -7,28 +7,27 @@ leaks servers after kill -9. This one listens on 127.0.0.1 with a password, dies
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import secrets
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-_PR_SET_PDEATHSIG = 1
+from probes.clients.child_process import Child, Command, program, run, start
+
 _NOBODY = 65534
+_AS_NOBODY = ("unshare", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--")
 _START_ATTEMPTS = 3
+_LAST_LINES = 3
 _START_DEADLINE_S = 120.0
 """It bounds a hang: a start takes under a second, several on a machine that is busy."""
 _QUITS_WITHIN_S = 0.3
@@ -80,17 +79,10 @@ def binaries() -> Path:
 @cache
 def _can_unshare() -> bool:
     """Whether root may take another user's id in a user namespace (PostgreSQL refuses to run as root)."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
+    try:
+        return run(program(*_AS_NOBODY, "true"), timeout_s=_START_DEADLINE_S).code == 0
+    except FileNotFoundError:
         return False
-    probe = [unshare, f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--", "true"]
-    return subprocess.run(probe, capture_output=True, check=False, timeout=_START_DEADLINE_S).returncode == 0
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: SIGQUIT (immediate shutdown) when the thread that started it ends. Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _free_port() -> int:
@@ -121,7 +113,7 @@ class EmbeddedPostgres:
         self.port = 0
         self.password = secrets.token_urlsafe(24)
         self._settings = {**_SETTINGS, "max_connections": str(max_connections), **(settings or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
         self._data = folder / "data"
         self._log = folder / "postgres.log"
 
@@ -143,7 +135,7 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.code is None
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -159,9 +151,9 @@ class EmbeddedPostgres:
             try:
                 self._launch()
                 break
-            except PostgresUnavailable:
+            except PostgresUnavailable as unavailable:
                 # Somebody may have taken the port between asking for it and using it.
-                if attempt == _START_ATTEMPTS or "Address already in use" not in self._log_tail():
+                if attempt == _START_ATTEMPTS or "Address already in use" not in str(unavailable):
                     raise
                 self.port = 0
         if fresh:
@@ -171,13 +163,13 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop it and wait: open connections are cut (fast shutdown), after 5 s at once. Does nothing when stopped."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None or process.code is not None:
             return
         for how, patience_s in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0)):
-            process.send_signal(how)
+            process.signal(how)
             try:
                 process.wait(patience_s)
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 continue
             return
         raise PostgresUnavailable(f"PostgreSQL (process {process.pid}) does not stop; end it by hand")
@@ -188,8 +180,8 @@ class EmbeddedPostgres:
         if process is None:
             return
         for how in (signal.SIGQUIT, signal.SIGKILL):
-            process.send_signal(how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            process.signal(how)
+            with contextlib.suppress(TimeoutError):
                 process.wait(_QUITS_WITHIN_S)
                 return
 
@@ -218,78 +210,53 @@ class EmbeddedPostgres:
             file.write(self.password)
         if not _can_unshare() and os.geteuid() == 0:
             os.chown(key, _NOBODY, _NOBODY)
-        command = [
+        words = [
             *(str(binaries() / "initdb"), "-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(key)),
             *("--auth=scram-sha-256", "-c", "scram_iterations=1", "--encoding=UTF8", "--no-sync", "--no-instructions"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
         ]
         try:
-            prefix, identity = self._identity()
-            done = subprocess.run(
-                [*prefix, *command],
-                cwd="/",
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_START_DEADLINE_S,
-                **identity,
-            )
+            command, user = self._as_other(words)
+            done = run(command, folder="/", timeout_s=_START_DEADLINE_S, user=user)
         finally:
             key.unlink()
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise PostgresUnavailable(f"initdb failed ({done.returncode}): {last}")
+        if done.code != 0:
+            raise PostgresUnavailable(f"initdb failed ({done.code}): {done.last_words()}")
 
     def _launch(self) -> None:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = [str(binaries() / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
-        prefix, identity = self._identity()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # the thread that forks must outlive the server
-                [*prefix, *command],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no locks taken
-                **identity,
-            )
+        words = [str(binaries() / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
+        command, user = self._as_other(words)
+        # The thread that starts it must outlive it.
+        self._process = start(command, self._log, folder="/", user=user, dies_by=signal.SIGQUIT)
         self._wait_until_it_answers(self._process)
 
-    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_it_answers(self, process: Child) -> None:
         deadline = time.monotonic() + _START_DEADLINE_S
         probe = make_conninfo(self.dsn_of(_SUPERUSER, self.password, "postgres"), connect_timeout=2)
-        while process.poll() is None:
+        while process.code is None:
             try:
                 psycopg.connect(probe).close()
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     self.stop()
                     raise PostgresUnavailable(
-                        f"PostgreSQL did not answer within {_START_DEADLINE_S:.0f} s: {self._log_tail()}"
+                        f"PostgreSQL did not answer within {_START_DEADLINE_S:.0f} s: {process.last_words(_LAST_LINES)}"
                     ) from error
                 time.sleep(0.01)
             else:
                 return
         self._process = None
-        raise PostgresUnavailable(f"PostgreSQL ended at start ({process.returncode}): {self._log_tail()}")
+        raise PostgresUnavailable(f"PostgreSQL ended at start ({process.code}): {process.last_words(_LAST_LINES)}")
 
-    def _identity(self) -> tuple[Sequence[str], dict[str, Any]]:
-        """How to run the binaries as somebody who is not root: a command prefix, and arguments for subprocess."""
+    def _as_other(self, words: Sequence[str]) -> tuple[Command, int | None]:
+        """How to run a program as somebody who is not root: the command, and the user to change to."""
         if os.geteuid() != 0:
-            return (), {}
-        if _can_unshare():
-            return ("unshare", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--"), {}
-        return (), {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
+            return program(*words), None
+        return (program(*_AS_NOBODY, *words), None) if _can_unshare() else (program(*words), _NOBODY)
 
     def _give_folder_to_nobody(self) -> None:
         """Without user namespaces root runs the server as nobody, who must reach the folder; its files stay shut."""
         if os.geteuid() == 0 and not _can_unshare():
             os.chown(self.folder, _NOBODY, _NOBODY)
             self.folder.parent.chmod(0o711)
-
-    def _log_tail(self, lines: int = 3) -> str:
-        if not self._log.exists():
-            return "it wrote no log"
-        return " | ".join(self._log.read_text(errors="replace").strip().splitlines()[-lines:])

@@ -22,7 +22,7 @@ from cockpit.rehearsal.process.database_folder import DATABASE_FOLDER, running_i
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
-from probes.clients.child_python import child_environment, python_module
+from probes.clients.child_process import PipedChild, python_module, start_piped
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 240.0
@@ -30,7 +30,7 @@ ANSWER_WITHIN_S = 90.0
 """They bound a hang: a machine that is merely busy does not come near them."""
 STOP_WITHIN_S = 0.5
 """How long the world has to end by itself: whoever quit waits for it."""
-_LONGEST_LINE = 1024 * 1024
+_LAST_LINES = 6
 _FROM_OUTSIDE = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -55,7 +55,7 @@ class Rehearsal:
     def __init__(self, *, seed: int = 1, rate: float = 1.0) -> None:
         self._seed = seed
         self._rate = rate
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: PipedChild | None = None
         self._lock: IO[bytes] | None = None
         self._pulse: Pulse | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -140,7 +140,7 @@ class Rehearsal:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and self._process.code is None
 
     @property
     def pid(self) -> int | None:
@@ -149,43 +149,42 @@ class Rehearsal:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        command = python_module("cockpit.rehearsal.process.world", str(self.folder), str(self._seed), str(self._rate))
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        with (self.folder / "world.log").open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-                env=child_environment(own, AWS_EC2_METADATA_DISABLED="true", NO_PROXY="127.0.0.1,localhost"),
-            )
+        command = python_module(
+            "cockpit.rehearsal.process.world",
+            *(str(self.folder), str(self._seed), str(self._rate)),
+            environ=own,
+            given={"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"},
+        )
+        try:
+            self._process = await start_piped(command, self.folder / "world.log")
+        except OSError as error:
+            raise WorldError(f"the rehearsal was not started: {error}") from None
         ready = await self._ready(self._process)
         self.environment = ready["environment"] | _own_settings(self.folder, os.environ)
         self.vars = ready["vars"]
         self._reading = asyncio.create_task(self._read(self._process), name="world answers")
 
-    async def _ready(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
-        assert process.stdout is not None
+    async def _ready(self, process: PipedChild) -> dict[str, Any]:
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_WITHIN_S)
+            line = await asyncio.wait_for(process.output.readline(), READY_WITHIN_S)
         except TimeoutError:
-            raise WorldError(f"the rehearsal was not ready within {READY_WITHIN_S:.0f} s{self._log_tail()}") from None
+            raise WorldError(
+                f"the rehearsal was not ready within {READY_WITHIN_S:.0f} s: {process.last_words(_LAST_LINES)}"
+            ) from None
         if not line:
             code = await process.wait()
-            raise WorldError(f"the rehearsal ended at its start (exit {code}){self._log_tail()}")
+            raise WorldError(f"the rehearsal ended at its start (exit {code}): {process.last_words(_LAST_LINES)}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
+    async def _read(self, process: PipedChild) -> None:
+        while line := await process.output.readline():
             answer = json.loads(line)
             waiting = self._answers.pop(answer.get("number", 0), None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
-        self._give_up(f"the rehearsed world has ended{self._log_tail()}")
+        self._give_up(f"the rehearsed world has ended: {process.last_words(_LAST_LINES)}")
 
     def _give_up(self, why: str) -> None:
         for waiting in self._answers.values():
@@ -195,19 +194,20 @@ class Rehearsal:
 
     async def _send(self, command: Mapping[str, Any]) -> dict[str, Any]:
         process = self._process
-        if process is None or process.stdin is None or process.returncode is not None:
-            raise WorldError(f"the rehearsed world is not running{self._log_tail()}")
+        if process is None or process.code is not None:
+            words = f": {process.last_words(_LAST_LINES)}" if process is not None else ""
+            raise WorldError(f"the rehearsed world is not running{words}")
         self._number += 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers[self._number] = answer
-        process.stdin.write(json.dumps({**command, "number": self._number}).encode() + b"\n")
+        process.input.write(json.dumps({**command, "number": self._number}).encode() + b"\n")
         with contextlib.suppress(ConnectionError):
-            await process.stdin.drain()
+            await process.input.drain()
         try:
             got = await asyncio.wait_for(answer, ANSWER_WITHIN_S)
         except TimeoutError:
             raise WorldError(
-                f"the rehearsed world did not answer within {ANSWER_WITHIN_S:.0f} s{self._log_tail()}"
+                f"the rehearsed world did not answer within {ANSWER_WITHIN_S:.0f} s: {process.last_words(_LAST_LINES)}"
             ) from None
         if "error" in got:
             raise WorldError(f"the rehearsed world could not: {got['error']}")
@@ -223,10 +223,9 @@ class Rehearsal:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("rehearsal: %s", error)
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
+    async def _end(self, process: PipedChild) -> None:
         """Close its input, which it takes as the end; kill it with its database if it does not go at once."""
-        if process.stdin is not None:
-            process.stdin.close()
+        process.input.close()
         try:
             await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
         except TimeoutError:
@@ -234,11 +233,6 @@ class Rehearsal:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             await process.wait()
-
-    def _log_tail(self, lines: int = 6) -> str:
-        path = self.folder / "world.log"
-        text = path.read_text(errors="replace").strip() if path.exists() else ""
-        return ":\n" + "\n".join(text.splitlines()[-lines:]) if text else ""
 
 
 def _own_settings(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,12 +14,12 @@ from pathlib import Path
 
 import psycopg
 
+from cockpit.migration.ecs_workers import WORKER
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
-from probes.clients.child_python import child_environment, python_module
+from probes.clients.child_process import Child, python_module, start
 from probes.clients.threads import within
 
 log = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1
 _MODULE = "cockpit.migration"
 LOOKED_UP_WITHIN_S = 0.2
 """How long a database that is about to go is asked who works on it."""
@@ -37,7 +34,7 @@ class Movers:
     dsn: str = field(repr=False)
     log_file: Path
     _asked: deque[RunTask] = field(default_factory=deque)
-    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _running: dict[str, Child] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ecs.on_run_task = self._asked.append
@@ -50,30 +47,24 @@ class Movers:
             if command is None:
                 log.warning("a task was started whose command is not the migration's worker")
                 continue
-            with self.log_file.open("ab") as out:
-                self._running[task.arn] = subprocess.Popen(
-                    python_module(_MODULE, *command[3:]),
-                    env=child_environment(self.environment),
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no locks taken
-                )
+            worker = python_module(_MODULE, *command[len(WORKER) :], environ=self.environment)
+            self._running[task.arn] = start(worker, self.log_file, dies_by=signal.SIGKILL)
         wanted = {task.arn for task in self.ecs.lone if task.wanted}
         for arn, process in list(self._running.items()):
-            code = process.poll()
+            code = process.code
             if code is not None:
+                if code:
+                    log.warning("a worker ended with exit %s: %s", code, process.last_words())
                 del self._running[arn]
                 with contextlib.suppress(LookupError):
                     self.ecs.finish(arn, code)
             elif arn not in wanted:
-                process.terminate()
+                process.signal(signal.SIGTERM)
 
     def close(self) -> None:
         """End every worker on this machine: the database they move from is about to go."""
         for process in self._running.values():
-            process.kill()
+            process.signal(signal.SIGKILL)
         try:
             others = within(LOOKED_UP_WITHIN_S, self._others)
         except TimeoutError:
@@ -100,7 +91,7 @@ class Movers:
 def _command(task: RunTask) -> list[str] | None:
     for override in task.overrides.get("containerOverrides", []):
         command = [str(word) for word in override.get("command", [])]
-        if command[1:3] == ["-m", _MODULE]:
+        if command[: len(WORKER)] == list(WORKER):
             return command
     return None
 
@@ -110,8 +101,3 @@ def _is_worker(pid: int) -> bool:
         return _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,324 @@
+"""The one door through which this program starts another: an installed module of its own, or a program by its name.
+
+A child gets a safe path and an environment of known names: nothing in the folder this process stands in leads it to other code.
+Whatever it says last can be asked for, without secrets and with every character visible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from probes.display_text import visible
+from probes.reading import Reason, Unknown, Unseen
+from probes.redact import one_line
+
+GIVEN_VARS = "COCKPIT_VARS"
+"""Variable of the environment that holds values of a plan's vars, a JSON list of NAME=VALUE: they may be secret."""
+
+MOST_BYTES = 16 * 1024 * 1024
+GRACE_S = 0.5
+_TAIL_BYTES = 8192
+_LONGEST_LINE = 1024 * 1024
+_PR_SET_PDEATHSIG = 1
+_SILENT = "it says nothing"
+
+_EVERYBODY = frozenset({"HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP"})
+_EVERYBODYS = ("LC_", "XDG_")
+_OURS = frozenset(
+    {
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSH_AUTH_SOCK"),
+        *("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"),
+    }
+)
+_OUR = ("AWS_", "COCKPIT_", "ECS_CONTAINER_", "PG")
+"""What the cockpit itself, botocore and libpq read."""
+_LEADS_ELSEWHERE = ("PYTHON", "LD_", "DYLD_")
+"""Variables that make a child load other code than what is installed, even where a plan reads one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is started: its words, the first an absolute path, and all of its environment."""
+
+    words: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+
+
+def python_module(
+    module: str,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    reads: Iterable[str] = (),
+    given: Mapping[str, str] | None = None,
+) -> Command:
+    """An installed module, by the interpreter that runs this one. `-P`: what lies in the folder is not imported.
+
+    Of `environ` (this process's by default) it gets what our own modules are known to read and the variables named in `reads`;
+    `given` as it is.
+    """
+    if not sys.executable:
+        raise RuntimeError("this interpreter does not know its own path, so it cannot start itself again")
+    environ = os.environ if environ is None else environ
+    also = {name for name in reads if not name.startswith(_LEADS_ELSEWHERE)}
+    kept = _environment(environ, (*_EVERYBODYS, *_OUR), _EVERYBODY | _OURS | also)
+    return Command((sys.executable, "-P", "-m", module, *arguments), kept | {"PYTHONSAFEPATH": "1"} | dict(given or {}))
+
+
+def program(name: str, *arguments: str) -> Command:
+    """A program by its absolute path, or by a name that is looked for in the absolute folders of PATH.
+
+    Raises FileNotFoundError, PermissionError.
+    """
+    environment = _environment(os.environ, _EVERYBODYS, _EVERYBODY)
+    if "/" in name and not Path(name).is_absolute():
+        raise FileNotFoundError(f"{name} depends on the current folder: name it by its absolute path")
+    found = shutil.which(name, path=environment["PATH"])
+    if found is None:
+        unusable = shutil.which(name, mode=os.F_OK, path=environment["PATH"])
+        raise (
+            PermissionError(f"{name} may not be run") if unusable else FileNotFoundError(f"there is no program {name}")
+        )
+    return Command((found, *arguments), environment)
+
+
+def _environment(environ: Mapping[str, str], prefixes: tuple[str, ...], names: Set[str]) -> dict[str, str]:
+    kept = {name: value for name, value in environ.items() if name in names or name.startswith(prefixes)}
+    folders = (environ.get("PATH") or os.defpath).split(os.pathsep)
+    return kept | {"PATH": os.pathsep.join(folder for folder in folders if folder.startswith("/"))}
+
+
+# -- beside this process ---------------------------------------------------------------------------------------------------
+
+
+class _LogTail:
+    """What was added to a log since a child began to write to it."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._from = log.stat().st_size if log.exists() else 0
+
+    def last(self, lines: int) -> str:
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(self._from, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+                text = file.read().decode("utf-8", "replace")
+        except OSError as error:
+            return f"its log cannot be read: {error.strerror}"
+        return last_words(text, lines)
+
+
+class Child:
+    """A process that goes on beside this one."""
+
+    def __init__(self, process: subprocess.Popen[bytes], tail: _LogTail) -> None:
+        self._process = process
+        self._tail = tail
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """How it ended: its exit code, or a signal's number below zero; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int:
+        """Its exit code. Raises TimeoutError while it runs. Blocking."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"process {self.pid} did not end within {timeout_s:g} s") from None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Does nothing once it has ended."""
+        self._process.send_signal(number)
+
+    def last_words(self, lines: int = 1) -> str:
+        """The last lines it wrote, each redacted and visible, joined by ` | `."""
+        return self._tail.last(lines)
+
+
+def start(
+    command: Command,
+    log: Path,
+    *,
+    folder: str | None = None,
+    user: int | None = None,
+    dies_by: signal.Signals | None = None,
+) -> Child:
+    """Start it in a session of its own, without input; what it writes goes to the end of `log`. Raises OSError.
+
+    `user` is also its group. `dies_by` is sent to it when the thread that starts it ends (Linux only).
+    """
+    other: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    tail = _LogTail(log)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command.words,
+            env=command.environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=None if dies_by is None else partial(_die_with_parent, dies_by),  # noqa: PLW1509 - one system call
+            **other,
+        )
+    return Child(process, tail)
+
+
+def _die_with_parent(number: signal.Signals) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+class PipedChild:
+    """A process that is talked to in lines, by its standard input and output."""
+
+    def __init__(self, process: asyncio.subprocess.Process, tail: _LogTail) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._tail = tail
+        self.input: asyncio.StreamWriter = process.stdin
+        self.output: asyncio.StreamReader = process.stdout
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def code(self) -> int | None:
+        """As of `Child`."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Does nothing once it has ended."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def last_words(self, lines: int = 1) -> str:
+        """As of `Child`: what it wrote to its standard error."""
+        return self._tail.last(lines)
+
+
+async def start_piped(command: Command, log: Path) -> PipedChild:
+    """Start it in a session of its own; its standard error goes to the end of `log`. Raises OSError."""
+    tail = _LogTail(log)
+    with log.open("ab") as out:
+        process = await asyncio.create_subprocess_exec(
+            *command.words,
+            env=command.environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=out,
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+    return PipedChild(process, tail)
+
+
+# -- to its end ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program wrote, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def last_words(self, lines: int = 1) -> str:
+        """The last lines of its standard error, redacted and visible."""
+        return last_words(self.err, lines)
+
+
+def run(command: Command, *, timeout_s: float, folder: str | None = None, user: int | None = None) -> Completed:
+    """Run it to its end, without input. Blocking. Raises OSError, and TimeoutError after `timeout_s`."""
+    other: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    try:
+        done = subprocess.run(
+            command.words,
+            env=command.environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            **other,
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"{command.words[0]} did not end within {timeout_s:g} s") from None
+    return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+async def ask_program(words: Sequence[str], *, timeout_s: float, hint: str) -> Completed:
+    """Run a program to its end for a probe, without input. Raises Unseen; `hint` says what to do when it is not there."""
+    name = words[0]
+    try:
+        command = program(*words)
+        process = await asyncio.create_subprocess_exec(
+            *command.words,
+            env=command.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except FileNotFoundError as error:
+        raise Unseen(Unknown(Reason.NOT_FOUND, _why(error, f"there is no program {name}"), hint)) from None
+    except PermissionError:
+        raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{name} may not be run", hint)) from None
+    except OSError as error:
+        raise Unseen(Unknown(Reason.ERROR, f"{name}: {error.strerror}", hint)) from None
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate()
+    except TimeoutError:
+        detail = f"{name} did not end within {timeout_s:g} s"
+        raise Unseen(Unknown(Reason.TIMEOUT, detail, f"run it by hand: {' '.join(words)}")) from None
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            with suppress(TimeoutError):  # a child of its own may hold the pipes open: it is left behind
+                async with asyncio.timeout(GRACE_S):
+                    await process.wait()
+    return Completed(process.returncode or 0, _text(out), _text(err))
+
+
+def _why(error: OSError, otherwise: str) -> str:
+    """Our own words; the system's begin with a number."""
+    return str(error) if error.errno is None else otherwise
+
+
+def last_words(text: str, lines: int = 1) -> str:
+    """The last lines that say something, each redacted and visible, joined by ` | `.
+
+    >>> print(last_words("starting\\npassword=hunter2hunter2 \\x1b[2J\\n\\n"))
+    password=*** \\u{1b}[2J
+    """
+    written = [line for line in text.split("\n") if line.strip()][-lines:]
+    return " | ".join(visible(one_line(line), keep="") for line in written) or _SILENT
+
+
+def _text(output: bytes) -> str:
+    return output[:MOST_BYTES].decode(errors="replace")

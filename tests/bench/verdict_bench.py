@@ -1,0 +1,107 @@
+"""The cockpit's verdict beside the rules of others, on the same random nights: false GO, missed and false ROLLBACK, delay.
+
+    PYTHONPATH=tests python tests/bench/verdict_bench.py [NIGHTS]
+
+Clocks that are wrong or jump, sleep, failed polls, blindness, late metrics and dismissed rollbacks are among the nights. The
+others judge with a straight clock. What is due, and when it can be known, follows from what is true (`verdict_worlds.py`).
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.verdict_anchors import Word, Words, anchors
+from bench.verdict_cockpit import SETTLE_S, cockpit
+from bench.verdict_worlds import MINUTE_S, STEP_S, World, world
+
+NIGHTS = 200
+UNSEEN_S = 5 * MINUTE_S
+"""Nothing has been seen for so long that nobody may say GO."""
+TIME_TO_TELL_S = 10 * MINUTE_S
+"""A rollback that can be seen for less than this before the trouble or the night ends is not called missed."""
+
+
+@dataclass
+class Score:
+    """How one rule did over all nights."""
+
+    go_while_bad: int = 0
+    go_while_unseen: int = 0
+    due: int = 0
+    missed: int = 0
+    rollbacks: int = 0
+    false_rollbacks: int = 0
+    delays: list[int] = field(default_factory=list)
+    """Seconds from when it could be known to the word."""
+    seeds: list[str] = field(default_factory=list)
+    """Where it failed."""
+
+    def take(self, night: World, words: Words) -> None:
+        moments = list(night.steps)
+        go = [at for at in moments if words[at] is Word.GO]
+        bad = sum(night.bad_seen(at, SETTLE_S) for at in go)
+        unseen = sum(night.unseen_s(at) > UNSEEN_S for at in go)
+        self.go_while_bad += bad > 0
+        self.go_while_unseen += unseen > 0
+        if bad:
+            self.seeds.append(f"{night.seed}: GO while bad")
+        begun = [
+            at
+            for at, before in zip(moments, [-1, *moments], strict=False)
+            if words[at] is Word.ROLLBACK and (before < 0 or words[before] is not Word.ROLLBACK)
+        ]
+        self.rollbacks += len(begun)
+        false = [at for at in begun if not any(due.known - 2 * MINUTE_S <= at for due in night.due)]
+        self.false_rollbacks += len(false)
+        self.seeds += [f"{night.seed}: false ROLLBACK at {at}" for at in false]
+        for due in night.due:
+            self._delay(night, words, due.known, due.ends)
+
+    def _delay(self, night: World, words: Words, known: int, ends: int) -> None:
+        looked = [at for at in night.steps if at >= known and night.unseen_s(at) == 0]
+        if len(looked) * STEP_S < TIME_TO_TELL_S:
+            return
+        self.due += 1
+        said = next((at for at in night.steps if at >= looked[0] and words[at] is Word.ROLLBACK), None)
+        if said is None or said > ends + TIME_TO_TELL_S:
+            self.missed += 1
+            self.seeds.append(f"{night.seed}: missed, known at {known}")
+            return
+        self.delays.append(said - looked[0])
+
+    def line(self, name: str) -> str:
+        p50 = statistics.median(self.delays) if self.delays else 0
+        p90 = statistics.quantiles(self.delays, n=10)[-1] if len(self.delays) > 1 else 0
+        return (
+            f"{name:<18} {self.go_while_bad:>9} {self.go_while_unseen:>12} {self.missed:>6}/{self.due:<5}"
+            f" {self.false_rollbacks:>6}/{self.rollbacks:<5} {p50:>8.0f} s {p90:>8.0f} s"
+        )
+
+
+def scores(nights: Sequence[World]) -> dict[str, Score]:
+    """By rule."""
+    rules: list[tuple[str, Callable[[World], Words]]] = [("cockpit", cockpit), *anchors()]
+    made = {name: Score() for name, _ in rules}
+    for night in nights:
+        for name, rule in rules:
+            made[name].take(night, rule(night))
+    return made
+
+
+def main(count: int) -> None:
+    nights = [world(seed) for seed in range(count)]
+    defects = sum(night.clock_defect for night in nights)
+    print(f"{count} nights, {defects} with a clock that is wrong or jumps; nights with a false GO, rollbacks, delay")
+    print(f"{'':<18} {'GO, bad':>9} {'GO, unseen':>12} {'missed':>12} {'false':>12} {'p50':>10} {'p90':>10}")
+    made = scores(nights)
+    for name, score in made.items():
+        print(score.line(name))
+    for seed in made["cockpit"].seeds:
+        print(f"  cockpit, night {seed}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else NIGHTS)
