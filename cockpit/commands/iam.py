@@ -110,7 +110,8 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
 def actions_need(plan: Plan) -> dict[str, set[str]]:
     """What the built-in actions of the plan's steps need; empty where it has none."""
     actions = {step.action for step in (*plan.runbook, *plan.rollback_plan) if step.action is not None}
-    return _joined(_rollback_needs(action.on, plan.target) for action in actions)
+    services = {action.on for action in actions if isinstance(action.on, EcsService)}
+    return _joined(_rollback_needs(service, plan.target) for service in services)
 
 
 def _rollback_needs(service: EcsService, target: Target) -> dict[str, set[str]]:

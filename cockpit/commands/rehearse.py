@@ -10,11 +10,13 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
+from cockpit.actions.executor import Executor
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
@@ -23,6 +25,7 @@ from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.headless import watch_until
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
@@ -32,6 +35,7 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
+from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
@@ -231,6 +235,8 @@ async def rehearsal_run(
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
     watch.notices.append(pace.notice)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew)
+    executor = Executor(Desk(watch, kept, _first(plan)), clients, watch.record, watch.clock)
+    director.send_traffic = partial(_send_traffic, executor)
     tasks = [
         asyncio.create_task(pace.run(), name="pace"),
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
@@ -239,7 +245,16 @@ async def rehearsal_run(
         yield RehearsalRun(watch, director, world, pace, speed, kept, tasks)
     finally:
         await end(tasks)
+        await executor.close()
         await clients.close()
+
+
+async def _send_traffic(executor: Executor) -> None:
+    """The crew starts the plan's synthetic traffic, as a person does on the page of its step."""
+    steps = executor.desk.watch.situation.runbook
+    step = next((each for each in steps if each.action is not None and each.action.uses == SYNTHETIC), None)
+    if step is not None:
+        await executor.do(await executor.propose(step), "rehearsal: nobody uses the site at this hour")
 
 
 async def _headless(run: RehearsalRun) -> int:

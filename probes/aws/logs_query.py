@@ -141,9 +141,10 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     `kind: count`: the column `value` of the first row, or, without one, how many events matched; 0 is reported only if
     events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
-    Nothing scanned makes everything NO_DATA: a wrong group and a silent application look the same. Needs
-    logs:StartQuery, logs:GetQueryResults, logs:StopQuery. Cannot see what is logged elsewhere, or later than
-    `settle`.
+    A log tells health checks from users only where it holds the path or the user agent: filter by it
+    ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
+    a wrong group and a silent application look the same. Needs logs:StartQuery, logs:GetQueryResults,
+    logs:StopQuery. Cannot see what is logged elsewhere, or later than `settle`.
     """
 
     name = "logs.query"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from cockpit.plan.compiler.actions import Actions
@@ -9,7 +10,7 @@ from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
 from cockpit.plan.compiler.migration import Moving
 from cockpit.plan.compiler.probe_specs import Watched
-from cockpit.plan.document.document import GatePart, ItemPart, SignOffPart, StepPart
+from cockpit.plan.document.document import GatePart, HeaderPart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Parts
 from cockpit.plan.model import (
     VERDICT_DWELL,
@@ -23,6 +24,8 @@ from cockpit.plan.model import (
     Position,
     Section,
     Step,
+    Synthetic,
+    SyntheticRequest,
     Target,
 )
 from cockpit.plan.names import unique
@@ -42,7 +45,8 @@ class Compiler:
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
         self.reads_environment = tuple(sorted(substitution.read | self.watched.variables))
-        self.actions = Actions(tree, self.watched)
+        self.synthetic = _synthetic(parts.header)
+        self.actions = Actions(tree, self.watched, self.synthetic)
         self.criteria = Criteria(tree, self.watched, self._ask)
 
     def plan(self) -> Plan | None:
@@ -86,6 +90,7 @@ class Compiler:
             runbook=runbook,
             rollback_plan=rollback_plan,
             migration=migration,
+            synthetic=self.synthetic,
             risks=risks,
             environment_variables=variables,
             secrets=secrets,
@@ -169,3 +174,14 @@ class Compiler:
 
     def _at(self, path: Path_) -> Position:
         return self.tree.place(path).position
+
+
+def _synthetic(header: HeaderPart | None) -> Synthetic | None:
+    part = header.synthetic if header else None
+    if part is None:
+        return None
+    requests = tuple(
+        SyntheticRequest(one.path, one.method, "" if one.body is None else json.dumps(one.body))
+        for one in part.requests
+    )
+    return Synthetic(part.url.rstrip("/"), requests, part.per_minute, part.for_)

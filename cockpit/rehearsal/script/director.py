@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -35,6 +35,8 @@ class Director:
     stage: Stage
     plays_crew: bool = True
     """False in the terminal: there people sign, and the crew only where its key is pressed."""
+    send_traffic: Callable[[], Awaitable[object]] | None = None
+    """How the crew starts the plan's synthetic traffic."""
     waiting_for: str = ""
     began_at: datetime | None = None
     done: list[Event] = field(default_factory=list)
@@ -69,6 +71,9 @@ class Director:
             await self.stage.set_fault(event.break_ or event.repair or "", active=event.break_ is not None)
         elif event.deploy:
             await self.stage.deploy(event.deploy)
+        elif event.crew == "traffic":
+            if self.plays_crew and self.send_traffic is not None:
+                await self.send_traffic()
         elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"

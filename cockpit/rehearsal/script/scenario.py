@@ -49,14 +49,15 @@ class Event(_Values):
     """One line of the timeline: exactly one thing happens, `at` this long after the scenario began or later.
 
     Lines happen in order. `crew: sign` and `crew: vote` put the crew on duty: from then on it signs, or votes go,
-    whenever it can. `begin` waits until the verdict is GO, as a real team would.
+    whenever it can. `crew: traffic` starts the plan's synthetic traffic, once. `begin` waits until the verdict is GO, as
+    a real team would.
     """
 
     at: Duration
     break_: FaultId | None = Field(None, alias="break")
     repair: FaultId | None = None
     deploy: Literal["good", "bad", "crash"] | None = None
-    crew: Literal["sign", "vote"] | None = None
+    crew: Literal["sign", "vote", "traffic"] | None = None
     begin: Literal["post_deploy"] | None = None
 
     @model_validator(mode="after")
@@ -70,6 +71,8 @@ class Event(_Values):
             return f"{'break' if self.break_ else 'repair'} {self.break_ or self.repair}"
         if self.deploy:
             return f"deploy a {self.deploy} release"
+        if self.crew == "traffic":
+            return "the crew sends synthetic traffic"
         return f"the crew {self.crew}s" if self.crew else f"begin {self.begin}"
 
 
