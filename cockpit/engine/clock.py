@@ -151,8 +151,8 @@ class SharedClock:
 
     def _read(self) -> tuple[float, float, float, float]:
         for _ in range(TRIES):
-            sequence, real, epoch, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
-            if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
+            sequence, real, epoch, speed, horizon = _LAYOUT.unpack_from(self._map)
+            if sequence % 2 == 0 and _SEQUENCE.unpack_from(self._map)[0] == sequence:
                 return real, epoch, speed, horizon
             time.sleep(0)
         return real, epoch, speed, horizon  # its writer died while writing: the last it wrote is all there is
@@ -162,7 +162,7 @@ class SharedClock:
         return epoch + min(max(monotonic - real, 0.0), horizon) * speed
 
     def _write(self, speed: float, horizon: float) -> None:
-        sequence = _SEQUENCE.unpack(self._map[: _SEQUENCE.size])[0]
+        sequence = _SEQUENCE.unpack_from(self._map)[0]
         sequence += sequence % 2  # a writer that died while writing left it odd
         now = time.monotonic()
         fresh = _LAYOUT.pack(0, now, self._epoch(now), speed, horizon)
