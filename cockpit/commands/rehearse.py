@@ -43,7 +43,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 
@@ -95,7 +95,7 @@ def main(
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
-        output(str(error), err=True)
+        output(*str(error).splitlines(), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -217,8 +217,8 @@ class RehearsalRun:
             *crew.acknowledge(plan, situation),
             *crew.vote(plan, situation),
         ]
-        if not entries and (moved := crew.move_on(plan, situation)) is not None:
-            entries.append(moved)
+        if not entries:
+            entries += crew.move_on(plan, self.watch.record, situation)
         self.watch.record.extend(entries)
         return len(entries)
 
@@ -235,8 +235,6 @@ async def rehearsal_run(
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
     watch.notices.append(pace.notice)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew)
-    executor = Executor(Desk(watch, kept, _first(plan)), clients, watch.record, watch.clock)
-    director.send_traffic = partial(_send_traffic, executor)
     tasks = [
         asyncio.create_task(pace.run(), name="pace"),
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
@@ -245,7 +243,6 @@ async def rehearsal_run(
         yield RehearsalRun(watch, director, world, pace, speed, kept, tasks)
     finally:
         await end(tasks)
-        await executor.close()
         await clients.close()
 
 
@@ -266,13 +263,28 @@ async def _headless(run: RehearsalRun) -> int:
         judgement = run.director.judge(situation)
         return judgement is not Judgement.RUNNING
 
-    situation = await watch_until(run.watch, done)
+    async with action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor:
+        run.director.roll_back = partial(_roll_back, executor)
+        run.director.send_traffic = partial(_send_traffic, executor)
+        situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    output(situation_text(situation))
-    output("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    output(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    output(
+        *situation_lines(situation),
+        "",
+        "Verdict changes",
+        *(verdict_changes(run.watch.changes(), start) or ["  none"]),
+        "",
+        f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
+    )
     return situation.verdict.exit_code
+
+
+async def _roll_back(executor: Executor, action: str) -> None:
+    """The crew's part of a rollback: every step of the plan that has this action is looked at, decided and done."""
+    for step in executor.desk.watch.situation.rollback_plan:
+        if step.action is not None and step.action.uses == action:
+            await executor.do(await executor.propose(step), "rehearsal: the release before is better")
 
 
 async def _terminal(run: RehearsalRun, *, armed: bool) -> int:

@@ -145,6 +145,11 @@ class Controller:
         self._last_words = ""
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
 
+    @property
+    def launched(self) -> int:
+        """How many processes of phases were started here."""
+        return len(self._started)
+
     async def want(self, wanted: Wanted) -> str:
         """Run, pause, drain or abort the active run."""
         return await self._write(lambda connection: runs.want(connection, self.progress.run, wanted, self.by), wanted)

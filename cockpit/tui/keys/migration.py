@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
-from cockpit.engine.operator_desk import IDENTIFY
+from cockpit.engine.operator_desk import IDENTIFY, Desk
+from cockpit.engine.ports import Refused
 from cockpit.migration.states import OPEN, PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.confirm import ConfirmScreen
@@ -38,7 +39,7 @@ class MigrationKeys:
         phase = controller.progress.phase if controller.progress.active else controller.next_phase
         if not self._gate(phase):
             return
-        self._cockpit.show_message(controller.start(phase, who=self._who()))
+        self._launch(controller, phase)
 
     def _hold(self, controller: Controller) -> None:
         resume = controller.progress.wanted is Wanted.PAUSE or controller.progress.halted
@@ -84,9 +85,7 @@ class MigrationKeys:
             title,
             question.consequences,
             question.words,
-            lambda: self._cockpit.show_message(
-                controller.start(PhaseName.PURGE, confirm=question.words, who=self._who())
-            ),
+            lambda: self._launch(controller, PhaseName.PURGE, question.words),
         )
 
     def _restore(self, controller: Controller) -> None:
@@ -102,6 +101,15 @@ class MigrationKeys:
             f"restore {_database(controller)}",
             lambda: self._cockpit.show_message(controller.start(PhaseName.RESTORE, who=self._who())),
         )
+
+    def _launch(self, controller: Controller, phase: PhaseName, confirm: str = "") -> None:
+        """Start the process of a phase, and state that the gates before it were used."""
+        before = controller.launched
+        message = controller.start(phase, confirm=confirm, who=self._who())
+        self._cockpit.show_message(message)
+        desk, act = self._cockpit.desk, GATE_OF_PHASE.get(phase)
+        if act is not None and desk is not None and desk.person is not None and controller.launched > before:
+            self._write(_use(desk, act, message))
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
@@ -133,6 +141,15 @@ class MigrationKeys:
         task = asyncio.ensure_future(done())
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
+
+
+async def _use(desk: Desk, act: str, message: str) -> str:
+    """State that the gates before an act were used; what to show."""
+    try:
+        await desk.use_gates(act)
+    except Refused as refused:
+        return f"{message}. That its gate was used is not kept: {refused}"
+    return message
 
 
 def _database(controller: Controller) -> str:
