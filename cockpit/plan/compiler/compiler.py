@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from cockpit.plan.compiler.actions import Actions
@@ -179,8 +178,5 @@ def _synthetic(header: HeaderPart | None) -> Synthetic | None:
     part = header.synthetic if header else None
     if part is None:
         return None
-    requests = tuple(
-        SyntheticRequest(one.path, one.method, "" if one.body is None else json.dumps(one.body))
-        for one in part.requests
-    )
+    requests = tuple(SyntheticRequest(one.path, one.method, one.body) for one in part.requests)
     return Synthetic(part.url.rstrip("/"), requests, part.per_minute, part.for_)
