@@ -103,7 +103,8 @@ class Acknowledgement(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class Decision(_Recorded):
-    """What a person decided about a latched rollback: "execute", "dismiss"; or "fix_forward", "proceed"."""
+    """What a person decided: about a latched rollback "execute", "dismiss" or "fix_forward"; against the advice "proceed"; to
+    begin a migration phase "migrate"."""
 
     at: datetime
     choice: str
