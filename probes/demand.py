@@ -6,12 +6,14 @@ Asking AWS with the operator's own credentials is none of it: the check of the a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from probes.clients.restricted import address_in, is_restricted
 from probes.known_secrets import hide
 
 UNNAMED = "a host that the plan does not name"
@@ -30,6 +32,8 @@ class Demand:
 
     does: Does
     what: str
+    address: str = ""
+    """The link-local or metadata address that it names and may then reach; else empty."""
 
     def __str__(self) -> str:
         return f"{self.does} {self.what}"
@@ -73,15 +77,22 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Sends:
-    """Sends parameters to the host that `to` names: a demand where one holds a value of the environment."""
+    """Sends parameters to the host, or the hosts, that `to` names.
+
+    A demand where a parameter holds a value of the environment, or a host is a link-local or metadata address.
+    """
 
     to: str
     params: tuple[str, ...]
 
     def demands(self, asked: Asked) -> Iterator[Demand]:
+        named = getattr(asked.params, self.to)
+        hosts = [named] if isinstance(named, str) else named
+        for address in map(_address, hosts):
+            yield from reaching(address)
         sent = sorted(name for name in asked.secret if name.partition(".")[0] in self.params)
         if sent:
-            host = _host(getattr(asked.params, self.to))
+            host = ", ".join(map(_host, hosts))
             yield Demand(Does.SENDS, f"{', '.join(sent)} with values of the environment to {host}")
 
 
@@ -104,6 +115,21 @@ class SendsKey:
         yield Demand(Does.SENDS, hide(f"{key} to {_host(getattr(asked.params, self.to))}"))
 
 
+def rooted(rules: Iterable[Rule], params: Any, folder: Path) -> dict[str, str]:
+    """The parameters that name files and programs, as they are meant: a relative path is one of the plan's folder.
+
+    By name; what is empty, and a program's name that is looked for on PATH, is left out.
+    """
+    found = {}
+    for rule in rules:
+        name = rule.path if isinstance(rule, ReadsFile) else rule.program if isinstance(rule, Runs) else ""
+        given = getattr(params, name) if name else ""
+        if given and ("/" in given or isinstance(rule, ReadsFile)):
+            with suppress(RuntimeError):  # nobody's home
+                found[name] = str(folder / Path(given).expanduser())
+    return found
+
+
 def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:
     """Names of the environment variables that a probe with these parameters reads by itself."""
     names = (getattr(params, rule.variable, None) for rule in rules if isinstance(rule, SendsKey))
@@ -124,7 +150,10 @@ class Connects:
 
 @dataclass(frozen=True, slots=True)
 class ReadsFile:
-    """Reads the file or folder a parameter names: a demand where it is outside the plan's folder."""
+    """Reads the file or folder a parameter names: a demand where it is outside the plan's folder.
+
+    A relative path is one of that folder, wherever the cockpit was started.
+    """
 
     path: str
 
@@ -147,12 +176,21 @@ class Writes:
             yield Demand(Does.WRITES, f"{self.what} {_host(getattr(asked.params, self.where))}")
 
 
+def reaching(host: str) -> Iterator[Demand]:
+    """What asking a host by itself asks for: where it is written as an address nobody probes by accident."""
+    if is_restricted(host):
+        address = str(address_in(host))
+        yield Demand(Does.SENDS, f"requests to {address}, a link-local or metadata address", address)
+
+
 def connecting(dsn: str, name: str, folder: Path) -> Iterator[Demand]:
     """What connecting to a database asks for; `name` is how the plan calls the connection string."""
-    from probes.clients.dsn import files_of, hosts_of
+    from probes.clients.dsn import files_of, hosts_of, restricted_in
 
     hosts = hosts_of(dsn)
     yield Demand(Does.SENDS, hide(f"the user and password of {name} to {', '.join(hosts) or UNNAMED}"))
+    for address in restricted_in(dsn):
+        yield from reaching(address)
     for path in files_of(dsn):
         if found := _outside(path, folder):
             yield Demand(Does.READS, hide(found))
@@ -165,6 +203,16 @@ def _outside(path: str, folder: Path) -> str:
         return "" if real.is_relative_to(folder.resolve()) else str(real)
     except (OSError, RuntimeError, ValueError):  # a circle of links, nobody's home, a name no file has
         return path
+
+
+def _address(host: str) -> str:
+    """The host of a URL, without its port, or a name as it is."""
+    if "://" not in host:
+        return host
+    try:
+        return urlsplit(host).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _host(address: str) -> str:

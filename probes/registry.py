@@ -14,8 +14,8 @@ from probes.probe import Probe
 BUILT_IN: dict[str, str] = {
     "aws.identity": "probes.aws.identity:AwsIdentity",
     "ecs.service": "probes.aws.ecs:EcsService",
-    "ecs.tasks": "probes.aws.ecs:EcsTasks",
-    "ecs.deployment": "probes.aws.ecs:EcsDeployment",
+    "ecs.tasks": "probes.aws.ecs_tasks:EcsTasks",
+    "ecs.deployment": "probes.aws.ecs_deployment:EcsDeployment",
     "ecs.task_definition": "probes.aws.ecs_task_definition:EcsTaskDefinition",
     "alb.targets": "probes.aws.alb_targets:AlbTargets",
     "alb.load_balancer": "probes.aws.alb_load_balancer:AlbLoadBalancer",
@@ -26,6 +26,7 @@ BUILT_IN: dict[str, str] = {
     "postgres.query": "probes.databases.postgres:PostgresQuery",
     "postgres.indexes": "probes.databases.postgres_schema:PostgresIndexes",
     "postgres.rows": "probes.databases.postgres_schema:PostgresRows",
+    "cutover.migration": "probes.databases.migration_ledger:CutoverMigration",
     "prisma.migrations": "probes.databases.prisma:PrismaMigrations",
     "s3.bucket": "probes.aws.s3_bucket:S3Bucket",
     "s3.roundtrip": "probes.aws.s3_roundtrip:S3Roundtrip",

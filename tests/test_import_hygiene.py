@@ -55,3 +55,23 @@ def test_no_probe_imports_boto3_before_it_reads() -> None:
 def test_the_terminal_does_not_know_the_rehearsal() -> None:
     loaded = imported_by("import cockpit.tui.app, sys; assert 'cockpit.rehearsal' not in sys.modules")
     assert not loaded & {"moto", "starlette", "uvicorn"}
+
+
+def test_conditions_come_without_the_command_line_of_their_engine() -> None:
+    assert not imported_by("import cockpit.conditions.condition") & {"typer", "prompt_toolkit", "pygments", "rich"}
+
+
+def test_the_tables_of_aws_are_read_once_however_many_sessions_are_opened() -> None:
+    read = (
+        "import botocore.loaders, collections, json\n"
+        "reads, load = collections.Counter(), botocore.loaders.JSONFileLoader.load_file\n"
+        "def counted(self, path):\n"
+        "    found = load(self, path)\n"
+        "    reads.update([path] if found is not None else [])\n"
+        "    return found\n"
+        "botocore.loaders.JSONFileLoader.load_file = counted\n"
+        "import cockpit.rehearsal.aws, boto3\n"
+        "for _ in range(3): boto3.session.Session().get_available_regions('ec2')\n"
+        "assert reads and max(reads.values()) == 1, reads"
+    )
+    imported_by(read)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cockpit.commands.live_session import WrongAccount, open_watch
+from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
@@ -45,4 +45,6 @@ def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
 async def _watch(plan: Plan, live: LiveOptions, duration: str) -> Situation:
     done = after(parse_duration(duration)) if duration else every_probe_answered
     async with open_watch(plan, live) as watch:
-        return await watch_until(watch, done)
+        situation = await watch_until(watch, done)
+        show_notice(watch)
+        return situation

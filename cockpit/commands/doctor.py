@@ -11,7 +11,7 @@ from itertools import groupby
 import click
 
 from cockpit.commands.iam import resources
-from cockpit.commands.live_session import WrongAccount, open_watch
+from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
@@ -96,6 +96,7 @@ async def _read_once(plan: Plan, live: LiveOptions) -> tuple[dict[str, Reading],
     """The reading of every probe; and by database (the probes that read it), a role that could write."""
     async with open_watch(plan, live) as watch:
         await watch_until(watch, every_probe_answered)
+        show_notice(watch)
         readings = {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
         assert isinstance(watch.source, LiveSource)
         return readings, await _writing_roles(plan, watch.source)

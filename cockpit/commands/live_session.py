@@ -7,7 +7,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.options import LiveOptions
+from cockpit.console import output
 from cockpit.decide.events import PhaseBegan, PointOfNoReturn, Record
 from cockpit.decide.gate import missing_before, worded
 from cockpit.engine.caller_watch import CallerWatch
-from cockpit.engine.clock import Clock, SharedClock, WallClock
+from cockpit.engine.clock import SessionClock, SharedClock, WatchClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
@@ -42,10 +43,16 @@ CLOCK = "COCKPIT_CLOCK"
 """Names the file of a shared clock; without it the machine's time is used."""
 
 
-def clock_in_use() -> Clock:
-    """The clock in use."""
+def clock_in_use() -> WatchClock:
+    """The time of this session; a rehearsal's, where it has one."""
     shared = os.environ.get(CLOCK, "")
-    return SharedClock(Path(shared)) if shared else WallClock()
+    return SharedClock(Path(shared)) if shared else SessionClock()
+
+
+def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
+    """What probes read by; a session's own clock learns from it what time it is."""
+    offset = clock.offset if isinstance(clock, SessionClock) else None
+    return Clients(live.aws(plan), named=named, clock_offset=offset)
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
@@ -57,7 +64,7 @@ async def open_watch(
     plan: Plan,
     live: LiveOptions,
     *,
-    clock: Clock | None = None,
+    clock: WatchClock | None = None,
     kept: Recording | None = None,
     who: str = "",
 ) -> AsyncIterator[Watch]:
@@ -69,11 +76,13 @@ async def open_watch(
     asks for something there. Without a record it is past its deployment. `who` states the phase where they may: from another
     cockpit only a person's statement counts. Raises Refused for a deployment that is not approved.
     """
-    clients = Clients(live.aws(plan))
+    trusted = TrustedPlans()
     clock = clock or clock_in_use()
+    clients = _clients(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         account, arn = await identify(plan, clients)
-        source = LiveSource(plan, clients, clock, TrustedPlans().held_back(plan, live.variables))
+        clock.correct()
+        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
@@ -84,13 +93,20 @@ async def open_watch(
             await _begin(watch, kept, who, live.phase or (Phase.POST_DEPLOY if kept is None else first_phase(plan)))
         if kept is not None:
             kept.attach(watch)
-        watch.notices.append(lambda: clients.clock_offset.notice)
+        if isinstance(clock, SessionClock):
+            watch.notices.append(lambda: clock.notice)
         watch.notices.append(lambda: _held_back(source, live))
         watch.account, watch.arn = account, arn
         watch.callers = CallerWatch(watch, source, Caller(account, arn) if account else None)
         yield watch
     finally:
         await clients.close()
+
+
+def show_notice(watch: Watch) -> None:
+    """On standard error, what the terminal shows above everything: a clock that is off, say."""
+    if watch.notice:
+        output(watch.notice, err=True)
 
 
 def first_phase(plan: Plan) -> Phase:
@@ -127,11 +143,12 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
     watch.record.append(PhaseBegan(watch.clock.now(), phase))
 
 
-async def check_account(plan: Plan, live: LiveOptions) -> None:
-    """Before anything else is read or written in the account. Raises WrongAccount."""
-    clients = Clients(live.aws(plan))
+async def check_account(plan: Plan, live: LiveOptions, clock: WatchClock) -> None:
+    """Before anything else is read or written in the account, and before anybody asks for the time. Raises WrongAccount."""
+    clients = _clients(plan, live, clock)
     try:
         await identify(plan, clients)
+        clock.correct()
     finally:
         await clients.close()
 

@@ -128,7 +128,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         world.apply(os.environ)
         given = known_vars(options.plan, world.vars)
         plan = load(options.plan, overrides=given)
-        _allow(plan, world)
+        allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
         try:
@@ -145,8 +145,8 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 output(f"record kept in {root}", err=True)
 
 
-def _allow(plan: Plan, world: Rehearsal) -> None:
-    """Let the migration that is started from here reach the simulated world, and it alone."""
+def allow_in(world: Rehearsal, plan: Plan) -> None:
+    """Let what is started from here do what the plan demands of the simulated world; the user's own list stays as it is."""
     own = world.folder / "trusted.json"
     TrustedPlans(own).add(plan, world.clock.now(), "the rehearsal")
     os.environ[TRUSTED_PLANS] = str(own)

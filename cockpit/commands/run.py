@@ -130,7 +130,7 @@ async def _open(
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
-    await check_account(plan, live)
+    await check_account(plan, live, clock)
     async with (
         recording(
             plan,

@@ -20,12 +20,12 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-import cel
-
 from cockpit.conditions import bounds, tokens
+from cockpit.conditions.cel_engine import load_compiler
 from cockpit.conditions.tokens import Token
 from probes.reading import Field, Reading, Reason, Unknown, Value, is_hollow
 
+cel = load_compiler()
 MAX_LENGTH = 1_000
 """CEL has no resource limits of its own: a long enough source can crash the process."""
 

@@ -7,6 +7,7 @@ cockpit notes by itself (phases, the point of no return, the release to go back 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never, get_args
@@ -17,6 +18,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     Happened,
     NotCounted,
     ObserverGap,
@@ -52,6 +54,10 @@ class Counted:
     left_out: list[NotCounted] = field(default_factory=list)
     by_kind: dict[type, list[Entry]] = field(default_factory=dict)
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict)
+    turns: Mapping[str, Sequence[Change]] = field(default_factory=dict)
+    """This cockpit's own changes by subject, oldest first."""
+    places: Mapping[int, int] = field(default_factory=dict)
+    """As of the Record."""
 
     def take(self, entry: Entry, why: str, seen: set[Entry]) -> bool:
         """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy."""
@@ -74,6 +80,10 @@ class Counted:
         found = self.newest.get((kind, subject))
         return found if isinstance(found, kind) else None
 
+    def place(self, entry: Entry | None) -> int:
+        """Its place in the order in which this cockpit came to know of entries; -1 for none."""
+        return -1 if entry is None else self.places[id(entry)]
+
     def phase(self) -> PhaseBegan | None:
         """The phase the cutover is in, or None before any began."""
         began = self.all(PhaseBegan)
@@ -89,7 +99,7 @@ class Counted:
 
 def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
-    made, rules = Counted(), Rules(plan, record, now)
+    made, rules = Counted(turns=record.turns, places=record.places), Rules(plan, record, now)
     seen: set[Entry] = set()
     for kind in _KINDS:
         entries = record.all(kind)
@@ -102,7 +112,7 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
 
 def unruled(record: Record) -> Counted:
     """Everything sound of a record, where there is no plan to say what counts."""
-    made = Counted()
+    made = Counted(turns=record.turns, places=record.places)
     seen: set[Entry] = set()
     for kind in _KINDS:
         made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, seen)]
@@ -156,7 +166,7 @@ class Rules:
                 return self._polls.get(entry.gate, ())
             case Waiver() | Acknowledgement() | Decision() | PhaseBegan():
                 return self._deciding
-            case StepBegan() | StepEnded():
+            case StepBegan() | StepEnded() | GateUsed():
                 return None
             case _:
                 assert_never(entry)
@@ -199,6 +209,8 @@ def _odd(entry: Statement) -> str:
         return f"a vote is {', '.join(CHOICES)}"
     if isinstance(entry, Decision) and entry.choice not in DECISIONS:
         return f"a decision is {', '.join(DECISIONS)}"
+    if isinstance(entry, Decision) and entry.until is not None and entry.until - entry.at > LONGEST_WAIVER:
+        return f"a dismissal lasts {formatting.duration(LONGEST_WAIVER)} at most, and this one longer"
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from cockpit.decide.counted import Counted
 from cockpit.decide.evaluation import Evaluation
@@ -37,8 +38,11 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
     reached, unknown = evaluation.reached, evaluation.blindness
     state = _state(reached, unknown)
     waiver = active_waiver(record, criterion.id, now)
-    pre_existing = bool(reached and reached.pre_existing and state.judging.suspected)
+    older = reached.pre_existing if reached is not None and state.judging.suspected else None
+    pre_existing = older is not None
     acknowledged = record.latest(Acknowledgement, criterion.id)
+    if acknowledged is not None and acknowledged.since not in (None, older):
+        acknowledged = None  # it is of another occurrence
     signed = sign_off_status(criterion.sign_off, criterion.id, record, reached, now)
     if criterion.condition is None and signed is not None:
         state, unknown = (State.MET if signed.given else State.NOT_MET), None
@@ -60,6 +64,7 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
         trips_in=evaluation.left if state is State.PENDING else None,
         met_in=evaluation.left if state is State.PROVING else None,
         ok_since=_ok_since(state, reached, waiver, signed, seen_before, stands_since),
+        pre_existing=older,
         runbook=criterion.runbook,
         ref=criterion.ref,
         caution=criterion.caution,
@@ -68,7 +73,7 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
     return Judged(
         criterion,
         status,
-        unwaived(evaluation.trips, record, criterion.id, now),
+        tuple(t for t in unwaived(evaluation.trips, record, criterion.id) if t.since <= now),
         pre_existing,
         acknowledged is not None,
         suspected=criterion.kind is Kind.TRIGGER and reached is not None and reached.state is not State.CLEAR,
@@ -119,15 +124,32 @@ def active_waiver(record: Counted, subject: str, now: datetime) -> Waiver | None
     return waiver if waiver is not None and waiver.at <= now < waiver.until else None
 
 
-def unwaived(trips: tuple[Trip, ...], record: Counted, subject: str, now: datetime) -> tuple[Trip, ...]:
-    """Trips as they count once waivers are taken out: what happened before or under a waiver is its giver's affair."""
-    waiver = record.latest(Waiver, subject)
-    if waiver is None or waiver.at > now:
+def unwaived(trips: tuple[Trip, ...], record: Counted, subject: str) -> tuple[Trip, ...]:
+    """Trips as they count beside waivers: what trips under a waiver counts from its end on, if it lasts that long.
+
+    What had tripped before stays: a waiver suspends a trigger, and answers nothing.
+    """
+    spans = _waived_spans(record, subject)
+    if not spans:
         return trips
-    if now < waiver.until:
-        return ()
-    later = (replace(t, since=max(t.since, waiver.until)) for t in trips)
-    return tuple(t for t in later if t.until is None or t.until > t.since)
+    counting = []
+    for trip in trips:
+        since = trip.since
+        for begins, ends in spans:
+            if begins <= since < ends:
+                since = ends
+        if since == trip.since:
+            counting.append(trip)
+        elif trip.until is None or trip.until > since:
+            counting.append(replace(trip, since=since))
+    return tuple(counting)
+
+
+def _waived_spans(record: Counted, subject: str) -> list[tuple[datetime, datetime]]:
+    """When a subject was waived, in order: each waiver until its end, or until the next one took its place."""
+    given = sorted((w for w in record.all(Waiver) if w.subject == subject), key=lambda waiver: waiver.at)
+    spans = [(waiver.at, min(waiver.until, later.at)) for waiver, later in pairwise(given)]
+    return spans + [(waiver.at, waiver.until) for waiver in given[-1:]]
 
 
 def _blinded(explained: Explanation, unknown: Unknown, state: State) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
-from cockpit.decide.counted import counted
+from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import Judged, judge
 from cockpit.decide.events import Change, Record
 from cockpit.decide.gate import gates
-from cockpit.decide.situation import Situation
+from cockpit.decide.latch import Standing, standing
+from cockpit.decide.readings import Readings
+from cockpit.decide.situation import Situation, StepStatus, Verdict
 from cockpit.decide.steps import steps
-from cockpit.decide.verdict import Judgement, verdict
+from cockpit.decide.verdict import Judgement, has_ended, verdict
 from cockpit.decide.visibility import probe_statuses, root_causes, sight
+from cockpit.decide.world_back import WorldBack, all_clear, world_back
 from cockpit.plan.model import Criterion, Phase, Plan
 
 
@@ -28,7 +31,13 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     def judged_since(criterion: Criterion, since: datetime) -> Judged:
         return judge(criterion, board.evaluate(criterion, since, now), counts, started_at, now)
 
-    judged = [judged_since(criterion, origin) for criterion in plan.criteria()]
+    triggers = [judged_since(criterion, origin) for criterion in plan.rollback_triggers]
+    phase = began.phase if began else Phase.POST_DEPLOY
+    stands = standing(triggers, counts, now) if phase is Phase.POST_DEPLOY else Standing()
+    rollback_plan = steps(plan.rollback_plan, counts, now)
+    back = _back(stands, triggers, counts, readings, rollback_plan, now)
+    proof_begins = max(origin, stands.ended or now) if has_ended(stands, back) else origin
+    judged = [*(judged_since(criterion, proof_begins) for criterion in plan.success_criteria), *triggers]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
     guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in plan.guards())
     evaluations = {item.id: board.evaluate(item, started_at, now) for _, item in plan.items()}
@@ -44,7 +53,9 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
             gates=polls,
             causes=causes,
             record=counts,
-            phase=began.phase if began else Phase.POST_DEPLOY,
+            stands=stands,
+            back=back,
+            phase=phase,
             dwell=plan.verdict_dwell,
             saw_something=any(probe.known for probe in probes),
             started_at=started_at,
@@ -66,17 +77,32 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         sight=sight(statuses, now),
         guards=guarding,
         runbook=steps(plan.runbook, counts, now),
-        rollback_plan=steps(plan.rollback_plan, counts, now),
+        rollback_plan=rollback_plan,
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
     )
 
 
+def _back(
+    stands: Standing,
+    triggers: Sequence[Judged],
+    counts: Counted,
+    readings: Readings,
+    rollback_plan: Sequence[StepStatus],
+    now: datetime,
+) -> WorldBack:
+    """What a decision that was taken still needs to be at its end: fixing forward ends when every trigger is clear."""
+    if stands.course is None:
+        return WorldBack()
+    if stands.course.choice == "fix_forward":
+        return all_clear(triggers)
+    return world_back(triggers, counts, readings, rollback_plan, stands.course, now)
+
+
 def changes(before: Situation, after: Situation) -> Iterator[Change]:
     """What changed its word between two situations: the verdict first, then criteria, guards, items and gates."""
-    if (before.verdict.word, before.verdict.phase) != (after.verdict.word, after.verdict.phase):
-        because = after.verdict.reasons[0] if after.verdict.reasons else ""
-        yield Change(after.now, "verdict", before.verdict.word, after.verdict.word, because)
+    if (turn := _turn(before.verdict, after.verdict, after.now)) is not None:
+        yield turn
     old = {status.id: status for status in (*before.criteria, *before.guards)}
     for status in (*after.criteria, *after.guards):
         was = old.get(status.id)
@@ -89,4 +115,15 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     polls = {gate.id: gate.state for gate in before.gates}
     for gate in after.gates:
         if gate.id in polls and polls[gate.id] is not gate.state:
-            yield Change(after.now, gate.id, polls[gate.id], gate.state, "; ".join(gate.votes))
+            yield Change(after.now, gate.id, polls[gate.id], gate.state, gate.because)
+
+
+def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:
+    """The verdict's change, by what changed it; also where it calls again: another trigger latched, or one after a decision."""
+    latched = set(after.latch.triggers) if after.latch else set()
+    renewed = bool(after.latch) and (before.latch is None or not latched <= set(before.latch.triggers))
+    if (before.word, before.phase) == (after.word, after.phase) and not renewed:
+        return None
+    answered = before.latch is not None and after.latch is None
+    because = after.decided if answered and after.decided else next(iter(after.reasons), "")
+    return Change(now, "verdict", before.word, after.word, because, after.latch.trips if after.latch else ())

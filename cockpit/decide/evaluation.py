@@ -6,7 +6,7 @@ import copy
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
@@ -18,6 +18,8 @@ from cockpit.plan.model import Criterion, Item, Kind
 from probes.reading import Reading, Reason, Unknown
 
 Subject = Criterion | Item
+_EVER = datetime.min.replace(tzinfo=UTC)
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Evaluator:
         self.base: MachineState | None = None
         """The state reached by samples already forgotten, and the data time up to which they are."""
         self.forgotten: datetime | None = None
+        self.older: datetime | None = None
+        """Of a trigger: since when it was true before it is judged, if it was true until then; else None."""
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
@@ -82,6 +86,7 @@ class Evaluator:
         self.times = sorted(moments)
         self.samples = [self._sample(readings, moment) for moment in self.times]
         self.states = [None] * len(self.times)
+        self.older = self._older(readings)
         self._advance(readings, 0)
         self.polled(readings)
 
@@ -96,7 +101,12 @@ class Evaluator:
 
     def touch(self, readings: Readings, probe: str, moment: datetime) -> None:
         """A sample about `moment` came in (or was corrected): judge it, and every later moment that rests on it."""
-        if moment < self.begins or (self.forgotten is not None and moment <= self.forgotten):
+        if self.forgotten is not None and moment <= self.forgotten:
+            return
+        if moment < self.begins:
+            if (older := self._older(readings)) != self.older:
+                self.older = older
+                self._advance(readings, 0)
             return
         first = bisect_left(self.times, moment)
         # A probe only the clear_condition reads makes no samples of its own.
@@ -131,7 +141,8 @@ class Evaluator:
             observed_at=max((reading.observed_at for reading in rests_on.values()), default=moment),
             truth=truth,
             recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
-            pre_existing=truth and self._pre_existing(condition, used, unknown),
+            pre_existing=self._pre_existing(condition, used, unknown) if truth else None,
+            fresh=any(reading.state_since and reading.state_since >= self.origin for reading in rests_on.values()),
         )
 
     def _support(
@@ -148,14 +159,39 @@ class Evaluator:
                 kept = fewer
         return kept
 
-    def _pre_existing(self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]) -> bool:
-        """Whether the condition is only known to be true through states that began before the cutover did."""
+    def _pre_existing(
+        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
+    ) -> datetime | None:
+        """Since when, if the condition is only known to be true through states that began before the cutover did."""
         since = {probe: reading.state_since for probe, reading in used.items()}
-        old = {probe for probe, began in since.items() if began is not None and began < self.origin}
+        old = {probe: began for probe, began in since.items() if began is not None and began < self.origin}
         if not old:
-            return False
+            return None
         values = {probe: reading.values for probe, reading in used.items() if probe not in old}
-        return condition.evaluate(values, unknown).truth is not True
+        return None if condition.evaluate(values, unknown).truth is True else max(old.values())
+
+    def _older(self, readings: Readings) -> datetime | None:
+        """The origin, if the trigger was true then and has not been seen clear until it is judged."""
+        condition = self.condition
+        if condition is None or self.criterion.kind is not Kind.TRIGGER:
+            return None
+        between = {
+            t for probe in self.probes for t in readings.histories[probe].times if self.origin <= t < self.begins
+        }
+        before = self.origin - _INSTANT
+        for moment in (before, *sorted(between)):
+            used, unknown = readings.at(self.probes, moment, _EVER)
+            truth = condition.evaluate({probe: reading.values for probe, reading in used.items()}, unknown).truth
+            if truth is False or (truth is None and moment == before):
+                return None
+        return self.origin
+
+    def _inherited(self, reached: MachineState | None, sample: Sample) -> Sample:
+        """The sample, known to be of a breach from before the phase while no clear one has come between."""
+        if self.older is None or not sample.truth or sample.fresh or sample.pre_existing is not None:
+            return sample
+        unbroken = reached is None or (reached.truth is True and reached.pre_existing == self.older)
+        return replace(sample, pre_existing=self.older) if unbroken else sample
 
     def _advance(self, readings: Readings, first: int) -> None:
         reached = self.states[first - 1] if first else self.base
@@ -163,6 +199,7 @@ class Evaluator:
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             if sample is not None:
+                sample = self._inherited(reached, sample)
                 before, reached = reached, next_state(self.criterion, reached, sample, gaps)
                 reached = self._unseen(before, reached, sample, gaps)
             self.states[index] = reached
@@ -178,7 +215,7 @@ class Evaluator:
         since = blind_trip(self.criterion, seen_at, sample.observed_at, gaps)
         if since is None:
             return reached
-        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at)))
+        return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 

@@ -32,6 +32,21 @@ HERE = Proof(own=True)
 """Made in this process, not signed with a person's key."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Occurrence:
+    """One time a thing happened: a trip of a trigger, or a decision (`DECISION`), by when it began. Statements name what they
+    are about by it, and count for that alone.
+    """
+
+    since: datetime
+    subject: str
+    """Id of the trigger; empty for a rollback whose triggers the record does not name."""
+
+
+DECISION = "decision"
+"""Subject of the occurrence by which a dismissal withdraws an earlier decision."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recorded:
     proof: Proof = field(default=HERE, compare=False, repr=False)
@@ -91,7 +106,7 @@ class Waiver(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement(_Recorded):
-    """A named person has seen that this trigger was already true before the cutover began."""
+    """A named person has seen that this trigger was already true before the cutover, or its deployment, began."""
 
     at: datetime
     subject: str
@@ -99,6 +114,8 @@ class Acknowledgement(_Recorded):
     why: str
     role: str = ""
     plan_digest: str = ""
+    since: datetime | None = None
+    """The one occurrence it covers, by when that began; None (as earlier versions wrote it) covers any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,10 @@ class Decision(_Recorded):
     """The verdict the cockpit showed when it was made."""
     role: str = ""
     plan_digest: str = ""
+    answers: tuple[Occurrence, ...] | None = None
+    """The trips it was taken on, of each trigger the newest. None, as earlier versions wrote it: all that were known."""
+    until: datetime | None = None
+    """Of a dismissal: when it ends. None: when the trigger is clear again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +202,21 @@ class PhaseBegan(_Recorded):
 
 
 @dataclass(frozen=True, slots=True)
+class GateUsed(_Recorded):
+    """A person began what a gate guards. The votes it rested on are spent by it, and stay as they were."""
+
+    at: datetime
+    gate: str
+    act: str
+    """What was begun: "deploy", "migrate" or "purge"."""
+    by: str
+    role: str = ""
+    plan_digest: str = ""
+    votes: tuple[str, ...] = ()
+    """Ready to show: "primary (on_call): go 12:31"."""
+
+
+@dataclass(frozen=True, slots=True)
 class PointOfNoReturn(_Recorded):
     """From here on a rollback loses data; `loses` names it."""
 
@@ -197,6 +233,8 @@ class Change(_Recorded):
     before: str
     after: str
     because: str = ""
+    latched: tuple[Occurrence, ...] | None = None
+    """Of the verdict: the trips that now wait for a decision. None for all else, and as earlier versions wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +256,13 @@ Entry = (
     | Happened
     | ReleaseSeen
     | PhaseBegan
+    | GateUsed
     | PointOfNoReturn
     | Change
     | ObserverGap
 )
 E = TypeVar("E", bound=Entry)
-Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | PhaseBegan
+Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | PhaseBegan | GateUsed
 """What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
 
 
@@ -246,6 +285,10 @@ class Record:
     """Why people of a production plan may state things without a key; empty: what they state does not count."""
     newest: dict[tuple[type, str], Entry] = field(default_factory=dict, repr=False)
     """By kind and subject."""
+    turns: dict[str, list[Change]] = field(default_factory=dict, repr=False)
+    """Changes by subject, oldest first."""
+    places: dict[int, int] = field(default_factory=dict, repr=False)
+    """By the entry's `id`: its place in the order in which this cockpit came to know of them."""
     _by_kind: dict[type, list[Entry]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -255,7 +298,10 @@ class Record:
     def append(self, entry: Entry) -> None:
         if isinstance(entry, Change | ObserverGap) and not entry.proof.own:
             return  # every cockpit sees for itself what changes, and when it was not watching
+        self.places[id(entry)] = len(self.entries)
         self.entries.append(entry)
+        if isinstance(entry, Change):
+            self.turns.setdefault(entry.subject, []).append(entry)
         self._by_kind.setdefault(type(entry), []).append(entry)
         if (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry

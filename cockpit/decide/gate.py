@@ -1,18 +1,18 @@
-"""Gates: a poll by role. One no-go blocks; votes expire; two people means two people."""
+"""Gates: a poll by role. One no-go blocks; votes expire; two people means two people. Votes are spent by what they allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cockpit import formatting
 from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import shown_since
-from cockpit.decide.events import Change, Record, Vote
+from cockpit.decide.events import Change, GateUsed, Record, Vote
 from cockpit.decide.situation import GateStatus
 from cockpit.decide.states import GateState
-from cockpit.plan.model import Gate, Plan
+from cockpit.plan.model import Gate, Person, Phase, Plan
 
 GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
 """Phase of the migration -> what the gates before it call it; the other phases have no gate."""
@@ -51,7 +51,27 @@ def worded(missing: Iterable[Missing], ask: str) -> list[str]:
 
 
 def gates(plan: Plan, record: Counted, now: datetime) -> tuple[GateStatus, ...]:
-    return tuple(poll(gate, record, now) for gate in plan.gates)
+    return tuple(gate_status(gate, record, now) for gate in plan.gates)
+
+
+def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
+    """A gate that was used stays as it was then, until it is voted on anew; any other as its poll stands now."""
+    polled = poll(gate, record, now)
+    use = _last_use(gate, record)
+    began = record.phase()
+    prepared_again = began is not None and began.phase is Phase.PRE_DEPLOY and record.place(began) > record.place(use)
+    if use is None or polled.votes or (gate.before == "deploy" and prepared_again):
+        return polled
+    return replace(
+        polled, passed=True, votes=use.votes, missing=(), lapsed=(), ok_since=use.at, used_at=use.at, used_by=use.by
+    )
+
+
+def used(plan: Plan, record: Record, act: str, now: datetime, by: Person, role: str) -> list[GateUsed]:
+    """What to keep once somebody has begun what gates guard: each gate before `act`, with the votes it was passed by."""
+    counts = counted(plan, record, now)
+    polls = [poll(gate, counts, now, by.id) for gate in plan.gates if gate.before == act]
+    return [GateUsed(now, each.id, act, by.id, role, plan.digest, each.votes) for each in polls]
 
 
 def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateStatus:
@@ -60,7 +80,9 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
     `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
     excluded = without if gate.poll.exclude_initiator else ""
-    valid = [v for v in _newest_votes(gate, record, now) if v.by != excluded or v.choice != "go"]
+    newest, limit = _newest_votes(gate, record), gate.poll.valid_for
+    lapsed = [vote for vote in newest if limit is not None and now > vote.at + limit]
+    valid = [v for v in newest if v not in lapsed and (v.by != excluded or v.choice != "go")]
     against = [vote for vote in valid if vote.choice != "go"]
     goes = _goes([vote for vote in valid if vote.choice == "go"], distinct=gate.poll.distinct_people)
     missing = [f"{vote.by} ({vote.role}) votes {vote.choice}" for vote in against]
@@ -84,6 +106,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
             for each in record.left_out
             if isinstance(each.entry, Vote) and each.entry.gate == gate.id
         ),
+        lapsed=tuple(f"{_vote_text(vote)} is no longer valid" for vote in lapsed),
         ok_since=max(moments, default=None) if passed else None,
     )
 
@@ -102,10 +125,16 @@ def _goes(votes: Sequence[Vote], *, distinct: bool) -> int:
     return found
 
 
-def _newest_votes(gate: Gate, record: Counted, now: datetime) -> list[Vote]:
-    newest = {(vote.by, vote.role): vote for vote in record.all(Vote) if vote.gate == gate.id}
-    limit = gate.poll.valid_for
-    return [vote for vote in newest.values() if limit is None or now <= vote.at + limit]
+def _newest_votes(gate: Gate, record: Counted) -> list[Vote]:
+    """The newest vote of each person and role, of those that nothing was begun with yet."""
+    spent = record.place(_last_use(gate, record))
+    votes = (vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent)
+    return list({(vote.by, vote.role): vote for vote in votes}.values())
+
+
+def _last_use(gate: Gate, record: Counted) -> GateUsed | None:
+    uses = [use for use in record.all(GateUsed) if use.gate == gate.id]
+    return uses[-1] if uses else None
 
 
 def _vote_text(vote: Vote) -> str:

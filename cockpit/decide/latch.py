@@ -1,122 +1,234 @@
-"""The latch: a rollback once shown stays until a named person decides, whatever the metric does afterwards."""
+"""The latch: a rollback once shown stays until a named person decides, whatever the metric does afterwards.
+
+What latches are occurrences: one trip of one trigger each. A decision answers those it names, and what trips later latches anew.
+The record keeps which were shown, so that neither corrected data nor a restart takes one away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
-from cockpit.decide.events import Change, Decision, Waiver
+from cockpit.decide.events import DECISION, Change, Decision, Occurrence
 from cockpit.decide.situation import Latch
-from cockpit.decide.state_machine import Trip
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Kind, Severity
+from cockpit.plan.model import Severity
 
 ROLLING_BACK = frozenset(word for word in Word if word.calls_for_decision)
-DECIDED = frozenset({"execute", "fix_forward"})
-"""Choices that answer a latched rollback and leave the word standing; "dismiss" takes it away."""
+COURSES = frozenset({"execute", "fix_forward"})
+"""Choices that set the cutover on a course, which has an end; "dismiss" says that there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cause:
-    """Why a rollback is latched: a trigger, and since when."""
+    """An occurrence that calls for a rollback."""
 
     since: datetime
     trigger: str
+    first: datetime
+    """When its trigger tripped first since it was last clear."""
+    until: datetime | None = None
+    cleared: datetime | None = None
+    lasts: bool = True
+    """Whether the data still show the trip; else the record alone does."""
+    latched: datetime | None = None
+    """Since when it calls for a rollback, where that is later than `since`."""
+
+    @property
+    def named(self) -> Occurrence:
+        return Occurrence(self.since, self.trigger)
 
 
-def latched(
-    judged: Sequence[Judged], record: Counted, phase_began: datetime | None, now: datetime
-) -> tuple[Latch | None, Decision | None]:
-    """The rollback that waits for a decision, and the decision to act on it once there is one.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the trips and decisions of a phase come to."""
 
-    A dismissal covers every trip that was known by then; a trigger that trips again latches again.
-    """
-    decisions = [d for d in record.all(Decision) if d.at <= now]
-    dismissed = max((d.at for d in decisions if d.choice == "dismiss"), default=None)
-    open_ = [*_criticals(judged, record, dismissed), *_majors(judged, record, dismissed)]
-    open_ = open_ or _announced(judged, record, phase_began, dismissed)
+    latch: Latch | None = None
+    """The rollback that waits for a decision."""
+    course: Decision | None = None
+    """The newest decision to roll back or to fix forward, unless it was withdrawn."""
+    ended: datetime | None = None
+    """When the record shows that the course came to its end."""
+    dismissals: tuple[Decision, ...] = ()
+    """Those that now keep a trip from latching, of a trigger that is not clear."""
+
+    @property
+    def under_way(self) -> Decision | None:
+        return self.course if self.ended is None else None
+
+
+def standing(judged: Sequence[Judged], record: Counted, now: datetime) -> Standing:
+    """Which trips wait for a decision at `now`, and the decision that is being carried out."""
+    answers = _Answers(record, now)
+    shown = list(_shown(judged, record))
+    by_name = {cause.named: cause for cause in (*shown, *_criticals(judged), *_majors(judged, shown, answers))}
+    causes = sorted(by_name.values())
+    answers.learn(causes)
+    open_ = sorted(cause for each in causes if (cause := answers.left_open(each)) is not None)
+    course = answers.course()
+    return Standing(
+        _latch(open_, now),
+        course,
+        _ended(course, record),
+        answers.in_force(causes),
+    )
+
+
+def _latch(open_: Sequence[Cause], now: datetime) -> Latch | None:
     if not open_:
-        return None, None
-    since = min(cause.since for cause in open_)
-    executing = next((d for d in decisions if d.choice in DECIDED and d.at >= since), None)
-    triggers = tuple(dict.fromkeys(cause.trigger for cause in sorted(open_) if cause.trigger))
-    return Latch(since, timedelta(0) if executing else now - since, triggers), executing
+        return None
+    since = min(cause.latched or cause.since for cause in open_)
+    newest = {cause.trigger: cause.named for cause in open_}
+    triggers = tuple(dict.fromkeys(cause.trigger for cause in open_ if cause.trigger))
+    return Latch(since, now - since, triggers, tuple(sorted(newest.values())))
 
 
-def _criticals(judged: Sequence[Judged], record: Counted, dismissed: datetime | None) -> list[Cause]:
-    return [
-        Cause(trip.since, each.criterion.id)
-        for each in _triggers(judged, Severity.CRITICAL)
-        for trip in each.trips
-        if not _covered(trip, each.criterion.id, record, dismissed)
-    ]
+def _criticals(judged: Sequence[Judged]) -> Iterator[Cause]:
+    for each in judged:
+        if each.criterion.enforced and each.criterion.severity is Severity.CRITICAL:
+            for trip in each.trips:
+                yield Cause(trip.since, each.criterion.id, trip.first, trip.until, trip.cleared)
 
 
-def _majors(judged: Sequence[Judged], record: Counted, dismissed: datetime | None) -> list[Cause]:
-    """Majors tripped at the same time as another one, from the moment they were: one alone is not enough."""
-    trips = [(trip, each.criterion.id) for each in _triggers(judged, Severity.MAJOR) for trip in each.trips]
-    open_ = [(trip, id_) for trip, id_ in trips if not _covered(trip, id_, record, dismissed)]
-    found = []
-    for trip, id_ in open_:
-        for other, other_id in trips:
-            begins = max(trip.since, other.since)
-            if other_id != id_ and all(t.until is None or t.until > begins for t in (trip, other)):
-                found += [Cause(begins, id_), Cause(begins, other_id)]
-    return found
-
-
-def _covered(trip: Trip, trigger: str, record: Counted, dismissed: datetime | None) -> bool:
-    """Whether a dismissal was given when people could know of the trip."""
-    return dismissed is not None and trip.since <= dismissed and known_at(trip, trigger, record) <= dismissed
-
-
-def _triggers(judged: Sequence[Judged], severity: Severity) -> list[Judged]:
-    return [
-        each
+def _majors(judged: Sequence[Judged], shown: Sequence[Cause], answers: _Answers) -> Iterator[Cause]:
+    """Majors that are TRIPPED and seen at this moment, two at least: one alone is not enough. The record keeps them."""
+    newest = {
+        each.criterion.id: each.trips[-1]
         for each in judged
-        if each.trips
-        and each.criterion.kind is Kind.TRIGGER
-        and each.criterion.enforced
-        and each.criterion.severity is severity
+        if each.criterion.enforced and each.criterion.severity is Severity.MAJOR and each.trips
+    }
+    seen = [each.criterion.id for each in judged if each.status.state is State.TRIPPED and each.status.unknown is None]
+    together = [Cause(newest[id_].since, id_, newest[id_].first) for id_ in seen if id_ in newest]
+    for cause in shown:  # what the data say of a major that was shown
+        trip = newest.get(cause.trigger)
+        if trip is not None and trip.since == cause.since:
+            yield replace(cause, first=trip.first, until=trip.until, cleared=trip.cleared, lasts=True)
+    if len(together) < 2:
+        return
+    answers.learn(together)
+    begins = sorted(cause.since for cause in together)[1]
+    if any(answers.left_open(cause) is not None for cause in together):
+        yield from (replace(cause, latched=max(begins, cause.since)) for cause in together)
+
+
+def _shown(judged: Sequence[Judged], record: Counted) -> Iterator[Cause]:
+    """What the record shows as latched in this phase."""
+    began = record.place(record.phase())
+    for change in record.turns.get("verdict", ()):
+        if change.after in ROLLING_BACK and record.place(change) > began:
+            given = change.latched if change.latched is not None else _unnamed(change, judged, record)
+            for named in given:
+                yield Cause(named.since, named.subject, named.since, lasts=False)
+
+
+def _unnamed(change: Change, judged: Sequence[Judged], record: Counted) -> tuple[Occurrence, ...]:
+    """What an earlier version latched: the triggers that tripped with it."""
+    if change.before in ROLLING_BACK:
+        return ()
+    with_it = [
+        each.criterion.id
+        for each in judged
+        if any(c.at == change.at and c.after == State.TRIPPED for c in record.turns.get(each.criterion.id, ()))
     ]
+    return tuple(Occurrence(change.at, id_) for id_ in with_it or [""])
 
 
-def known_at(trip: Trip, trigger: str, record: Counted) -> datetime:
-    """When the trip was first shown: an answer may arrive after a dismissal that was given before it could be seen."""
-    shown = [
-        change.at
-        for change in record.all(Change)
-        if change.subject == trigger
-        and change.after == State.TRIPPED
-        and change.before != State.RECOVERING
-        and change.at >= trip.since
-        and (trip.until is None or change.at <= trip.until)
-    ]
-    return min(shown, default=trip.since)
+def _ended(course: Decision | None, record: Counted) -> datetime | None:
+    """When the verdict first was another after a course was set; one that names no trips (an earlier version's) has no end."""
+    if course is None or course.answers is None:
+        return None
+    place = record.place(course)
+    later = (c for c in reversed(record.turns.get("verdict", ())) if c.after not in ROLLING_BACK)
+    ends = [change.at for change in later if record.place(change) > place]
+    return ends[-1] if ends else None
 
 
-def _announced(
-    judged: Sequence[Judged], record: Counted, phase_began: datetime | None, dismissed: datetime | None
-) -> list[Cause]:
-    """A rollback that the record shows without a decision, though its trip is gone: data corrected later, a restart."""
-    latest = record.latest(Change, "verdict")
-    if latest is None or latest.after not in ROLLING_BACK:
-        return []
-    shown = [change for change in record.all(Change) if change.subject == "verdict"]
-    first = next((c for c in reversed(shown) if c.before not in ROLLING_BACK), latest)
-    if (phase_began is not None and first.at < phase_began) or (dismissed is not None and dismissed >= first.at):
-        return []
-    with_it = {c.subject for c in record.all(Change) if c.at == first.at and c.after == State.TRIPPED}
-    triggers = [each.criterion.id for each in judged if each.criterion.id in with_it]
-    kept = [id_ for id_ in triggers if not _waived_since(record, id_, first.at)]
-    if triggers and not kept:
-        return []
-    return [Cause(first.at, id_) for id_ in kept or [""]]
+class _Answers:
+    """The decisions of one phase, and which occurrences they answer."""
 
+    def __init__(self, record: Counted, now: datetime) -> None:
+        self._record = record
+        self._now = now
+        began = record.place(record.phase())
+        self._decisions = [
+            each for each in reversed(record.all(Decision)) if each.choice != "proceed" and record.place(each) > began
+        ]
+        """The newest first."""
+        self._known: dict[str, list[Cause]] = {}
+        self._turns: dict[str, list[Change]] = {}
+        self._meanings: dict[tuple[int, str], Cause | None] = {}
 
-def _waived_since(record: Counted, trigger: str, moment: datetime) -> bool:
-    waiver = record.latest(Waiver, trigger)
-    return waiver is not None and waiver.at >= moment
+    def learn(self, causes: Iterable[Cause]) -> None:
+        """All occurrences there are: a name means the one of them that is nearest to it."""
+        self._known, self._meanings = {}, {}
+        for cause in causes:
+            self._known.setdefault(cause.trigger, []).append(cause)
+
+    def course(self) -> Decision | None:
+        for place, each in enumerate(self._decisions):
+            if each.choice in COURSES:
+                mark = Occurrence(each.at, DECISION)
+                withdrawn = any(mark in (later.answers or ()) for later in self._decisions[:place])
+                return None if withdrawn else each
+        return None
+
+    def left_open(self, cause: Cause) -> Cause | None:
+        """The occurrence if it waits for a decision: nobody answered it, or its dismissal is over and it lasts."""
+        answer = self._answer(cause)
+        if answer is None:
+            return cause
+        ends = answer.until if answer.choice == "dismiss" else None
+        if ends is None or self._now < ends or not cause.lasts or (cause.cleared is not None and cause.cleared <= ends):
+            return None
+        return replace(cause, since=max(cause.since, ends), latched=None)
+
+    def in_force(self, causes: Iterable[Cause]) -> tuple[Decision, ...]:
+        answers = [self._answer(cause) for cause in causes if cause.lasts and cause.cleared is None]
+        return tuple(dict.fromkeys(each for each in answers if each is not None and each.choice == "dismiss"))
+
+    def _answer(self, cause: Cause) -> Decision | None:
+        return next((each for each in self._decisions if self._covers(each, cause)), None)
+
+    def _covers(self, decision: Decision, cause: Cause) -> bool:
+        if decision.answers is None:
+            return self._was_known(cause, decision)
+        meant = self._meant(decision, cause.trigger)
+        if meant is None:
+            return False
+        if decision.choice == "dismiss":  # until it is clear: with it goes what trips again before
+            return cause.first <= meant.since
+        return cause.since <= meant.since and self._was_known(cause, decision)
+
+    def _meant(self, decision: Decision, trigger: str) -> Cause | None:
+        """The newest occurrence of a trigger that a decision answers: the one nearest to the time it names.
+
+        Another cockpit saw the same trip a little earlier or later, by a clock of its own.
+        """
+        key = id(decision), trigger
+        if key not in self._meanings:
+            named = max((each.since for each in decision.answers or () if each.subject == trigger), default=None)
+            known = [] if named is None else [c for c in self._known.get(trigger, ()) if self._was_known(c, decision)]
+            self._meanings[key] = min(known, key=lambda c: (abs(c.since - (named or c.since)), c.since), default=None)
+        return self._meanings[key]
+
+    def _was_known(self, cause: Cause, decision: Decision) -> bool:
+        """Whether the trip had been shown here before the decision: an answer may arrive after one given without it."""
+        shown = self._shown(cause)
+        if shown is not None:
+            return self._record.place(shown) < self._record.place(decision)
+        return cause.since <= decision.at
+
+    def _shown(self, cause: Cause) -> Change | None:
+        """The change that first showed the trip."""
+        if cause.trigger not in self._turns:
+            turns = self._record.turns.get(cause.trigger, ())
+            self._turns[cause.trigger] = [turn for turn in turns if turn.after == State.TRIPPED]
+        turns = self._turns[cause.trigger]
+        place = bisect_left(turns, cause.since, key=lambda turn: turn.at)
+        if place == len(turns) or (cause.until is not None and turns[place].at > cause.until):
+            return None
+        return turns[place]

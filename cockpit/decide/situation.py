@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cockpit.decide.events import NotCounted
+from cockpit import formatting
+from cockpit.decide.events import Decision, NotCounted, Occurrence
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Position, Severity, StepAction
@@ -103,6 +104,8 @@ class CriterionStatus:
     """For a PROVING criterion: when it is met if nothing changes."""
     ok_since: datetime | None = None
     """Since when it has not stood in the way of GO; None while it does."""
+    pre_existing: datetime | None = None
+    """Of a breach from before the cutover, or its deployment: the occurrence that an acknowledgement names."""
     runbook: str = ""
     ref: str = ""
     caution: str = ""
@@ -180,7 +183,19 @@ class GateStatus:
     """What is missing, from whom."""
     not_counted: tuple[str, ...] = ()
     """Votes that do not count, each with the reason; ready to show."""
+    lapsed: tuple[str, ...] = ()
+    """Votes whose time has passed; ready to show."""
     ok_since: datetime | None = None
+    used_at: datetime | None = None
+    """When what it guards was begun with these votes; None where that has not been."""
+    used_by: str = ""
+
+    @property
+    def because(self) -> str:
+        """Why it is passed or open."""
+        if self.used_at is not None:
+            return f"used by {self.used_by} at {formatting.clock(self.used_at)}: {'; '.join(self.votes)}"
+        return "; ".join(self.votes if self.passed else (*self.lapsed, *self.missing))
 
     @property
     def state(self) -> GateState:
@@ -287,6 +302,8 @@ class Latch:
     since: datetime
     undecided: timedelta
     triggers: tuple[str, ...]
+    trips: tuple[Occurrence, ...] = ()
+    """What a decision names to answer it: of each trigger the newest trip; those before it go with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +317,10 @@ class Verdict:
     latch: Latch | None = None
     loses: str = ""
     """Past the point of no return: what a rollback would lose."""
+    under_way: Decision | None = None
+    """The decision that is being carried out, and has not come to its end."""
+    decided: str = ""
+    """The newest decision that the word rests on, in words; empty where it rests on none."""
     judged: bool = True
     """False when nothing at all could be seen: the exit code is then 3."""
 

@@ -35,16 +35,28 @@ class Sample:
     truth: bool
     recovers: bool = True
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
-    pre_existing: bool = False
-    """For a true sample: AWS says that this state began before the cutover did."""
+    pre_existing: datetime | None = None
+    """For a true sample that was true before the phase began: since when, as far as is known."""
+    fresh: bool = False
+    """A state that it rests on is known to have begun in this phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """One time a trigger tripped, by when we knew; `until` is None while it has not cleared."""
+    """One time a trigger tripped, by when we knew. Tripping again after RECOVERING is another trip."""
 
     since: datetime
     until: datetime | None = None
+    """When it was TRIPPED no more; None while it is."""
+    cleared: datetime | None = None
+    """When the trigger was clear again; None while it is not."""
+    after: datetime | None = None
+    """Since when the trigger has not been clear, where it tripped before; None where this is the first trip since then."""
+
+    @property
+    def first(self) -> datetime:
+        """When the trigger tripped first since it was last clear."""
+        return self.after or self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,8 @@ class MachineState:
     truth: bool | None = None
     trips: tuple[Trip, ...] = ()
     near_misses: int = 0
-    pre_existing: bool = False
+    pre_existing: datetime | None = None
+    """Since when the breach it is in has been there, if that is from before the phase."""
 
 
 def next_state(
@@ -151,8 +164,10 @@ def _breach(
     seen = replace(seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state.judging.tripped:
         known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
-        began_in_phase = before.pre_existing and not sample.pre_existing
-        return _tripped(known, sample) if began_in_phase else known
+        if before.pre_existing and not sample.pre_existing:
+            return _tripped(known, sample)
+        again = before.state is State.RECOVERING and before.trips
+        return _tripped(known, sample, before.trips[-1].first) if again else known
     suspected = before.state is State.PENDING
     # Suspicion survives a gap; of the gap only the tolerated part counts.
     have = before.have + credit.time if suspected else ZERO
@@ -162,21 +177,33 @@ def _breach(
     return _tripped(replace(seen, state=State.TRIPPED, have=have, samples=samples), sample)
 
 
-def _tripped(reached: MachineState, sample: Sample) -> MachineState:
-    return reached if sample.pre_existing else replace(reached, trips=(*reached.trips, Trip(sample.observed_at)))
+def _tripped(reached: MachineState, sample: Sample, after: datetime | None = None) -> MachineState:
+    """`after`: when it tripped first, where it has not been clear since."""
+    if sample.pre_existing:
+        return reached
+    return replace(reached, trips=(*reached.trips, Trip(sample.observed_at, after=after)))
+
+
+def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, ...]:
+    """The trips, the newest of them TRIPPED until then."""
+    if not reached.trips or reached.trips[-1].cleared is not None:
+        return reached.trips
+    return (*reached.trips[:-1], replace(reached.trips[-1], until=until))
 
 
 def _recover(
     criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
 ) -> MachineState:
     if not sample.recovers:
+        seen = replace(seen, trips=_newest_trip(before, None))
         return replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
+    if before.state is State.TRIPPED:
+        seen = replace(seen, trips=_newest_trip(before, sample.observed_at))
     contiguous = before.state is State.RECOVERING and credit.near
     have = before.have + credit.time if contiguous else ZERO
     samples = before.samples + credit.new if contiguous else 1
     if not _ends(criterion, criterion.clear_for, have, samples):
         return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
-    trips = tuple(replace(trip, until=sample.observed_at) if trip.until is None else trip for trip in before.trips)
-    return replace(
-        seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=sample.observed_at, trips=trips, pre_existing=False
-    )
+    at = sample.observed_at
+    trips = tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in seen.trips)
+    return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=at, trips=trips, pre_existing=None)

@@ -113,6 +113,14 @@ class Word(Shown):
         ),
         exit_codes.ROLLBACK,
     )
+    ROLLED_BACK = (
+        "ROLLED BACK",
+        Meaning(
+            "«", Tone.WAITING, Badness.WAITING, "a rollback has ended: the release before runs and is healthy",
+            failing=True,
+        ),
+        exit_codes.HOLD,
+    )  # fmt: skip
 
     @property
     def calls_for_decision(self) -> bool:

@@ -10,7 +10,7 @@ from cockpit import formatting
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged, shown_since
 from cockpit.decide.events import Change, Decision, PointOfNoReturn
-from cockpit.decide.latch import latched
+from cockpit.decide.latch import Standing
 from cockpit.decide.situation import (
     Badge,
     CriterionStatus,
@@ -23,6 +23,7 @@ from cockpit.decide.situation import (
     Verdict,
 )
 from cockpit.decide.states import Check, State, Word
+from cockpit.decide.world_back import WorldBack
 from cockpit.plan.model import Criterion, Kind, Phase
 from probes.reading import Reason
 
@@ -45,6 +46,9 @@ class Judgement:
     gates: Sequence[GateStatus]
     causes: Sequence[RootCause]
     record: Counted
+    stands: Standing
+    back: WorldBack
+    """Of a rollback that was decided: how far the world is back."""
     phase: Phase
     dwell: timedelta
     """How long everything must have held before GO."""
@@ -65,11 +69,15 @@ class Judgement:
 
 def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
-    began = judgement.record.phase()
-    latch, executing = latched(judgement.judged, judgement.record, began.at if began else None, judgement.now)
     obstacles = sorted(_obstacles(judgement), key=lambda o: o.rank)
-    if latch is not None and not judgement.before_deployment:
-        return _roll_back(judgement, latch, executing), tuple(o.step for o in obstacles)
+    path = tuple(o.step for o in obstacles)
+    stands, ended = judgement.stands, has_ended(judgement.stands, judgement.back)
+    if stands.latch is not None:
+        return _roll_back(judgement, stands.latch), path
+    if stands.course is not None and not ended:
+        return _under_way(judgement, stands.course), path
+    if stands.course is not None and stands.course.choice == "execute":
+        return _rolled_back(judgement, stands.course), (PathStep("vote anew, then begin the deployment again"),)
     if not obstacles:
         ready = _settled_at(judgement) + judgement.dwell
         if judgement.now >= ready:
@@ -83,27 +91,70 @@ def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
 # -- rollback --------------------------------------------------------------------------------------------------------
 
 
-def _roll_back(judgement: Judgement, latch: Latch, executing: Decision | None) -> Verdict:
-    past = judgement.record.all(PointOfNoReturn)
+def has_ended(stands: Standing, back: WorldBack) -> bool:
+    """Whether what was decided has come to its end: recorded as such, or the world is there now."""
+    by_name = stands.course is not None and stands.course.answers is not None
+    return stands.ended is not None or (by_name and stands.latch is None and not back.missing)
+
+
+def _roll_back(judgement: Judgement, latch: Latch) -> Verdict:
     lines = [_trip_line(each.status) for each in judgement.judged if each.criterion.id in latch.triggers]
     if not lines:
         lines.append(
             f"rollback advised at {formatting.clock(latch.since)}; nothing is tripped now, and no decision is recorded"
         )
-    if executing is not None:
-        what = "fix forward" if executing.choice == "fix_forward" else "roll back"
-        lines.insert(0, f"{executing.by} decided to {what} at {formatting.clock(executing.at)}: {executing.why}")
+    if judgement.stands.under_way is not None:
+        lines.append(_decided(judgement.stands.under_way))
+    return _calling(judgement, latch.since, lines, latch)
+
+
+def _under_way(judgement: Judgement, course: Decision) -> Verdict:
+    """A decision is being carried out: what was decided, and what is missing until it is done."""
+    lines = [_decided(course), *judgement.back.missing]
+    shown = next((c for c in reversed(judgement.record.turns.get("verdict", ())) if c.after != c.before), None)
+    since = shown.at if shown is not None and Word(shown.after).calls_for_decision else course.at
+    return _calling(judgement, since, lines, None, course)
+
+
+def _calling(
+    judgement: Judgement, since: datetime, lines: list[str], latch: Latch | None, course: Decision | None = None
+) -> Verdict:
+    past = judgement.record.all(PointOfNoReturn)
     loses = past[-1].loses if past else ""
     if past:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
     word = Word.FIX_FORWARD if past else Word.ROLLBACK
-    return Verdict(word, latch.since, judgement.phase, tuple(lines), latch=None if executing else latch, loses=loses)
+    decided = _decided(course) if course is not None else ""
+    return Verdict(
+        word, since, judgement.phase, tuple(lines), latch=latch, loses=loses, under_way=course, decided=decided
+    )
+
+
+def _rolled_back(judgement: Judgement, course: Decision) -> Verdict:
+    lines = ("the rollback has ended; vote anew and begin the deployment again when it is ready", *judgement.back.seen)
+    return Verdict(
+        Word.ROLLED_BACK,
+        judgement.stands.ended or judgement.now,
+        judgement.phase,
+        (*lines, *judgement.back.missing, _decided(course)),
+        _waivers(judgement),
+        decided=_decided(course),
+    )
+
+
+_WORDED = {"execute": "decided to roll back", "fix_forward": "decided to fix forward", "dismiss": "dismissed it"}
+
+
+def _decided(decision: Decision) -> str:
+    until = f" until {formatting.clock(decision.until)}" if decision.until else ""
+    return f"{decision.by} {_WORDED[decision.choice]}{until} at {formatting.clock(decision.at)}: {decision.why}"
 
 
 def _trip_line(status: CriterionStatus) -> str:
     now = "" if status.state is State.TRIPPED else f" (tripped earlier, now {status.state})"
     blind = " BLIND" if Badge.BLIND in status.badges else ""
-    return f"{status.title}{now}{blind}: {status.because.line}"
+    waived = " (waived: a waiver does not answer a rollback)" if Badge.WAIVED in status.badges else ""
+    return f"{status.title}{now}{blind}{waived}: {status.because.line}"
 
 
 # -- hold ------------------------------------------------------------------------------------------------------------
@@ -115,6 +166,7 @@ def _hold(judgement: Judgement, obstacles: Sequence[Obstacle]) -> Verdict:
     reasons = (
         *(_cause_line(cause) for cause in causes),
         *(o.line for o in obstacles if o.step.subject not in blinded),
+        *(_decided(each) for each in judgement.stands.dismissals),
     )
     shown = shown_since(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
     return Verdict(
@@ -124,7 +176,14 @@ def _hold(judgement: Judgement, obstacles: Sequence[Obstacle]) -> Verdict:
         reasons,
         _waivers(judgement),
         judged=judgement.saw_something,
+        decided=_newest(judgement.stands),
     )
+
+
+def _newest(stands: Standing) -> str:
+    """The newest decision that keeps a rollback from being called for."""
+    counting = [*stands.dismissals, *([stands.course] if stands.course is not None else [])]
+    return _decided(max(counting, key=lambda each: each.at)) if counting else ""
 
 
 def _obstacles(judgement: Judgement) -> list[Obstacle]:
@@ -243,7 +302,7 @@ def _go(judgement: Judgement, since: datetime) -> Verdict:
     else:
         met = sum(e.criterion.kind is Kind.SUCCESS and e.status.ok for e in judgement.judged)
         line = f"{formatting.count(met, 'criterion')} met, {_clear(judgement.judged)}, {done}"
-    return Verdict(Word.GO, since, judgement.phase, (line,), _waivers(judgement))
+    return Verdict(Word.GO, since, judgement.phase, (line,), _waivers(judgement), decided=_newest(judgement.stands))
 
 
 def _clear(judged: Sequence[Judged]) -> str:

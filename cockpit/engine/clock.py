@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from probes.clients.clock_offset import SHOWN_FROM_S, ClockOffset, MachineTime
+
 
 class Clock(Protocol):
     """Gives the cutover's time (aware UTC) and waits in it."""
@@ -27,16 +29,75 @@ class Clock(Protocol):
         ...
 
 
-class WallClock:
-    """The machine's real time."""
+class WatchClock(Clock, Protocol):
+    """One that a watch can go by: it never goes back, and tells what passed while nobody was watching."""
+
+    @property
+    def machine(self) -> MachineTime:
+        """The machine it runs on."""
+        ...
+
+    def not_before(self, moment: datetime) -> None:
+        """From now on be later than `moment`, which an earlier session has seen."""
+        ...
+
+    def correct(self) -> timedelta:
+        """Put it right by what has been measured since; how far that set it forward at once."""
+        ...
+
+
+SLOWED = 0.1
+"""A session that is ahead of the true time lets it catch up by so much of each second: time never goes back."""
+LONGEST_SLEEP_S = 1.0
+"""Waits are cut so short: the event loop's own time stands still while the machine sleeps."""
+
+
+class SessionClock:
+    """The time of one session of the cockpit: this machine's clock is read once, at the start.
+
+    From there it goes on by ticks, the machine's sleep included: whoever sets the clock meanwhile changes nothing. What is
+    measured by others' clocks corrects it: before anybody has asked for the time in either direction at once, later forward
+    at once, and back by going more slowly.
+    """
 
     speed = 1.0
 
+    def __init__(self, offset: ClockOffset | None = None) -> None:
+        self.offset = offset or ClockOffset()
+        """What the others say."""
+        self.machine = self.offset.machine
+        self._ticks = self.machine.ticks
+        self._origin = self.machine.origin()
+        """Epoch seconds of tick 0."""
+        self._asked = False
+        self._corrected = self._ticks()
+
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        self._asked = True
+        return datetime.fromtimestamp(self._origin + self._ticks(), UTC)
 
     async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(max(0.0, duration.total_seconds()))
+        until = self._ticks() + duration.total_seconds()
+        while (left := until - self._ticks()) > 0:  # noqa: ASYNC110 - the time comes from the machine
+            await asyncio.sleep(min(left, LONGEST_SLEEP_S))
+
+    def not_before(self, moment: datetime) -> None:
+        self._origin = max(self._origin, moment.timestamp() - self._ticks())
+
+    def correct(self) -> timedelta:
+        passed, self._corrected = self._ticks() - self._corrected, self._ticks()
+        by = self.offset.behind_s(self._origin) or 0.0
+        if self._asked:
+            by = max(by, -SLOWED * passed)
+        self._origin += by
+        return timedelta(seconds=max(by, 0.0))
+
+    @property
+    def notice(self) -> str:
+        """One line for the screen where this machine's clock, or still this session's time, is off; else empty."""
+        ahead = -(self.offset.behind_s(self._origin) or 0.0)
+        still = f" (still {ahead:.0f} s ahead here, so data looks older than it is)" if ahead > SHOWN_FROM_S else ""
+        return self.offset.notice + still if self.offset.notice else still and f"CLOCK:{still}"
 
 
 class Stopwatch:
@@ -74,6 +135,7 @@ class SharedClock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.machine = MachineTime()
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
         self._latest = 0.0
@@ -89,8 +151,8 @@ class SharedClock:
 
     def _read(self) -> tuple[float, float, float, float]:
         for _ in range(TRIES):
-            sequence, real, epoch, speed, horizon = _LAYOUT.unpack(self._map[: _LAYOUT.size])
-            if sequence % 2 == 0 and _LAYOUT.unpack(self._map[: _LAYOUT.size])[0] == sequence:
+            sequence, real, epoch, speed, horizon = _LAYOUT.unpack_from(self._map)
+            if sequence % 2 == 0 and _SEQUENCE.unpack_from(self._map)[0] == sequence:
                 return real, epoch, speed, horizon
             time.sleep(0)
         return real, epoch, speed, horizon  # its writer died while writing: the last it wrote is all there is
@@ -100,7 +162,7 @@ class SharedClock:
         return epoch + min(max(monotonic - real, 0.0), horizon) * speed
 
     def _write(self, speed: float, horizon: float) -> None:
-        sequence = _SEQUENCE.unpack(self._map[: _SEQUENCE.size])[0]
+        sequence = _SEQUENCE.unpack_from(self._map)[0]
         sequence += sequence % 2  # a writer that died while writing left it odd
         now = time.monotonic()
         fresh = _LAYOUT.pack(0, now, self._epoch(now), speed, horizon)
@@ -124,6 +186,13 @@ class SharedClock:
         # A change of speed by another process may land between our reading of the time and its own: never go back for that.
         self._latest = max(self._latest, self._epoch(time.monotonic()))
         return datetime.fromtimestamp(self._latest, UTC)
+
+    def not_before(self, moment: datetime) -> None:
+        """Every session reads the one file: its time is never before what another has seen."""
+
+    def correct(self) -> timedelta:
+        """A simulated cutover has no other clock."""
+        return timedelta(0)
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait in short real steps, so that a change of speed takes effect at once."""

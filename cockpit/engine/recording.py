@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
 from cockpit.decide.events import Entry, ObserverGap, Record
-from cockpit.engine.clock import Clock
+from cockpit.engine.clock import WatchClock
 from cockpit.engine.ports import Refused
 from cockpit.engine.share_at_start import Silent, in_time, shared_record
 from cockpit.engine.tasks import end
@@ -21,7 +21,7 @@ from cockpit.engine.watch import Watch
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
-from cockpit.journal.provenance import kind_of, marked_sessions, seen_by, session_of
+from cockpit.journal.provenance import kind_of, lines_of, marked_sessions, seen_by, session_of
 from cockpit.journal.readings import ReadingStore, Taken, taken
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
 from cockpit.journal.shared_store import Store
@@ -63,7 +63,7 @@ class Recording:
     writer_thread: WriterThread
     record: PersistedRecord
     readings: ReadingStore
-    clock: Clock
+    clock: WatchClock
     started_at: datetime
     key_file: Path | None = None
     sync: Sync | None = None
@@ -107,6 +107,7 @@ class Recording:
         watch.notices.append(lambda: self.trouble)
         self.on_news = watch.decide_soon
         last, row = self._restore(watch) if self.resumed else (self.clock.now(), 0)
+        self.clock.not_before(last)
         watch.resume_from(last, away=self.resumed)
         # A replay starts from the same time, with the same readings and entries.
         self.writer_thread.submit(
@@ -123,8 +124,8 @@ class Recording:
         self.writer_thread.submit(Draft(Type.NOTE, {"kind": UNCHANGED, "at": time_text(at)}), held=True)
 
     def _restore(self, watch: Watch) -> tuple[datetime, int]:
-        """Restore the board from the record; the time of the last entry or reading, and the row of the last reading."""
-        last = max((entry.at for entry in self.record.entries), default=self.started_at)
+        """Restore the board from the record: the time of its own last entry or reading, and the row of the last reading."""
+        last = max((entry.at for entry in self.record.entries if entry.proof.own), default=self.started_at)
         kept = list(taken(self.folder.readings, since=self.clock.now() - RESTORE_WITHIN))
         restore_board(watch.board, kept, self.record)
         of_ours = (each.at for each in kept if each.probe in watch.plan.probes)
@@ -234,7 +235,7 @@ def restore_board(board: Board, kept: Iterable[Taken], record: Record) -> None:
 @asynccontextmanager
 async def recording(
     plan: Plan,
-    clock: Clock,
+    clock: WatchClock,
     *,
     who: str = "",
     name: str = "",
@@ -269,7 +270,7 @@ async def recording(
 
 def _open(
     plan: Plan,
-    clock: Clock,
+    clock: WatchClock,
     who: str,
     name: str,
     root: Path | None,
@@ -299,6 +300,10 @@ def _open(
         except Silent as error:
             silent = str(error)
     earlier = started_at(folder)
+    own = marked_sessions(line for _, line in folder.lines())
+    if earlier is not None:
+        before = lines_of(folder.chains(), set(own))
+        clock.not_before(max((line.entry.ts for line in before), default=earlier))
     body: dict[str, Any] = {
         "plan": plan.name,
         "plan_digest": folder.keep_plan(text),
@@ -306,9 +311,12 @@ def _open(
         "vars": {name: HIDDEN if name in plan.secret_vars else value for name, value in variables.items()},
         "rehearsal": rehearsal,
         "claimed_because": claimed_because,
-        "own": marked_sessions(line for _, line in folder.lines()),
+        "own": own,
     }
-    journal = Journal.open(folder.journal, writer, folder.id, actor=Actor(who or "cockpit"), body=body, clock=clock.now)
+    actor = Actor(who or "cockpit")
+    journal = Journal.open(
+        folder.journal, writer, folder.id, actor=actor, body=body, clock=clock.now, machine=clock.machine
+    )
     if store is not None:
         sync = Sync(
             folder.journal,

@@ -64,6 +64,11 @@ class TrustedPlans:
             for name, demands in demands_of(plan).items()
         }
 
+    def allowed_addresses(self, plan: Plan) -> frozenset[str]:
+        """The link-local and metadata addresses that its probes may reach."""
+        named = (demand.address for demands in demands_of(plan).values() for demand in demands if demand.address)
+        return frozenset(named) if self.holds(plan) else frozenset()
+
     def migration_held_back(self, plan: Plan, variables: Sequence[str]) -> str:
         """Why the plan's database and bucket may not be reached; empty where they may."""
         demands = migration_demands(plan)

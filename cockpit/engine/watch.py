@@ -17,7 +17,7 @@ from cockpit.decide.counted import Counted, counted
 from cockpit.decide.decide import decide
 from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
-from cockpit.engine.clock import Clock
+from cockpit.engine.clock import WatchClock
 from cockpit.engine.poller import Source
 from cockpit.engine.ports import Callers
 from cockpit.engine.tasks import end
@@ -36,15 +36,18 @@ LONGEST_REST_S = 1.0
 GAP_S = 5.0
 """Real seconds without a tick that count as the cockpit not watching."""
 NEXT = timedelta(microseconds=1)
-JITTER = timedelta(seconds=1)
-"""A clock that went back by no more than this counts as stopped."""
 
 
 class Watch:
     """A running cutover over a source of readings. `run()` until cancelled; read `situation` at any time."""
 
     def __init__(
-        self, plan: Plan, source: Source, clock: Clock, record: Record | None = None, started_at: datetime | None = None
+        self,
+        plan: Plan,
+        source: Source,
+        clock: WatchClock,
+        record: Record | None = None,
+        started_at: datetime | None = None,
     ) -> None:
         """`started_at`: when the cutover began, if that was before now."""
         self.plan = plan
@@ -67,8 +70,8 @@ class Watch:
         """Called after a tick in which nothing changed, with its time."""
         self._due = asyncio.Event()
         self._due_since: float | None = None
-        self._ticked = time.time()
-        self._moment = self.situation.now - JITTER
+        self._ticked = clock.machine.ticks()
+        self._moment = self.situation.now - NEXT
 
     @property
     def paused(self) -> bool:
@@ -117,11 +120,8 @@ class Watch:
 
     def moment(self) -> datetime:
         """Now, strictly increasing even while the clock stands still: the record's order depends on it."""
-        now = self.clock.now()
-        if self._moment - JITTER < now <= self._moment:
-            now = self._moment + NEXT
-        self._moment = now
-        return now
+        self._moment = max(self.clock.now(), self._moment + NEXT)
+        return self._moment
 
     async def _tick(self) -> None:
         while True:
@@ -141,8 +141,9 @@ class Watch:
 
     def tick(self) -> None:
         """Decide once, now."""
+        missed = self.clock.correct()
         now = self.moment()
-        self._notice_gap(now)
+        self._notice_gap(now, missed)
         self.situation, changed = settle(self.plan, self.board, self.record, self.situation, now)
         self.revision += 1
         if changed:
@@ -166,18 +167,19 @@ class Watch:
     def resume_from(self, last: datetime, *, away: bool = False) -> None:
         """Take the situation at `last` as the previous one. With `away` the time since then counts as a gap."""
         if away:
-            self._ticked = time.time() - max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
+            away_s = max(0.0, (self.clock.now() - last).total_seconds() / (self.clock.speed or 1.0))
+            self._ticked = self.clock.machine.ticks() - away_s
         self.situation = decide(self.plan, self.board, self.record, last)
         self._moment = last
 
-    def _notice_gap(self, now: datetime) -> None:
-        """The wall clock went on while this process did not: the machine was suspended, or the process was stopped."""
-        wall = time.time()
-        away = wall - self._ticked
-        self._ticked = wall
-        if away > GAP_S:
-            since = now - timedelta(seconds=away * self.clock.speed)
-            since = max(since, self.situation.now)
+    def _notice_gap(self, now: datetime, missed: timedelta) -> None:
+        """Time went on while this process did not: the machine was suspended, or the process stopped, or (`missed`) the
+        whole machine stood still without knowing, as a virtual one may.
+        """
+        real = self.clock.machine.ticks()
+        away_s, self._ticked = real - self._ticked, real
+        if away_s > GAP_S or missed.total_seconds() > GAP_S:
+            since = max(now - timedelta(seconds=away_s * self.clock.speed) - missed, self.situation.now)
             self.board.gap(since, now)
             self.record.append(ObserverGap(now, since))
 

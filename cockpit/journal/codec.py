@@ -37,6 +37,7 @@ _KINDS: Mapping[str, type[kinds.Entry]] = {
     "happened": kinds.Happened,
     "release_seen": kinds.ReleaseSeen,
     "phase_began": kinds.PhaseBegan,
+    "gate_used": kinds.GateUsed,
     "point_of_no_return": kinds.PointOfNoReturn,
     "change": kinds.Change,
     "observer_gap": kinds.ObserverGap,
@@ -55,7 +56,14 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     Phase: Phase,
     str: lambda text: _bounded(text),  # noqa: PLW0108 - defined below
     bool: lambda text: _exactly(bool, text),
+    datetime | None: lambda text: None if text is None else moment(text),
+    tuple[str, ...]: lambda listed: tuple(_bounded(text) for text in _listed(listed)),
+    tuple[kinds.Occurrence, ...] | None: lambda listed: (
+        None if listed is None else tuple(_occurrence(each) for each in _listed(listed))
+    ),
 }
+MOST_LISTED = 1_000
+"""Members of one list of an entry."""
 
 
 def _check_complete(every: Iterable[type[kinds.Entry]]) -> None:
@@ -80,7 +88,7 @@ def type_of(entry: kinds.Entry) -> Type:
             return Type.VOTE
         case kinds.Waiver() | kinds.Acknowledgement():
             return Type.WAIVER
-        case kinds.Decision():
+        case kinds.Decision() | kinds.GateUsed():
             return Type.DECISION
         case kinds.StepBegan():
             return Type.ACTION_START
@@ -102,8 +110,7 @@ def to_body(entry: kinds.Entry) -> dict[str, Any]:
     """The body that keeps an entry. Raises ValueError for a time without a zone, and for text no file can hold."""
     body: dict[str, Any] = {"kind": _NAMES[type(entry)]}
     for each in _FIELDS[type(entry)]:
-        value = getattr(entry, each.name)
-        body[each.name] = time_text(value) if isinstance(value, datetime) else _plain(value)
+        body[each.name] = _plain(getattr(entry, each.name))
     return body
 
 
@@ -170,6 +177,12 @@ def _text(text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, kinds.Occurrence):
+        return {"subject": value.subject, "since": time_text(value.since)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     if not isinstance(value, str):
         return value
     return str(value) if len(value) <= LONGEST_WRITTEN else value[: LONGEST_WRITTEN - len(_CUT)] + _CUT
@@ -184,6 +197,18 @@ def _bounded(text: Any) -> str:
     if len(_exactly(str, text)) > LONGEST_TEXT:
         raise ValueError(f"has more than {LONGEST_TEXT} characters")
     return str(text)
+
+
+def _listed(given: Any) -> list[Any]:
+    if len(_exactly(list, given)) > MOST_LISTED:
+        raise ValueError(f"has more than {MOST_LISTED} members")
+    return list(given)
+
+
+def _occurrence(given: Any) -> kinds.Occurrence:
+    if set(_exactly(dict, given)) < {"subject", "since"}:
+        raise ValueError("an occurrence has a subject and a time")
+    return kinds.Occurrence(moment(given["since"]), _bounded(given["subject"]))
 
 
 def _exactly(kind: type, value: Any) -> Any:

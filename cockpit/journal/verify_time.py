@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Findings, Problem
 from cockpit.journal.timestamps import FOLDER, SUFFIX, BadTimestamp, Timestamp
@@ -48,11 +49,27 @@ def clock_remarks(chains: Sequence[Checked]) -> list[str]:
     for chain in chains:
         before: Line | None = None
         for line in chain.lines:
-            if before and line.entry.type is not Type.OPEN and before.entry.ts - line.entry.ts >= CLOCK_BACK:
-                by = (before.entry.ts - line.entry.ts).total_seconds()
-                remarks.append(f"{chain.place(line)}: the clock of this machine had gone back by {by:.0f} s")
+            back = _went_back(before, line)
+            if back >= CLOCK_BACK:
+                remarks.append(
+                    f"{chain.place(line)}: the clock of this machine had gone back by {back.total_seconds():.0f} s"
+                )
             before = line
     return remarks
+
+
+def _went_back(before: Line | None, line: Line) -> timedelta:
+    """By how much the machine's clock was set back before a line: as that says, or as its time shows."""
+    body = line.entry.body
+    if _notes_it(line):
+        return moment(body["from"]) - moment(body["to"])
+    if before is None or line.entry.type is Type.OPEN or _notes_it(before):
+        return timedelta(0)
+    return before.entry.ts - line.entry.ts
+
+
+def _notes_it(line: Line) -> bool:
+    return line.entry.type is Type.NOTE and line.entry.body.get("kind") == "clock_went_back"
 
 
 def _beside(

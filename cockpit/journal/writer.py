@@ -29,11 +29,12 @@ from cockpit.journal.entry import PERSONAL, Actor, JournalEntry, Line, Type, has
 from cockpit.journal.machine import machine_id, mark_of, vouch
 from cockpit.journal.signed_text import SignedText
 from cockpit.journal.ssh.sshsig import SshError
+from probes.clients.clock_offset import MachineTime
 
 COCKPIT = Actor("cockpit")
 MAX_WRITERS = 100
 CLOCK_BACK = timedelta(seconds=1)
-"""A clock that goes back by so much was set, and an entry says so; by less it is being disciplined."""
+"""A machine's clock that goes back by so much was set, and an entry says so; by less it is being disciplined."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a disk, a quota or a limit without room says."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -85,6 +86,7 @@ class Journal:
         record: str,
         clock: Callable[[], datetime],
         heads: Callable[[], Mapping[str, str]] | None,
+        machine: MachineTime,
     ) -> None:
         """Use `Journal.open`."""
         self.folder = folder
@@ -103,8 +105,8 @@ class Journal:
         """Whether the chain had lines before this session."""
         self._tail: Tail = tail
         self._seen_heads: Mapping[str, str] = {}
-        self._last_at: datetime | None = None
-        """When this session's last entry was made, by the clock."""
+        self._machine = machine
+        self._origin = machine.origin()
 
     @classmethod
     def open(
@@ -117,17 +119,19 @@ class Journal:
         body: Mapping[str, Any] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         heads: Callable[[], Mapping[str, str]] | None = None,
+        machine: MachineTime | None = None,
     ) -> Journal:
         """A chain with its `open` entry written, begun or gone on with.
 
         `folder` is a record's `journal/`, made where it is not there. `writer` comes from `writer_name`; where another process
         holds that file the name gets a number. `record` is the record's id, the same for everyone in a shared session. `body`
-        goes into the `open` entry: at least {"plan_digest": ...}. Raises OSError, and ValueError for a name that cannot be one.
+        goes into the `open` entry: at least {"plan_digest": ...}. `clock` gives the time of its entries; that `machine`'s own
+        clock is set back is an entry too. Raises OSError, and ValueError for a name that cannot be one.
         """
         if not _NAME.fullmatch(writer):
             raise ValueError(f"{writer!r} cannot be a writer's name")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal = cls(folder, writer, record, clock, heads)
+        journal = cls(folder, writer, record, clock, heads, machine or MachineTime())
         try:
             journal._begin(actor, dict(body or {}))
         except BaseException:
@@ -170,10 +174,8 @@ class Journal:
                 raise JournalLost(f"{self.path.name} is closed")
             heads, wanted = dict(self._heads()), len(drafts)
             seen = {writer: head for writer, head in heads.items() if self._seen_heads.get(writer) != head}
-            now = self._clock()
-            if self._last_at is not None and self._last_at - now >= CLOCK_BACK:
-                body = {"kind": "clock_went_back", "from": time_text(self._last_at), "to": time_text(now)}
-                drafts = [Draft(Type.NOTE, body), *drafts]
+            origin = self._machine.origin()
+            drafts = [*self._went_back(origin), *drafts]
             lines: list[Line] = []
             seq, head = self._seq, self._head
             for draft in drafts:
@@ -181,8 +183,16 @@ class Journal:
                 seq, head = seq + 1, lines[-1].hash
             self._write(b"".join(line.raw for line in lines))
             self._seq, self._head, self._seen_heads = seq, head, heads
-            self._last_at = lines[-1].entry.ts if lines else self._last_at
+            self._origin = origin
             return lines[len(lines) - wanted :]
+
+    def _went_back(self, origin: float) -> list[Draft]:
+        """The entry that says that this machine's clock was set back since the last one."""
+        back = timedelta(seconds=self._origin - origin)
+        if back < CLOCK_BACK:
+            return []
+        now = datetime.fromtimestamp(self._machine.wall(), UTC)
+        return [Draft(Type.NOTE, {"kind": "clock_went_back", "from": time_text(now + back), "to": time_text(now)})]
 
     def signed_text(self, draft: Draft) -> SignedText:
         """What the person behind a draft signs: `signed_text(draft).signed(signer)` gives the draft's signature.

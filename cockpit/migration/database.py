@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import psycopg
 
-from probes.clients.dsn import libpq_parameters
+from probes.clients.dsn import admit_connected, libpq_parameters, pinned, restricted_in
+from probes.clients.resolver import Resolver
 from probes.redact import one_line
 
 STATEMENT_MS = 60_000
@@ -16,7 +18,10 @@ GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool = False) -> Connection:
-    """An autocommitting connection. Raises Unseen for a connection string that cannot be used, else psycopg's errors."""
+    """An autocommitting connection. Raises psycopg's errors, and Unseen for a connection string that cannot be used.
+
+    A link-local or metadata address must be written as such in the string: whoever runs a plan has allowed what it names.
+    """
     parameters = libpq_parameters(dsn, STATEMENT_MS)
     options = parameters["options"].replace(
         "default_transaction_read_only=on", f"default_transaction_read_only={'on' if read_only else 'off'}"
@@ -29,7 +34,16 @@ async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool 
         "keepalives_count": "3",
         "tcp_user_timeout": "20000",
     }
-    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+    resolver = Resolver(named=restricted_in(dsn))
+    try:
+        parameters |= await pinned(parameters, resolver)
+    except (socket.gaierror, UnicodeError, ValueError):
+        raise psycopg.OperationalError(f"{parameters.get('host', '')}: the name does not resolve") from None
+    finally:
+        resolver.close()
+    opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+    admit_connected(opened, resolver)
+    return opened
 
 
 def host_and_name(dsn: str) -> str:

@@ -14,6 +14,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     Happened,
     NotCounted,
     ObserverGap,
@@ -27,6 +28,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
+from cockpit.decide.latch import standing
 from cockpit.decide.sign_off import sign_off_status
 from cockpit.journal.codec import to_body
 from cockpit.journal.entry import Line
@@ -125,6 +127,7 @@ def account(given: Material) -> Account:
         rollback_plan=sign_offs.step_accounts(plan.rollback_plan, context.counts, kept, context.now),
         happened=_happened(record),
         gaps=tuple(Gap(e.since, e.at) for each in kept if isinstance(e := each.entry, ObserverGap)),
+        undecided=standing((), context.counts, context.now).latch is not None,
         open=(),
         proof=given.proof,
         readings=given.readings,
@@ -225,7 +228,7 @@ def _event(entry: Entry) -> Event | None:
             return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
-        case PhaseBegan() | Change() | ObserverGap() | ReleaseSeen():
+        case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen():
             return None
         case _:
             assert_never(entry)

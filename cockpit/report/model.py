@@ -217,10 +217,22 @@ class GateAccount:
     title: str
     before: str
     passed: bool
-    """At the end, by the votes that still counted then."""
+    """At the end: it was used, or was passed by the votes that still counted then."""
     first_passed: datetime | None
     missing: tuple[str, ...]
     votes: tuple[VoteAccount, ...]
+    uses: tuple[GateUseAccount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateUseAccount:
+    """What a gate guards was begun, with the votes it was passed by then."""
+
+    at: datetime
+    act: str
+    by: str
+    votes: tuple[str, ...]
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +259,8 @@ class DecisionAccount:
     key: str
     subject: str = ""
     """For an acknowledgement: what was true before the cutover began."""
+    about: str = ""
+    """The trips it answers, and until when; of an acknowledgement, since when it was true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +358,8 @@ class Account:
     readings: Readings
     claimed_because: str = ""
     not_counted: tuple[NotCountedAccount, ...] = ()
+    undecided: bool = False
+    """Whether a trip that called for a rollback was still waiting for a decision at the end."""
     form: str = FORM
 
     @property

@@ -29,7 +29,9 @@ def _verdict(given: Account) -> Iterator[str]:
         yield "no probe returned a value to evaluate"
     if _calls(given.verdict):
         since = _called_since(given)
-        if not any(each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions):
+        if given.undecided or not any(
+            each.at >= since and each.choice in ("execute", "fix_forward") for each in given.decisions
+        ):
             yield f"{given.verdict} since {formatting.clock(since)}: no decision recorded"
 
 

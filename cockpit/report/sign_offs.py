@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cockpit.decide.counted import Counted
-from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, SignOff, Vote, Waiver
-from cockpit.decide.gate import poll
+from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, GateUsed, SignOff, Vote, Waiver
+from cockpit.decide.gate import gate_status
+from cockpit.decide.occurrence_text import answers_of
 from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.steps import steps
 from cockpit.journal.entry import Line, Type
@@ -17,6 +18,7 @@ from cockpit.report.model import (
     Asked,
     DecisionAccount,
     GateAccount,
+    GateUseAccount,
     Participant,
     Signature,
     StepAccount,
@@ -100,7 +102,7 @@ def asked(
 
 def gate_account(gate: Gate, record: Counted, kept: Iterable[Kept], now: datetime, *, known: bool) -> GateAccount:
     """A gate with its votes. Without the plan (`known` false) its last recorded state counts."""
-    status = poll(gate, record, now)
+    status = gate_status(gate, record, now)
     results = [each for each in record.all(Change) if each.subject == gate.id]
     votes = tuple(
         VoteAccount(e.at, e.by, e.role, e.choice, e.why, e.key, e.rehearsal)
@@ -109,7 +111,8 @@ def gate_account(gate: Gate, record: Counted, kept: Iterable[Kept], now: datetim
     )
     passed = status.passed if known else bool(results) and results[-1].after == "passed"
     first = next((each.at for each in results if each.after == "passed"), None)
-    return GateAccount(gate.id, gate.title, gate.before, passed, first, status.missing if known else (), votes)
+    uses = tuple(GateUseAccount(e.at, e.act, e.by, e.votes, e.key) for e in record.all(GateUsed) if e.gate == gate.id)
+    return GateAccount(gate.id, gate.title, gate.before, passed, first, status.missing if known else (), votes, uses)
 
 
 def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAccount, ...]:
@@ -134,7 +137,7 @@ def waivers(kept: Sequence[Kept], titles: Mapping[str, str]) -> tuple[WaiverAcco
 
 def decisions(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
     return tuple(
-        DecisionAccount(e.at, e.choice, e.by, e.why, e.advised, e.key)
+        DecisionAccount(e.at, e.choice, e.by, e.why, e.advised, e.key, about=answers_of(e))
         for each in kept
         if isinstance(e := each.entry, Decision)
     )
@@ -142,7 +145,9 @@ def decisions(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
 
 def acknowledgements(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
     return tuple(
-        DecisionAccount(e.at, "acknowledge", e.by, e.why, "", e.key, e.subject)
+        DecisionAccount(
+            e.at, "acknowledge", e.by, e.why, "", e.key, e.subject, f"there since {e.since:%H:%M:%S}" if e.since else ""
+        )
         for each in kept
         if isinstance(e := each.entry, Acknowledgement)
     )

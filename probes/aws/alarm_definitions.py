@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.aws.cloudwatch_alarms import MAX_NAMES, describe, period_of, stats_of
+from probes.aws.cloudwatch_alarms import MAX_NAMES, datapoints_of, describe, kind_of, period_of, stats_of
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
@@ -26,6 +26,7 @@ Comparison = Literal[
     "LessThanThreshold",
     "LessThanOrEqualToThreshold",
 ]
+Kind = Literal["metric", "metric math", "anomaly detection", "composite", "log"]
 
 
 class AlarmDefinitionParams(Params):
@@ -42,6 +43,12 @@ class AlarmDefinitionParams(Params):
     comparison: Comparison | None = None
     period: Duration | None = None
     evaluation_periods: int | None = Setting(None, ge=1)
+    datapoints_to_alarm: int | None = Setting(None, ge=1)
+    """Of the evaluation periods, how many must be bad; all of them if the plan says nothing."""
+    unit: str = ""
+    """Points of this unit alone; an alarm that names a unit sees no others, and one the metric never has sees none."""
+    kind: Kind | None = None
+    """What the alarm may judge by; if the plan gives a threshold and no kind, it must be a metric or metric math."""
 
     @model_validator(mode="after")
     def _names_or_metric(self) -> Self:
@@ -58,10 +65,11 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     """Whether alarms are what the plan says: metric, dimensions, threshold and period, somebody to notify, and data to evaluate.
 
     Reads cloudwatch DescribeAlarms (every page: Namespace, MetricName, Dimensions, Metrics[].MetricStat, Threshold, Period,
-    EvaluationPeriods, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn; PendingConfirmation is
-    nobody) and cloudwatch ListMetrics, which knows what had data in two weeks. Dimensions under which nothing has are `dead`:
-    such an alarm never rings. Actions other than SNS topics are not followed, nor whether a subscriber reads what is sent. What
-    state an alarm is in now: cloudwatch.alarms reads that.
+    EvaluationPeriods, DatapointsToAlarm, Unit, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn;
+    PendingConfirmation is nobody), cloudwatch ListAlarmMuteRules (those ACTIVE now) and cloudwatch ListMetrics, which knows
+    what had data in two weeks. Dimensions under which nothing has are `dead`: such an alarm never rings. Actions other than
+    SNS topics are not followed, nor whether a subscriber reads what is sent. What state an alarm is in now:
+    cloudwatch.alarms reads that.
     """
 
     name = "alarms.definition"
@@ -74,13 +82,24 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         Field("differences", tuple, "in what they differ", ("error-rate: threshold 10 instead of 5",)),
         Field("missing", int, "named alarms that do not exist", 0, "count", low=0),
         Field("actions_enabled", bool, "actions are switched on for every matching alarm", example=True),
-        Field("notifies", bool, "every matching alarm notifies a topic with a confirmed subscriber", example=True),
+        Field(
+            "notifies",
+            bool,
+            "every matching alarm notifies a topic with a confirmed subscriber, and is not muted",
+            example=True,
+        ),
+        Field("muted", bool, "a matching alarm is muted now, or its actions are suppressed", example=False),
         Field("confirmed_subscribers", int, "the fewest confirmed subscribers of a matching alarm", 1, "count", low=0),
         Field("pending_subscribers", int, "subscriptions of their topics nobody has confirmed", 0, "count", low=0),
         Field("dead", bool, "a matching alarm looks at dimensions without data in two weeks", example=False),
         Field("without_data", tuple, "their metrics without data in two weeks", ("HTTPCode_ELB_5XX_Count",)),
     )
-    iam = ("cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics", "sns:ListSubscriptionsByTopic")
+    iam = (
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListAlarmMuteRules",
+        "cloudwatch:ListMetrics",
+        "sns:ListSubscriptionsByTopic",
+    )
     interval = timedelta(minutes=5)
 
     async def read(self, now: datetime) -> Reading:
@@ -143,11 +162,27 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             return {}, dict.fromkeys(_NOTIFICATION_FIELDS, unseen.unknown)
         by_topic = dict(zip(distinct, answers, strict=True))
         confirmed = [len(set().union(*(by_topic[topic][0] for topic in each))) for each in topics]
-        return {
+        values = {
             "notifies": all(confirmed),
             "confirmed_subscribers": min(confirmed),
             "pending_subscribers": sum(pending for _, pending in by_topic.values()),
-        }, {}
+        }
+        try:
+            muted = any(await asyncio.gather(*(self._muted(alarm) for alarm in alarms)))
+        except Unseen as unseen:
+            hidden = ("muted", "notifies") if values["notifies"] else ("muted",)
+            return {name: value for name, value in values.items() if name not in hidden}, dict.fromkeys(
+                hidden, unseen.unknown
+            )
+        return values | {"muted": muted, "notifies": values["notifies"] and not muted}, {}
+
+    async def _muted(self, alarm: Mapping[str, Any]) -> bool:
+        if alarm.get("ActionsSuppressedBy"):
+            return True
+        found = await pages(
+            self.clients, "cloudwatch", "list_alarm_mute_rules", AlarmName=str(alarm["AlarmName"]), Statuses=["ACTIVE"]
+        )
+        return any(page.get("AlarmMuteRuleSummaries") for page in found)
 
     async def _subscribers(self, topic: str) -> tuple[set[str], int]:
         """Confirmed subscriptions of a topic, and how many wait to be confirmed."""
@@ -190,7 +225,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         return {str(each.get("MetricName")) for each in listed if _dimensions(each) == dimensions}
 
 
-_NOTIFICATION_FIELDS = ("notifies", "confirmed_subscribers", "pending_subscribers")
+_NOTIFICATION_FIELDS = ("notifies", "muted", "confirmed_subscribers", "pending_subscribers")
 _METRIC_FIELDS = ("dead", "without_data")
 
 
@@ -212,6 +247,17 @@ def differences(alarm: Mapping[str, Any], wanted: AlarmDefinitionParams) -> tupl
         ("period", period_of(alarm), period),
         ("evaluation periods", alarm.get("EvaluationPeriods"), wanted.evaluation_periods),
     )
+    kind, meant_kind = kind_of(alarm), wanted.kind
+    if meant_kind is not None and kind != meant_kind:
+        different.append(f"judges by {kind} instead of {meant_kind}")
+    elif meant_kind is None and wanted.threshold is not None and kind not in ("metric", "metric math"):
+        different.append(f"judges by {kind} instead of a threshold")
+    needed, periods = datapoints_of(alarm), alarm.get("EvaluationPeriods")
+    meant = wanted.datapoints_to_alarm or (periods if wanted.evaluation_periods else None)
+    if meant is not None and needed is not None and needed != meant:
+        different.append(f"{needed} of {periods} datapoints to alarm instead of {meant}")
+    if alarm.get("Unit") and alarm["Unit"] != wanted.unit:
+        different.append(f"counts only points in {alarm['Unit']}")
     different += [
         f"{what} {_plain(has)} instead of {_plain(meant)}" for what, has, meant in compared if meant not in (None, has)
     ]

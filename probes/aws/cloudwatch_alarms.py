@@ -29,9 +29,10 @@ class CloudWatchAlarmsParams(Params):
 
 
 class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
-    """The state of named alarms, from cloudwatch DescribeAlarms (metric and composite alarms).
+    """The state of named alarms, from cloudwatch DescribeAlarms (metric, composite and log alarms).
 
-    ALARM is true and OK is false; INSUFFICIENT_DATA, a failed evaluation and an alarm that does not exist are neither,
+    ALARM is true and OK is false; INSUFFICIENT_DATA, a failed evaluation, a composite alarm that is OK over a child that
+    cannot judge, and an alarm that does not exist are neither,
     so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
     one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
     newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
@@ -61,6 +62,8 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             "dimensions_text", str, "dimensions as name=value, with commas (one name only)", "DBInstanceIdentifier=db"
         ),
         Field("evaluation_periods", int, "periods looked at (one name only)", 5, "count", low=1),
+        Field("datapoints_to_alarm", int, "of those, how many must be bad (one name only)", 5, "count", low=1),
+        Field("kind", str, "metric, metric math, anomaly detection, composite or log (one name only)", "metric"),
         Field("window_s", float, "period times evaluation periods (one name only)", 300.0, "s", low=0),
         Field(
             "treat_missing",
@@ -76,9 +79,10 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         evidence = Evidence(self._query(), console_url=self._url())
         try:
             found = await describe(self.clients, self.params.names)
+            below = {alarm["AlarmName"]: await children(self.clients, alarm) for alarm in found if "AlarmRule" in alarm}
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
-        alarms = {alarm["AlarmName"]: alarm for alarm in found}
+        alarms = {alarm["AlarmName"]: {**alarm, BELOW: below.get(alarm["AlarmName"], ())} for alarm in found}
         values, unknown = _together(alarms, self.params.names)
         only = alarms.get(self.params.names[0]) if len(self.params.names) == 1 else None
         single, why = _alone(only, self.params.names)
@@ -98,19 +102,43 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         return alarm_url(self.clients.options.region, self.params.names[0] if len(self.params.names) == 1 else "")
 
 
+BELOW = "(below)"
+"""Under this key the alarms below a composite one stand beside what AWS says of it."""
+_KINDS = {"MetricAlarms": "MetricAlarm", "CompositeAlarms": "CompositeAlarm", "LogAlarms": "LogAlarm"}
+MOST_LEVELS = 5
+"""Of composite alarms over composite alarms."""
+
+
 async def describe(clients: Clients, names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Metric and composite alarms as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
+    """Alarms of every kind as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
     wanted: dict[str, Any] = {"AlarmNames": list(names)} if names else {}
-    found = await pages(
-        clients,
-        "cloudwatch",
-        "describe_alarms",
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-        MaxRecords=MAX_NAMES,
-        **wanted,
-    )
-    alarms = [alarm for page in found for kind in ("MetricAlarms", "CompositeAlarms") for alarm in page.get(kind, ())]
+    alarms = [alarm for kind in (await _by_kind(clients, **wanted)).values() for alarm in kind]
     return [alarm for alarm in alarms if not names or alarm["AlarmName"] in names]
+
+
+async def children(clients: Clients, alarm: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Every alarm below a composite one, down to `MOST_LEVELS`; of each its name and state. Raises Unseen."""
+    found: dict[str, dict[str, Any]] = {}
+    level = [str(alarm["AlarmName"])]
+    for _ in range(MOST_LEVELS):
+        answers = [await _by_kind(clients, ChildrenOfAlarmName=name) for name in level]
+        level = [
+            each["AlarmName"]
+            for kinds in answers
+            for each in kinds["CompositeAlarms"]
+            if each["AlarmName"] not in found
+        ]
+        found |= {each["AlarmName"]: each for kinds in answers for kind in kinds.values() for each in kind}
+        if not level:
+            break
+    return tuple(found.values())
+
+
+async def _by_kind(clients: Clients, **wanted: Any) -> dict[str, list[dict[str, Any]]]:
+    found = await pages(
+        clients, "cloudwatch", "describe_alarms", AlarmTypes=list(_KINDS.values()), MaxRecords=MAX_NAMES, **wanted
+    )
+    return {kind: [alarm for page in found for alarm in page.get(kind, ())] for kind in _KINDS}
 
 
 def _together(
@@ -136,7 +164,10 @@ def _together(
         unknown |= {"actions_enabled": _not_there(absent), "with_actions": _not_there(absent)}
     else:
         values["actions_enabled"] = all(bool(alarm.get("ActionsEnabled")) for alarm in alarms.values())
-        values["with_actions"] = all(bool(alarm.get("AlarmActions")) for alarm in alarms.values())
+        # While its suppressor is in ALARM a composite alarm does nothing, whatever its actions are.
+        values["with_actions"] = all(
+            bool(alarm.get("AlarmActions")) and not alarm.get("ActionsSuppressedBy") for alarm in alarms.values()
+        )
     return values, unknown
 
 
@@ -149,6 +180,8 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
         "statistic",
         "dimensions_text",
         "evaluation_periods",
+        "datapoints_to_alarm",
+        "kind",
         "window_s",
         "treat_missing",
     )
@@ -156,7 +189,7 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
         why = _ONE_NAME_ONLY if len(names) > 1 else _not_there(names)
         return {}, dict.fromkeys(fields, why)
     metric, period = metric_of(alarm), period_of(alarm)
-    periods = alarm.get("EvaluationPeriods")
+    periods = alarm.get("EvaluationPeriods") or alarm.get("QueryResultsToEvaluate")
     values: dict[str, Value | None] = {
         "state": alarm["StateValue"],
         "threshold": alarm.get("Threshold"),
@@ -164,11 +197,30 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
         "statistic": alarm.get("Statistic") or alarm.get("ExtendedStatistic") or metric.get("Stat"),
         "dimensions_text": ",".join(f"{d['Name']}={d['Value']}" for d in metric.get("Dimensions", ())),
         "evaluation_periods": periods,
+        "datapoints_to_alarm": datapoints_of(alarm),
+        "kind": kind_of(alarm),
         "window_s": float(period * periods) if period and periods else None,
         "treat_missing": alarm.get("TreatMissingData") or "missing",
     }
     blind = _cannot_judge(alarm)
     return values, {"state": blind} if blind else {}
+
+
+def kind_of(alarm: Mapping[str, Any]) -> str:
+    """What an alarm judges by: "metric", "metric math", "anomaly detection", "composite" or "log"."""
+    if "AlarmRule" in alarm:
+        return "composite"
+    if "QueryResultsToEvaluate" in alarm:
+        return "log"
+    if alarm.get("ThresholdMetricId"):
+        return "anomaly detection"
+    return "metric math" if any(entry.get("Expression") for entry in alarm.get("Metrics", ())) else "metric"
+
+
+def datapoints_of(alarm: Mapping[str, Any]) -> int | None:
+    """How many of its evaluation periods must be bad: all of them where it does not say."""
+    found = alarm.get("DatapointsToAlarm") or alarm.get("QueryResultsToAlarm") or alarm.get("EvaluationPeriods")
+    return int(found) if found else None
 
 
 def stats_of(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -215,6 +267,10 @@ def _cannot_judge(alarm: Mapping[str, Any]) -> Unknown | None:
         )
     if evaluation:
         return Unknown(Reason.PARTIAL, f"{name} is OK, but its evaluation says {evaluation}", "see the alarm's history")
+    for child in alarm.get(BELOW, ()):
+        if child["StateValue"] not in ("OK", "ALARM"):
+            detail = f"{name} is OK, but {child['AlarmName']} below it is {child['StateValue']}"
+            return Unknown(Reason.NO_DATA, detail, "no data reaches that alarm: check its metric and dimensions")
     return None
 
 
@@ -239,6 +295,15 @@ def _line(name: str, alarm: Mapping[str, Any] | None) -> str:
     notes = []
     if (treat := alarm.get("TreatMissingData")) in ("notBreaching", "ignore"):
         notes.append(f"treats missing data as {treat}: OK may mean no data")
+    periods, needed = alarm.get("EvaluationPeriods"), datapoints_of(alarm)
+    if periods and needed and needed < periods:
+        notes.append(f"{needed} of {periods} datapoints are enough")
+    if unit := alarm.get("Unit"):
+        notes.append(f"counts only points in {unit}: with another unit it never rings")
+    if (kind := kind_of(alarm)) != "metric":
+        notes.append(f"{kind}: {expression_of(alarm) or 'see it in the console'}"[:120])
+    if suppressor := alarm.get("ActionsSuppressedBy"):
+        notes.append(f"actions are suppressed ({suppressor}): it notifies nobody now")
     if not alarm.get("ActionsEnabled"):
         notes.append("actions are switched off")
     elif not alarm.get("AlarmActions"):

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -31,8 +30,14 @@ T = TypeVar("T")
 class AwsClient:
     """Calls AWS operations from asyncio without ever blocking it. boto3 is imported by the first call, in its thread."""
 
-    def __init__(self, region: str = "", profile: str = "", factory: ClientFactory | None = None) -> None:
-        self.clock_offset = ClockOffset()
+    def __init__(
+        self,
+        region: str = "",
+        profile: str = "",
+        factory: ClientFactory | None = None,
+        clock_offset: ClockOffset | None = None,
+    ) -> None:
+        self.clock_offset = clock_offset or ClockOffset()
         self._region = region
         self._profile = profile
         self._threads = DaemonThreads()
@@ -61,7 +66,7 @@ class AwsClient:
 
         It works on the threads of this one. Raises Unseen without credentials.
         """
-        made = AwsClient(self._region, self._profile, self._given)
+        made = AwsClient(self._region, self._profile, self._given, self.clock_offset)
         made._threads = self._threads
         if self._given is None:
             made._pinned = await self._threads.run(self._credentials)
@@ -110,17 +115,17 @@ class AwsClient:
         self._threads.close()
 
     def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        client, asked = None, time.time()
+        client, asked = None, self.clock_offset.machine.ticks()
         try:
             client = self._client(service)
             self._admit(service, client)
             answer: dict[str, Any] = getattr(client, operation)(**params)
-            self._measure_clock(answer, asked)
+            self._measure(service, answer, asked)
             self._admit(service, client)
         except Unseen:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe gets the reason
-            self._measure_clock(getattr(error, "response", None), asked)  # a clock that is far off is refused
+            self._measure(service, getattr(error, "response", None), asked)  # a clock that is far off is refused
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:
@@ -130,10 +135,11 @@ class AwsClient:
             raise Unseen(unknown) from None
         return answer
 
-    def _measure_clock(self, answer: Any, asked: float) -> None:
+    def _measure(self, service: str, answer: Any, asked: float) -> None:
+        """Note what time it is by the answer."""
         about = answer.get("ResponseMetadata") if isinstance(answer, dict) else None
         if about and (date := about.get("HTTPHeaders", {}).get("date")):
-            self.clock_offset.measure("AWS", str(date), asked, time.time())
+            self.clock_offset.measure_date("AWS", service, str(date), asked)
 
     def _forget(self, service: str, client: Any) -> None:
         """Credentials are loaded once per session: only a new one sees that the person has logged in again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,9 +34,22 @@ class Clients:
     Every method raises `Unseen` (and nothing else) for what the world does, with the reason, a redacted detail and a hint.
     """
 
-    def __init__(self, aws: AwsOptions, factory: ClientFactory | None = None) -> None:
+    def __init__(
+        self,
+        aws: AwsOptions,
+        factory: ClientFactory | None = None,
+        *,
+        named: Collection[str] = (),
+        clock_offset: ClockOffset | None = None,
+    ) -> None:
+        """`named`: link-local and metadata addresses that the plan names and its operator has allowed.
+
+        `clock_offset`: where it is noted what time the others say it is.
+        """
         self.options = aws
-        self._aws = AwsClient(aws.region, aws.profile, factory)
+        self.named = named
+        self.clock_offset = clock_offset or ClockOffset()
+        self._aws = AwsClient(aws.region, aws.profile, factory, self.clock_offset)
         self._metrics: MetricBatch | None = None
         self._sql: SqlClient | None = None
         self._http: HttpClient | None = None
@@ -44,11 +57,6 @@ class Clients:
     async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
         return await self._aws.call(service, operation, **params)
-
-    @property
-    def clock_offset(self) -> ClockOffset:
-        """How far this machine's clock is from AWS's."""
-        return self._aws.clock_offset
 
     def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
         """From now on AWS answers the accepted caller alone; without one, the first that is seen."""
@@ -60,7 +68,7 @@ class Clients:
 
     async def pinned(self) -> Clients:
         """AWS alone, by the credentials in use at this moment, which are never refreshed. Needs no closing. Raises Unseen."""
-        pinned = Clients(self.options)
+        pinned = Clients(self.options, clock_offset=self.clock_offset)
         pinned._aws = await self._aws.pinned()
         return pinned
 
@@ -79,7 +87,7 @@ class Clients:
         if self._sql is None:
             from probes.clients.sql import SqlClient
 
-            self._sql = SqlClient()
+            self._sql = SqlClient(self.named, self.clock_offset)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
     async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
@@ -87,7 +95,7 @@ class Clients:
         if self._http is None:
             from probes.clients.http import HttpClient
 
-            self._http = HttpClient()
+            self._http = HttpClient(self.named)
         return await self._http.exchange(method, url, **options)
 
     async def close(self) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-from probes.clients.resolver import is_address
+from probes.clients.restricted import is_restricted
 from probes.known_secrets import remember
 from probes.reading import Reason, Unknown, Unseen
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+    from probes.clients.resolver import Resolver
 
 CONNECT_TIMEOUT_S = 2
 """libpq rounds anything shorter up to two seconds."""
@@ -86,6 +94,13 @@ def hosts_of(dsn: str) -> tuple[str, ...]:
     return tuple(named) if all(hosts) else ()
 
 
+def restricted_in(dsn: str) -> tuple[str, ...]:
+    """Link-local and metadata addresses that the string itself names."""
+    given = _given(dsn)
+    hosts = f"{given.get('host', '')},{given.get('hostaddr', '')}".split(",")
+    return tuple(host for host in dict.fromkeys(hosts) if is_restricted(host))
+
+
 def files_of(dsn: str) -> tuple[str, ...]:
     """The files of keys, passwords and certificates that the string names."""
     given = _given(dsn)
@@ -99,12 +114,46 @@ def _given(dsn: str) -> dict[str, str]:
         return {}
 
 
-def host_to_resolve(parameters: Mapping[str, str]) -> str:
-    """The one name that must be looked up before connecting; empty for an address, a socket folder or several hosts."""
-    host = parameters.get("host", "")
-    if parameters.get("hostaddr") or host.startswith(("/", "@")) or "," in host or is_address(host):
-        return ""
-    return host
+async def pinned(parameters: Mapping[str, str], resolver: Resolver) -> dict[str, str]:
+    """`host`, `hostaddr` and `port`, with which libpq looks nothing up: it connects to what the resolver gave out.
+
+    Empty where the operator's own files say where to (`service`), or nothing does. Raises socket.gaierror where none of the
+    names resolves, and Unseen (NOT_TRUSTED) for a link-local or metadata address.
+    """
+    hosts = (parameters.get("host") or os.environ.get("PGHOST", "")).split(",")
+    addresses = (parameters.get("hostaddr") or "").split(",")
+    ports = (parameters.get("port") or os.environ.get("PGPORT", "")).split(",")
+    if parameters.get("service") or not any([*hosts, *addresses]):
+        return {}
+    ports = ports * max(len(hosts), len(addresses)) if len(ports) == 1 else ports
+    found: list[tuple[str, str, str]] = []
+    unresolved: socket.gaierror | None = None
+    for host, address, port in zip_longest(hosts, addresses, ports, fillvalue=""):
+        if not address and host.startswith(("/", "@")):
+            found.append((host, "", port))
+            continue
+        try:
+            given = await resolver.addresses(address or host, int(port or 5432))
+        except socket.gaierror as error:
+            unresolved = error
+        else:
+            found += [(host, each, port) for each in given]
+    if not found and unresolved is not None:
+        raise unresolved
+    return {
+        "host": ",".join(host for host, _, _ in found),
+        "hostaddr": ",".join(address for _, address, _ in found),
+        "port": ",".join(port for _, _, port in found),
+    }
+
+
+def admit_connected(connection: AsyncConnection[Any], resolver: Resolver) -> None:
+    """Look at where a connection leads that a service or the environment named. Raises Unseen, having closed it."""
+    try:
+        resolver.admit(connection.info.hostaddr)
+    except Unseen:
+        connection.pgconn.finish()
+        raise
 
 
 def _kept(extra: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from probes.clients.resolver import Resolver, is_address
+from probes.clients.resolver import Resolver
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
 
@@ -53,9 +53,11 @@ class HttpClient:
     connection kept alive would go on talking to the old place.
     """
 
-    def __init__(self) -> None:
-        self._client: AsyncClient | None = None
-        self._resolver = Resolver()
+    def __init__(self, named: Collection[str] = ()) -> None:
+        """`named`: link-local and metadata addresses that may be asked, by who writes them as such."""
+        self._clients: dict[bool, AsyncClient] = {}
+        """By whether they go through a proxy of the environment."""
+        self._resolver = Resolver(named)
 
     async def exchange(
         self,
@@ -68,7 +70,11 @@ class HttpClient:
         content: bytes | str | None = None,
         most_bytes: int = BODY_CAP_BYTES,
     ) -> HttpAnswer:
-        """One exchange; `timeout_s` is real seconds for all of it. Raises Unseen, never with the URL's query."""
+        """One exchange; `timeout_s` is real seconds for all of it. Raises Unseen, never with the URL's query.
+
+        NOT_TRUSTED for a link-local or metadata address, wherever the way leads there: by its name, a redirect, DNS that
+        changes. What a proxy of the environment connects to by a name is the proxy's.
+        """
         from httpx import HTTPError, InvalidURL, TimeoutException
 
         began = time.monotonic()
@@ -86,8 +92,8 @@ class HttpClient:
     async def close(self) -> None:
         """Close every connection at once."""
         self._resolver.close()
-        client, self._client = self._client, None
-        if client is not None:
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             await client.aclose()
 
     async def _ask(
@@ -103,7 +109,6 @@ class HttpClient:
     ) -> HttpAnswer:
         from httpx import TooManyRedirects
 
-        client = self._opened()
         # A compressed body could be a thousand times its size.
         own = {"Accept-Encoding": "identity", "User-Agent": "cutover-cockpit"}
         sent = own | headers
@@ -111,8 +116,9 @@ class HttpClient:
         stage_s = 0.9 * timeout_s
         before: list[str] = []
         while True:
-            await self._look_up(url)
-            async with client.stream(method, url, headers=sent, timeout=stage_s, content=content) as response:
+            async with self._client_for(url).stream(
+                method, url, headers=sent, timeout=stage_s, content=content
+            ) as response:
                 following = response.next_request if follow_redirects else None
                 if following is None:
                     body, truncated = await _body_of(response, most_bytes)
@@ -132,30 +138,29 @@ class HttpClient:
                 if _origin(following.url) != _origin(response.url):
                     # What the plan gives is for the host it names: none of it goes on to another, nor back from there.
                     sent, content = own, None
+                    Resolver().admit(following.url.host)  # even an address the plan names is for nobody's redirect
                 method, url = following.method, str(following.url)
                 content = content if method not in ("GET", "HEAD") else None
 
-    async def _look_up(self, url: str) -> None:
-        """Look the name up first: the library's own lookup, once begun, would make quitting wait for its end."""
+    def _client_for(self, url: str) -> AsyncClient:
+        """Raises Unseen for a host that is written as an address nobody may ask."""
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return  # refused a moment later, in better words
-        if is_address(parts.hostname) or _by_proxy(parts.scheme, parts.hostname):
-            return
-        await self._resolver.addresses(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-
-    def _opened(self) -> AsyncClient:
-        if self._client is None:
+        self._resolver.admit(parts.hostname or "")
+        by_proxy = _by_proxy(parts.scheme, parts.hostname or "")
+        if by_proxy not in self._clients:
             import httpx
+
+            from probes.clients.pinned_transport import PinnedTransport
 
             # Its own log lines hold whole URLs, tokens in the query included.
             logging.getLogger("httpx").setLevel(logging.WARNING)
-            self._client = httpx.AsyncClient(
+            self._clients[by_proxy] = httpx.AsyncClient(
                 # No cookie of one answer goes along with the next question: every reading begins afresh.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+                transport=None if by_proxy else PinnedTransport(self._resolver),
             )
-        return self._client
+        return self._clients[by_proxy]
 
 
 def _origin(url: URL) -> tuple[str, str, int | None]:

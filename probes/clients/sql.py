@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.clients.dsn import host_to_resolve, libpq_parameters, secrets_of
+from probes.clients.clock_offset import ClockOffset
+from probes.clients.dsn import admit_connected, libpq_parameters, pinned, secrets_of
 from probes.clients.resolver import Resolver
 from probes.clients.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 from probes.reading import Reason, Unknown, Unseen
@@ -27,7 +28,8 @@ _AT_ONCE = 1_000
 """Rows fetched at once."""
 _STATE = """SELECT current_setting('transaction_read_only') AS read_only,
   (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS ends_ms,
-  (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms"""
+  (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms,
+  extract(epoch FROM clock_timestamp())::float8 AS server_s"""
 _READ_ONLY_HINT = "probes only read: one SELECT, on PostgreSQL itself or through a pooler that keeps transactions"
 SEVERED_GRACE_S = 0.5
 """How long a query may take to notice that its socket was shut down under it; it needs a few milliseconds."""
@@ -36,9 +38,14 @@ SEVERED_GRACE_S = 0.5
 class SqlClient:
     """Rows of read-only statements. One connection per DSN, opened at the first question and kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Collection[str] = (), clock_offset: ClockOffset | None = None) -> None:
+        """`named`: link-local and metadata addresses that may be connected to, by who writes them as such.
+
+        `clock_offset`: where it is noted what time the servers say it is.
+        """
+        self._clock_offset = clock_offset or ClockOffset()
         self._sessions: dict[str, _Session] = {}
-        self._resolver = Resolver()
+        self._resolver = Resolver(named)
         self._closed = False
 
     async def rows(self, dsn: str, query: str, params: Parameters = (), *, timeout_s: float = 5.0) -> list[Row]:
@@ -48,8 +55,16 @@ class SqlClient:
         """
         if self._closed:
             raise Unseen(Unknown(Reason.ERROR, "the connections to databases are closed", "the cockpit is ending"))
-        session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, _Session(dsn, self._resolver))
+        session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, self._session(dsn))
         return await session.rows(query, params, timeout_s)
+
+    def _session(self, dsn: str) -> _Session:
+        number = f"{len(self._sessions) + 1}"
+
+        def measured(server_s: float, asked: float) -> None:
+            self._clock_offset.measure("PostgreSQL", number, server_s, asked)
+
+        return _Session(dsn, self._resolver, self._clock_offset.machine.ticks, measured)
 
     async def close(self) -> None:
         """Drop every connection at once; never waits for a query that hangs."""
@@ -62,7 +77,11 @@ class SqlClient:
 class _Session:
     """The one connection to one database. Questions queue on its lock."""
 
-    def __init__(self, dsn: str, resolver: Resolver) -> None:
+    def __init__(
+        self, dsn: str, resolver: Resolver, ticks: Callable[[], float], measured: Callable[[float, float], None]
+    ) -> None:
+        """`measured` is given the epoch second the server says it is, and when it was asked, in `ticks`."""
+        self._ticks, self._measured = ticks, measured
         self._dsn = dsn
         self._resolver = resolver
         self._secrets: tuple[str, ...] | None = None
@@ -132,28 +151,20 @@ class _Session:
         parameters = libpq_parameters(self._dsn, _statement_timeout_ms(timeout_s))
         try:
             async with asyncio.timeout_at(deadline):
-                parameters |= await self._addresses(parameters)
+                parameters |= await pinned(parameters, self._resolver)
                 opened = await AsyncConnection.connect(
                     make_conninfo("", **parameters), autocommit=True, row_factory=dict_row, prepare_threshold=None
                 )
         except TimeoutError:
             detail = f"no connection to the database within {timeout_s:g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, ROUTE)) from None
-        self._connection = opened
-        return opened
-
-    async def _addresses(self, parameters: Mapping[str, str]) -> dict[str, str]:
-        """`hostaddr` for a host that needs a lookup, so that psycopg makes none in a thread that quitting waits for."""
-        host = host_to_resolve(parameters)
-        if not host:
-            return {}
-        try:
-            found = await self._resolver.addresses(host, int(parameters.get("port") or 5432))
         except (socket.gaierror, UnicodeError, ValueError):
-            detail = one_line(f"{host}: the name does not resolve")
+            detail = one_line(f"{parameters.get('host', '')}: the name does not resolve")
             hint = "check the address, DNS, and whether the VPN is up"
             raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
-        return {"host": ",".join([host] * len(found)), "hostaddr": ",".join(found)}
+        admit_connected(opened, self._resolver)
+        self._connection = opened
+        return opened
 
     async def _ask(
         self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float, deadline: float
@@ -196,10 +207,13 @@ class _Session:
             f"BEGIN READ ONLY; SET LOCAL statement_timeout = {limit_ms}; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; "
             f"{_STATE}"
         )
+        asked = self._ticks()
         cursor = await connection.execute(begin.encode())
         while cursor.nextset():
             pass  # the last result is the state
         state = await cursor.fetchone()
+        if state is not None:
+            self._measured(state.pop("server_s"), asked)
         if state != {"read_only": "on", "ends_ms": limit_ms, "waits_ms": LOCK_TIMEOUT_MS}:
             raise Unseen(Unknown(Reason.ERROR, "the database did not begin a read-only transaction", _READ_ONLY_HINT))
 

@@ -89,7 +89,7 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
             return Unknown(Reason.NO_DATA, "the plan gives no folder of migrations", "set folder: prisma/migrations")
         place = self.params.folder
         try:
-            held = await self._files.read(place, _checksums, "run in the repository, or give the folder's path")
+            held = await self._files.read(place, _checksums, "a relative path is one of the plan's folder")
         except Unseen as unseen:
             return unseen.unknown
         if not held:

@@ -89,7 +89,7 @@ class EnvExample(Probe[EnvExampleParams]):
         asked = self.params
         evidence = Evidence(f"less {asked.path}")
         try:
-            text = await self._files.read(asked.path, _text, "run in the repository, or give the file's path")
+            text = await self._files.read(asked.path, _text, "a relative path is one of the plan's folder")
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
         entries = _entries(text)

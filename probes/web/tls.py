@@ -53,7 +53,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
 
     name = "tls.certificate"
     params_type = TlsCertificateParams
-    demands = (Sends("host", ("host",)), ReadsFile("ca"))
+    demands = (Sends("host", ("host",)), Sends("addresses", ("addresses",)), ReadsFile("ca"))
     fields = (
         Field("verified", bool, "every address shows a certificate that is accepted for the host", example=True),
         Field("addresses", tuple, "addresses asked", ("203.0.113.10", "203.0.113.11")),
@@ -71,7 +71,7 @@ class TlsCertificate(Probe[TlsCertificateParams]):
 
     def __init__(self, params: TlsCertificateParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        self._resolver = Resolver()
+        self._resolver = Resolver(clients.named)
 
     async def close(self) -> None:
         self._resolver.close()
@@ -100,11 +100,10 @@ class TlsCertificate(Probe[TlsCertificateParams]):
 
     async def _addresses(self) -> list[str]:
         asked = self.params
-        if asked.addresses:
-            return list(dict.fromkeys(address.strip("[]") for address in asked.addresses))
+        hosts = dict.fromkeys(host.strip("[]") for host in asked.addresses or (asked.host,))
         try:
             async with asyncio.timeout(asked.timeout.total_seconds()):
-                found = await self._resolver.addresses(asked.host.strip("[]"), asked.port)
+                return [each for host in hosts for each in await self._resolver.addresses(host, asked.port)]
         except TimeoutError:
             detail = f"{asked.host}: the name was not looked up within {asked.timeout.total_seconds():g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, "check the VPN's resolver")) from None
@@ -112,7 +111,6 @@ class TlsCertificate(Probe[TlsCertificateParams]):
             detail = f"{asked.host}: the name does not resolve"
             hint = "check the DNS record, and the VPN's resolver"
             raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
-        return found
 
 
 def _values(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from rehearsal.test_aws_ecs import IMAGE, PLACE, Furnished
+from support.clock import Undisturbed
 from support.sources import NoSource
 from support.waiting import until
 
@@ -34,7 +35,7 @@ WEB = EcsService(PLACE["cluster"], PLACE["service"])
 SHIPPED = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 
 
-class Passing:
+class Passing(Undisturbed):
     """The cutover's clock is the world's; whoever sleeps lets the world live for that long."""
 
     speed = 1.0

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from support.clock import Undisturbed
 from support.sources import NoSource
 
 from cockpit.decide.events import PhaseBegan
@@ -25,7 +26,7 @@ START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 HOURS, PROBES, EVERY_S = 8, 40, 30
 
 
-class Clock:
+class Clock(Undisturbed):
     speed = 1.0
 
     def __init__(self) -> None:

@@ -90,12 +90,12 @@ def test_without_the_account_no_record_begins_and_none_is_shared(plan: Path, tmp
 
 @pytest.mark.world
 def test_another_account_than_the_plans_stops_before_the_first_probe(plan: Path, site: Site) -> None:
-    from cockpit.engine.clock import WallClock
+    from cockpit.engine.clock import SessionClock
     from cockpit.rehearsal.aws.simulation import SimulatedAws
 
     target = 'environment: test\ntarget: {account: "999999999999", region: us-east-1}'
     plan.write_text(plan.read_text().replace("environment: test", target))
-    aws = SimulatedAws(WallClock())
+    aws = SimulatedAws(SessionClock())
     environ = {
         "AWS_ENDPOINT_URL": aws.start(),
         "AWS_ACCESS_KEY_ID": "AKIATEST",

@@ -86,10 +86,10 @@ rollback_triggers:
 
 @pytest.fixture
 def aws() -> Iterator[Any]:
-    from cockpit.engine.clock import WallClock
+    from cockpit.engine.clock import SessionClock
     from cockpit.rehearsal.aws.simulation import SimulatedAws
 
-    aws = SimulatedAws(WallClock())
+    aws = SimulatedAws(SessionClock())
     aws.url = aws.start()  # type: ignore[attr-defined]
     yield aws
     aws.stop()

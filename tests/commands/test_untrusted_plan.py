@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from commands.cockpit_process import ROOT
+from commands.cockpit_process import COCKPIT, ROOT
 from commands.watched_site import Site
 from support.plans.trusted_plan import allow
+from support.pty_terminal import Terminal
 
 from cockpit.cli.main import main
 from cockpit.commands.live_session import migration_controller, open_watch
@@ -142,6 +143,17 @@ def test_a_file_outside_its_folder_is_read_once_it_was_allowed(world: World) -> 
     assert "NOT_TRUSTED" not in {why["reason"] for why in unknown(plan)}
 
 
+def test_a_file_of_its_folder_is_read_without_a_word_wherever_the_cockpit_was_started(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (world.folder / ".env.example").write_text("A=\n")
+    plan = written(world, "{uses: file.env_example, with: {required: [A]}}")
+    for folder in (world.folder, world.folder.parent, Path("/")):
+        monkeypatch.chdir(folder)
+        (probe,) = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
+        assert probe["known"]["missing"] == 0
+
+
 def test_what_demands_nothing_is_read_beside_what_is_held_back(world: World) -> None:
     plan = written(world, KINDS["a header"](world), f"  two: {{uses: http.health, with: {{url: '{url(world)}'}}}}\n")
     one, two = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
@@ -211,3 +223,13 @@ def test_the_shipped_plan_reads_aws_without_anybodys_word() -> None:
     aws_alone = {name for name, spec in plan.probes.items() if find(spec.uses).demands == AWS_ALONE}
     assert aws_alone
     assert not aws_alone & set(held)
+
+
+def test_the_terminal_says_what_to_do_on_the_smallest_screen(world: World) -> None:
+    plan = written(world, KINDS["a password"](world))
+    terminal = Terminal([str(COCKPIT), "run", plan.name], width=80, height=24, folder=plan.parent)
+    try:
+        terminal.wait_for(b"NOT TRUSTED: q, then cockpit trust plan.yaml")
+    finally:
+        terminal.kill()
+    assert not world.reached()

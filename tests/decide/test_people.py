@@ -138,12 +138,6 @@ def test_what_came_and_went_under_a_waiver_is_its_givers_affair() -> None:
     assert scene.word is Word.GO
 
 
-def test_a_latched_rollback_can_be_waived_and_stays_away_once_it_recovered() -> None:
-    scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0]).feed("0.2")
-    assert waive(scene, "errors", 120).word is not Word.ROLLBACK
-    assert scene.feed("0x20").word is Word.GO
-
-
 def test_a_waiver_from_a_fast_clock_hides_no_trip_before_it_begins() -> None:
     scene = Scene(trigger("errors", "m.rate > 0.05"), CALM[0]).feed("0.2")
     scene.say(Waiver(scene.now + seconds(60), "errors", "primary", "known", scene.now + seconds(600), "on_call", "d1"))

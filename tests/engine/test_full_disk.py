@@ -14,7 +14,7 @@ from support.waiting import until, wait_until
 
 from cockpit.decide.events import Change, PhaseBegan, SignOff
 from cockpit.decide.states import Check
-from cockpit.engine.clock import WallClock
+from cockpit.engine.clock import SessionClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import recording
@@ -118,7 +118,7 @@ def test_what_a_full_disk_took_back_was_never_shared(small_disk: SmallDisk, tmp_
 
 
 async def test_a_statement_that_was_not_kept_does_not_count(small_disk: SmallDisk, tmp_path: Path) -> None:
-    plan, clock = signing_plan(tmp_path), WallClock()
+    plan, clock = signing_plan(tmp_path), SessionClock()
     async with recording(plan, clock, who="ada", root=small_disk.path) as kept:
         watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         kept.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))

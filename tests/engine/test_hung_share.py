@@ -14,7 +14,7 @@ from support.waiting import at_last, until
 from cockpit.decide.events import PhaseBegan
 from cockpit.engine import recording as module
 from cockpit.engine import share_at_start
-from cockpit.engine.clock import WallClock
+from cockpit.engine.clock import SessionClock
 from cockpit.engine.recording import recording
 from cockpit.journal.entry import Type
 from cockpit.journal.shared_store import DirectoryStore, Part
@@ -61,11 +61,11 @@ async def test_the_start_goes_on_with_the_record_of_this_machine_and_says_so(
     drive: NetworkDrive, tmp_path: Path
 ) -> None:
     plan = signing_plan(tmp_path)
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
         await until(lambda: chains_there(drive), "it is shared")
         before = kept.folder.id
     drive.there.clear()
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
         assert kept.folder.id == before
         assert "no answer" in kept.trouble
         drive.there.set()
@@ -76,7 +76,7 @@ async def test_the_start_goes_on_with_the_record_of_this_machine_and_says_so(
 async def test_a_record_that_was_begun_alone_is_shared_where_there_is_none(drive: NetworkDrive, tmp_path: Path) -> None:
     drive.there.clear()
     plan = signing_plan(tmp_path)
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
         assert not chains_there(drive)
         drive.there.set()
         await until(lambda: chains_there(drive) == {kept.journal.writer}, "it is shared")
@@ -86,11 +86,11 @@ async def test_a_record_that_was_begun_alone_is_not_mixed_with_another_in_the_sh
     drive: NetworkDrive, tmp_path: Path
 ) -> None:
     plan = signing_plan(tmp_path)
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as theirs:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as theirs:
         await until(lambda: chains_there(drive), "it is shared")
     before = {path.name for path in drive.folder.rglob("*.jsonl")}
     drive.there.clear()
-    async with recording(plan, WallClock(), who="ben", root=tmp_path / "elsewhere", store=drive) as kept:
+    async with recording(plan, SessionClock(), who="ben", root=tmp_path / "elsewhere", store=drive) as kept:
         drive.there.set()
         await until(lambda: f"it holds the record {theirs.folder.id}" in kept.trouble, "the screen says so")
         assert "--record" in kept.trouble
@@ -103,7 +103,7 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(drive: NetworkDrive, t
     plan = signing_plan(tmp_path)
 
     async def night() -> Path:
-        async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
+        async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as kept:
             await until(lambda: drive.asked > 1, "it is shared")
             drive.there.clear()
             await until(lambda: "no answer" in kept.trouble, "the screen says so")
@@ -117,7 +117,7 @@ async def test_it_is_shown_and_holds_nobody_up_at_the_end(drive: NetworkDrive, t
     assert not drive.there.is_set(), "it ended while the share hung"
     assert verify_record(folder).broken == []
     drive.there.set()
-    async with recording(plan, WallClock(), who="ada", root=tmp_path / "records", store=drive) as again:
+    async with recording(plan, SessionClock(), who="ada", root=tmp_path / "records", store=drive) as again:
         await until(lambda: not again.trouble and drive.asked, "the next session shares it")
     ours = {path.stem: path.read_bytes() for path in (folder / "journal").glob("*.jsonl")}
     for writer, chain in ours.items():

@@ -13,7 +13,7 @@ import pytest
 from support.waiting import LAST_RESORT_S
 
 from cockpit.engine import clock as clocks
-from cockpit.engine.clock import SharedClock, Stopwatch, WallClock
+from cockpit.engine.clock import SessionClock, SharedClock, Stopwatch
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 
@@ -139,7 +139,7 @@ async def test_sleeping_feels_a_change_of_speed_at_once(tmp_path: Path) -> None:
 
 
 async def test_the_wall_clock_waits_no_negative_time() -> None:
-    clock = WallClock()
+    clock = SessionClock()
     before = clock.now()
     await clock.sleep(timedelta(seconds=-5))
     assert clock.now() >= before

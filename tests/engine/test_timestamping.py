@@ -12,7 +12,7 @@ from support.plans.signing_plan import signing_plan
 from support.timestamp_authority import TimestampAuthority, timestamp_server
 from support.waiting import until
 
-from cockpit.engine.clock import WallClock
+from cockpit.engine.clock import SessionClock
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.timestamping import Timestamper, timestamping
 from cockpit.journal.timestamps import KIND, read_roots
@@ -27,7 +27,7 @@ def stamps(kept: Recording) -> int:
 
 
 async def test_heads_are_timestamped_and_kept(tmp_path: Path) -> None:
-    plan, clock, authority = signing_plan(tmp_path), WallClock(), TimestampAuthority(tmp_path / "tsa")
+    plan, clock, authority = signing_plan(tmp_path), SessionClock(), TimestampAuthority(tmp_path / "tsa")
     notices: list[Callable[[], str]] = []
     async with timestamp_server(authority) as url, recording(plan, clock, root=tmp_path / "records") as kept:
         async with timestamping(kept, url, notices):
@@ -40,7 +40,7 @@ async def test_heads_are_timestamped_and_kept(tmp_path: Path) -> None:
 
 
 async def test_a_head_is_timestamped_once(tmp_path: Path) -> None:
-    plan, clock, authority = signing_plan(tmp_path), WallClock(), TimestampAuthority(tmp_path / "tsa")
+    plan, clock, authority = signing_plan(tmp_path), SessionClock(), TimestampAuthority(tmp_path / "tsa")
     http = HttpClient()
     async with timestamp_server(authority) as url, recording(plan, clock, root=tmp_path / "records") as kept:
         stamper = Timestamper(kept, url, http)
@@ -57,7 +57,7 @@ async def test_a_head_is_timestamped_once(tmp_path: Path) -> None:
 async def test_what_is_no_timestamp_is_said_and_not_kept(tmp_path: Path, site: Site, status: int) -> None:
     site.page("/tsr", status, "no timestamp")
     http = HttpClient()
-    async with recording(signing_plan(tmp_path), WallClock(), root=tmp_path / "records") as kept:
+    async with recording(signing_plan(tmp_path), SessionClock(), root=tmp_path / "records") as kept:
         stamper = Timestamper(kept, f"{site.url}/tsr", http)
         await stamper.once()
         assert "not being timestamped: 127.0.0.1" in stamper.trouble
@@ -77,7 +77,7 @@ async def test_an_authority_that_never_answers_delays_no_entry_and_no_quitting(t
 
     async with (
         serving(silent) as port,
-        recording(signing_plan(tmp_path), WallClock(), root=tmp_path / "records") as kept,
+        recording(signing_plan(tmp_path), SessionClock(), root=tmp_path / "records") as kept,
     ):
         notices: list[Callable[[], str]] = []
         async with timestamping(kept, f"http://127.0.0.1:{port}/", notices):

@@ -19,7 +19,15 @@ from cockpit.tui.views.timeline import as_change
 
 KINDS: tuple[type[kinds.Entry], ...] = get_args(kinds.Entry)
 AT = datetime(2026, 1, 2, 22, 0, tzinfo=UTC)
-VALUES: dict[type, Any] = {datetime: AT, str: "text", bool: True, Phase: Phase.PRE_DEPLOY}
+VALUES: dict[Any, Any] = {
+    datetime: AT,
+    datetime | None: AT,
+    str: "text",
+    bool: True,
+    Phase: Phase.PRE_DEPLOY,
+    tuple[str, ...]: ("text",),
+    tuple[kinds.Occurrence, ...] | None: (kinds.Occurrence(AT, "errors"),),
+}
 READERS: list[Callable[[Any], object]] = [type_of, to_body, _event, as_change]
 
 

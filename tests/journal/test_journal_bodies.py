@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.records.short_record import START, change, make_folder, open_journal
 
-from cockpit.decide.events import Change, Entry, PhaseBegan, SignOff
+from cockpit.decide.events import Change, Entry, Occurrence, PhaseBegan, SignOff
 from cockpit.decide.states import State, Word
 from cockpit.journal.codec import _KINDS, from_body, to_body, type_of, without_secrets
 from cockpit.journal.entry import Type
@@ -22,7 +22,16 @@ from cockpit.plan.model import Phase
 
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-9))])
 TIMES = st.datetimes(datetime(2000, 1, 2), datetime(2199, 12, 30), timezones=ZONES)
-VALUES = {datetime: TIMES, str: st.text(), bool: st.booleans(), Phase: st.sampled_from(Phase)}
+OCCURRENCES = st.lists(st.builds(Occurrence, TIMES, st.text()), max_size=3).map(tuple)
+VALUES = {
+    datetime: TIMES,
+    datetime | None: TIMES | st.none(),
+    str: st.text(),
+    bool: st.booleans(),
+    Phase: st.sampled_from(Phase),
+    tuple[str, ...]: st.lists(st.text(), max_size=3).map(tuple),
+    tuple[Occurrence, ...] | None: OCCURRENCES | st.none(),
+}
 WORDS = {"choice": st.sampled_from(["go", "no-go", "hold"]), "outcome": st.sampled_from(["done", "failed", "open"])}
 ENTRIES = st.one_of(
     [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.clock import Machine
 from support.records.short_record import ALEX, DIGEST, change, make_folder, open_journal
 from support.timestamp_authority import TimestampAuthority
 
@@ -16,6 +17,7 @@ from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.timestamps import FOLDER, BadTimestamp, Timestamp, answered, read_roots, request
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft, Journal
+from probes.clients.clock_offset import MachineTime
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +148,9 @@ def test_the_answer_to_another_request_is_refused(authority: TimestampAuthority)
         answered(request(b"a line\n"), b"a line\n", replayed, "tsa.test")
 
 
-def journal_at(folder: RecordFolder, clock: Callable[[], datetime]) -> Journal:
+def journal_at(folder: RecordFolder, clock: Callable[[], datetime], machine: MachineTime | None = None) -> Journal:
     body = {"plan_digest": DIGEST}
-    return Journal.open(folder.journal, "alex-laptop", folder.id, actor=ALEX, body=body, clock=clock)
+    return Journal.open(folder.journal, "alex-laptop", folder.id, actor=ALEX, body=body, clock=clock, machine=machine)
 
 
 @pytest.mark.parametrize(("off", "how"), [(-6, "is only known to have been there at"), (1, "was there already at")])
@@ -175,10 +177,10 @@ def test_a_stamped_end_that_was_cut_off_is_broken(folder: RecordFolder, authorit
 
 
 def test_a_clock_that_goes_back_is_an_entry_and_a_remark(folder: RecordFolder) -> None:
-    now = datetime.now(UTC)
-    times = iter([now, now, now, now, *[now - timedelta(seconds=90)] * 10])
-    journal = journal_at(folder, lambda: next(times))
+    machine = Machine()
+    journal = journal_at(folder, machine.clock.now, machine.clock.machine)
     journal.add(change(1))
+    machine.set_clock(-90)
     (line,) = journal.extend([Draft.of(change(2))])
     assert line.entry.body["kind"] == "change", "the caller gets its own lines"
     journal.close()

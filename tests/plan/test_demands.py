@@ -31,7 +31,7 @@ def said(tmp_path: Path, probe: str, environ: Mapping[str, str] | None = None, *
     ("probe", "words"),
     [
         ("{uses: tailscale.status}", ["runs tailscale"]),
-        ("{uses: tailscale.status, with: {program: ./x.sh}}", [f"runs {Path('x.sh').resolve()}"]),
+        ("{uses: tailscale.status, with: {program: /opt/x.sh}}", ["runs /opt/x.sh"]),
         ("{uses: http.health, with: {url: 'https://a.example.org/h'}}", []),
         ("{uses: http.health, with: {url: 'https://a.example.org/h', headers: {X: plain}}}", []),
         (
@@ -112,6 +112,25 @@ def test_files_are_demands_outside_the_folder_of_the_plan_and_not_inside(tmp_pat
     assert said(tmp_path, probe.format(path=outside)) == [f"reads {outside}"]
     inside.parent.rename(tmp_path / "before")
     assert said(tmp_path, probe.format(path=inside)) == []
+
+
+def test_a_relative_path_is_one_of_the_plans_folder_wherever_the_cockpit_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind, name in (
+        ("file.env_example, with: {required: [A], path", "reads"),
+        ("tailscale.status, with: {program", "runs"),
+    ):
+        for given, demanded in (("./in/file", "plans/in/file"), ("../file", "file"), ("in/../../file", "file")):
+            where = tmp_path / f"{name}-{given.replace('/', '-')}"
+            where.mkdir()
+            monkeypatch.chdir(where)
+            inside = name == "reads" and demanded.startswith("plans")
+            found = said(where, f"{{uses: {kind}: '{given}'}}}}")
+            assert found == ([] if inside else [f"{name} {where / demanded}"])
+            monkeypatch.chdir("/")
+            again = load_plan(where / "plans" / "plan.yaml", environ={})
+            assert [str(each) for each in demands_of(again).get("one", ())] == found
 
 
 def test_a_link_out_of_the_folder_is_outside(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ OF_MATCHING = {
     "matching_names",
     "actions_enabled",
     "notifies",
+    "muted",
     "confirmed_subscribers",
     "pending_subscribers",
     "dead",
@@ -66,6 +67,7 @@ async def aws() -> AsyncIterator[ModelledAws]:
     modelled.on = {
         "ListSubscriptionsByTopic": subscriptions(f"{TOPIC}:1"),
         "ListMetrics": {"Metrics": [metric()]},
+        "ListAlarmMuteRules": {"AlarmMuteRuleSummaries": []},
     }
     yield modelled
     await modelled.clients.close()
@@ -84,6 +86,7 @@ async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
         "differing": 0,
         "actions_enabled": True,
         "notifies": True,
+        "muted": False,
         "confirmed_subscribers": 1,
         "pending_subscribers": 0,
         "dead": False,
@@ -98,6 +101,9 @@ async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
         ({"Threshold": 90.5}, "threshold 90.5 instead of 80"),
         ({"Period": 300}, "period 300 instead of 60"),
         ({"EvaluationPeriods": 1}, "evaluation periods 1 instead of 3"),
+        ({"DatapointsToAlarm": 1}, "1 of 3 datapoints to alarm instead of 3"),
+        ({"Unit": "Percent"}, "counts only points in Percent"),
+        ({"ThresholdMetricId": "band", "Threshold": 80.0}, "judges by anomaly detection instead of a threshold"),
         ({"Statistic": "Average"}, "statistic Average instead of Maximum"),
         ({"ComparisonOperator": "LessThanThreshold"}, "comparison LessThanThreshold instead of GreaterThanThreshold"),
         ({"Dimensions": [{"Name": "DBInstanceIdentifier", "Value": "old"}]}, "dimensions DBInstanceIdentifier=old"),
@@ -205,15 +211,44 @@ async def test_a_composite_alarm_looks_at_no_metric(aws: ModelledAws) -> None:
     assert reading.values["notifies"] is True
 
 
+async def test_an_alarm_that_is_muted_notifies_nobody_now(aws: ModelledAws) -> None:
+    rule = {"AlarmMuteRuleArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm-mute-rule:night", "Status": "ACTIVE"}
+    reading = await read(aws, alarm(), ListAlarmMuteRules={"AlarmMuteRuleSummaries": [rule]})
+    assert (reading.values["muted"], reading.values["notifies"]) == (True, False)
+    assert reading.values["confirmed_subscribers"] == 1
+    assert ("ListAlarmMuteRules", {"AlarmName": "connections", "Statuses": ["ACTIVE"]}) in aws.asked
+
+
+async def test_an_alarm_whose_actions_are_suppressed_notifies_nobody_now(aws: ModelledAws) -> None:
+    composite = {"AlarmName": "c", "ActionsEnabled": True, "AlarmActions": [TOPIC], "AlarmRule": "ALARM(a)"}
+    suppressed = composite | {"ActionsSuppressedBy": "Alarm"}
+    reading = await read(aws, params={"names": ["c"]}, DescribeAlarms={"CompositeAlarms": [suppressed]})
+    assert (reading.values["muted"], reading.values["notifies"]) == (True, False)
+
+
+async def test_a_log_alarm_is_there_and_is_told_for_what_it_is(aws: ModelledAws) -> None:
+    log = {
+        "AlarmName": "l",
+        "ActionsEnabled": True,
+        "AlarmActions": [TOPIC],
+        "QueryResultsToEvaluate": 3,
+        "Threshold": 80.0,
+    }
+    reading = await read(aws, params={"names": ["l"], "threshold": 80}, DescribeAlarms={"LogAlarms": [log]})
+    assert (reading.values["missing"], reading.values["matching"]) == (0, 0)
+    assert reading.values["differences"] == ("l: judges by log instead of a threshold",)
+
+
 @pytest.mark.parametrize(
     ("operation", "fields", "action"),
     [
         (
             "ListSubscriptionsByTopic",
-            {"notifies", "confirmed_subscribers", "pending_subscribers"},
+            {"notifies", "muted", "confirmed_subscribers", "pending_subscribers"},
             "sns:ListSubscriptionsByTopic",
         ),
         ("ListMetrics", {"dead", "without_data"}, "cloudwatch:ListMetrics"),
+        ("ListAlarmMuteRules", {"muted", "notifies"}, "cloudwatch:ListAlarmMuteRules"),
     ],
 )
 @pytest.mark.parametrize(("said", "reason"), [(DENIED, Reason.ACCESS_DENIED), (THROTTLED, Reason.THROTTLED)])

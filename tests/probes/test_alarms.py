@@ -20,6 +20,8 @@ SINGLE = (
     "statistic",
     "dimensions_text",
     "evaluation_periods",
+    "datapoints_to_alarm",
+    "kind",
     "window_s",
     "treat_missing",
 )
@@ -55,9 +57,11 @@ def alarm(name: str, state: str = "OK", **more: Any) -> dict[str, Any]:
 
 
 async def read(
-    aws: StubbedAws, names: list[str], *found: dict[str, Any], composite: tuple[dict[str, Any], ...] = ()
+    aws: StubbedAws,
+    names: list[str],
+    *found: dict[str, Any],
 ) -> Reading:
-    aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": list(found), "CompositeAlarms": list(composite)})
+    aws.answers("cloudwatch", "describe_alarms", {"MetricAlarms": list(found)})
     return await CloudWatchAlarms(CloudWatchAlarmsParams(names=names), aws.clients).read(NOW)
 
 
@@ -153,6 +157,8 @@ async def test_one_alarm_tells_its_settings(aws: StubbedAws) -> None:
         "statistic": "Average",
         "dimensions_text": "DBInstanceIdentifier=transparent-trust-db-prod",
         "evaluation_periods": 5,
+        "datapoints_to_alarm": 5,
+        "kind": "metric",
         "window_s": 300.0,
         "treat_missing": "missing",
     }
@@ -181,18 +187,94 @@ async def test_an_alarm_on_metric_math_tells_its_expression(aws: StubbedAws) -> 
     assert reading.unknown["statistic"].reason is Reason.NO_DATA
 
 
-async def test_composite_alarms_count(aws: StubbedAws) -> None:
-    both = {
-        "AlarmName": "c",
-        "StateValue": "OK",
+def composite(name: str, state: str = "OK", **more: Any) -> dict[str, Any]:
+    return {
+        "AlarmName": name,
+        "StateValue": state,
         "ActionsEnabled": True,
         "AlarmActions": ["x"],
-        "AlarmRule": "ALARM(a)",
+        "AlarmRule": "ALARM(a) OR ALARM(b)",
+    } | more
+
+
+def below(name: str, state: str = "OK") -> dict[str, Any]:
+    """A child, as DescribeAlarms lists it for ChildrenOfAlarmName."""
+    return {
+        "AlarmName": name,
+        "AlarmArn": f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}",
+        "StateValue": state,
     }
-    reading = await read(aws, ["c"], composite=(both,))
+
+
+async def over(aws: StubbedAws, top: dict[str, Any], *levels: dict[str, list[dict[str, Any]]]) -> Reading:
+    aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [top]})
+    for level in levels:
+        aws.answers("cloudwatch", "describe_alarms", level)
+    reading = await CloudWatchAlarms(CloudWatchAlarmsParams(names=[top["AlarmName"]]), aws.clients).read(NOW)
+    aws.done()
+    return reading
+
+
+async def test_composite_alarms_count(aws: StubbedAws) -> None:
+    reading = await over(aws, composite("c"), {"MetricAlarms": [below("a"), below("b")]})
     assert reading.values["all_ok"] is True
-    assert reading.values["metric"] == "ALARM(a)"
+    assert (reading.values["metric"], reading.values["kind"]) == ("ALARM(a) OR ALARM(b)", "composite")
     assert reading.unknown["threshold"].reason is Reason.NO_DATA
+
+
+async def test_a_composite_alarm_over_one_that_cannot_judge_is_not_ok(aws: StubbedAws) -> None:
+    reading = await over(aws, composite("c"), {"MetricAlarms": [below("a"), below("b", "INSUFFICIENT_DATA")]})
+    assert reading.unknown["all_ok"].reason is Reason.NO_DATA
+    assert reading.unknown["all_ok"].detail == "c is OK, but b below it is INSUFFICIENT_DATA"
+    assert reading.values["insufficient"] == 1
+
+
+async def test_nor_over_a_composite_alarm_over_one(aws: StubbedAws) -> None:
+    reading = await over(
+        aws,
+        composite("c"),
+        {"MetricAlarms": [below("a")], "CompositeAlarms": [below("inner")]},
+        {"MetricAlarms": [below("deep", "INSUFFICIENT_DATA")]},
+    )
+    assert "deep below it" in reading.unknown["all_ok"].detail
+    assert aws.asked[2][1]["ChildrenOfAlarmName"] == "inner"
+
+
+async def test_a_composite_alarm_that_rings_has_judged_whatever_is_below(aws: StubbedAws) -> None:
+    reading = await over(aws, composite("c", "ALARM"), {"MetricAlarms": [below("a", "INSUFFICIENT_DATA")]})
+    assert (reading.values["all_ok"], reading.values["in_alarm"]) == (False, 1)
+
+
+async def test_one_that_is_suppressed_does_nothing_now(aws: StubbedAws) -> None:
+    reading = await over(aws, composite("c", ActionsSuppressedBy="WaitPeriod"), {"MetricAlarms": [below("a")]})
+    assert reading.values["with_actions"] is False
+    assert "suppressed (WaitPeriod)" in reading.evidence.lines[0]
+
+
+async def test_an_alarm_on_a_log_query_exists(aws: StubbedAws) -> None:
+    log = {
+        "AlarmName": "l",
+        "StateValue": "OK",
+        "QueryResultsToEvaluate": 3,
+        "QueryResultsToAlarm": 2,
+        "Threshold": 5.0,
+    }
+    aws.answers("cloudwatch", "describe_alarms", {"LogAlarms": [log]})
+    reading = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["l"]), aws.clients).read(NOW)
+    assert (reading.values["exist_count"], reading.values["all_ok"], reading.values["kind"]) == (1, True, "log")
+    assert (reading.values["evaluation_periods"], reading.values["datapoints_to_alarm"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "note"),
+    [
+        ({"DatapointsToAlarm": 1}, "1 of 5 datapoints are enough"),
+        ({"Unit": "Percent"}, "counts only points in Percent"),
+        ({"ThresholdMetricId": "band"}, "anomaly detection"),
+    ],
+)
+async def test_an_alarm_is_told_for_what_it_is(aws: StubbedAws, more: dict[str, Any], note: str) -> None:
+    assert note in (await read(aws, ["a"], alarm("a", **more))).evidence.lines[0]
 
 
 async def test_pages_are_followed(aws: StubbedAws) -> None:

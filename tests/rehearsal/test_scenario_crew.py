@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,14 +14,16 @@ from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote
-from cockpit.decide.situation import Situation
+from cockpit.decide.situation import Observed, Situation
 from cockpit.decide.states import Check, Word
+from cockpit.plan.load import load_plan
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
 from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
 from probes.reading import Field, Reading
 
+SHIPPED = Path(__file__).parents[2] / "checklists" / "transparent-trust.yaml"
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 HERE = Position("plan.yaml", 1)
 PEOPLE = (Person("primary", "A", ("on_call",)), Person("second", "B", ("backup", "db_owner")))
@@ -157,6 +161,27 @@ async def test_in_the_terminal_the_crew_waits_to_be_asked_and_the_release_for_th
 def test_the_crew_answers_in_words_that_fit_the_question() -> None:
     assert "tailnet" in crew.answer_to("Which address answered over the tailnet?")
     assert crew.answer_to("Why is the moon there?").startswith("Looked at it")
+
+
+def test_every_question_of_the_shipped_plan_has_an_answer_of_its_own() -> None:
+    asks = {asked.ask for asked in load_plan(SHIPPED, environ={}, require_environment=False).asks().values()}
+    answers = {ask: crew.answer_to(ask) for ask in asks if "migrated" not in ask and "copied" not in ask}
+    assert len(answers) > 15
+    assert [ask for ask, answer in answers.items() if answer.startswith("Looked at it")] == []
+    assert [answer for answer, count in Counter(answers.values()).items() if count > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "begins"),
+    [
+        ({"prepared": False}, "None, and none failed"),
+        ({"prepared": True, "complete": True}, "All of them"),
+        ({}, "As the"),
+    ],
+)
+def test_how_many_documents_moved_is_read_from_the_evidence(values: dict[str, bool], begins: str) -> None:
+    seen = [Observed(f"move.{name}", value, str(value), "", "") for name, value in values.items()]
+    assert crew.answer_to("How many documents are migrated?", seen).startswith(begins)
 
 
 def test_nobody_votes_go_while_a_blocking_item_is_open(clock: Marching) -> None:

@@ -5,12 +5,29 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from cockpit.engine.clock import SessionClock
+from probes.clients.clock_offset import ClockOffset, MachineTime
 from support.waiting import turns
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 
 
-class HandClock:
+class Undisturbed:
+    """What a clock has to say of which nothing passes unseen."""
+
+    real = 0.0
+
+    @property
+    def machine(self) -> MachineTime:
+        return MachineTime(lambda: self.real, lambda: START.timestamp() + self.real)
+
+    def not_before(self, moment: datetime) -> None: ...
+
+    def correct(self) -> timedelta:
+        return timedelta(0)
+
+
+class HandClock(Undisturbed):
     """Stands still until it is moved; who sleeps wakes when their time has come."""
 
     speed = 1.0
@@ -35,6 +52,37 @@ class HandClock:
         for woken in due:
             woken.set()
         await settle()
+
+    async def asleep(self, seconds: float) -> None:
+        """Let that much time pass in which the machine was asleep."""
+        self.real += seconds
+        await self.move(seconds)
+
+
+class Machine:
+    """A machine's clock, which can be set, and its ticks, which cannot; both start at `at`'s epoch seconds and 1,000."""
+
+    def __init__(self, at: datetime = START, off: float = 0.0) -> None:
+        """`off`: by how many seconds its clock is ahead of the true time `at`."""
+        self._began = at
+        self.passed = 0.0
+        self.off = off
+        time = MachineTime(lambda: 1_000 + self.passed, lambda: self.true.timestamp() + self.off)
+        self.said = ClockOffset(time)
+        self.clock = SessionClock(self.said)
+
+    @property
+    def true(self) -> datetime:
+        return self._began + timedelta(seconds=self.passed)
+
+    def set_clock(self, by: float) -> None:
+        self.off += by
+
+    def ask_the_time(self, by: str = "AWS", source: str = "sts", *, wrong: float = 0.0, took: float = 0.1) -> None:
+        """Have somebody say the time, who may be wrong."""
+        asked = self.said.machine.ticks()
+        self.passed += took
+        self.said.measure(by, source, self.true.timestamp() + wrong - took / 2, asked)
 
 
 async def settle() -> None:

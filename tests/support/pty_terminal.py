@@ -11,6 +11,7 @@ import struct
 import termios
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from support.waiting import LAST_RESORT_S
 
@@ -19,7 +20,13 @@ class Terminal:
     """A process in a pseudo-terminal."""
 
     def __init__(
-        self, command: list[str], *, width: int = 140, height: int = 45, env: dict[str, str] | None = None
+        self,
+        command: list[str],
+        *,
+        width: int = 140,
+        height: int = 45,
+        env: dict[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.began = time.monotonic()
         self._ended = False
@@ -29,6 +36,7 @@ class Terminal:
         if self.pid == 0:
             os.close(self.fd)
             os.login_tty(slave)
+            os.chdir(folder or ".")
             ours = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
             kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
             os.execvpe(command[0], command, ours | kind | (env or {}))

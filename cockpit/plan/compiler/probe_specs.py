@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,7 @@ from cockpit.plan.model import STALE_AFTER, ProbeSpec
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
-from probes.demand import variables_read
+from probes.demand import rooted, variables_read
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 
@@ -36,6 +37,7 @@ class Watched:
         self.probes: dict[str, ProbeSpec] = {}
         self.variables: set[str] = set()
         """Variables of the environment that probes read by themselves."""
+        self.folder = Path(tree.source.file).parent.absolute()
         self._left = MAX_CONDITIONS
         for name, part in parts.probes.items():
             self._probe(name, part, ("probes", name))
@@ -56,7 +58,7 @@ class Watched:
         self.probes[name] = ProbeSpec(
             name=name,
             uses=part.uses,
-            params=part.with_,
+            params=part.with_ if params is None else {**part.with_, **rooted(kind.demands, params, self.folder)},
             interval=part.interval or (defaults.interval if defaults else None) or kind.interval,
             timeout=part.timeout or (defaults.timeout if defaults else None) or DEFAULT_TIMEOUT,
             position=self.tree.place(path).position,

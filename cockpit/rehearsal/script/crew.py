@@ -2,54 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cockpit.decide.counted import deciding_roles
 from cockpit.decide.events import Acknowledgement, PhaseBegan, SignOff, Vote
-from cockpit.decide.situation import Badge, SignOffStatus, Situation
+from cockpit.decide.situation import Badge, Observed, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
 _ANSWERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("address", "tailnet", "tailscale", "vpn"), "100.96.14.7 answered over the tailnet; refused from outside"),
+    (("commit", "upload", "open"), "Commit 4f2a91c; uploaded a 2 MB PDF and opened it again"),
+    (("commit", "file", "who read"), "Of commit 4f2a91c; the backup and I read it together"),
+    (("commit", "run", "green"), "CI run 318 of commit 4f2a91c is green"),
+    (("connection_limit", "tasks"), "connection_limit=20; 2 tasks use it, 4 while a deployment rolls"),
+    (("category", "prompt"), "The category Security, and the default prompt Questionnaire"),
     (
-        ("restore", "snapshot", "backup"),
+        ("restore", "rehearsed", "backup"),
         "Restored last night's snapshot to a scratch instance in 11 min; row counts match",
     ),
-    (("slack", "webhook", "page"), "Test alert arrived in #transparent-trust-alerts at once"),
-    (("upload", "document"), "Uploaded a 2 MB PDF; it opens, and its object is in the bucket"),
-    (("revoked", "key", "rotat"), "Rotated this morning; the old key answers 401"),
-    (("console", "callback", "whitelist"), "Callback listed under the production client in the Google console"),
+    (("corruption", "snapshot"), "No row is corrupt: nothing is restored"),
+    (("log line", "secret"), "The line that names the encryption key, a minute after the tasks began"),
+    (("upload", "document", "s3key"), "Uploaded a 2 MB PDF; its row has an s3Key, and the object is in the bucket"),
+    (("redis", "fallback"), "Redis answered from a task; nobody has to accept the fallback"),
+    (("decrypt", "row", "new key"), "Decrypted the newest customer's row with the new key"),
+    (("revoked", "issuer", "rotat"), "Rotated this morning; the old key answers 401"),
+    (("slack", "webhook", "test message"), "Two minutes ago, in #transparent-trust-alerts, at once"),
+    (("notified", "posted"), "At once: the rollback, its revision and what users see were posted"),
+    (("console", "callback", "redirect"), "Callback listed under the production client in the Google console"),
     (("log in", "login", "sign in", "signed in"), "Signed in with my company account; my name shows top right"),
-    (("question", "project", "answer"), "Created RFP 4711 and asked two questions; answers in 4 s and 6 s"),
+    (("project", "question", "answer begin"), "Created RFP 4711 and asked two questions; answers in 4 s and 6 s"),
     (("dashboard", "widget", "graph"), "Every widget shows data: 60 requests a minute, p95 0.3 s, no 5xx"),
-    (("load", "users"), "50 users for 10 minutes: p95 0.6 s, no errors, report attached"),
-    (("rollback",), "Read it aloud with the backup; previous revision and digest are noted"),
-    (("critical", "error"), "Read the last 30 minutes: nothing above warn that we do not know"),
-    (("number", "how many", "count"), "2 of 2, as expected"),
+    (("load", "users", "p95"), "50 users for 10 minutes: p95 0.6 s, no errors, report attached"),
+    (("revision", "digest", "rollback"), "The revision before this one; its digest is written down"),
+    (("critical", "error in the log"), "Read the last 30 minutes: nothing above warn that we do not know"),
 )
+"""Words of a question, and the answer. The one with the most words in the question is given; of two alike the first."""
 _DEFAULT_ANSWER = "Looked at it just now: as expected"
 
 
-def answer_to(question: str) -> str:
-    """What a member of the crew types when asked `question`.
+def answer_to(question: str, seen: Sequence[Observed] = ()) -> str:
+    """What a member of the crew types when asked `question` beside the evidence `seen`.
 
     >>> answer_to("Which address answered over the tailnet?")
     '100.96.14.7 answered over the tailnet; refused from outside'
     """
     lowered = question.lower()
-    return next((answer for words, answer in _ANSWERS if any(word in lowered for word in words)), _DEFAULT_ANSWER)
+    if any(word in lowered for word in ("migrated", "copied")):
+        return _of_the_migration(seen)
+    best = max(_ANSWERS, key=lambda row: sum(word in lowered for word in row[0]))
+    return best[1] if any(word in lowered for word in best[0]) else _DEFAULT_ANSWER
+
+
+def _of_the_migration(seen: Sequence[Observed]) -> str:
+    """Whether documents were moved is not for the crew to make up: it reads the evidence."""
+    values = {observed.path.rpartition(".")[2]: observed.value for observed in seen}
+    if values.get("prepared") is False:
+        return "None, and none failed: no ledger is prepared, so tonight they stay in the database"
+    if values.get("complete") is True:
+        return "All of them, each read back from S3; none failed"
+    return "As the ledger counts them: see `cockpit migrate status`"
 
 
 def sign(plan: Plan, situation: Situation) -> list[SignOff]:
     """Sign-offs for everything that waits for nothing but one; what the evidence contradicts is not signed."""
     signed = []
-    for subject, waiting in _waiting(situation):
+    for subject, waiting, seen in _waiting(situation):
         found = _somebody(plan, waiting.roles)
         if found is not None:
             person, role = found
-            answer = answer_to(waiting.ask)
+            answer = answer_to(waiting.ask, seen)
             signed.append(SignOff(situation.now, subject, person.id, role, answer, plan.digest, rehearsal=True))
     return signed
 
@@ -104,7 +127,7 @@ def move_on(plan: Plan, situation: Situation) -> PhaseBegan | None:
     return PhaseBegan(situation.now, Phase.POST_DEPLOY, person.id, why, role, plan.digest)
 
 
-def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus]]:
+def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus, Sequence[Observed]]]:
     """Open sign-offs: before deployment those of that phase, afterwards all, as the verdict asks for all of them."""
     before = situation.verdict.phase is Phase.PRE_DEPLOY
     for section in situation.sections:
@@ -112,11 +135,11 @@ def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus]]:
             continue
         for item in section.items:
             if item.sign_off is not None and not item.sign_off.given and item.check in (Check.PENDING, Check.STALE):
-                yield item.id, item.sign_off
+                yield item.id, item.sign_off, item.because.observed
     for criterion in situation.criteria:
         seen = not criterion.because.condition or criterion.state in (State.MET, State.PROVING, State.CLEAR)
         if not before and seen and criterion.sign_off is not None and not criterion.sign_off.given:
-            yield criterion.id, criterion.sign_off
+            yield criterion.id, criterion.sign_off, criterion.because.observed
 
 
 def _somebody(plan: Plan, roles: tuple[str, ...]) -> tuple[Person, str] | None:

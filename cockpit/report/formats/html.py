@@ -150,6 +150,7 @@ def _decisions(account: Account) -> str:
 
 def _decision(each: DecisionAccount, account: Account) -> str:
     advised = f'<div class="quiet">The cockpit advised {esc(each.advised)}.</div>' if each.advised else ""
+    advised += f'<div class="quiet">{esc(each.about)}</div>' if each.about else ""
     subject = f"{esc(each.subject)}: " if each.subject else ""
     return (
         f'<div class="num">{_at(each.at, account)}</div><div><h3>{subject}{esc(each.choice)}</h3>'
@@ -165,10 +166,15 @@ def _gates(account: Account) -> str:
             f"{signed(v.by, v.role, v.key, rehearsal=v.rehearsal)}</div>"
             for v in gate.votes[-MOST_ROWS:]
         )
+        uses = "".join(
+            f'<div class="statement">{_at(use.at, account)} used to {esc(use.act)}: {esc("; ".join(use.votes))} '
+            f"{signed(use.by, '', use.key)}</div>"
+            for use in gate.uses
+        )
         before = f'<div class="quiet">before {esc(gate.before)}</div>' if gate.before else ""
         missing = f'<div class="quiet">missing: {esc("; ".join(gate.missing))}</div>' if gate.missing else ""
         word = GateState.PASSED if gate.passed else GateState.OPEN
-        listed.append(f"{state(word, tone(word))}<div><h3>{esc(gate.title)}</h3>{before}{votes}{missing}</div>")
+        listed.append(f"{state(word, tone(word))}<div><h3>{esc(gate.title)}</h3>{before}{votes}{uses}{missing}</div>")
     return section("Gates", rows(listed)) if listed else ""
 
 

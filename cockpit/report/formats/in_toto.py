@@ -48,7 +48,7 @@ def _predicate(account: Account) -> dict[str, Any]:
         "decisions": account.decisions,
         "acknowledgements": account.acknowledgements,
         "waivers": account.waivers,
-        "gates": [{"id": g.id, "passed": g.passed, "votes": g.votes} for g in account.gates],
+        "gates": [{"id": g.id, "passed": g.passed, "votes": g.votes, "uses": g.uses} for g in account.gates],
         "signOffs": [
             {"subject": subject, "ask": asked.ask, "counts": asked.counts, "given": asked.given}
             for subject, asked in _sign_offs(account)

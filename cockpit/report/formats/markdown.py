@@ -86,11 +86,14 @@ def _decisions(account: Account) -> Iterator[str]:
     for each in account.decisions:
         advised = f" (advised: {text(each.advised)})" if each.advised else ""
         who = f"{text(each.by)} ({by_key(each.key)})"
-        yield f"* {stamp(each.at, account)} **{text(each.choice)}** by {who}{advised}: {text(each.why)}"
+        about = f" ({text(each.about)})" if each.about else ""
+        yield f"* {stamp(each.at, account)} **{text(each.choice)}** by {who}{advised}: {text(each.why)}{about}"
     if account.acknowledgements:
         yield "\n## Acknowledged: pre-existing\n"
     for each in account.acknowledgements:
-        yield f"* {stamp(each.at, account)} {text(each.subject)} by {text(each.by)} ({by_key(each.key)}): {text(each.why)}"
+        about = f", {text(each.about)}," if each.about else ""
+        who = f"{text(each.by)} ({by_key(each.key)})"
+        yield f"* {stamp(each.at, account)} {text(each.subject)}{about} by {who}: {text(each.why)}"
 
 
 def _gates(account: Account) -> Iterator[str]:
@@ -100,6 +103,9 @@ def _gates(account: Account) -> Iterator[str]:
         first = f", first passed {stamp(gate.first_passed, account)}" if gate.first_passed else ""
         guards = f" (before {text(gate.before)})" if gate.before else ""
         yield f"* **{text(gate.title)}**{guards}: {'passed' if gate.passed else 'NOT PASSED'}{first}"
+        for use in gate.uses:
+            votes = text("; ".join(use.votes))
+            yield f"  * {stamp(use.at, account)} used by {text(use.by)} ({by_key(use.key)}) to {text(use.act)}: {votes}"
         for vote in gate.votes:
             why = f": {text(vote.why)}" if vote.why else ""
             how = by_key(vote.key, rehearsal=vote.rehearsal)

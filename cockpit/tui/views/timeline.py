@@ -11,6 +11,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     Happened,
     ObserverGap,
     PhaseBegan,
@@ -23,10 +24,11 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
+from cockpit.decide.occurrence_text import answers_of
 from cockpit.decide.situation import Situation
 
 _Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
-_Event = StepBegan | StepEnded | PhaseBegan | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
+_Event = StepBegan | StepEnded | PhaseBegan | GateUsed | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
 
 
 def as_change(entry: Entry) -> Change:
@@ -67,10 +69,12 @@ def _statement(entry: _Statement) -> Change:
                 entry.at, entry.subject, "", word, f"{entry.by} until {formatting.clock(entry.until)}: {entry.why}"
             )
         case Acknowledgement():
-            return Change(entry.at, entry.subject, "", "SEEN", f"{entry.by}: {entry.why}")
+            of = f" (there since {formatting.clock(entry.since)})" if entry.since else ""
+            return Change(entry.at, entry.subject, "", "SEEN", f"{entry.by}{of}: {entry.why}")
         case Decision():
             against = f" (advised {entry.advised})" if entry.advised else ""
-            return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}")
+            answers = f", {answered}" if (answered := answers_of(entry)) else ""
+            return Change(entry.at, "decision", "", entry.choice.upper(), f"{entry.by}{against}: {entry.why}{answers}")
         case _:
             assert_never(entry)
 
@@ -84,6 +88,8 @@ def _event(entry: _Event) -> Change:
             return Change(entry.at, entry.subject, "", entry.outcome.upper(), f"{entry.by}: {entry.seen}")
         case PhaseBegan():
             return Change(entry.at, "phase", "", "BEGAN", f"{entry.phase} {entry.by} {entry.why}".strip())
+        case GateUsed():
+            return Change(entry.at, entry.gate, "", "USED", f"{entry.by} to {entry.act}: {'; '.join(entry.votes)}")
         case PointOfNoReturn():
             return Change(entry.at, "point of no return", "", "PASSED", f"a rollback would lose {entry.loses}")
         case ObserverGap():

@@ -16,7 +16,8 @@ _PAGE = 100
 
 
 class AlarmAnswers:
-    """PutMetricAlarm, DescribeAlarms, DescribeAlarmsForMetric, SetAlarmState, alarm actions on and off, history, DeleteAlarms."""
+    """PutMetricAlarm, DescribeAlarms, DescribeAlarmsForMetric, SetAlarmState, alarm actions on and off, history,
+    DeleteAlarms, ListAlarmMuteRules (nobody mutes anything here)."""
 
     def __init__(self, alarms: AlarmBook) -> None:
         self._alarms = alarms
@@ -31,6 +32,7 @@ class AlarmAnswers:
             ("monitoring", "DisableAlarmActions"): lambda call: self._switch(call, enabled=False),
             ("monitoring", "DescribeAlarmHistory"): self.describe_alarm_history,
             ("monitoring", "DeleteAlarms"): self.delete_alarms,
+            ("monitoring", "ListAlarmMuteRules"): lambda _: {"AlarmMuteRuleSummaries": []},
         }
 
     def put_metric_alarm(self, call: Call) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -67,6 +68,8 @@ class Moto:
 
     def begin(self, now: Callable[[], datetime]) -> None:
         """Forget everything earlier simulations of this process left, and keep the world's time."""
+        # It would make 1,300 machine images, each with its volume and snapshot; nobody here starts a machine.
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         self._forget()
         moto_clock.keep_time_of(now)
 

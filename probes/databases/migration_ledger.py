@@ -1,0 +1,136 @@
+"""The move of documents from PostgreSQL to S3: what its ledger says, as evidence for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field as Setting
+from pydantic import StringConstraints
+
+from probes.databases.postgres import Dsn
+from probes.demand import Connects
+from probes.probe import Params, Probe
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.three_valued import FieldValue, sorted_out
+
+TableName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w{0,62}\.)?[A-Za-z_]\w{0,62}$")]
+"""As it is written in the database, capital letters included."""
+ITEM_STATES = (
+    "planned", "uploading", "switched", "verified", "purged", "gone", "skipped", "quarantined", "diverged", "restored",
+)  # fmt: skip
+"""Where a file may be, in the ledger's words."""
+NOT_OURS = ("gone", "skipped")
+"""Deleted, or moved by the application itself: not counted among the files."""
+_WANTED = {"run": "RUNNING", "pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}
+_THERE = """\
+SELECT to_regclass('cutover.run') IS NOT NULL AS prepared,
+       ARRAY(SELECT name FROM unnest(%s::text[]) AS name
+              WHERE to_regclass('"' || replace(name, '.', '"."') || '"') IS NULL) AS missing"""
+# Run and counts are of one snapshot; to_jsonb also reads a ledger of an earlier version, which has no column failed_in.
+_LEDGER = """\
+SELECT (SELECT jsonb_build_object('id', id, 'phase', phase, 'wanted', wanted, 'outcome', outcome,
+               'active', ended_at IS NULL, 'halted', halted IS NOT NULL, 'held', held_since IS NOT NULL,
+               'watched', coalesce(guard_until > clock_timestamp(), false) OR NOT guarded)
+          FROM cutover.run ORDER BY id DESC LIMIT 1) AS run,
+       (SELECT jsonb_object_agg(state, files)
+          FROM (SELECT state, sum(files)::bigint AS files FROM cutover.tally GROUP BY 1) AS counted) AS files,
+       EXISTS (SELECT FROM cutover.run WHERE phase = 'purge') AS purge_began,
+       (SELECT count(*) FROM cutover.item i WHERE state = 'quarantined'
+           AND coalesce(to_jsonb(i) ->> 'failed_in', split_part(last_error, ':', 1)) = 'restore') AS not_restored"""
+
+
+class CutoverMigrationParams(Params):
+    dsn: Dsn
+    tables: Annotated[list[TableName], Setting(min_length=1, max_length=10)]
+    """Tables whose files move: `Table` or `schema.Table`. One that is not there makes all unknown: it is another database."""
+
+
+class CutoverMigration(Probe[CutoverMigrationParams]):
+    """The migration of documents as its ledger has it: state of the run, files by state, and what is in S3 alone.
+
+    Reads the schema `cutover` that `cockpit migrate prepare` makes: its newest run and its counts, in one statement.
+    Without it `prepared` and `complete` are false, `state` is NOT PREPARED and every count is 0: that is so, and not a
+    failure to look. Files that the application deleted or moved itself are counted as gone or skipped and not in
+    `files`. `complete` is not known of a ledger without files: of nothing, everything is verified. Needs pg_monitor,
+    which `prepare` lets read the ledger. Cannot see the objects themselves: `verified` is what a run of the phase
+    verify read back, at its time.
+    """
+
+    name = "cutover.migration"
+    params_type = CutoverMigrationParams
+    demands = (Connects("dsn"),)
+    fields = (
+        Field("prepared", bool, "the ledger is there", example=True),
+        Field("state", str, "of the newest run: NOT PREPARED, READY, RUNNING, PAUSED, HALTED, DONE ...", "DONE"),
+        Field("phase", str, "of the newest run: copy, verify, purge or restore; none without one", "verify"),
+        Field("active", bool, "a run has not ended", example=False),
+        Field("files", int, "files to move or moved, without those gone or skipped", 4812, "count", low=0),
+        *(Field(state, int, f"files that are {state}", 0, "count", low=0) for state in ITEM_STATES),
+        Field("copied", int, "files whose row points at S3: switched, verified or purged", 4812, "count", low=0),
+        Field(
+            "verified_share", float, "files read back from S3 (verified or purged) of all", 1.0, "ratio", low=0, high=1
+        ),
+        Field("complete", bool, "no run is active and every file is verified or purged", example=True),
+        Field("point_of_no_return", bool, "a purge has begun and files are in S3 alone", example=False),
+        Field("only_in_s3", int, "files whose bytes have left the database", 0, "count", low=0),
+    )
+    grants = ("PostgreSQL: GRANT pg_monitor TO the cockpit's role",)
+
+    async def read(self, now: datetime) -> Reading:
+        evidence = Evidence(_LEDGER)
+        try:
+            there = (await self.clients.sql(self.params.dsn, _THERE, [self.params.tables]))[0]
+            if there["missing"]:
+                hint = "another database, another schema, or no USAGE on it"
+                return self.blind(
+                    now, Unknown(Reason.NOT_FOUND, f"no table {', '.join(there['missing'])}", hint), evidence
+                )
+            rows = await self.clients.sql(self.params.dsn, _LEDGER) if there["prepared"] else [{}]
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, evidence)
+        fields = _fields(rows[0], prepared=there["prepared"])
+        values, unknown = sorted_out(fields)
+        held = ", ".join(f"{values[state]} {state}" for state in ITEM_STATES if values[state])
+        lines = (f"{fields['phase']}: {fields['state']}", held or "no file in the ledger")
+        return self.reading(now, values, unknown=unknown, evidence=Evidence(_LEDGER, lines=lines))
+
+
+def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
+    run, counted = row.get("run") or {}, row.get("files") or {}
+    files = {state: int(counted.get(state, 0)) for state in ITEM_STATES}
+    ours = sum(count for state, count in files.items() if state not in NOT_OURS)
+    verified = files["verified"] + files["purged"]
+    only_in_s3 = files["purged"] + int(row.get("not_restored", 0))
+    none = Unknown(Reason.NO_DATA, "no file in the ledger", "`cockpit migrate prepare` plans the files of the tables")
+    complete = prepared and verified == ours and not run.get("active", False)
+    return {
+        "prepared": prepared,
+        "state": _state(run) if prepared else "NOT PREPARED",
+        "phase": run.get("phase", "none"),
+        "active": run.get("active", False),
+        "files": ours,
+        **files,
+        "copied": files["switched"] + verified,
+        "verified_share": verified / ours if ours else none,
+        "complete": none if complete and not ours else complete,
+        "point_of_no_return": bool(row.get("purge_began")) and only_in_s3 > 0,
+        "only_in_s3": only_in_s3,
+    }
+
+
+def _state(run: Mapping[str, Any]) -> str:
+    """The state of the migration in one word or two, as the screens have it."""
+    if not run:
+        return "READY"
+    if not run["active"]:
+        return str(run["outcome"]).upper().split(",")[0] or "ENDED"
+    if run["halted"]:
+        return "HALTED"
+    if run["wanted"] == "run":
+        if run["held"]:
+            return "HELD BY A GUARD"
+        if not run["watched"]:
+            return "NO SUPERVISOR"
+    return _WANTED[run["wanted"]]

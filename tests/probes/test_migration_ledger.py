@@ -1,0 +1,217 @@
+"""The migration as evidence: what its ledger says, against a real ledger in a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+import psycopg
+import pytest
+from pydantic import ValidationError
+from support.aws.modelled import NOW
+
+from cockpit.migration import schema
+from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.settings import Settings
+from cockpit.migration.states import DONE, ItemState, PhaseName, Wanted
+from cockpit.migration.states import NOT_OURS as NOT_OURS_TO_MOVE
+from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.clients import AwsOptions, Clients
+from probes.databases.migration_ledger import ITEM_STATES, NOT_OURS, CutoverMigration, CutoverMigrationParams
+from probes.reading import Reading, Reason
+
+pytest_plugins = ["support.real_server"]
+
+TABLES = ["KnowledgeDocument", "CustomerDocument"]
+
+
+@pytest.fixture
+def ledger(postgres_admin: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The tests' connection; what is made of a ledger is gone afterwards."""
+    yield postgres_admin
+    postgres_admin.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[Clients]:
+    opened = Clients(AwsOptions())
+    yield opened
+    await opened.close()
+
+
+async def read(clients: Clients, dsn: str, tables: list[str] | None = None) -> Reading:
+    return await CutoverMigration(CutoverMigrationParams(dsn=dsn, tables=tables or TABLES), clients).read(NOW)
+
+
+async def prepared(server: EmbeddedPostgres) -> None:
+    async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:
+        await schema.create(connection)
+        await schema.let_monitors_read(connection)
+
+
+async def shown(server: EmbeddedPostgres) -> Progress:
+    """What the screens of the migration show of the same ledger."""
+    async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:
+        return await Follower().poll(connection)
+
+
+def hold(admin: psycopg.Connection, files: Mapping[str, int]) -> None:
+    for state, count in files.items():
+        admin.execute(
+            "INSERT INTO cutover.item (tbl, doc_id, state, kind, name, size)"
+            " SELECT 'KnowledgeDocument', %s || n, %s, 'pdf', 'a.pdf', 2000 FROM generate_series(1, %s) AS n",
+            [state, state, count],
+        )
+
+
+def run(admin: psycopg.Connection, phase: str = "copy", wanted: str = "run", **columns: str) -> None:
+    """A run; `columns` are SQL expressions."""
+    names = "".join(f", {name}" for name in columns)
+    values = "".join(f", {value}" for value in columns.values())
+    query = f"INSERT INTO cutover.run (phase, wanted, settings{names}) VALUES (%s, %s, %s{values})"
+    admin.execute(query.encode(), [phase, wanted, Settings("documents", "us-east-1", "documents/", ()).as_json()])
+
+
+ENDED = {"ended_at": "clock_timestamp()", "outcome": "'done'"}
+WATCHED = {"guard_until": "clock_timestamp() + interval '1 minute'"}
+
+
+async def test_not_prepared_is_a_value(clients: Clients, ledger: psycopg.Connection, cockpit_dsn: str) -> None:
+    reading = await read(clients, cockpit_dsn)
+    assert (reading.values["prepared"], reading.values["state"]) == (False, "NOT PREPARED")
+    assert (reading.values["phase"], reading.values["active"]) == ("none", False)
+    assert {reading.values[state] for state in (*ITEM_STATES, "files", "copied", "only_in_s3")} == {0}
+    assert (reading.values["point_of_no_return"], reading.values["complete"]) == (False, False)
+
+
+async def test_of_nothing_everything_is_verified_and_that_proves_nothing(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    await prepared(postgres_server)
+    reading = await read(clients, cockpit_dsn)
+    assert (reading.values["prepared"], reading.values["state"], reading.values["files"]) == (True, "READY", 0)
+    assert {name: why.reason for name, why in reading.unknown.items()} == {
+        "verified_share": Reason.NO_DATA,
+        "complete": Reason.NO_DATA,
+    }
+
+
+async def test_another_database_is_not_one_without_a_migration(
+    clients: Clients, ledger: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    reading = await read(clients, cockpit_dsn, ["KnowledgeDocument", "public.CustomerDocument", "public.Invoice"])
+    assert reading.values == {}
+    assert reading.unknown["prepared"].reason is Reason.NOT_FOUND
+    assert reading.unknown["prepared"].detail == "no table public.Invoice"
+
+
+async def test_files_are_counted_by_state(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    await prepared(postgres_server)
+    held = {state: n for n, state in enumerate(ITEM_STATES, 1)}
+    hold(ledger, held)
+    run(ledger, "verify", **ENDED)
+    reading = await read(clients, cockpit_dsn)
+    assert {state: reading.values[state] for state in ITEM_STATES} == held
+    ours = sum(held.values()) - held["gone"] - held["skipped"]
+    verified = held["verified"] + held["purged"]
+    assert (reading.values["files"], reading.values["copied"]) == (ours, verified + held["switched"])
+    assert reading.values["verified_share"] == verified / ours
+    assert (reading.values["complete"], reading.values["phase"], reading.values["state"]) == (False, "verify", "DONE")
+    assert not reading.unknown
+
+
+async def test_complete_once_every_file_of_ours_was_read_back_and_no_run_is_active(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, {"verified": 3, "gone": 1, "skipped": 1})
+    run(ledger, "verify", **WATCHED)
+    assert (await read(clients, cockpit_dsn)).values["complete"] is False
+    ledger.execute("UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = 'done'")
+    reading = await read(clients, cockpit_dsn)
+    assert (reading.values["complete"], reading.values["verified_share"]) == (True, 1.0)
+    hold(ledger, {"quarantined": 1})
+    reading = await read(clients, cockpit_dsn)
+    assert (reading.values["complete"], reading.values["verified_share"], reading.values["quarantined"]) == (
+        False,
+        0.75,
+        1,
+    )
+
+
+async def test_the_point_of_no_return_is_where_the_screens_have_it(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, {"verified": 2})
+    run(ledger, "purge", **ENDED)
+    reading = await read(clients, cockpit_dsn)
+    assert (reading.values["point_of_no_return"], reading.values["only_in_s3"]) == (False, 0)
+    assert (await shown(postgres_server)).purge_began is None
+    hold(ledger, {"purged": 1, "quarantined": 1})
+    ledger.execute("UPDATE cutover.item SET failed_in = 'restore' WHERE state = 'quarantined'")
+    reading, screen = await read(clients, cockpit_dsn), await shown(postgres_server)
+    assert (reading.values["point_of_no_return"], reading.values["only_in_s3"]) == (True, 2)
+    assert (screen.purge_began is not None, screen.purged) == (True, 2)
+
+
+RUNS = {
+    "none": None,
+    "running": {"wanted": "run"} | WATCHED,
+    "unguarded": {"wanted": "run", "guarded": "false"},
+    "unwatched": {"wanted": "run"},
+    "held": {"wanted": "run", "held_since": "clock_timestamp()"} | WATCHED,
+    "halted": {"wanted": "run", "halted": '\'{"why": "the bucket is gone"}\''},
+    "paused": {"wanted": "pause", "held_since": "clock_timestamp()"},
+    "draining": {"wanted": "drain"},
+    "aborting": {"wanted": "abort"},
+    "done": ENDED,
+    "quarantined": {"ended_at": "clock_timestamp()", "outcome": "'done, 2 quarantined'"},
+    "without a word": {"ended_at": "clock_timestamp()"},
+}
+
+
+@pytest.mark.parametrize("given", RUNS.values(), ids=RUNS)
+async def test_the_state_is_the_word_of_the_screens(
+    clients: Clients,
+    ledger: psycopg.Connection,
+    postgres_server: EmbeddedPostgres,
+    cockpit_dsn: str,
+    given: dict[str, str] | None,
+) -> None:
+    await prepared(postgres_server)
+    if given is not None:
+        run(ledger, **given)
+    reading, screen = await read(clients, cockpit_dsn), await shown(postgres_server)
+    assert reading.values["state"] == screen.word
+    assert reading.values["active"] is screen.active
+
+
+async def test_a_role_that_may_not_read_the_ledger_says_what_is_missing(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres
+) -> None:
+    await prepared(postgres_server)
+    reading = await read(clients, postgres_server.dsn_of("blinkered", "blinkered-pw"))
+    assert reading.values == {}
+    assert reading.unknown["prepared"].reason is Reason.ACCESS_DENIED
+    assert "cutover" in reading.unknown["prepared"].hint
+
+
+async def test_a_database_that_does_not_answer_is_unreachable(clients: Clients) -> None:
+    reading = await read(clients, "postgresql://u:hunter2@127.0.0.1:1/db")
+    assert reading.unknown["complete"].reason is Reason.UNREACHABLE
+    assert "hunter2" not in repr(reading)
+
+
+def test_the_words_are_the_ledgers() -> None:
+    assert set(ITEM_STATES) == set(ItemState)
+    assert set(NOT_OURS) == set(NOT_OURS_TO_MOVE)
+    assert set(DONE[PhaseName.VERIFY]) == {"verified", "purged"}
+    assert set(DONE[PhaseName.COPY]) == {"switched", "verified", "purged"}
+    assert len(Wanted) == len({"run", "pause", "drain", "abort"})
+
+
+def test_without_a_table_it_could_be_any_database() -> None:
+    with pytest.raises(ValidationError):
+        CutoverMigrationParams.model_validate({"dsn": "postgresql://x", "tables": []})
