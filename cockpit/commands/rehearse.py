@@ -39,7 +39,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 
@@ -91,7 +91,7 @@ def main(
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
-        output(str(error), err=True)
+        output(*str(error).splitlines(), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -253,10 +253,15 @@ async def _headless(run: RehearsalRun) -> int:
 
     situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    output(situation_text(situation))
-    output("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    output(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    output(
+        *situation_lines(situation),
+        "",
+        "Verdict changes",
+        *(verdict_changes(run.watch.changes(), start) or ["  none"]),
+        "",
+        f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
+    )
     return situation.verdict.exit_code
 
 

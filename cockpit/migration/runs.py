@@ -57,7 +57,11 @@ class RunError(Exception):
 
 
 class NotApproved(RunError):  # noqa: N818 - what the gates say, not a failure
-    """A gate of the plan, a check, or whoever was asked to confirm it does not let it begin; the message says what is missing."""
+    """A gate of the plan, a check, or whoever was asked to confirm it does not let it begin; `lines` say what is missing."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 Approval = Callable[[PhaseName], Sequence[str]]
@@ -139,7 +143,7 @@ async def take_over(connection: Connection, run: Run, *, gate: Approval, by: str
 def approved(gate: Approval, phase: PhaseName) -> None:
     """Raises NotApproved unless the gate lets the phase begin."""
     if missing := gate(phase):
-        raise NotApproved("\n".join(["not approved:", *missing]))
+        raise NotApproved("not approved:", *missing)
 
 
 async def load(connection: Connection, run: int) -> Run:

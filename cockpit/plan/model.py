@@ -14,8 +14,10 @@ from cockpit.plan.ssh_public_key import fingerprint_of
 from probes.reading import Field
 
 VERDICT_DWELL = timedelta(seconds=60)
-STALE_AFTER = timedelta(seconds=90)
-"""Age at which data no longer counts, where no probe says otherwise."""
+MIN_SAMPLES = 3
+"""Real samples a window needs: two points are a line through anything."""
+MISSED = 3
+"""How many times its own pace a probe may be silent before what it saw no longer counts."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
 
@@ -84,7 +86,7 @@ class Ask:
 class ProbeSpec:
     """One named probe of a plan: `uses` a registered probe, `params` after substitution (may hold secrets: never show them).
 
-    `period` and `fields` are copied from the probe's class at load, so that deciding needs no probe.
+    `period`, `settle` and `fields` are copied from the probe at load, so that deciding needs no probe.
     """
 
     name: str
@@ -94,15 +96,28 @@ class ProbeSpec:
     timeout: timedelta
     position: Position
     period: timedelta = timedelta(0)
+    settle: timedelta = timedelta(0)
+    """For a metric: how long after its end a period is still filling up."""
     title: str = ""
     fields: tuple[Field, ...] = ()
     secret_params: tuple[str, ...] = ()
     """Parameters that hold a value of the environment, by name: "dsn", "headers.Authorization"."""
 
     @property
+    def pace(self) -> timedelta:
+        """How far apart its data is: the interval, for a metric at least the period."""
+        return max(self.interval, self.period)
+
+    @property
+    def lag(self) -> timedelta:
+        """The longest that an answer about a moment may take when nothing fails: the timeout, for a metric also until it
+        has settled and is asked for."""
+        return self.timeout + (self.settle + self.interval if self.period else timedelta(0))
+
+    @property
     def stale_after(self) -> timedelta:
-        """Age of the data at which it no longer counts: 3 intervals, and for metrics the two periods they always lag by."""
-        return max(3 * self.interval, 2 * self.period) + 2 * self.period
+        """Age of the data at which it no longer counts, and the longest gap between two samples that a proof outlives."""
+        return MISSED * self.pace + self.lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +136,14 @@ class Criterion:
     hold_for: timedelta = timedelta(0)
     clear_for: timedelta = timedelta(0)
     clear_condition: Condition | None = None
+    within: timedelta | None = None
+    """For a trigger: it trips when `at_least` of the last `within` that was seen was true, whatever lay in between."""
+    at_least: float = 1.0
     min_samples: int = 1
-    gap_tolerance: timedelta = timedelta(seconds=60)
-    stale_after: timedelta = STALE_AFTER
+    gap_tolerance: timedelta | None = None
+    """Longest gap between samples, beside the `lag` of a probe; None: each probe's own limit."""
+    stale_after: timedelta | None = None
+    """Age at which data no longer counts; None: each probe's own limit."""
     initial_delay: timedelta = timedelta(0)
     error_limit: int = ERROR_LIMIT
     on_unknown: OnUnknown = OnUnknown.HOLD
@@ -133,6 +153,11 @@ class Criterion:
     runbook: str = ""
     ref: str = ""
     caution: str = ""
+
+    @property
+    def needs(self) -> timedelta:
+        """How long its condition must be true: without a break, or of an M of N in all."""
+        return self.hold_for if self.within is None else self.at_least * self.within
 
     @property
     def enforced(self) -> bool:
@@ -153,7 +178,8 @@ class Item:
     killer: bool = False
     caution: str = ""
     ref: str = ""
-    stale_after: timedelta = STALE_AFTER
+    stale_after: timedelta | None = None
+    """Age at which data no longer counts; None: each probe's own limit."""
 
 
 @dataclass(frozen=True, slots=True)

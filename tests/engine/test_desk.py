@@ -14,7 +14,7 @@ from support.clock import HandClock
 from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -151,6 +151,12 @@ async def test_the_deployment_begins_through_its_gate_and_against_advice_only_wi
         await desk.begin(Phase.POST_DEPLOY, "the window closes at four")
         (said,) = watch.record.all(Decision)
         assert (said.choice, said.advised, said.why) == ("proceed", "HOLD", "the window closes at four")
+        (use,) = watch.record.all(GateUsed)
+        assert (use.act, use.by, len(use.votes)) == ("deploy", "bob", 2)
+        watch.clock.time += timedelta(days=1)  # type: ignore[attr-defined]
+        watch.tick()
+        (gate,) = watch.situation.gates
+        assert gate.passed, "it was used: its votes need not be valid for ever"
 
 
 async def test_a_waiver_has_an_end_a_reason_and_a_way_back(plan: Plan, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_clock_set_within_the_session_makes_nobody_blind(by: float) -> None:
 def test_data_grows_old_by_the_time_that_passes(by: float) -> None:
     night = Night(Machine())
     night.polls_until(lambda: night.word() is Word.GO)
-    limit = night.watch.plan.success_criteria[0].stale_after.total_seconds()
+    limit = night.watch.plan.probes["m"].stale_after.total_seconds()
     night.machine.set_clock(by)
     night.wait(limit)
     assert night.word() is Word.GO
@@ -133,7 +133,7 @@ def test_never_go_on_data_too_old_by_true_time_whatever_the_machine_says(off: fl
     machine = Machine(off=off)
     machine.ask_the_time()
     night = Night(machine)
-    limit = night.watch.plan.success_criteria[0].stale_after
+    limit = night.watch.plan.probes["m"].stale_after
 
     def stored(age: timedelta) -> Word:
         """What two hours of points that are so old when they come are taken for."""

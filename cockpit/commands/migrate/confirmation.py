@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import wrap
 
 from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.migration_context import MigrationContext
-from cockpit.commands.migrate.migration_text import checks_text
+from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
 from cockpit.engine.operator_desk import typed_reason
 from cockpit.engine.ports import Refused
@@ -62,7 +62,7 @@ async def look(
     caller = await session.aws("sts", "get_caller_identity")
     checks = [check async for check in preflight(connection, plan, migration, now)]
     if refused(checks, options.outside_window):
-        raise runs.NotApproved(checks_text([check for check in checks if check.ok is False]))
+        raise runs.NotApproved(*check_lines([check for check in checks if check.ok is False]))
     progress = await Follower().poll(connection)
     tables = [table for table in progress.tables if options.table in ("", table.label)]
     files = sum(table.states.get(state, 0) for table in tables for state in OPEN[options.phase])
@@ -90,8 +90,8 @@ async def look(
 async def confirmed(proposal: PhaseProposal, confirm: str) -> str:
     """Why it is begun, as somebody typed after the words. Raises NotApproved where they did not."""
     lines = [f"{name:>9}  {value}" for name, value in proposal.shown()]
-    output("\n".join([proposal.title, *(fill(line, 100, subsequent_indent=" " * 11) for line in lines)]), err=True)
-    output(f"Type  {proposal.words}: and why  to confirm:", err=True)
+    wrapped = [part for line in lines for part in wrap(line, 100, subsequent_indent=" " * 11)]
+    output(proposal.title, *wrapped, f"Type  {proposal.words}: and why  to confirm:", err=True)
     typed = confirm or (await in_thread(input) if sys.stdin.isatty() else "")
     try:
         return typed_reason(proposal.words, typed, "nothing was begun")

@@ -10,7 +10,7 @@ import click
 from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.confirmation import refused
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
-from cockpit.commands.migrate.migration_text import checks_text
+from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
 from cockpit.migration import runs, schema
 from cockpit.migration.database import host_and_name
@@ -31,7 +31,7 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     async with context.connection() as connection:
         await context.right_account()
         checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
-        output(checks_text(checks))
+        output(*check_lines(checks))
         if refused(checks, outside_window):
             output("nothing was written", err=True)
             return FAILED

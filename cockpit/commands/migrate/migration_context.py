@@ -144,7 +144,7 @@ def _finished(work: Coroutine[Any, Any, int]) -> int:
     try:
         return run_loop(work)
     except runs.NotApproved as missing:
-        output(str(missing), err=True)
+        output(*missing.lines, err=True)
         return FAILED
     except (runs.RunError, WrongAccount, StoreError) as error:
         output(str(error), err=True)

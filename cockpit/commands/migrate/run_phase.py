@@ -23,7 +23,7 @@ from cockpit.commands.migrate.migration_context import (
     is_prepared,
     migration_command,
 )
-from cockpit.commands.migrate.migration_text import Meter, as_line, progress_text
+from cockpit.commands.migrate.migration_text import Meter, print_progress
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import missing
@@ -260,7 +260,7 @@ async def _supervised(
         outcome = await working
         await workers.ended(30)
         progress = await Follower().poll(connection)
-        output(progress_text(progress) if form == "text" else as_line(progress))
+        print_progress(progress, form)
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
 
@@ -292,7 +292,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        output("\ndraining: files in flight finish; ctrl-c again to stop at once", err=True)
+        output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

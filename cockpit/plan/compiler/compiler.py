@@ -109,7 +109,6 @@ class Compiler:
             killer=part.killer,
             caution=part.caution,
             ref=part.ref,
-            stale_after=self.watched.stale_after(expect),
         )
 
     def _step(self, path: Path_, part: StepPart) -> Step:

@@ -14,6 +14,7 @@ from cockpit.plan.document.field_types import (
     Credential,
     Hours,
     Id,
+    Lines,
     Note,
     Parameters,
     Part,
@@ -23,8 +24,10 @@ from cockpit.plan.document.field_types import (
     Region,
     Roles,
     Scalar,
+    Share,
     Span,
     Text,
+    Within,
 )
 from cockpit.plan.ecs_services import ACTIONS
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
@@ -131,16 +134,21 @@ class CriterionPart(Part):
     id: Id = Field(description="Unique among items, criteria, gates and steps; the record names it")
     title: Text = Field(description="The criterion as people know it")
     for_: Span | None = Field(
-        None, alias="for", description="How long it must hold, in the time of the data; default 0s"
+        None,
+        alias="for",
+        description="How long it must hold without a break, in the time of the data; metrics count whole periods; default 0s",
     )
     min_samples: int | None = Field(
-        None, ge=1, le=10_000, description="Real samples needed; default 3 with `for`, else 1"
+        None, ge=1, le=10_000, description="Real samples needed; default 3 with `for` or `within`, else 1"
     )
     gap_tolerance: Span | None = Field(
-        None, description="Longest gap between samples that counts; default 2 x interval"
+        None,
+        description="Longest gap between samples that a proof outlives, beside what an answer takes; default: each probe's limit",
     )
     stale_after: Period | None = Field(
-        None, description="Age of the data at which it is unknown; default 3 x interval, for metrics 4 x period or more"
+        None,
+        description="Age of the data at which it is unknown; default: each probe's limit, 3 x interval (or period) and what an"
+        " answer takes",
     )
     initial_delay: Span | None = Field(None, description="Not judged before this long after the phase began")
     error_limit: int | None = Field(
@@ -180,7 +188,13 @@ class TriggerPart(CriterionPart):
     failure_condition: ConditionText | None = Field(
         None, description="CEL over probe.field that calls for a rollback when true: errors.rate > 0.05"
     )
-    clear_for: Span | None = Field(None, description="How long it must be clear to recover; default 2 x for")
+    within: Within | None = Field(
+        None, description="M of N, in the place of `for`: of this much time that was seen, at_least so much was bad"
+    )
+    at_least: Share | None = Field(None, description="The share of `within` that must be bad to trip, such as 80%")
+    clear_for: Span | None = Field(
+        None, description="How long it must be clear to recover; default 2 x for, or within for an M of N"
+    )
     clear_condition: ConditionText | None = Field(None, description="What must also be true to recover (hysteresis)")
     on_unknown: OnUnknown = Field(OnUnknown.HOLD, description="hold, or rollback after unknown_limit", strict=False)
     unknown_limit: Period | None = Field(None, description="How long it may be unknown with on_unknown: rollback")
@@ -216,7 +230,7 @@ class StepPart(Part):
 
     id: Id = Field(description="Unique among items, criteria, gates and steps")
     title: Text = Field(description="What is done")
-    command: Note = Field(
+    command: Lines = Field(
         "", description="What to copy and run; ${name} stands for an entry of vars, $${NAME} for ${NAME} itself"
     )
     expect: Note = Field("", description="What to see when it worked, in words")

@@ -98,7 +98,7 @@ def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
     person, role = found
     why = "Seen: true before we began, known, not ours"
     return [
-        Acknowledgement(situation.now, c.id, person.id, why, role, plan.digest)
+        Acknowledgement(situation.now, c.id, person.id, why, role, plan.digest, c.pre_existing)
         for c in situation.criteria
         if Badge.PRE_EXISTING in c.badges and not c.ok
     ]

@@ -19,6 +19,7 @@ from cockpit.tui.views.steps import proposal_text
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
+    from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Controller
     from cockpit.tui.cockpit import Cockpit
 
@@ -107,7 +108,12 @@ class MigrationKeys:
                 if missing := self._missing(phase):
                     raise Refused(f"{missing}; nothing was changed")
                 await desk.migrate(why, proposal.line)
-                return controller.begin(proposal, why, self._who())
+                before = controller.launched
+                message = controller.begin(proposal, why, self._who())
+                act = GATE_OF_PHASE.get(phase)
+                if act is not None and desk.person is not None and controller.launched > before:
+                    return await _use(desk, act, message)
+                return message
 
             def shown(width: int, _: int) -> Text:
                 return proposal_text(proposal.shown(), width)
@@ -154,6 +160,15 @@ class MigrationKeys:
         task = asyncio.ensure_future(done())
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
+
+
+async def _use(desk: Desk, act: str, message: str) -> str:
+    """State that the gates before an act were used; what to show."""
+    try:
+        await desk.use_gates(act)
+    except Refused as refused:
+        return f"{message}. That its gate was used is not kept: {refused}"
+    return message
 
 
 def _database(controller: Controller) -> str:
