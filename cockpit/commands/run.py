@@ -21,6 +21,7 @@ from cockpit.commands.live_session import (
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
+from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.timestamping import timestamping
@@ -163,6 +164,7 @@ async def _open(
             action_executor(watch, kept, options.who) as executor,
             notifying(watch, kept, receivers),
             _witnessed(plan, live, kept, options.tsa, watch),
+            watching_plan_file(watch, live.values()),
         ):
             await CockpitApp(
                 watch,
