@@ -20,6 +20,7 @@ from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.field_types import (
     AccountId,
+    Certificates,
     ConditionText,
     Credential,
     Hours,
@@ -31,12 +32,14 @@ from cockpit.plan.document.field_types import (
     Period,
     Prefix,
     ProbeName,
+    PublicKey,
     Region,
     Roles,
     Scalar,
     Share,
     Span,
     Text,
+    WebAddress,
     Within,
 )
 from cockpit.plan.ecs_services import ACTIONS
@@ -377,6 +380,27 @@ class SyntheticPart(Part):
     )
 
 
+class TimestampsPart(Part):
+    """An authority that timestamps the record (RFC 3161)."""
+
+    url: WebAddress = Field(description="Where the authority takes requests")
+    root: Certificates = Field(description="Its root certificate, in PEM, by which its timestamps are checked")
+
+
+class TransparencyLogPart(Part):
+    """A public log that takes in the record's hashes; it speaks Rekor's v1 API."""
+
+    url: WebAddress = Field(description="Address of the log, without a path: https://rekor.sigstore.dev")
+    key: PublicKey = Field(description="Its public key, in PEM, by which its entries are checked")
+
+
+class RecordPart(Part):
+    """Who outside is asked to prove when the record was written. Without these nobody is."""
+
+    timestamps: TimestampsPart | None = Field(None, description="A timestamp authority; default none")
+    transparency_log: TransparencyLogPart | None = Field(None, description="A transparency log; default none")
+
+
 class HeaderPart(Part):
     """The keys of a plan that stand outside its lists."""
 
@@ -397,6 +421,7 @@ class HeaderPart(Part):
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
     migration: MigrationPart | None = Field(None, description="The file migration")
     synthetic: SyntheticPart | None = Field(None, description="Traffic in the users' place, for a quiet night")
+    record: RecordPart = Field(default_factory=RecordPart, description="What proves when the record was written")
 
 
 class PlanDocument(HeaderPart):
