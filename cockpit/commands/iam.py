@@ -13,6 +13,7 @@ from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import EcsService, Migration, Plan, ProbeSpec, Target
+from probes.clients.arns import arn_in
 from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe
 from probes.registry import find
@@ -101,10 +102,9 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
     bucket, prefix = _where(plan.migration)
     if not bucket:
         return {}
-    objects = f"arn:aws:s3:::{bucket}/{prefix}*"
-    return {action: {f"arn:aws:s3:::{bucket}"} for action in MIGRATION["bucket"]} | {
-        action: {objects} for action in MIGRATION["objects"]
-    }
+    region = plan.target.region
+    objects, whole = (arn_in(region, "", "s3", place) for place in (f"{bucket}/{prefix}*", bucket))
+    return {action: {whole} for action in MIGRATION["bucket"]} | {action: {objects} for action in MIGRATION["objects"]}
 
 
 def actions_need(plan: Plan) -> dict[str, set[str]]:
@@ -115,14 +115,12 @@ def actions_need(plan: Plan) -> dict[str, set[str]]:
 
 
 def _rollback_needs(service: EcsService, target: Target) -> dict[str, set[str]]:
-    region, account = target.region or "*", target.account or "*"
-    ecs = f"arn:aws:ecs:{region}:{account}"
     on = {
-        "service": f"{ecs}:service/{service}",
-        "deployments": f"{ecs}:service-deployment/{service}/*",
-        "revisions": f"{ecs}:service-revision/{service}/*",
+        "service": arn_in(target.region, target.account, "ecs", f"service/{service}"),
+        "deployments": arn_in(target.region, target.account, "ecs", f"service-deployment/{service}/*"),
+        "revisions": arn_in(target.region, target.account, "ecs", f"service-revision/{service}/*"),
         "anything": "*",
-        "roles": f"arn:aws:iam::{account}:role/*",
+        "roles": arn_in(target.region, target.account, "iam", "role/*"),
     }
     return {action: {on[where]} for where, actions in ROLLBACK.items() for action in actions}
 
