@@ -311,7 +311,7 @@ class DeskKeys:
             return
 
         async def submit(text: str) -> str:
-            return desk.accept_caller(text)
+            return await desk.accept_caller(text)
 
         def seen(width: int, _: int) -> Text:
             problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"
