@@ -77,8 +77,9 @@ class HttpClient:
         """
         from httpx import HTTPError, InvalidURL, TimeoutException
 
-        began = time.monotonic()
         try:
+            self._client_for(url)  # before the clock runs: on a busy machine its certificates alone take a while to read
+            began = time.monotonic()
             async with asyncio.timeout(timeout_s):
                 return await self._ask(
                     method, url, dict(headers or {}), timeout_s, follow_redirects, content, most_bytes, began
