@@ -49,7 +49,7 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        output(str(error), err=True)
+        output(*error.lines, err=True)
         return BAD_PLAN
     needs = probes_need(loaded)
     if migration:

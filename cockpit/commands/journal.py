@@ -13,7 +13,7 @@ import click
 from cryptography import x509
 
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, TSA, TSA_CA, Form
-from cockpit.console import output
+from cockpit.console import output, output_json
 from cockpit.engine.timestamping import NoTimestamp
 from cockpit.engine.timestamping import timestamp as timestamp_of
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -23,7 +23,6 @@ from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
 from cockpit.journal.verify import verify_record
-from cockpit.report.escaping import safe
 from probes.clients.http import HttpClient
 from probes.clients.threads import run_loop
 
@@ -79,9 +78,9 @@ def timestamp(record: str, tsa: str) -> int:
         for path, stamp in run_loop(_timestamps(folder, tsa)):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.write_bytes(stamp.token)
-            output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")
+            output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {path}")
     except NoTimestamp as error:
-        output(safe(str(error)), err=True)
+        output(error, err=True)
         return COULD_NOT_JUDGE
     except (OSError, ValueError) as error:
         return _refused(error)
@@ -119,7 +118,7 @@ def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
 
 
 def _refused(error: Exception) -> int:
-    output(safe(str(error)), err=True)
+    output(error, err=True)
     return USAGE
 
 
@@ -165,19 +164,17 @@ def _headline(outcome: Outcome) -> str:
 def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
     chains = "1 chain" if len(result.heads) == 1 else f"{len(result.heads)} chains"
-    output(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {chains}")
+    output(_headline(result.outcome), f"{folder.path}: {many} in {chains}")
     for writer, head in result.heads.items():
-        output(f"head {head} {safe(writer)}")
+        output(f"head {head} {writer}")
     output()
     for subject, row in result.rows.items():
         why = row.why or [subject.question]
         more = [f"and {len(why) - SHOWN} more"] if len(why) > SHOWN else []
         for n, text in enumerate([*why[:SHOWN], *more]):
-            output(f"{'' if n else subject:13} {'' if n else row.standing:13} {safe(text)}")
+            output(f"{'' if n else subject:13} {'' if n else row.standing:13} {text}")
     if result.remarks:
-        output("\nAlso")
-        for line in result.remarks:
-            output("  " + safe(line))
+        output("", "Also", *(f"  {line}" for line in result.remarks))
 
 
 def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:
@@ -193,7 +190,10 @@ def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) ->
         if (not types or line.entry.type in types) and (begin is None or line.entry.ts >= begin)
     ]
     for writer, line in wanted:
-        output(_json(writer, line) if form == "json" else _text(writer, line))
+        if form == "json":
+            output_json(_plain(writer, line), indent=None)
+        else:
+            output(_text(writer, line))
     odd = sum(len(chain.set_aside) for chain in folder.chains())
     if odd:
         output(f"{odd} lines are not valid entries and are not shown: see cockpit journal verify", err=True)
@@ -218,13 +218,10 @@ def _since(text: str, lines: Sequence[Line]) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _json(writer: str, line: Line) -> str:
-    """One JSON object a line: the payload with its writer, its hash and the keys that signed it."""
+def _plain(writer: str, line: Line) -> dict[str, Any]:
+    """What is printed as one JSON object a line: the payload with its writer, its hash and the keys that signed it."""
     entry: dict[str, Any] = json.loads(line.payload)
-    return json.dumps(
-        {"writer": writer, "hash": line.hash, "keys": [sig.get("keyid", "") for sig in line.sigs], **entry},
-        separators=(",", ":"),
-    )
+    return {"writer": writer, "hash": line.hash, "keys": [sig.get("keyid", "") for sig in line.sigs], **entry}
 
 
 def _text(writer: str, line: Line) -> str:
@@ -232,7 +229,7 @@ def _text(writer: str, line: Line) -> str:
     who = entry.actor.id + (f" ({entry.actor.role})" if entry.actor.role else "")
     signed = " signed" if len(line.sigs) > 1 else ""
     body = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
-    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]")
+    return f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]"
 
 
 def _short(value: Any) -> str:

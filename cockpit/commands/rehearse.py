@@ -10,11 +10,13 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
+from cockpit.actions.executor import Executor
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
@@ -39,7 +41,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 
@@ -91,7 +93,7 @@ def main(
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
-        output(str(error), err=True)
+        output(*str(error).splitlines(), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -213,8 +215,8 @@ class RehearsalRun:
             *crew.acknowledge(plan, situation),
             *crew.vote(plan, situation),
         ]
-        if not entries and (moved := crew.move_on(plan, situation)) is not None:
-            entries.append(moved)
+        if not entries:
+            entries += crew.move_on(plan, self.watch.record, situation)
         self.watch.record.extend(entries)
         return len(entries)
 
@@ -251,13 +253,27 @@ async def _headless(run: RehearsalRun) -> int:
         judgement = run.director.judge(situation)
         return judgement is not Judgement.RUNNING
 
-    situation = await watch_until(run.watch, done)
+    async with action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor:
+        run.director.roll_back = partial(_roll_back, executor)
+        situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    output(situation_text(situation))
-    output("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    output(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    output(
+        *situation_lines(situation),
+        "",
+        "Verdict changes",
+        *(verdict_changes(run.watch.changes(), start) or ["  none"]),
+        "",
+        f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
+    )
     return situation.verdict.exit_code
+
+
+async def _roll_back(executor: Executor, action: str) -> None:
+    """The crew's part of a rollback: every step of the plan that has this action is looked at, decided and done."""
+    for step in executor.desk.watch.situation.rollback_plan:
+        if step.action is not None and step.action.uses == action:
+            await executor.do(await executor.propose(step), "rehearsal: the release before is better")
 
 
 async def _terminal(run: RehearsalRun, *, armed: bool) -> int:

@@ -11,10 +11,9 @@ import click
 
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD, TSA_CA
-from cockpit.console import json_text, output
+from cockpit.console import json_text, output, output_document
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import find_record
-from cockpit.report.escaping import safe
 from cockpit.report.formats.html import html
 from cockpit.report.formats.in_toto import in_toto
 from cockpit.report.formats.junit import junit
@@ -57,9 +56,9 @@ def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowe
             _write(Path(out), text)
             return 0
     except (OSError, ValueError) as error:
-        output(safe(str(error)), err=True)
+        output(error, err=True)
         return USAGE
-    output(text, nl=False)
+    output_document(text)
     return 0
 
 

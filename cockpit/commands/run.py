@@ -74,7 +74,7 @@ def main(
         output(f"--as {who}: the plan has {known}", err=True)
         return USAGE
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
-        output(_unkeyed(unkeyed, plan), err=True)
+        output(*_unkeyed(unkeyed, plan), err=True)
         return BAD_PLAN
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
@@ -106,15 +106,13 @@ class RecordOptions:
     """Why statements without a key count in production; empty where they do not."""
 
 
-def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> str:
+def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> list[str]:
     lines = [f"  {role}: {', '.join(people)}" for role, people in roles]
-    return "\n".join(
-        [
-            f"{plan} is for production, and these people vote or sign without an ssh_key that could prove it:",
-            *lines,
-            "Add their keys (`ssh-add -L` shows them), or say why not: --allow-claimed REASON, kept in the record.",
-        ]
-    )
+    return [
+        f"{plan} is for production, and these people vote or sign without an ssh_key that could prove it:",
+        *lines,
+        "Add their keys (`ssh-add -L` shows them), or say why not: --allow-claimed REASON, kept in the record.",
+    ]
 
 
 def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:

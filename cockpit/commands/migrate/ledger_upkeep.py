@@ -9,7 +9,7 @@ import click
 
 from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
-from cockpit.commands.migrate.migration_text import checks_text
+from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.commands.migrate.run_phase import refused
 from cockpit.console import output
 from cockpit.migration import runs, schema
@@ -30,7 +30,7 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     async with context.connection() as connection:
         await context.right_account()
         checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
-        output(checks_text(checks))
+        output(*check_lines(checks))
         if refused(checks, outside_window):
             output("nothing was written", err=True)
             return FAILED

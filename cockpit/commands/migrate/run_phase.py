@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from textwrap import fill
+from textwrap import wrap
 from typing import Any, Literal
 
 import click
@@ -23,7 +23,7 @@ from cockpit.commands.migrate.migration_context import (
     is_prepared,
     migration_command,
 )
-from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text
+from cockpit.commands.migrate.migration_text import Meter, check_lines, print_progress
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import missing
@@ -193,7 +193,7 @@ async def _checked(context: MigrationContext, connection: Connection, options: P
         return active.id
     checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
     if refused(checks, options.outside_window):
-        output(checks_text([check for check in checks if check.ok is False]), err=True)
+        output(*check_lines([check for check in checks if check.ok is False]), err=True)
         return None
     settings = context.settings((await describe(connection, context.migration))[0], options.table)
     if options.phase is PhaseName.COPY or not await is_prepared(connection):
@@ -221,7 +221,7 @@ def refused(checks: Iterable[Check], outside_window: str) -> bool:
 async def _purge_confirmed(context: MigrationContext, connection: Connection, confirm: str) -> bool:
     """A purge cannot be undone by the application's rollback, so it needs a typed confirmation."""
     question = PurgeQuestion.of(await Follower().poll(connection), host_and_name(context.migration.database))
-    output(f"{fill(question.consequences, 100)}\nType  {question.words}  to confirm:", err=True)
+    output(*wrap(question.consequences, 100), f"Type  {question.words}  to confirm:", err=True)
     typed = confirm or (await in_thread(input) if sys.stdin.isatty() else "")
     if typed.strip() != question.words:
         output("nothing was purged", err=True)
@@ -246,7 +246,7 @@ async def _supervised(
         outcome = await working
         await workers.ended(30)
         progress = await Follower().poll(connection)
-        output(progress_text(progress) if form == "text" else as_line(progress))
+        print_progress(progress, form)
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
 
@@ -278,7 +278,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        output("\ndraining: files in flight finish; ctrl-c again to stop at once", err=True)
+        output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -14,6 +14,7 @@ from cockpit.plan.document.field_types import (
     Credential,
     Hours,
     Id,
+    Lines,
     Note,
     Parameters,
     Part,
@@ -229,7 +230,7 @@ class StepPart(Part):
 
     id: Id = Field(description="Unique among items, criteria, gates and steps")
     title: Text = Field(description="What is done")
-    command: Note = Field(
+    command: Lines = Field(
         "", description="What to copy and run; ${name} stands for an entry of vars, $${NAME} for ${NAME} itself"
     )
     expect: Note = Field("", description="What to see when it worked, in words")

@@ -78,9 +78,13 @@ Within = Annotated[Duration, AfterValidator(_within_reach), _DURATION]
 Id = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 ProbeName = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
 Variable = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
-Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
-Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+_LINE = AfterValidator(lambda text: " ".join(text.splitlines()).strip())
+"""Shown within a line, however many the file has for it."""
+Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000), _LINE]
+Note = Annotated[str, SHOWN, StringConstraints(max_length=4000), _LINE]
 """A text that may be empty."""
+Lines = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+"""A text of several lines, each shown as one; it may be empty."""
 Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
 ConditionText = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
 Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]
