@@ -78,7 +78,8 @@ class HttpClient:
         from httpx import HTTPError, InvalidURL, TimeoutException
 
         try:
-            self._client_for(url)  # before the clock runs: on a busy machine its certificates alone take a while to read
+            # Before the clock runs: on a busy machine reading its certificates takes a while.
+            self._client_for(url)
             began = time.monotonic()
             async with asyncio.timeout(timeout_s):
                 return await self._ask(
