@@ -33,6 +33,7 @@ from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
 from probes.clients.caller import Caller
 from probes.clients.clients import Clients
+from probes.clients.signing_time import sign_by
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def clock_in_use() -> WatchClock:
 
 def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
     """What probes read by; a session's own clock learns from it what time it is."""
-    offset = clock.offset if isinstance(clock, SessionClock) else None
-    return Clients(live.aws(plan), named=named, clock_offset=offset)
+    if not isinstance(clock, SessionClock):
+        return Clients(live.aws(plan), named=named)
+    sign_by(clock.offset)
+    return Clients(live.aws(plan), named=named, clock_offset=clock.offset)
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours

@@ -25,6 +25,7 @@ from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.headless import watch_until
+from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
@@ -140,6 +141,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 ) as kept,
                 rehearsal_run(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as run,
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
+                watching_plan_file(run.watch, given),
             ):
                 return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:

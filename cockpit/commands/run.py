@@ -20,6 +20,7 @@ from cockpit.commands.live_session import (
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
+from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, recording
 from cockpit.engine.timestamping import timestamping
@@ -148,6 +149,7 @@ async def _open(
             action_executor(watch, kept, options.who) as executor,
             notifying(watch, kept, receivers),
             timestamping(kept, options.tsa, watch.notices),
+            watching_plan_file(watch, live.values()),
         ):
             await CockpitApp(
                 watch,

@@ -246,8 +246,7 @@ async def test_a_rollback_that_has_ended_lets_the_deployment_begin_again(tmp_pat
             await desk.vote(watch.plan.gates[0].id, "go")
         await desk.begin(Phase.POST_DEPLOY, "the fix is in")
         watch.saw(rate=0.0)
-        assert watch.situation.verdict.word is Word.HOLD
-        assert watch.situation.verdict.phase is Phase.POST_DEPLOY
+        assert (str(watch.situation.verdict.word), watch.situation.verdict.phase) == ("HOLD", Phase.POST_DEPLOY)
         watch.burning()
         assert watch.situation.verdict.latch is not None, "a new trip of the new deployment"
 
