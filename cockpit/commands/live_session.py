@@ -134,7 +134,7 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
         now, ask = watch.clock.now(), "name yourself with --as: the plan does not count the vote of whoever begins it"
         if missing := worded(missing_before(watch.plan, watch.record, "deploy", now, who), ask):
             raise Refused(
-                "\n".join(["not approved:", *missing, "Open it without --phase, before the deployment, and vote (v)"])
+                f"not approved: {'; '.join(missing)}. Open it without --phase, before the deployment, and vote (v)"
             )
     if kept is not None and who:
         try:

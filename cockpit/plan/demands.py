@@ -31,6 +31,16 @@ def migration_demands(plan: Plan) -> tuple[Demand, ...]:
     return tuple(sorted({moved, *connecting(plan.migration.database, "migration.database", folder)}))
 
 
+def record_demands(plan: Plan) -> tuple[Demand, ...]:
+    """What proving the time of the record would send."""
+    authority, log = plan.timestamps, plan.transparency_log
+    asked = [
+        *([f"hashes of the record to the timestamp authority {authority.url}"] if authority else []),
+        *([f"hashes of the record to the transparency log {log.url}, which publishes them"] if log else []),
+    ]
+    return tuple(Demand(Does.SENDS, each) for each in asked)
+
+
 def _of_probe(spec: ProbeSpec, folder: Path) -> Iterator[Demand]:
     kind = find(spec.uses)
     try:

@@ -353,6 +353,15 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who outside proves when the record was written: a timestamp authority, or a transparency log."""
+
+    url: str
+    pem: str
+    """Its root certificate, or its public key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
 
@@ -379,6 +388,8 @@ class Plan:
     environment_variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
     services: tuple[Service, ...] = ()
+    timestamps: Witness | None = None
+    transparency_log: Witness | None = None
     verdict_dwell: timedelta = VERDICT_DWELL
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

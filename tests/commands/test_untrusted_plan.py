@@ -21,6 +21,7 @@ from cockpit.cli.main import main
 from cockpit.commands.live_session import migration_controller, open_watch
 from cockpit.commands.migrate.group import COMMANDS
 from cockpit.commands.options import LiveOptions
+from cockpit.engine.ports import Refused
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.migration.states import PhaseName
 from cockpit.plan.load import load_plan
@@ -203,7 +204,10 @@ async def test_nor_does_the_terminal(world: World) -> None:
     async with open_watch(plan, LiveOptions()) as watch, migration_controller(watch, LiveOptions()) as controller:
         assert controller is not None
         await controller.run()
-        told = [controller.trouble, controller.start(PhaseName.COPY), await controller.retry()]
+        told = [controller.trouble, controller.go_on(), await controller.retry()]
+        with pytest.raises(Refused) as refused:
+            await controller.propose(PhaseName.COPY)
+        told.append(str(refused.value))
         assert watch.notice == f"NOT TRUSTED: q, then cockpit trust {plan.path} (1 of 1 probe not read)"
     assert all(f"cockpit trust {plan.path}" in text for text in told)
     assert not world.reached()

@@ -24,6 +24,7 @@ from cockpit.plan.model import (
     Section,
     Step,
     Target,
+    Witness,
 )
 from cockpit.plan.names import unique
 from cockpit.plan.source.problems import nearest
@@ -90,6 +91,8 @@ class Compiler:
             environment_variables=variables,
             secrets=secrets,
             services=services,
+            timestamps=Witness(stamps.url, stamps.root) if (stamps := header.record.timestamps) else None,
+            transparency_log=Witness(log.url, log.key) if (log := header.record.transparency_log) else None,
             verdict_dwell=VERDICT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
             reads_environment=self.reads_environment,

@@ -10,6 +10,7 @@ from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.field_types import (
     AccountId,
+    Certificates,
     ConditionText,
     Credential,
     Hours,
@@ -21,12 +22,14 @@ from cockpit.plan.document.field_types import (
     Period,
     Prefix,
     ProbeName,
+    PublicKey,
     Region,
     Roles,
     Scalar,
     Share,
     Span,
     Text,
+    WebAddress,
     Within,
 )
 from cockpit.plan.ecs_services import ACTIONS
@@ -317,6 +320,27 @@ class MigrationPart(Part):
     ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
 
 
+class TimestampsPart(Part):
+    """An authority that timestamps the record (RFC 3161)."""
+
+    url: WebAddress = Field(description="Where the authority takes requests")
+    root: Certificates = Field(description="Its root certificate, in PEM, by which its timestamps are checked")
+
+
+class TransparencyLogPart(Part):
+    """A public log that takes in the record's hashes; it speaks Rekor's v1 API."""
+
+    url: WebAddress = Field(description="Address of the log, without a path: https://rekor.sigstore.dev")
+    key: PublicKey = Field(description="Its public key, in PEM, by which its entries are checked")
+
+
+class RecordPart(Part):
+    """Who outside is asked to prove when the record was written. Without these nobody is."""
+
+    timestamps: TimestampsPart | None = Field(None, description="A timestamp authority; default none")
+    transparency_log: TransparencyLogPart | None = Field(None, description="A transparency log; default none")
+
+
 class HeaderPart(Part):
     """The keys of a plan that stand outside its lists."""
 
@@ -336,6 +360,7 @@ class HeaderPart(Part):
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
     migration: MigrationPart | None = Field(None, description="The file migration")
+    record: RecordPart = Field(default_factory=RecordPart, description="What proves when the record was written")
 
 
 class PlanDocument(HeaderPart):
