@@ -65,9 +65,9 @@ def _show(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     if context is not None:
         output(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
-    said = f"Error: {error.format_message()}"
+    message = f"Error: {error.format_message()}"
     listing = isinstance(error, click.MissingParameter)  # says nothing of what was given, in several lines
-    output(*(said.splitlines() if listing else [said]), err=True)
+    output(*(message.splitlines() if listing else [message]), err=True)
 
 
 class LazyGroup(click.Group):

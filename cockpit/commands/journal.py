@@ -12,17 +12,19 @@ from typing import Any
 import click
 from cryptography import x509
 
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, TSA, TSA_CA, Form
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, OWN_PLAN, RECORD, TSA, TSA_CA, Form
 from cockpit.console import output, output_json
 from cockpit.engine.timestamping import NoTimestamp
 from cockpit.engine.timestamping import timestamp as timestamp_of
-from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Outcome, Result
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
+from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify import verify_record
+from cockpit.plan.load import PlanError, load_plan
 from probes.clients.http import HttpClient
 from probes.clients.threads import run_loop
 
@@ -49,7 +51,8 @@ def main() -> None:
 @ANCHORS
 @ALLOWED_SIGNERS
 @TSA_CA
-def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
+@OWN_PLAN
+def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str, own_plan: str) -> int:
     """Check a record offline: what is proven, what is not provable and what would prove it, and what is broken.
 
     Without --anchor, a record that was rewritten as a whole cannot be detected.
@@ -58,7 +61,10 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: 
     """
     try:
         folder = find_record(record)
-        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca))
+        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca, own_plan))
+    except PlanError as error:
+        output(*error.lines, err=True)
+        return BAD_PLAN
     except (OSError, ValueError) as error:
         return _refused(error)
     _print_result(folder, result)
@@ -123,15 +129,21 @@ def _refused(error: Exception) -> int:
 
 
 def outside(
-    anchors: Sequence[str], allowed_signers: str, tsa_ca: str
-) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate]]:
-    """What a record is checked against: published heads, who signs with which key, whose timestamps count.
+    anchors: Sequence[str], allowed_signers: str, tsa_ca: str, own_plan: str
+) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate], Sequence[LogKey]]:
+    """What a record is checked against: published heads, who signs with which key, whose timestamps and log entries count.
 
-    Raises OSError, ValueError.
+    The record's own copy of the plan says nothing here: who rewrites a record rewrites that too. Raises OSError, ValueError,
+    PlanError.
     """
     heads = [head for anchor in anchors for head in _heads(anchor)]
     signers = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
-    return heads, signers, read_roots(Path(tsa_ca)) if tsa_ca else ()
+    roots = read_roots(Path(tsa_ca)) if tsa_ca else []
+    plan = load_plan(own_plan, require_environment=False) if own_plan else None
+    if plan and plan.timestamps:
+        roots += x509.load_pem_x509_certificates(plan.timestamps.pem.encode())
+    log_keys = [LogKey.read(plan.transparency_log.pem)] if plan and plan.transparency_log else []
+    return heads, signers, roots, log_keys
 
 
 def _heads(anchor: str) -> Sequence[str]:

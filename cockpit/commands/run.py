@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from cockpit.commands.plan_loading import load
 from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import CannotRecord, recording
+from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.timestamping import timestamping
+from cockpit.engine.trusted_plans import TrustedPlans
+from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
 from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
@@ -123,6 +126,18 @@ def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:
     return store_at(place, profile=live.profile, region=live.region_for(plan), account=plan.target.account)
 
 
+def _witnessed(
+    plan: Plan, live: LiveOptions, kept: Recording, tsa: str, watch: Watch
+) -> AbstractAsyncContextManager[None]:
+    """The authority asked for, else what the plan names where the operator allows it."""
+    held_back = TrustedPlans().record_held_back(plan, live.variables)
+    if held_back:
+        watch.notices.append(lambda: held_back)
+        return timestamping(kept, tsa, watch.notices)
+    named = plan.timestamps.url if plan.timestamps else ""
+    return timestamping(kept, tsa or named, watch.notices, plan.transparency_log)
+
+
 async def _open(
     plan: Plan, live: LiveOptions, options: RecordOptions, receivers: Sequence[Channel], *, armed: bool
 ) -> int:
@@ -148,7 +163,7 @@ async def _open(
             migration_controller(watch, live, kept.folder.path) as controller,
             action_executor(watch, kept, options.who) as executor,
             notifying(watch, kept, receivers),
-            timestamping(kept, options.tsa, watch.notices),
+            _witnessed(plan, live, kept, options.tsa, watch),
             watching_plan_file(watch, live.values()),
         ):
             await CockpitApp(
