@@ -46,8 +46,13 @@ class Watching(Protocol):
         ...
 
     @property
+    def notices_now(self) -> Sequence[str]:
+        """What matters above all, each by itself: paused, the rehearsal lags. Usually empty."""
+        ...
+
+    @property
     def notice(self) -> str:
-        """One line of highest priority: paused, the rehearsal lags. Usually empty."""
+        """All of them in one line."""
         ...
 
     @property
