@@ -192,6 +192,7 @@ async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncItera
         yield executor
     finally:
         await end((noting,))
+        await executor.close()
 
 
 @asynccontextmanager

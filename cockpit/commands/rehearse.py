@@ -35,6 +35,7 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
+from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
@@ -246,6 +247,14 @@ async def rehearsal_run(
         await clients.close()
 
 
+async def _send_traffic(executor: Executor) -> None:
+    """The crew starts the plan's synthetic traffic, as a person does on the page of its step."""
+    steps = executor.desk.watch.situation.runbook
+    step = next((each for each in steps if each.action is not None and each.action.uses == SYNTHETIC), None)
+    if step is not None:
+        await executor.do(await executor.propose(step), "rehearsal: nobody uses the site at this hour")
+
+
 async def _headless(run: RehearsalRun) -> int:
     judgement = Judgement.RUNNING
 
@@ -257,6 +266,7 @@ async def _headless(run: RehearsalRun) -> int:
 
     async with action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor:
         run.director.roll_back = partial(_roll_back, executor)
+        run.director.send_traffic = partial(_send_traffic, executor)
         situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
     ends = run.director.scenario.ends

@@ -195,12 +195,14 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
     absent = "DoesNotExist" in bare or "Unable to describe task definition" in message
     if "NotFound" in bare or bare.startswith("NoSuch") or bare in _NOT_FOUND or status == 404 or absent:
         return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
-    if bare in _UNAVAILABLE or status >= 500:
+    if bare in _UNAVAILABLE or bare.startswith(("Internal", "Server")) or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
     if bare in _ELSEWHERE:
         return Unknown(Reason.NOT_FOUND, named, "the resource is in another region than the plan's")
     if bare in _PASSING:
         return Unknown(Reason.ERROR, detail, "it is busy with a change: it is asked again")
+    if not bare or bare.isdigit():  # the answer to a HEAD has no words: what it means is not known
+        return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
     return Unknown(Reason.REFUSED, named, "check the probe's parameters in the plan")
 
 

@@ -39,6 +39,8 @@ class Director:
     stage: Stage
     plays_crew: bool = True
     """False in the terminal: there people sign, and the crew only where its key is pressed."""
+    send_traffic: Callable[[], Awaitable[object]] | None = None
+    """How the crew starts the plan's synthetic traffic."""
     roll_back: RollBack | None = None
     """None where nobody plays the crew's part in it."""
     waiting_for: str = ""
@@ -75,6 +77,9 @@ class Director:
             await self.stage.set_fault(event.break_ or event.repair or "", active=event.break_ is not None)
         elif event.deploy:
             await self.stage.deploy(event.deploy)
+        elif event.crew == "traffic":
+            if self.plays_crew and self.send_traffic is not None:
+                await self.send_traffic()
         elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
