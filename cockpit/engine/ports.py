@@ -102,7 +102,7 @@ class Callers(Protocol):
         """What is typed to accept a caller that is refused now. Raises Refused where there is none to accept."""
         ...
 
-    def accept(self, typed: str, by: str) -> str:
+    def accept(self, name: str) -> str:
         """Go on under the caller in use, which a person names; what to show. Raises Refused."""
         ...
 
