@@ -53,7 +53,7 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             terminal.key("4")
             await asyncio.to_thread(terminal.wait_for, b"MIGRATION")
             terminal.key("\x1b[20~")  # F9
-            await asyncio.to_thread(terminal.drain, 1.0)
+            await asyncio.to_thread(terminal.wait_for, b"to confirm")
             terminal.key("123456789012\r")
             await asyncio.to_thread(terminal.wait_for, b"ARMED")
             terminal.key("m")
