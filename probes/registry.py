@@ -14,8 +14,8 @@ from probes.probe import Probe
 BUILT_IN: dict[str, str] = {
     "aws.identity": "probes.aws.identity:AwsIdentity",
     "ecs.service": "probes.aws.ecs:EcsService",
-    "ecs.tasks": "probes.aws.ecs:EcsTasks",
-    "ecs.deployment": "probes.aws.ecs:EcsDeployment",
+    "ecs.tasks": "probes.aws.ecs_tasks:EcsTasks",
+    "ecs.deployment": "probes.aws.ecs_deployment:EcsDeployment",
     "ecs.task_definition": "probes.aws.ecs_task_definition:EcsTaskDefinition",
     "alb.targets": "probes.aws.alb_targets:AlbTargets",
     "alb.load_balancer": "probes.aws.alb_load_balancer:AlbLoadBalancer",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from cockpit.plan.model import EcsService
+from probes.aws.ecs_tasks import added_by_aws
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
 
@@ -72,7 +73,10 @@ async def replaced(clients: Clients, on: EcsService, since: datetime) -> Release
     revision = next(iter(answer.get("serviceRevisions") or []), None)
     if revision is None:
         return None
-    containers = revision.get("containerImages") or []
+    # What AWS adds to tasks (an agent, a proxy) is not the release: it changes by itself.
+    containers = [
+        each for each in revision.get("containerImages") or [] if not added_by_aws(str(each.get("containerName")))
+    ]
     return Release(
         task_definition=str(revision["taskDefinition"]),
         active=True,
@@ -97,6 +101,6 @@ async def _digests(clients: Clients, on: EcsService, arn: str) -> tuple[str, ...
         for task in answer.get("tasks") or []
         if task.get("taskDefinitionArn") == arn
         for container in task.get("containers") or []
-        if container.get("imageDigest")
+        if container.get("imageDigest") and not added_by_aws(str(container.get("name")))
     }
     return tuple(sorted(found))

@@ -8,7 +8,7 @@ cockpit notes by itself (phases, the point of no return, the release to go back 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never, get_args
 
@@ -61,12 +61,13 @@ class Counted:
 
     def take(self, entry: Entry, why: str, seen: set[Entry]) -> bool:
         """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy."""
-        if not why and entry in seen:
+        original = _as_dated(entry)
+        if not why and original in seen:
             why = "it is a copy of an earlier one"
         if why:
             self.left_out.append(NotCounted(entry, why))
             return False
-        seen.add(entry)
+        seen.add(original)
         if (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
         return True
@@ -138,8 +139,9 @@ class Rules:
         proof = entry.proof
         if proof.flaw:
             return proof.flaw
-        if entry.at > self.now + CLOCKS_DIFFER:
-            return f"it is dated in the future: {formatting.clock(entry.at)}"
+        dated = proof.dated or entry.at
+        if dated > (proof.received or self.now) + CLOCKS_DIFFER:
+            return f"it is dated in the future: {formatting.clock(dated)}"
         if not isinstance(entry, Statement) or (isinstance(entry, PhaseBegan | StepEnded) and not entry.by):
             return "" if proof.own else "another cockpit noted it by itself: only statements of people count from there"
         return self._of_person(entry, self._people.get(entry.by))
@@ -152,7 +154,12 @@ class Rules:
         wanted = self.roles_for(entry)
         if wanted is not None and entry.role not in wanted:
             return f"it takes {' or '.join(wanted)}, not {entry.role}" if wanted else "the plan does not ask for it"
-        checks = (self._unsigned(entry, person), self._of_another_plan(entry), _outside_its_session(entry), _odd(entry))
+        checks = (
+            self._unsigned(entry, person),
+            self._of_another_plan(entry),
+            _outside_its_session(entry),
+            _odd(_as_dated(entry)),
+        )
         return next((why for why in checks if why), "")
 
     def roles_for(self, entry: Statement) -> tuple[str, ...] | None:
@@ -194,10 +201,15 @@ class Rules:
         return ""
 
 
+def _as_dated(entry: E) -> E:
+    """With the time its writer gave it."""
+    return entry if entry.proof.dated is None else replace(entry, at=entry.proof.dated)
+
+
 def _outside_its_session(entry: Statement) -> str:
-    opened, written = entry.proof.opened, entry.proof.written
-    early = opened is not None and entry.at < opened - CLOCKS_DIFFER
-    late = written is not None and entry.at > written + CLOCKS_DIFFER
+    opened, written, at = entry.proof.opened, entry.proof.written, _as_dated(entry).at
+    early = opened is not None and at < opened - CLOCKS_DIFFER
+    late = written is not None and at > written + CLOCKS_DIFFER
     return "it is dated outside the session it was made in" if early or late else ""
 
 

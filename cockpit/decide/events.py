@@ -26,6 +26,10 @@ class Proof:
     opened: datetime | None = None
     written: datetime | None = None
     """When its session was opened and its line written, by the writer's clock; None for what was made in this process."""
+    received: datetime | None = None
+    """When this cockpit learned of it, by its own time; None for what it made itself."""
+    dated: datetime | None = None
+    """The time it bears by the writer's clock, where that is later than `received`: its `at` is then when it was received."""
 
 
 HERE = Proof(own=True)

@@ -171,7 +171,7 @@ class _Answers:
     def course(self) -> Decision | None:
         for place, each in enumerate(self._decisions):
             if each.choice in COURSES:
-                mark = Occurrence(each.at, DECISION)
+                mark = Occurrence(each.proof.dated or each.at, DECISION)
                 withdrawn = any(mark in (later.answers or ()) for later in self._decisions[:place])
                 return None if withdrawn else each
         return None

@@ -18,6 +18,7 @@ from cockpit.engine.ports import Refused
 from cockpit.engine.share_at_start import Silent, in_time, shared_record
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
+from cockpit.journal.chain import merged
 from cockpit.journal.codec import moment, time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
@@ -384,8 +385,9 @@ def record_in(folder: RecordFolder) -> Record:
     lines = folder.lines()
     own = set(marked_sessions(line for _, line in lines))
     record = Record(**kind_of(lines, own))
-    provenance = seen_by(folder.chains(), folder.id, own)
-    for writer, line in lines:
+    chains = folder.chains()
+    provenance = seen_by(chains, folder.id, own)
+    for writer, line in merged(chains, provenance.received):
         if (entry := provenance.entry(writer, line)) is not None:
             record.append(entry)
     return record

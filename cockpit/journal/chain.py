@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -130,11 +131,18 @@ def _chain(writer: str, raws: Iterable[bytes]) -> Chain:
     return Chain(writer, lines, set_aside)
 
 
-def merged(chains: Sequence[Chain]) -> list[tuple[str, Line]]:
+def merged(chains: Sequence[Chain], received: Mapping[str, datetime] | None = None) -> list[tuple[str, Line]]:
     """(writer, line) of every chain in one order: by time, but never before what its writer had already seen.
 
-    Clocks of different machines may disagree; what a line names in `seen` comes before it all the same.
+    Clocks of different machines may disagree; what a line names in `seen` comes before it all the same. `received`: by hash,
+    when the cockpit that asks learned of a line of others; in its order that counts, and not what their clocks said.
     """
+    known = received or {}
+
+    def when(writer: str) -> tuple[datetime, datetime, str]:
+        line = lines[writer][at[writer]]
+        return (known.get(line.hash, line.entry.ts) if known else line.entry.ts), line.entry.ts, writer
+
     at = dict.fromkeys((chain.writer for chain in chains), 0)
     lines = {chain.writer: chain.lines for chain in chains}
     places = {(chain.writer, head): n - 1 for chain in chains for head, n in chain.places().items()}
@@ -142,7 +150,7 @@ def merged(chains: Sequence[Chain]) -> list[tuple[str, Line]]:
     while ready := [writer for writer in at if at[writer] < len(lines[writer])]:
         free = [writer for writer in ready if _is_free(lines[writer][at[writer]], at, places)]
         # None is free only where lines were altered so that each waits for the other.
-        first = min(free or ready, key=lambda writer: (lines[writer][at[writer]].entry.ts, writer))
+        first = min(free or ready, key=when)
         made.append((first, lines[first][at[first]]))
         at[first] += 1
     return made

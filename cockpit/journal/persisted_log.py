@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.events import Entry, Record
 from cockpit.journal.chain import Chain, Follower, merged
-from cockpit.journal.codec import from_body
+from cockpit.journal.codec import from_body, time_text
 from cockpit.journal.entry import Actor, Line, Type
-from cockpit.journal.provenance import Provenance, late_in, lines_of, marked_sessions
+from cockpit.journal.provenance import Provenance, late_in, lines_of, marked_sessions, receipts
 from cockpit.journal.validity import COUNTS, TOOK_IN
 from cockpit.journal.writer import COCKPIT, Draft
 from cockpit.journal.writer_thread import WriterThread
@@ -45,6 +45,7 @@ class PersistedRecord(Record):
         """When this cockpit last saw what the others had written; None before the first time."""
         self._speed = 1.0
         self._provenance.late |= late_in(before)
+        self._provenance.received |= receipts(chains, before)
         self._take_in(chains, _seen(before))
 
     def append(self, entry: Entry) -> None:
@@ -85,12 +86,18 @@ class PersistedRecord(Record):
             if chain.writer != own and (odd := chain.unexplained()):
                 count, why = self.set_aside.get(chain.writer, (0, odd[0].why))
                 self.set_aside[chain.writer] = count + len(odd), why
+        now = self._writer_thread.journal.now()
+        for chain in chains:
+            for line in chain.lines if chain.writer != own else ():
+                self._provenance.received.setdefault(line.hash, now)
         heads = {chain.writer: chain.lines[-1].hash for chain in chains if chain.lines and chain.writer != own}
         if heads:
             # A replay must know when entries were taken in: being in the folder is not enough.
-            self._writer_thread.submit(Draft(Type.NOTE, {"kind": TOOK_IN, "heads": heads, "late": late}), held=True)
+            self._writer_thread.submit(
+                Draft(Type.NOTE, {"kind": TOOK_IN, "heads": heads, "late": late, "at": time_text(now)}), held=True
+            )
         before = len(self.entries)
-        for writer, line in merged(chains):
+        for writer, line in merged(chains, self._provenance.received):
             if (entry := self._provenance.entry(writer, line)) is not None:
                 super().append(entry)
         return len(self.entries) - before

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from cockpit.decide.events import Entry, Proof
 from cockpit.journal.chain import Chain
-from cockpit.journal.codec import from_body
+from cockpit.journal.codec import from_body, moment
 from cockpit.journal.dsse import Verifier
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.machine import is_marked
@@ -41,6 +41,8 @@ class Provenance:
     """Whether a session (its public key, base64) is one of this cockpit's."""
     late: set[str] = field(default_factory=set)
     """Hashes of lines that arrived too late to be what they say."""
+    received: dict[str, datetime] = field(default_factory=dict)
+    """By hash of a line of another cockpit: when this one learned of it."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
 
     def entry(self, writer: str, line: Line) -> Entry | None:
@@ -51,7 +53,16 @@ class Provenance:
             kept = from_body(line.entry.body)
         except ValueError:
             return None
-        return None if kept is None else replace(kept, proof=self.proof(writer, line))
+        return None if kept is None else self._as_received(replace(kept, proof=self.proof(writer, line)), line)
+
+    def _as_received(self, entry: Entry, line: Line) -> Entry:
+        """An entry of others as of when it was received at the latest: their clock may be fast."""
+        received = None if entry.proof.own else self.received.get(line.hash)
+        if received is None:
+            return entry
+        if entry.at <= received:
+            return replace(entry, proof=replace(entry.proof, received=received))
+        return replace(entry, at=received, proof=replace(entry.proof, received=received, dated=entry.at))
 
     def proof(self, writer: str, line: Line) -> Proof:
         session = self._sessions.get(writer)
@@ -117,9 +128,27 @@ def late_in(lines: Iterable[Line]) -> set[str]:
     return {str(text) for body in notes for text in _texts(body.get("late"))}
 
 
+def receipts(chains: Iterable[Chain], lines: Iterable[Line]) -> dict[str, datetime]:
+    """By hash of a line of others: when a cockpit learned of it, as its own lines note it."""
+    others = {chain.writer: chain for chain in chains}
+    places = {writer: chain.places() for writer, chain in others.items()}
+    reached = dict.fromkeys(others, 0)
+    found: dict[str, datetime] = {}
+    for line in lines:
+        body = line.entry.body
+        heads = body.get("heads") if line.entry.type is Type.NOTE and body.get("kind") == TOOK_IN else None
+        for writer, head in heads.items() if isinstance(heads, Mapping) else ():
+            upto = places.get(writer, {}).get(str(head), 0)
+            for new in others[writer].lines[reached[writer] : upto] if upto else ():
+                found[new.hash] = moment(body["at"]) if "at" in body else line.entry.ts
+                reached[writer] = upto
+    return found
+
+
 def seen_by(chains: Sequence[Chain], record: str, own: AbstractSet[str]) -> Provenance:
     """How the cockpit with these sessions reads a whole record, which it has noted in part before."""
-    return Provenance(record, own.__contains__, late_in(lines_of(chains, own)))
+    noted = lines_of(chains, own)
+    return Provenance(record, own.__contains__, late_in(noted), receipts(chains, noted))
 
 
 class Kind(TypedDict):

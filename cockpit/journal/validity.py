@@ -109,7 +109,7 @@ _OPEN: Mapping[str, _Reader] = {
 }
 _PLAN_CHANGED: Mapping[str, _Reader] = {"plan": _name, "plan_digest": _name, "vars": _by_name(_is(str))}
 _NOTES: Mapping[str, Mapping[str, _Reader]] = {
-    TOOK_IN: {"heads!": _by_name(as_hash), "late": _each(as_hash)},
+    TOOK_IN: {"heads!": _by_name(as_hash), "late": _each(as_hash), "at": moment},
     COUNTS: {"line!": as_hash},
     WATCHING: {"since!": moment, "readings": _is(int)},
     UNCHANGED: {"at!": moment},

@@ -144,6 +144,10 @@ class Journal:
         """The session's public key, base64."""
         return self._public()["public"]
 
+    def now(self) -> datetime:
+        """The time by this session's clock."""
+        return self._clock()
+
     @property
     def size(self) -> int:
         """Bytes of the file that count: what lies behind them is just being written."""

@@ -19,7 +19,7 @@ from cockpit.engine.recording import RESTORE_WITHIN
 from cockpit.journal.chain import Chain, merged
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
-from cockpit.journal.provenance import main_chain, own_sessions, seen_by
+from cockpit.journal.provenance import main_chain, own_sessions, receipts, seen_by
 from cockpit.journal.readings import Taken, taken
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, given_vars, hidden_vars
 from cockpit.journal.validity import COUNTS, TOOK_IN, UNCHANGED, WATCHING
@@ -141,6 +141,7 @@ class _Reader:
         self._chains, self._chosen, self._folder, self._copy = chains, chosen, folder, copy
         own = own_sessions(chosen.lines)
         self._provenance = seen_by([chosen], folder.id, own)
+        self._provenance.received |= receipts(chains.values(), chosen.lines)
         self.writer = chosen.writer
         self._plans: dict[tuple[str, frozenset[tuple[str, str]]], Plan] = {}
         self._by_hash = {line.hash: line for line in chosen.lines}
@@ -241,7 +242,7 @@ class _Reader:
         return self._entries(self._upto(before, but=self.writer))
 
     def _entries(self, chains: list[Chain]) -> list[Entry]:
-        found = (self._provenance.entry(writer, line) for writer, line in merged(chains))
+        found = (self._provenance.entry(writer, line) for writer, line in merged(chains, self._provenance.received))
         return [entry for entry in found if entry is not None]
 
     def _upto(self, since: dict[str, int], but: str = "") -> list[Chain]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
+from cockpit.journal.chain import merged
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Result
 from cockpit.journal.provenance import Kind, kind_of, main_chain, own_sessions, seen_by
@@ -62,7 +63,7 @@ def _kept(folder: RecordFolder, lines: Sequence[tuple[str, Line]]) -> tuple[list
     chains = folder.chains()
     own = own_sessions(main_chain(chains).lines) if chains else frozenset()
     provenance = seen_by(chains, folder.id, own)
-    found = [(writer, provenance.entry(writer, line)) for writer, line in lines]
+    found = [(writer, provenance.entry(writer, line)) for writer, line in merged(chains, provenance.received)]
     return [Kept(writer, entry) for writer, entry in found if entry is not None], kind_of(lines, own)
 
 

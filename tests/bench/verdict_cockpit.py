@@ -5,21 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bench.verdict_anchors import Word, Words
-from bench.verdict_worlds import BEGINS_S, ENOUGH, LIMIT, MINUTE_S, Minute, Sight, World
+from bench.verdict_worlds import BEGINS_S, ENOUGH, LIMIT, MINUTE_S, STEP_S, Minute, Sight, World
 from decide.scene import plan, probe, success, trigger
+from support.sources import NoSource
 
-from cockpit.decide.board import Board
-from cockpit.decide.decide import decide
-from cockpit.decide.events import Decision, ObserverGap, PhaseBegan, Record
-from cockpit.decide.settle import settle
+from cockpit.decide.events import Decision, PhaseBegan
+from cockpit.decide.situation import Latch
 from cockpit.decide.states import Word as Verdict
+from cockpit.engine.clock import SessionClock
+from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
+from probes.clients.clock_offset import ClockOffset, MachineTime
 from probes.reading import Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 SETTLE_S = 120
 LOOKBACK = 15
-ASLEEP_S = 45
+TICK_S = 5
+"""A watch that does not decide for longer than this was not watching."""
 REASONS = {
     Sight.THROTTLED: Reason.THROTTLED,
     Sight.TIMEOUT: Reason.TIMEOUT,
@@ -49,38 +52,59 @@ def at(moment: int) -> datetime:
     return START + timedelta(seconds=moment)
 
 
+class Machine:
+    """The operator's machine: ticks that nobody can set, and a clock that is as wrong as the night has it."""
+
+    def __init__(self, night: World) -> None:
+        self.night = night
+        self.moment = 0
+
+    def time(self) -> MachineTime:
+        return MachineTime(lambda: float(self.moment), lambda: START.timestamp() + self.night.wall(self.moment))
+
+
 def cockpit(night: World) -> Words:
-    """The word of every step; what it said last while the machine sleeps."""
-    judged, record = the_plan(), Record()
-    board = Board(judged, at(0))
-    situation = decide(judged, board, record, at(0))
+    """The word of every step, by a watch as it runs; HOLD while the machine sleeps, since nobody sees its screen."""
+    machine = Machine(night)
+    offset = ClockOffset(machine.time())
+    watch = Watch(the_plan(), NoSource(), SessionClock(offset))
     said: dict[int, Word] = {}
-    word, asleep_since, advised_since = Word.HOLD, None, None
+    advised_since: int | None = None
     for moment in night.steps:
+        machine.moment = moment
         if night.poll(moment) is Sight.ASLEEP:
-            asleep_since = moment if asleep_since is None else asleep_since
-            said[moment] = Word.HOLD  # nobody sees its screen
+            said[moment] = Word.HOLD
             continue
-        now = at(moment)
-        if asleep_since is not None:
-            board.gap(at(asleep_since), now)
-            record.append(ObserverGap(now, at(asleep_since)))
-            asleep_since = None
+        if night.poll(moment) is Sight.SEEN:
+            offset.measure("AWS", "aws", at(moment).timestamp(), moment - 0.2)
+        watch.tick()  # before anything is taken in, as after a sleep
+        now = watch.moment()
         if moment == BEGINS_S:
-            record.append(PhaseBegan(now, Phase.POST_DEPLOY))
-        board.add("n", site(night, moment, now))
+            watch.record.append(PhaseBegan(now, Phase.POST_DEPLOY))
+        watch.take("n", site(night, moment, now))
         if moment % MINUTE_S == 0:
-            board.add("m", metrics(night, moment, now))
-        situation, _ = settle(judged, board, record, situation, now)
-        word = WORDS[situation.verdict.word]
+            watch.take("m", metrics(night, moment, now))
+        for later in range(0, STEP_S, TICK_S):
+            machine.moment = moment + later
+            watch.tick()
+        word = WORDS[watch.situation.verdict.word]
         advised_since = (moment if advised_since is None else advised_since) if word is Word.ROLLBACK else None
         wait = night.dismisses_after
         if advised_since is not None and wait is not None and moment - advised_since >= wait:
-            why = Decision(now, "dismiss", "primary", "known", role="on_call", plan_digest=judged.digest)
-            record.append(why)
+            latch = watch.situation.verdict.latch
+            assert latch is not None
+            watch.record.append(dismissal(watch, latch))
             advised_since = None
         said[moment] = word
     return said
+
+
+def dismissal(watch: Watch, latch: Latch) -> Decision:
+    """Somebody who decides says that it is known."""
+    now = watch.moment()
+    return Decision(
+        now, "dismiss", "primary", "known", role="on_call", plan_digest=watch.plan.digest, answers=latch.trips
+    )
 
 
 def site(night: World, moment: int, now: datetime) -> Reading:

@@ -10,8 +10,10 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from support.aws.wire import REQUEST_ID, AnsweringAws, refusal, wire
 
-from probes.aws.ecs import PAGE, DeploymentParams, EcsDeployment, EcsService, EcsTasks, ServiceParams, TasksParams
-from probes.reading import Reading, Reason
+from probes.aws.ecs import EcsService, ServiceParams
+from probes.aws.ecs_deployment import DeploymentParams, EcsDeployment
+from probes.aws.ecs_tasks import PAGE, EcsTasks, TasksParams
+from probes.reading import Bounds, Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
 CLUSTER, SERVICE = "transparent-trust-prod", "transparent-trust-web"
@@ -188,6 +190,7 @@ async def test_two_healthy_tasks_of_one_image(aws: AnsweringAws) -> None:
         "unhealthy": 0,
         "health_unknown": 0,
         "failed_recently": 0,
+        "interrupted_recently": 0,
         "digests": (DIGEST,),
         "one_image": True,
         "youngest_age_s": 900.0,
@@ -243,13 +246,39 @@ async def test_tasks_that_died_by_themselves_are_failures_newest_first(aws: Answ
         ("UserInitiated", "Task stopped by user", 0),
         ("ServiceSchedulerInitiated", "Task failed ELB health checks in (target-group arn:x)", 1),
         ("ServiceSchedulerInitiated", "Task failed container health checks", 1),
-        ("SpotInterruption", "Your Spot Task was interrupted.", 1),
+        ("SpotInterruption", "Your Spot Task was interrupted.", 0),
+        ("TerminationNotice", "The task is stopped by ECS: its host is retired", 0),
+        ("EssentialContainerExited", "Host EC2 (instance i-0abc) terminated.", 0),
     ],
 )
 async def test_what_the_scheduler_stopped_on_purpose_is_no_failure(
     aws: AnsweringAws, code: str, reason: str, failed: int
 ) -> None:
     assert (await tasks(aws, task(1), stopped(2, code, reason))).values["failed_recently"] == failed
+
+
+async def test_what_aws_took_away_is_shown_apart(aws: AnsweringAws) -> None:
+    reading = await tasks(aws, task(1), stopped(2, "SpotInterruption", "Your Spot Task was interrupted."))
+    assert (reading.values["failed_recently"], reading.values["interrupted_recently"]) == (0, 1)
+    assert reading.values["last_interruption"] == "SpotInterruption: Your Spot Task was interrupted."
+    assert reading.evidence.lines[0].startswith("22:28:20 SpotInterruption")
+
+
+async def test_a_stop_code_that_is_new_is_neither_a_failure_nor_none(aws: AnsweringAws) -> None:
+    strange = stopped(2, "ZonalShift", "Zone use1-az1 was shifted away")
+    why = (await tasks(aws, task(1), strange, stopped(3, "TaskFailedToStart", "x"))).unknown["failed_recently"]
+    assert (why.reason, why.bounds) == (Reason.ERROR, Bounds(1, 2))
+    assert "ZonalShift" in why.detail
+
+
+async def test_a_container_that_aws_adds_is_no_image_of_the_release(aws: AnsweringAws) -> None:
+    def with_agent(number: int, digest: str) -> dict[str, Any]:
+        agent = {"name": "aws-guardduty-agent-x7", "imageDigest": digest}
+        proxy = {"name": "ecs-service-connect-q2", "imageDigest": digest}
+        return task(number, containers=[*task(number)["containers"], agent, proxy])
+
+    values = (await tasks(aws, with_agent(1, "sha256:aa"), with_agent(2, "sha256:bb"))).values
+    assert (values["one_image"], values["digests"]) == (True, (DIGEST,))
 
 
 async def test_failures_before_the_window_do_not_count(aws: AnsweringAws) -> None:
@@ -337,6 +366,7 @@ async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
         "breaker": "MONITORING_COMPLETE",
         "breaker_failures": 1,
         "breaker_threshold": 3,
+        "alarms_watched": True,
         "alarms_triggered": 0,
         "created_at": NOW - timedelta(minutes=30),
     }
@@ -373,6 +403,32 @@ async def test_alarms_that_went_off_are_counted_and_absent_ones_unknown(aws: Ans
     silent = await deployed(aws, brief(alarms=None, deploymentCircuitBreaker=None))
     assert silent.unknown["alarms_triggered"].reason is Reason.NO_DATA
     assert {silent.unknown[n].reason for n in ("breaker", "breaker_failures", "breaker_threshold")} == {Reason.NO_DATA}
+
+
+async def test_alarms_that_are_not_watched_are_no_zero(aws: AnsweringAws) -> None:
+    off = {"status": "DISABLED", "alarmNames": [], "triggeredAlarmNames": []}
+    reading = await deployed(aws, brief(alarms=off))
+    assert reading.values["alarms_watched"] is False
+    assert reading.unknown["alarms_triggered"].detail == "ECS watches no alarms in this deployment"
+
+
+async def test_a_service_with_a_thousand_deployments_is_asked_for_the_newest_stretch(aws: AnsweringAws) -> None:
+    """The listing has no order that AWS promises, so what is asked for is cut by time."""
+    found = [brief(number, minutes=60 * number) for number in range(1, 1000)]
+    await deployed(aws, *found)
+    asked_since = []
+
+    def listed(asked: dict[str, Any]) -> Any:
+        asked_since.append(asked["createdAt"]["after"])
+        return wire({"serviceDeployments": [d for d in found if d["createdAt"] > NOW - timedelta(days=1)]})
+
+    aws.on["ListServiceDeployments"] = listed
+    probe = EcsDeployment(DeploymentParams(cluster=CLUSTER, service=SERVICE), aws.clients)
+    assert (await probe.read(NOW)).values["created_at"] == NOW - timedelta(hours=1)
+    assert len(asked_since) == 1
+    found.clear()
+    assert not (await probe.read(NOW)).values
+    assert len(asked_since) == 4, "a day, a week, and as long as ECS keeps them"
 
 
 @pytest.mark.parametrize("after", [NOW - timedelta(minutes=5), (NOW - timedelta(minutes=5)).replace(tzinfo=None)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from cockpit.rehearsal.aws.ecs.service import Deployment, Service, ServiceDeployment
@@ -112,10 +113,29 @@ def task(held: Task) -> dict[str, Any]:
         "stoppedReason": held.stop_reason or None,
         "overrides": held.overrides,
         "attachments": [_interface(held)],
-        "containers": [_container(held, number, status, health) for number in range(len(held.containers))],
+        "containers": [
+            *(_container(held, number, status, health) for number in range(len(held.containers))),
+            _agent(held, status),
+        ],
         "version": 3,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _agent(held: Task, status: str) -> dict[str, Any]:
+    """The agent that GuardDuty adds to a task: in no task definition, and of a newer image whenever AWS has one."""
+    digest = hashlib.sha256(f"guardduty {held.created_at:%Y-%m-%d %H:%M}".encode()).hexdigest()
+    return {
+        "containerArn": f"{held.arn.replace(':task/', ':container/')}/guardduty",
+        "taskArn": held.arn,
+        "name": f"aws-guardduty-agent-{held.arn[-4:]}",
+        "image": "593207742271.dkr.ecr.us-east-1.amazonaws.com/aws-guardduty-agent-fargate:v1.7.0-Fg_x86_64",
+        "imageDigest": f"sha256:{digest}",
+        "lastStatus": status,
+        "healthStatus": "UNKNOWN",
+        "networkInterfaces": [],
+        "cpu": "0",
+    }
 
 
 def deployment_brief(held: Service, record: ServiceDeployment) -> dict[str, Any]:

@@ -1,0 +1,234 @@
+"""ECS: the tasks of a service, and how those that stopped ended."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from probes.aws.ecs import ServiceParams, service_url
+from probes.clients.paging import pages
+from probes.demand import AWS_ALONE
+from probes.periods import Duration
+from probes.probe import Probe
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.redact import one_line
+
+PAGE = 100
+RETURNING = "Scaling activity initiated by"
+"""How ECS words the stop of a task that a deployment or scaling asked for: not a failure."""
+
+
+class TasksParams(ServiceParams):
+    window: Duration = timedelta(minutes=10)
+    """How far back stopped tasks count; ECS forgets them after about an hour."""
+
+
+class EcsTasks(Probe[TasksParams]):
+    """The tasks of an ECS service: running, healthy, and those that died lately and why.
+
+    Reads ecs ListTasks (RUNNING and STOPPED) and DescribeTasks: healthStatus, startedAt, stoppedAt, stopCode, stoppedReason,
+    containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN (`health_unknown`), not
+    healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a health check is. What AWS
+    took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is neither: the count is then
+    unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service Connect) are left out.
+    """
+
+    name = "ecs.tasks"
+    params_type = TasksParams
+    demands = AWS_ALONE
+    fields = (
+        Field("running", int, "tasks in RUNNING", 2, "count", low=0),
+        Field("healthy", int, "running tasks whose container health check passes", 2, "count", low=0),
+        Field("unhealthy", int, "running tasks whose container health check fails", 0, "count", low=0),
+        Field("health_unknown", int, "running tasks whose health is not known (yet)", 0, "count", low=0),
+        Field(
+            "failed_recently",
+            int,
+            "tasks that stopped by themselves or failed health checks, in the window",
+            0,
+            "count",
+            low=0,
+        ),
+        Field("interrupted_recently", int, "tasks that AWS took away, in the window", 0, "count", low=0),
+        Field("last_interruption", str, "stop code and reason of the newest of them", "SpotInterruption: ..."),
+        Field("last_failure", str, "stop code and reason of the newest failure", "EssentialContainerExited: exit 1"),
+        Field("digests", tuple, "image digests that are running", ("sha256:1f3a",)),
+        Field("one_image", bool, "each container runs one image digest in all running tasks", example=True),
+        Field(
+            "youngest_age_s",
+            float,
+            "age of the youngest running task: the time since the last restart",
+            900.0,
+            "s",
+            low=0,
+        ),
+    )
+    iam = ("ecs:ListTasks", "ecs:DescribeTasks")
+    interval = timedelta(seconds=15)
+
+    def resources(self) -> Mapping[str, tuple[str, ...]]:
+        options = self.clients.options
+        tasks = f"arn:aws:ecs:{options.region or '*'}:{options.account or '*'}:task/{self.params.cluster}/*"
+        return {"ecs:DescribeTasks": (tasks,)}
+
+    async def read(self, now: datetime) -> Reading:
+        cluster, service = self.params.cluster, self.params.service
+        query = f"ecs list-tasks --cluster {cluster} --service-name {service}; ecs describe-tasks"
+        url = service_url(self.clients, cluster, service)
+        try:
+            running, stopped = await asyncio.gather(self._arns("RUNNING"), self._arns("STOPPED"))
+            tasks = await self._described(running, stopped)
+        except Unseen as unseen:
+            return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
+        ended = {how: _ended(tasks, how, now - self.params.window) for how in End}
+        shown = sorted(
+            (*ended[End.FAILED], *ended[End.UNKNOWN], *ended[End.INTERRUPTED]), key=_stopped_at, reverse=True
+        )
+        lines = tuple(f"{_stopped_at(task):%H:%M:%S} {_why(task)}" for task in shown[:5])
+        values, unknown = _running_values([task for task in tasks if task.get("lastStatus") == "RUNNING"], now)
+        known, blind = _ended_values(ended)
+        values, unknown = values | known, unknown | blind
+        return self.reading(now, values, unknown=unknown, evidence=Evidence(query, console_url=url, lines=lines))
+
+    async def _arns(self, status: str) -> list[str]:
+        found = await pages(
+            self.clients,
+            "ecs",
+            "list_tasks",
+            request_key="nextToken",
+            response_key="nextToken",
+            cluster=self.params.cluster,
+            serviceName=self.params.service,
+            desiredStatus=status,
+        )
+        return [arn for page in found for arn in page.get("taskArns") or ()]
+
+    async def _described(self, running: Sequence[str], stopped: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Every listed task. One left out of a successful answer would be a failure nobody counts, so it is PARTIAL."""
+        arns = list(dict.fromkeys([*running, *stopped]))
+        at_once = [arns[start : start + PAGE] for start in range(0, len(arns), PAGE)]
+        calls = (self.clients.aws("ecs", "describe_tasks", cluster=self.params.cluster, tasks=some) for some in at_once)
+        answers = await asyncio.gather(*calls)
+        tasks = [task for answer in answers for task in answer.get("tasks", [])]
+        reasons = {f.get("arn"): str(f.get("reason", "")) for answer in answers for f in answer.get("failures", ())}
+        # ECS keeps a stopped task for an hour at least: one that just went ended before any window of use.
+        forgotten = {arn for arn in stopped if reasons.get(arn) == "MISSING"}
+        left_out = set(arns) - forgotten - {task.get("taskArn") for task in tasks}
+        if left_out:
+            why = ", ".join(sorted({reasons.get(arn) or "no reason given" for arn in left_out}))
+            detail = one_line(f"{len(left_out)} of {len(arns)} tasks were listed but not described ({why})")
+            raise Unseen(Unknown(Reason.PARTIAL, detail, "the next reading asks again"))
+        return tasks
+
+
+class End(Enum):
+    """How a task ended."""
+
+    FAILED = "by itself, or it failed a health check"
+    ASKED = "a deployment, scaling or a person stopped it"
+    INTERRUPTED = "AWS took it away"
+    UNKNOWN = "a stop code that is not known here"
+
+
+_ENDS = {
+    "TaskFailedToStart": End.FAILED,
+    "EssentialContainerExited": End.FAILED,
+    "UserInitiated": End.ASKED,
+    "ServiceSchedulerInitiated": End.ASKED,
+    "SpotInterruption": End.INTERRUPTED,
+    "TerminationNotice": End.INTERRUPTED,
+    "": End.FAILED,
+}
+"""By stopCode, as ECS documents it; none at all is what old tasks have."""
+_HOST_GONE = re.compile(r"^host ec2 .*(terminated|stopped)|retire|capacity provider .*(drain|reclaim)", re.IGNORECASE)
+_ADDED_BY_AWS = ("aws-guardduty-agent", "ecs-service-connect")
+"""How the containers that AWS adds to a task are named: no task definition has them."""
+
+
+def added_by_aws(container: str) -> bool:
+    """Whether a container of this name is one that AWS adds to tasks, not one that somebody deployed."""
+    return container.startswith(_ADDED_BY_AWS)
+
+
+def _ended(tasks: Sequence[Mapping[str, Any]], how: End, since: datetime) -> list[Mapping[str, Any]]:
+    """Those that ended in this way since then, newest first."""
+    stopped = (task for task in tasks if task.get("lastStatus") == "STOPPED" and _stopped_at(task) >= since)
+    return sorted((task for task in stopped if _how(task) is how), key=_stopped_at, reverse=True)
+
+
+def _how(task: Mapping[str, Any]) -> End:
+    code, reason = str(task.get("stopCode") or ""), str(task.get("stoppedReason") or "")
+    if "health check" in reason.lower():
+        return End.FAILED
+    if reason.startswith(RETURNING):
+        return End.ASKED
+    if _HOST_GONE.search(reason):
+        return End.INTERRUPTED
+    return _ENDS.get(code, End.UNKNOWN)
+
+
+def _ended_values(ended: Mapping[End, Sequence[Mapping[str, Any]]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    failed, interrupted, strange = ended[End.FAILED], ended[End.INTERRUPTED], ended[End.UNKNOWN]
+    values: dict[str, Any] = {
+        "failed_recently": len(failed),
+        "last_failure": _why(failed[0]) if failed else None,
+        "interrupted_recently": len(interrupted),
+        "last_interruption": _why(interrupted[0]) if interrupted else None,
+    }
+    unknown = {}
+    if not failed:
+        unknown["last_failure"] = Unknown(Reason.NO_DATA, "no task failed in the window")
+    if not interrupted:
+        unknown["last_interruption"] = Unknown(Reason.NO_DATA, "AWS took no task away in the window")
+    if strange:
+        within = Bounds(len(failed), len(failed) + len(strange))
+        detail = f"{_stopped(len(strange))} with a stop code that is not known here: {_why(strange[0])}"
+        unknown["failed_recently"] = Unknown(Reason.ERROR, detail, "see its stoppedReason in the console", within)
+    return values, unknown
+
+
+def _stopped(tasks: int) -> str:
+    return "1 task stopped" if tasks == 1 else f"{tasks} tasks stopped"
+
+
+def _running_values(running: Sequence[Mapping[str, Any]], now: datetime) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    health = Counter(str(task.get("healthStatus", "UNKNOWN")) for task in running)
+    images: dict[str, set[str]] = {}
+    for container in (
+        c for task in running for c in task.get("containers") or () if not added_by_aws(str(c.get("name")))
+    ):
+        images.setdefault(str(container.get("name")), set()).add(str(container.get("imageDigest") or ""))
+    digests = set().union(*images.values()) - {""}
+    all_known = bool(digests) and "" not in set().union(*images.values())
+    started = [task["startedAt"] for task in running if task.get("startedAt")]
+    unknown: dict[str, Unknown] = {}
+    if not running:
+        nothing = Unknown(Reason.NO_DATA, "no task is running")
+        unknown |= dict.fromkeys(("digests", "one_image", "youngest_age_s"), nothing)
+    elif not all_known:
+        unknown["one_image"] = Unknown(Reason.NO_DATA, "ECS does not name the image digest of every container")
+    return {
+        "running": len(running),
+        "healthy": health["HEALTHY"],
+        "unhealthy": health["UNHEALTHY"],
+        "health_unknown": len(running) - health["HEALTHY"] - health["UNHEALTHY"],
+        "digests": tuple(sorted(digests)),
+        "one_image": all(len(found) == 1 for found in images.values()) if all_known else None,
+        "youngest_age_s": max((now - max(started)).total_seconds(), 0.0) if started else None,
+    }, unknown
+
+
+def _stopped_at(task: Mapping[str, Any]) -> datetime:
+    at: datetime = task.get("stoppedAt") or task.get("stoppingAt") or datetime.min.replace(tzinfo=UTC)
+    return at
+
+
+def _why(task: Mapping[str, Any]) -> str:
+    codes = [str(c["exitCode"]) for c in task.get("containers", []) if c.get("exitCode")]
+    exits = f" (exit {', '.join(codes)})" if codes else ""
+    return one_line(f"{task.get('stopCode', 'Stopped')}: {task.get('stoppedReason', 'no reason given')}{exits}", 200)

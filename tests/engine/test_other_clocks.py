@@ -1,0 +1,113 @@
+"""What people state at other cockpits counts in the order in which it is learned of here, whatever their clocks say."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.records.victim import Victim, elsewhere, forge, victim
+
+from cockpit.decide.events import Decision, Entry, PhaseBegan
+from cockpit.decide.states import Word
+from cockpit.engine.recording import record_in, recording
+from cockpit.engine.watch import Watch
+from cockpit.plan.model import Phase
+from cockpit.replay.player import Player
+from cockpit.replay.trace import trace_of
+from cockpit.report.load_record import account_of
+from probes.reading import Reading
+
+A_LITTLE, FAR = timedelta(seconds=40), timedelta(minutes=7)
+"""By how much the other machine's clock is fast: within what two clocks may differ, and beyond."""
+
+
+def see(to: Victim, account: str) -> None:
+    """A reading of the account; `000000000000` is the wrong one, and trips the trigger."""
+    now = to.clock.now()
+    to.watch.take("identity", Reading(now, now, {"account": account, "arn": "arn:x", "matches": True}))
+    to.tick()
+
+
+def dismissal(to: Victim, at: datetime) -> Decision:
+    """As an earlier version writes it: of all that is known by then."""
+    return Decision(at, "dismiss", "bob", "the alarm is wrong", "", "dba", to.plan.digest)
+
+
+def start(to: Victim, at: datetime) -> PhaseBegan:
+    return PhaseBegan(at, Phase.POST_DEPLOY, "bob", "F8", "dba", to.plan.digest)
+
+
+def receive(to: Victim, monkeypatch: pytest.MonkeyPatch, folder: Path, fast: timedelta, entry: Entry) -> None:
+    """Bob's cockpit, whose clock is fast, writes an entry, and it arrives."""
+    forge(elsewhere(monkeypatch, folder, to, "bob", at=to.clock.now() + fast), entry, to.bob)
+    to.takes_in()
+
+
+def word(watch: Watch) -> Word:
+    return watch.situation.verdict.word
+
+
+@pytest.mark.parametrize("fast", [timedelta(0), A_LITTLE, FAR])
+async def test_a_dismissal_by_a_fast_clock_swallows_no_later_trip(
+    fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        to.watch.record.append(PhaseBegan(to.clock.now(), Phase.POST_DEPLOY))
+        see(to, "123456789012")
+        receive(to, monkeypatch, tmp_path, fast, dismissal(to, to.clock.now() + fast))
+        to.clock.time += timedelta(seconds=20)
+        see(to, "000000000000")
+        assert word(to.watch) is Word.ROLLBACK
+        for _ in range(10):
+            to.clock.time += timedelta(minutes=1)
+            see(to, "000000000000")
+            assert word(to.watch) is Word.ROLLBACK
+        writer, folder = to.kept.journal.writer, to.kept.folder
+    again = Watch(to.plan, to.watch.source, to.clock, record_in(folder))
+    again.board = to.watch.board
+    again.tick()
+    assert word(again) is Word.ROLLBACK
+    player = Player(trace_of(folder, writer))
+    player.play_to(len(player.trace.steps))
+    assert player.differences == []
+    assert player.situation.verdict.word is Word.ROLLBACK
+
+
+async def test_a_deployment_begun_by_a_clock_a_little_fast_begins_when_it_is_learned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        receive(to, monkeypatch, tmp_path, A_LITTLE, start(to, to.clock.now() + A_LITTLE))
+        phase = to.watch.counted().phase()
+        assert phase is not None
+        assert (phase.phase, phase.by) == (Phase.POST_DEPLOY, "bob")
+        assert phase.at <= to.clock.now()
+        see(to, "123456789012")
+        assert all(each.unknown is None for each in to.watch.situation.criteria)
+        writer, folder = to.kept.journal.writer, to.kept.folder
+        learned = phase.at
+    async with recording(to.plan, to.clock, who="ada", root=folder.path.parent, key_file=tmp_path / "id_ada") as kept:
+        reopened = Watch(to.plan, to.watch.source, to.clock, kept.record, kept.started_at)
+        phase = reopened.counted().phase()
+        assert phase is not None
+        assert phase.at == learned
+    player = Player(trace_of(folder, writer))
+    player.play_to(len(player.trace.steps))
+    assert player.differences == []
+
+
+async def test_a_deployment_begun_by_a_clock_far_ahead_blinds_nobody_now_or_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        see(to, "123456789012")
+        receive(to, monkeypatch, tmp_path, FAR, start(to, to.clock.now() + FAR))
+        for _ in range(10):
+            see(to, "123456789012")
+            assert all(each.unknown is None for each in to.watch.situation.criteria)
+            assert to.watch.situation.verdict.phase is Phase.PRE_DEPLOY
+            assert any("dated in the future" in reason for reason in to.reasons())
+            to.clock.time += timedelta(minutes=1)
+        folder = to.kept.folder
+    assert any("dated in the future" in each.why for each in account_of(folder).not_counted)
