@@ -24,7 +24,7 @@ from typing import Any
 import psycopg
 from migration.mutations import MUTATIONS, code_without
 from migration.transitions import unlisted, watch_transitions
-from support.waiting import LAST_RESORT_S
+from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
@@ -187,8 +187,8 @@ class Fighters:
         now = time.monotonic()
         for process in list(self.processes):
             if process.pid in self.stopped:
-                until, begun = self.stopped[process.pid]
-                if now > until and (self.begun > begun or len(self.stopped) == WORKERS):
+                rests_until, begun = self.stopped[process.pid]
+                if now > rests_until and (self.begun > begun or len(self.stopped) == WORKERS):
                     del self.stopped[process.pid]
                     process.send_signal(signal.SIGCONT)
             if process.poll() is not None:
@@ -226,12 +226,15 @@ async def _application(dsn: str, documents: int, chance: random.Random, begun: C
     It writes WRITES times for each file that a worker has taken up, and for some at the beginning.
     """
     connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    written = 0
+
+    def in_step() -> bool:
+        return written <= WRITES * (begun() + AT_ONCE)
+
     try:
-        written = 0
         while True:
-            while written > WRITES * (begun() + AT_ONCE):
-                await asyncio.sleep(0.01)
             written += 1
+            await until(in_step, "no file is taken up any more")
             id_ = f"d{chance.randrange(documents):06}"
             what = chance.random()
             body = chance.randbytes(chance.randrange(1, 2_000))
