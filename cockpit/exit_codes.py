@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 GO, HOLD, ROLLBACK, COULD_NOT_JUDGE = 0, 1, 2, 3
-"""Wherever a verdict is the answer: the order of monitoring plug-ins (ok, warning, critical, unknown)."""
+"""Wherever a verdict is the answer: the order of monitoring plug-ins (ok, warning, critical, unknown). ROLLED BACK is 1, as HOLD:
+nothing burns, and nothing may go on; FIX FORWARD is 2, as ROLLBACK.
+"""
 
 USAGE, BAD_PLAN = 64, 65
 """As in sysexits.h: EX_USAGE, EX_DATAERR."""

@@ -28,8 +28,8 @@ class Board:
         self.readings = Readings(plan.probes, polls_kept)
         self._evaluators: dict[str, Evaluator] = {}
         self._by_probe: dict[str, list[Evaluator]] = {name: [] for name in plan.probes}
-        self._explained: dict[str, tuple[int, Explanation]] = {}
-        """By subject: the explanation of an evaluator's version. Front ends compare it by identity."""
+        self._explained: dict[str, tuple[tuple[int, bool], Explanation]] = {}
+        """By subject: the explanation of an evaluator's version, before or after a gap. Front ends compare it by identity."""
         self._last_pruned = started_at
 
     def add(self, probe: str, reading: Reading) -> None:
@@ -47,7 +47,7 @@ class Board:
         self.readings.gaps.append((since, until))
         self.readings.gaps.sort()
         for evaluator in self._evaluators.values():
-            evaluator.restart(self.readings)
+            evaluator.unwatched(self.readings, since)
 
     def copy(self) -> Board:
         """A board of its own that holds the same."""
@@ -64,9 +64,11 @@ class Board:
     def evaluate(self, subject: Subject, origin: datetime, now: datetime) -> Evaluation:
         """The evaluation of a criterion or item at `now`. `origin` is when its phase began: nothing older counts."""
         evaluator = self._evaluator(subject, origin)
+        reached = evaluator.standing(now)
+        version = evaluator.version, reached is not None and reached.broken
         explained = self._explained.get(subject.id)
-        if explained is None or explained[0] != evaluator.version:
-            explained = evaluator.version, explain(evaluator.criterion, evaluator.reached, self.readings)
+        if explained is None or explained[0] != version:
+            explained = version, explain(evaluator.criterion, reached, self.readings)
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, explained[1], now)
 
@@ -80,7 +82,7 @@ class Board:
             for evaluators in self._by_probe.values():
                 if held in evaluators:
                     evaluators.remove(held)
-        evaluator = self._evaluators[subject.id] = Evaluator(subject, origin)
+        evaluator = self._evaluators[subject.id] = Evaluator(subject, origin, self.plan.probes)
         for name in evaluator.watched:
             self._by_probe[name].append(evaluator)
         evaluator.rebuild(self.readings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
@@ -36,10 +36,11 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     stands = standing(triggers, counts, now) if phase is Phase.POST_DEPLOY else Standing()
     rollback_plan = steps(plan.rollback_plan, counts, now)
     back = _back(stands, triggers, counts, readings, rollback_plan, now)
-    proof_begins = max(origin, stands.ended or now) if has_ended(stands, back) else origin
+    fixed = stands.course is not None and stands.course.choice == "fix_forward" and has_ended(stands, back)
+    proof_begins = max(origin, stands.ended or now) if fixed else origin
     judged = [*(judged_since(criterion, proof_begins) for criterion in plan.success_criteria), *triggers]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
-    guarding = tuple(judged_since(guard, started_at - guard.stale_after).status for guard in plan.guards())
+    guarding = tuple(judged_since(guard, started_at - _freshness(plan, guard)).status for guard in plan.guards())
     evaluations = {item.id: board.evaluate(item, started_at, now) for _, item in plan.items()}
     sections = checklist(plan, evaluations, counts, started_at, now)
     polls = gates(plan, counts, now)
@@ -81,6 +82,11 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
     )
+
+
+def _freshness(plan: Plan, guard: Criterion) -> timedelta:
+    probes = guard.condition.probes if guard.condition else ()
+    return max((plan.probes[probe].stale_after for probe in probes), default=timedelta(0))
 
 
 def _back(

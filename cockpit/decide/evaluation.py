@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
-from cockpit.decide.readings import Readings
+from cockpit.decide import window
+from cockpit.decide.limits import ZERO, limits_of
+from cockpit.decide.readings import Readings, gone
+from cockpit.decide.sampling import Sampler
 from cockpit.decide.situation import Explanation
-from cockpit.decide.state_machine import MachineState, Sample, Trip, blind_trip, next_state
+from cockpit.decide.state_machine import MachineState, Sample, Trip, Window, next_state, standing
 from cockpit.decide.states import State
-from cockpit.plan.model import Criterion, Item, Kind
-from probes.reading import Reading, Reason, Unknown
+from cockpit.plan.model import Criterion, Item, Kind, OnUnknown, ProbeSpec, Severity
+from probes.reading import Reason, Unknown
 
 Subject = Criterion | Item
-_EVER = datetime.min.replace(tzinfo=UTC)
-_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Evaluation:
     outcome: Outcome
     """What the newest polls say."""
     reached: MachineState | None
-    """The state after the newest real sample; None before the first."""
+    """The state after the newest real sample, as it stands now; None before the first."""
     because: Explanation
     blindness: Unknown | None
     """Why the condition cannot be judged now; None while it can."""
@@ -45,7 +46,7 @@ class Evaluator:
     Samples are taken at every data time of the condition's probes, and count from `begins` on: `initial_delay` later.
     """
 
-    def __init__(self, subject: Subject, origin: datetime) -> None:
+    def __init__(self, subject: Subject, origin: datetime, probes: Mapping[str, ProbeSpec]) -> None:
         self.subject = subject
         self.origin = origin
         self.criterion = subject if isinstance(subject, Criterion) else _as_criterion(subject)
@@ -54,6 +55,10 @@ class Evaluator:
         self.probes: tuple[str, ...] = self.condition.probes if self.condition else ()
         clear = self.criterion.clear_condition
         self.watched = tuple(dict.fromkeys((*self.probes, *(clear.probes if clear else ()))))
+        self.limits = limits_of(self.criterion, {name: probes[name] for name in self.watched}, self.probes)
+        self.sampler = Sampler(self.criterion, self.watched, self.limits, origin, self.begins)
+        self.gaps: list[tuple[datetime, datetime]] = []
+        """Times at which the cockpit was not watching, long enough to matter to all it reads."""
         self.times: list[datetime] = []
         self.samples: list[Sample | None] = []
         self.states: list[MachineState | None] = []
@@ -82,16 +87,22 @@ class Evaluator:
     def rebuild(self, readings: Readings) -> None:
         """Start over from the histories."""
         self.base = self.forgotten = None
+        self.gaps = readings.gaps_of(self.probes)
         moments = {t for probe in self.probes for t in readings.histories[probe].times if t >= self.begins}
         self.times = sorted(moments)
-        self.samples = [self._sample(readings, moment) for moment in self.times]
+        self.samples = [self.sampler.sample(readings, moment) for moment in self.times]
         self.states = [None] * len(self.times)
-        self.older = self._older(readings)
-        self._advance(readings, 0)
+        self.older = self.sampler.older(readings)
+        self._advance(0)
         self.polled(readings)
 
-    def restart(self, readings: Readings) -> None:
-        self._advance(readings, 0)
+    def unwatched(self, readings: Readings, since: datetime) -> None:
+        """The cockpit was not watching from `since` on: what rests on a reading from just before does not go on so long."""
+        self.gaps = readings.gaps_of(self.probes)
+        first = bisect_left(self.times, since - max(self.limits.gap.values(), default=ZERO))
+        for index in range(first, len(self.times)):
+            self.samples[index] = self.sampler.sample(readings, self.times[index])
+        self._advance(first)
 
     def polled(self, readings: Readings) -> None:
         """Evaluate the condition on the newest answers, after a probe was polled."""
@@ -104,9 +115,9 @@ class Evaluator:
         if self.forgotten is not None and moment <= self.forgotten:
             return
         if moment < self.begins:
-            if (older := self._older(readings)) != self.older:
+            if (older := self.sampler.older(readings)) != self.older:
                 self.older = older
-                self._advance(readings, 0)
+                self._advance(0)
             return
         first = bisect_left(self.times, moment)
         # A probe only the clear_condition reads makes no samples of its own.
@@ -117,8 +128,8 @@ class Evaluator:
         until = readings.histories[probe].next_after(moment)
         last = bisect_left(self.times, until) if until is not None else len(self.times)
         for index in range(first, last):
-            self.samples[index] = self._sample(readings, self.times[index])
-        self._advance(readings, first)
+            self.samples[index] = self.sampler.sample(readings, self.times[index])
+        self._advance(first)
 
     def forget_before(self, moment: datetime) -> None:
         """Drop what is older, but keep the state reached."""
@@ -127,64 +138,16 @@ class Evaluator:
             self.base, self.forgotten = self.states[index - 1], self.times[index - 1]
             del self.times[:index], self.samples[:index], self.states[:index]
 
-    def _sample(self, readings: Readings, moment: datetime) -> Sample | None:
-        condition, clear = self.condition, self.criterion.clear_condition
-        assert condition is not None
-        used, unknown = readings.at(self.watched, moment, self.begins)
-        values = {probe: reading.values for probe, reading in used.items()}
-        truth = condition.evaluate(values, unknown).truth
-        if truth is None:
-            return None
-        rests_on = self._support(condition, used, unknown, truth)
-        return Sample(
-            data_at=min((reading.data_at for reading in rests_on.values()), default=moment),
-            observed_at=max((reading.observed_at for reading in rests_on.values()), default=moment),
-            truth=truth,
-            recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
-            pre_existing=self._pre_existing(condition, used, unknown) if truth else None,
-            fresh=any(reading.state_since and reading.state_since >= self.origin for reading in rests_on.values()),
-        )
-
-    def _support(
-        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
-    ) -> dict[str, Reading]:
-        """The newest readings that decide by themselves: one slow probe carried along by a fast one is no new sample."""
-        kept = {probe: used[probe] for probe in self.probes if probe in used}
-        if len(kept) < 2:
-            return kept
-        for probe in sorted(kept, key=lambda name: (kept[name].data_at, name)):
-            fewer = {name: reading for name, reading in kept.items() if name != probe}
-            values = {name: reading.values for name, reading in fewer.items()}
-            if condition.evaluate(values, unknown).truth is truth:
-                kept = fewer
-        return kept
-
-    def _pre_existing(
-        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
-    ) -> datetime | None:
-        """Since when, if the condition is only known to be true through states that began before the cutover did."""
-        since = {probe: reading.state_since for probe, reading in used.items()}
-        old = {probe: began for probe, began in since.items() if began is not None and began < self.origin}
-        if not old:
-            return None
-        values = {probe: reading.values for probe, reading in used.items() if probe not in old}
-        return None if condition.evaluate(values, unknown).truth is True else max(old.values())
-
-    def _older(self, readings: Readings) -> datetime | None:
-        """The origin, if the trigger was true then and has not been seen clear until it is judged."""
-        condition = self.condition
-        if condition is None or self.criterion.kind is not Kind.TRIGGER:
-            return None
-        between = {
-            t for probe in self.probes for t in readings.histories[probe].times if self.origin <= t < self.begins
-        }
-        before = self.origin - _INSTANT
-        for moment in (before, *sorted(between)):
-            used, unknown = readings.at(self.probes, moment, _EVER)
-            truth = condition.evaluate({probe: reading.values for probe, reading in used.items()}, unknown).truth
-            if truth is False or (truth is None and moment == before):
-                return None
-        return self.origin
+    def _advance(self, first: int) -> None:
+        reached = self.states[first - 1] if first else self.base
+        for index in range(first, len(self.times)):
+            sample = self.samples[index]
+            if sample is not None:
+                before, limits, sample = reached, self.limits, self._inherited(reached, sample)
+                reached = next_state(self.criterion, limits, before, sample, self.begins, self._window(index))
+                reached = self._unseen(before, reached, sample)
+            self.states[index] = reached
+        self.version += 1
 
     def _inherited(self, reached: MachineState | None, sample: Sample) -> Sample:
         """The sample, known to be of a breach from before the phase while no clear one has come between."""
@@ -193,42 +156,48 @@ class Evaluator:
         unbroken = reached is None or (reached.truth is True and reached.pre_existing == self.older)
         return replace(sample, pre_existing=self.older) if unbroken else sample
 
-    def _advance(self, readings: Readings, first: int) -> None:
-        reached = self.states[first - 1] if first else self.base
-        gaps = readings.gaps_of(self.probes)
-        for index in range(first, len(self.times)):
-            sample = self.samples[index]
-            if sample is not None:
-                sample = self._inherited(reached, sample)
-                before, reached = reached, next_state(self.criterion, reached, sample, gaps)
-                reached = self._unseen(before, reached, sample, gaps)
-            self.states[index] = reached
-        self.version += 1
+    def _window(self, index: int) -> Window | None:
+        within = self.criterion.within
+        if within is None:
+            return None
+        older = self.base.seen if self.base else window.NOTHING
 
-    def _unseen(
-        self, before: MachineState | None, reached: MachineState, sample: Sample, gaps: list[tuple[datetime, datetime]]
-    ) -> MachineState:
+        def before(seen: window.Seen, data_at: datetime) -> window.Seen:
+            return window.inside(self._known(index), seen, data_at, within, older)
+
+        return before
+
+    def _known(self, end: int) -> Sequence[MachineState]:
+        """The states before a sample, from the one with which a window that ends there can begin."""
+        reach = window.REACH * (self.criterion.within or ZERO) + self.limits.blind
+        begin = bisect_left(self.times, self.times[end] - reach)
+        return [state for state in self.states[max(begin - 1, 0) : end] if state is not None]
+
+    def _unseen(self, before: MachineState | None, reached: MachineState, sample: Sample) -> MachineState:
         """The state with the trip for having been blind too long before this sample, where the plan wants one."""
-        seen_at = before.data_at if before else self.begins
         if before is not None and sample.observed_at <= before.observed_at:
             return reached  # the same answer: it was known together with the sample before
-        since = blind_trip(self.criterion, seen_at, sample.observed_at, gaps)
+        since = self._blind_trip(before.data_at if before else self.begins, sample.observed_at)
         if since is None:
             return reached
         return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
 
     # -- as of a moment ----------------------------------------------------------------------------------------------
 
+    def standing(self, now: datetime) -> MachineState | None:
+        """The state reached, as it stands at `now`."""
+        return standing(self.reached, now) if self.reached else None
+
     def evaluation(self, readings: Readings, explained: Explanation, now: datetime) -> Evaluation:
         """How it all stands at `now`."""
-        blindness = self._blindness(readings, now)
+        blindness, reached = self._blindness(readings, now), self.standing(now)
         return Evaluation(
             self.now,
-            self.reached,
+            reached,
             explained,
             blindness,
-            self._trips(readings, blindness, now),
-            self._left(readings, now),
+            self._trips(blindness, now),
+            self._left(reached, readings, now),
         )
 
     def _blindness(self, readings: Readings, now: datetime) -> Unknown | None:
@@ -254,14 +223,14 @@ class Evaluator:
         return None
 
     def _stale(self, readings: Readings, now: datetime) -> Unknown | None:
-        """The newest real sample rests on data too old to count, whatever else the probes still see."""
+        """What the newest real sample rests on is too old to count, whatever else the probes still see."""
         reached = self.reached
-        if reached is None or now - reached.data_at <= self.criterion.stale_after:
+        if reached is None or now <= reached.fresh_until:
             return None
         if self.now.unknown is not None:
             return self.now.unknown
         ages = {probe: now - (readings.histories[probe].newest_data_at or reached.data_at) for probe in self.probes}
-        oldest = max(ages, key=lambda probe: ages[probe])
+        oldest = max(ages, key=lambda probe: ages[probe] - self.limits.stale[probe])
         return Unknown(
             Reason.STALE,
             f"the newest data of {oldest} is {formatting.duration(ages[oldest])} old",
@@ -276,27 +245,39 @@ class Evaluator:
             return None
         return self.now.unknown or Unknown(Reason.WARMING, "no reading yet")
 
-    def _trips(self, readings: Readings, blindness: Unknown | None, now: datetime) -> tuple[Trip, ...]:
+    def _trips(self, blindness: Unknown | None, now: datetime) -> tuple[Trip, ...]:
         reached = self.reached
         trips = reached.trips if reached else ()
         if self.criterion.kind is not Kind.TRIGGER or blindness is None:
             return trips
-        seen_at = reached.data_at if reached else self.begins
-        since = blind_trip(self.criterion, seen_at, now, readings.gaps_of(self.probes))
+        since = self._blind_trip(reached.data_at if reached else self.begins, now)
         return trips if since is None else (*trips, Trip(since))
 
-    def _left(self, readings: Readings, now: datetime) -> timedelta | None:
-        reached = self.reached
+    def _blind_trip(self, seen_at: datetime, until: datetime) -> datetime | None:
+        """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
+
+        Its limit is never shorter than what it takes to call data stale, and time without watching does not count.
+        """
+        criterion = self.criterion
+        if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
+            return None
+        limit = max(criterion.unknown_limit or ZERO, self.limits.blind)
+        if until - seen_at <= limit:
+            return None
+        over = until - seen_at - gone(seen_at, until, self.gaps) - limit
+        return until - over if over > ZERO else None
+
+    def _left(self, reached: MachineState | None, readings: Readings, now: datetime) -> timedelta | None:
         if reached is None or not reached.state.judging.running:
             return None
         left = time_left(self.criterion, reached, readings.interval(self.probes))
-        return max(left - (now - reached.observed_at), timedelta(0))
+        return left if reached.broken else max(left - (now - reached.observed_at), ZERO)
 
 
 def time_left(criterion: Criterion, reached: MachineState, interval: timedelta) -> timedelta:
     """Time until the running window ends if every further sample agrees, from the moment of the newest sample."""
-    window = criterion.clear_for if reached.state is State.RECOVERING else criterion.hold_for
-    return max(window - reached.have, (criterion.min_samples - reached.samples) * interval, timedelta(0))
+    need = criterion.clear_for if reached.state is State.RECOVERING else criterion.needs
+    return max(need - reached.have, (criterion.min_samples - reached.samples) * interval, ZERO)
 
 
 def _as_criterion(item: Item) -> Criterion:
@@ -307,6 +288,6 @@ def _as_criterion(item: Item) -> Criterion:
         Kind.SUCCESS,
         item.expect,
         item.position,
-        gap_tolerance=max(item.stale_after, timedelta(seconds=1)),
+        gap_tolerance=item.stale_after,
         stale_after=item.stale_after,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from cockpit import formatting
 from cockpit.conditions.condition import Comparison
@@ -12,6 +13,8 @@ from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec
 from probes.reading import Field, Reason, Unknown
+
+AFTER_GAP = "; it begins again with the next sample: there was a gap"
 
 
 def explain(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Explanation:
@@ -26,8 +29,8 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     known_until = [at for probe in condition.probes if (at := readings.histories[probe].newest_data_at) is not None]
     evidence = latest[0].evidence if latest else None
     return Explanation(
-        line=_line(seen, thresholds, progress, criterion.kind),
-        condition=condition.source,
+        line=_line(seen, thresholds, progress, criterion.kind) + (AFTER_GAP if reached and reached.broken else ""),
+        condition=" ".join(condition.source.splitlines()),
         observed=seen,
         thresholds=thresholds,
         progress=progress,
@@ -79,12 +82,12 @@ def progress_of(criterion: Criterion, reached: MachineState | None) -> Progress 
             "clear", min(reached.have, criterion.clear_for), criterion.clear_for, reached.samples, criterion.min_samples
         )
     measured = reached.state not in (State.CLEAR, State.NOT_MET)
-    if not measured or not (criterion.hold_for or criterion.min_samples > 1):
+    need = criterion.needs
+    if not measured or not (need or criterion.min_samples > 1):
         return None
     verb = "breached" if criterion.kind is Kind.TRIGGER else "proven"
-    return Progress(
-        verb, min(reached.have, criterion.hold_for), criterion.hold_for, reached.samples, criterion.min_samples
-    )
+    have = reached.have if criterion.within else min(reached.have, need)
+    return Progress(verb, have, need, reached.samples, criterion.min_samples, criterion.within, reached.inside.time)
 
 
 def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None, kind: Kind) -> str:
@@ -98,10 +101,20 @@ def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progres
         parts.append(f"{label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else ""))
     line = ", ".join(parts)
     if progress is not None and progress.need:
-        line += f"; {progress.verb} {formatting.duration(progress.have)} of {formatting.duration(progress.need)}"
+        line += f"; {progress.verb} {formatting.duration(progress.have)} of {_needed(progress)}"
     if progress is not None and progress.samples < progress.min_samples:
         line += f", {progress.samples} of {progress.min_samples} samples"
     return line
+
+
+def _needed(progress: Progress) -> str:
+    """`5m`; for an M of N `8m needed within 10m`, and how much of that could be seen where not all of it could."""
+    need = formatting.duration(progress.need)
+    if progress.within is None:
+        return need
+    unseen = progress.within - progress.watched
+    within = f"{need} needed within {formatting.duration(progress.within)}"
+    return f"{within} ({formatting.duration(progress.watched)} seen)" if unseen > timedelta(0) else within
 
 
 def _plain(limit: Threshold) -> bool:

@@ -37,7 +37,8 @@ def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: st
     for gate in plan.gates:
         if gate.before == what:
             unknown = gate.poll.exclude_initiator and not who
-            missing = poll(gate, counts, now, who).missing
+            # A deployment begins once by its votes; a run of the migration begins and is resumed while they are valid.
+            missing = poll(gate, counts, now, who, spent=what == "deploy").missing
             if missing or unknown:
                 found.append(Missing(gate.title, missing, unknown))
     return tuple(found)
@@ -70,17 +71,19 @@ def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
 def used(plan: Plan, record: Record, act: str, now: datetime, by: Person, role: str) -> list[GateUsed]:
     """What to keep once somebody has begun what gates guard: each gate before `act`, with the votes it was passed by."""
     counts = counted(plan, record, now)
-    polls = [poll(gate, counts, now, by.id) for gate in plan.gates if gate.before == act]
+    polls = [poll(gate, counts, now, by.id, spent=act == "deploy") for gate in plan.gates if gate.before == act]
+    polls = [each for each in polls if each.passed]
     return [GateUsed(now, each.id, act, by.id, role, plan.digest, each.votes) for each in polls]
 
 
-def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateStatus:
+def poll(gate: Gate, record: Counted, now: datetime, without: str = "", *, spent: bool = True) -> GateStatus:
     """How a gate stands: each role's newest valid vote, and what is missing from whom.
 
-    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
+    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out. `spent`: whether
+    votes that something was begun with are left out.
     """
     excluded = without if gate.poll.exclude_initiator else ""
-    newest, limit = _newest_votes(gate, record), gate.poll.valid_for
+    newest, limit = _newest_votes(gate, record, _last_use(gate, record) if spent else None), gate.poll.valid_for
     lapsed = [vote for vote in newest if limit is not None and now > vote.at + limit]
     valid = [v for v in newest if v not in lapsed and (v.by != excluded or v.choice != "go")]
     against = [vote for vote in valid if vote.choice != "go"]
@@ -125,9 +128,9 @@ def _goes(votes: Sequence[Vote], *, distinct: bool) -> int:
     return found
 
 
-def _newest_votes(gate: Gate, record: Counted) -> list[Vote]:
-    """The newest vote of each person and role, of those that nothing was begun with yet."""
-    spent = record.place(_last_use(gate, record))
+def _newest_votes(gate: Gate, record: Counted, use: GateUsed | None) -> list[Vote]:
+    """The newest vote of each person and role since the gate was used."""
+    spent = record.place(use)
     votes = (vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent)
     return list({(vote.by, vote.role): vote for vote in votes}.values())
 

@@ -179,17 +179,35 @@ class Readings:
         long = 3 * self.interval(probes)
         return [(since, until) for since, until in self.gaps if until - since > long]
 
+    def watched_until(self, probe: str, since: datetime, until: datetime) -> datetime:
+        """When the cockpit stopped watching a live probe between these times, else `until`.
+
+        A metric is not lost with it: its store has every period.
+        """
+        if not self.gaps or self.probes[probe].period:
+            return until
+        long = 3 * self.probes[probe].interval
+        for began, ended in self.gaps[max(bisect_left(self.gaps, (since, since)) - 1, 0) :]:
+            if began >= until:
+                break
+            if ended > since and ended - began > long:
+                return max(began, since)
+        return until
+
     def at(
-        self, probes: Sequence[str], moment: datetime, since: datetime
+        self, probes: Sequence[str], moment: datetime, since: datetime, stale: Mapping[str, timedelta]
     ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
-        """Samples by probe as of a data time, and why others are absent. Old data, or from before `since`, is not used."""
+        """Samples by probe as of a data time, and why others are absent.
+
+        Data that is older then than its probe's limit in `stale`, or from before `since`, is not used.
+        """
         used: dict[str, Reading] = {}
         unknown: dict[str, Unknown] = {}
         for probe in probes:
             sample = self.histories[probe].at(moment)
             if sample is None or sample.data_at < since:
                 continue
-            if moment - sample.data_at > self.probes[probe].stale_after:
+            if moment - sample.data_at > stale[probe]:
                 unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
                 continue
             used[probe] = sample

@@ -58,6 +58,10 @@ class Progress:
     need: timedelta
     samples: int
     min_samples: int
+    within: timedelta | None = None
+    """For M of N: the window, of which `have` was bad, whatever lay in between."""
+    watched: timedelta = timedelta(0)
+    """For M of N: how much of it was seen."""
 
     @property
     def ratio(self) -> float:

@@ -1,38 +1,38 @@
-"""The two state machines, advanced by real samples in the order of their data times.
+"""The two state machines, advanced by real samples in the order of their data times, and judged at a moment.
 
-A sample is real when its condition is true or false. Unknown samples move nothing here: suspicion survives them, and proof
-needs real samples close together. What they mean *now* is judged in `criterion.py`.
+A sample is real when its condition is true or false. Unknown samples move nothing here: suspicion survives them for a while,
+and proof needs real samples close together. What they mean *now* is judged in `criterion.py`. `docs/verdict.md` has the
+tables of both machines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cockpit.decide.readings import gone
+from cockpit.decide.limits import ZERO, Limits
 from cockpit.decide.states import State
-from cockpit.plan.model import Criterion, Kind, OnUnknown, Severity
-
-ZERO = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """What a sample adds to a run: time, and whether it is near enough to the one before, and not the same data again."""
-
-    time: timedelta
-    near: bool
-    new: bool
+from cockpit.decide.window import NOTHING, Seen
+from cockpit.plan.model import Criterion, Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One real outcome. `data_at` is the age of the oldest data it rests on; `observed_at` is when we knew."""
+    """One real outcome. `moment` is the data time it was taken at, `observed_at` when we knew.
 
+    The times below are those of the readings that decide it: of every set of readings that would, the one that is best.
+    """
+
+    moment: datetime
     data_at: datetime
+    """The age of the oldest data it rests on."""
     observed_at: datetime
     truth: bool
+    holds_until: datetime
+    """A sample after this does not continue what this one began: there was a gap."""
+    fresh_until: datetime
+    """After this it no longer says anything about now."""
     recovers: bool = True
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
     pre_existing: datetime | None = None
@@ -69,6 +69,11 @@ class MachineState:
     have: timedelta
     samples: int
     ok_since: datetime | None
+    holds_until: datetime
+    """Until when the run goes on without another sample."""
+    fresh_until: datetime
+    counted_at: datetime
+    """The moment of the newest sample that was counted: one that rests on data from before it is the same data again."""
     failed_at: datetime | None = None
     """When the newest sample that counts against it was observed."""
     turned_at: datetime | None = None
@@ -78,103 +83,176 @@ class MachineState:
     near_misses: int = 0
     pre_existing: datetime | None = None
     """Since when the breach it is in has been there, if that is from before the phase."""
+    broken: bool = False
+    """A gap has ended its run, and no sample has begun another."""
+    seen: Seen = NOTHING
+    """For M of N: all that was seen so far."""
+    inside: Seen = NOTHING
+    """For M of N: what was seen within the window that ends with this sample."""
+
+
+Window = Callable[[Seen, datetime], Seen]
+"""What lies within the window of an M of N that ends with this total, at this data time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A sample on its way into the state: what it adds to a run, and whether it continues the one before."""
+
+    criterion: Criterion
+    before: MachineState
+    sample: Sample
+    seen: MachineState
+    """The state before, with what every sample changes."""
+    time: timedelta
+    """What it adds to the run it continues."""
+    alone: timedelta
+    """What it is worth as the first of a run."""
+    near: bool
+    new: bool
+
+    @property
+    def count(self) -> int:
+        return self.before.samples + self.new
 
 
 def next_state(
-    criterion: Criterion, before: MachineState | None, sample: Sample, gaps: Sequence[tuple[datetime, datetime]] = ()
+    criterion: Criterion,
+    limits: Limits,
+    before: MachineState | None,
+    sample: Sample,
+    begins: datetime,
+    window: Window | None = None,
 ) -> MachineState:
-    """The state after `sample`. `gaps` are times at which the cockpit was not watching: they never count toward anything."""
+    """The state after `sample`. Nothing from before `begins` counts; `window` is there for an M of N."""
+    step = _step(criterion, limits, before, sample, begins)
+    if window is not None:
+        total = step.seen.seen.plus(step.time if before else step.alone, bad=sample.truth, new=step.new)
+        step = replace(step, seen=replace(step.seen, seen=total, inside=window(total, step.seen.data_at)))
+    return (_trigger if criterion.kind is Kind.TRIGGER else _success)(step)
+
+
+def standing(reached: MachineState, now: datetime) -> MachineState:
+    """The state at `now`: what must hold without a gap is broken when the gap happens, not when the next sample comes."""
+    if now <= reached.holds_until:
+        return reached
+    match reached.state:
+        case State.MET | State.PROVING:
+            return replace(reached, state=State.PROVING, have=ZERO, samples=0, ok_since=None, broken=True)
+        case State.RECOVERING:
+            return replace(reached, have=ZERO, samples=0, broken=True)
+        case _:
+            return reached
+
+
+def _step(criterion: Criterion, limits: Limits, before: MachineState | None, sample: Sample, begins: datetime) -> Step:
+    alone = min(limits.period, max(sample.data_at - begins, ZERO))
     if before is None:
         state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
         ok_since = sample.observed_at if state is State.CLEAR else None
-        before = MachineState(state, sample.data_at, sample.observed_at, ZERO, 0, ok_since)
-        credit = Credit(ZERO, near=False, new=True)
-    else:
-        credit = _credit(criterion, before, sample, gaps)
-    turned_at = sample.observed_at if before.truth is (not sample.truth) else before.turned_at
+        before = MachineState(
+            state,
+            sample.data_at,
+            sample.observed_at,
+            ZERO,
+            0,
+            ok_since,
+            sample.holds_until,
+            sample.fresh_until,
+            sample.moment,
+        )
+        return Step(criterion, before, sample, replace(before, truth=sample.truth), ZERO, alone, near=False, new=True)
+    same = before.truth is sample.truth
+    new = sample.data_at > before.counted_at
+    # Of a gap only the time counts for which the sample before it still stood.
+    covered = max(min(sample.data_at, before.holds_until) - before.data_at, ZERO)
     seen = replace(
         before,
         data_at=max(before.data_at, sample.data_at),
         observed_at=sample.observed_at,
         truth=sample.truth,
-        turned_at=turned_at,
+        turned_at=before.turned_at if same else sample.observed_at,
+        holds_until=max(before.holds_until, sample.holds_until) if same else sample.holds_until,
+        fresh_until=max(before.fresh_until, sample.fresh_until) if same else sample.fresh_until,
+        counted_at=sample.moment if new or not same else before.counted_at,
     )
-    advance = _trigger if criterion.kind is Kind.TRIGGER else _success
-    return advance(criterion, before, seen, sample, credit)
+    time = min(covered, limits.longest) if limits.longest else covered
+    return Step(criterion, before, sample, seen, time, alone, near=sample.moment <= before.holds_until, new=new)
 
 
-def blind_trip(
-    criterion: Criterion, seen_at: datetime, until: datetime, gaps: Sequence[tuple[datetime, datetime]]
-) -> datetime | None:
-    """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
-
-    Its limit is never shorter than what it takes to call data stale, and time without watching does not count.
-    """
-    if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
-        return None
-    limit = max(criterion.unknown_limit or ZERO, criterion.stale_after)
-    over = until - seen_at - gone(seen_at, until, gaps) - limit
-    return until - over if over > ZERO else None
+def _ends(step: Step, window: timedelta, have: timedelta, samples: int) -> bool:
+    return have >= window and samples >= step.criterion.min_samples
 
 
-def _credit(
-    criterion: Criterion, before: MachineState, sample: Sample, gaps: Sequence[tuple[datetime, datetime]]
-) -> Credit:
-    """What the new sample adds to a window. Time at which the cockpit was not watching adds nothing."""
-    apart = max(sample.data_at - before.data_at, ZERO)
-    if any(since < sample.data_at and until > before.data_at for since, until in gaps):
-        return Credit(ZERO, near=False, new=apart > ZERO)
-    return Credit(min(apart, criterion.gap_tolerance), near=apart <= criterion.gap_tolerance, new=apart > ZERO)
+# -- success criteria ------------------------------------------------------------------------------------------------
 
 
-def _ends(criterion: Criterion, window: timedelta, have: timedelta, samples: int) -> bool:
-    return have >= window and samples >= criterion.min_samples
-
-
-def _success(
-    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
-) -> MachineState:
+def _success(step: Step) -> MachineState:
+    before, sample, seen = step.before, step.sample, step.seen
     if not sample.truth:
         return replace(seen, state=State.NOT_MET, have=ZERO, samples=0, ok_since=None, failed_at=sample.observed_at)
-    contiguous = credit.near and before.samples > 0
-    have = before.have + credit.time if contiguous else ZERO
-    samples = before.samples + credit.new if contiguous else 1
-    if not _ends(criterion, criterion.hold_for, have, samples):
+    contiguous = step.near and before.samples > 0
+    have = before.have + step.time if contiguous else step.alone
+    samples = step.count if contiguous else 1
+    if not _ends(step, step.criterion.needs, have, samples):
         return replace(seen, state=State.PROVING, have=have, samples=samples, ok_since=None)
     since = before.ok_since if contiguous and before.ok_since else sample.observed_at
     return replace(seen, state=State.MET, have=have, samples=samples, ok_since=since)
 
 
-def _trigger(
-    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
-) -> MachineState:
-    if sample.truth:
-        return _breach(criterion, before, seen, sample, credit)
-    if before.state.judging.tripped:
-        return _recover(criterion, before, seen, sample, credit)
+# -- rollback triggers -----------------------------------------------------------------------------------------------
+
+
+def _trigger(step: Step) -> MachineState:
+    if step.sample.truth:
+        return _breach(step)
+    if step.before.state.judging.tripped:
+        return _recover(step)
+    return _clear(step)
+
+
+def _clear(step: Step) -> MachineState:
+    before, sample, seen = step.before, step.sample, step.seen
+    if step.criterion.within is not None and seen.inside.anything_bad:
+        return _suspected(step, seen)
     missed = before.near_misses + (before.state is State.PENDING)
-    stale = sample.data_at - before.data_at > criterion.stale_after
-    since = before.ok_since if before.ok_since and not stale else sample.observed_at
+    since = before.ok_since if before.ok_since and sample.moment <= before.fresh_until else sample.observed_at
     return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=since, near_misses=missed)
 
 
-def _breach(
-    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
-) -> MachineState:
-    seen = replace(seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
+def _breach(step: Step) -> MachineState:
+    before, sample, criterion = step.before, step.sample, step.criterion
+    seen = replace(step.seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state.judging.tripped:
-        known = replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
+        known = replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count)
         if before.pre_existing and not sample.pre_existing:
             return _tripped(known, sample)
         again = before.state is State.RECOVERING and before.trips
         return _tripped(known, sample, before.trips[-1].first) if again else known
-    suspected = before.state is State.PENDING
-    # Suspicion survives a gap; of the gap only the tolerated part counts.
-    have = before.have + credit.time if suspected else ZERO
-    samples = before.samples + credit.new if suspected else 1
-    if not _ends(criterion, criterion.hold_for, have, samples):
+    if criterion.within is not None:
+        return _suspected(step, seen)
+    suspected = before.state is State.PENDING and not _expired(step)
+    have = before.have + step.time if suspected else step.alone
+    samples = step.count if suspected else 1
+    if not _ends(step, criterion.needs, have, samples):
         return replace(seen, state=State.PENDING, have=have, samples=samples)
     return _tripped(replace(seen, state=State.TRIPPED, have=have, samples=samples), sample)
+
+
+def _expired(step: Step) -> bool:
+    """Suspicion survives a gap, but not one longer than `for`: bad minutes an hour apart are no run of bad minutes."""
+    alive_until = max(step.before.data_at + step.criterion.hold_for, step.before.holds_until)
+    return step.sample.moment > alive_until
+
+
+def _suspected(step: Step, seen: MachineState) -> MachineState:
+    """M of N: there was something bad within the window; it trips on a bad sample when it was bad for long enough."""
+    criterion, sample = step.criterion, step.sample
+    bad, samples = seen.inside.bad, seen.inside.samples
+    seen = replace(seen, have=bad, samples=samples, ok_since=None)
+    if sample.truth and _ends(step, criterion.needs, bad, samples):
+        return _tripped(replace(seen, state=State.TRIPPED), sample)
+    return replace(seen, state=State.PENDING)
 
 
 def _tripped(reached: MachineState, sample: Sample, after: datetime | None = None) -> MachineState:
@@ -191,19 +269,29 @@ def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, .
     return (*reached.trips[:-1], replace(reached.trips[-1], until=until))
 
 
-def _recover(
-    criterion: Criterion, before: MachineState, seen: MachineState, sample: Sample, credit: Credit
-) -> MachineState:
+def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
+    return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
+
+
+def _recover(step: Step) -> MachineState:
+    before, sample, seen, criterion = step.before, step.sample, step.seen, step.criterion
     if not sample.recovers:
-        seen = replace(seen, trips=_newest_trip(before, None))
-        return replace(seen, state=State.TRIPPED, have=criterion.hold_for, samples=before.samples + credit.new)
+        trips = _newest_trip(before, None)
+        return replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count, trips=trips)
     if before.state is State.TRIPPED:
         seen = replace(seen, trips=_newest_trip(before, sample.observed_at))
-    contiguous = before.state is State.RECOVERING and credit.near
-    have = before.have + credit.time if contiguous else ZERO
-    samples = before.samples + credit.new if contiguous else 1
-    if not _ends(criterion, criterion.clear_for, have, samples):
+    contiguous = before.state is State.RECOVERING and step.near
+    have = before.have + step.time if contiguous else step.alone
+    samples = step.count if contiguous else 1
+    if not _ends(step, criterion.clear_for, have, samples):
         return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
-    at = sample.observed_at
-    trips = tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in seen.trips)
-    return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=at, trips=trips, pre_existing=None)
+    return replace(
+        seen,
+        state=State.CLEAR,
+        have=ZERO,
+        samples=0,
+        ok_since=sample.observed_at,
+        trips=_cleared(seen.trips, sample.observed_at),
+        pre_existing=None,
+        seen=seen.seen.recovered(),
+    )

@@ -10,8 +10,12 @@ from typing import TypeVar
 from cockpit import formatting
 from cockpit.decide.counted import CHOICES, LONGEST_WAIVER, Rules, deciding_roles
 from cockpit.decide.events import (
+    DECISION,
     Acknowledgement,
     Decision,
+    GateUsed,
+    Happened,
+    Occurrence,
     PhaseBegan,
     Proof,
     SignOff,
@@ -21,8 +25,8 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
-from cockpit.decide.gate import missing_before, worded
-from cockpit.decide.situation import Explanation, Situation
+from cockpit.decide.gate import missing_before, used, worded
+from cockpit.decide.situation import Explanation, Situation, Verdict
 from cockpit.decide.states import Word
 from cockpit.engine.ports import Keeper, Refused
 from cockpit.engine.watch import Watch
@@ -166,20 +170,35 @@ class Desk:
     async def acknowledge(self, subject: str, why: str) -> Acknowledgement:
         """This trigger was true before the cutover began, and a named person acknowledged it."""
         person, role = self._in_role(self.deciding_roles, "an acknowledgement")
+        since = next((each.pre_existing for each in self.watch.situation.criteria if each.id == subject), None)
+        if since is None:
+            raise Refused("only what was true before the cutover began can be acknowledged")
         now, digest = self.watch.clock.now(), self.watch.plan.digest
-        return await self._keep(Acknowledgement(now, subject, person.id, reason(why), role, digest), person, role)
+        return await self._keep(
+            Acknowledgement(now, subject, person.id, reason(why), role, digest, since), person, role
+        )
 
     # -- decisions ---------------------------------------------------------------------------------------------------
 
-    async def decide(self, choice: str, why: str) -> Decision:
-        """Answer a latched rollback: execute, dismiss, or fix_forward."""
+    async def decide(
+        self, choice: str, why: str, *, shown: Verdict | None = None, lasts: timedelta | None = None
+    ) -> Decision:
+        """Answer the trips that a verdict names: execute, dismiss, or fix_forward. What trips later is not answered.
+
+        `shown`: the verdict that the person decides on; by default the one of now. Where a decision is under way already, this
+        one takes its place, and a dismissal withdraws it. `lasts`: of a dismissal; None: until each trigger is clear again.
+        """
         person, role = self._in_role(self.deciding_roles, "this decision")
-        verdict = self.watch.situation.verdict
-        if choice in ("execute", "dismiss", "fix_forward") and verdict.latch is None:
+        verdict = shown or self.watch.situation.verdict
+        if verdict.latch is None and verdict.under_way is None:
             raise Refused("no rollback is waiting for a decision")
         if choice == "execute" and verdict.word is Word.FIX_FORWARD:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
-        return await self._keep(self._decision(choice, person, role, why, verdict.word), person, role)
+        if lasts is not None and (choice != "dismiss" or not timedelta(0) < lasts <= LONGEST_WAIVER):
+            raise Refused(f"a dismissal lasts {formatting.duration(LONGEST_WAIVER)} at most, or until it is clear")
+        made = self._decision(choice, person, role, why, verdict, withdraws=choice == "dismiss")
+        ends = None if lasts is None else made.at + lasts
+        return await self._keep(replace(made, until=ends), person, role)
 
     async def execute(self, why: str) -> Decision:
         """Decide that a rollback is executed, whether or not the verdict calls for one: before the cockpit does it."""
@@ -187,21 +206,42 @@ class Desk:
         verdict = self.watch.situation.verdict
         if verdict.word is Word.FIX_FORWARD:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
-        return await self._keep(self._decision("execute", person, role, why, verdict.word), person, role)
+        return await self._keep(self._decision("execute", person, role, why, verdict), person, role)
 
-    def _decision(self, choice: str, person: Person, role: str, why: str, advised: str) -> Decision:
+    async def migrate(self, why: str, line: str) -> None:
+        """Decide that a migration phase is begun, as `line` says it: before it is. A plan without people has nobody to."""
+        if not self.watch.plan.people:
+            self.watch.record.append(Happened(self.watch.clock.now(), "migration", f"decided: {reason(why)} ({line})"))
+            return
+        person, role = self._in_role(self.deciding_roles, "this decision")
         now, digest = self.watch.clock.now(), self.watch.plan.digest
-        return Decision(now, choice, person.id, reason(why), advised, role, digest)
+        advised = self.watch.situation.verdict.word
+        decided = Decision(now, "migrate", person.id, f"{reason(why)} ({line})", advised, role, digest, ())
+        await self._keep(decided, person, role)
+
+    def _decision(
+        self, choice: str, person: Person, role: str, why: str, verdict: Verdict, *, withdraws: bool = False
+    ) -> Decision:
+        """`withdraws`: without a trip that waits, it takes back the decision that is under way."""
+        answers = verdict.latch.trips if verdict.latch else ()
+        if verdict.latch is None and verdict.under_way is not None:
+            answers = verdict.under_way.answers or ()
+            if withdraws:
+                answers = (*answers, Occurrence(verdict.under_way.at, DECISION))
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        return Decision(now, choice, person.id, reason(why), verdict.word, role, digest, answers)
 
     async def begin(self, phase: Phase, why: str = "") -> PhaseBegan:
         """Go on to the next phase. Against the verdict only with a reason, which is kept with what was advised."""
         person, role = self._in_role(self.deciding_roles, "beginning a phase")
         verdict = self.watch.situation.verdict
-        if verdict.phase is phase:
+        if verdict.phase is phase and verdict.word is not Word.ROLLED_BACK:
             raise Refused(f"{phase} has begun already")
         self._approved(phase)
         if verdict.word is not Word.GO:
-            await self._keep(self._decision("proceed", person, role, why, verdict.word), person, role)
+            now, digest = self.watch.clock.now(), self.watch.plan.digest
+            proceed = Decision(now, "proceed", person.id, reason(why), verdict.word, role, digest, ())
+            await self._keep(proceed, person, role)
         return await self.state_phase(phase, why.strip())
 
     async def state_phase(self, phase: Phase, why: str) -> PhaseBegan:
@@ -209,7 +249,21 @@ class Desk:
         self._approved(phase)
         person, role = self._in_role(self.deciding_roles, "beginning a phase")
         now, digest = self.watch.clock.now(), self.watch.plan.digest
-        return await self._keep(PhaseBegan(now, phase, person.id, why, role, digest), person, role)
+        rests_on = self._gates_before("deploy", person, role) if phase is Phase.POST_DEPLOY else []
+        begun = await self._keep(PhaseBegan(now, phase, person.id, why, role, digest), person, role)
+        for use in rests_on:
+            await self._keep(use, person, role)
+        return begun
+
+    async def use_gates(self, act: str) -> None:
+        """State that what gates guard (deploy, migrate, purge) was begun; the votes it rests on are kept."""
+        person = self._identified()
+        role = person.roles[0] if person.roles else ""
+        for use in self._gates_before(act, person, role):
+            await self._keep(use, person, role)
+
+    def _gates_before(self, act: str, person: Person, role: str) -> list[GateUsed]:
+        return used(self.watch.plan, self.watch.record, act, self.watch.clock.now(), person, role)
 
     def _approved(self, phase: Phase) -> None:
         if phase is Phase.POST_DEPLOY and (missing := self.missing_before("deploy")):
@@ -222,11 +276,17 @@ class Desk:
             raise Refused("this cockpit does not watch an AWS account")
         return self.watch.callers.wanted()
 
-    def accept_caller(self, typed: str) -> str:
-        """Go on reading AWS under the caller now in use, by its name. Raises Refused."""
-        self.caller_to_accept()
+    async def accept_caller(self, typed: str) -> str:
+        """Go on reading AWS under the caller now in use, by its name: a decision, kept first. Raises Refused."""
+        name = self.caller_to_accept()
         assert self.watch.callers is not None
-        return self.watch.callers.accept(typed, self.may_decide().id)
+        if " ".join(typed.split()) != name:
+            raise Refused(f"type  {name}  to continue with it")
+        person, role = self._in_role(self.deciding_roles, "this decision")
+        now, verdict = self.watch.clock.now(), self.watch.situation.verdict
+        why, digest = f"the credentials are of {name}", self.watch.plan.digest
+        await self._keep(Decision(now, "accept_caller", person.id, why, verdict.word, role, digest, ()), person, role)
+        return self.watch.callers.accept(name)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -274,6 +334,19 @@ def reason(text: str) -> str:
     if len(text.strip()) < 3 or text.strip().lower() in TICKS:
         raise Refused("give a reason in words: it is kept in the record")
     return text.strip()
+
+
+def typed_reason(words: str, text: str, otherwise: str = "nothing was changed") -> str:
+    """Why, of a text that must begin with `words` exactly. Raises Refused.
+
+    >>> typed_reason("purge db/app", "purge db/app: the soak is over")
+    'the soak is over'
+    """
+    text = text.strip()
+    rest = text[len(words) :]
+    if not text.startswith(words) or rest[:1] not in ("", " ", ":", ","):
+        raise Refused(f"type  {words}  and why; {otherwise}")
+    return reason(rest.strip(" :,"))
 
 
 def because_of(situation: Situation, subject: str) -> Explanation | None:

@@ -20,7 +20,8 @@ SLACK_ADDRESS, PAGERDUTY_KEY, PAGERDUTY_ADDRESS = (
 )
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 REHEARSAL = "REHEARSAL, nothing of this is real"
-_CALLING = (Word.ROLLBACK, Word.FIX_FORWARD)
+_CALLING = tuple(word for word in Word if word.calls_for_decision)
+_OVER = (Word.GO, Word.ROLLED_BACK)
 
 
 class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
@@ -96,18 +97,18 @@ class Slack:
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty:
-    """Events API v2: ROLLBACK and FIX FORWARD page, GO resolves. One incident a record."""
+    """Events API v2: ROLLBACK and FIX FORWARD page, GO and ROLLED BACK resolve. One incident a record."""
 
     url: str
     key: str = field(repr=False)
     name: str = "pagerduty"
 
     def wants(self, notice: Notice) -> bool:
-        return notice.subject == "verdict" and notice.after in (*_CALLING, Word.GO)
+        return notice.subject == "verdict" and notice.after in (*_CALLING, *_OVER)
 
     def body(self, notice: Notice, head: str) -> str:
-        event = {"routing_key": self.key, "dedup_key": notice.record[:255]}
-        if notice.after == Word.GO:
+        event = {"routing_key": self.key, "dedup_key": one_line(notice.record, 255)}
+        if notice.after in _OVER:
             return json.dumps(event | {"event_action": "resolve"})
         payload = {
             "summary": notice.line,

@@ -156,7 +156,7 @@ class Notices:
         changes = self._watch.record.all(Change)
         fresh, self._seen = changes[self._seen :], len(changes)
         for change in fresh:
-            if change.subject in self._titles and change.before != change.after:
+            if change.subject in self._titles and (change.before != change.after or change.latched):
                 for box in self._boxes:
                     box.put(self._notice(change))
 

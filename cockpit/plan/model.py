@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from cockpit.conditions.condition import Condition
 from cockpit.migration_scope import EcsTask, Limits, MigrationTable
@@ -14,8 +15,10 @@ from cockpit.plan.ssh_public_key import fingerprint_of
 from probes.reading import Field
 
 VERDICT_DWELL = timedelta(seconds=60)
-STALE_AFTER = timedelta(seconds=90)
-"""Age at which data no longer counts, where no probe says otherwise."""
+MIN_SAMPLES = 3
+"""Real samples a window needs: two points are a line through anything."""
+MISSED = 3
+"""How many times its own pace a probe may be silent before what it saw no longer counts."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
 
@@ -84,7 +87,7 @@ class Ask:
 class ProbeSpec:
     """One named probe of a plan: `uses` a registered probe, `params` after substitution (may hold secrets: never show them).
 
-    `period` and `fields` are copied from the probe's class at load, so that deciding needs no probe.
+    `period`, `settle` and `fields` are copied from the probe at load, so that deciding needs no probe.
     """
 
     name: str
@@ -94,15 +97,28 @@ class ProbeSpec:
     timeout: timedelta
     position: Position
     period: timedelta = timedelta(0)
+    settle: timedelta = timedelta(0)
+    """For a metric: how long after its end a period is still filling up."""
     title: str = ""
     fields: tuple[Field, ...] = ()
     secret_params: tuple[str, ...] = ()
     """Parameters that hold a value of the environment, by name: "dsn", "headers.Authorization"."""
 
     @property
+    def pace(self) -> timedelta:
+        """How far apart its data is: the interval, for a metric at least the period."""
+        return max(self.interval, self.period)
+
+    @property
+    def lag(self) -> timedelta:
+        """The longest that an answer about a moment may take when nothing fails: the timeout, for a metric also until it
+        has settled and is asked for."""
+        return self.timeout + (self.settle + self.interval if self.period else timedelta(0))
+
+    @property
     def stale_after(self) -> timedelta:
-        """Age of the data at which it no longer counts: 3 intervals, and for metrics the two periods they always lag by."""
-        return max(3 * self.interval, 2 * self.period) + 2 * self.period
+        """Age of the data at which it no longer counts, and the longest gap between two samples that a proof outlives."""
+        return MISSED * self.pace + self.lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +137,14 @@ class Criterion:
     hold_for: timedelta = timedelta(0)
     clear_for: timedelta = timedelta(0)
     clear_condition: Condition | None = None
+    within: timedelta | None = None
+    """For a trigger: it trips when `at_least` of the last `within` that was seen was true, whatever lay in between."""
+    at_least: float = 1.0
     min_samples: int = 1
-    gap_tolerance: timedelta = timedelta(seconds=60)
-    stale_after: timedelta = STALE_AFTER
+    gap_tolerance: timedelta | None = None
+    """Longest gap between samples, beside the `lag` of a probe; None: each probe's own limit."""
+    stale_after: timedelta | None = None
+    """Age at which data no longer counts; None: each probe's own limit."""
     initial_delay: timedelta = timedelta(0)
     error_limit: int = ERROR_LIMIT
     on_unknown: OnUnknown = OnUnknown.HOLD
@@ -133,6 +154,11 @@ class Criterion:
     runbook: str = ""
     ref: str = ""
     caution: str = ""
+
+    @property
+    def needs(self) -> timedelta:
+        """How long its condition must be true: without a break, or of an M of N in all."""
+        return self.hold_for if self.within is None else self.at_least * self.within
 
     @property
     def enforced(self) -> bool:
@@ -153,7 +179,8 @@ class Item:
     killer: bool = False
     caution: str = ""
     ref: str = ""
-    stale_after: timedelta = STALE_AFTER
+    stale_after: timedelta | None = None
+    """Age at which data no longer counts; None: each probe's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +224,44 @@ class EcsService:
 
 
 @dataclass(frozen=True, slots=True)
+class SyntheticRequest:
+    """One request of the synthetic traffic."""
+
+    path: str
+    method: str = "GET"
+    body: str = ""
+    """JSON; empty without a body."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """Traffic in the users' place, for a night without any: these requests in turn, at a steady rate, and then it ends."""
+
+    url: str
+    """Scheme and host, with a path in front of all paths where there is one."""
+    requests: tuple[SyntheticRequest, ...]
+    per_minute: int
+    runs_for: timedelta
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        return self.host
+
+
+@dataclass(frozen=True, slots=True)
 class StepAction:
-    """What the cockpit can do itself in a step, and to which service alone."""
+    """What the cockpit can do itself in a step, and to which service or site alone."""
 
     uses: str
-    """Name of a built-in guarded action: "ecs.rollback"."""
-    on: EcsService
+    """Name of a built-in guarded action: "ecs.rollback", "synthetic.traffic"."""
+    on: EcsService | Synthetic
 
     def __str__(self) -> str:
         return f"{self.uses} {self.on}"
@@ -327,6 +386,15 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who outside proves when the record was written: a timestamp authority, or a transparency log."""
+
+    url: str
+    pem: str
+    """Its root certificate, or its public key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
 
@@ -349,10 +417,13 @@ class Plan:
     runbook: tuple[Step, ...] = ()
     rollback_plan: tuple[Step, ...] = ()
     migration: Migration | None = None
+    synthetic: Synthetic | None = None
     risks: tuple[Risk, ...] = ()
     environment_variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
     services: tuple[Service, ...] = ()
+    timestamps: Witness | None = None
+    transparency_log: Witness | None = None
     verdict_dwell: timedelta = VERDICT_DWELL
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

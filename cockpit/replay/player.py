@@ -120,8 +120,10 @@ class Player:
 
 
 def _words(found: Sequence[Change]) -> list[tuple[datetime, str, str, str]]:
-    """Subject, before and after. The reason is left out: a later version may word it differently."""
-    return [(change.at, change.subject, change.before, change.after) for change in found]
+    """Subject, before and after. The reason is left out: a later version may word it differently; and so is a verdict that calls
+    again under the same word, which earlier versions did not record.
+    """
+    return [(c.at, c.subject, c.before, c.after) for c in found if not (c.before == c.after and c.latched)]
 
 
 class SeekIndex:

@@ -174,7 +174,7 @@ def _criterion(criterion: Criterion, kind: str, context: _Context) -> CriterionA
         severity=str(criterion.severity) if known else "",
         enforced=criterion.enforced,
         condition=criterion.condition.source if criterion.condition else "",
-        holds_for=criterion.hold_for,
+        holds_for=criterion.needs,
         state=last.after if last else UNKNOWN,
         since=last.at if last else None,
         because=last.because if last else "",

@@ -44,7 +44,7 @@ def the_plan() -> Plan:
         trigger("site", "!n.ok", hold_for=2 * MINUTE_S),
         success("few errors", f"m.rate <= {LIMIT}", hold_for=10 * MINUTE_S, min_samples=5, **more),
         success("answers", "n.ok", hold_for=10 * MINUTE_S),
-        probes=(probe("m", interval=MINUTE_S, period=MINUTE_S), probe("n")),
+        probes=(probe("m", interval=MINUTE_S, period=MINUTE_S, settle=SETTLE_S), probe("n")),
     )
 
 

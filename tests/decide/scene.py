@@ -57,8 +57,18 @@ def at(value: float) -> datetime:
     return START + seconds(value)
 
 
-def probe(name: str = "m", interval: float = 15, period: float = 0) -> ProbeSpec:
-    return ProbeSpec(name, "scene.probe", {}, seconds(interval), seconds(5), HERE, seconds(period), fields=FIELDS)
+def probe(name: str = "m", interval: float = 15, period: float = 0, settle: float = 0) -> ProbeSpec:
+    return ProbeSpec(
+        name,
+        "scene.probe",
+        {},
+        seconds(interval),
+        seconds(5),
+        HERE,
+        seconds(period),
+        seconds(settle),
+        fields=FIELDS,
+    )
 
 
 def trigger(id_: str, condition: str, **more: Any) -> Criterion:
@@ -74,11 +84,11 @@ def success(id_: str, condition: str, **more: Any) -> Criterion:
 def _criterion(id_: str, kind: Kind, condition: str, more: dict[str, Any]) -> Criterion:
     fields: dict[str, Any] = {
         name: seconds(value)
-        if isinstance(value, (int, float)) and name not in ("min_samples", "error_limit")
+        if isinstance(value, (int, float)) and name not in ("min_samples", "error_limit", "at_least")
         else value
         for name, value in more.items()
     }
-    hold = fields.get("hold_for", timedelta(0))
+    hold = fields.get("hold_for", timedelta(0)) or fields.get("within", timedelta(0))
     fields = {"gap_tolerance": 2 * STEP, "stale_after": 3 * STEP, "clear_for": 2 * hold, **fields}
     if isinstance(fields.get("clear_condition"), str):
         fields["clear_condition"] = compile_condition(fields["clear_condition"])
@@ -179,7 +189,7 @@ class Scene:
         return self
 
     def plan_stale(self, probe: str) -> timedelta:
-        longest = [c.stale_after for c in self.plan.criteria()]
+        longest = [c.stale_after for c in self.plan.criteria() if c.stale_after is not None]
         return max(longest, default=self.plan.probes[probe].stale_after) + seconds(1)
 
     def give(self, probe: str = "m", **values: Value) -> Scene:

@@ -14,7 +14,7 @@ from support.clock import HandClock
 from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -151,6 +151,12 @@ async def test_the_deployment_begins_through_its_gate_and_against_advice_only_wi
         await desk.begin(Phase.POST_DEPLOY, "the window closes at four")
         (said,) = watch.record.all(Decision)
         assert (said.choice, said.advised, said.why) == ("proceed", "HOLD", "the window closes at four")
+        (use,) = watch.record.all(GateUsed)
+        assert (use.act, use.by, len(use.votes)) == ("deploy", "bob", 2)
+        watch.clock.time += timedelta(days=1)  # type: ignore[attr-defined]
+        watch.tick()
+        (gate,) = watch.situation.gates
+        assert gate.passed, "it was used: its votes need not be valid for ever"
 
 
 async def test_a_waiver_has_an_end_a_reason_and_a_way_back(plan: Plan, tmp_path: Path) -> None:
@@ -214,3 +220,15 @@ async def test_a_full_disk_is_said_and_not_swallowed(plan: Plan, tmp_path: Path)
             await desk.sign("vpn", "100.64.0.7 answered")
         assert "not being written" in watch.notice
         await asyncio.sleep(0)
+
+
+async def test_that_a_migration_phase_is_begun_is_a_decision_with_its_reason(plan: Plan, tmp_path: Path) -> None:
+    async with seat(plan, tmp_path) as (watch, desk, _):
+        with pytest.raises(Refused, match="give a reason"):
+            await desk.migrate("ok", "copy 3 files of db/app")
+        await desk.migrate("it is time", "copy 3 files of db/app")
+        (decided,) = watch.counted().all(Decision)
+        assert (decided.choice, decided.by, decided.why) == ("migrate", "ada", "it is time (copy 3 files of db/app)")
+        desk.person = None
+        with pytest.raises(Refused, match="identify yourself"):
+            await desk.migrate("it is time", "copy 3 files of db/app")

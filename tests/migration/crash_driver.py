@@ -136,7 +136,7 @@ async def drive(
         await schema.create(control)
         watch_transitions(dsn)
         await runs.enlist_all(control, settings)
-        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
+        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False, gate=lambda _: ())
         gives_up = time.monotonic() + LAST_RESORT_S
         while rounds:
             fighters.keep(run)

@@ -26,24 +26,45 @@ def test_a_window_of_live_readings_gets_its_defaults() -> None:
     ).rollback_triggers
     assert (c.kind, c.severity, c.on_unknown, c.error_limit) == (Kind.TRIGGER, Severity.CRITICAL, OnUnknown.HOLD, 4)
     assert (seconds(c.hold_for), seconds(c.clear_for), c.min_samples) == (300, 600, 3)
-    assert (seconds(c.gap_tolerance), seconds(c.stale_after)) == (40, 60)
+    assert (c.gap_tolerance, c.stale_after) == (None, None), "each probe's own"
 
 
-def test_a_window_over_metrics_is_as_patient_as_their_periods() -> None:
-    (c,) = plan(
-        "success_criteria: [{id: c, title: C, success_condition: live.ok && metric.rate < 0.1}]\n"
-    ).success_criteria
-    assert (c.min_samples, seconds(c.gap_tolerance)) == (1, 120)
-    assert seconds(c.stale_after) == seconds(plan("").probes["metric"].stale_after) == 240
+def test_a_probe_may_be_silent_for_three_of_its_intervals_and_the_time_an_answer_takes() -> None:
+    live, metric = (plan("").probes[name] for name in ("live", "metric"))
+    assert (seconds(live.interval), seconds(live.timeout), seconds(live.period)) == (20, 10, 0)
+    assert seconds(live.stale_after) == 3 * 20 + 10
+    assert (seconds(metric.interval), seconds(metric.period), seconds(metric.settle)) == (30, 60, 60)
+    assert seconds(metric.stale_after) == 3 * 60 + 10 + 30 + 60
 
 
-def test_the_probe_of_a_clear_condition_counts_too() -> None:
-    text = (
-        "rollback_triggers: [{id: t, title: T, failure_condition: '!live.ok', clear_condition: metric.rate < 0.01}]\n"
-    )
-    (c,) = plan(text).rollback_triggers
-    assert seconds(c.gap_tolerance) == 120
-    assert c.clear_condition is not None
+def test_m_of_n_is_a_share_of_a_window_and_clears_after_one() -> None:
+    for written in ("80%", "0.8", "'80 %'"):
+        (c,) = plan(trigger(f"within: 10m, at_least: {written}")).rollback_triggers
+        assert (c.within, c.at_least) == (timedelta(minutes=10), 0.8)
+        assert (seconds(c.needs), seconds(c.clear_for), c.min_samples) == (480, 600, 3)
+
+
+def trigger(more: str) -> str:
+    return f"rollback_triggers: [{{id: t, title: T, failure_condition: live.running < 1, {more}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("within: 10m", "within needs at_least: which share of it must be true, such as 80%?"),
+        ("at_least: 80%", "at_least needs within: that share of which time?"),
+        (
+            "for: 5m, within: 10m, at_least: 80%",
+            "write for (without a break) or within and at_least (a share of the time), not both",
+        ),
+        ("within: 7h, at_least: 80%", "is longer than 6 hours"),
+        ("within: 10m, at_least: 80", "must be a share above 0% and up to 100%: 80%, or 0.8"),
+        ("within: 10m, at_least: 0%", "must be a share above 0% and up to 100%: 80%, or 0.8"),
+        ("within: 10m, at_least: most", "must be a share above 0% and up to 100%: 80%, or 0.8"),
+    ],
+)
+def test_what_is_wrong_with_an_m_of_n_is_said(more: str, said: str) -> None:
+    assert said in problem(trigger(more)).message
 
 
 def test_what_the_plan_says_wins_over_defaults_and_those_over_the_probe() -> None:
@@ -61,16 +82,17 @@ def test_zero_is_a_value_and_not_a_missing_one() -> None:
     )
     loaded = plan(text)
     assert seconds(loaded.verdict_dwell) == 0
-    assert seconds(loaded.rollback_triggers[0].clear_for) == seconds(loaded.rollback_triggers[0].gap_tolerance) == 0
+    (tripping,) = loaded.rollback_triggers
+    assert tripping.clear_for == tripping.gap_tolerance == timedelta(0)
 
 
-def test_a_checklist_item_knows_its_phase_and_when_its_data_is_stale() -> None:
+def test_a_checklist_item_knows_its_phase_and_leaves_it_to_the_probe_when_its_data_is_stale() -> None:
     text = (
         "checklist: [{section: S, phase: post_deploy, items: [{id: i, title: I, expect: metric.ok, killer: true}]}]\n"
     )
     ((section, item),) = plan(text).items()
     assert section.phase is Phase.POST_DEPLOY
-    assert (item.killer, item.blocking, seconds(item.stale_after)) == (True, True, 240)
+    assert (item.killer, item.blocking, item.stale_after) == (True, True, None)
 
 
 @pytest.mark.parametrize(
@@ -271,4 +293,4 @@ migration: {database: d, bucket: b, tables: [{name: t}], guards: [{id: g, title:
 """
     loaded = plan(text)
     assert sorted(condition.source[-1] for condition in loaded.conditions()) == ["1", "2", "3", "4", "5"]
-    assert "unused" not in summarise(loaded)
+    assert "unused" not in " ".join(summarise(loaded))

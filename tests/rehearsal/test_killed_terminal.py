@@ -14,6 +14,7 @@ import pytest
 from rehearsal.files_world import counted, until, written
 from support.pty_terminal import Terminal
 
+from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal
 
@@ -42,15 +43,14 @@ def movers(dsn: str) -> list[psutil.Process]:
     return found
 
 
-def confirm(terminal: Terminal, word: str) -> None:
-    """Type a word where it is asked for. A page that asks takes no key at first: it does once what is typed shows."""
-    terminal.wait_for(b"to confirm")
+def answer(terminal: Terminal, words: str) -> None:
+    """Type what a page asks for. It takes no key at first, so that none typed before it is seen counts: type until it shows."""
     for _ in range(1_000):
         terminal.key("zz")
         with suppress(TimeoutError):
             terminal.wait_for(b"zz", 0.5)
             break
-    terminal.key(f"\x15{word}\r")  # ctrl-u: what was typed is taken back
+    terminal.key(f"\x15{words}\r")  # ctrl-u: what was typed is taken back
 
 
 async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_path: Path) -> None:
@@ -65,9 +65,13 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             terminal.key("4")
             await asyncio.to_thread(terminal.wait_for, b"MIGRATION")
             terminal.key("\x1b[20~")  # F9
-            await asyncio.to_thread(confirm, terminal, "123456789012")
+            await asyncio.to_thread(terminal.wait_for, b"to confirm")
+            await asyncio.to_thread(answer, terminal, "123456789012")
             await asyncio.to_thread(terminal.wait_for, b"ARMED")
             terminal.key("m")
+            words = f"copy {host_and_name(dsn)}"
+            await asyncio.to_thread(terminal.wait_for, words.encode())
+            await asyncio.to_thread(answer, terminal, f"{words}: it is time")
             await until(lambda: counted(dsn).get("switched", 0) > 20, terminal)
         finally:
             terminal.kill()

@@ -9,11 +9,8 @@ from typing import Any
 from cockpit.conditions.condition import Condition
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
-from cockpit.plan.model import ERROR_LIMIT, Ask, Criterion, Kind, OnUnknown
+from cockpit.plan.model import ERROR_LIMIT, MIN_SAMPLES, Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.source.yaml_tree import Path_, Tree
-
-MIN_SAMPLES = 3
-"""Real samples a window needs: two points are a line through anything."""
 
 
 class Criteria:
@@ -35,17 +32,31 @@ class Criteria:
         clear = self.watched.condition((*path, "clear_condition"), part.clear_condition)
         if part.on_unknown is OnUnknown.ROLLBACK and part.unknown_limit is None:
             self.tree.report((*path, "on_unknown"), "rollback needs unknown_limit: for how long may it be unknown?")
+        self._m_of_n(path)
         return self._criterion(
             path,
             part,
             Kind.TRIGGER,
             condition,
-            clear,
-            clear_for=2 * (part.for_ or timedelta(0)) if part.clear_for is None else part.clear_for,
+            within=part.within,
+            at_least=part.at_least or 1.0,
+            clear_for=(part.within or 2 * (part.for_ or timedelta(0))) if part.clear_for is None else part.clear_for,
             clear_condition=clear,
             on_unknown=part.on_unknown,
             unknown_limit=part.unknown_limit,
         )
+
+    def _m_of_n(self, path: Path_) -> None:
+        """`within` and `at_least` belong together, and stand in the place of `for`."""
+        windowed, shared, whole = ((*path, key) in self.tree.keys for key in ("within", "at_least", "for"))
+        if shared and not windowed:
+            self.tree.report((*path, "at_least"), "at_least needs within: that share of which time?")
+        if windowed and not shared:
+            self.tree.report((*path, "within"), "within needs at_least: which share of it must be true, such as 80%?")
+        if windowed and whole:
+            self.tree.report(
+                (*path, "for"), "write for (without a break) or within and at_least (a share of the time), not both"
+            )
 
     def _criterion(
         self,
@@ -53,11 +64,10 @@ class Criteria:
         part: CriterionPart,
         kind: Kind,
         condition: Condition | None,
-        clear: Condition | None = None,
         **more: Any,
     ) -> Criterion:
         hold_for = part.for_ or timedelta(0)
-        own_gap, own_stale = part.gap_tolerance, part.stale_after
+        windowed = hold_for or getattr(part, "within", None)
         return Criterion(
             id=part.id,
             title=part.title,
@@ -66,9 +76,9 @@ class Criteria:
             position=self.tree.place(path).position,
             sign_off=self._ask((*path, "sign_off"), part.sign_off),
             hold_for=hold_for,
-            min_samples=part.min_samples or (MIN_SAMPLES if hold_for else 1),
-            gap_tolerance=2 * self.watched.pace(condition, clear) if own_gap is None else own_gap,
-            stale_after=self.watched.stale_after(condition, clear) if own_stale is None else own_stale,
+            min_samples=part.min_samples or (MIN_SAMPLES if windowed else 1),
+            gap_tolerance=part.gap_tolerance,
+            stale_after=part.stale_after,
             initial_delay=part.initial_delay or timedelta(0),
             error_limit=part.error_limit or ERROR_LIMIT,
             severity=part.severity,

@@ -60,8 +60,6 @@ class Moving:
             condition=condition,
             position=self.tree.place(path).position,
             clear_for=RESUME_AFTER if part.resume_after is None else part.resume_after,
-            gap_tolerance=2 * self.watched.pace(condition),
-            stale_after=self.watched.stale_after(condition),
         )
 
     def _tables(self, part: MigrationPart) -> None:

@@ -14,7 +14,7 @@ from cockpit.conditions.condition import Condition, ConditionError, compile_cond
 from cockpit.plan.document.document import ProbePart
 from cockpit.plan.document.entries import Parts
 from cockpit.plan.document.validation_messages import by_path, found, known_keys, message
-from cockpit.plan.model import STALE_AFTER, ProbeSpec
+from cockpit.plan.model import ProbeSpec
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
@@ -53,7 +53,8 @@ class Watched:
             return
         params = self._params(kind, part, (*path, "with"))
         self.variables.update(variables_read(kind.demands, params))
-        own_period = getattr(params, "period", None)
+        period, settle = (getattr(params, each, None) for each in ("period", "settle"))
+        period = period if isinstance(period, timedelta) else kind.period
         defaults = self.defaults
         self.probes[name] = ProbeSpec(
             name=name,
@@ -62,7 +63,8 @@ class Watched:
             interval=part.interval or (defaults.interval if defaults else None) or kind.interval,
             timeout=part.timeout or (defaults.timeout if defaults else None) or DEFAULT_TIMEOUT,
             position=self.tree.place(path).position,
-            period=own_period if isinstance(own_period, timedelta) else kind.period,
+            period=period,
+            settle=settle if isinstance(settle, timedelta) else period,
             title=part.title,
             fields=kind.fields,
             secret_params=self._secret_params((*path, "with")),
@@ -154,16 +156,3 @@ class Watched:
         for name, spec in self.probes.items():
             problem = problem.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)
         self.tree.report(path, problem, at=place)
-
-    def pace(self, *conditions: Condition | None) -> timedelta:
-        """How far apart the samples of these conditions are at most: for metrics at least their period."""
-        specs = self._specs(conditions)
-        return max((max(spec.interval, spec.period) for spec in specs), default=timedelta(seconds=30))
-
-    def stale_after(self, *conditions: Condition | None) -> timedelta:
-        """Age at which the data of these conditions no longer counts: the most patient of their probes."""
-        return max((spec.stale_after for spec in self._specs(conditions)), default=STALE_AFTER)
-
-    def _specs(self, conditions: Sequence[Condition | None]) -> list[ProbeSpec]:
-        names = {name for condition in conditions if condition is not None for name in condition.probes}
-        return [self.probes[name] for name in names if name in self.probes]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificates
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from cockpit.plan.text_kind import ACCOUNT_ID, CONDITION, MACHINE_ONLY, REGION_NAME, SHOWN, TextKind
@@ -37,12 +42,79 @@ Span = Annotated[Duration, AfterValidator(_sensible), _DURATION]
 Period = Annotated[Duration, AfterValidator(_positive), _DURATION]
 """A duration of a second or more."""
 
+
+def _share(value: Any) -> Any:
+    """`80%` or `0.8`, as 0.8."""
+    if isinstance(value, str) and (written := _PERCENT.fullmatch(value.strip())):
+        value = float(written[1]) / 100
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise PydanticCustomError("share", "must be a share above 0% and up to 100%: 80%, or 0.8")
+    return float(value)
+
+
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+Share = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d+(\.\d+)? ?%$|^\$\{", "examples": ["80%"]},
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            ]
+        }
+    ),
+]
+"""A part of a whole: `80%`, or 0.8."""
+LONGEST_WINDOW = timedelta(hours=6)
+"""An M of N looks back over up to twice its window, and readings are kept for twelve hours."""
+
+
+def _within_reach(value: timedelta) -> timedelta:
+    if value > LONGEST_WINDOW:
+        raise PydanticCustomError("duration", "is longer than 6 hours")
+    return _positive(value)
+
+
+Within = Annotated[Duration, AfterValidator(_within_reach), _DURATION]
+"""The window of an M of N."""
+
 Id = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 ProbeName = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
 Variable = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
-Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
-Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+_LINE = AfterValidator(lambda text: " ".join(text.splitlines()).strip())
+"""Shown within a line, however many the file has for it."""
+Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000), _LINE]
+Note = Annotated[str, SHOWN, StringConstraints(max_length=4000), _LINE]
 """A text that may be empty."""
+Lines = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+"""A text of several lines, each shown as one; it may be empty."""
+
+
+def _certificates(pem: str) -> str:
+    try:
+        load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise PydanticCustomError("pem", "holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+    return pem
+
+
+def _public_key(pem: str) -> str:
+    try:
+        found = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise PydanticCustomError("pem", "holds no PEM public key (-----BEGIN PUBLIC KEY-----)") from None
+    if not isinstance(found, EllipticCurvePublicKey):
+        raise PydanticCustomError("pem", "is no public key of an elliptic curve (ECDSA), as transparency logs have")
+    return pem
+
+
+_PEM = StringConstraints(min_length=1, max_length=40_000)
+Certificates = Annotated[str, SHOWN, _PEM, AfterValidator(_certificates)]
+"""One or more, in PEM."""
+PublicKey = Annotated[str, SHOWN, _PEM, AfterValidator(_public_key)]
+"""Of ECDSA, in PEM."""
+WebAddress = Annotated[str, SHOWN, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s?#@]*$", max_length=500)]
 Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
 ConditionText = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
 Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]

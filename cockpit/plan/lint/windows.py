@@ -33,11 +33,13 @@ def for_too_short(subject: Subject) -> Iterator[Found]:
     for path, one in subject.criteria():
         specs = [subject.plan.probes[name] for name in one.condition.probes] if one.condition else []
         period = max((spec.period for spec in specs), default=timedelta(0))
-        judged_at_once = not one.hold_for and one.kind is Kind.SUCCESS  # seen once is what it asks for
-        if not period or one.hold_for >= 2 * period or judged_at_once:
+        judged_at_once = not one.needs and one.kind is Kind.SUCCESS  # seen once is what it asks for
+        if not period or one.needs >= 2 * period or judged_at_once:
             continue
         written = f"`for` is {duration(one.hold_for)}" if one.hold_for else "there is no `for`"
-        where = (*path, "for") if (*path, "for") in subject.tree.places else path
+        if one.within is not None:
+            written = f"`at_least` of `within` is {duration(one.needs)}"
+        where = next(((*path, key) for key in ("for", "within") if (*path, key) in subject.tree.places), path)
         yield Found(where, f"{written}, and its metric has one point every {duration(period)}")
 
 
@@ -50,10 +52,10 @@ def for_too_short(subject: Subject) -> Iterator[Found]:
 def gap_too_small(subject: Subject) -> Iterator[Found]:
     for path, one in subject.criteria():
         apart = pace(subject.plan, one)
-        if one.hold_for and one.gap_tolerance < apart:
+        if one.needs and one.gap_tolerance is not None and one.gap_tolerance < apart:
             problem = f"gap_tolerance is {duration(one.gap_tolerance)}, samples come every {duration(apart)}"
             yield Found((*path, "gap_tolerance"), problem)
-        if one.stale_after < apart:
+        if one.stale_after is not None and one.stale_after < apart:
             problem = f"stale_after is {duration(one.stale_after)}, samples come every {duration(apart)}"
             yield Found((*path, "stale_after"), problem)
 

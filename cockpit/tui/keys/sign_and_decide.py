@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.decide.events import Occurrence
+from cockpit.decide.occurrence_text import answers_of, named
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.operator_desk import Desk, observation, reason
+from cockpit.engine.operator_desk import Desk, observation, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
@@ -20,7 +23,7 @@ from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find
-from cockpit.tui.views.steps import step_text
+from cockpit.tui.views.steps import proposal_text, step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
@@ -117,9 +120,13 @@ class DeskKeys:
             except ValueError:
                 raise Refused("begin with how long: 30m, 2h; then the reason") from None
             waiver = await desk.waive(subject, why, duration)
-            return f"waived until {formatting.clock(waiver.until)}; then it counts again"
+            still = "; its rollback still waits for a decision (5)" if self._latched(subject) else ""
+            return f"waived until {formatting.clock(waiver.until)}; then it counts again{still}"
 
-        self._ask(f"WAIVE {self._title(subject)}: for how long, and why?", subject, "30m the reason …", submit)
+        question = f"WAIVE {self._title(subject)}: for how long, and why?"
+        if trips := self._latched(subject):
+            question += f" This does not answer {named(trips)}: that rollback stays until it is decided (5)"
+        self._ask(question, subject, "30m the reason …", submit)
 
     def _acknowledge(self, desk: Desk, subject: str) -> None:
         status = find(self._cockpit.cutover.situation, subject)
@@ -131,9 +138,9 @@ class DeskKeys:
             await desk.acknowledge(subject, text)
             return "acknowledged"
 
-        self._ask(
-            f"{self._title(subject)} was true before we began: what is it?", subject, "what you know about it", submit
-        )
+        since = getattr(status, "pre_existing", None)
+        when = f"since {formatting.clock(since)}, before we began" if since else "before we began"
+        self._ask(f"{self._title(subject)} was true {when}: what is it?", subject, "what you know about it", submit)
 
     # -- gates and decisions -----------------------------------------------------------------------------------------
 
@@ -160,18 +167,42 @@ class DeskKeys:
             self._cockpit.show_message("no record is kept here, so nothing can be decided")
             return
 
+        shown = self._cockpit.cutover.situation.verdict  # what trips while the reason is typed is not answered
+        asks_until = choice == "dismiss" and shown.latch is not None
+
         async def submit(text: str) -> str:
-            await desk.decide(choice, text)
-            return {"execute": "decided: roll back. Go through the plan step by step", "dismiss": "dismissed"}.get(
-                choice, "decided: fix forward"
-            )
+            lasts, why = _until(text) if asks_until else (None, text)
+            made = await desk.decide(choice, why, shown=shown, lasts=lasts)
+            done = {"execute": "decided: roll back, step by step", "dismiss": "dismissed"}
+            return f"{done.get(choice, 'decided: fix forward')}; {answers_of(made) or 'no trip was waiting'}"
 
         title = {"execute": "EXECUTE THE ROLLBACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
-        self._push(AnswerScreen(f"{title}: why?", self._verdict_text, "the reason, for the record", submit))
+        asked = "until when, and why?" if asks_until else "why?"
+        hint = "clear and why   |   30m and why" if asks_until else "the reason, for the record"
+
+        def seen(width: int, height: int) -> Text:
+            text = Text("\n")
+            if shown.latch is not None:
+                answers = f"{named(shown.latch.trips)}; what trips later asks again"
+                text.append_text(hanging("answers", answers, width, indent=9, styles=(theme.QUIET, theme.STRONG)))
+            elif shown.under_way is not None:
+                takes = "withdraws" if choice == "dismiss" else "replaces"
+                text.append_text(hanging(takes, shown.decided, width, indent=11, styles=(theme.QUIET, theme.STRONG)))
+            if asks_until:
+                meaning = "clear: until each trigger is clear again; 30m, 2h: for so long, if it is not clear before"
+                text.append_text(hanging("until", meaning, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
+            return text.append_text(self._verdict_text(width, height))
+
+        self._push(AnswerScreen(f"{title}: {asked}", seen, hint, submit))
+
+    def _latched(self, subject: str) -> tuple[Occurrence, ...]:
+        """The trip of a trigger that waits for a decision; empty where none does."""
+        latch = self._cockpit.cutover.situation.verdict.latch
+        return tuple(each for each in latch.trips if each.subject == subject) if latch is not None else ()
 
     def _begin(self, desk: Desk, _: str) -> None:
         verdict = self._cockpit.cutover.situation.verdict
-        if verdict.phase is Phase.POST_DEPLOY:
+        if verdict.phase is Phase.POST_DEPLOY and verdict.word is not Word.ROLLED_BACK:
             self._cockpit.show_message("the deployment has already begun and is being evaluated")
             return
         against = verdict.word is not Word.GO
@@ -224,7 +255,11 @@ class DeskKeys:
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
         executor = self._cockpit.executor
-        if status is not None and status.action is not None and executor is not None:
+        if status is not None and status.action is not None:
+            if executor is None:
+                raise Refused(
+                    f"this cockpit cannot see whether {status.action.on} is back, so the step cannot be done here"
+                )
             text = await executor.seen_back(status.action, observation(text))
         await desk.end_step(step_id, "done", text)
         return "done"
@@ -240,22 +275,20 @@ class DeskKeys:
             self._looking = False
 
         async def submit(text: str) -> str:
-            typed, rest = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]
-            if typed != proposal.words or rest[:1] not in ("", " ", ":", ","):
-                raise Refused(f"type  {proposal.words}  and why; nothing was changed")
+            why = typed_reason(proposal.words, text)
             if not self._cockpit.armed:
                 raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-            why = reason(rest.strip(" :,"))
             self.run(executor.do(proposal, why))
             return f"{proposal.action}: checking once more before it starts"
 
-        def seen(width: int, _: int) -> Text:
-            text = Text("\n")
-            for name, value in proposal.shown():
-                text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
-            return text
-
-        self._push(AnswerScreen(proposal.title, seen, f"{proposal.words}: why", submit, about=status.id))
+        page = AnswerScreen(
+            proposal.title,
+            lambda width, _: proposal_text(proposal.shown(), width),
+            f"{proposal.words}: why",
+            submit,
+            about=status.id,
+        )
+        self._push(page)
         return ""
 
     def _who(self, desk: Desk, _: str) -> None:
@@ -282,7 +315,7 @@ class DeskKeys:
             return
 
         async def submit(text: str) -> str:
-            return desk.accept_caller(text)
+            return await desk.accept_caller(text)
 
         def seen(width: int, _: int) -> Text:
             problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"
@@ -334,6 +367,21 @@ class DeskKeys:
         task = asyncio.ensure_future(done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _until(text: str) -> tuple[timedelta | None, str]:
+    """How long a dismissal lasts (None: until it is clear), and why. Raises Refused.
+
+    >>> _until("clear a known batch job")
+    (None, 'a known batch job')
+    """
+    word, _, why = text.strip().partition(" ")
+    if word.lower().rstrip(":,") in ("clear", "cleared"):
+        return None, why
+    try:
+        return parse_duration(word.rstrip(":,")), why
+    except ValueError:
+        raise Refused("begin with until when: clear, 30m or 2h; then the reason") from None
 
 
 _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.decide.occurrence_text import named
 from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
 from cockpit.decide.states import StepState, Word
 from cockpit.tui import theme
@@ -21,9 +24,15 @@ STEPS = (
 )
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then go through the plan below, step by step"),
-    ("dismiss", "DISMISS it, with a reason", "the triggers must trip again to bring it back"),
+    ("dismiss", "DISMISS it, until when and why", "what trips later brings it back"),
     ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and fix it"),
 )
+INSTEAD = (
+    ("execute", "EXECUTE the rollback instead", "then go through the plan below, step by step"),
+    ("dismiss", "WITHDRAW the decision, with a reason", "what it answered is dismissed until it is clear"),
+    ("fix_forward", "FIX FORWARD instead, with a reason", "stay on the new system and fix it"),
+)
+"""Where a decision is under way."""
 
 
 def runbook(situation: Situation) -> list[Row]:
@@ -37,12 +46,14 @@ def runbook(situation: Situation) -> list[Row]:
 def rollback(situation: Situation) -> list[Row]:
     """What latched, what can be decided, and the plan."""
     rows: list[Row] = []
-    latch = situation.verdict.latch
-    if latch is not None:
-        waited = f"undecided for {formatting.duration(latch.undecided)}"
-        rows.append(_heading("DECIDE", waited))
-        for choice, title, meaning in OPTIONS:
+    latch, under_way = situation.verdict.latch, situation.verdict.under_way
+    if latch is not None or under_way is not None:
+        waits = f"undecided for {formatting.duration(latch.undecided)}: {named(latch.trips)}" if latch else ""
+        rows.append(_heading("DECIDE", waits) if latch else _heading("DECIDED", situation.verdict.decided))
+        for choice, title, meaning in OPTIONS if latch else INSTEAD:
             if choice == "execute" and situation.verdict.word is Word.FIX_FORWARD:
+                continue
+            if under_way is not None and choice == under_way.choice:
                 continue
             cells = (
                 ("state", Text("→ decide", style=f"bold {theme.HOLD}")),
@@ -128,4 +139,12 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
     pair("action", f"{step.action}: the cockpit does this once it is armed" if step.action else "", theme.TEXT)
     pair("seen", step.seen, theme.TEXT)
     pair("from", step.ref, theme.QUIET)
+    return text
+
+
+def proposal_text(shown: Iterable[tuple[str, str]], width: int) -> Text:
+    """What is about to be done, a line for each name and value."""
+    text = Text("\n")
+    for name, value in shown:
+        text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
     return text

@@ -1,0 +1,129 @@
+"""From readings to samples: a condition evaluated as of one data time, and how long the outcome goes on counting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from cockpit.conditions.condition import Condition
+from cockpit.decide.limits import Limits
+from cockpit.decide.readings import Readings
+from cockpit.decide.state_machine import Sample
+from cockpit.plan.model import Criterion, Kind
+from probes.reading import Reading, Unknown
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+_INSTANT = timedelta(microseconds=1)
+
+
+class Sampler:
+    """Takes the samples of one criterion. `watched` are the probes of its conditions, the deciding ones among them.
+
+    What began before `origin` is PRE_EXISTING; data from before `begins` is not used.
+    """
+
+    def __init__(
+        self,
+        criterion: Criterion,
+        watched: tuple[str, ...],
+        limits: Limits,
+        origin: datetime,
+        begins: datetime,
+    ) -> None:
+        self.criterion = criterion
+        self.probes = criterion.condition.probes if criterion.condition else ()
+        self.watched = watched
+        self.limits = limits
+        self.origin = origin
+        self.begins = begins
+
+    def sample(self, readings: Readings, moment: datetime) -> Sample | None:
+        """The outcome as of `moment`; None where it is unknown."""
+        condition, clear = self.criterion.condition, self.criterion.clear_condition
+        assert condition is not None
+        used, unknown = readings.at(self.watched, moment, self.begins, self.limits.stale)
+        values = {probe: reading.values for probe, reading in used.items()}
+        truth = condition.evaluate(values, unknown).truth
+        if truth is None:
+            return None
+        deciding = _Deciding(condition, {name: used[name] for name in self.probes if name in used}, unknown, truth)
+        ages = {name: reading.data_at for name, reading in deciding.readings.items()}
+        newest = deciding.without_the_first(ages)
+        return Sample(
+            moment=moment,
+            data_at=min((ages[name] for name in newest), default=moment),
+            observed_at=max((used[name].observed_at for name in newest), default=moment),
+            truth=truth,
+            holds_until=deciding.longest({name: self._holds(readings, name, at) for name, at in ages.items()}, moment),
+            fresh_until=deciding.longest({name: at + self.limits.stale[name] for name, at in ages.items()}, moment),
+            recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
+            pre_existing=self._pre_existing(condition, used, unknown) if truth else None,
+            fresh=any(self._began_in_phase(used[name]) for name in newest),
+        )
+
+    def _holds(self, readings: Readings, probe: str, data_at: datetime) -> datetime:
+        """Until when a window goes on with this reading: its gap tolerance, or until the cockpit stopped watching."""
+        return readings.watched_until(probe, data_at, data_at + self.limits.gap[probe])
+
+    def older(self, readings: Readings) -> datetime | None:
+        """The origin, if the trigger was true then and has not been seen clear until it is judged."""
+        condition = self.criterion.condition
+        if condition is None or self.criterion.kind is not Kind.TRIGGER:
+            return None
+        between = {
+            t for probe in self.probes for t in readings.histories[probe].times if self.origin <= t < self.begins
+        }
+        before = self.origin - _INSTANT
+        for moment in (before, *sorted(between)):
+            used, unknown = readings.at(self.probes, moment, _EVER, self.limits.stale)
+            truth = condition.evaluate({probe: reading.values for probe, reading in used.items()}, unknown).truth
+            if truth is False or (truth is None and moment == before):
+                return None
+        return self.origin
+
+    def _pre_existing(
+        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
+    ) -> datetime | None:
+        """Since when, if the condition is only known to be true through states that began before the cutover did."""
+        since = {probe: reading.state_since for probe, reading in used.items()}
+        old = {probe: began for probe, began in since.items() if began is not None and began < self.origin}
+        if not old:
+            return None
+        values = {probe: reading.values for probe, reading in used.items() if probe not in old}
+        return None if condition.evaluate(values, unknown).truth is True else max(old.values())
+
+    def _began_in_phase(self, reading: Reading) -> bool:
+        return reading.state_since is not None and reading.state_since >= self.origin
+
+
+class _Deciding:
+    """Which of the readings decide by themselves: one slow probe carried along by a fast one is no new sample, and an
+    operand that does not matter makes nothing older than it is."""
+
+    def __init__(
+        self, condition: Condition, readings: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
+    ) -> None:
+        self.condition = condition
+        self.readings = readings
+        self._unknown = unknown
+        self._truth = truth
+        self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def longest(self, ends: Mapping[str, datetime], moment: datetime) -> datetime:
+        """Until when it is decided, if each reading counts until its end: the latest moment of any set that decides."""
+        return min((ends[name] for name in self.without_the_first(ends)), default=moment)
+
+    def without_the_first(self, ends: Mapping[str, datetime]) -> tuple[str, ...]:
+        """Drop what ends first as long as the rest decides: of every set that decides, this one's first end is the latest."""
+        order = tuple(sorted(ends, key=lambda name: (ends[name], name)))
+        if len(order) < 2:
+            return order
+        if order not in self._needed:
+            kept = order
+            for probe in order:
+                fewer = tuple(name for name in kept if name != probe)
+                values = {name: self.readings[name].values for name in fewer}
+                if self.condition.evaluate(values, self._unknown).truth is self._truth:
+                    kept = fewer
+            self._needed[order] = kept
+        return self._needed[order]
