@@ -11,9 +11,12 @@ from decide.histories import (
     BEST,
     DAYS,
     LEVELS,
+    PERIODS,
     RANK,
     REASONS,
     WORST,
+    Day,
+    Deeds,
     Poll,
     Rule,
     plan_of,
@@ -21,7 +24,7 @@ from decide.histories import (
     rule_sets,
     ticks,
 )
-from decide.scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading, success, trigger
+from decide.scene import CALM, START, STEP, ask, at, blind, gate, item, plan, probe, reading, seconds, success, trigger
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +45,7 @@ from cockpit.decide.events import (
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
-from cockpit.plan.model import OnUnknown, Phase
+from cockpit.plan.model import OnUnknown, Phase, Plan
 from probes.reading import Reading, Reason, Unknown
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
@@ -58,48 +61,65 @@ def never_toward_go(before: Sequence[Situation], after: Sequence[Situation]) -> 
         assert RANK[other.verdict.word] <= RANK[one.verdict.word], words
 
 
+@st.composite
+def nights(draw: st.DrawFn) -> tuple[Plan, Day, Deeds]:
+    """A plan, a day, and what people do on it: waivers, acknowledgements, decisions, and sleeps of the cockpit."""
+    made = plan_of(draw(rule_sets(opt_in=True)), period=draw(PERIODS))
+    day = draw(DAYS)
+    subjects = [criterion.id for criterion in made.criteria()]
+    entries: list[tuple[int, Entry]] = []
+    for step in draw(st.lists(st.integers(0, len(day) - 1), max_size=2)):
+        now, subject = START + (step + 1) * STEP + seconds(2), draw(st.sampled_from(subjects))
+        waiver = Waiver(now, subject, "ann", "known", now + seconds(60), "backup", "d1")
+        seen = Acknowledgement(now, subject, "ann", "known", "backup", "d1")
+        decided = Decision(now, draw(st.sampled_from(["execute", "fix_forward"])), "ann", "so", "", "backup", "d1")
+        entries.append((step, draw(st.sampled_from([waiver, seen, decided]))))
+    asleep: tuple[tuple[int, int], ...] = ()
+    if draw(st.integers(0, 3)) == 0:
+        since = draw(st.integers(0, len(day) - 1))
+        asleep = ((since, since + draw(st.integers(1, 8))),)
+    return made, day, Deeds(tuple(entries), asleep)
+
+
+TURNS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), min_size=1, max_size=3)
+
+
 @QUICK
-@given(
-    rule_sets(opt_in=True),
-    DAYS,
-    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), REASONS), min_size=1, max_size=3),
-)
+@given(nights(), TURNS, REASONS)
 def test_turning_a_good_sample_into_unknown_never_moves_the_verdict_toward_go(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
+    night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]], reason: Reason
 ) -> None:
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
-    for step, which, reason in turns:
+    for step, which in turns:
         if worse[step % len(day)][which] == BEST:
             worse[step % len(day)][which] = reason
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+    never_toward_go(ticks(made, day, deeds=deeds), ticks(made, [(m, n) for m, n in worse], deeds=deeds))
 
 
 @QUICK
-@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), LOUD), min_size=1, max_size=3))
-def test_before_deployment_too(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
-) -> None:
+@given(nights(), TURNS, LOUD)
+def test_before_deployment_too(night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]], reason: Reason) -> None:
     """For want of traffic a trigger is excused there, so other reasons are drawn."""
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
-    for step, which, reason in turns:
+    for step, which in turns:
         if worse[step % len(day)][which] == BEST:
             worse[step % len(day)][which] = reason
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day, PRE), ticks(made, [(m, n) for m, n in worse], PRE))
+    never_toward_go(ticks(made, day, PRE, deeds), ticks(made, [(m, n) for m, n in worse], PRE, deeds))
 
 
 @QUICK
-@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1)), min_size=1, max_size=3))
+@given(nights(), TURNS)
 def test_turning_any_sample_into_a_bad_one_never_moves_the_verdict_toward_go(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int]]
+    night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]]
 ) -> None:
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
     for step, which in turns:
         if worse[step % len(day)][which] is not None:
             worse[step % len(day)][which] = WORST
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+    never_toward_go(ticks(made, day, deeds=deeds), ticks(made, [(m, n) for m, n in worse], deeds=deeds))
 
 
 @QUICK
