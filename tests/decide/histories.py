@@ -19,7 +19,7 @@ from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Plan, Severity
 from probes.reading import Reading, Reason, Value
 
-RANK = {Word.ROLLBACK: 0, Word.FIX_FORWARD: 0, Word.HOLD: 1, Word.GO: 2}
+RANK = {Word.ROLLBACK: 0, Word.FIX_FORWARD: 0, Word.ROLLED_BACK: 1, Word.HOLD: 1, Word.GO: 2}
 LEVELS: tuple[dict[str, Value], ...] = (
     {"rate": 0.0, "running": 3, "ok": True},
     {"rate": 0.03, "running": 2, "ok": True},
