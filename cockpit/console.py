@@ -92,15 +92,24 @@ def door() -> Iterator[None]:
             sys.stdout, sys.stderr = before
 
 
-def output(text: object = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print a text, to standard error with `err`."""
+def output(*lines: object, err: bool = False) -> None:
+    """Print lines, to standard error with `err`; without any, an empty one.
+
+    What ends a line is that another is given: a newline within one is shown as a number, as text of others may hold one.
+    """
     with door():
-        click.echo(str(text), err=err, nl=nl)
+        click.echo("\n".join(visible(hide(str(line)), keep="\t") for line in lines), err=err)
+
+
+def output_document(text: str) -> None:
+    """Print JSON, YAML, Markdown ...: its writer has put the text of others where the format keeps it apart."""
+    with door():
+        click.echo(text, nl=not text.endswith("\n"))
 
 
 def output_json(value: Any, *, indent: int | None = 2) -> None:
     """Print JSON; its reader gets every character back, but no secret. What JSON has no form for is written as text."""
-    output(json_text(value, indent=indent))
+    output_document(json_text(value, indent=indent))
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

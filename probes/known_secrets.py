@@ -90,7 +90,7 @@ def is_public(name: str, value: str, declared: object) -> bool:
     It is not when the plan declares the var with a value of its own, neither the var's name says secret nor its value has
     a password in it, and the value is a name: words and numbers between separators, no long mix of both, or a digest.
     """
-    if not isinstance(declared, str) or not declared or "${" in declared or _SECRET_NAME.search(name):
+    if not isinstance(declared, str) or not declared or "${env:" in declared or _SECRET_NAME.search(name):
         return not isinstance(declared, str)
     bare = _DIGEST.sub("", value.removeprefix("https://").removeprefix("http://").removesuffix("/"))
     if "://" in bare or ("@" in bare and not _DIGEST.search(value)):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from probes.clients.arns import last_part, log_group
 from probes.demand import Rule
 from probes.known_secrets import hide
 from probes.reading import Evidence, Field, Reading, Unknown, Value, checked
@@ -29,6 +30,11 @@ def _aware(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(_aware)]
 """A pydantic field holding a time; one without a zone is UTC, so that it can be compared with what the world says."""
+
+EcsName = Annotated[str, AfterValidator(last_part)]
+"""A cluster or service: its name or its ARN."""
+LogGroupName = Annotated[str, AfterValidator(log_group)]
+"""A log group: its name or its ARN."""
 
 
 class Params(BaseModel):

@@ -61,6 +61,7 @@ class Reason(StrEnum):
         "NOT_TRUSTED",
         Traits("nobody allowed the plan to do this yet: `cockpit trust PLAN` lists and allows it"),
     )
+    REFUSED = "REFUSED", Traits("refused, until something is changed")
     NOT_FOUND = "NOT_FOUND", Traits("what the plan names does not exist here", is_plain_absence=True)
     UNREACHABLE = "UNREACHABLE", Traits("no connection", transient=True)
     ERROR = "ERROR", Traits("the answer could not be used", transient=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cockpit.actions import ecs_rollback
 from cockpit.actions.ecs_rollback import Looked, RollbackRefused
 from cockpit.actions.proposal import Proposal
+from cockpit.actions.synthetic_traffic import SyntheticTraffic, TrafficProposal
 from cockpit.decide.events import Happened, Record, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import Word
@@ -15,7 +16,7 @@ from cockpit.engine.clock import Clock
 from cockpit.engine.operator_desk import Desk, reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.ecs_services import services_watched
-from cockpit.plan.model import StepAction
+from cockpit.plan.model import EcsService, StepAction, Synthetic
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 
@@ -29,8 +30,16 @@ class Executor:
     record: Record
     clock: Clock
     busy: str = ""
-    _open: Proposal | None = None
+    _open: Proposal | TrafficProposal | None = None
     """The newest proposal, until it is done: only that one may be."""
+    _traffic: SyntheticTraffic = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._traffic = SyntheticTraffic(self.desk, self.clients, self.record, self.clock)
+
+    async def close(self) -> None:
+        """Stop what does not outlive this cockpit."""
+        await self._traffic.close()
 
     async def watch_release(self) -> None:
         """Keep what each service runs before its deployment; until cancelled."""
@@ -39,23 +48,30 @@ class Executor:
             for service in services:
                 group.create_task(ecs_rollback.capture(self.clients, service, self.desk.watch))
 
-    async def propose(self, step: StepStatus) -> Proposal:
+    async def propose(self, step: StepStatus) -> Proposal | TrafficProposal:
         """What would be done, looked at now. It takes the place of any earlier proposal."""
         if step.action is None:
             raise Refused("this step has no action")
         self._open = None
+        if isinstance(step.action.on, Synthetic):
+            self._open = self._traffic.propose(step, step.action, step.action.on)
+            return self._open
         self._may_act()
         self._open = (await self._look(self.clients, step.id, step.action))[0]
         return self._open
 
-    async def do(self, proposal: Proposal, why: str) -> str:
+    async def do(self, proposal: Proposal | TrafficProposal, why: str) -> str:
         """Do what was proposed, if all of it still holds, and follow it to its end; what was seen. Does it once.
 
         Raises Refused with what went wrong, which is kept too once it was begun.
         """
-        self._may_act()
+        if isinstance(proposal, Proposal):
+            self._may_act()
         if proposal is not self._open:
             raise Refused("this proposal is outdated or already used: review it again")
+        if isinstance(proposal, TrafficProposal):
+            self._open = None
+            return await self._traffic.do(proposal, reason(why))
         self._open, self.busy = None, f"{proposal.action}"
         try:
             return await self._do(proposal, reason(why))
@@ -89,6 +105,8 @@ class Executor:
 
         Raises Refused where its service can be seen not to be back.
         """
+        if isinstance(action.on, Synthetic):
+            return text
         before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
         if before is None:
             return f"{text} (not checked: the revision {action.on} ran before was not recorded)"
@@ -121,6 +139,7 @@ class Executor:
     async def _look(self, clients: Clients, step: str, action: StepAction) -> tuple[Proposal, Looked]:
         """Everything about an action, asked of STS and the world now."""
         now, plan = self.clock.now(), self.desk.watch.plan
+        assert isinstance(action.on, EcsService)
         before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
         try:
             caller = await clients.aws("sts", "get_caller_identity")

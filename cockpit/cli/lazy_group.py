@@ -60,6 +60,16 @@ def failed(error: BaseException) -> int:
     return INTERNAL_ERROR
 
 
+def _show(error: click.ClickException) -> None:
+    """As click would, but what was given stays within its line."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        output(*context.get_usage().splitlines(), f"Try '{context.command_path} --help' for help.", "", err=True)
+    message = f"Error: {error.format_message()}"
+    listing = isinstance(error, click.MissingParameter)  # says nothing of what was given, in several lines
+    output(*(message.splitlines() if listing else [message]), err=True)
+
+
 class LazyGroup(click.Group):
     """A click group of `lazy` commands; the other arguments are click's."""
 
@@ -89,7 +99,7 @@ class LazyGroup(click.Group):
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except click.ClickException as error:
-            error.show()
+            _show(error)
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             return INTERRUPTED

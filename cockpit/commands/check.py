@@ -7,14 +7,14 @@ import click
 from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.console import output
+from cockpit.console import output, output_document
 from cockpit.decide.situation import Situation
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan
 from cockpit.report.formats.situation_json import situation_json
-from cockpit.report.formats.situation_text import situation_text
+from cockpit.report.formats.situation_text import situation_lines
 from probes.clients.threads import run_loop
 from probes.periods import parse_duration
 
@@ -38,7 +38,10 @@ def main(live: LiveOptions, plan: str, duration: str, form: Form) -> int:
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
-    output(situation_json(situation) if form == "json" else situation_text(situation))
+    if form == "json":
+        output_document(situation_json(situation))
+    else:
+        output(*situation_lines(situation))
     return situation.verdict.exit_code
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from cockpit.commands.live_session import WrongAccount, open_watch, show_notice
 from cockpit.commands.options import FORMAT, PLAN, Form, LiveOptions, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.conditions.condition import Condition
-from cockpit.console import json_text, output
+from cockpit.console import output, output_json
 from cockpit.engine.headless import every_probe_answered, watch_until
 from cockpit.engine.poller import LiveSource
 from cockpit.exit_codes import COULD_NOT_JUDGE
@@ -88,7 +89,10 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
         return COULD_NOT_JUDGE
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
-    output(_json(diagnoses, unevaluated, roles) if form == "json" else "\n".join(_text(diagnoses, unevaluated, roles)))
+    if form == "json":
+        output_json(_plain(diagnoses, unevaluated, roles))
+    else:
+        output(*_lines(diagnoses, unevaluated, roles))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 
@@ -165,15 +169,15 @@ def blind_to(plan: Plan, diagnoses: Sequence[ProbeDiagnosis]) -> Iterator[Uneval
             yield Unevaluated(kind, id_, title, fields)
 
 
-def _json(
+def _plain(
     diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
-) -> str:
+) -> dict[str, Any]:
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
     could_write = {names: asdict(role) for names, role in roles.items()}
-    return json_text({"probes": probes, "blind_to": [asdict(one) for one in unevaluated], "could_write": could_write})
+    return {"probes": probes, "blind_to": [asdict(one) for one in unevaluated], "could_write": could_write}
 
 
-def _text(
+def _lines(
     diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
 ) -> Iterator[str]:
     for diagnosis in diagnoses:

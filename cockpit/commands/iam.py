@@ -13,6 +13,7 @@ from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import EcsService, Migration, Plan, ProbeSpec, Target
+from probes.clients.arns import arn_in
 from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe
 from probes.registry import find
@@ -49,7 +50,7 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        output(str(error), err=True)
+        output(*error.lines, err=True)
         return BAD_PLAN
     needs = probes_need(loaded)
     if migration:
@@ -101,27 +102,25 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
     bucket, prefix = _where(plan.migration)
     if not bucket:
         return {}
-    objects = f"arn:aws:s3:::{bucket}/{prefix}*"
-    return {action: {f"arn:aws:s3:::{bucket}"} for action in MIGRATION["bucket"]} | {
-        action: {objects} for action in MIGRATION["objects"]
-    }
+    region = plan.target.region
+    objects, whole = (arn_in(region, "", "s3", place) for place in (f"{bucket}/{prefix}*", bucket))
+    return {action: {whole} for action in MIGRATION["bucket"]} | {action: {objects} for action in MIGRATION["objects"]}
 
 
 def actions_need(plan: Plan) -> dict[str, set[str]]:
     """What the built-in actions of the plan's steps need; empty where it has none."""
     actions = {step.action for step in (*plan.runbook, *plan.rollback_plan) if step.action is not None}
-    return _joined(_rollback_needs(action.on, plan.target) for action in actions)
+    services = {action.on for action in actions if isinstance(action.on, EcsService)}
+    return _joined(_rollback_needs(service, plan.target) for service in services)
 
 
 def _rollback_needs(service: EcsService, target: Target) -> dict[str, set[str]]:
-    region, account = target.region or "*", target.account or "*"
-    ecs = f"arn:aws:ecs:{region}:{account}"
     on = {
-        "service": f"{ecs}:service/{service}",
-        "deployments": f"{ecs}:service-deployment/{service}/*",
-        "revisions": f"{ecs}:service-revision/{service}/*",
+        "service": arn_in(target.region, target.account, "ecs", f"service/{service}"),
+        "deployments": arn_in(target.region, target.account, "ecs", f"service-deployment/{service}/*"),
+        "revisions": arn_in(target.region, target.account, "ecs", f"service-revision/{service}/*"),
         "anything": "*",
-        "roles": f"arn:aws:iam::{account}:role/*",
+        "roles": arn_in(target.region, target.account, "iam", "role/*"),
     }
     return {action: {on[where]} for where, actions in ROLLBACK.items() for action in actions}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cockpit.console import output
+from cockpit.console import output, output_document
 from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
@@ -31,7 +31,7 @@ def main(file: str) -> int:
     groups = sketch.outline.groups
     if not groups:
         return _refuse(file, "has no checklist line: `- [ ] something` outside code fences")
-    output(sketch.text(), nl=False)
+    output_document(sketch.text())
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     if sketch.outline.left_out:

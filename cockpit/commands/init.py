@@ -10,13 +10,12 @@ import click
 
 from cockpit import console
 from cockpit.commands.options import PROFILE
-from cockpit.console import output
+from cockpit.console import output, output_document
 from cockpit.drafts.account_inventory import Found, FoundService, survey
 from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.plan.load import PlanError, load_text
-from cockpit.report.escaping import safe
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 from probes.reading import Unseen
@@ -78,20 +77,20 @@ def main(
         text = draft(found, chosen)
         load_text(text, out)
     except Unseen as unseen:
-        output(safe(f"{unseen.unknown.detail}. {unseen.unknown.hint}"), err=True)
+        output(f"{unseen.unknown.detail}. {unseen.unknown.hint}", err=True)
         return COULD_NOT_JUDGE
     except Unclear as unclear:
-        output(safe(str(unclear)), err=True)
+        output(unclear, err=True)
         return USAGE
     except PlanError as error:
-        output(f"the draft is not a valid plan:\n{error}", err=True)
+        output("the draft is not a valid plan:", *error.lines, err=True)
         return USAGE
     if out == "-":
-        output(text, nl=False)
+        output_document(text)
     else:
         Path(out).write_text(text)
     for part, why in sorted(found.unseen.items()):
-        output(safe(f"not seen: {part}. {why}"), err=True)
+        output(f"not seen: {part}. {why}", err=True)
     output(
         f"{'the draft' if out == '-' else out}: fill in what is in [brackets], then cockpit lint and cockpit doctor",
         err=True,

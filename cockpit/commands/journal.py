@@ -12,18 +12,19 @@ from typing import Any
 import click
 from cryptography import x509
 
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, RECORD, TSA, TSA_CA, Form
-from cockpit.console import output
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, OWN_PLAN, RECORD, TSA, TSA_CA, Form
+from cockpit.console import output, output_json
 from cockpit.engine.timestamping import NoTimestamp
 from cockpit.engine.timestamping import timestamp as timestamp_of
-from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Outcome, Result
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
+from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify import verify_record
-from cockpit.report.escaping import safe
+from cockpit.plan.load import PlanError, load_plan
 from probes.clients.http import HttpClient
 from probes.clients.threads import run_loop
 
@@ -50,7 +51,8 @@ def main() -> None:
 @ANCHORS
 @ALLOWED_SIGNERS
 @TSA_CA
-def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
+@OWN_PLAN
+def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str, own_plan: str) -> int:
     """Check a record offline: what is proven, what is not provable and what would prove it, and what is broken.
 
     Without --anchor, a record that was rewritten as a whole cannot be detected.
@@ -59,7 +61,10 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: 
     """
     try:
         folder = find_record(record)
-        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca))
+        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca, own_plan))
+    except PlanError as error:
+        output(*error.lines, err=True)
+        return BAD_PLAN
     except (OSError, ValueError) as error:
         return _refused(error)
     _print_result(folder, result)
@@ -79,9 +84,9 @@ def timestamp(record: str, tsa: str) -> int:
         for path, stamp in run_loop(_timestamps(folder, tsa)):
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.write_bytes(stamp.token)
-            output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {safe(str(path))}")
+            output(f"{stamp.time():%Y-%m-%d %H:%M:%S}Z {path}")
     except NoTimestamp as error:
-        output(safe(str(error)), err=True)
+        output(error, err=True)
         return COULD_NOT_JUDGE
     except (OSError, ValueError) as error:
         return _refused(error)
@@ -119,20 +124,26 @@ def show(record: str, types: tuple[str, ...], since: str, form: Form) -> int:
 
 
 def _refused(error: Exception) -> int:
-    output(safe(str(error)), err=True)
+    output(error, err=True)
     return USAGE
 
 
 def outside(
-    anchors: Sequence[str], allowed_signers: str, tsa_ca: str
-) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate]]:
-    """What a record is checked against: published heads, who signs with which key, whose timestamps count.
+    anchors: Sequence[str], allowed_signers: str, tsa_ca: str, own_plan: str
+) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate], Sequence[LogKey]]:
+    """What a record is checked against: published heads, who signs with which key, whose timestamps and log entries count.
 
-    Raises OSError, ValueError.
+    The record's own copy of the plan says nothing here: who rewrites a record rewrites that too. Raises OSError, ValueError,
+    PlanError.
     """
     heads = [head for anchor in anchors for head in _heads(anchor)]
     signers = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
-    return heads, signers, read_roots(Path(tsa_ca)) if tsa_ca else ()
+    roots = read_roots(Path(tsa_ca)) if tsa_ca else []
+    plan = load_plan(own_plan, require_environment=False) if own_plan else None
+    if plan and plan.timestamps:
+        roots += x509.load_pem_x509_certificates(plan.timestamps.pem.encode())
+    log_keys = [LogKey.read(plan.transparency_log.pem)] if plan and plan.transparency_log else []
+    return heads, signers, roots, log_keys
 
 
 def _heads(anchor: str) -> Sequence[str]:
@@ -165,19 +176,17 @@ def _headline(outcome: Outcome) -> str:
 def _print_result(folder: RecordFolder, result: Result) -> None:
     many = "1 entry" if result.entries == 1 else f"{result.entries} entries"
     chains = "1 chain" if len(result.heads) == 1 else f"{len(result.heads)} chains"
-    output(f"{_headline(result.outcome)}\n{safe(str(folder.path))}: {many} in {chains}")
+    output(_headline(result.outcome), f"{folder.path}: {many} in {chains}")
     for writer, head in result.heads.items():
-        output(f"head {head} {safe(writer)}")
+        output(f"head {head} {writer}")
     output()
     for subject, row in result.rows.items():
         why = row.why or [subject.question]
         more = [f"and {len(why) - SHOWN} more"] if len(why) > SHOWN else []
         for n, text in enumerate([*why[:SHOWN], *more]):
-            output(f"{'' if n else subject:13} {'' if n else row.standing:13} {safe(text)}")
+            output(f"{'' if n else subject:13} {'' if n else row.standing:13} {text}")
     if result.remarks:
-        output("\nAlso")
-        for line in result.remarks:
-            output("  " + safe(line))
+        output("", "Also", *(f"  {line}" for line in result.remarks))
 
 
 def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) -> None:
@@ -193,7 +202,10 @@ def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) ->
         if (not types or line.entry.type in types) and (begin is None or line.entry.ts >= begin)
     ]
     for writer, line in wanted:
-        output(_json(writer, line) if form == "json" else _text(writer, line))
+        if form == "json":
+            output_json(_plain(writer, line), indent=None)
+        else:
+            output(_text(writer, line))
     odd = sum(len(chain.set_aside) for chain in folder.chains())
     if odd:
         output(f"{odd} lines are not valid entries and are not shown: see cockpit journal verify", err=True)
@@ -218,13 +230,10 @@ def _since(text: str, lines: Sequence[Line]) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _json(writer: str, line: Line) -> str:
-    """One JSON object a line: the payload with its writer, its hash and the keys that signed it."""
+def _plain(writer: str, line: Line) -> dict[str, Any]:
+    """What is printed as one JSON object a line: the payload with its writer, its hash and the keys that signed it."""
     entry: dict[str, Any] = json.loads(line.payload)
-    return json.dumps(
-        {"writer": writer, "hash": line.hash, "keys": [sig.get("keyid", "") for sig in line.sigs], **entry},
-        separators=(",", ":"),
-    )
+    return {"writer": writer, "hash": line.hash, "keys": [sig.get("keyid", "") for sig in line.sigs], **entry}
 
 
 def _text(writer: str, line: Line) -> str:
@@ -232,7 +241,7 @@ def _text(writer: str, line: Line) -> str:
     who = entry.actor.id + (f" ({entry.actor.role})" if entry.actor.role else "")
     signed = " signed" if len(line.sigs) > 1 else ""
     body = " ".join(f"{name}={_short(value)}" for name, value in entry.body.items() if value not in ("", None, False))
-    return safe(f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]")
+    return f"{entry.ts:%Y-%m-%d %H:%M:%S}Z {entry.type:12} {who}{signed}  {body}  [{writer}:{entry.seq}]"
 
 
 def _short(value: Any) -> str:

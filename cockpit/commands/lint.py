@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from cockpit.commands.options import FORMAT, PLAN, Form
-from cockpit.console import json_text, output
+from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
 from cockpit.plan.lint.rule import Finding
@@ -26,27 +26,34 @@ def main(plan: str, form: Form) -> int:
     try:
         findings = lint_plan(plan)
     except PlanError as error:
-        output(str(error), err=True)
+        output(*error.lines, err=True)
         return BAD_PLAN
     open_ = [one for one in findings if not one.accepted]
-    output(json_text([_json(one) for one in findings]) if form == "json" else _text(findings, plan))
+    if form == "json":
+        output_json([_json(one) for one in findings])
+    else:
+        output(*_lines(findings, plan))
     return FINDINGS if open_ else 0
 
 
-def _text(findings: Sequence[Finding], plan: str) -> str:
+def _lines(findings: Sequence[Finding], plan: str) -> Iterator[str]:
     open_ = [one for one in findings if not one.accepted]
     accepted = [one for one in findings if one.accepted]
     explained: set[str] = set()
-    parts = []
     for one in open_:
-        lines = [("must be fixed: " if one.rule.must else "") + str(one.problem)]
+        first, *rest = one.problem.lines
+        yield ("must be fixed: " if one.rule.must else "") + first
+        yield from rest
         if one.rule.id not in explained:
-            lines += [f"  why:     {one.rule.why}", f"  instead: {one.rule.instead}"]
+            yield f"  why:     {one.rule.why}"
+            yield f"  instead: {one.rule.instead}"
         explained.add(one.rule.id)
-        parts.append("\n".join(lines))
-    parts += [f"{one.problem.position}: {one.rule.id}: accepted: {one.accepted}" for one in accepted]
+        yield ""
+    for one in accepted:
+        yield f"{one.problem.position}: {one.rule.id}: accepted: {one.accepted}"
+        yield ""
     total = f"{plan}: {count(len(open_), 'finding')}" if open_ else f"{plan}: nothing found"
-    return "\n\n".join([*parts, total + (f", {len(accepted)} accepted" if accepted else "")])
+    yield total + (f", {len(accepted)} accepted" if accepted else "")
 
 
 def _json(one: Finding) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
 from probes.clients.caller import Caller
 from probes.clients.clients import Clients
+from probes.clients.signing_time import sign_by
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def clock_in_use() -> WatchClock:
 
 def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
     """What probes read by; a session's own clock learns from it what time it is."""
-    offset = clock.offset if isinstance(clock, SessionClock) else None
-    return Clients(live.aws(plan), named=named, clock_offset=offset)
+    if not isinstance(clock, SessionClock):
+        return Clients(live.aws(plan), named=named)
+    sign_by(clock.offset)
+    return Clients(live.aws(plan), named=named, clock_offset=clock.offset)
 
 
 class WrongAccount(Exception):  # noqa: N818 - it is what was found, not a failure of ours
@@ -131,7 +134,7 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
         now, ask = watch.clock.now(), "name yourself with --as: the plan does not count the vote of whoever begins it"
         if missing := worded(missing_before(watch.plan, watch.record, "deploy", now, who), ask):
             raise Refused(
-                "\n".join(["not approved:", *missing, "Open it without --phase, before the deployment, and vote (v)"])
+                f"not approved: {'; '.join(missing)}. Open it without --phase, before the deployment, and vote (v)"
             )
     if kept is not None and who:
         try:
@@ -189,6 +192,7 @@ async def action_executor(watch: Watch, kept: Recording, who: str) -> AsyncItera
         yield executor
     finally:
         await end((noting,))
+        await executor.close()
 
 
 @asynccontextmanager

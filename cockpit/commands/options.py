@@ -86,6 +86,13 @@ TSA_CA = click.option(
     type=click.Path(dir_okay=False),
     help="PEM file: root certificates of the authorities whose timestamps count.",
 )
+OWN_PLAN = click.option(
+    "--plan",
+    "own_plan",
+    default="",
+    type=click.Path(dir_okay=False),
+    help="Your own copy of the plan: the authority's certificate and the log's key in it are those that count.",
+)
 ALLOWED_SIGNERS = click.option(
     "--allowed-signers",
     default="",

@@ -26,7 +26,7 @@ def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] 
     try:
         return load_plan(path, overrides=given, environ=os.environ)
     except PlanError as error:
-        output(str(error), err=True)
+        output(*error.lines, err=True)
         raise SystemExit(BAD_PLAN) from None
 
 

@@ -21,7 +21,7 @@ def main(name: str) -> int:
         for each in names():
             first = (inspect.getdoc(find(each)) or "").splitlines()[0]
             output(f"{each:24} {first}")
-        output("\ncockpit probes NAME shows one.")
+        output("", "cockpit probes NAME shows one.")
         return 0
     try:
         _show(name)
@@ -33,17 +33,17 @@ def main(name: str) -> int:
 
 def _show(name: str) -> None:
     probe = find(name)
-    output(f"{name}\n\n{inspect.getdoc(probe)}\n\nParameters (under with:)")
+    output(name, "", *(inspect.getdoc(probe) or "").splitlines(), "", "Parameters (under with:)")
     for key, param in probe.params_type.model_fields.items():
         need = "required" if param.is_required() else f"default {param.get_default(call_default_factory=True)!r}"
         kind = getattr(param.annotation, "__name__", str(param.annotation))
         output(f"  {param.alias or key:22} {kind}, {need}" + (f": {param.description}" if param.description else ""))
-    output("\nFields")
+    output("", "Fields")
     for declared in probe.fields:
         output(f"  {declared.name:22} {_type(declared)}: {declared.meaning}")
     needs = [f"{action} ({when})" if (when := probe.iam_sometimes.get(action)) else action for action in probe.iam]
     needs += probe.grants
-    output("\nNeeds      " + (", ".join(needs) if needs else "no permission"))
+    output("", "Needs      " + (", ".join(needs) if needs else "no permission"))
     if probe.writes:
         output("Writes     only with consent: true")
     output(f"Read every {formatting.duration(probe.interval)}")

@@ -10,7 +10,6 @@ from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
-from cockpit.report.escaping import safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def list_(form: Form) -> int:
     for each in found:
         end = "closed" if each.closed else "not closed"
         many = "1 entry" if each.entries == 1 else f"{each.entries} entries"
-        output(safe(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}"))
+        output(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}")
     return 0
 
 

@@ -10,11 +10,13 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
+from cockpit.actions.executor import Executor
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
@@ -23,6 +25,7 @@ from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.headless import watch_until
+from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
@@ -32,6 +35,7 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
+from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
@@ -39,7 +43,7 @@ from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 
@@ -91,7 +95,7 @@ def main(
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
-        output(str(error), err=True)
+        output(*str(error).splitlines(), err=True)
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
@@ -138,6 +142,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 ) as kept,
                 rehearsal_run(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as run,
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
+                watching_plan_file(run.watch, given),
             ):
                 return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:
@@ -213,8 +218,8 @@ class RehearsalRun:
             *crew.acknowledge(plan, situation),
             *crew.vote(plan, situation),
         ]
-        if not entries and (moved := crew.move_on(plan, situation)) is not None:
-            entries.append(moved)
+        if not entries:
+            entries += crew.move_on(plan, self.watch.record, situation)
         self.watch.record.extend(entries)
         return len(entries)
 
@@ -242,6 +247,14 @@ async def rehearsal_run(
         await clients.close()
 
 
+async def _send_traffic(executor: Executor) -> None:
+    """The crew starts the plan's synthetic traffic, as a person does on the page of its step."""
+    steps = executor.desk.watch.situation.runbook
+    step = next((each for each in steps if each.action is not None and each.action.uses == SYNTHETIC), None)
+    if step is not None:
+        await executor.do(await executor.propose(step), "rehearsal: nobody uses the site at this hour")
+
+
 async def _headless(run: RehearsalRun) -> int:
     judgement = Judgement.RUNNING
 
@@ -251,13 +264,28 @@ async def _headless(run: RehearsalRun) -> int:
         judgement = run.director.judge(situation)
         return judgement is not Judgement.RUNNING
 
-    situation = await watch_until(run.watch, done)
+    async with action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor:
+        run.director.roll_back = partial(_roll_back, executor)
+        run.director.send_traffic = partial(_send_traffic, executor)
+        situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
-    output(situation_text(situation))
-    output("\nVerdict changes\n" + (verdict_changes(run.watch.changes(), start) or "  none"))
     ends = run.director.scenario.ends
-    output(f"\n{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)")
+    output(
+        *situation_lines(situation),
+        "",
+        "Verdict changes",
+        *(verdict_changes(run.watch.changes(), start) or ["  none"]),
+        "",
+        f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
+    )
     return situation.verdict.exit_code
+
+
+async def _roll_back(executor: Executor, action: str) -> None:
+    """The crew's part of a rollback: every step of the plan that has this action is looked at, decided and done."""
+    for step in executor.desk.watch.situation.rollback_plan:
+        if step.action is not None and step.action.uses == action:
+            await executor.do(await executor.propose(step), "rehearsal: the release before is better")
 
 
 async def _terminal(run: RehearsalRun, *, armed: bool) -> int:

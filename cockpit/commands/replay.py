@@ -23,8 +23,7 @@ from cockpit.replay.backtest import judged_by
 from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
-from cockpit.report.escaping import safe
-from cockpit.report.formats.situation_text import situation_text, verdict_changes
+from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.threads import run_loop
 
 SHOWN = 5
@@ -46,7 +45,7 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
         trace = _trace(record, writer, plan)
         begin = moment_of(at, trace) if at else None
     except (NotReplayable, OSError, PlanError) as error:
-        output(safe(str(error)), err=True)
+        output(*(error.lines if isinstance(error, PlanError) else [error]), err=True)
         return BAD_PLAN
     except ValueError as error:
         output(f"--at {at}: {error}", err=True)
@@ -89,32 +88,32 @@ def _headless(trace: Trace, until: datetime | None) -> int:
     if until is not None:
         situation = Replay(trace, at=until).situation
     changes = [change for change in found if until is None or change.at <= until]
-    output(situation_text(situation))
-    output("\nVerdict changes\n" + (verdict_changes(changes, trace.started_at) or "  none"))
+    output(
+        *situation_lines(situation), "", "Verdict changes", *(verdict_changes(changes, trace.started_at) or ["  none"])
+    )
     checked = verify_record(trace.folder.path)
     broken, unproven = checked.broken, checked.row(Subject.READINGS).unproven
     _print_findings(f"THE RECORD IS BROKEN: {len(broken)} places differ from what was written", broken)
     _print_findings(f"NOT REPRODUCED: {len(differences)} decisions differ when decided again", differences)
     _print_findings("THE READINGS ARE NOT PROVEN: what was played may not be what was seen", unproven)
     if trace.hidden:
-        output(safe(f"\nThe record hides the value of {', '.join(trace.hidden)}: the plan's own values are used"))
+        output("", f"The record hides the value of {', '.join(trace.hidden)}: the plan's own values are used")
     if broken or differences:
         return NOT_REPRODUCED
     if trace.other_plan:
-        output(f"\nEvaluated with {safe(trace.other_plan)}, not with the recorded plan")
+        output("", f"Evaluated with {trace.other_plan}, not with the recorded plan")
     else:
         unchanged = sum(isinstance(step, Decided) and not step.changes for step in trace.steps)
         output(
-            f"\nReproduced: {len(found)} changes match the record, and so do {unchanged} decisions that changed nothing"
+            "",
+            f"Reproduced: {len(found)} changes match the record, and so do {unchanged} decisions that changed nothing",
         )
     return situation.verdict.exit_code
 
 
 def _print_findings(title: str, found: Sequence[object]) -> None:
     if found:
-        output(f"\n{title}", err=True)
-        for each in found[:SHOWN]:
-            output(f"  {safe(str(each))}", err=True)
+        output("", title, *(f"  {each}" for each in found[:SHOWN]), err=True)
 
 
 async def _terminal(trace: Trace, speed: float, begin: datetime | None) -> int:

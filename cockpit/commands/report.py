@@ -10,11 +10,11 @@ from typing import Literal, get_args
 import click
 
 from cockpit.commands.journal import outside
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, RECORD, TSA_CA
-from cockpit.console import json_text, output
-from cockpit.exit_codes import USAGE
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA
+from cockpit.console import json_text, output, output_document
+from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.journal.record_folder import find_record
-from cockpit.report.escaping import safe
+from cockpit.plan.load import PlanError
 from cockpit.report.formats.html import html
 from cockpit.report.formats.in_toto import in_toto
 from cockpit.report.formats.junit import junit
@@ -45,21 +45,33 @@ FORMS: Mapping[FormName, Callable[[Account], str]] = {
 @ANCHORS
 @ALLOWED_SIGNERS
 @TSA_CA
-def main(record: str, form: FormName, out: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str) -> int:
+@OWN_PLAN
+def main(
+    record: str,
+    form: FormName,
+    out: str,
+    anchors: tuple[str, ...],
+    allowed_signers: str,
+    tsa_ca: str,
+    own_plan: str,
+) -> int:
     """Report what was planned, measured, signed and decided, and what is still open.
 
     RECORD is a record's folder, its name, or "latest". html is one file for screen, phone and paper; junit is for a pipeline
     (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
     """
     try:
-        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers, tsa_ca)))
+        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers, tsa_ca, own_plan)))
         if out:
             _write(Path(out), text)
             return 0
+    except PlanError as error:
+        output(*error.lines, err=True)
+        return BAD_PLAN
     except (OSError, ValueError) as error:
-        output(safe(str(error)), err=True)
+        output(error, err=True)
         return USAGE
-    output(text, nl=False)
+    output_document(text)
     return 0
 
 

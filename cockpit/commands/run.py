@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from cockpit.commands.live_session import (
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
+from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
-from cockpit.engine.recording import CannotRecord, recording
+from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.timestamping import timestamping
+from cockpit.engine.trusted_plans import TrustedPlans
+from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
 from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
@@ -74,7 +78,7 @@ def main(
         output(f"--as {who}: the plan has {known}", err=True)
         return USAGE
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
-        output(_unkeyed(unkeyed, plan), err=True)
+        output(*_unkeyed(unkeyed, plan), err=True)
         return BAD_PLAN
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
@@ -106,15 +110,13 @@ class RecordOptions:
     """Why statements without a key count in production; empty where they do not."""
 
 
-def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> str:
+def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> list[str]:
     lines = [f"  {role}: {', '.join(people)}" for role, people in roles]
-    return "\n".join(
-        [
-            f"{plan} is for production, and these people vote or sign without an ssh_key that could prove it:",
-            *lines,
-            "Add their keys (`ssh-add -L` shows them), or say why not: --allow-claimed REASON, kept in the record.",
-        ]
-    )
+    return [
+        f"{plan} is for production, and these people vote or sign without an ssh_key that could prove it:",
+        *lines,
+        "Add their keys (`ssh-add -L` shows them), or say why not: --allow-claimed REASON, kept in the record.",
+    ]
 
 
 def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:
@@ -122,6 +124,18 @@ def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:
     if not place:
         return None
     return store_at(place, profile=live.profile, region=live.region_for(plan), account=plan.target.account)
+
+
+def _witnessed(
+    plan: Plan, live: LiveOptions, kept: Recording, tsa: str, watch: Watch
+) -> AbstractAsyncContextManager[None]:
+    """The authority asked for, else what the plan names where the operator allows it."""
+    held_back = TrustedPlans().record_held_back(plan, live.variables)
+    if held_back:
+        watch.notices.append(lambda: held_back)
+        return timestamping(kept, tsa, watch.notices)
+    named = plan.timestamps.url if plan.timestamps else ""
+    return timestamping(kept, tsa or named, watch.notices, plan.transparency_log)
 
 
 async def _open(
@@ -149,7 +163,8 @@ async def _open(
             migration_controller(watch, live, kept.folder.path) as controller,
             action_executor(watch, kept, options.who) as executor,
             notifying(watch, kept, receivers),
-            timestamping(kept, options.tsa, watch.notices),
+            _witnessed(plan, live, kept, options.tsa, watch),
+            watching_plan_file(watch, live.values()),
         ):
             await CockpitApp(
                 watch,

@@ -40,7 +40,7 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
     if not wanted:
         output("this plan runs nothing, sends no secret, reads no file outside its folder and writes nothing")
         return 0
-    output("\n".join((f"{loaded.name} ({loaded.digest[:12]}) would:", *(f"  {line}" for line in wanted))))
+    output(f"{loaded.name} ({loaded.digest[:12]}) would:", *(f"  {line}" for line in wanted))
     if trusted.holds(loaded):
         output("allowed")
         return 0

@@ -18,7 +18,7 @@ def main(plan: str) -> int:
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        output(str(error), err=True)
+        output(*error.lines, err=True)
         return BAD_PLAN
-    output(summarise(loaded))
+    output(*summarise(loaded))
     return 0

@@ -36,7 +36,8 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     stands = standing(triggers, counts, now) if phase is Phase.POST_DEPLOY else Standing()
     rollback_plan = steps(plan.rollback_plan, counts, now)
     back = _back(stands, triggers, counts, readings, rollback_plan, now)
-    proof_begins = max(origin, stands.ended or now) if has_ended(stands, back) else origin
+    fixed = stands.course is not None and stands.course.choice == "fix_forward" and has_ended(stands, back)
+    proof_begins = max(origin, stands.ended or now) if fixed else origin
     judged = [*(judged_since(criterion, proof_begins) for criterion in plan.success_criteria), *triggers]
     # A guard proves nothing: what was seen just before is as good as what is seen now.
     guarding = tuple(judged_since(guard, started_at - _freshness(plan, guard)).status for guard in plan.guards())

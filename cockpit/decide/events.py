@@ -124,7 +124,8 @@ class Acknowledgement(_Recorded):
 
 @dataclass(frozen=True, slots=True)
 class Decision(_Recorded):
-    """What a person decided about a latched rollback: "execute", "dismiss" or "fix_forward"; or to "proceed" against advice."""
+    """What a person decided: about a latched rollback "execute", "dismiss" or "fix_forward"; against the advice "proceed"; to
+    begin a migration phase "migrate"."""
 
     at: datetime
     choice: str

@@ -30,7 +30,7 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     evidence = latest[0].evidence if latest else None
     return Explanation(
         line=_line(seen, thresholds, progress, criterion.kind) + (AFTER_GAP if reached and reached.broken else ""),
-        condition=condition.source,
+        condition=" ".join(condition.source.splitlines()),
         observed=seen,
         thresholds=thresholds,
         progress=progress,

@@ -14,6 +14,7 @@ from cockpit.decide.events import (
     Acknowledgement,
     Decision,
     GateUsed,
+    Happened,
     Occurrence,
     PhaseBegan,
     Proof,
@@ -207,6 +208,17 @@ class Desk:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         return await self._keep(self._decision("execute", person, role, why, verdict), person, role)
 
+    async def migrate(self, why: str, line: str) -> None:
+        """Decide that a migration phase is begun, as `line` says it: before it is. A plan without people has nobody to."""
+        if not self.watch.plan.people:
+            self.watch.record.append(Happened(self.watch.clock.now(), "migration", f"decided: {reason(why)} ({line})"))
+            return
+        person, role = self._in_role(self.deciding_roles, "this decision")
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        advised = self.watch.situation.verdict.word
+        decided = Decision(now, "migrate", person.id, f"{reason(why)} ({line})", advised, role, digest, ())
+        await self._keep(decided, person, role)
+
     def _decision(
         self, choice: str, person: Person, role: str, why: str, verdict: Verdict, *, withdraws: bool = False
     ) -> Decision:
@@ -316,6 +328,19 @@ def reason(text: str) -> str:
     if len(text.strip()) < 3 or text.strip().lower() in TICKS:
         raise Refused("give a reason in words: it is kept in the record")
     return text.strip()
+
+
+def typed_reason(words: str, text: str, otherwise: str = "nothing was changed") -> str:
+    """Why, of a text that must begin with `words` exactly. Raises Refused.
+
+    >>> typed_reason("purge db/app", "purge db/app: the soak is over")
+    'the soak is over'
+    """
+    text = text.strip()
+    rest = text[len(words) :]
+    if not text.startswith(words) or rest[:1] not in ("", " ", ":", ","):
+        raise Refused(f"type  {words}  and why; {otherwise}")
+    return reason(rest.strip(" :,"))
 
 
 def because_of(situation: Situation, subject: str) -> Explanation | None:

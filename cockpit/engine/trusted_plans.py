@@ -14,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from cockpit.plan.demands import demands_of, migration_demands
+from cockpit.plan.demands import demands_of, migration_demands, record_demands, synthetic_demands
 from cockpit.plan.model import Plan
 from probes.reading import Reason, Unknown
 from probes.redact import one_line
@@ -33,6 +33,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     for name, demands in sorted(demands_of(plan).items()):
         yield from (f"{name}: {demand}" for demand in demands)
     yield from (f"the migration: {demand}" for demand in migration_demands(plan))
+    yield from (f"synthetic traffic: {demand}" for demand in synthetic_demands(plan))
+    yield from (f"the record: {demand}" for demand in record_demands(plan))
 
 
 def how_to_allow(plan: Plan, variables: Sequence[str]) -> str:
@@ -76,6 +78,19 @@ class TrustedPlans:
             return ""
         wanted = "; ".join(map(str, demands))
         return f"{how_to_allow(plan, variables)}: nobody has allowed yet that the plan {wanted}"
+
+    def traffic_held_back(self, plan: Plan) -> str:
+        """Why the plan's synthetic traffic may not be sent; empty where it may."""
+        if self.holds(plan):
+            return ""
+        wanted = "; ".join(map(str, synthetic_demands(plan)))
+        return f"cockpit trust {shlex.quote(plan.path)}: nobody has allowed yet that the plan {wanted}"
+
+    def record_held_back(self, plan: Plan, variables: Sequence[str]) -> str:
+        """Why the time of the record is not being proven; empty where it may be, or nobody is asked to."""
+        if not record_demands(plan) or self.holds(plan):
+            return ""
+        return f"the record's time is not being proven: {how_to_allow(plan, variables)} allows it, then start again"
 
     def add(self, plan: Plan, now: datetime, who: str) -> None:
         """Allow them. Raises OSError."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
@@ -112,11 +113,19 @@ class Watch:
 
     def take(self, probe: str, reading: Reading) -> None:
         """Take in one reading for the next decision."""
+        reading = self._as_arrived(probe, reading)
         self.board.add(probe, reading)
         at = self.moment()
         for take in self.on_reading:
             take(probe, reading, at)
         self._identify(probe, reading)
+
+    def _as_arrived(self, probe: str, reading: Reading) -> Reading:
+        """Later than what came of its probe before: of two answers of one instant, or by a clock that stood, the newer counts."""
+        latest = self.board.readings.latest(probe)
+        if latest is None or reading.observed_at.tzinfo is None or reading.observed_at > latest.observed_at:
+            return reading
+        return replace(reading, observed_at=latest.observed_at + NEXT)
 
     def moment(self) -> datetime:
         """Now, strictly increasing even while the clock stands still: the record's order depends on it."""

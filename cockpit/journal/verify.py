@@ -20,6 +20,7 @@ from cockpit.journal.findings import Findings, Problem, Result, Standing, Subjec
 from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
+from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify_chain import Checked, check_chain
 from cockpit.journal.verify_readings import check_readings, lost_remarks
 from cockpit.journal.verify_time import check_time, clock_remarks
@@ -30,9 +31,10 @@ def verify_record(
     anchors: Sequence[str] = (),
     allowed: AllowedSigners | None = None,
     roots: Sequence[x509.Certificate] = (),
+    log_keys: Sequence[LogKey] = (),
 ) -> Result:
     """Check a record's folder. `anchors` are heads that were published elsewhere; `roots` are those of the
-    authorities whose timestamps count. Raises OSError.
+    authorities whose timestamps count, `log_keys` those of the transparency logs. Raises OSError.
 
     A record may be checked while it is written: what is added meanwhile is left for the next time.
     """
@@ -52,7 +54,7 @@ def verify_record(
     _check_record(chains, rows[Subject.CHAINS], remarks)
     _check_plans(record, chains, rows[Subject.PLAN])
     _add(rows[Subject.READINGS], check_readings(record / "readings.sqlite", chains))
-    _add(rows[Subject.TIME], check_time(record, chains, roots))
+    _add(rows[Subject.TIME], check_time(record, chains, roots, log_keys))
     dated = rows[Subject.TIME].standing is Standing.PROVEN
     _check_people(chains, allowed, rows[Subject.SIGNERS], dated=dated)
     remarks += [*clock_remarks(chains), *lost_remarks(chains)]

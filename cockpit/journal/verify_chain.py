@@ -52,6 +52,10 @@ class Checked:
         """FILE:LINE, without the folder."""
         return f"{self.path.name}:{self._places.get(id(line), 0)}"
 
+    def hash_at(self, number: int) -> str:
+        """Hash of a line, by its number."""
+        return self.hashes[number - 1]
+
     def record_at(self, line: Line) -> str:
         """The record the session that wrote this line belongs to."""
         return self._records.get(id(line), "")

@@ -13,6 +13,7 @@ from cockpit.journal.codec import moment
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Findings, Problem
 from cockpit.journal.timestamps import FOLDER, SUFFIX, BadTimestamp, Timestamp
+from cockpit.journal.transparency_log import KEY, BadLogEntry, LogEntry, LogKey
 from cockpit.journal.verify_chain import Checked
 from cockpit.journal.writer import CLOCK_BACK
 
@@ -22,18 +23,22 @@ SLACK = timedelta(minutes=1)
 """How far this machine's clock may be ahead of the authority's."""
 
 
-def check_time(record: Path, chains: Sequence[Checked], roots: Sequence[x509.Certificate]) -> Findings:
+def check_time(
+    record: Path, chains: Sequence[Checked], roots: Sequence[x509.Certificate], log_keys: Sequence[LogKey] = ()
+) -> Findings:
     """Each line was there by a timestamp soon after the time it says. Raises OSError."""
     found = Findings()
     beside = _beside(record, chains, roots, found)
     for chain in chains:
-        stamps = _in_order(_stamps(chain, roots, found) + [each for each in beside if each[0] in chain.hashes], chain)
-        if stamps and roots:
-            _check_lines(chain, stamps, found)
-        elif stamps:
+        stamps = _stamps(chain, roots, found) + [each for each in beside if each[0] in chain.hashes]
+        logged = _logged(chain, log_keys, found)
+        if proven := (stamps if roots else []) + (logged if log_keys else []):
+            _check_lines(chain, _in_order(proven, chain), found)
+        elif stamps or logged:
+            held = [_count(len(each), noun) for each, noun in ((stamps, "timestamp"), (logged, "log entry")) if each]
             found.unproven.append(
-                f"when {chain.path.name} was written: it holds {_count(len(stamps), 'timestamp')}; "
-                "give --tsa-ca with the authority's root certificate to check them"
+                f"when {chain.path.name} was written: it holds {' and '.join(held)}; give --plan with your own copy of a plan "
+                "that names the authority's certificate and the log's key (or --tsa-ca) to check them"
             )
         elif chain.lines:
             found.unproven.append(
@@ -114,6 +119,26 @@ def _stamps(chain: Checked, roots: Sequence[x509.Certificate], found: Findings) 
     return made
 
 
+def _logged(chain: Checked, log_keys: Sequence[LogKey], found: Findings) -> list[tuple[str, datetime]]:
+    """(line hash, time) of the log entries a chain holds."""
+    lines = dict(zip(map(chain.hash_at, chain.numbers), chain.lines, strict=True))
+    numbers = {head: n for n, head in enumerate(chain.hashes, start=1)}
+    made = []
+    for line, number in zip(chain.lines, chain.numbers, strict=True):
+        try:
+            entry = LogEntry.of(line.entry.body)
+            if entry is None:
+                continue
+            of = lines.get(entry.head)
+            if of is None or numbers[entry.head] >= number:
+                raise BadLogEntry("its log entry is of no line before it")
+            key = next((key for key in log_keys if key.id == entry.entry.get("logID")), next(iter(log_keys), None))
+            made.append((entry.head, entry.time(key, str(of.entry.body.get(KEY)))))
+        except BadLogEntry as error:
+            found.broken.append(chain.problem(line, str(error)))
+    return made
+
+
 def _in_order(stamps: Sequence[tuple[str, datetime]], chain: Checked) -> list[tuple[int, datetime]]:
     """(line number, when that line was there at the latest): a later line's time is a bound for those before it."""
     numbers = {head: n for n, head in enumerate(chain.hashes, start=1)}
@@ -152,4 +177,4 @@ def _check_lines(chain: Checked, stamps: Sequence[tuple[int, datetime]], found: 
 
 
 def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+    return f"1 {noun}" if number == 1 else f"{number} {noun.removesuffix('y') + 'ie' if noun.endswith('y') else noun}s"

@@ -11,24 +11,29 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
+from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
+from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
-from probes.clients.child_process import GIVEN_VARS, Child, python_module, start
+from probes.clients.child_process import GIVEN_VARS, Child, Command, complete, python_module, start
 from probes.reading import Unseen
 
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 AGAIN_S = 3.0
+LOOKS_WITHIN_S = 60.0
+"""It bounds a hang: account, database and bucket are looked at within seconds."""
+LAST_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,30 +125,61 @@ class Controller:
             return PhaseName.COPY
         return PhaseName.VERIFY if progress.count(ItemState.SWITCHED) else PhaseName.COPY
 
-    def start(self, phase: PhaseName, *, confirm: str = "", who: str = "") -> str:
-        """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
-        if self.held_back:
-            return self.held_back
-        if self.progress.active and self.progress.phase != phase:
-            return f"{self.progress.phase} is active: drain it first"
-        if not self.migration.database:
-            return "migration.database is empty: set the variable the plan reads"
-        options = [*self.options, "--format", "json"]
-        options += ["--confirm", confirm] if confirm else []
-        options += ["--record", self.record] if self.record else []
-        options += ["--as", who] if who else []
-        command = python_module(
-            *("cockpit", "migrate", phase, self.plan_path, *options),
-            reads=self.reads,
-            given={GIVEN_VARS: json.dumps(list(self.variables))},
-        )
+    async def propose(self, phase: PhaseName, who: str = "") -> PhaseProposal:
+        """What beginning a phase would do, looked at now by a process of its own, as the phase will be. Raises Refused."""
+        if why := self._cannot(phase):
+            raise Refused(why)
         try:
-            process = start(command, Path(self.log_file))
+            done = await complete(self._command(phase, who, "--propose"), timeout_s=LOOKS_WITHIN_S)
+        except TimeoutError:
+            raise Refused(f"account, database and bucket were not looked at within {LOOKS_WITHIN_S:g} s") from None
+        except OSError as error:
+            raise Refused(f"{phase} cannot be looked at: {error.strerror or error}") from None
+        if done.code:
+            raise Refused(done.last_words(LAST_LINES))
+        return proposal_from(done.out)
+
+    def begin(self, proposal: PhaseProposal, why: str, who: str = "") -> str:
+        """Begin what was proposed and confirmed; the process looks again, and refuses where anything differs."""
+        given = {FROZEN: proposal.as_json()}
+        return self._start(proposal.phase, who, "--confirm", f"{proposal.words}: {why}", given=given)
+
+    def go_on(self, who: str = "") -> str:
+        """Supervise the active run again; what it does was confirmed when it began."""
+        return self._start(self.progress.phase, who)
+
+    def _start(self, phase: PhaseName, who: str, *options: str, given: Mapping[str, str] | None = None) -> str:
+        """Start a phase in a process of its own, which outlives this one. `who` begins it, as the plan knows them."""
+        if why := self._cannot(phase):
+            return why
+        try:
+            process = start(self._command(phase, who, *options, given=given), Path(self.log_file))
         except OSError as error:
             return f"{phase} was not started: {error.strerror or error}"
         self._started.append(Started(phase, process, self.progress.run))
         self._last_words = ""
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
+
+    def _cannot(self, phase: PhaseName) -> str:
+        """Why a phase cannot be started now; empty where it can."""
+        if self.held_back:
+            return self.held_back
+        if self.progress.active and self.progress.phase != phase:
+            return f"{self.progress.phase} is active: drain it first"
+        if any(each.process.code is None for each in self._started) and not self.progress.active:
+            return "a phase is starting: wait until it has begun or ended"
+        return "" if self.migration.database else "migration.database is empty: set the variable the plan reads"
+
+    def _command(self, phase: PhaseName, who: str, *options: str, given: Mapping[str, str] | None = None) -> Command:
+        words = [*self.options, "--format", "json", *options]
+        words += ["--record", self.record] if self.record else []
+        words += ["--as", who] if who else []
+        variables = {GIVEN_VARS: json.dumps(list(self.variables))}
+        return python_module(
+            *("cockpit", "migrate", phase, self.plan_path, *words),
+            reads=self.reads,
+            given=variables | dict(given or {}),
+        )
 
     @property
     def launched(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,18 @@ class RunError(Exception):
     """What was asked for cannot be done; the text says why and what to do."""
 
 
+class NotApproved(RunError):  # noqa: N818 - what the gates say, not a failure
+    """A gate of the plan, a check, or whoever was asked to confirm it does not let it begin; `lines` say what is missing."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+Approval = Callable[[PhaseName], Sequence[str]]
+"""What a phase still needs before it may begin, from whom, a line each; empty where it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     id: int
@@ -85,12 +97,14 @@ async def begin(
     phase: PhaseName,
     settings: Settings,
     *,
+    gate: Approval,
     by: str = "",
     plan_digest: str = "",
     limit: int | None = None,
     guarded: bool = True,
 ) -> int:
-    """A new run, wanted at once. Raises RunError while another is active."""
+    """A new run, wanted at once. Raises NotApproved, and RunError while another is active."""
+    approved(gate, phase)
     limits = settings.limits
     await schema.upgrade(connection)
     try:
@@ -116,6 +130,20 @@ async def begin(
     assert row is not None
     await note(connection, row[0], by, "began", phase)
     return int(row[0])
+
+
+async def take_over(connection: Connection, run: Run, *, gate: Approval, by: str = "") -> None:
+    """Go on with a run whose supervisor has gone. Raises NotApproved."""
+    approved(gate, run.phase)
+    await schema.upgrade(connection)
+    if run.wanted is not Wanted.RUN:
+        await want(connection, run.id, Wanted.RUN, by)
+
+
+def approved(gate: Approval, phase: PhaseName) -> None:
+    """Raises NotApproved unless the gate lets the phase begin."""
+    if missing := gate(phase):
+        raise NotApproved("not approved:", *missing)
 
 
 async def load(connection: Connection, run: int) -> Run:

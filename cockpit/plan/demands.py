@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cockpit import formatting
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.demand import Asked, Demand, Does, connecting
+from probes.known_secrets import hide
 from probes.registry import find
 
 
@@ -29,6 +31,29 @@ def migration_demands(plan: Plan) -> tuple[Demand, ...]:
     folder = Path(plan.path).parent
     moved = Demand(Does.WRITES, f"the tables that are moved, and the bucket {plan.migration.bucket}")
     return tuple(sorted({moved, *connecting(plan.migration.database, "migration.database", folder)}))
+
+
+def synthetic_demands(plan: Plan) -> tuple[Demand, ...]:
+    """What the plan's traffic in the users' place would do, once a person starts it."""
+    if plan.synthetic is None:
+        return ()
+    traffic = plan.synthetic
+    often = f"{traffic.per_minute} requests a minute for {formatting.duration(traffic.runs_for)}"
+    asked = ", ".join(str(request) for request in traffic.requests)
+    found = {Demand(Does.SENDS, hide(f"{often} to {traffic.host}: {asked}"))}
+    if posts := [str(request) for request in traffic.requests if request.method == "POST"]:
+        found.add(Demand(Does.WRITES, hide(f"what {', '.join(posts)} of {traffic.host} change")))
+    return tuple(sorted(found))
+
+
+def record_demands(plan: Plan) -> tuple[Demand, ...]:
+    """What proving the time of the record would send."""
+    authority, log = plan.timestamps, plan.transparency_log
+    asked = [
+        *([f"hashes of the record to the timestamp authority {authority.url}"] if authority else []),
+        *([f"hashes of the record to the transparency log {log.url}, which publishes them"] if log else []),
+    ]
+    return tuple(Demand(Does.SENDS, each) for each in asked)
 
 
 def _of_probe(spec: ProbeSpec, folder: Path) -> Iterator[Demand]:

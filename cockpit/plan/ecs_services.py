@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from cockpit.plan.model import EcsService, ProbeSpec
 
-ACTIONS = ("ecs.rollback",)
+SYNTHETIC = "synthetic.traffic"
+ACTIONS = ("ecs.rollback", SYNTHETIC)
 """Every built-in action a step may name."""
 _WATCHING = ("ecs.service", "ecs.deployment", "ecs.tasks")
 

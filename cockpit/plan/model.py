@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from cockpit.conditions.condition import Condition
 from cockpit.migration_scope import EcsTask, Limits, MigrationTable
@@ -223,12 +224,44 @@ class EcsService:
 
 
 @dataclass(frozen=True, slots=True)
+class SyntheticRequest:
+    """One request of the synthetic traffic."""
+
+    path: str
+    method: str = "GET"
+    body: str = ""
+    """JSON; empty without a body."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """Traffic in the users' place, for a night without any: these requests in turn, at a steady rate, and then it ends."""
+
+    url: str
+    """Scheme and host, with a path in front of all paths where there is one."""
+    requests: tuple[SyntheticRequest, ...]
+    per_minute: int
+    runs_for: timedelta
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        return self.host
+
+
+@dataclass(frozen=True, slots=True)
 class StepAction:
-    """What the cockpit can do itself in a step, and to which service alone."""
+    """What the cockpit can do itself in a step, and to which service or site alone."""
 
     uses: str
-    """Name of a built-in guarded action: "ecs.rollback"."""
-    on: EcsService
+    """Name of a built-in guarded action: "ecs.rollback", "synthetic.traffic"."""
+    on: EcsService | Synthetic
 
     def __str__(self) -> str:
         return f"{self.uses} {self.on}"
@@ -353,6 +386,15 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who outside proves when the record was written: a timestamp authority, or a transparency log."""
+
+    url: str
+    pem: str
+    """Its root certificate, or its public key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole cutover. `digest` is the SHA-256 of the file's bytes, hex; sign-offs are bound to it."""
 
@@ -375,10 +417,13 @@ class Plan:
     runbook: tuple[Step, ...] = ()
     rollback_plan: tuple[Step, ...] = ()
     migration: Migration | None = None
+    synthetic: Synthetic | None = None
     risks: tuple[Risk, ...] = ()
     environment_variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
     services: tuple[Service, ...] = ()
+    timestamps: Witness | None = None
+    transparency_log: Witness | None = None
     verdict_dwell: timedelta = VERDICT_DWELL
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""

@@ -14,9 +14,9 @@ WIDTH = 100
 _LABEL = 14
 
 
-def summarise(plan: Plan) -> str:
-    """Name, target, what is watched and judged, who signs, and what the environment must provide."""
-    return "\n".join([f"{Path(plan.path).name} is valid: {plan.title} ({plan.environment})", *_lines(plan)])
+def summarise(plan: Plan) -> list[str]:
+    """Lines: name, target, what is watched and judged, who signs, and what the environment must provide."""
+    return [f"{Path(plan.path).name} is valid: {plan.title} ({plan.environment})", *_lines(plan)]
 
 
 def _lines(plan: Plan) -> Iterator[str]:

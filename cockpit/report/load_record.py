@@ -15,6 +15,7 @@ from cockpit.journal.findings import Result
 from cockpit.journal.provenance import Kind, kind_of, main_chain, own_sessions, seen_by
 from cockpit.journal.record_folder import NoPlanCopy, PlanUnknown, RecordFolder, hidden_vars
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
+from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify import verify_record
 from cockpit.plan.model import Plan
 from cockpit.report.build import Material, account
@@ -29,8 +30,9 @@ def account_of(
     anchors: Sequence[str] = (),
     allowed: AllowedSigners | None = None,
     roots: Sequence[x509.Certificate] = (),
+    log_keys: Sequence[LogKey] = (),
 ) -> Account:
-    """The account of a record. `anchors`, `allowed` and `roots` as for `verify_record`. Raises OSError."""
+    """The account of a record. `anchors`, `allowed`, `roots` and `log_keys` as for `verify_record`. Raises OSError."""
     lines = folder.lines()
     record = folder.id
     plan, planned = _plan(folder, lines)
@@ -46,7 +48,7 @@ def account_of(
             planned=planned,
             lines=lines,
             kept=kept,
-            proof=_proof(folder.path, verify_record(folder.path, anchors, allowed, roots)),
+            proof=_proof(folder.path, verify_record(folder.path, anchors, allowed, roots, log_keys)),
             kind=kind,
             measures=measures,
             readings=readings,

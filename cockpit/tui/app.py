@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
+MESSAGE = 300
+"""Characters of a short notice."""
 SETTLED_AFTER_S = (1.0, 8.0)
 """When everything has been imported, and again when every client has been made."""
 
@@ -228,7 +230,7 @@ class CockpitApp(App[None]):
         return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
 
     def show_message(self, text: str) -> None:
-        self.notify(plain(text), markup=False, timeout=4)
+        self.notify(plain(text, longest=MESSAGE), markup=False, timeout=4)
 
     def _go(self, screen_id: str) -> None:
         while self.screen not in self._main.values() and len(self.screen_stack) > 2:

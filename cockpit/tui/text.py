@@ -13,25 +13,33 @@ from probes.known_secrets import hide
 
 _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|s\b|[KMGT]B\b)|(?<=[<>=]) (?=\d)")
 
+LONGEST = 4000
+"""Characters of one text of others: painting must not take longer than a frame."""
 
-def plain(text: str) -> str:
-    """Without known secrets; what nobody can see, or what controls a terminal, is shown as its number. A tab is a space.
+
+def plain(text: str, *, keep: str = "", longest: int = LONGEST) -> str:
+    """One line without known secrets; what nobody can see, ends a line or controls a terminal is shown as its number.
+
+    A tab is a space. `keep`: what stays as it is all the same. Of a longer text than `longest` only the start is.
 
     >>> print(plain("a\\x1b[2Jb\\tc"))
     a\\u{1b}[2Jb c
     """
-    return visible(hide(text.replace("\t", " ")))
+    text = hide(text.replace("\t", " "))
+    if len(text) > longest and "\n" not in keep:
+        text = f"{text[:longest]}… [{len(text) - longest} more characters]"
+    return visible(text, keep=keep)
 
 
-def safe(text: Text) -> Text:
+def safe(text: Text, *, keep: str = "") -> Text:
     """The same for styled text, in place; every style keeps its words."""
-    shown = plain(text.plain)
+    shown = plain(text.plain, keep=keep)
     if shown == text.plain:
         return text
     # Styles are cut at their ends, and each piece is made safe by itself; what a secret crosses is hidden first.
     cuts = sorted({0, len(text.plain), *(end for span in text.spans for end in (span.start, span.end))})
-    pieces = [plain(text.plain[start:end]) for start, end in pairwise(cuts)]
-    if plain("".join(pieces)) != "".join(pieces):  # a secret of several styles: it is hidden, the styles go
+    pieces = [plain(text.plain[start:end], keep=keep) for start, end in pairwise(cuts)]
+    if plain("".join(pieces), keep=keep) != "".join(pieces):  # a secret of several styles: it is hidden, the styles go
         text.spans = []
         text.plain = shown
         return text
@@ -53,11 +61,7 @@ def wrapped(text: str, width: int, most: int = 0) -> list[str]:
     """
     width = max(4, width)
     kept = _UNIT.sub("\u00a0", plain(text))
-    parts = [
-        part
-        for line in kept.split("\n")
-        for part in textwrap.wrap(line, width, break_on_hyphens=False, drop_whitespace=True) or [""]
-    ]
+    parts = textwrap.wrap(kept, width, break_on_hyphens=False, drop_whitespace=True) or [""]
     if most and len(parts) > most:
         parts = parts[:most]
         parts[-1] = f"{parts[-1][: width - 2].rstrip()} …"
@@ -74,6 +78,6 @@ def hanging(name: str, value: str, width: int, *, indent: int, styles: tuple[str
     """
     text = Text()
     for number, line in enumerate(wrapped(value, width - indent - 2)):
-        text.append((name if number == 0 else "").rjust(indent) + "  ", style=styles[0])
+        text.append((plain(name) if number == 0 else "").rjust(indent) + "  ", style=styles[0])
         text.append(f"{line}\n", style=styles[1])
     return text

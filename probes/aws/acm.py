@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer, listeners_of
+from probes.clients.arns import arn, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -70,8 +71,7 @@ class AcmCertificate(Probe[CertificateParams]):
     interval = timedelta(minutes=10)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        options = self.clients.options
-        any_one = f"arn:aws:acm:{options.region or '*'}:{options.account or '*'}:certificate/*"
+        any_one = arn(self.clients.options, "acm", "certificate/*")
         return {self.iam[0]: (self.params.certificate or any_one,)}
 
     async def read(self, now: datetime) -> Reading:
@@ -136,10 +136,9 @@ class AcmCertificate(Probe[CertificateParams]):
         detail = f"{one_line(arn) or 'the certificate'} is not a certificate of ACM"
         return Unknown(Reason.NOT_FOUND, detail, "give the ARN of one in ACM, or check its dates over TLS")
 
-    def _url(self, arn: str) -> str:
+    def _url(self, certificate: str) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/acm/home?region={region}#/certificates"
-        return f"{base}/{arn.rpartition('/')[2]}" if region else ""
+        return console(region, f"acm/home?region={region}#/certificates/{certificate.rpartition('/')[2]}")
 
 
 def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:

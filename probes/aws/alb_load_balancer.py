@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from probes.clients.arns import console
 from probes.clients.clients import Clients
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -164,8 +165,7 @@ async def listeners_of(clients: Clients, arn: str) -> list[Mapping[str, Any]]:
 def balancer_url(clients: Clients, arn: str) -> str:
     """The console's page of a load balancer; empty where the region is not known."""
     region = clients.options.region
-    base = f"https://{region}.console.aws.amazon.com/ec2/home?region={region}"
-    return f"{base}#LoadBalancer:loadBalancerArn={arn}" if region else ""
+    return console(region, f"ec2/home?region={region}#LoadBalancer:loadBalancerArn={arn}")
 
 
 def _balancer(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.clients.arns import console
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -79,7 +80,7 @@ class AlbTargets(Probe[TargetsParams]):
         region = self.clients.options.region
         if not region:
             return ""
-        return f"https://{region}.console.aws.amazon.com/ec2/home?region={region}#TargetGroup:targetGroupArn={group['TargetGroupArn']}"
+        return console(region, f"ec2/home?region={region}#TargetGroup:targetGroupArn={group['TargetGroupArn']}")
 
 
 def _values(targets: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:

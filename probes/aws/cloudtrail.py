@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.clients.arns import console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
@@ -137,8 +138,7 @@ class CloudTrailEvents(Probe[EventsParams]):
 
     def _url(self) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
-        return f"{base}#/events?EventName={self.params.event}" if region else ""
+        return console(region, f"cloudtrailv2/home?region={region}#/events?EventName={self.params.event}")
 
 
 def _named(event: Mapping[str, Any], detail: Mapping[str, Any]) -> list[str]:

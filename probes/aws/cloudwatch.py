@@ -255,6 +255,8 @@ class CloudWatchRatioParams(MetricParams):
     total: Name
     min_total: Annotated[float, Setting(ge=0)] = 1
     """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
+    monitors_per_min: Annotated[float, Setting(ge=0)] = 0
+    """Requests a minute that no user makes: uptime monitors, this cockpit's own probes. They are taken off the total."""
     window: Duration | None = None
     """Summed over this long; the default is one period."""
 
@@ -281,7 +283,9 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     requests themselves: the total is never taken below the part. A part that nobody has ever seen is no zero: names are
     checked against what AWS publishes at load, and against cloudwatch ListMetrics for metrics of your own. Below
     `min_total` the rate is LOW_VOLUME with bounds at 99.9 % confidence, which hold where requests fail independently of
-    each other. Needs cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
+    each other. An ALB counts its own health checks nowhere; monitors and probes from outside are requests like any
+    other, and no metric tells them from users': `monitors_per_min` says how many they are. Needs
+    cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
     """
 
     name = "cloudwatch.ratio"
@@ -290,7 +294,7 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
     fields = (
         Field("rate", float, "part divided by total over the window", 0.012, "ratio", low=0, high=1),
         Field("part", float, "sum of the parts over the window", 3.0, "count", low=0),
-        Field("total", float, "sum of the total over the window", 250.0, "count", low=0),
+        Field("total", float, "sum of the total over the window, without the monitors'", 250.0, "count", low=0),
     )
 
     def counts(self) -> tuple[MetricQuery, ...]:
@@ -311,7 +315,12 @@ class CloudWatchRatio(_PeriodProbe[CloudWatchRatioParams]):
                 continue
             part = math.fsum(pair[0] for pair in counted if pair)
             whole = math.fsum(pair[1] for pair in counted if pair)
-            yield self._values(end, part, whole)
+            yield self._values(end, part, self._of_users(part, whole))
+
+    def _of_users(self, part: float, total: float) -> float:
+        """The total without what monitors asked for, and never below the part."""
+        minutes = self.params.window_periods * (self.params.period / _MINUTE)
+        return max(total - self.params.monitors_per_min * minutes, part)
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}

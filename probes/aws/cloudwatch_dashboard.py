@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.clients.arns import arn, console
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -47,8 +48,7 @@ class CloudWatchDashboard(Probe[DashboardParams]):
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        account = self.clients.options.account or "*"
-        return {self.iam[0]: (f"arn:aws:cloudwatch::{account}:dashboard/{self.params.dashboard}",)}
+        return {self.iam[0]: (arn(self.clients.options, "cloudwatch", f"dashboard/{self.params.dashboard}"),)}
 
     async def read(self, now: datetime) -> Reading:
         query = f"cloudwatch get-dashboard --dashboard-name {self.params.dashboard}"
@@ -92,8 +92,7 @@ class CloudWatchDashboard(Probe[DashboardParams]):
 
     def _url(self) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-        return f"{base}#dashboards/dashboard/{self.params.dashboard}" if region else ""
+        return console(region, f"cloudwatch/home?region={region}#dashboards/dashboard/{self.params.dashboard}")
 
 
 def _widgets(body: Any) -> list[Mapping[str, Any]] | Unknown:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from probes.clients.arns import arn_in, console
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -59,11 +60,9 @@ class EcrImage(Probe[ImageParams]):
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        options = self.clients.options
-        account = self.params.registry or options.account or "*"
-        return dict.fromkeys(
-            self.iam, (f"arn:aws:ecr:{options.region or '*'}:{account}:repository/{self.params.repository}",)
-        )
+        options, registry = self.clients.options, self.params.registry
+        place = arn_in(options.region, registry or options.account, "ecr", f"repository/{self.params.repository}")
+        return dict.fromkeys(self.iam, (place,))
 
     async def read(self, now: datetime) -> Reading:
         params = self.params
@@ -132,8 +131,8 @@ class EcrImage(Probe[ImageParams]):
 
     def _url(self) -> str:
         region, account = self.clients.options.region, self.params.registry or self.clients.options.account
-        base = f"https://{region}.console.aws.amazon.com/ecr/repositories/private/{account}/{self.params.repository}"
-        return f"{base}?region={region}" if region and account else ""
+        place = f"ecr/repositories/private/{account}/{self.params.repository}?region={region}"
+        return console(region, place) if account else ""
 
 
 def _fits(pattern: str, tag: str) -> bool:

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
-from probes.probe import Params, Probe
+from probes.probe import EcsName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 
 class ServiceParams(Params):
-    cluster: str
-    service: str
+    cluster: EcsName
+    service: EcsName
 
 
 class _OfService(Probe[ServiceParams]):
@@ -31,8 +32,7 @@ class _OfService(Probe[ServiceParams]):
         )
 
     def _arn(self, kind: str, rest: str = "*") -> str:
-        options = self.clients.options
-        return f"arn:aws:ecs:{options.region or '*'}:{options.account or '*'}:{kind}/{self.params.cluster}/{rest}"
+        return arn(self.clients.options, "ecs", f"{kind}/{self.params.cluster}/{rest}")
 
 
 class EcsService(_OfService):
@@ -123,8 +123,4 @@ def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
 def service_url(clients: Clients, cluster: str, service: str, page: str = "health") -> str:
     """The console's page of a service; empty where the region is not known."""
     region = clients.options.region
-    if not region:
-        return ""
-    return (
-        f"https://{region}.console.aws.amazon.com/ecs/v2/clusters/{cluster}/services/{service}/{page}?region={region}"
-    )
+    return console(region, f"ecs/v2/clusters/{cluster}/services/{service}/{page}?region={region}")

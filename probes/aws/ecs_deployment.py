@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from probes.aws.ecs import ServiceParams, service_url
+from probes.clients.arns import arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Probe
@@ -55,11 +56,10 @@ class EcsDeployment(Probe[DeploymentParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options = self.clients.options
-        base = f"arn:aws:ecs:{options.region or '*'}:{options.account or '*'}"
         name = f"{self.params.cluster}/{self.params.service}"
         return {
-            "ecs:ListServiceDeployments": (f"{base}:service/{name}",),
-            "ecs:DescribeServiceDeployments": (f"{base}:service-deployment/{name}/*",),
+            "ecs:ListServiceDeployments": (arn(options, "ecs", f"service/{name}"),),
+            "ecs:DescribeServiceDeployments": (arn(options, "ecs", f"service-deployment/{name}/*"),),
         }
 
     async def read(self, now: datetime) -> Reading:

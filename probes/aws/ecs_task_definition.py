@@ -9,9 +9,10 @@ from typing import Any, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from probes.clients.arns import arn, console
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
-from probes.probe import Params, Probe
+from probes.probe import EcsName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import holds_secret, one_line
 
@@ -21,8 +22,8 @@ Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 
 class TaskDefinitionParams(Params):
-    cluster: str = ""
-    service: str = ""
+    cluster: EcsName = ""
+    service: EcsName = ""
     """With `cluster`: the service whose newest (PRIMARY) deployment's task definition is read."""
     task_definition: str = ""
     """Instead of a service: `family:revision` or an ARN. A family alone means its newest revision, which may not be running."""
@@ -86,10 +87,9 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        options = self.clients.options
-        base = f"arn:aws:ecs:{options.region or '*'}:{options.account or '*'}:service"
         # DescribeTaskDefinition knows no resources: it stays on `*`.
-        return {"ecs:DescribeServices": (f"{base}/{self.params.cluster or '*'}/{self.params.service or '*'}",)}
+        name = f"{self.params.cluster or '*'}/{self.params.service or '*'}"
+        return {"ecs:DescribeServices": (arn(self.clients.options, "ecs", f"service/{name}"),)}
 
     async def read(self, now: datetime) -> Reading:
         query = self._query()
@@ -152,8 +152,7 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
         region = self.clients.options.region
         if not (region and found.get("family") and found.get("revision")):
             return ""
-        base = f"https://{region}.console.aws.amazon.com/ecs/v2/task-definitions"
-        return f"{base}/{found['family']}/{found['revision']}?region={region}"
+        return console(region, f"ecs/v2/task-definitions/{found['family']}/{found['revision']}?region={region}")
 
 
 _LISTS = ("variables_missing", "secrets_missing", "plain_secrets", "wrong_values", "incomplete_groups")

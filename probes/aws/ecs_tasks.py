@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from probes.aws.ecs import ServiceParams, service_url
+from probes.clients.arns import arn
 from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
 from probes.periods import Duration
@@ -72,9 +73,7 @@ class EcsTasks(Probe[TasksParams]):
     interval = timedelta(seconds=15)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        options = self.clients.options
-        tasks = f"arn:aws:ecs:{options.region or '*'}:{options.account or '*'}:task/{self.params.cluster}/*"
-        return {"ecs:DescribeTasks": (tasks,)}
+        return {"ecs:DescribeTasks": (arn(self.clients.options, "ecs", f"task/{self.params.cluster}/*"),)}
 
     async def read(self, now: datetime) -> Reading:
         cluster, service = self.params.cluster, self.params.service

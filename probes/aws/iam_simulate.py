@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.clients.arns import arn_in, console, is_arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -81,9 +82,8 @@ class IamSimulate(Probe[SimulateParams]):
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        role, account = self.params.role, self.clients.options.account or "*"
-        arn = role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
-        return dict.fromkeys(self.iam, (arn,))
+        role, region, account = self.params.role, self.clients.options.region, self.clients.options.account
+        return dict.fromkeys(self.iam, (role if is_arn(role) else arn_in(region, account, "iam", f"role/{role}"),))
 
     async def read(self, now: datetime) -> Reading:
         params = self.params
@@ -135,7 +135,7 @@ class IamSimulate(Probe[SimulateParams]):
 
     def _url(self) -> str:
         role = self.params.role.rpartition("/")[2]
-        return f"https://console.aws.amazon.com/iam/home#/roles/details/{role}"
+        return console(self.clients.options.region, f"iam/home#/roles/details/{role}")
 
 
 def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:

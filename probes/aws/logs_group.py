@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from probes.aws.logs_query import LogGroup
+from probes.clients.arns import arn
 from probes.clients.console_links import log_group_url
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -44,9 +45,9 @@ class LogsGroup(Probe[LogGroupParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options = self.clients.options
-        base = f"arn:aws:logs:{options.region or '*'}:{options.account or '*'}:log-group"
         # Groups are listed by prefix, which only the list of all of them can be narrowed to.
-        return {self.iam[0]: (f"{base}:*",), self.iam[1]: (f"{base}:{self.params.log_group}:*",)}
+        groups, one = (arn(options, "logs", f"log-group:{each}") for each in ("*", f"{self.params.log_group}:*"))
+        return {self.iam[0]: (groups,), self.iam[1]: (one,)}
 
     async def read(self, now: datetime) -> Reading:
         name = self.params.log_group

@@ -13,16 +13,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator
 
+from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.demand import AWS_ALONE
 from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
-from probes.probe import Params, Probe
+from probes.probe import LogGroupName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
 
-LogGroup = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+LogGroup = Annotated[LogGroupName, StringConstraints(min_length=1, max_length=512)]
 SAMPLE_LINES = 3
 GLANCE_CHARACTERS = 1000
 """Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
@@ -141,9 +142,10 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     `kind: count`: the column `value` of the first row, or, without one, how many events matched; 0 is reported only if
     events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
-    Nothing scanned makes everything NO_DATA: a wrong group and a silent application look the same. Needs
-    logs:StartQuery, logs:GetQueryResults, logs:StopQuery. Cannot see what is logged elsewhere, or later than
-    `settle`.
+    A log tells health checks from users only where it holds the path or the user agent: filter by it
+    ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
+    a wrong group and a silent application look the same. Needs logs:StartQuery, logs:GetQueryResults,
+    logs:StopQuery. Cannot see what is logged elsewhere, or later than `settle`.
     """
 
     name = "logs.query"
@@ -164,9 +166,8 @@ class LogsQuery(Probe[LogsQueryParams]):
         self._insights = Insights(clients)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        place = f"{self.clients.options.region or '*'}:{self.clients.options.account or '*'}"
-        arns = tuple(f"arn:aws:logs:{place}:log-group:{group}:*" for group in self.params.groups)
-        return {"logs:StartQuery": arns}
+        options = self.clients.options
+        return {"logs:StartQuery": tuple(arn(options, "logs", f"log-group:{group}:*") for group in self.params.groups)}
 
     async def close(self) -> None:
         await self._insights.close()

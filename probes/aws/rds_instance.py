@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.clients.arns import arn, console
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -48,10 +49,7 @@ class RdsInstance(Probe[InstanceParams]):
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        options = self.clients.options
-        return {
-            self.iam[0]: (f"arn:aws:rds:{options.region or '*'}:{options.account or '*'}:db:{self.params.instance}",)
-        }
+        return {self.iam[0]: (arn(self.clients.options, "rds", f"db:{self.params.instance}"),)}
 
     async def read(self, now: datetime) -> Reading:
         name = self.params.instance
@@ -76,8 +74,7 @@ class RdsInstance(Probe[InstanceParams]):
 
     def _url(self) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/rds/home?region={region}"
-        return f"{base}#database:id={self.params.instance};is-cluster=false" if region else ""
+        return console(region, f"rds/home?region={region}#database:id={self.params.instance};is-cluster=false")
 
 
 def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.clients.arns import arn, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
@@ -50,8 +51,7 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options = self.clients.options
-        base = f"arn:aws:rds:{options.region or '*'}:{options.account or '*'}"
-        return {self.iam[0]: (f"{base}:db:{self.params.instance}", f"{base}:snapshot:*")}
+        return {self.iam[0]: (arn(options, "rds", f"db:{self.params.instance}"), arn(options, "rds", "snapshot:*"))}
 
     async def read(self, now: datetime) -> Reading:
         name = self.params.instance
@@ -114,8 +114,7 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     def _url(self) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/rds/home?region={region}"
-        return f"{base}#snapshots-list:" if region else ""
+        return console(region, f"rds/home?region={region}#snapshots-list:")
 
 
 def _data_at(snapshot: Mapping[str, Any]) -> datetime | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.clients.arns import arn, console
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -62,12 +63,12 @@ class S3Bucket(Probe[BucketParams]):
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        return dict.fromkeys(self.iam, (f"arn:aws:s3:::{self.params.bucket}",))
+        return dict.fromkeys(self.iam, (arn(self.clients.options, "s3", self.params.bucket),))
 
     async def read(self, now: datetime) -> Reading:
         query = f"s3api head-bucket, get-bucket-{{versioning,encryption,lifecycle-configuration}} --bucket {self.params.bucket}"
         region = self.clients.options.region
-        url = f"https://{region}.console.aws.amazon.com/s3/buckets/{self.params.bucket}" if region else ""
+        url = console(region, f"s3/buckets/{self.params.bucket}")
         head, *parts = await asyncio.gather(
             self._ask("head_bucket"),
             self._ask("get_bucket_versioning"),

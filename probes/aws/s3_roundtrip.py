@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.threads import DaemonThreads
 from probes.demand import Writes
@@ -62,7 +63,7 @@ class S3Roundtrip(Probe[RoundtripParams]):
         self._threads = DaemonThreads(size=1, name="s3-body")
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        return dict.fromkeys(self.iam, (f"arn:aws:s3:::{self.params.bucket}/{PREFIX}*",))
+        return dict.fromkeys(self.iam, (arn(self.clients.options, "s3", f"{self.params.bucket}/{PREFIX}*"),))
 
     async def close(self) -> None:
         self._threads.close()

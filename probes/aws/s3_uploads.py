@@ -14,6 +14,7 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator, model_validator
 
 from probes.aws.logs_query import Insights, LogGroup, nothing_logged
+from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
 from probes.clients.metrics import MetricQuery
@@ -146,8 +147,8 @@ class S3Uploads(Probe[S3UploadsParams]):
         self._insights = Insights(clients)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
-        place = f"{self.clients.options.region or '*'}:{self.clients.options.account or '*'}"
-        return {"logs:StartQuery": (f"arn:aws:logs:{place}:log-group:{self.params.log_group or '*'}:*",)}
+        group = f"log-group:{self.params.log_group or '*'}:*"
+        return {"logs:StartQuery": (arn(self.clients.options, "logs", group),)}
 
     async def close(self) -> None:
         await self._insights.close()

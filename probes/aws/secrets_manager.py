@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import Field as Setting
 from pydantic import model_validator
 
+from probes.clients.arns import arn, console, is_arn
 from probes.clients.clients import Clients
 from probes.demand import AWS_ALONE
 from probes.known_secrets import remember_json
@@ -334,10 +335,9 @@ def _encrypts(text: str) -> bool:
 
 def secret_arn(clients: Clients, name: str) -> str:
     """The resource a secret's actions are needed on; Secrets Manager adds six characters to the name."""
-    options = clients.options
-    return f"arn:aws:secretsmanager:{options.region or '*'}:{options.account or '*'}:secret:{name}-*"
+    return name if is_arn(name) else arn(clients.options, "secretsmanager", f"secret:{name}-*")
 
 
 def _url(clients: Clients) -> str:
     region = clients.options.region
-    return f"https://{region}.console.aws.amazon.com/secretsmanager/listsecrets?region={region}" if region else ""
+    return console(region, f"secretsmanager/listsecrets?region={region}")

@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from probes.aws.alb_load_balancer import find_balancer
 from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, rule_of
+from probes.clients.arns import arn, arn_in, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -77,14 +78,13 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options, params = self.clients.options, self.params
-        place = f"{options.region or '*'}:{options.account or '*'}"
-        service = f"arn:aws:ecs:{place}:service/{params.cluster}/{params.service}"
-        lists = f"arn:aws:ec2:{options.region or '*'}:*:prefix-list/*"
+        service = arn(options, "ecs", f"service/{params.cluster}/{params.service}")
+        lists = arn_in(options.region, "", "ec2", "prefix-list/*")
         return {
             "ec2:GetManagedPrefixListEntries": (lists,),
             "ecs:DescribeServices": (service,) if params.service else (),
             "elasticloadbalancing:DescribeLoadBalancers": ("*",) if params.load_balancer else (),
-            "rds:DescribeDBInstances": (f"arn:aws:rds:{place}:db:{params.instance}",) if params.instance else (),
+            "rds:DescribeDBInstances": (arn(options, "rds", f"db:{params.instance}"),) if params.instance else (),
         }
 
     async def read(self, now: datetime) -> Reading:
@@ -194,8 +194,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
 
     def _url(self, ids: Sequence[str]) -> str:
         region = self.clients.options.region
-        base = f"https://{region}.console.aws.amazon.com/ec2/home?region={region}#SecurityGroups"
-        return f"{base}:group-id={','.join(ids)}" if region else ""
+        return console(region, f"ec2/home?region={region}#SecurityGroups:group-id={','.join(ids)}")
 
 
 def _judged(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from probes.clients.aws_errors import SEE_LOG, explain, subject
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
+from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S
 from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
 
@@ -114,8 +115,9 @@ class AwsClient:
         """Never waits: calls under way are left to their threads."""
         self._threads.close()
 
-    def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        client, asked = None, self.clock_offset.machine.ticks()
+    def _call(self, service: str, operation: str, params: dict[str, Any], *, put_right: bool = False) -> dict[str, Any]:
+        """`put_right`: whether it is asked again because its time was off."""
+        client, asked, off = None, self.clock_offset.machine.ticks(), self.clock_offset.seconds
         try:
             client = self._client(service)
             self._admit(service, client)
@@ -125,7 +127,11 @@ class AwsClient:
         except Unseen:
             raise
         except Exception as error:  # noqa: BLE001 - whatever botocore raises, the probe gets the reason
-            self._measure(service, getattr(error, "response", None), asked)  # a clock that is far off is refused
+            response = getattr(error, "response", None) or {}
+            self._measure(service, response, asked)
+            is_new = abs(self.clock_offset.seconds - off) > REFUSED_FROM_S
+            if not put_right and is_new and response.get("Error", {}).get("Code") in REFUSALS:
+                return self._call(service, operation, params, put_right=True)
             profile = self._profile or os.environ.get("AWS_PROFILE", "")
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from probes.reading import Reason, Unknown
@@ -11,8 +13,42 @@ from probes.redact import one_line
 
 _DENIED = {
     "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "AuthorizationErrorException",
-    "NotAuthorized", "UnauthorizedException", "Forbidden", "403", "AllAccessDisabled", "InvalidAccessException",
+    "NotAuthorized", "UnauthorizedException", "Forbidden", "403", "InvalidAccessException", "KMSAccessDeniedException",
+    "KMS.AccessDeniedException",
 }  # fmt: skip
+_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+"""Besides every message that says so of the signature: AWS compares the clock of the caller with its own."""
+_CLOCK_MESSAGE = re.compile(r"signature (?:has )?expired|signature not yet current|clock.{0,20}skew", re.IGNORECASE)
+_NOT_ENABLED = {
+    "OptInRequired": "the account has not signed up for {service}: do it once in the console",
+    "SubscriptionRequiredException": "the account has not signed up for {service}: do it once in the console",
+    "RegionDisabledException": "the region is not enabled for this account: enable it in the account's settings, or correct it",
+    "PendingVerification": "AWS is still verifying the account: ask its support",
+    "AccountProblem": "there is a problem with the account itself: ask its owner",
+    "AllAccessDisabled": "AWS has disabled the bucket: ask its support",
+}
+_KEY_FAILED = {
+    "DecryptionFailure",
+    "EncryptionFailure",
+    "KMSDisabledException",
+    "KmsKeyDisabled",
+    "KMS.DisabledException",
+    "DisabledException",
+    "KMSInvalidStateException",
+    "KMSKeyNotAccessibleFault",
+    "KMSNotFoundException",
+    "KMS.NotFoundException",
+    "KmsException",
+    "KMSOptInRequired",
+    "KMSInvalidKeyUsageException",
+    "KMSInternalException",
+    "KeyUnavailableException",
+    "InvalidKmsKeyException",
+}
+"""What a call says whose data cannot be decrypted, and not for want of a permission."""
+_SKEW_ALLOWED_S = 240.0
+"""AWS allows five minutes."""
+_DEFAULT_KEY = "encrypt the secret with the default KMS service key"
 _EXPIRED = {
     "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidClientTokenId",
     "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSignatureException",
@@ -28,6 +64,15 @@ _UNAVAILABLE = {
     "ServiceUnavailable", "ServiceUnavailableException", "InternalError", "InternalFailure", "InternalServerError",
     "ServerException", "InternalServiceError", "InternalServiceErrorException", "500", "502", "503", "504",
 }  # fmt: skip
+_INVALID_TOKEN = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"}
+_PASSING = {
+    "ConflictException",
+    "OperationAborted",
+    "ResourceInUseException",
+    "InvalidDBInstanceState",
+    "UpdateInProgressException",
+}
+"""Something is being changed: another moment, another answer."""
 _NOT_FOUND = {"404"}
 """Besides every code with NotFound, NoSuch or DoesNotExist in it."""
 _ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"}
@@ -111,13 +156,13 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
         hint = "list the profiles with `aws configure list-profiles`"
         return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), hint)
     if name == "NoRegionError":
-        return Unknown(Reason.ERROR, "no AWS region is set", "give --region, or target.region in the plan")
+        return Unknown(Reason.REFUSED, "no AWS region is set", "give --region, or target.region in the plan")
     if name in _TIMEOUTS:
         return Unknown(Reason.TIMEOUT, detail, f"check the network to {service}; see VPN and proxy")
     if name in _UNREACHABLE:
-        return Unknown(Reason.UNREACHABLE, detail, f"check DNS, VPN and proxy towards {service}")
+        return Unknown(Reason.UNREACHABLE, detail, f"check DNS, VPN and proxy towards {service}, and the region's name")
     if name in ("ParamValidationError", "UnknownServiceError", "AttributeError"):
-        return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+        return Unknown(Reason.REFUSED, detail, "check the probe's parameters in the plan")
     if name == "ResponseParserError":  # its text quotes the answer, which may hold a secret
         hint = f"something other than AWS may answer for {service}: check the proxy and AWS_ENDPOINT_URL"
         return Unknown(Reason.ERROR, f"{service} {operation}: the answer cannot be parsed", hint)
@@ -131,12 +176,18 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
     # Redacted by itself: in "ExpiredToken: The ..." the code would be taken for the name of a secret.
     detail = f"{service} {operation}: {one_line(code, 80)}: {one_line(message)}".rstrip(": ")
     bare = code.rpartition("#")[2].rpartition(".")[2] or code
+    named = f"{detail} ({about})" if about else detail
+    if (hint := _to_change(bare, code, message, service, response)) is not None:
+        return Unknown(Reason.REFUSED, named, hint)
     if bare in _EXPIRED:
-        return Unknown(Reason.EXPIRED_CREDENTIALS, detail, _log_in(profile))
+        hint = _log_in(profile)
+        if bare in _INVALID_TOKEN:
+            # A region that the account has not enabled knows none of its keys.
+            hint += "; if they are good, the region is not enabled for this account"
+        return Unknown(Reason.EXPIRED_CREDENTIALS, detail, hint)
     if bare in _THROTTLED or code.startswith("Throttling.") or status == 429:
         return Unknown(Reason.THROTTLED, detail, f"{service} asks for fewer calls: the probe slows down by itself")
-    # "Cluster not found." and S3's "Access Denied" do not say which one: we do.
-    named = f"{detail} ({about})" if about else detail
+    # "Cluster not found." and S3's "Access Denied" do not say which one: `about` does.
     if bare in _DENIED or status == 403:
         return Unknown(Reason.ACCESS_DENIED, named, _allow(service, operation, message))
     if any(words in message for words in ("marked for deletion", "marked deleted", "scheduled for deletion")):
@@ -144,11 +195,57 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
     absent = "DoesNotExist" in bare or "Unable to describe task definition" in message
     if "NotFound" in bare or bare.startswith("NoSuch") or bare in _NOT_FOUND or status == 404 or absent:
         return Unknown(Reason.NOT_FOUND, named, f"check {about or 'the name'}, account and region in the plan")
-    if bare in _UNAVAILABLE or status >= 500:
+    if bare in _UNAVAILABLE or bare.startswith(("Internal", "Server")) or status >= 500:
         return Unknown(Reason.ERROR, detail, f"{service} itself is failing: see the AWS health dashboard")
     if bare in _ELSEWHERE:
         return Unknown(Reason.NOT_FOUND, named, "the resource is in another region than the plan's")
-    return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+    if bare in _PASSING:
+        return Unknown(Reason.ERROR, detail, "it is busy with a change: it is asked again")
+    if not bare or bare.isdigit():  # the answer to a HEAD has no words: what it means is not known
+        return Unknown(Reason.ERROR, detail, "check the probe's parameters in the plan")
+    return Unknown(Reason.REFUSED, named, "check the probe's parameters in the plan")
+
+
+def _to_change(bare: str, code: str, message: str, service: str, response: Mapping[str, Any]) -> str | None:
+    """What must be changed before such a call is ever answered; None where it is not one of these."""
+    if bare in _CLOCK or _CLOCK_MESSAGE.search(message):
+        return _set_the_clock(response)
+    if bare == "RequestExpired" and abs(_behind_s(response) or 0.0) > _SKEW_ALLOWED_S:
+        return _set_the_clock(response)  # else it is the credentials: EC2 has one code for both
+    if bare in _NOT_ENABLED:
+        return _NOT_ENABLED[bare].format(service=service)
+    if bare in _KEY_FAILED or code in _KEY_FAILED or _DEFAULT_KEY in message:
+        return _mend_the_key(code, message)
+    return None
+
+
+def _behind_s(response: Mapping[str, Any]) -> float | None:
+    """By how much this machine's clock is behind, by the Date of the refusal itself; None without one."""
+    given = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(given).timestamp() - time.time()
+    except (ValueError, TypeError):
+        return None
+
+
+def _set_the_clock(response: Mapping[str, Any]) -> str:
+    behind = _behind_s(response)
+    if behind is None:
+        return "the clock of this machine is wrong: set it (`timedatectl`), then press r"
+    side = "behind" if behind > 0 else "ahead of"
+    return f"the clock of this machine is {abs(behind):.0f} s {side} AWS: set it (`timedatectl`), then press r"
+
+
+def _mend_the_key(code: str, message: str) -> str:
+    if _DEFAULT_KEY in message:
+        return "another account can read it only under a customer key: encrypt it with one that this account may use"
+    if "isabled" in code or "isabled" in message:
+        return "its KMS key is disabled: enable it, then press r"
+    if "NotFound" in code:
+        return "its KMS key does not exist any more: restore it, or write the value again under another key"
+    if "PendingDeletion" in message or "pending deletion" in message:
+        return "its KMS key is scheduled for deletion: cancel that, then press r"
+    return "its KMS key cannot decrypt it: is the key enabled, in this region, and not scheduled for deletion?"
 
 
 def _allow(service: str, operation: str, message: str) -> str:

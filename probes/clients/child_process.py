@@ -275,26 +275,30 @@ async def ask_program(words: Sequence[str], *, timeout_s: float, hint: str) -> C
     """Run a program to its end for a probe, without input. Raises Unseen; `hint` says what to do when it is not there."""
     name = words[0]
     try:
-        command = program(*words)
-        process = await asyncio.create_subprocess_exec(
-            *command.words,
-            env=command.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        return await complete(program(*words), timeout_s=timeout_s)
     except FileNotFoundError as error:
         raise Unseen(Unknown(Reason.NOT_FOUND, _why(error, f"there is no program {name}"), hint)) from None
     except PermissionError:
         raise Unseen(Unknown(Reason.ACCESS_DENIED, f"{name} may not be run", hint)) from None
-    except OSError as error:
-        raise Unseen(Unknown(Reason.ERROR, f"{name}: {error.strerror}", hint)) from None
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate()
     except TimeoutError:
         detail = f"{name} did not end within {timeout_s:g} s"
         raise Unseen(Unknown(Reason.TIMEOUT, detail, f"run it by hand: {' '.join(words)}")) from None
+    except OSError as error:
+        raise Unseen(Unknown(Reason.ERROR, f"{name}: {error.strerror}", hint)) from None
+
+
+async def complete(command: Command, *, timeout_s: float) -> Completed:
+    """As `run`, without blocking. It is killed at the deadline, and where this task is cancelled."""
+    process = await asyncio.create_subprocess_exec(
+        *command.words,
+        env=command.environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate()
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from probes.clients.arns import console
+
 if TYPE_CHECKING:
     from probes.clients.metrics import MetricQuery
 
@@ -38,7 +40,7 @@ def log_group_url(region: str, log_group: str) -> str:
 
 
 def _home(region: str) -> str:
-    return f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+    return console(region, f"cloudwatch/home?region={region}")
 
 
 def _graph(query: MetricQuery) -> str:

@@ -77,8 +77,10 @@ class HttpClient:
         """
         from httpx import HTTPError, InvalidURL, TimeoutException
 
-        began = time.monotonic()
         try:
+            # Before the clock runs: on a busy machine reading its certificates takes a while.
+            self._client_for(url)
+            began = time.monotonic()
             async with asyncio.timeout(timeout_s):
                 return await self._ask(
                     method, url, dict(headers or {}), timeout_s, follow_redirects, content, most_bytes, began

@@ -126,7 +126,7 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
         control = await connect(dsn)
         await schema.create(control)
         await runs.enlist_all(control, settings)
-        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
+        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False, gate=lambda _: ())
         await runs.want(control, run, Wanted.PAUSE)
         environment = {**os.environ, DATABASE: dsn}
         command = [sys.executable, "-m", "cockpit.migration", str(run)]

@@ -14,9 +14,11 @@ from click.testing import CliRunner
 from commands.test_command_line import commands
 
 from cockpit.cli.main import main
+from cockpit.console import output
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "x\x1b]0;t\x07\r\u202e\u2028\u061c\u00ad\U000e0041\u200b\x9b2J"
+FORGED = "✓ GO  (post_deploy, forged"
+HOSTILE = f"x\n{FORGED}\n\x1b]0;t\x07\r\u202e\u2028\u061c\u00ad\U000e0041\u200b\x9b2J"
 SECRET = "Zx9-kQ2m'V7bN4"
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 OWN_STREAMS = {
@@ -69,6 +71,7 @@ def test_no_command_prints_what_nobody_sees_or_may_see(
     said = done.stdout + done.stderr
     assert said, command
     assert not unseen(said), command
+    assert not [line for line in said.splitlines() if line.lstrip().startswith(FORGED)], command
     assert SECRET not in said, command
     assert done.exit_code != 1 or command == "cockpit doctor", (command, said)  # which has its own 1
 
@@ -98,6 +101,13 @@ def test_json_gives_its_reader_every_character_back(tmp_path: Path) -> None:
     text = json_text({"a": HOSTILE, "b": [HOSTILE]})
     assert not unseen(text)
     assert json.loads(text) == {"a": HOSTILE, "b": [HOSTILE]}
+
+
+def test_a_newline_within_a_line_is_shown_as_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    output(f"alarm {HOSTILE}", "and the next")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert said[0].startswith(f"alarm x\\u{{a}}{FORGED}")
 
 
 def printing(tree: ast.AST) -> list[int]:

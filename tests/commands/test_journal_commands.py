@@ -22,12 +22,14 @@ from support.records.short_record import (
     write_session,
 )
 from support.timestamp_authority import TimestampAuthority, timestamp_server
+from support.transparency_log import TransparencyLog
 from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.entry import Type
 from cockpit.journal.findings import Subject
 from cockpit.journal.record_folder import RecordFolder, find_record, list_records
 from cockpit.journal.ssh.keys import KeyFile
+from cockpit.journal.transparency_log import KEY, EntryKey, LogEntry
 from cockpit.journal.writer import Draft
 from cockpit.notifications.channels import Channel, Notice, PagerDuty, Slack
 
@@ -178,3 +180,28 @@ def test_folders(tmp_path: Path) -> None:
     assert find_record("latest", tmp_path) == find_record(folder.id, tmp_path) == next(list_records(tmp_path))
     (tmp_path / "stray").mkdir()
     assert len(list(list_records(tmp_path))) == 1
+
+
+def test_the_verifier_s_own_plan_says_whose_log_entries_count(
+    tmp_path: Path, state: Path, record: RecordFolder
+) -> None:
+    log, other, key = TransparencyLog(), TransparencyLog(), EntryKey()
+    journal = open_journal(record)
+    line = journal.append(Draft(Type.ANCHOR, {"where": "log.test", KEY: key.public}))
+    _, answer = log.add(key.proposed(line.hash))
+    journal.append(LogEntry.answered(line.hash, json.dumps(answer).encode(), "log.test").draft())
+    journal.close()
+    minimal = (Path(__file__).parents[2] / "checklists/minimal.yaml").read_text(encoding="utf-8")
+    for name, each in (("own", log), ("other", other)):
+        key_text = "".join(f"      {part}\n" for part in each.pem.splitlines())
+        part = f"record:\n  transparency_log:\n    url: https://log.test\n    key: |\n{key_text}"
+        (tmp_path / f"{name}.yaml").write_text(f"{minimal}\n{part}", encoding="utf-8")
+
+    def time(*more: str) -> str:
+        done = cockpit(state, "journal", "verify", str(record.path), *more)
+        assert done.returncode in (1, 3), done.stderr
+        return next(row for row in done.stdout.splitlines() if row.startswith("time"))
+
+    assert "give --plan" in time()
+    assert "the last 2 lines" in time("--plan", str(tmp_path / "own.yaml"))
+    assert "another log than the plan names" in time("--plan", str(tmp_path / "other.yaml"))

@@ -21,6 +21,7 @@ from cockpit.cli.main import main
 from cockpit.commands.live_session import migration_controller, open_watch
 from cockpit.commands.migrate.group import COMMANDS
 from cockpit.commands.options import LiveOptions
+from cockpit.engine.ports import Refused
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.migration.states import PhaseName
 from cockpit.plan.load import load_plan
@@ -112,9 +113,15 @@ def invoked(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def unknown(plan: Path) -> list[dict[str, Any]]:
-    """Why each field of the probe is not known, as `cockpit check` says it."""
-    (probe,) = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
+def checked(plan: Path, *more: str) -> list[dict[str, Any]]:
+    """The probes, as `cockpit check` shows them."""
+    done = CliRunner().invoke(main, ["check", str(plan), "--format", "json", *more])
+    return list(json.loads(done.stdout)["probes"])
+
+
+def unknown(plan: Path, *more: str) -> list[dict[str, Any]]:
+    """Why each field of the one probe is not known."""
+    (probe,) = checked(plan, *more)
     return list(probe["unknown"].values())
 
 
@@ -149,13 +156,13 @@ def test_a_file_of_its_folder_is_read_without_a_word_wherever_the_cockpit_was_st
     plan = written(world, "{uses: file.env_example, with: {required: [A]}}")
     for folder in (world.folder, world.folder.parent, Path("/")):
         monkeypatch.chdir(folder)
-        (probe,) = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
+        (probe,) = checked(plan)
         assert probe["known"]["missing"] == 0
 
 
 def test_what_demands_nothing_is_read_beside_what_is_held_back(world: World) -> None:
     plan = written(world, KINDS["a header"](world), f"  two: {{uses: http.health, with: {{url: '{url(world)}'}}}}\n")
-    one, two = json.loads(invoked("check", str(plan), "--format", "json")[1])["probes"]
+    one, two = checked(plan)
     assert (one["known"], two["known"]["ok"], world.site.asked) == ({}, True, 1)
 
 
@@ -164,9 +171,9 @@ def test_a_var_that_leads_elsewhere_and_a_change_of_the_plan_are_asked_again(wor
     allow(plan)
     assert {why["reason"] for why in unknown(plan)} != {"NOT_TRUSTED"}
     there = f"host=127.0.0.1:{world.site.server_port}"
-    found = json.loads(invoked("check", str(plan), "--format", "json", "--var", there)[1])["probes"][0]["unknown"]
-    assert {why["reason"] for why in found.values()} == {"NOT_TRUSTED"}
-    assert {"with the same --var" in why["hint"] for why in found.values()} == {True}
+    found = unknown(plan, "--var", there)
+    assert {why["reason"] for why in found} == {"NOT_TRUSTED"}
+    assert {"with the same --var" in why["hint"] for why in found} == {True}
     plan.write_text(plan.read_text() + "# changed\n")
     assert {why["reason"] for why in unknown(plan)} == {"NOT_TRUSTED"}
     assert not world.reached()
@@ -197,7 +204,10 @@ async def test_nor_does_the_terminal(world: World) -> None:
     async with open_watch(plan, LiveOptions()) as watch, migration_controller(watch, LiveOptions()) as controller:
         assert controller is not None
         await controller.run()
-        told = [controller.trouble, controller.start(PhaseName.COPY), await controller.retry()]
+        told = [controller.trouble, controller.go_on(), await controller.retry()]
+        with pytest.raises(Refused) as refused:
+            await controller.propose(PhaseName.COPY)
+        told.append(str(refused.value))
         assert watch.notice == f"NOT TRUSTED: q, then cockpit trust {plan.path} (1 of 1 probe not read)"
     assert all(f"cockpit trust {plan.path}" in text for text in told)
     assert not world.reached()

@@ -220,3 +220,15 @@ async def test_a_full_disk_is_said_and_not_swallowed(plan: Plan, tmp_path: Path)
             await desk.sign("vpn", "100.64.0.7 answered")
         assert "not being written" in watch.notice
         await asyncio.sleep(0)
+
+
+async def test_that_a_migration_phase_is_begun_is_a_decision_with_its_reason(plan: Plan, tmp_path: Path) -> None:
+    async with seat(plan, tmp_path) as (watch, desk, _):
+        with pytest.raises(Refused, match="give a reason"):
+            await desk.migrate("ok", "copy 3 files of db/app")
+        await desk.migrate("it is time", "copy 3 files of db/app")
+        (decided,) = watch.counted().all(Decision)
+        assert (decided.choice, decided.by, decided.why) == ("migrate", "ada", "it is time (copy 3 files of db/app)")
+        desk.person = None
+        with pytest.raises(Refused, match="identify yourself"):
+            await desk.migrate("it is time", "copy 3 files of db/app")

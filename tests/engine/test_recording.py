@@ -31,6 +31,8 @@ from cockpit.journal.shared_store import DirectoryStore
 from cockpit.journal.verify import verify_record
 from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase, Plan
+from cockpit.replay.player import Player
+from cockpit.replay.trace import trace_of
 from probes.reading import Reading
 
 DRIVER = textwrap.dedent(
@@ -244,3 +246,30 @@ async def test_no_secret_of_a_variable_enters_the_record(tmp_path: Path, text: s
     held = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert b"hunter2" not in held or text.startswith("root")
     assert b'"database_password":"root' not in held
+
+
+async def test_of_two_answers_of_one_instant_the_one_that_came_later_counts_across_a_restart_too(
+    tmp_path: Path,
+) -> None:
+    plan, clock, root = signing_plan(tmp_path), HandClock(), tmp_path / "records"
+    right, wrong = (
+        Reading(clock.now(), clock.now(), {"account": account * 12, "arn": "arn:x", "matches": True})
+        for account in ("1", "0")
+    )
+    words = []
+    for answers in ((right, wrong), (right,), (wrong, right)):
+        async with recording(plan, clock, root=root) as kept:
+            watch = watch_of(plan, kept, clock)
+            for answer in answers:
+                watch.take("identity", answer)
+                watch.tick()
+                latest = watch.latest("identity")
+                assert latest is not None
+                words.append(latest.values["account"] == answer.values["account"])
+            writer, folder = kept.journal.writer, kept.folder
+    assert all(words)
+    assert [each.reading.values["account"][0] for each in taken(folder.readings)] == ["1", "0", "1", "0", "1"]  # type: ignore[index]
+    player = Player(trace_of(folder, writer))
+    player.play_to(len(player.trace.steps))
+    assert player.differences == []
+    assert player.board.readings.latest("identity") == watch.latest("identity")

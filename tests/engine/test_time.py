@@ -148,6 +148,74 @@ def test_never_go_on_data_too_old_by_true_time_whatever_the_machine_says(off: fl
     assert night.word() is Word.HOLD
 
 
+ASLEEP = 600.0
+PERIOD = timedelta(minutes=1)
+
+
+def metric_night() -> Plan:
+    """The same, read from a metric store that has a point for every minute."""
+    plan = night()
+    probes = {name: replace(spec, period=PERIOD) for name, spec in plan.probes.items()}
+    criteria, triggers = (
+        tuple(replace(each, hold_for=10 * TWO, gap_tolerance=2 * PERIOD, stale_after=4 * PERIOD) for each in found)
+        for found in (plan.success_criteria, plan.rollback_triggers)
+    )
+    return replace(plan, probes=probes, success_criteria=criteria, rollback_triggers=triggers)
+
+
+class Store:
+    """A metric store: every minute's point, the last fifteen with every answer."""
+
+    def __init__(self, night: Night, lost: int = 0) -> None:
+        """`lost`: how many minutes of the sleep it has no point for."""
+        self.night = night
+        self.lost = lost
+
+    def answer(self, *, after_sleep: bool = False) -> None:
+        now = self.night.machine.clock.now()
+        newest = now.replace(second=0, microsecond=0)
+        missing = self.lost if after_sleep else 0
+        ends = [newest - back * PERIOD for back in range(14, -1, -1) if not 3 <= back < 3 + missing]
+        made = [Reading(now, end, {"ok": True}) for end in ends]
+        self.night.watch.take("m", replace(made[-1], earlier=tuple(made[:-1])))
+        self.night.watch.tick()
+
+
+def slept(night: Night) -> None:
+    night.machine.passed += ASLEEP
+    night.watch.tick()
+
+
+def test_a_sleep_costs_no_proof_where_the_metric_store_has_every_minute() -> None:
+    night = Night(Machine(), metric_night())
+    store = Store(night)
+    for _ in range(25):
+        night.wait(60)
+        store.answer()
+    assert night.state("fine") is State.MET
+    slept(night)
+    assert night.watch.record.all(ObserverGap)
+    assert night.state("fine") is State.UNKNOWN
+    store.answer(after_sleep=True)
+    assert night.state("fine") is State.MET
+
+
+def test_it_costs_the_proof_where_the_store_has_a_hole_and_where_it_was_asked_live() -> None:
+    night = Night(Machine(), metric_night())
+    store = Store(night, lost=5)
+    for _ in range(25):
+        night.wait(60)
+        store.answer()
+    slept(night)
+    store.answer(after_sleep=True)
+    assert night.state("fine") is State.PROVING
+    live = Night(Machine())
+    live.polls_until(lambda: live.state("fine") is State.MET)
+    slept(live)
+    live.poll()
+    assert live.state("fine") is State.PROVING
+
+
 def test_what_is_measured_later_sets_time_forward_at_once_and_says_that_nobody_was_watching() -> None:
     """A virtual machine that was stopped for ten minutes and knows nothing of it."""
     night = Night(Machine())

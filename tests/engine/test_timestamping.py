@@ -10,13 +10,17 @@ import pytest
 from support.http_server import Site, serving, site
 from support.plans.signing_plan import signing_plan
 from support.timestamp_authority import TimestampAuthority, timestamp_server
+from support.transparency_log import TransparencyLog, log_server
 from support.waiting import until
 
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.recording import Recording, recording
-from cockpit.engine.timestamping import Timestamper, timestamping
+from cockpit.engine.timestamping import Timestamper, by_authority, timestamping
 from cockpit.journal.timestamps import KIND, read_roots
+from cockpit.journal.transparency_log import KIND as LOGGED
+from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify import verify_record
+from cockpit.plan.model import Witness
 from probes.clients.http import HttpClient
 
 __all__ = ["site"]
@@ -24,6 +28,10 @@ __all__ = ["site"]
 
 def stamps(kept: Recording) -> int:
     return sum(line.entry.body.get("kind") == KIND for _, line in kept.folder.lines())
+
+
+def logged(kept: Recording) -> int:
+    return sum(line.entry.body.get("kind") == LOGGED for _, line in kept.folder.lines())
 
 
 async def test_heads_are_timestamped_and_kept(tmp_path: Path) -> None:
@@ -43,7 +51,7 @@ async def test_a_head_is_timestamped_once(tmp_path: Path) -> None:
     plan, clock, authority = signing_plan(tmp_path), SessionClock(), TimestampAuthority(tmp_path / "tsa")
     http = HttpClient()
     async with timestamp_server(authority) as url, recording(plan, clock, root=tmp_path / "records") as kept:
-        stamper = Timestamper(kept, url, http)
+        stamper = Timestamper(kept, by_authority(http, url))
         await stamper.once()
         await stamper.once()
         assert authority.asked == 1
@@ -58,7 +66,7 @@ async def test_what_is_no_timestamp_is_said_and_not_kept(tmp_path: Path, site: S
     site.page("/tsr", status, "no timestamp")
     http = HttpClient()
     async with recording(signing_plan(tmp_path), SessionClock(), root=tmp_path / "records") as kept:
-        stamper = Timestamper(kept, f"{site.url}/tsr", http)
+        stamper = Timestamper(kept, by_authority(http, f"{site.url}/tsr"))
         await stamper.once()
         assert "not being timestamped: 127.0.0.1" in stamper.trouble
         assert stamps(kept) == 0
@@ -86,3 +94,29 @@ async def test_an_authority_that_never_answers_delays_no_entry_and_no_quitting(t
             assert line == kept.journal.head
         assert [notice() for notice in notices] == [""], "it did not wait until the request gave up: that would be said"
         assert stamps(kept) == 0
+
+
+async def test_heads_are_put_in_a_transparency_log_and_proven_by_it(tmp_path: Path) -> None:
+    plan, clock, public = signing_plan(tmp_path), SessionClock(), TransparencyLog()
+    notices: list[Callable[[], str]] = []
+    async with log_server(public) as url, recording(plan, clock, root=tmp_path / "records") as kept:
+        async with timestamping(kept, "", notices, Witness(url, public.pem)):
+            await until(lambda: logged(kept) == 1)
+        assert [notice() for notice in notices] == [""]
+        folder = kept.folder.path
+    row = verify_record(folder, log_keys=[LogKey.read(public.pem)]).row("time")
+    assert not row.broken
+    assert "after the last timestamp" in " ".join(row.unproven)
+    assert verify_record(folder, log_keys=[LogKey.read(TransparencyLog().pem)]).row("time").broken
+
+
+async def test_an_answer_of_another_log_is_said_and_not_kept(tmp_path: Path) -> None:
+    notices: list[Callable[[], str]] = []
+    async with (
+        log_server(TransparencyLog()) as url,
+        recording(signing_plan(tmp_path), SessionClock(), root=tmp_path / "records") as kept,
+        timestamping(kept, "", notices, Witness(url, TransparencyLog().pem)),
+    ):
+        await until(lambda: "not being put in the transparency log" in notices[0]())
+        assert "another log than the plan names" in notices[0]()
+        assert logged(kept) == 0

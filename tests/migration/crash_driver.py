@@ -131,7 +131,7 @@ async def drive(
         await schema.create(control)
         watch_transitions(dsn)
         await runs.enlist_all(control, settings)
-        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False)
+        run = await runs.begin(control, PhaseName.COPY, settings, guarded=False, gate=lambda _: ())
         for _ in range(rounds):
             fighters.keep(run)
             await asyncio.sleep(chance.uniform(0.05, 0.35))

@@ -135,7 +135,7 @@ class Bench:
 
     async def begin(self, phase: PhaseName, **more: Any) -> int:
         await self.prepare()
-        return await runs.begin(self.connection, phase, self.settings, guarded=False, **more)
+        return await runs.begin(self.connection, phase, self.settings, guarded=False, gate=lambda _: (), **more)
 
     def work(self, run: int, count: int = 1) -> None:
         """Workers in this process."""

@@ -318,7 +318,7 @@ async def test_a_limited_run_begins_no_more_than_it_may(bench: Bench) -> None:
 async def test_nothing_begins_while_nobody_judges_the_guards(bench: Bench) -> None:
     bench.insert(5)
     await bench.prepare()
-    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, guarded=True)
+    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, guarded=True, gate=lambda _: ())
     bench.work(run)
     await bench.beaten()
     assert bench.states() == {"planned": 5}

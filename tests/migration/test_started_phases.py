@@ -14,7 +14,6 @@ from support.waiting import until
 from cockpit.cli.main import main
 from cockpit.exit_codes import USAGE
 from cockpit.migration.controller import Controller
-from cockpit.migration.states import PhaseName
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Migration
 from probes.clients.child_process import GIVEN_VARS
@@ -32,7 +31,7 @@ def controller(tmp_path: Path, plan: str) -> Controller:
 
 async def test_no_value_of_a_plans_var_stands_in_the_command_line(tmp_path: Path) -> None:
     made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
-    made.start(PhaseName.COPY)
+    made.go_on()
     process = psutil.Process(made._started[0].process.pid)
     await until(lambda: "migrate" in process.cmdline())
     assert "hunter2" not in " ".join(process.cmdline())
@@ -42,7 +41,7 @@ async def test_no_value_of_a_plans_var_stands_in_the_command_line(tmp_path: Path
 
 async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> None:
     made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
-    made.start(PhaseName.COPY)
+    made.go_on()
     await until(lambda: made._started[0].process.code is not None)
     words = await asyncio.to_thread(made._died)
     assert words.startswith("copy ended with exit 65 before it began: ")
@@ -52,7 +51,7 @@ async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> Non
 async def test_its_last_words_hold_no_secret_and_nothing_unseen(tmp_path: Path) -> None:
     made = controller(tmp_path, str(tmp_path / "password=hunter2hunter2 \x1b[2J.yaml"))
     Path(made.log_file).write_text("what another phase wrote\n")
-    made.start(PhaseName.COPY)
+    made.go_on()
     await until(lambda: made._started[0].process.code is not None)
     words = made._died()
     assert "hunter2" not in words
@@ -63,7 +62,7 @@ async def test_its_last_words_hold_no_secret_and_nothing_unseen(tmp_path: Path) 
 async def test_a_phase_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     made = controller(tmp_path, "plan.yaml")
     made.log_file = str(tmp_path / "no-such-folder" / "log")
-    assert made.start(PhaseName.COPY) == "copy was not started: No such file or directory"
+    assert made.go_on() == "copy was not started: No such file or directory"
 
 
 async def test_a_phase_gets_what_its_plan_reads_and_no_other_variable(
@@ -80,7 +79,7 @@ async def test_a_phase_gets_what_its_plan_reads_and_no_other_variable(
         monkeypatch.setenv(name, "x")
     made = controller(tmp_path, str(plan))
     made.reads = reads
-    made.start(PhaseName.COPY)
+    made.go_on()
     process = psutil.Process(made._started[0].process.pid)
     await until(lambda: "migrate" in process.cmdline())
     given = process.environ()

@@ -31,15 +31,17 @@ def test_they_are_read_and_shown() -> None:
     assert made.secrets[0].keys == ("a",)
     assert (made.services[0].probe, made.services[0].position.line) == ("live", risk.position.line + 2)
     assert (made.contacts, made.contact_refs) == ({"slack": "#c", "phone": "112"}, {"phone": "r.md:2"})
-    said = summarise(made)
+    said = "\n".join(summarise(made))
     assert "1 high" in said
     assert "1 required, 1 of them from secrets; 1 optional" in said
     assert "Store" in said
 
 
 def test_a_risk_nothing_would_show_is_named() -> None:
-    assert "nothing would show r" in summarise(plan("risks: [{id: r, title: R, risk: it breaks}]\n"))
-    assert "nothing would show" not in summarise(plan("risks: [{id: r, title: R, risk: x, level: accepted}]\n"))
+    assert "nothing would show r" in " ".join(summarise(plan("risks: [{id: r, title: R, risk: it breaks}]\n")))
+    assert "nothing would show" not in " ".join(
+        summarise(plan("risks: [{id: r, title: R, risk: x, level: accepted}]\n"))
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from support.plans.written_plan import HEAD, marked, own_probes, plan, problem, problems
 
 from cockpit.plan.load import PlanError, load_plan, load_text
+from probes.known_secrets import HIDDEN, hide
 
 __all__ = ["own_probes"]
 
@@ -164,3 +165,11 @@ def test_the_process_environment_is_read_when_none_is_given(tmp_path: Path, monk
     (tmp_path / "p.yaml").write_text(with_('target: "${env:COCKPIT_TEST_TARGET}"'), encoding="utf-8")
     assert load_plan(tmp_path / "p.yaml").probes["live"].params == {"target": "here"}
     assert HEAD
+
+
+def test_a_var_that_stands_for_another_is_public_as_that_one_is_and_secret_where_that_reads_the_environment() -> None:
+    vars_ = "vars: {host: app.example.com, tls: '${host}', kept: '${env:KEPT:-x}', also: '${kept}'}\n"
+    text = f"plan: v1\nname: p\n{vars_}probes: {{me: {{uses: aws.identity}}}}\n"
+    load_text(text, "p.yaml", overrides={"tls": "db.example.com", "also": "db.example.org"}, environ={})
+    assert hide("db.example.com") == "db.example.com"
+    assert hide("db.example.org") == HIDDEN

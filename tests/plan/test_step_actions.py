@@ -100,5 +100,5 @@ def test_the_schema_completes_actions_in_both_forms() -> None:
     assert "ecs.rollback" in json.dumps(schema["$defs"]["ActionPart"]["properties"]["uses"])
     assert "service" in schema["$defs"]["ActionPart"]["properties"]
     forms = schema["$defs"]["StepPart"]["properties"]["action"]["anyOf"]
-    assert {"enum": ["ecs.rollback"]} in forms
+    assert {"enum": ["ecs.rollback", "synthetic.traffic"]} in forms
     assert {"$ref": "#/$defs/ActionPart"} in forms

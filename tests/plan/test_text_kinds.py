@@ -176,7 +176,7 @@ def test_the_database_may_come_from_the_environment_and_is_never_shown() -> None
     loaded = plan(MIGRATION + GUARD % ("Busy", "live.ok"), environ={"DB": SECRET})
     assert loaded.migration is not None
     assert loaded.migration.database == SECRET
-    assert "hunter2" not in repr(loaded) + summarise(loaded)
+    assert "hunter2" not in repr(loaded) + " ".join(summarise(loaded))
 
 
 # -- where an account id or a region is expected ---------------------------------------------------------------------

@@ -195,7 +195,7 @@ async def test_a_profile_that_does_not_exist_says_so() -> None:
 
 async def test_without_a_region_the_hint_says_where_to_set_it() -> None:
     unknown = await unseen(AwsClient(), "ecs", "list_clusters")
-    assert (unknown.reason, "--region" in unknown.hint) == (Reason.ERROR, True)
+    assert (unknown.reason, "--region" in unknown.hint) == (Reason.REFUSED, True)
 
 
 async def test_a_defect_is_told_and_its_traceback_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import doctest
+import re
+import time
+from email.utils import formatdate
+from typing import Any
 
+import boto3
 import botocore.exceptions as aws
 import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+from support.aws.probe_calls import MODULES, calls
 
 import probes.clients.aws_errors
 from probes.clients.aws_errors import SEE_LOG, explain, iam_action, subject
@@ -15,7 +21,7 @@ from probes.reading import Reason
 
 
 def refused(code: str, message: str = "no", status: int = 400, operation: str = "X") -> ClientError:
-    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, operation)
 
 
@@ -57,7 +63,7 @@ def refused(code: str, message: str = "no", status: int = 400, operation: str = 
         ("InternalFailure", 500, Reason.ERROR),
         ("ServiceUnavailable", 503, Reason.ERROR),
         ("502", 502, Reason.ERROR),
-        ("InvalidParameterException", 400, Reason.ERROR),
+        ("InvalidParameterException", 400, Reason.REFUSED),
         ("com.amazonaws.ecs#AccessDeniedException", 400, Reason.ACCESS_DENIED),
         ("com.amazonaws.ecs#ThrottlingException", 400, Reason.THROTTLED),
     ],
@@ -201,9 +207,9 @@ def test_a_profile_that_does_not_exist() -> None:
         (aws.ConnectionClosedError(endpoint_url="https://ecs"), Reason.UNREACHABLE, "DNS"),
         (aws.SSLError(endpoint_url="https://ecs", error="bad certificate"), Reason.UNREACHABLE, "proxy"),
         (aws.ProxyConnectionError(proxy_url="http://proxy"), Reason.UNREACHABLE, "proxy"),
-        (aws.NoRegionError(), Reason.ERROR, "region"),
-        (aws.ParamValidationError(report="cluster: int"), Reason.ERROR, "parameters"),
-        (AttributeError("'ECS' object has no attribute 'describe_service'"), Reason.ERROR, "parameters"),
+        (aws.NoRegionError(), Reason.REFUSED, "region"),
+        (aws.ParamValidationError(report="cluster: int"), Reason.REFUSED, "parameters"),
+        (AttributeError("'ECS' object has no attribute 'describe_service'"), Reason.REFUSED, "parameters"),
         (ZeroDivisionError("x"), Reason.ERROR, SEE_LOG),
     ],
 )
@@ -227,3 +233,87 @@ def test_secrets_in_the_words_of_aws_are_hidden() -> None:
 
 def test_the_examples_in_the_documentation_hold() -> None:
     assert doctest.testmod(probes.clients.aws_errors).failed == 0
+
+
+# -- what passes by itself, and what does not ---------------------------------------------------------------------------
+
+
+def dated(code: str, message: str, behind_s: float) -> ClientError:
+    """A refusal from a server whose clock is ahead of this machine's by so much."""
+    error = refused(code, message, 403)
+    error.response["ResponseMetadata"]["HTTPHeaders"] = {"date": formatdate(time.time() + behind_s, usegmt=True)}
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large."),
+        ("SignatureDoesNotMatch", "Signature expired: 20261129T000000Z is now earlier than 20261129T001500Z"),
+        (
+            "InvalidSignatureException",
+            "Signature not yet current: 20261129T003000Z is still later than 20261129T001500Z",
+        ),
+        ("RequestExpired", "The request reached the service more than 15 minutes after its date stamp"),
+    ],
+)
+@pytest.mark.parametrize(("behind_s", "words"), [(900, "900 s behind"), (-900, "900 s ahead of")])
+def test_a_wrong_clock_is_told_at_once_and_by_how_much(code: str, message: str, behind_s: float, words: str) -> None:
+    unknown = explain(dated(code, message, behind_s), "ecs", "describe_services")
+    assert (unknown.reason, unknown.transient) == (Reason.REFUSED, False)
+    assert re.search(words.replace("900", r"(899|900|901)"), unknown.hint)
+    assert "log in" not in unknown.hint
+    assert "credentials" not in unknown.hint
+
+
+def test_ec2_says_the_same_of_credentials_that_have_expired() -> None:
+    assert explain(dated("RequestExpired", "Request has expired.", 1), "ec2", "x").reason is Reason.EXPIRED_CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "cure"),
+    [
+        ("OptInRequired", "The AWS Access Key Id needs a subscription for the service", "signed up for rds"),
+        ("RegionDisabledException", "STS is not activated in this region", "enable it in the account's settings"),
+        ("DecryptionFailure", "Secrets Manager can't decrypt the protected secret text", "KMS key"),
+        ("KMS.DisabledException", "arn:aws:kms:us-east-1:1:key/2 is disabled.", "enable it"),
+        ("KMSInvalidStateException", "arn:aws:kms:...:key/2 is pending deletion.", "cancel that"),
+        (
+            "InvalidRequestException",
+            "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.",
+            "customer key",
+        ),
+    ],
+)
+def test_what_somebody_must_change_names_the_cure(code: str, message: str, cure: str) -> None:
+    unknown = explain(refused(code, message, 400), "rds", "describe_db_instances")
+    assert (unknown.reason, unknown.transient) == (Reason.REFUSED, False)
+    assert cure in unknown.hint
+
+
+def test_a_token_that_no_region_knows_may_be_good_elsewhere() -> None:
+    hint = explain(refused("InvalidClientTokenId", "The security token is invalid.", 403), "sts", "x").hint
+    assert "the region is not enabled" in hint
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_error_that_aws_has_for_a_call_is_either_passing_or_told_at_once(module: str) -> None:
+    """By AWS's own model: its fault passes by itself, the caller's does not, unless it is a limit or a change under way."""
+    wrong = []
+    for service, operation, _ in calls(module):
+        client = boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        name = client.meta.method_to_api_mapping.get(operation)
+        for shape in client.meta.service_model.operation_model(name).error_shapes if name else ():
+            error = shape.metadata.get("error", {})
+            code, status = error.get("code", shape.name), error.get("httpStatusCode", 400)
+            unknown = explain(refused(code, "the words of AWS", status), service, operation)
+            theirs = shape.metadata.get("fault", False) or status >= 500
+            passing = unknown.transient or unknown.reason is Reason.THROTTLED
+            if passing != (theirs or bool(BUSY.search(code))):
+                wrong.append(f"{operation} {code} {status}: {unknown.reason}")
+    assert not wrong
+
+
+BUSY = re.compile(
+    r"Throttl|ServerException|InternalServiceError|TooManyRequests|LimitExceeded|Conflict|InUse|UpdateInProgress|Unavailable|InvalidDBInstanceState|InvalidDBSnapshotState"
+)

@@ -166,7 +166,7 @@ async def test_stopping_may_fail_without_a_word(aws: StubbedAws) -> None:
         ("ResourceNotFoundException", Reason.NOT_FOUND),
         ("AccessDeniedException", Reason.ACCESS_DENIED),
         ("LimitExceededException", Reason.THROTTLED),
-        ("MalformedQueryException", Reason.ERROR),
+        ("MalformedQueryException", Reason.REFUSED),
     ],
 )
 async def test_a_refusal_makes_everything_unknown(aws: StubbedAws, code: str, reason: Reason) -> None:

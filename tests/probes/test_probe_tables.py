@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-from collections.abc import Iterator
-from functools import cache
 from importlib import import_module
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.aws.probe_calls import MODULES, ROOT, calls
 
 from probes.clients.aws_errors import iam_action, subject
 from probes.probe import Probe
 from probes.registry import BUILT_IN
 
-ROOT = Path(__file__).parents[2]
-KINDS = ("aws", "databases", "web", "local")
-MODULES = sorted(
-    f"probes.{kind}.{path.stem}"
-    for kind in KINDS
-    for path in (ROOT / "probes" / kind).glob("*.py")
-    if not path.stem.startswith("__")
-)
 WITHOUT_A_PROBE = {"probes.aws.metric_names", "probes.aws.proven_counts", "probes.aws.security_rules"}
 """Modules that only help another probe of their folder."""
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
 NAMES_NOTHING = {"lookup_events", "describe_alarms", "describe_security_group_rules"}
 """Operations that search: no parameter names one thing."""
 every_module = pytest.mark.parametrize("module", MODULES)
-
-
-def tree(module: str) -> ast.Module:
-    return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
 def probes_of(module: str) -> list[type[Probe[Any]]]:
@@ -45,23 +29,6 @@ def probes_of(module: str) -> list[type[Probe[Any]]]:
         for kind in there
         if inspect.isclass(kind) and issubclass(kind, Probe) and kind.__module__ == module and "name" in vars(kind)
     ]
-
-
-def calls(module: str) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """Service, operation and names of parameters of each call of AWS that is written out."""
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Call):
-            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-            for service, operation in pairwise(words):
-                if service in services() and operation.islower() and "_" in operation:
-                    yield service, operation, frozenset(word.arg for word in node.keywords if word.arg)
-
-
-@cache
-def services() -> frozenset[str]:
-    from botocore.session import get_session
-
-    return frozenset(get_session().get_available_services())
 
 
 @every_module

@@ -13,6 +13,7 @@ import pytest
 from rehearsal.files_world import counted, until, written
 from support.pty_terminal import Terminal
 
+from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal
 
@@ -57,6 +58,10 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             terminal.key("123456789012\r")
             await asyncio.to_thread(terminal.wait_for, b"ARMED")
             terminal.key("m")
+            words = f"copy {host_and_name(dsn)}"
+            await asyncio.to_thread(terminal.wait_for, words.encode())
+            await asyncio.to_thread(terminal.drain, 1.0)  # keys typed before the page is seen are ignored
+            terminal.key(f"{words}: it is time\r")
             await until(lambda: counted(dsn).get("switched", 0) > 20, terminal)
         finally:
             terminal.kill()

@@ -15,6 +15,7 @@ import pytest
 from rehearsal.files_world import counted, until, written
 from support.waiting import at_last
 
+from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world]
@@ -46,6 +47,7 @@ async def begun(world: Rehearsal, plan: Path) -> asyncio.subprocess.Process:
     """`cockpit migrate run-on-ecs`, as somebody types it."""
     process = await asyncio.create_subprocess_exec(
         *(COCKPIT, "migrate", "run-on-ecs", str(plan), "--format", "json"),
+        *("--confirm", f"copy {host_and_name(world.environment['MIGRATION_DATABASE_URL'])}: it is time"),
         env={**os.environ, **world.environment},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -18,6 +18,7 @@ from tui.stage import HERE, START, Stage, plan, shown, until
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
 from cockpit.engine.operator_desk import Desk
+from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording, recording
 from cockpit.plan.model import Ask, Phase, Plan, Step
 from cockpit.tui.app import CockpitApp
@@ -226,6 +227,28 @@ async def test_a_decision_that_is_under_way_can_be_withdrawn(tmp_path: Path) -> 
         await say(pilot, "it was the load test")
         watch.saw(rate=0.0)
         assert watch.situation.verdict.word is Word.HOLD
+
+
+async def test_a_rollback_that_has_ended_lets_the_deployment_begin_again(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (_, watch):
+        watch.burning()
+        desk = Desk(watch, watch._kept, "ada")
+        await desk.decide("execute", "users see errors")
+        for step in watch.situation.rollback_plan:
+            await desk.end_step(step.id, "done", "web:41 serves again")
+        for _ in range(200):
+            watch.saw(rate=0.0)
+        assert watch.situation.verdict.word is Word.ROLLED_BACK
+        with pytest.raises(Refused, match="more GO vote"):
+            await desk.begin(Phase.POST_DEPLOY, "the fix is in")
+        for who in ("ada", "bob"):
+            desk.identify(who)
+            await desk.vote(watch.plan.gates[0].id, "go")
+        await desk.begin(Phase.POST_DEPLOY, "the fix is in")
+        watch.saw(rate=0.0)
+        assert (str(watch.situation.verdict.word), watch.situation.verdict.phase) == ("HOLD", Phase.POST_DEPLOY)
+        watch.burning()
+        assert watch.situation.verdict.latch is not None, "a new trip of the new deployment"
 
 
 async def test_a_waiver_says_that_it_does_not_answer_a_rollback(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import click
 
 from cockpit.commands.live_session import clock_in_use
+from cockpit.commands.migrate.confirmation import refused
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
-from cockpit.commands.migrate.migration_text import checks_text
-from cockpit.commands.migrate.run_phase import refused
+from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
 from cockpit.migration import runs, schema
+from cockpit.migration.database import host_and_name
 from cockpit.migration.object_store import Store
 from cockpit.migration.phases import sweep as leftovers
 from cockpit.migration.preflight import describe, preflight
@@ -30,7 +31,7 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     async with context.connection() as connection:
         await context.right_account()
         checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
-        output(checks_text(checks))
+        output(*check_lines(checks))
         if refused(checks, outside_window):
             output("nothing was written", err=True)
             return FAILED
@@ -93,10 +94,11 @@ async def forget(context: MigrationContext, confirm: str) -> int:
     async with context.connection() as connection:
         progress = await Follower().poll(connection)
         left = progress.files - progress.count(ItemState.PURGED, ItemState.RESTORED)
-        if (progress.active or left) and confirm != "forget anyway":
+        words = f"forget {host_and_name(context.migration.database)}"
+        if (progress.active or left) and confirm != words:
             raise runs.RunError(
                 f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "
-                "To do it anyway: --confirm 'forget anyway'"
+                f"To do it anyway: --confirm '{words}'"
             )
         await schema.drop(connection)
         output("the ledger was dropped; rows and objects are unchanged")

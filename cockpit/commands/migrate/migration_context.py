@@ -40,10 +40,6 @@ OUTSIDE_WINDOW = click.option(
 )
 
 
-class NotApproved(Exception):  # noqa: N818 - what the gates say, not a failure
-    """A gate of the plan does not let it begin; the message names what is missing, from whom."""
-
-
 @dataclass(frozen=True, slots=True)
 class MigrationContext:
     """The migration of one plan."""
@@ -147,8 +143,8 @@ def migration_command(
 def _finished(work: Coroutine[Any, Any, int]) -> int:
     try:
         return run_loop(work)
-    except NotApproved as missing:
-        output(str(missing), err=True)
+    except runs.NotApproved as missing:
+        output(*missing.lines, err=True)
         return FAILED
     except (runs.RunError, WrongAccount, StoreError) as error:
         output(str(error), err=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 
-from cockpit.console import json_text, output, redraw
+from cockpit.console import output, output_json, redraw
 from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight import Check
@@ -19,19 +18,17 @@ from cockpit.plan.model import Migration
 _MARK = {True: "ok  ", False: "FAIL", None: "note"}
 
 
-def checks_text(checks: Iterable[Check]) -> str:
+def check_lines(checks: Iterable[Check]) -> list[str]:
     checks, lines = list(checks), []
     width = max([len(check.what) for check in checks] or [0])
     for check in checks:
         lines.append(f"{_MARK[check.ok]}  {check.what:{width}}  {check.found}")
         if check.ok is False and check.fix:
             lines.append(f"{'':{width + 8}}{check.fix}")
-    return "\n".join(lines)
+    return lines
 
 
-def survey_text(found: Survey, migration: Migration, form: str) -> str:
-    if form == "json":
-        return json_text(asdict(found), indent=1)
+def survey_lines(found: Survey, migration: Migration) -> list[str]:
     lines = [f"{found.files:,} files, {size(found.bytes)}, to s3://{migration.bucket}/{migration.prefix}", ""]
     for table in found.tables:
         measured = f"{size(table.bytes)}, largest {size(table.largest)}"
@@ -44,7 +41,7 @@ def survey_text(found: Survey, migration: Migration, form: str) -> str:
     if found.problems:
         lines += ["", f"{len(found.problems):,} rows to look at:"]
         lines += [f"  {problem.tbl} {problem.doc_id}: {problem.what}" for problem in found.problems[:50]]
-    return "\n".join(lines)
+    return lines
 
 
 def duration_text(seconds: float) -> str:
@@ -73,10 +70,10 @@ def progress_line(progress: Progress, width: int) -> str:
     return (lead + "█" * filled + "░" * (room - filled) + tail)[: width - 1]
 
 
-def progress_text(progress: Progress) -> str:
+def progress_lines(progress: Progress) -> list[str]:
     """All of the progress, in a few lines."""
     if not progress.prepared:
-        return "not prepared: `cockpit migrate prepare PLAN` creates the ledger"
+        return ["not prepared: `cockpit migrate prepare PLAN` creates the ledger"]
     lines = [f"{progress.phase} (run {progress.run}): {progress.word}" if progress.run else progress.word]
     for table in progress.tables:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
@@ -92,7 +89,7 @@ def progress_text(progress: Progress) -> str:
     lines += [f"  {f.state}: {f.tbl} {f.doc_id} after {f.failures}: {f.why}" for f in progress.failures[:20]]
     if progress.purged:
         lines.append(f"  {progress.purged:,} files live in S3 alone: a rollback of the application would lose them")
-    return "\n".join(lines)
+    return lines
 
 
 class Meter:
@@ -103,7 +100,7 @@ class Meter:
 
     def __call__(self, progress: Progress) -> None:
         if self._json:
-            output(as_line(progress))
+            print_progress(progress, "json")
             return
         width = os.get_terminal_size(sys.stderr.fileno()).columns
         redraw(progress_line(progress, width))
@@ -111,6 +108,9 @@ class Meter:
             output(err=True)
 
 
-def as_line(progress: Progress) -> str:
-    """The progress as one JSON line."""
-    return json_text(as_json(progress), indent=None)
+def print_progress(progress: Progress, form: str) -> None:
+    """All of it, or one JSON line."""
+    if form == "json":
+        output_json(as_json(progress), indent=None)
+    else:
+        output(*progress_lines(progress))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 import click
 
 from cockpit.commands.migrate.migration_context import FAILED, MigrationContext, migration_command
-from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text, survey_text
+from cockpit.commands.migrate.migration_text import Meter, check_lines, print_progress, survey_lines
 from cockpit.commands.options import FORMAT, Form
-from cockpit.console import output
+from cockpit.console import output, output_json
 from cockpit.migration.dry_run import survey
 from cockpit.migration.preflight import describe
 from cockpit.migration.progress import Follower
@@ -23,10 +24,13 @@ async def plan(context: MigrationContext, form: Form) -> int:
     async with context.connection(read_only=True) as connection:
         types, checks = await describe(connection, context.migration)
         if any(check.ok is False for check in checks):
-            output(checks_text(checks))
+            output(*check_lines(checks))
             return FAILED
         found = await survey(connection, context.settings(types))
-        output(survey_text(found, context.migration, form))
+        if form == "json":
+            output_json(asdict(found), indent=1)
+        else:
+            output(*survey_lines(found, context.migration))
     return 0
 
 
@@ -41,7 +45,7 @@ async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
         await follower.poll(connection)
         await asyncio.sleep(1)  # a rate takes two samples
         progress = await follower.poll(connection)
-        output(progress_text(progress) if form == "text" else as_line(progress))
+        print_progress(progress, form)
         meter = Meter(form)
         while follow and progress.active:
             await asyncio.sleep(1)

@@ -3,77 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from textwrap import fill
+from dataclasses import replace
 from typing import Any, Literal
 
 import click
 
 from cockpit.commands.live_session import clock_in_use, open_watch
+from cockpit.commands.migrate.confirmation import PhaseOptions, confirmed, look, number_of
 from cockpit.commands.migrate.migration_context import (
     FAILED,
     OUTSIDE_WINDOW,
     MigrationContext,
-    NotApproved,
     active_run,
     is_prepared,
     migration_command,
 )
-from cockpit.commands.migrate.migration_text import Meter, as_line, checks_text, progress_text
+from cockpit.commands.migrate.migration_text import Meter, print_progress
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.tasks import end
-from cockpit.migration import runs, schema
-from cockpit.migration.database import Connection, host_and_name
+from cockpit.migration import runs
+from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.preflight import Check, describe, preflight
+from cockpit.migration.phase_proposal import FROZEN, proposal_from
+from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
-from cockpit.migration.purge_question import PurgeQuestion
 from cockpit.migration.settings import Settings
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor, Workers, standing
-from probes.clients.threads import in_thread
 
 Guards = Callable[[], list[dict[str, Any]]]
 _RECORD = click.option(
     "--record", default="", metavar="NAME", help="Where the plan's gates were voted on; default: its newest."
 )
+_CONFIRM = click.option(
+    "--confirm", default="", metavar="WORDS", help="The words it asks for, and why: for use without a terminal."
+)
+_PROPOSE = click.option("--propose", is_flag=True, help="Only print what would be begun, as JSON, after every check.")
 _WHO = click.option("--as", "who", default="", metavar="ID", help="Who starts it: one of the plan's people.")
 WorkerPhase = Literal["copy", "verify", "restore"]
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseOptions:
-    """How a phase is begun."""
-
-    phase: PhaseName
-    limit: int | None = None
-    """Files; None for all."""
-    table: str = ""
-    """Only this one; empty for all."""
-    max_bytes_per_s: int = 0
-    """Of all workers together; 0 for the plan's."""
-    outside_window: str = ""
-    """Why it may begin outside the plan's off-hours."""
-    confirm: str = ""
-    """The words a purge asks for."""
-    unguarded: bool = False
-    record: str = ""
-    """Where the plan's gates were voted on; empty for its newest."""
-    who: str = ""
-    """Who begins it, as the plan knows them."""
-
-    @property
-    def guarded(self) -> bool:
-        """Whether the plan's guards can hold it. A restore is never held."""
-        return self.phase is not PhaseName.RESTORE and not self.unguarded
 
 
 def phase_command(phase: PhaseName, text: str) -> click.Command:
@@ -92,9 +68,8 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     )
     @click.option("--max-bytes-per-s", type=click.IntRange(0), default=0, help="Of all workers together.")
     @click.option("--unguarded", is_flag=True, help="Do not evaluate the plan's guards (restore never does).")
-    @click.option(
-        "--confirm", default="", metavar="WORDS", help="The confirmation text of a purge, for use without a terminal."
-    )
+    @_CONFIRM
+    @_PROPOSE
     @OUTSIDE_WINDOW
     @FORMAT
     async def command(
@@ -108,13 +83,25 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
         *,
         unguarded: bool,
         confirm: str,
+        propose: bool,
         outside_window: str,
         form: Form,
     ) -> int:
+        many = workers or context.migration.limits.workers
         options = PhaseOptions(
-            phase, limit, table, max_bytes_per_s, outside_window, confirm, unguarded, record=record, who=who
+            phase,
+            limit,
+            table,
+            max_bytes_per_s,
+            outside_window,
+            f"{number_of(many, 'process', 'processes')} on {socket.gethostname()}",
+            confirm,
+            propose,
+            unguarded,
+            record=record,
+            who=who,
         )
-        return await _on_this_machine(context, options, workers or context.migration.limits.workers, form)
+        return await _on_this_machine(context, options, many, form)
 
     return command
 
@@ -134,7 +121,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
     """The phase with `many` local workers."""
     async with _begun(context, options) as (connection, run):
         if run is None:
-            return FAILED
+            return 0
         local = LocalWorkers(context.migration.database, run, many, context.log_file)
         return await _supervised(context, connection, run, local, form, guarded=options.guarded)
 
@@ -145,10 +132,21 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 @migration_command
 @click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
+@_CONFIRM
+@_PROPOSE
 @OUTSIDE_WINDOW
 @FORMAT
 async def run_on_ecs(
-    context: MigrationContext, record: str, who: str, count: int, phase: WorkerPhase, outside_window: str, form: Form
+    context: MigrationContext,
+    record: str,
+    who: str,
+    count: int,
+    phase: WorkerPhase,
+    *,
+    confirm: str,
+    propose: bool,
+    outside_window: str,
+    form: Form,
 ) -> int:
     """Run the workers as ECS tasks, follow them, drain and stop them."""
     from cockpit.migration.ecs_workers import EcsWorkers
@@ -156,12 +154,21 @@ async def run_on_ecs(
     task = context.migration.ecs
     if task is None:
         raise runs.RunError("the plan has no migration.ecs: cluster, task_definition, subnets")
-    options = PhaseOptions(PhaseName(phase), outside_window=outside_window, record=record, who=who)
+    many = count or task.count
+    options = PhaseOptions(
+        PhaseName(phase),
+        outside_window=outside_window,
+        workers=f"{number_of(many, 'task', 'tasks')} of {task.task_definition} in cluster {task.cluster}",
+        confirm=confirm,
+        propose=propose,
+        record=record,
+        who=who,
+    )
     async with _begun(context, options) as (connection, run):
         if run is None:
-            return FAILED
+            return 0
         async with context.clients() as clients:
-            ecs_workers = EcsWorkers(clients, task, run, count or task.count)
+            ecs_workers = EcsWorkers(clients, task, run, many)
             try:
                 return await _supervised(context, connection, run, ecs_workers, form, guarded=options.guarded)
             finally:
@@ -170,63 +177,70 @@ async def run_on_ecs(
 
 @asynccontextmanager
 async def _begun(context: MigrationContext, options: PhaseOptions) -> AsyncIterator[tuple[Connection, int | None]]:
-    """The run to work on, whoever its workers are; None if it may not begin.
+    """The run to work on, whoever its workers are; None where one was only to be proposed.
 
-    The plan's gates are asked here, where every run begins or is resumed, before the database is.
+    The plan's gates are asked before the database is, and again where the ledger's run begins.
     """
-    if open_ := missing(context.plan, options.phase, clock_in_use().now(), options.record, options.who):
-        raise NotApproved("\n".join(["not approved:", *open_]))
+
+    def gate(phase: PhaseName) -> list[str]:
+        return missing(context.plan, phase, clock_in_use().now(), options.record, options.who)
+
+    runs.approved(gate, options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
     async with context.connection() as connection:
-        yield connection, await _checked(begins, connection, options)
+        await context.right_account()
+        active = await active_run(connection)
+        if active is not None and active.phase is options.phase:
+            yield connection, await _taken_over(begins, connection, active, options, gate)
+        else:
+            yield connection, await _begin(begins, connection, options, gate)
 
 
-async def _checked(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:
-    """The active run of this phase, or a new one after every check; None if it may not begin."""
-    await context.right_account()
-    active = await active_run(connection)
-    if active is not None and active.phase is options.phase:
-        output(f"resuming run {active.id} of {active.started_by}", err=True)
-        await schema.upgrade(connection)
-        if active.wanted is not Wanted.RUN:
-            await runs.want(connection, active.id, Wanted.RUN, context.by)
-        return active.id
-    checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
-    if refused(checks, options.outside_window):
-        output(checks_text([check for check in checks if check.ok is False]), err=True)
-        return None
+async def _taken_over(
+    context: MigrationContext, connection: Connection, active: runs.Run, options: PhaseOptions, gate: runs.Approval
+) -> int:
+    """The active run of this phase goes on: what it does was confirmed when it began."""
+    if options.propose:
+        raise runs.RunError(f"run {active.id} ({active.phase}) is active: it goes on as it was begun")
+    output(f"resuming run {active.id} of {active.started_by}", err=True)
+    await runs.take_over(connection, active, gate=gate, by=context.by)
+    return active.id
+
+
+async def _begin(
+    context: MigrationContext, connection: Connection, options: PhaseOptions, gate: runs.Approval
+) -> int | None:
+    """A new run, exactly as it was shown and confirmed; None where it was only to be shown.
+
+    Raises NotApproved, and RunError where anything changed since it was shown.
+    """
+    async with context.clients() as clients:
+        session = await clients.pinned()  # what STS says of these credentials holds for what is begun
+        frozen = os.environ.get(FROZEN, "")
+        proposal = proposal_from(frozen) if frozen else await look(context, connection, options, session)
+        if options.propose:
+            output(proposal.as_json())
+            return None
+        why = await confirmed(proposal, options.confirm)
+        now = await look(context, connection, options, session)
+    if different := proposal.differences(now):
+        raise runs.RunError(f"it changed since it was shown, so nothing was begun: {'; '.join(different)}. Look again")
     settings = context.settings((await describe(connection, context.migration))[0], options.table)
     if options.phase is PhaseName.COPY or not await is_prepared(connection):
         await prepare_ledger(connection, settings)
-    if options.phase is PhaseName.PURGE and not await _purge_confirmed(context, connection, options.confirm):
-        return None
+    await note(connection, None, context.by, "decided", f"{why} ({proposal.line})")
     if options.outside_window:
         await note(connection, None, context.by, "outside-window", options.outside_window)
     return await runs.begin(
         connection,
         options.phase,
         _rate_capped(settings, options.max_bytes_per_s),
+        gate=gate,
         by=context.by,
         plan_digest=context.plan.digest,
         limit=options.limit,
         guarded=options.guarded,
     )
-
-
-def refused(checks: Iterable[Check], outside_window: str) -> bool:
-    """Whether a check forbids to begin. `outside_window`, the reason given, overrides the off-hours alone."""
-    return any(check.ok is False and not (check.what == "off-hours" and outside_window) for check in checks)
-
-
-async def _purge_confirmed(context: MigrationContext, connection: Connection, confirm: str) -> bool:
-    """A purge cannot be undone by the application's rollback, so it needs a typed confirmation."""
-    question = PurgeQuestion.of(await Follower().poll(connection), host_and_name(context.migration.database))
-    output(f"{fill(question.consequences, 100)}\nType  {question.words}  to confirm:", err=True)
-    typed = confirm or (await in_thread(input) if sys.stdin.isatty() else "")
-    if typed.strip() != question.words:
-        output("nothing was purged", err=True)
-        return False
-    return True
 
 
 def _rate_capped(settings: Settings, max_bytes_per_s: int) -> Settings:
@@ -246,7 +260,7 @@ async def _supervised(
         outcome = await working
         await workers.ended(30)
         progress = await Follower().poll(connection)
-        output(progress_text(progress) if form == "text" else as_line(progress))
+        print_progress(progress, form)
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
 
@@ -278,7 +292,7 @@ def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: a
         if asked:
             working.cancel()
             return
-        output("\ndraining: files in flight finish; ctrl-c again to stop at once", err=True)
+        output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
         asked.append(asyncio.ensure_future(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

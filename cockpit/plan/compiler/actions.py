@@ -1,12 +1,12 @@
-"""The actions of steps: each a built-in one, on one service the plan watches."""
+"""The actions of steps: each a built-in one, on one service the plan watches, or with the traffic it names."""
 
 from __future__ import annotations
 
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import ActionPart
 from cockpit.plan.document.entries import STAND_IN
-from cockpit.plan.ecs_services import ACTIONS, services_watched
-from cockpit.plan.model import EcsService, StepAction
+from cockpit.plan.ecs_services import ACTIONS, SYNTHETIC, services_watched
+from cockpit.plan.model import EcsService, StepAction, Synthetic
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
@@ -14,8 +14,9 @@ from cockpit.plan.source.yaml_tree import Path_, Tree
 class Actions:
     """Resolves what a step names; what cannot be resolved is reported to the tree."""
 
-    def __init__(self, tree: Tree, watched: Watched) -> None:
+    def __init__(self, tree: Tree, watched: Watched, synthetic: Synthetic | None) -> None:
         self.tree = tree
+        self.synthetic = synthetic
         self.watched = watched
         self.by_probe = services_watched(watched.probes)
         self.services = {str(service): service for service in self.by_probe.values()}
@@ -28,8 +29,19 @@ class Actions:
             at = (*path, "uses") if (*path, "uses") in self.tree.places else path
             self.tree.report(at, f"there is no action '{part.uses}'{nearest(part.uses, ACTIONS, 'there is')}")
             return None
+        if part.uses == SYNTHETIC:
+            return self._traffic(path, part)
         on = self._named(path, part.service) if part.service else self._only(path)
         return StepAction(part.uses, on) if on is not None else None
+
+    def _traffic(self, path: Path_, part: ActionPart) -> StepAction | None:
+        if self.synthetic is None:
+            self.tree.report(path, "this plan names no traffic: add synthetic: with url, requests and for")
+        elif part.service:
+            self.tree.report((*path, "service"), "synthetic.traffic changes no service: leave it out")
+        else:
+            return StepAction(part.uses, self.synthetic)
+        return None
 
     def _only(self, path: Path_) -> EcsService | None:
         if len(self.services) == 1:

@@ -9,7 +9,7 @@ from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
 from cockpit.plan.compiler.migration import Moving
 from cockpit.plan.compiler.probe_specs import Watched
-from cockpit.plan.document.document import GatePart, ItemPart, SignOffPart, StepPart
+from cockpit.plan.document.document import GatePart, HeaderPart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Parts
 from cockpit.plan.model import (
     VERDICT_DWELL,
@@ -23,7 +23,10 @@ from cockpit.plan.model import (
     Position,
     Section,
     Step,
+    Synthetic,
+    SyntheticRequest,
     Target,
+    Witness,
 )
 from cockpit.plan.names import unique
 from cockpit.plan.source.problems import nearest
@@ -42,7 +45,8 @@ class Compiler:
         self.roles = {role for _, person in parts.people for role in person.roles}
         self.watched = Watched(tree, parts, substitution)
         self.reads_environment = tuple(sorted(substitution.read | self.watched.variables))
-        self.actions = Actions(tree, self.watched)
+        self.synthetic = _synthetic(parts.header)
+        self.actions = Actions(tree, self.watched, self.synthetic)
         self.criteria = Criteria(tree, self.watched, self._ask)
 
     def plan(self) -> Plan | None:
@@ -86,10 +90,13 @@ class Compiler:
             runbook=runbook,
             rollback_plan=rollback_plan,
             migration=migration,
+            synthetic=self.synthetic,
             risks=risks,
             environment_variables=variables,
             secrets=secrets,
             services=services,
+            timestamps=Witness(stamps.url, stamps.root) if (stamps := header.record.timestamps) else None,
+            transparency_log=Witness(log.url, log.key) if (log := header.record.transparency_log) else None,
             verdict_dwell=VERDICT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
             needs_environment=self.needs_environment,
             reads_environment=self.reads_environment,
@@ -168,3 +175,11 @@ class Compiler:
 
     def _at(self, path: Path_) -> Position:
         return self.tree.place(path).position
+
+
+def _synthetic(header: HeaderPart | None) -> Synthetic | None:
+    part = header.synthetic if header else None
+    if part is None:
+        return None
+    requests = tuple(SyntheticRequest(one.path, one.method, one.body) for one in part.requests)
+    return Synthetic(part.url.rstrip("/"), requests, part.per_minute, part.for_)

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.context import Contact, RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.field_types import (
     AccountId,
+    Certificates,
     ConditionText,
     Credential,
     Hours,
     Id,
+    Lines,
     Note,
     Parameters,
     Part,
     Period,
     Prefix,
     ProbeName,
+    PublicKey,
     Region,
     Roles,
     Scalar,
     Share,
     Span,
     Text,
+    WebAddress,
     Within,
 )
 from cockpit.plan.ecs_services import ACTIONS
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 from cockpit.plan.text_kind import SHOWN
+
+_LONGEST_TRAFFIC = timedelta(hours=8)
+
+
+def _json(text: str) -> None:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("the body is not JSON") from None
+
+
+def _at_most_a_night(value: timedelta) -> timedelta:
+    if value > _LONGEST_TRAFFIC:
+        raise ValueError("at most 8h: it must end by itself")
+    return value
+
 
 _TABLE = MigrationTable("")
 _LIMITS = Limits()
@@ -229,14 +259,15 @@ class StepPart(Part):
 
     id: Id = Field(description="Unique among items, criteria, gates and steps")
     title: Text = Field(description="What is done")
-    command: Note = Field(
+    command: Lines = Field(
         "", description="What to copy and run; ${name} stands for an entry of vars, $${NAME} for ${NAME} itself"
     )
     expect: Note = Field("", description="What to see when it worked, in words")
     duration: Period | None = Field(None, description="How long it should take")
     sign_off: SignOffPart | None = Field(None, description="What a person must answer when it is done")
     action: Action | None = Field(
-        None, description="A built-in guarded action: ecs.rollback, or {uses: ecs.rollback, service: ...}"
+        None,
+        description="A built-in guarded action: ecs.rollback, {uses: ecs.rollback, service: ...} or synthetic.traffic",
     )
     caution: Note = Field("", description="What bites about this step")
     ref: Note = Field("", description="Where the step comes from: file:line")
@@ -316,6 +347,60 @@ class MigrationPart(Part):
     ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
 
 
+class SyntheticRequestPart(Part):
+    """One request; what it asks for must be safe to ask for many times."""
+
+    path: Annotated[str, SHOWN, StringConstraints(pattern=r"^/[!-~]*$", max_length=2000)] = Field(
+        description="Path and query, from /"
+    )
+    method: Literal["GET", "HEAD", "POST"] = Field(
+        "GET", description="POST may change something: cockpit trust says so"
+    )
+    body: Note = Field("", description="What a POST sends: JSON, as text")
+
+    @model_validator(mode="after")
+    def _only_a_post_has_a_body(self) -> Self:
+        if self.body and self.method != "POST":
+            raise ValueError(f"a {self.method} has no body: write method: POST")
+        if self.body:
+            _json(self.body)
+        return self
+
+
+class SyntheticPart(Part):
+    """Traffic in the users' place, sent by a step with `action: synthetic.traffic`; it stops by itself."""
+
+    url: Annotated[str, SHOWN, StringConstraints(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")] = Field(
+        description="https://host, with a path in front of all paths where there is one"
+    )
+    requests: list[SyntheticRequestPart] = Field(min_length=1, max_length=20, description="Sent in turn")
+    per_minute: int = Field(30, ge=1, le=600, description="Requests a minute; default 30")
+    for_: Annotated[Period, AfterValidator(_at_most_a_night)] = Field(
+        alias="for", description="After this it has ended"
+    )
+
+
+class TimestampsPart(Part):
+    """An authority that timestamps the record (RFC 3161)."""
+
+    url: WebAddress = Field(description="Where the authority takes requests")
+    root: Certificates = Field(description="Its root certificate, in PEM, by which its timestamps are checked")
+
+
+class TransparencyLogPart(Part):
+    """A public log that takes in the record's hashes; it speaks Rekor's v1 API."""
+
+    url: WebAddress = Field(description="Address of the log, without a path: https://rekor.sigstore.dev")
+    key: PublicKey = Field(description="Its public key, in PEM, by which its entries are checked")
+
+
+class RecordPart(Part):
+    """Who outside is asked to prove when the record was written. Without these nobody is."""
+
+    timestamps: TimestampsPart | None = Field(None, description="A timestamp authority; default none")
+    transparency_log: TransparencyLogPart | None = Field(None, description="A transparency log; default none")
+
+
 class HeaderPart(Part):
     """The keys of a plan that stand outside its lists."""
 
@@ -335,6 +420,8 @@ class HeaderPart(Part):
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
     migration: MigrationPart | None = Field(None, description="The file migration")
+    synthetic: SyntheticPart | None = Field(None, description="Traffic in the users' place, for a quiet night")
+    record: RecordPart = Field(default_factory=RecordPart, description="What proves when the record was written")
 
 
 class PlanDocument(HeaderPart):

@@ -9,6 +9,10 @@ from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -78,9 +82,39 @@ Within = Annotated[Duration, AfterValidator(_within_reach), _DURATION]
 Id = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 ProbeName = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
 Variable = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
-Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000)]
-Note = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+_LINE = AfterValidator(lambda text: " ".join(text.splitlines()).strip())
+"""Shown within a line, however many the file has for it."""
+Text = Annotated[str, SHOWN, StringConstraints(min_length=1, max_length=4000), _LINE]
+Note = Annotated[str, SHOWN, StringConstraints(max_length=4000), _LINE]
 """A text that may be empty."""
+Lines = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
+"""A text of several lines, each shown as one; it may be empty."""
+
+
+def _certificates(pem: str) -> str:
+    try:
+        load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise PydanticCustomError("pem", "holds no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+    return pem
+
+
+def _public_key(pem: str) -> str:
+    try:
+        found = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise PydanticCustomError("pem", "holds no PEM public key (-----BEGIN PUBLIC KEY-----)") from None
+    if not isinstance(found, EllipticCurvePublicKey):
+        raise PydanticCustomError("pem", "is no public key of an elliptic curve (ECDSA), as transparency logs have")
+    return pem
+
+
+_PEM = StringConstraints(min_length=1, max_length=40_000)
+Certificates = Annotated[str, SHOWN, _PEM, AfterValidator(_certificates)]
+"""One or more, in PEM."""
+PublicKey = Annotated[str, SHOWN, _PEM, AfterValidator(_public_key)]
+"""Of ECDSA, in PEM."""
+WebAddress = Annotated[str, SHOWN, StringConstraints(pattern=r"^https?://[^\s/?#@]+[^\s?#@]*$", max_length=500)]
 Credential = Annotated[str, MACHINE_ONLY, StringConstraints(max_length=4000)]
 ConditionText = Annotated[str, CONDITION, StringConstraints(min_length=1, max_length=4000)]
 Scalar = Annotated[Any, MACHINE_ONLY, WithJsonSchema({"type": ["string", "number", "boolean"]})]

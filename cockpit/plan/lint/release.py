@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.model import Kind, Severity, Step
@@ -21,7 +22,9 @@ _VENDOR = r"\b(?:anthropic|openai|vendor|third[- ]party|bedrock)\b"
 def goes_back(step: Step) -> bool:
     """Whether a step of the rollback plan returns to the image before."""
     words = f"{step.title}\n{step.command}"
-    return step.action is not None or bool(re.search(OLD_IMAGE + r"|update-service", words, re.IGNORECASE))
+    return (step.action is not None and step.action.uses != SYNTHETIC) or bool(
+        re.search(OLD_IMAGE + r"|update-service", words, re.IGNORECASE)
+    )
 
 
 @rule(

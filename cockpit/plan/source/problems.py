@@ -34,19 +34,24 @@ class Problem:
     length: int = 1
 
     def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
         """`file:line:col: path: message`, then the line with a gutter and carets under what is meant."""
         where = (
             f"{_shown(str(self.position))}: {_shown(self.path)}: " if self.path else f"{_shown(str(self.position))}: "
         )
         text = where + _shown(self.message)
         if not self.source_line.strip():
-            return text
+            return [text]
         first = max(0, self.position.column - 1 - _BEFORE_MARK)
         at = self.position.column - 1 - first
         line = _without_passwords(self.source_line)[first : first + SHOWN]
         marked = line[at : at + max(1, self.length)] or " "
         gutter = f"{self.position.line:6} | "
-        return f"{text}\n{gutter}{_shown(line)}\n{' ' * 7}| {' ' * _cells(line[:at])}{'^' * max(1, _cells(marked))}"
+        carets = f"{' ' * 7}| {' ' * _cells(line[:at])}{'^' * max(1, _cells(marked))}"
+        return [text, f"{gutter}{_shown(line)}", carets]
 
 
 class PlanError(Exception):
@@ -54,7 +59,11 @@ class PlanError(Exception):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.position.line, p.position.column)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> list[str]:
+        return [line for problem in self.problems for line in problem.lines]
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -91,10 +91,11 @@ class Substitution:
                 continue
             declared = self._vars[name]
             value = text if isinstance(declared, str) else plain_value(text)
-            if not is_public(name, text, declared):
+            # A var that reads the environment, by way of others too, stays secret when something else takes its place.
+            secret = self._reads_environment(name)
+            if secret or not is_public(name, text, declared):
                 remember(text, public=self._plan_words)
-            # A var that reads the environment stays secret when something else takes its place.
-            self._done[name] = _Resolved(value, self._reads_environment(name))
+            self._done[name] = _Resolved(value, secret)
         for name in self._vars:
             self._var(name, ())
 

@@ -222,6 +222,7 @@ class Assembly:
             self._google,
             self._hog,
             self._outside,
+            self.users,
         )
         return Breakage(Breakable(*parts, operator))
 

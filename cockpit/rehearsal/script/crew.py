@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cockpit.decide.counted import deciding_roles
-from cockpit.decide.events import Acknowledgement, PhaseBegan, SignOff, Vote
+from cockpit.decide.events import Acknowledgement, GateUsed, PhaseBegan, Record, SignOff, Vote
+from cockpit.decide.gate import used
 from cockpit.decide.situation import Badge, Observed, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan
@@ -115,16 +116,17 @@ def ready(situation: Situation) -> bool:
     )
 
 
-def move_on(plan: Plan, situation: Situation) -> PhaseBegan | None:
-    """The beginning of the next phase, once the verdict before deployment is GO."""
+def move_on(plan: Plan, record: Record, situation: Situation) -> list[PhaseBegan | GateUsed]:
+    """The beginning of the next phase, once the verdict before deployment is GO, and the use of the gates before it."""
     if situation.verdict.phase is not Phase.PRE_DEPLOY or situation.verdict.word is not Word.GO:
-        return None
+        return []
     why = "rehearsal: the gate says GO"
     found = _somebody(plan, deciding_roles(plan))
     if found is None:
-        return PhaseBegan(situation.now, Phase.POST_DEPLOY, why=why)
+        return [PhaseBegan(situation.now, Phase.POST_DEPLOY, why=why)]
     person, role = found
-    return PhaseBegan(situation.now, Phase.POST_DEPLOY, person.id, why, role, plan.digest)
+    begun = PhaseBegan(situation.now, Phase.POST_DEPLOY, person.id, why, role, plan.digest)
+    return [begun, *used(plan, record, "deploy", situation.now, person, role)]
 
 
 def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus, Sequence[Observed]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,6 +26,10 @@ class Stage(Protocol):
     async def deploy(self, kind: str) -> None: ...
 
 
+RollBack = Callable[[str], Awaitable[None]]
+"""Decide a rollback and do an action of the rollback plan, by its name, to its end."""
+
+
 @dataclass(slots=True)
 class Director:
     """Plays one scenario. Append-only towards the record; `waiting_for` says what holds the timeline up."""
@@ -35,6 +39,10 @@ class Director:
     stage: Stage
     plays_crew: bool = True
     """False in the terminal: there people sign, and the crew only where its key is pressed."""
+    send_traffic: Callable[[], Awaitable[object]] | None = None
+    """How the crew starts the plan's synthetic traffic."""
+    roll_back: RollBack | None = None
+    """None where nobody plays the crew's part in it."""
     waiting_for: str = ""
     began_at: datetime | None = None
     done: list[Event] = field(default_factory=list)
@@ -69,15 +77,23 @@ class Director:
             await self.stage.set_fault(event.break_ or event.repair or "", active=event.break_ is not None)
         elif event.deploy:
             await self.stage.deploy(event.deploy)
+        elif event.crew == "traffic":
+            if self.plays_crew and self.send_traffic is not None:
+                await self.send_traffic()
         elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
         elif event.begin and not self._has_begun(Phase(event.begin), plan, record):
-            moved = crew.move_on(plan, situation) if self.plays_crew else None
-            if moved is None:
+            moved = crew.move_on(plan, record, situation) if self.plays_crew else []
+            if not moved:
                 self.waiting_for = f"GO, to begin {event.begin}"
                 return False
-            record.append(moved)
+            record.extend(moved)
+        elif event.roll_back and self.plays_crew and self.roll_back is not None:
+            if situation.verdict.latch is None:
+                self.waiting_for = "ROLLBACK, to roll back"
+                return False
+            await self.roll_back(event.roll_back)
         return True
 
     def _on_duty(self, plan: Plan, record: Record, situation: Situation) -> None:

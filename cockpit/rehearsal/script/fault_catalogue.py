@@ -39,6 +39,7 @@ CATALOGUE: dict[str, str] = {
     "oauth.secret": "Google refuses the client secret: sign-ins fail at the callback",
     "secrets.missing": "The Anthropic key and the encryption key are deleted from Secrets Manager",
     "alarm.old": "The batch system's alarm has been firing for two hours",
+    "users.asleep": "Nobody uses the site: only probes and monitors reach it",
     "redis.down": "Redis is gone: the application caches in memory",
 }
 

@@ -16,6 +16,7 @@ from cockpit.rehearsal.aws.simulation import AwsFault, SimulatedAws
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.slot_hog import SlotHog
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, known
+from cockpit.rehearsal.site.users import Users
 from probes.clients.threads import in_thread
 
 ERROR_RATE = 0.12
@@ -57,6 +58,7 @@ class Breakable:
     google: Google
     hog: SlotHog
     outside: Outside
+    users: Users
     secrets: Any
     """A boto3 Secrets Manager client of the operator's."""
 
@@ -82,6 +84,7 @@ class Breakage:
             "secrets.missing": self._secrets_missing,
             "redis.down": self._redis_down,
             "alarm.old": self._alarm_old,
+            "users.asleep": self._users_asleep,
         }
         undone = CATALOGUE.keys() - self._switches.keys() - _AWS.keys()
         assert not undone, f"faults without an effect: {sorted(undone)}"
@@ -154,6 +157,9 @@ class Breakage:
 
     def _redis_down(self, on: bool) -> None:
         self._world.application.ailments.redis_down = on
+
+    def _users_asleep(self, on: bool) -> None:
+        self._world.users.asleep = on
 
     def _alarm_old(self, on: bool) -> None:
         """An alarm that counts missing data as bad, on a metric nobody sends."""

@@ -19,7 +19,7 @@ from probes.periods import Duration
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 DEFAULT_PLAN = "checklists/transparent-trust.yaml"
-_ACTIONS = ("break", "repair", "deploy", "crew", "begin")
+_ACTIONS = ("break", "repair", "deploy", "crew", "begin", "roll_back")
 
 
 class ScenarioError(ValueError):
@@ -49,19 +49,22 @@ class Event(_Values):
     """One line of the timeline: exactly one thing happens, `at` this long after the scenario began or later.
 
     Lines happen in order. `crew: sign` and `crew: vote` put the crew on duty: from then on it signs, or votes go,
-    whenever it can. `begin` waits until the verdict is GO, as a real team would.
+    whenever it can. `crew: traffic` starts the plan's synthetic traffic, once. `begin` waits until the verdict is GO, as
+    a real team would; `roll_back` waits until it is ROLLBACK, then decides it and does that action of the rollback plan.
     """
 
     at: Duration
     break_: FaultId | None = Field(None, alias="break")
     repair: FaultId | None = None
     deploy: Literal["good", "bad", "crash"] | None = None
-    crew: Literal["sign", "vote"] | None = None
+    crew: Literal["sign", "vote", "traffic"] | None = None
     begin: Literal["post_deploy"] | None = None
+    roll_back: Literal["ecs.rollback"] | None = None
 
     @model_validator(mode="after")
     def _one_action(self) -> Event:
-        if sum(value is not None for value in (self.break_, self.repair, self.deploy, self.crew, self.begin)) != 1:
+        given = (self.break_, self.repair, self.deploy, self.crew, self.begin, self.roll_back)
+        if sum(value is not None for value in given) != 1:
             raise ValueError(f"needs exactly one of {', '.join(_ACTIONS)}")
         return self
 
@@ -70,6 +73,10 @@ class Event(_Values):
             return f"{'break' if self.break_ else 'repair'} {self.break_ or self.repair}"
         if self.deploy:
             return f"deploy a {self.deploy} release"
+        if self.crew == "traffic":
+            return "the crew sends synthetic traffic"
+        if self.roll_back:
+            return f"roll back by {self.roll_back}"
         return f"the crew {self.crew}s" if self.crew else f"begin {self.begin}"
 
 
@@ -85,7 +92,7 @@ class Judgement(StrEnum):
 class Ends(_Values):
     """The verdict a scenario must end in, and by when (the cutover's time since its beginning).
 
-    GO and ROLLBACK end it when first reached in `phase`; HOLD, as everything begins with it, is judged once `by` has
+    GO, ROLLBACK and ROLLED BACK end it when first reached in `phase`; HOLD, as everything begins with it, is judged once `by` has
     passed.
     """
 

@@ -92,6 +92,8 @@ class Users:
         self._gap = timedelta(minutes=1) / (sum(self._weights) * rate)
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = clock.now()
+        self.asleep = False
+        """Nobody comes: only what probes and monitors ask reaches the site."""
         self.journeys = 0
         self.shed = 0
         self.absorbed = 0
@@ -109,6 +111,9 @@ class Users:
 
     def arrive(self, now: datetime) -> None:
         """Take on everybody due by `now`; of a long backlog only an evenly spread part."""
+        if self.asleep:
+            self._next = now
+            return
         due: list[str] = []
         while self._next <= now:
             due.append(self._chance.choices(self._names, self._weights)[0])

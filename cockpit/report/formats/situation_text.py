@@ -9,14 +9,19 @@ from cockpit import formatting
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
+from cockpit.report.escaping import safe
 
 
 def situation_text(situation: Situation) -> str:
-    """Verdict with its reasons, criteria, open checklist items, visibility and the path to GO."""
-    return "\n".join(_lines(situation))
+    """The lines as one text in which no text of others is taken for a line of its own."""
+    return "\n".join(safe(line) for line in situation_lines(situation))
 
 
-def _lines(situation: Situation) -> Iterable[str]:
+def situation_lines(situation: Situation) -> Iterable[str]:
+    """Verdict with its reasons, criteria, open checklist items, visibility and the path to GO.
+
+    What prints or keeps them makes each safe.
+    """
     verdict = situation.verdict
     when = f"{situation.now:%Y-%m-%d %H:%M:%S} UTC"
     yield f"{verdict.word.meaning.symbol} {verdict.label}  ({verdict.phase}, {situation.plan_name}, {when})"
@@ -26,21 +31,21 @@ def _lines(situation: Situation) -> Iterable[str]:
     if verdict.latch is not None:
         yield f"    undecided for {formatting.duration(verdict.latch.undecided)}"
     for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):
-        yield f"\n{title}"
+        yield from ("", title)
         yield from (_criterion(status) for status in situation.criteria if status.kind is kind)
     for section in situation.sections:
-        yield f"\n{section.title}  {section.done}/{len(section.items)}"
+        yield from ("", f"{section.title}  {section.done}/{len(section.items)}")
         yield from (
             f"  {item.check.meaning.symbol} {item.check:8} {item.title}"
             + ("" if item.check.meaning.done else f": {item.detail or item.because.line}")
             for item in section.items
         )
     if situation.path_to_go:
-        yield "\nPath to GO"
+        yield from ("", "Path to GO")
         yield from (f"  {step.what}" + _eta(step) for step in situation.path_to_go[:12])
     seen = situation.sight
     oldest = f", oldest data {formatting.duration(seen.oldest)}" if seen.oldest is not None else ""
-    yield f"\nVisible: {seen.visible} of {seen.enforced} enforced criteria{oldest}"
+    yield from ("", f"Visible: {seen.visible} of {seen.enforced} enforced criteria{oldest}")
 
 
 def _eta(step: PathStep) -> str:
@@ -52,10 +57,10 @@ def _criterion(status: CriterionStatus) -> str:
     return f"  {status.state.meaning.symbol} {status.state:10} {status.title}{badges}: {status.because.line}"
 
 
-def verdict_changes(changes: Sequence[Change], start: datetime) -> str:
-    """Each change of the verdict, and its reason."""
-    return "\n".join(
+def verdict_changes(changes: Sequence[Change], start: datetime) -> list[str]:
+    """A line for each change of the verdict, with its reason."""
+    return [
         f"{formatting.clock(c.at)}  +{formatting.duration(c.at - start):8} {c.before} -> {c.after}: {c.because}"
         for c in changes
         if c.subject == "verdict"
-    )
+    ]

@@ -70,7 +70,7 @@ class GeneralKeys:
         cockpit, front = self._cockpit, self._front
         if front is None:
             return
-        line = plain(front.clipboard_line()).replace("\n", " ")
+        line = plain(front.clipboard_line())
         cockpit.copy_to_clipboard(line)
         try:
             cockpit.show_message(f"copied, and added to {evidence_bundle.keep_line(cockpit.saved_to, line)}")

@@ -6,15 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
-from cockpit.engine.operator_desk import IDENTIFY, Desk
+from cockpit.engine.operator_desk import IDENTIFY, typed_reason
 from cockpit.engine.ports import Refused
-from cockpit.migration.states import OPEN, PhaseName, Wanted
+from cockpit.migration.states import PhaseName, Wanted
 from cockpit.tui.action_registry import Handler, handled
+from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
+from cockpit.tui.views.steps import proposal_text
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
+    from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Controller
     from cockpit.tui.cockpit import Cockpit
 
@@ -26,6 +31,7 @@ class MigrationKeys:
 
     def __init__(self, cockpit: Cockpit) -> None:
         self._cockpit = cockpit
+        self._looking = False
         self._writing: set[asyncio.Task[None]] = set()
 
     def do(self, action: str) -> None:
@@ -36,10 +42,11 @@ class MigrationKeys:
         KEYS[action](self, controller)
 
     def _start(self, controller: Controller) -> None:
-        phase = controller.progress.phase if controller.progress.active else controller.next_phase
-        if not self._gate(phase):
+        if controller.progress.active:
+            if self._approved(controller.progress.phase):
+                self._cockpit.show_message(controller.go_on(self._who()))
             return
-        self._launch(controller, phase)
+        self._propose(controller, controller.next_phase)
 
     def _hold(self, controller: Controller) -> None:
         resume = controller.progress.wanted is Wanted.PAUSE or controller.progress.halted
@@ -54,7 +61,9 @@ class MigrationKeys:
         consequences = (
             "Files in flight are interrupted; the next run starts them again. No file is lost or moved twice."
         )
-        self._ask(title, consequences, "abort", lambda: self._write(controller.want(Wanted.ABORT)))
+        self._ask(
+            title, consequences, f"abort {_database(controller)}", lambda: self._write(controller.want(Wanted.ABORT))
+        )
 
     def _more(self, controller: Controller) -> None:
         self._write(controller.concurrency(2.0))
@@ -70,58 +79,67 @@ class MigrationKeys:
         self._write(controller.retry())
 
     def _purge(self, controller: Controller) -> None:
-        if not self._gate("purge"):
-            return
-        from cockpit.migration.purge_question import PurgeQuestion
-        from cockpit.migration.runs import RunError
-
-        try:
-            question = PurgeQuestion.of(controller.progress, _database(controller))
-        except RunError as error:
-            self._cockpit.show_message(str(error))
-            return
-        title = f"PURGE {question.files:,} files on {self._place()}"
-        self._ask(
-            title,
-            question.consequences,
-            question.words,
-            lambda: self._launch(controller, PhaseName.PURGE, question.words),
-        )
+        self._propose(controller, PhaseName.PURGE)
 
     def _restore(self, controller: Controller) -> None:
-        files = controller.progress.count(*OPEN[PhaseName.RESTORE])
-        consequences = (
-            f"{files:,} files are copied back to {_database(controller)} and checked; their rows lose the S3 keys. "
-            "The objects stay until a sweep."
-        )
-        title = f"RESTORE {files:,} files on {self._place()}"
-        self._ask(
-            title,
-            consequences,
-            f"restore {_database(controller)}",
-            lambda: self._cockpit.show_message(controller.start(PhaseName.RESTORE, who=self._who())),
-        )
+        self._propose(controller, PhaseName.RESTORE)
 
-    def _launch(self, controller: Controller, phase: PhaseName, confirm: str = "") -> None:
-        """Start the process of a phase, and state that the gates before it were used."""
-        before = controller.launched
-        message = controller.start(phase, confirm=confirm, who=self._who())
-        self._cockpit.show_message(message)
-        desk, act = self._cockpit.desk, GATE_OF_PHASE.get(phase)
-        if act is not None and desk is not None and desk.person is not None and controller.launched > before:
-            self._write(_use(desk, act, message))
+    def _propose(self, controller: Controller, phase: PhaseName) -> None:
+        """Look, show all of it, ask for the words and why; then keep the decision, and only then begin."""
+        desk = self._cockpit.desk
+        if not self._approved(phase) or self._looking:  # pressed twice: one page, of one proposal
+            return
+        if desk is None:
+            self._cockpit.show_message("no record is kept here, so nothing can be decided")
+            return
+
+        async def ask() -> str:
+            try:
+                proposal = await controller.propose(phase, self._who())
+            except Refused as refused:
+                return str(refused)
+            finally:
+                self._looking = False
+
+            async def submit(text: str) -> str:
+                why = typed_reason(proposal.words, text)
+                if not self._cockpit.armed:
+                    raise Refused("read-only: F9 arms the cockpit; nothing was changed")
+                if missing := self._missing(phase):
+                    raise Refused(f"{missing}; nothing was changed")
+                await desk.migrate(why, proposal.line)
+                before = controller.launched
+                message = controller.begin(proposal, why, self._who())
+                act = GATE_OF_PHASE.get(phase)
+                if act is not None and desk.person is not None and controller.launched > before:
+                    return await _use(desk, act, message)
+                return message
+
+            def shown(width: int, _: int) -> Text:
+                return proposal_text(proposal.shown(), width)
+
+            if not isinstance(self._cockpit.screen, AnswerScreen | ConfirmScreen):
+                self._cockpit.push_screen(AnswerScreen(proposal.title, shown, f"{proposal.words}: why", submit))
+            return ""
+
+        self._looking = True
+        self._cockpit.show_message(f"{phase}: looking at the account, the database and the bucket …")
+        self._write(ask())
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _gate(self, phase: str) -> bool:
+    def _approved(self, phase: str) -> bool:
         """Whether the plan's gates let this phase begin; the first reason is shown where they do not."""
+        if missing := self._missing(phase):
+            self._cockpit.show_message(missing)
+        return not missing
+
+    def _missing(self, phase: str) -> str:
         watch, before = self._cockpit.cutover, GATE_OF_PHASE.get(phase)
         if before is None:
-            return True
-        found = worded(missing_before(watch.plan, watch.record, before, watch.clock.now(), self._who()), IDENTIFY)
-        if found:
-            self._cockpit.show_message(found[0])
-        return not found
+            return ""
+        found = missing_before(watch.plan, watch.record, before, watch.clock.now(), self._who())
+        return next(iter(worded(found, IDENTIFY)), "")
 
     def _who(self) -> str:
         desk = self._cockpit.desk
@@ -136,7 +154,8 @@ class MigrationKeys:
 
     def _write(self, change: Awaitable[str]) -> None:
         async def done() -> None:
-            self._cockpit.show_message(await change)
+            if answer := await change:
+                self._cockpit.show_message(answer)
 
         task = asyncio.ensure_future(done())
         self._writing.add(task)

@@ -14,7 +14,7 @@ from cockpit.decide.events import Occurrence
 from cockpit.decide.occurrence_text import answers_of, named
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
 from cockpit.decide.states import Check, StepState, Word
-from cockpit.engine.operator_desk import Desk, observation, reason
+from cockpit.engine.operator_desk import Desk, observation, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
@@ -23,7 +23,7 @@ from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find
-from cockpit.tui.views.steps import step_text
+from cockpit.tui.views.steps import proposal_text, step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
@@ -271,22 +271,20 @@ class DeskKeys:
             self._looking = False
 
         async def submit(text: str) -> str:
-            typed, rest = text.strip()[: len(proposal.words)], text.strip()[len(proposal.words) :]
-            if typed != proposal.words or rest[:1] not in ("", " ", ":", ","):
-                raise Refused(f"type  {proposal.words}  and why; nothing was changed")
+            why = typed_reason(proposal.words, text)
             if not self._cockpit.armed:
                 raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-            why = reason(rest.strip(" :,"))
             self.run(executor.do(proposal, why))
             return f"{proposal.action}: checking once more before it starts"
 
-        def seen(width: int, _: int) -> Text:
-            text = Text("\n")
-            for name, value in proposal.shown():
-                text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
-            return text
-
-        self._push(AnswerScreen(proposal.title, seen, f"{proposal.words}: why", submit, about=status.id))
+        page = AnswerScreen(
+            proposal.title,
+            lambda width, _: proposal_text(proposal.shown(), width),
+            f"{proposal.words}: why",
+            submit,
+            about=status.id,
+        )
+        self._push(page)
         return ""
 
     def _who(self, desk: Desk, _: str) -> None:

@@ -50,7 +50,7 @@ class AnswerScreen(FrameScreen):
         yield Static("", id="question", markup=False)
         yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
         yield Static("", id="problem", markup=False)
-        field = Input(placeholder=self.hint, id="word")
+        field = Input(placeholder=plain(self.hint), id="word")
         field.disabled = True
         yield field
 
@@ -75,7 +75,9 @@ class AnswerScreen(FrameScreen):
         self.query_one("#question", Static).update(
             Text("\n".join(f" {line}" for line in asked), style=f"bold {theme.STRONG}")
         )
-        self.query_one("#text", Static).update(safe(self._seen(width, max(4, self.size.height - 8 - len(asked)))))
+        self.query_one("#text", Static).update(
+            safe(self._seen(width, max(4, self.size.height - 8 - len(asked))), keep="\n")
+        )
         self.query_one("#problem", Static).update(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
 
     def on_resize(self) -> None:

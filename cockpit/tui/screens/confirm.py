@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.text import hanging, plain, safe
+from cockpit.tui.text import hanging, plain, safe, wrapped
 
 INPUT_DELAY_S = 0.4
 """Seconds during which keys are ignored: they were typed before the page was shown."""
@@ -32,8 +33,8 @@ class ConfirmScreen(FrameScreen):
         self._confirmed = False
 
     def body(self) -> Iterable[Widget]:
-        yield Static("", id="text", markup=False)
-        field = Input(placeholder=f"type: {self.word}    esc cancels", id="word")
+        yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
+        field = Input(placeholder=f"type: {plain(self.word)}    esc cancels", id="word")
         field.disabled = True
         yield field
 
@@ -46,11 +47,15 @@ class ConfirmScreen(FrameScreen):
         field.focus()
 
     def paint_body(self) -> None:
-        text = Text()
-        text.append(f"\n {plain(self.what)}\n\n", style=f"bold {theme.BAD}")
-        text += hanging("", self.consequences, self.size.width - 4, indent=0, styles=("", theme.TEXT))
-        text.append(f"\n Type  {plain(self.word)}  to confirm\n", style=theme.STRONG)
-        self.query_one("#text", Static).update(safe(text))
+        width = self.size.width - 4
+        text = Text("\n")
+        for line in wrapped(self.what, width, most=3):
+            text.append(f" {line}\n", style=f"bold {theme.BAD}")
+        text.append("\n")
+        text += hanging("", self.consequences, width, indent=0, styles=("", theme.TEXT))
+        for number, line in enumerate(wrapped(f"Type  {self.word}  to confirm", width, most=3)):
+            text.append(f"{'' if number else chr(10)} {line}\n", style=theme.STRONG)
+        self.query_one("#text", Static).update(safe(text, keep="\n"))
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -17,7 +17,7 @@ from cockpit.tui import theme
 from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import EvidenceScreen
-from cockpit.tui.text import hanging, safe, wrapped
+from cockpit.tui.text import hanging, plain, safe, wrapped
 from cockpit.tui.views import evidence_bundle, lists, timeline
 from cockpit.tui.views.lookup import change_of, find, is_known
 from cockpit.tui.widgets.grid import Column, Grid, Row
@@ -106,7 +106,7 @@ class ListScreen(FrameScreen):
         if below is not None:
             self._grid_rows(len(shown))
             for name, text in zip(("#left", "#right"), below, strict=True):
-                self.query_one(name, Static).update(safe(text))
+                self.query_one(name, Static).update(safe(text, keep="\n"))
         else:
             self._grid_rows(0)
 
@@ -282,7 +282,7 @@ class CutoverScreen(ListScreen):
                 f"\n? {cause.reason}, {formatting.count(len(cause.subjects), 'check')} cannot be evaluated: ",
                 style=f"bold {theme.UNKNOWN}",
             )
-            text.append(cause.hint or cause.detail, style=theme.TEXT)
+            text.append(plain(cause.hint or cause.detail), style=theme.TEXT)
         return text
 
 

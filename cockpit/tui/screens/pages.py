@@ -39,7 +39,7 @@ class Page(FrameScreen):
         raise NotImplementedError
 
     def paint_body(self) -> None:
-        self.query_one("#text", Static).update(safe(self.text()))
+        self.query_one("#text", Static).update(safe(self.text(), keep="\n"))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)

@@ -155,7 +155,7 @@ class _Page:
             ("plan", str(position)),
             ("from", ref),
             ("data", age + samples),
-            ("query", because.query),
+            ("query", " ".join(because.query.splitlines())),
             ("request id", because.request_id),
             ("console", because.console_url),
         ):
@@ -217,7 +217,11 @@ class _Page:
                 name, formatting.value(held, units.get(name, "")), self.width, indent=longest, styles=styles
             )
         text += self._saw(status.lines)
-        for name, value in (("plan", str(spec.position)), ("query", status.query), ("console", status.console_url)):
+        for name, value in (
+            ("plan", str(spec.position)),
+            ("query", " ".join(status.query.splitlines())),
+            ("console", status.console_url),
+        ):
             if value:
                 text += self._pair(name, value)
         return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from cockpit import formatting
@@ -137,4 +139,12 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
     pair("action", f"{step.action}: the cockpit does this once it is armed" if step.action else "", theme.TEXT)
     pair("seen", step.seen, theme.TEXT)
     pair("from", step.ref, theme.QUIET)
+    return text
+
+
+def proposal_text(shown: Iterable[tuple[str, str]], width: int) -> Text:
+    """What is about to be done, a line for each name and value."""
+    text = Text("\n")
+    for name, value in shown:
+        text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
     return text

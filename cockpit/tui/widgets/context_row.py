@@ -10,6 +10,7 @@ from textual.widget import Widget
 from cockpit import formatting
 from cockpit.engine.ports import Watching
 from cockpit.tui import theme
+from cockpit.tui.text import plain
 
 
 def environment_label(environment: str) -> str:
@@ -52,7 +53,7 @@ def context_line(watch: Watching, label: str, width: int, *, armed: bool = False
         (2, plan.digest[:7]),
     ]
     clock = [(9, f"{formatting.clock(now)} UTC"), *([(6, local)] if local else [])]
-    shown = [(rank, text) for rank, text in parts if text]
+    shown = [(rank, plain(text)) for rank, text in parts if text]
     tail = clock
     mode = "ARMED" if armed else "READ-ONLY"
     left = f" {label}  {mode}"

@@ -256,16 +256,16 @@ class Grid(ScrollView, can_focus=True):
         held = self._strips.get(row.key)
         if held is not None and held[:3] == (row, width, selected):
             return held[3]
-        strip = self._strip(safe(self._line(row, ">" if selected else " ")), width, selected=selected)
+        strip = self._strip(self._line(row, ">" if selected else " "), width, selected=selected)
         self._strips[row.key] = (row, width, selected, strip)
         return strip
 
     def _line(self, row: Row, mark: str) -> Text:
         line = Text(no_wrap=True).append(mark, style=f"bold {theme.STRONG}")
         if row.heading is not None:
-            return line + row.heading
+            return line + safe(row.heading.copy())
         for index, (column, width) in enumerate(self._layout):
-            cell = row.cell(column.key).copy()
+            cell = safe(row.cell(column.key).copy())
             cell.truncate(width, overflow="ellipsis", pad=True)
             line.append(" " * (GAP if index else 0))
             line.append_text(cell)

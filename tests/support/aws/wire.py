@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.clock_offset import ClockOffset
 
 Told = tuple[int, Mapping[str, str], bytes]
 Answer = Callable[[dict[str, Any]], "Told | Exception"]
@@ -48,12 +49,17 @@ def query_refusal(code: str, message: str = "no", status: int = 400) -> Told:
 class AnsweringAws:
     """`on["DescribeServices"]` is what that operation says: an answer, a function of the request, or an exception to raise."""
 
-    def __init__(self, account: str = "123456789012", region: str = "us-east-1") -> None:
+    def __init__(
+        self,
+        account: str = "123456789012",
+        region: str = "us-east-1",
+        clock_offset: ClockOffset | None = None,
+    ) -> None:
         self.on: dict[str, Told | Answer | Exception] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._region = region
         self._lock = threading.Lock()
-        self.clients = Clients(AwsOptions(region=region, account=account), self.client)
+        self.clients = Clients(AwsOptions(region=region, account=account), self.client, clock_offset=clock_offset)
 
     def client(self, service: str) -> Any:
         client = boto3.client(

@@ -1,0 +1,78 @@
+"""A phase of the migration begins as it was shown, after typed words and a reason, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from rehearsal.files_world import counted, written
+from support.waiting import at_last
+
+from cockpit.migration.database import host_and_name
+from cockpit.migration.phase_proposal import FROZEN, proposal_from
+from cockpit.rehearsal.process.launcher import Rehearsal
+
+pytestmark = [pytest.mark.world]
+COCKPIT = str(Path(sys.executable).with_name("cockpit"))
+Done = tuple[int | None, str, str]
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rehearsal]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    async with Rehearsal(rate=0.3) as started:
+        started.clock.set_speed(1.0)
+        yield started
+
+
+async def migrate(world: Rehearsal, *words: str, **given: str) -> Done:
+    """Exit code, output and errors of `cockpit migrate`."""
+    process = await asyncio.create_subprocess_exec(
+        *(COCKPIT, "migrate", *words),
+        env={**os.environ, **world.environment, **given},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await at_last(process.communicate())
+    return process.returncode, out.decode(), " ".join(err.decode().split())
+
+
+async def test_it_is_shown_confirmed_and_looked_at_again(world: Rehearsal, tmp_path: Path) -> None:
+    plan = str(written(world, tmp_path, rate=0, task="unused"))
+    dsn = world.environment["MIGRATION_DATABASE_URL"]
+    words = f"copy {host_and_name(dsn)}"
+
+    code, _, err = await migrate(world, "copy", plan)
+    assert code == 1
+    assert "123456789012, us-east-1" in err
+    assert f"Type {words}: and why to confirm" in err
+    for typed in ("copy", words, f"{words}x: it is time", f"purge {host_and_name(dsn)}: it is time"):
+        assert (await migrate(world, "copy", plan, "--confirm", typed))[0] == 1
+    assert counted(dsn) == {}, "nothing was begun, and nothing was written"
+
+    code, out, _ = await migrate(world, "copy", plan, "--propose")
+    assert code == 0
+    proposal = proposal_from(out)
+    assert (proposal.account, proposal.database, proposal.files) == ("123456789012", host_and_name(dsn), None)
+    another = out.replace(proposal.principal, "arn:aws:iam::123456789012:user/somebody-else")
+    code, _, err = await migrate(world, "copy", plan, "--confirm", f"{words}: it is time", **{FROZEN: another})
+    assert code == 3
+    assert "it changed since it was shown, so nothing was begun: principal was" in err
+    assert counted(dsn) == {}
+
+    code, _, err = await migrate(world, "copy", plan, "--confirm", f"{words}: it is time", **{FROZEN: out})
+    assert code == 0, err
+    with psycopg.connect(dsn) as connection:
+        kinds = connection.execute("SELECT kind, text FROM cutover.event ORDER BY id").fetchall()
+    first, second = kinds[:2]
+    assert first[0] == "decided"
+    assert first[1].startswith("it is time (copy")
+    assert proposal.principal in first[1]
+    assert second == ("began", "copy")
+    assert counted(dsn).get("switched", 0) > 0
