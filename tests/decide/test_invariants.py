@@ -173,7 +173,11 @@ def test_the_verdict_says_why_and_the_path_leads_to_go(ruled: list[Rule], day: l
 
 def test_the_days_reach_every_state() -> None:
     """What the invariants are tried on really gets to where they could break."""
-    states, words, badges, periods, gaps = set(), set(), set(), set(), 0
+    states: set[State] = set()
+    words: set[Word] = set()
+    badges: set[Badge] = set()
+    periods: set[timedelta] = set()
+    gaps = 0
 
     @settings(max_examples=60, derandomize=True, database=None, phases=(Stage.generate,))
     @given(nights(opt_in=True))
