@@ -33,6 +33,7 @@ _ECR = re.compile(
     r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^:@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+_REVISION = re.compile(r"[A-Za-z0-9_-]{1,255}:\d{1,9}")
 Note = Callable[[str], None]
 
 
@@ -166,6 +167,29 @@ async def is_back(clients: Clients, before: ReleaseSeen) -> str:
             f"{service_of(before)} is not back yet: {now.running} of {now.desired} tasks {now.failed}".rstrip()
         )
     return _ended(now, before)
+
+
+async def runs_named(clients: Clients, on: EcsService, text: str) -> str:
+    """What shows that the service runs the revision a text begins with, where none was noted before the deployment.
+
+    Raises RollbackRefused where it names none, another runs, or the service is not steady or cannot be seen.
+    """
+    try:
+        now = await running(clients, on)
+    except Unseen as unseen:
+        why = unseen.unknown
+        raise RollbackRefused(f"what {on} runs cannot be seen: {why.detail}. {why.hint}".strip()) from None
+    runs, of = short(now.task_definition), f"{now.running} of {now.desired} tasks"
+    named = next(iter(text.split()), "").rstrip(":,;")
+    if not _REVISION.fullmatch(named):
+        raise RollbackRefused(
+            f"what {on} ran before was not recorded, so begin with the revision it must be back on, as in  {runs}: what you saw"
+        )
+    if named != runs:
+        raise RollbackRefused(f"{on} runs {runs}, not {named}: the rollback is not complete")
+    if not now.settled or now.running != now.desired:
+        raise RollbackRefused(f"{on} is not back yet: {of} {now.failed}".rstrip())
+    return f"{on}: {runs} complete, {of}"
 
 
 async def deploy(clients: Clients, looked: Looked, note: Note) -> None:

@@ -103,19 +103,21 @@ class Executor:
     async def seen_back(self, action: StepAction, text: str) -> str:
         """What to keep of a step with an action that a person did by hand and says is done.
 
-        Raises Refused where its service can be seen not to be back.
+        Raises Refused where its service is not back, or cannot be seen. Where no release was noted before the deployment, the
+        text must begin with the revision it is back on, and what is kept says that nobody compared it with what ran.
         """
         if isinstance(action.on, Synthetic):
             return text
         before = ecs_rollback.earlier(self.desk.watch.counted(), action.on)
-        if before is None:
-            return f"{text} (not checked: the revision {action.on} ran before was not recorded)"
         try:
-            return f"{text} ({await ecs_rollback.is_back(self.clients, before)})"
+            if before is not None:
+                return f"{text} ({await ecs_rollback.is_back(self.clients, before)})"
+            seen = await ecs_rollback.runs_named(self.clients, action.on, text)
         except RollbackRefused as refused:
             raise Refused(
                 f"{refused}. It is done when the service is back; otherwise enter failed: and what happened"
             ) from None
+        return f"NOT COMPARED with what ran before, which was not recorded. {text} ({seen})"
 
     # -- how ---------------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How far the clocks of two machines may be apart before a time is in the future, or outside its session."""
 CHOICES = ("go", "no-go", "hold")
 """Of a vote."""
-DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate")
+DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate", "accept_caller")
 """Choices of a decision."""
 _ON_ONE_PLAN = (SignOff, Vote, Waiver, Acknowledgement)
 """Given on a plan as it reads, so another plan needs another one. A step done or a phase begun stays a fact."""

@@ -125,7 +125,7 @@ class Acknowledgement(_Recorded):
 @dataclass(frozen=True, slots=True)
 class Decision(_Recorded):
     """What a person decided: about a latched rollback "execute", "dismiss" or "fix_forward"; against the advice "proceed"; to
-    begin a migration phase "migrate"."""
+    begin a migration phase "migrate"; to read AWS under other credentials "accept_caller"."""
 
     at: datetime
     choice: str

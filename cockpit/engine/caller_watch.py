@@ -73,16 +73,16 @@ class CallerWatch:
             raise Refused(f"the plan is for account {account}: switch back to credentials of that account")
         return refused
 
-    def accept(self, typed: str, by: str) -> str:
-        """Go on under the caller in use, which a person names. Raises Refused."""
+    def accept(self, name: str) -> str:
+        """Go on under the caller of that name, which a person has decided. Raises Refused where another is in use by now."""
         refused = self._refused()
-        if " ".join(typed.split()) != refused.name:
-            raise Refused(f"type  {refused.name}  to continue with it")
+        if refused.name != name:
+            raise Refused(f"the credentials changed again: they are now of {refused.name}")
         self.check.accept(refused)
         self._reported = None
-        self._note(f"accepted: the credentials are of {refused.name}", by)
+        self.watch.decide_soon()
         self._source.probe_now()
-        return f"reading AWS as {refused.name}"
+        return f"reading AWS as {name}"
 
     def _blank(self, refused: Caller) -> None:
         """What was read before may be of another account: none of it counts any more."""
@@ -91,8 +91,8 @@ class CallerWatch:
             if name not in self._source.held_back and find(loop.spec.uses).iam:
                 self._source.queue.put_nowait((name, loop.probe.blind(self._clock.now(), why)))
 
-    def _note(self, text: str, by: str = "") -> None:
-        self.watch.record.append(Happened(self._clock.now(), "account", text, by))
+    def _note(self, text: str) -> None:
+        self.watch.record.append(Happened(self._clock.now(), "account", text))
         self.watch.decide_soon()
 
 

@@ -276,11 +276,17 @@ class Desk:
             raise Refused("this cockpit does not watch an AWS account")
         return self.watch.callers.wanted()
 
-    def accept_caller(self, typed: str) -> str:
-        """Go on reading AWS under the caller now in use, by its name. Raises Refused."""
-        self.caller_to_accept()
+    async def accept_caller(self, typed: str) -> str:
+        """Go on reading AWS under the caller now in use, by its name: a decision, kept first. Raises Refused."""
+        name = self.caller_to_accept()
         assert self.watch.callers is not None
-        return self.watch.callers.accept(typed, self.may_decide().id)
+        if " ".join(typed.split()) != name:
+            raise Refused(f"type  {name}  to continue with it")
+        person, role = self._in_role(self.deciding_roles, "this decision")
+        now, verdict = self.watch.clock.now(), self.watch.situation.verdict
+        why, digest = f"the credentials are of {name}", self.watch.plan.digest
+        await self._keep(Decision(now, "accept_caller", person.id, why, verdict.word, role, digest, ()), person, role)
+        return self.watch.callers.accept(name)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ def _changed(before: Any, after: Any) -> Iterator[str]:
             yield f"{_shown(before)}, would be {_shown(after)}"
         return
     for each in fields(before):
-        if each.name not in _PLACES and _said(getattr(before, each.name)) != _said(getattr(after, each.name)):
+        if each.name not in _PLACES and _content(getattr(before, each.name)) != _content(getattr(after, each.name)):
             yield each.name
 
 
@@ -141,14 +141,14 @@ def _shown(value: Any) -> str:
     return formatting.duration(value) if hasattr(value, "total_seconds") else str(value)
 
 
-def _said(value: Any) -> Any:
+def _content(value: Any) -> Any:
     """What a part of a plan says, without where it is written."""
     if isinstance(value, Condition):
         return value.source
     if is_dataclass(value):
-        return {each.name: _said(getattr(value, each.name)) for each in fields(value) if each.name not in _PLACES}
+        return {each.name: _content(getattr(value, each.name)) for each in fields(value) if each.name not in _PLACES}
     if isinstance(value, Mapping):
-        return {name: _said(each) for name, each in value.items()}
+        return {name: _content(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_said(each) for each in value]
+        return [_content(each) for each in value]
     return value

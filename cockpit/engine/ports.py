@@ -46,8 +46,13 @@ class Watching(Protocol):
         ...
 
     @property
+    def notices_now(self) -> Sequence[str]:
+        """What matters above all, each by itself: paused, the rehearsal lags. Usually empty."""
+        ...
+
+    @property
     def notice(self) -> str:
-        """One line of highest priority: paused, the rehearsal lags. Usually empty."""
+        """All of them in one line."""
         ...
 
     @property
@@ -97,7 +102,7 @@ class Callers(Protocol):
         """What is typed to accept a caller that is refused now. Raises Refused where there is none to accept."""
         ...
 
-    def accept(self, typed: str, by: str) -> str:
+    def accept(self, name: str) -> str:
         """Go on under the caller in use, which a person names; what to show. Raises Refused."""
         ...
 

@@ -83,9 +83,13 @@ class Watch:
         return self.source.slowed
 
     @property
-    def notice(self) -> str:
+    def notices_now(self) -> Sequence[str]:
         own = ["PAUSED: nothing is being read; press p to resume"] if self.paused else []
-        return " · ".join(own + [text for notice in self.notices if (text := notice())])
+        return own + [text for notice in self.notices if (text := notice())]
+
+    @property
+    def notice(self) -> str:
+        return " · ".join(self.notices_now)
 
     async def run(self) -> None:
         """Take in readings and decide, until cancelled; then release everything."""

@@ -88,6 +88,10 @@ class Replay:
         return False
 
     @property
+    def notices_now(self) -> Sequence[str]:
+        return [self.notice]
+
+    @property
     def notice(self) -> str:
         state = f"playing at {self.clock.speed:g}x" if self.playing else "stopped"
         span = self.trace.ends_at - self.trace.started_at

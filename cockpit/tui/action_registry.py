@@ -157,6 +157,7 @@ ACTIONS: tuple[Action, ...] = (
     _replay("step_last", "comma", "step back", "Back to the last decision that changed anything"),
     _replay("faster", "greater_than_sign", "faster", "Play faster"),
     _replay("slower", "less_than_sign", "slower", "Play slower"),
+    Action("notices", "N", "notices", "Every notice in full, with its time"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
     Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),

@@ -25,6 +25,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
 from cockpit.tui.text import plain
+from cockpit.tui.views.notices import NoticeLog
 from cockpit.tui.widgets.context_row import environment_label
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class CockpitApp(App[None]):
         self.armed = armed
         self.label = environment_label or _label(watch)
         self.degraded = ""
+        self.noticed = NoticeLog()
         self._left_out = False
         self._background = background
         self._watching: asyncio.Task[None] | None = None
@@ -158,6 +160,7 @@ class CockpitApp(App[None]):
 
     def paint(self) -> None:
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
+        self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
                 screen.paint()
@@ -230,6 +233,7 @@ class CockpitApp(App[None]):
         return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
 
     def show_message(self, text: str) -> None:
+        self.noticed.message(text, self.cutover.clock.now())
         self.notify(plain(text, longest=MESSAGE), markup=False, timeout=4)
 
     def _go(self, screen_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import Action
+from cockpit.tui.views.notices import NoticeLog
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -37,6 +38,9 @@ class Cockpit(Protocol):
     """Environment, as the first row shows it."""
     degraded: str
     """Why nothing is judged now; empty while the watch runs."""
+
+    noticed: NoticeLog
+    """Every notice so far."""
 
     @property
     def screen(self) -> Screen[object]:

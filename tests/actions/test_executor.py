@@ -79,8 +79,8 @@ class Seat:
 
 
 @asynccontextmanager
-async def opened(world: Furnished, root: Path) -> AsyncIterator[Seat]:
-    """Two services that ran one release, which was noted, and run a bad one now."""
+async def opened(world: Furnished, root: Path, *, noted: bool = True) -> AsyncIterator[Seat]:
+    """Two services that ran one release, which was noted unless not `noted`, and run a bad one now."""
     good, bad = by_digest(world, "a"), by_digest(world, "b")
     for service in (API, WORKER):
         world.aws.ecs.create_service("orders", service, good, 2, TARGETS, "web", 3000, since=START)
@@ -95,9 +95,10 @@ async def opened(world: Furnished, root: Path) -> AsyncIterator[Seat]:
         kept.attach(watch)
         watch.tick()
         executor = Executor(Desk(watch, kept, "ada"), clients, kept.record, clock)
-        noting = asyncio.create_task(executor.watch_release())
-        await until(lambda: len(watch.record.all(ReleaseSeen)) == 2)
-        await end((noting,))
+        if noted:
+            noting = asyncio.create_task(executor.watch_release())
+            await until(lambda: len(watch.record.all(ReleaseSeen)) == 2)
+            await end((noting,))
         for service in (API, WORKER):
             await asyncio.to_thread(world.ecs.update_service, cluster="orders", service=service, taskDefinition=bad)
         await asyncio.to_thread(world.wait, 180)
@@ -242,6 +243,32 @@ async def test_a_step_done_by_hand_is_done_only_once_its_own_service_is_back(wor
         await asyncio.to_thread(world.wait, 180)
         said = await seat.executor.seen_back(action, "I deployed the one before")
         assert said.startswith("I deployed the one before (orders/orders-api:")
+
+
+async def test_without_a_noted_release_the_revision_is_named_seen_and_said_not_to_be_compared(
+    world: Furnished, tmp_path: Path
+) -> None:
+    async with opened(world, tmp_path, noted=False) as seat:
+        action = seat.step("back.api").action
+        assert action is not None
+        good, bad = (arn.rpartition("/")[2] for arn in (seat.good, seat.bad))
+        with pytest.raises(
+            Refused, match=f"was not recorded, so begin with the revision .* as in  {bad}: what you saw"
+        ):
+            await seat.executor.seen_back(action, "I deployed the one before")
+        with pytest.raises(Refused, match=f"runs {bad}, not {good}: the rollback is not complete"):
+            await seat.executor.seen_back(action, f"{good}: I deployed it")
+        await asyncio.to_thread(world.ecs.update_service, cluster="orders", service=API, taskDefinition=seat.good)
+        with pytest.raises(Refused, match="not back yet"):
+            await seat.executor.seen_back(action, f"{good}: I deployed it")
+        await asyncio.to_thread(world.wait, 180)
+        seen = await seat.executor.seen_back(action, f"{good}: I deployed it")
+        assert seen.startswith("NOT COMPARED with what ran before, which was not recorded. ")
+        assert f"(orders/orders-api: {good} complete, 2 of 2 tasks)" in seen
+        await seat.executor.desk.start_step("back.api")
+        await seat.executor.desk.end_step("back.api", "done", seen)
+        assert seat.step("back.api").seen == seen
+    assert "NOT COMPARED with what ran before" in markdown(account_of(RecordFolder(seat.folder)))
 
 
 async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_does_it_once(

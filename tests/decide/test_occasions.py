@@ -91,7 +91,7 @@ def test_what_trips_while_the_reason_is_being_typed_is_not_answered() -> None:
 
 
 def test_another_cockpit_names_the_trip_by_its_own_clock_and_swallows_no_later_one() -> None:
-    """Its laptop is seven minutes fast: by its own clock the dismissal is later than the next trip here."""
+    """Its laptop is fast: by its own clock the dismissal is later than the next trip here."""
     scene = Scene(*CALM, ERRORS).feed("0.2")
     say(scene, "dismiss", Occurrence(scene.now + timedelta(seconds=50), "errors"))
     assert scene.word is Word.HOLD

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.aws.modelled import ModelledAws
 from support.clock import HandClock
+from support.plans.signing_plan import keys_for
 from support.waiting import until
 
-from cockpit.decide.events import Happened
+from cockpit.decide.events import Decision, Happened
 from cockpit.engine import caller_watch
 from cockpit.engine.caller_watch import CallerWatch
 from cockpit.engine.operator_desk import Desk
@@ -101,21 +102,38 @@ async def test_a_change_blanks_what_aws_said_and_nothing_else(tmp_path: Path) ->
 async def test_it_is_accepted_by_its_name_by_somebody_who_decides(tmp_path: Path) -> None:
     async with night(tmp_path) as at:
         with pytest.raises(Refused, match="are the accepted ones"):
-            at.desk.accept_caller("yes")
+            await at.desk.accept_caller("yes")
         at.aws.on["GetCallerIdentity"] = said(caller("admin"))
         await at.callers.look()
         for typed in ("", "yes", ACCOUNT, "123456789012 assumed-role/on-call/me"):
             with pytest.raises(Refused, match="type  123456789012 assumed-role/admin/me"):
-                at.desk.accept_caller(typed)
+                await at.desk.accept_caller(typed)
         assert at.callers.check.refused == caller("admin")
         at.desk.identify("eve")
         with pytest.raises(Refused, match="needs on_call"):
-            at.desk.accept_caller("123456789012 assumed-role/admin/me")
+            await at.desk.accept_caller("123456789012 assumed-role/admin/me")
         at.desk.identify("ada")
-        at.desk.accept_caller(" 123456789012  assumed-role/admin/me ")
+        await at.desk.accept_caller(" 123456789012  assumed-role/admin/me ")
         assert at.watch.notice == ""
-        assert at.notes()[-1] == ("ada", "accepted: the credentials are of 123456789012 assumed-role/admin/me")
+        (decided,) = at.watch.counted().all(Decision)
+        assert (decided.choice, decided.by) == ("accept_caller", "ada")
+        assert decided.why == "the credentials are of 123456789012 assumed-role/admin/me"
         assert all(loop.wake.is_set() for loop in at.source.loops.values()), "everything is read again at once"
+
+
+async def test_what_does_not_count_accepts_nobody(tmp_path: Path) -> None:
+    """The plan names a key for ada, and this cockpit has none: the statement is not kept, and AWS stays unread."""
+    _, public = keys_for(tmp_path, "ada")
+    async with night(tmp_path) as at:
+        signing = replace(at.watch.plan.people[0], ssh_key=public)
+        at.watch.plan = replace(at.watch.plan, people=(signing, *at.watch.plan.people[1:]))
+        at.desk.identify("ada")
+        at.aws.on["GetCallerIdentity"] = said(caller("admin"))
+        await at.callers.look()
+        with pytest.raises(Refused, match="not cryptographically signed"):
+            await at.desk.accept_caller("123456789012 assumed-role/admin/me")
+        assert at.watch.record.all(Decision) == []
+        assert at.callers.check.refused == caller("admin")
 
 
 async def test_another_account_than_the_plans_is_never_accepted(tmp_path: Path) -> None:
@@ -125,7 +143,7 @@ async def test_another_account_than_the_plans_is_never_accepted(tmp_path: Path) 
         await at.callers.look()
         assert at.blanked() == {"queue": Reason.WRONG_ACCOUNT}
         with pytest.raises(Refused, match="the plan is for account 123456789012"):
-            at.desk.accept_caller(other.name)
+            await at.desk.accept_caller(other.name)
 
 
 async def test_a_change_taken_back_is_no_longer_told(tmp_path: Path) -> None:

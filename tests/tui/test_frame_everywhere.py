@@ -44,6 +44,7 @@ PLACES = {
     "palette": ["1", "colon"],
     "filter": ["escape", "slash", "o"],
     "help": ["escape", "escape", "question_mark"],
+    "notices": ["escape", "escape", "N"],
     "faults": ["escape", "f"],
     "a criterion": ["1", "enter"],
     "an item": ["2", "down", "enter"],

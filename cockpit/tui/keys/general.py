@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
-from cockpit.tui.screens.pages import FaultsScreen, HelpScreen
+from cockpit.tui.screens.pages import FaultsScreen, HelpScreen, NoticesScreen
 from cockpit.tui.text import plain
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.lookup import find
@@ -129,6 +129,10 @@ class GeneralKeys:
         entries = "1 entry" if made == 1 else f"{made} entries"
         self._cockpit.show_message(f"{entries} by the crew" if made else "the crew has nothing to do now")
 
+    def _notices(self) -> None:
+        if not isinstance(self._front, NoticesScreen):
+            self._cockpit.push_screen(NoticesScreen())
+
     def _help(self) -> None:
         if not isinstance(self._front, HelpScreen):
             self._cockpit.push_screen(HelpScreen())
@@ -156,6 +160,7 @@ KEYS = handled(
         "arm": GeneralKeys._arm,
         "faults": GeneralKeys._faults,
         "crew": GeneralKeys._crew,
+        "notices": GeneralKeys._notices,
         "help": GeneralKeys._help,
         "palette": GeneralKeys._palette,
         "quit": GeneralKeys._quit,

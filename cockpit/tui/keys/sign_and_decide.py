@@ -255,7 +255,11 @@ class DeskKeys:
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
         executor = self._cockpit.executor
-        if status is not None and status.action is not None and executor is not None:
+        if status is not None and status.action is not None:
+            if executor is None:
+                raise Refused(
+                    f"this cockpit cannot see whether {status.action.on} is back, so the step cannot be done here"
+                )
             text = await executor.seen_back(status.action, observation(text))
         await desk.end_step(step_id, "done", text)
         return "done"
@@ -311,7 +315,7 @@ class DeskKeys:
             return
 
         async def submit(text: str) -> str:
-            return desk.accept_caller(text)
+            return await desk.accept_caller(text)
 
         def seen(width: int, _: int) -> Text:
             problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"

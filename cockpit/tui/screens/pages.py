@@ -19,6 +19,7 @@ from cockpit.tui.text import hanging, safe, wrapped
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import change_of
+from cockpit.tui.views.notices import notices_text
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 
@@ -106,6 +107,13 @@ class HelpScreen(Page):
         text.append(f"{label:9}  ", style=theme.TEXT)
         lines = wrapped(meaning, self.size.width - 3 - 20)
         text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
+
+
+class NoticesScreen(Page):
+    """Every notice in full, with its time; the banner has room for one line."""
+
+    def text(self) -> Text:
+        return notices_text(self.cockpit.noticed.all(), self.size.width - 3)
 
 
 class FaultsScreen(FrameScreen):
