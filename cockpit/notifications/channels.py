@@ -107,7 +107,7 @@ class PagerDuty:
         return notice.subject == "verdict" and notice.after in (*_CALLING, *_OVER)
 
     def body(self, notice: Notice, head: str) -> str:
-        event = {"routing_key": self.key, "dedup_key": notice.record[:255]}
+        event = {"routing_key": self.key, "dedup_key": one_line(notice.record, 255)}
         if notice.after in _OVER:
             return json.dumps(event | {"event_action": "resolve"})
         payload = {
