@@ -50,7 +50,7 @@ def clock_in_use() -> WatchClock:
     return SharedClock(Path(shared)) if shared else SessionClock()
 
 
-def _clients(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
+def clients_of(plan: Plan, live: LiveOptions, clock: WatchClock, named: Collection[str] = ()) -> Clients:
     """What probes read by; a session's own clock learns from it what time it is."""
     if not isinstance(clock, SessionClock):
         return Clients(live.aws(plan), named=named)
@@ -81,7 +81,7 @@ async def open_watch(
     """
     trusted = TrustedPlans()
     clock = clock or clock_in_use()
-    clients = _clients(plan, live, clock, trusted.allowed_addresses(plan))
+    clients = clients_of(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         account, arn = await identify(plan, clients)
         clock.correct()
@@ -148,7 +148,7 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
 
 async def check_account(plan: Plan, live: LiveOptions, clock: WatchClock) -> None:
     """Before anything else is read or written in the account, and before anybody asks for the time. Raises WrongAccount."""
-    clients = _clients(plan, live, clock)
+    clients = clients_of(plan, live, clock)
     try:
         await identify(plan, clients)
         clock.correct()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.plan.demands import demands_of, migration_demands
-from cockpit.plan.load import load_plan
+from cockpit.engine.trusted_plans import wanted_by
+from cockpit.plan.demands import demands_of, migration_demands, synthetic_demands
+from cockpit.plan.load import PlanError, load_plan, load_text
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.registry import find, names
@@ -168,3 +169,56 @@ def test_whatever_takes_an_address_a_key_or_a_connection_string_demands_somethin
     telling = {"url", "dsn", "env", "token_env", "program", "ca", "folder", "path", "consent"}
     if telling & set(kind.params_type.model_fields):
         assert kind.demands != AWS_ALONE
+
+
+SYNTHETIC = """
+plan: v1
+name: p
+probes: {one: {uses: s3.bucket, with: {bucket: files}}}
+synthetic:
+  url: https://app.example.org:8443/shop
+  for: 20m
+  requests: [{path: /}, {path: /cart, method: POST, body: '{"item": 1}'}]
+runbook: [{id: go, title: Go, action: synthetic.traffic}]
+"""
+
+
+def test_synthetic_traffic_is_demanded_with_its_host_its_rate_and_what_may_change(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(SYNTHETIC)
+    loaded = load_plan(file, environ={})
+    assert [str(each) for each in synthetic_demands(loaded)] == [
+        "sends 30 requests a minute for 20m to app.example.org:8443: GET /, POST /cart",
+        "writes what POST /cart of app.example.org:8443 change",
+    ]
+    assert all(any(str(each) in line for line in wanted_by(loaded)) for each in synthetic_demands(loaded))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("synthetic:", "contacts: {a: b}\nsynthetic:", ""),
+        ("for: 20m", "for: 9h", "at most 8h"),
+        ("method: POST, ", "", "a GET has no body"),
+        ("'{\"item\": 1}'", "'{item'", "the body is not JSON"),
+        ("https://app.example.org:8443/shop", "ftp://app", "synthetic.url"),
+        ("https://app.example.org:8443/shop", "https://user:word@app", "synthetic.url"),
+        ("{path: /}, ", "{path: app}, ", "synthetic.requests[0].path"),
+        ("action: synthetic.traffic", "action: {uses: synthetic.traffic, service: a/b}", "changes no service"),
+    ],
+)
+def test_traffic_that_cannot_be_sent_is_refused_at_its_place(before: str, after: str, problem: str) -> None:
+    text = SYNTHETIC.replace(before, after)
+    assert text != SYNTHETIC
+    if not problem:
+        load_text(text, "p.yaml", environ={})
+        return
+    with pytest.raises(PlanError) as refused:
+        load_text(text, "p.yaml", environ={})
+    assert problem in " ".join(f"{each.path} {each.message}" for each in refused.value.problems)
+
+
+def test_a_step_that_sends_traffic_the_plan_does_not_name_is_refused() -> None:
+    head, _, rest = SYNTHETIC.partition("synthetic:\n")
+    with pytest.raises(PlanError, match="this plan names no traffic"):
+        load_text(head + rest[rest.index("runbook") :], "p.yaml", environ={})

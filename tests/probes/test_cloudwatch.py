@@ -210,6 +210,21 @@ async def test_few_requests_that_all_fail_say_what_they_prove(aws: StubbedAws) -
     assert why.bounds == bounds(8, 8)
 
 
+async def test_what_monitors_ask_for_is_no_traffic_of_users(aws: StubbedAws) -> None:
+    aws.metrics([64, 54, 4], [5, None, None], [])
+    reading = await ratio(aws, monitors_per_min=4).read(NOW)
+    first, second = reading.earlier
+    assert (first.values["total"], first.values["rate"]) == (60.0, 5 / 60)
+    assert (second.values["total"], second.values["rate"]) == (50.0, 0.0)
+    assert (reading.values["total"], reading.unknown["rate"].detail) == (0.0, "0 of 50 requests")
+
+
+async def test_what_failed_is_never_taken_off_with_the_monitors(aws: StubbedAws) -> None:
+    aws.metrics([60, 60], [58, 58], [])
+    reading = await ratio(aws, monitors_per_min=4, window="2m").read(NOW)
+    assert (reading.values["part"], reading.values["total"]) == (116.0, 116.0)
+
+
 async def test_a_sum_of_what_is_no_count_has_no_bounds(aws: StubbedAws) -> None:
     aws.metrics([8.5], [2.5], [])
     why = (await ratio(aws).read(NOW)).unknown["rate"]

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import wrap
 
-from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.migration_context import MigrationContext
 from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
@@ -58,7 +57,7 @@ async def look(
     context: MigrationContext, connection: Connection, options: PhaseOptions, session: Clients
 ) -> PhaseProposal:
     """Everything about the phase, asked of STS, the database and the bucket now. Raises NotApproved where a check fails."""
-    plan, migration, now = context.plan, context.migration, clock_in_use().now()
+    plan, migration, now = context.plan, context.migration, context.clock.now()
     caller = await session.aws("sts", "get_caller_identity")
     checks = [check async for check in preflight(connection, plan, migration, now)]
     if refused(checks, options.outside_window):

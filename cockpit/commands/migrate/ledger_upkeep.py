@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import click
 
-from cockpit.commands.live_session import clock_in_use
 from cockpit.commands.migrate.confirmation import refused
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import check_lines
@@ -30,7 +29,7 @@ async def prepare(context: MigrationContext, outside_window: str) -> int:
     """Run every check, create the ledger, plan every file."""
     async with context.connection() as connection:
         await context.right_account()
-        checks = [check async for check in preflight(connection, context.plan, context.migration, clock_in_use().now())]
+        checks = [check async for check in preflight(connection, context.plan, context.migration, context.clock.now())]
         output(*check_lines(checks))
         if refused(checks, outside_window):
             output("nothing was written", err=True)

@@ -7,17 +7,18 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 import click
 import psycopg
 
-from cockpit.commands.live_session import WrongAccount, identify
+from cockpit.commands.live_session import WrongAccount, clients_of, clock_in_use, identify
 from cockpit.commands.options import PLAN, PROFILE, REGION, TEXTS, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
+from cockpit.engine.clock import WatchClock
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.log_file import log_folder, log_to_file
@@ -49,6 +50,7 @@ class MigrationContext:
     live: LiveOptions
     by: str
     """Who gives the orders: user@host."""
+    clock: WatchClock = field(default_factory=clock_in_use)
 
     @property
     def log_file(self) -> str:
@@ -66,16 +68,17 @@ class MigrationContext:
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[Clients]:
         """Clients of the plan's account."""
-        clients = Clients(self.live.aws(self.plan))
+        clients = clients_of(self.plan, self.live, self.clock)
         try:
             yield clients
         finally:
             await clients.close()
 
     async def right_account(self) -> None:
-        """Raises WrongAccount."""
+        """Raises WrongAccount. What it learns of the time puts the clock right."""
         async with self.clients() as clients:
             await identify(self.plan, clients)
+        self.clock.correct()
 
     def settings(self, types: Mapping[str, str], table: str = "") -> Settings:
         """What workers need to know; of one table if one is named. Raises RunError for one the plan does not have."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import click
 
-from cockpit.commands.live_session import clock_in_use, open_watch
+from cockpit.commands.live_session import open_watch
 from cockpit.commands.migrate.confirmation import PhaseOptions, confirmed, look, number_of
 from cockpit.commands.migrate.migration_context import (
     FAILED,
@@ -183,12 +183,12 @@ async def _begun(context: MigrationContext, options: PhaseOptions) -> AsyncItera
     """
 
     def gate(phase: PhaseName) -> list[str]:
-        return missing(context.plan, phase, clock_in_use().now(), options.record, options.who)
+        return missing(context.plan, phase, context.clock.now(), options.record, options.who)
 
+    await context.right_account()  # its answer says what time it is, too
     runs.approved(gate, options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
     async with context.connection() as connection:
-        await context.right_account()
         active = await active_run(connection)
         if active is not None and active.phase is options.phase:
             yield connection, await _taken_over(begins, connection, active, options, gate)
@@ -270,7 +270,7 @@ async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[
     if not guarded:
         yield list
         return
-    async with open_watch(context.plan, context.live, clock=clock_in_use()) as watch:
+    async with open_watch(context.plan, context.live, clock=context.clock) as watch:
         watching = asyncio.create_task(watch.run(), name="watch")
         try:
             yield lambda: standing(watch.situation)
