@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bench.verdict_anchors import Word, Words
@@ -67,6 +68,7 @@ def cockpit(night: World) -> Words:
     """The word of every step, by a watch as it runs; HOLD while the machine sleeps, since nobody sees its screen."""
     machine = Machine(night)
     offset = ClockOffset(machine.time())
+    offset.measure("AWS", "aws", at(0).timestamp(), -0.2)  # the account is checked before anything is read
     watch = Watch(the_plan(), NoSource(), SessionClock(offset))
     said: dict[int, Word] = {}
     advised_since: int | None = None
@@ -100,11 +102,10 @@ def cockpit(night: World) -> Words:
 
 
 def dismissal(watch: Watch, latch: Latch) -> Decision:
-    """Somebody who decides says that it is known."""
-    now = watch.moment()
-    return Decision(
-        now, "dismiss", "primary", "known", role="on_call", plan_digest=watch.plan.digest, answers=latch.trips
-    )
+    """Somebody who decides says that it is known, for ten minutes."""
+    now, digest = watch.moment(), watch.plan.digest
+    made = Decision(now, "dismiss", "primary", "known", role="on_call", plan_digest=digest, answers=latch.trips)
+    return replace(made, until=now + timedelta(minutes=10))
 
 
 def site(night: World, moment: int, now: datetime) -> Reading:
