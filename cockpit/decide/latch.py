@@ -23,7 +23,7 @@ COURSES = frozenset({"execute", "fix_forward"})
 """Choices that set the cutover on a course, which has an end; "dismiss" says that there is nothing to do."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cause:
     """An occurrence that calls for a rollback."""
 
@@ -41,6 +41,11 @@ class Cause:
     @property
     def named(self) -> Occurrence:
         return Occurrence(self.since, self.trigger)
+
+    @property
+    def place(self) -> tuple[datetime, str, datetime]:
+        """Their order: two trips of one trigger may wait since the same moment, when a dismissal of both ended."""
+        return self.since, self.trigger, self.first
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,10 @@ def standing(judged: Sequence[Judged], record: Counted, now: datetime) -> Standi
     answers = _Answers(record, now)
     shown = list(_shown(judged, record))
     by_name = {cause.named: cause for cause in (*shown, *_criticals(judged), *_majors(judged, shown, answers))}
-    causes = sorted(by_name.values())
+    causes = sorted(by_name.values(), key=lambda cause: cause.place)
     answers.learn(causes)
-    open_ = sorted(cause for each in causes if (cause := answers.left_open(each)) is not None)
+    left = (cause for each in causes if (cause := answers.left_open(each)) is not None)
+    open_ = sorted(left, key=lambda cause: cause.place)
     course = answers.course()
     return Standing(
         _latch(open_, now),

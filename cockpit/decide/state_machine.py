@@ -96,7 +96,7 @@ Window = Callable[[Seen, datetime], Seen]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Advance:
     """A sample on its way into the state: what it adds to a run, and whether it continues the one before."""
 
     criterion: Criterion
@@ -125,7 +125,7 @@ def next_state(
     window: Window | None = None,
 ) -> MachineState:
     """The state after `sample`. Nothing from before `begins` counts; `window` is there for an M of N."""
-    step = _step(criterion, limits, before, sample, begins)
+    step = _advance(criterion, limits, before, sample, begins)
     if window is not None:
         total = step.seen.seen.plus(step.time if before else step.alone, bad=sample.truth, new=step.new)
         step = replace(step, seen=replace(step.seen, seen=total, inside=window(total, step.seen.data_at)))
@@ -145,7 +145,9 @@ def standing(reached: MachineState, now: datetime) -> MachineState:
             return reached
 
 
-def _step(criterion: Criterion, limits: Limits, before: MachineState | None, sample: Sample, begins: datetime) -> Step:
+def _advance(
+    criterion: Criterion, limits: Limits, before: MachineState | None, sample: Sample, begins: datetime
+) -> Advance:
     alone = min(limits.period, max(sample.data_at - begins, ZERO))
     if before is None:
         state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
@@ -161,7 +163,9 @@ def _step(criterion: Criterion, limits: Limits, before: MachineState | None, sam
             sample.fresh_until,
             sample.moment,
         )
-        return Step(criterion, before, sample, replace(before, truth=sample.truth), ZERO, alone, near=False, new=True)
+        return Advance(
+            criterion, before, sample, replace(before, truth=sample.truth), ZERO, alone, near=False, new=True
+        )
     same = before.truth is sample.truth
     new = sample.data_at > before.counted_at
     # Of a gap only the time counts for which the sample before it still stood.
@@ -177,17 +181,17 @@ def _step(criterion: Criterion, limits: Limits, before: MachineState | None, sam
         counted_at=sample.moment if new or not same else before.counted_at,
     )
     time = min(covered, limits.longest) if limits.longest else covered
-    return Step(criterion, before, sample, seen, time, alone, near=sample.moment <= before.holds_until, new=new)
+    return Advance(criterion, before, sample, seen, time, alone, near=sample.moment <= before.holds_until, new=new)
 
 
-def _ends(step: Step, window: timedelta, have: timedelta, samples: int) -> bool:
+def _ends(step: Advance, window: timedelta, have: timedelta, samples: int) -> bool:
     return have >= window and samples >= step.criterion.min_samples
 
 
 # -- success criteria ------------------------------------------------------------------------------------------------
 
 
-def _success(step: Step) -> MachineState:
+def _success(step: Advance) -> MachineState:
     before, sample, seen = step.before, step.sample, step.seen
     if not sample.truth:
         return replace(seen, state=State.NOT_MET, have=ZERO, samples=0, ok_since=None, failed_at=sample.observed_at)
@@ -203,7 +207,7 @@ def _success(step: Step) -> MachineState:
 # -- rollback triggers -----------------------------------------------------------------------------------------------
 
 
-def _trigger(step: Step) -> MachineState:
+def _trigger(step: Advance) -> MachineState:
     if step.sample.truth:
         return _breach(step)
     if step.before.state.judging.tripped:
@@ -211,7 +215,7 @@ def _trigger(step: Step) -> MachineState:
     return _clear(step)
 
 
-def _clear(step: Step) -> MachineState:
+def _clear(step: Advance) -> MachineState:
     before, sample, seen = step.before, step.sample, step.seen
     if step.criterion.within is not None and seen.inside.anything_bad:
         return _suspected(step, seen)
@@ -220,7 +224,7 @@ def _clear(step: Step) -> MachineState:
     return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=since, near_misses=missed)
 
 
-def _breach(step: Step) -> MachineState:
+def _breach(step: Advance) -> MachineState:
     before, sample, criterion = step.before, step.sample, step.criterion
     seen = replace(step.seen, ok_since=None, failed_at=sample.observed_at, pre_existing=sample.pre_existing)
     if before.state.judging.tripped:
@@ -239,13 +243,13 @@ def _breach(step: Step) -> MachineState:
     return _tripped(replace(seen, state=State.TRIPPED, have=have, samples=samples), sample)
 
 
-def _expired(step: Step) -> bool:
+def _expired(step: Advance) -> bool:
     """Suspicion survives a gap, but not one longer than `for`: bad minutes an hour apart are no run of bad minutes."""
     alive_until = max(step.before.data_at + step.criterion.hold_for, step.before.holds_until)
     return step.sample.moment > alive_until
 
 
-def _suspected(step: Step, seen: MachineState) -> MachineState:
+def _suspected(step: Advance, seen: MachineState) -> MachineState:
     """M of N: there was something bad within the window; it trips on a bad sample when it was bad for long enough."""
     criterion, sample = step.criterion, step.sample
     bad, samples = seen.inside.bad, seen.inside.samples
@@ -273,7 +277,7 @@ def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
     return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
 
 
-def _recover(step: Step) -> MachineState:
+def _recover(step: Advance) -> MachineState:
     before, sample, seen, criterion = step.before, step.sample, step.seen, step.criterion
     if not sample.recovers:
         trips = _newest_trip(before, None)

@@ -206,7 +206,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _occurrence(given: Any) -> kinds.Occurrence:
-    if set(_exactly(dict, given)) < {"subject", "since"}:
+    if not {"subject", "since"} <= set(_exactly(dict, given)):
         raise ValueError("an occurrence has a subject and a time")
     return kinds.Occurrence(moment(given["since"]), _bounded(given["subject"]))
 

@@ -215,7 +215,7 @@ def _to_change(bare: str, code: str, message: str, service: str, response: Mappi
     if bare in _NOT_ENABLED:
         return _NOT_ENABLED[bare].format(service=service)
     if bare in _KEY_FAILED or code in _KEY_FAILED or _DEFAULT_KEY in message:
-        return _mend_the_key(code, message)
+        return _renew_the_key(code, message)
     return None
 
 
@@ -236,7 +236,7 @@ def _set_the_clock(response: Mapping[str, Any]) -> str:
     return f"the clock of this machine is {abs(behind):.0f} s {side} AWS: set it (`timedatectl`), then press r"
 
 
-def _mend_the_key(code: str, message: str) -> str:
+def _renew_the_key(code: str, message: str) -> str:
     if _DEFAULT_KEY in message:
         return "another account can read it only under a customer key: encrypt it with one that this account may use"
     if "isabled" in code or "isabled" in message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bench.verdict_anchors import Word, Words
@@ -67,7 +68,11 @@ def cockpit(night: World) -> Words:
     """The word of every step, by a watch as it runs; HOLD while the machine sleeps, since nobody sees its screen."""
     machine = Machine(night)
     offset = ClockOffset(machine.time())
-    watch = Watch(the_plan(), NoSource(), SessionClock(offset))
+    offset.measure("AWS", "aws", at(0).timestamp(), -0.2)  # the account is checked before anything is read
+    clock = SessionClock(offset)
+    clock.correct()
+    watch = Watch(the_plan(), NoSource(), clock)
+    watch.record.append(PhaseBegan(watch.moment(), Phase.PRE_DEPLOY))
     said: dict[int, Word] = {}
     advised_since: int | None = None
     for moment in night.steps:
@@ -100,11 +105,10 @@ def cockpit(night: World) -> Words:
 
 
 def dismissal(watch: Watch, latch: Latch) -> Decision:
-    """Somebody who decides says that it is known."""
-    now = watch.moment()
-    return Decision(
-        now, "dismiss", "primary", "known", role="on_call", plan_digest=watch.plan.digest, answers=latch.trips
-    )
+    """Somebody who decides says that it is known, for ten minutes."""
+    now, digest = watch.moment(), watch.plan.digest
+    made = Decision(now, "dismiss", "primary", "known", role="on_call", plan_digest=digest, answers=latch.trips)
+    return replace(made, until=now + timedelta(minutes=10))
 
 
 def site(night: World, moment: int, now: datetime) -> Reading:

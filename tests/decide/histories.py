@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from decide.scene import START, STEP, blind, plan, reading, success, trigger
+from decide.scene import START, STEP, blind, plan, probe, reading, success, trigger
 from hypothesis import strategies as st
 
 from cockpit.decide.board import Board
@@ -19,7 +19,7 @@ from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Plan, Severity
 from probes.reading import Reading, Reason, Value
 
-RANK = {Word.ROLLBACK: 0, Word.FIX_FORWARD: 0, Word.HOLD: 1, Word.GO: 2}
+RANK = {Word.ROLLBACK: 0, Word.FIX_FORWARD: 0, Word.ROLLED_BACK: 1, Word.HOLD: 1, Word.GO: 2}
 LEVELS: tuple[dict[str, Value], ...] = (
     {"rate": 0.0, "running": 3, "ok": True},
     {"rate": 0.03, "running": 2, "ok": True},
@@ -70,21 +70,27 @@ REASONS = st.sampled_from(sorted(Reason))
 @st.composite
 def rules(draw: st.DrawFn, kind: str, opt_in: bool = False) -> Rule:
     params: dict[str, Any] = {
-        "hold_for": draw(st.sampled_from([0, 15, 30, 60])),
+        "hold_for": draw(st.sampled_from([0, 0, 15, 30, 60, 120])),
         "min_samples": draw(st.integers(1, 3)),
-        "gap_tolerance": draw(st.sampled_from([15, 30, 60, 0])),
-        "stale_after": draw(st.sampled_from([45, 30, 120])),
-        "initial_delay": draw(st.sampled_from([0, 0, 30])),
+        "gap_tolerance": draw(st.sampled_from([None, None, 15, 30, 60, 0])),
+        "stale_after": draw(st.sampled_from([None, None, 45, 30, 120])),
+        "initial_delay": draw(st.sampled_from([0, 0, 0, 30])),
         "error_limit": draw(st.integers(1, 4)),
-        "mode": draw(st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.ENFORCE, Mode.SHADOW])),
+        "mode": draw(st.sampled_from([Mode.ENFORCE] * 5 + [Mode.SHADOW])),
     }
     clear = None
     if kind == "trigger":
         params["clear_for"] = draw(st.sampled_from([0, 30, 60]))
         params["severity"] = draw(
-            st.sampled_from([Severity.CRITICAL, Severity.CRITICAL, Severity.MAJOR, Severity.INFO])
+            st.sampled_from([Severity.CRITICAL] * 4 + [Severity.MAJOR, Severity.MAJOR, Severity.INFO])
         )
         clear = draw(st.none() | ATOMS)
+        if draw(st.integers(0, 3)) == 0:
+            params |= {
+                "hold_for": 0,
+                "within": draw(st.sampled_from([60, 120])),
+                "at_least": draw(st.sampled_from([0.5, 0.8, 1.0])),
+            }
         if opt_in and draw(st.booleans()):
             params |= {"on_unknown": OnUnknown.ROLLBACK, "unknown_limit": draw(st.sampled_from([30, 60]))}
     atoms = tuple(draw(st.lists(ATOMS, min_size=1, max_size=2)))
@@ -99,37 +105,67 @@ def rule_sets(opt_in: bool = False) -> st.SearchStrategy[list[Rule]]:
     )
 
 
-POLLS = st.sampled_from([BEST, BEST, BEST, BEST, 1, 2, WORST, WORST, None, *sorted(Reason)])
+POLLS = st.sampled_from([BEST] * 6 + [1, 2, WORST, WORST, None, *sorted(Reason)])
 SPELLS = st.tuples(POLLS, POLLS, st.integers(1, 8))
+Day = list[tuple[Poll, Poll]]
 DAYS = st.lists(SPELLS, min_size=1, max_size=4).map(
-    lambda spells: [(BEST, BEST)] * 5 + [(m, n) for m, n, steps in spells for _ in range(steps)] + [(BEST, BEST)] * 5
+    lambda spells: [(BEST, BEST)] * 10 + [(m, n) for m, n, steps in spells for _ in range(steps)] + [(BEST, BEST)] * 10
 )
 """What the polls of m and n say, step by step: spells of one kind between calm ones."""
+PERIODS = st.sampled_from([0, 0, 0, 30])
+"""Of the metric that m reads, in seconds; 0 for a live call."""
 
 
-def plan_of(ruled: Sequence[Rule], strict: int = 0) -> Plan:
-    return plan(*(rule.criterion(f"c{number}", strict) for number, rule in enumerate(ruled)), dwell=30)
+def plan_of(ruled: Sequence[Rule], strict: int = 0, period: int = 0) -> Plan:
+    criteria = (rule.criterion(f"c{number}", strict) for number, rule in enumerate(ruled))
+    return plan(*criteria, dwell=30, probes=(probe("m", period=period, settle=period), probe("n")))
 
 
-def reading_of(poll: Poll, step: int, probe: str) -> Reading | None:
+def reading_of(poll: Poll, step: int, probe: str, period: int = 0) -> Reading | None:
     when = START + (step + 1) * STEP + (timedelta(seconds=2) if probe == "n" else timedelta(0))
     if poll is None:
         return None
-    return blind(when, poll) if isinstance(poll, Reason) else reading(when, LEVELS[poll])
+    if isinstance(poll, Reason):
+        return blind(when, poll)
+    if probe == "m" and period:
+        ended = START + (when - START) // timedelta(seconds=period) * timedelta(seconds=period)
+        return reading(when, LEVELS[poll], data_at=ended - timedelta(seconds=period))
+    return reading(when, LEVELS[poll])
 
 
-def ticks(plan: Plan, day: Sequence[tuple[Poll, Poll]], entries: Sequence[Entry] = ()) -> list[Situation]:
-    """Every situation of a day, decided and recorded as a watch does."""
-    board, record = Board(plan, START), Record(list(entries))
-    situation = decide(plan, board, record, START)
+@dataclass(frozen=True)
+class Deeds:
+    """What else happens on a day, by step: what people state, and when the cockpit was not watching."""
+
+    entries: tuple[tuple[int, Entry], ...] = ()
+    asleep: tuple[tuple[int, int], ...] = ()
+    """Steps from and to."""
+
+
+NOTHING_ELSE = Deeds()
+
+
+def ticks(
+    made: Plan, day: Sequence[tuple[Poll, Poll]], entries: Sequence[Entry] = (), deeds: Deeds = NOTHING_ELSE
+) -> list[Situation]:
+    """Every situation of a day, decided and recorded as a watch does; while it is asleep nothing is read or decided."""
+    board, record = Board(made, START), Record(list(entries))
+    period = int(made.probes["m"].period.total_seconds())
+    situation = decide(made, board, record, START)
     seen = []
     for step, polls in enumerate(day):
-        for probe, poll in zip("mn", polls, strict=True):
-            answer = reading_of(poll, step, probe)
-            if answer is not None:
-                board.add(probe, answer)
         now = START + (step + 1) * STEP + timedelta(seconds=3)
-        situation, _ = settle(plan, board, record, situation, now)
-        assert not list(changes(situation, decide(plan, board, record, now))), "it settles within its passes"
+        if any(since <= step < until for since, until in deeds.asleep):
+            continue
+        for since, until in deeds.asleep:
+            if step == until:
+                board.gap(START + since * STEP + timedelta(seconds=3), now)
+        for name, poll in zip("mn", polls, strict=True):
+            answer = reading_of(poll, step, name, period)
+            if answer is not None:
+                board.add(name, answer)
+        record.extend(entry for when, entry in deeds.entries if when == step)
+        situation, _ = settle(made, board, record, situation, now)
+        assert not list(changes(situation, decide(made, board, record, now))), "it settles within its passes"
         seen.append(situation)
     return seen

@@ -11,9 +11,12 @@ from decide.histories import (
     BEST,
     DAYS,
     LEVELS,
+    PERIODS,
     RANK,
     REASONS,
     WORST,
+    Day,
+    Deeds,
     Poll,
     Rule,
     plan_of,
@@ -21,7 +24,8 @@ from decide.histories import (
     rule_sets,
     ticks,
 )
-from decide.scene import CALM, START, ask, at, blind, gate, item, plan, probe, reading, success, trigger
+from decide.scene import CALM, START, STEP, ask, at, blind, gate, item, plan, probe, reading, seconds, success, trigger
+from hypothesis import Phase as Stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,9 +44,9 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.settle import settle
-from cockpit.decide.situation import Situation
-from cockpit.decide.states import Word
-from cockpit.plan.model import OnUnknown, Phase
+from cockpit.decide.situation import Badge, Situation
+from cockpit.decide.states import State, Word
+from cockpit.plan.model import OnUnknown, Phase, Plan
 from probes.reading import Reading, Reason, Unknown
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
@@ -58,48 +62,67 @@ def never_toward_go(before: Sequence[Situation], after: Sequence[Situation]) -> 
         assert RANK[other.verdict.word] <= RANK[one.verdict.word], words
 
 
+@st.composite
+def nights(draw: st.DrawFn, opt_in: bool = False) -> tuple[Plan, Day, Deeds]:
+    """A plan, a day, and what people do on it: waivers, acknowledgements, decisions, and sleeps of the cockpit."""
+    made = plan_of(draw(rule_sets(opt_in)), period=draw(PERIODS))
+    day = draw(DAYS)
+    subjects = [criterion.id for criterion in made.criteria()]
+    entries: list[tuple[int, Entry]] = []
+    for step in draw(st.lists(st.integers(0, len(day) - 1), max_size=2)):
+        now, subject = START + (step + 1) * STEP + seconds(2), draw(st.sampled_from(subjects))
+        waiver = Waiver(now, subject, "ann", "known", now + seconds(60), "backup", "d1")
+        seen = Acknowledgement(now, subject, "ann", "known", "backup", "d1")
+        decided = Decision(now, draw(st.sampled_from(["execute", "fix_forward"])), "ann", "so", "", "backup", "d1")
+        stated: list[Entry] = [waiver, seen, decided]
+        entries.append((step, draw(st.sampled_from(stated))))
+    asleep: tuple[tuple[int, int], ...] = ()
+    if draw(st.integers(0, 3)) == 0:
+        since = draw(st.integers(0, len(day) - 1))
+        asleep = ((since, since + draw(st.integers(1, 8))),)
+    return made, day, Deeds(tuple(entries), asleep)
+
+
+TURNS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), min_size=1, max_size=3)
+
+
 @QUICK
-@given(
-    rule_sets(opt_in=True),
-    DAYS,
-    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), REASONS), min_size=1, max_size=3),
-)
+@given(nights(opt_in=True), TURNS, REASONS)
 def test_turning_a_good_sample_into_unknown_never_moves_the_verdict_toward_go(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
+    night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]], reason: Reason
 ) -> None:
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
-    for step, which, reason in turns:
+    for step, which in turns:
         if worse[step % len(day)][which] == BEST:
             worse[step % len(day)][which] = reason
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+    never_toward_go(ticks(made, day, deeds=deeds), ticks(made, [(m, n) for m, n in worse], deeds=deeds))
 
 
 @QUICK
-@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1), LOUD), min_size=1, max_size=3))
-def test_before_deployment_too(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int, Reason]]
-) -> None:
+@given(nights(), TURNS, LOUD)
+def test_before_deployment_too(night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]], reason: Reason) -> None:
     """For want of traffic a trigger is excused there, so other reasons are drawn."""
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
-    for step, which, reason in turns:
+    for step, which in turns:
         if worse[step % len(day)][which] == BEST:
             worse[step % len(day)][which] = reason
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day, PRE), ticks(made, [(m, n) for m, n in worse], PRE))
+    never_toward_go(ticks(made, day, PRE, deeds), ticks(made, [(m, n) for m, n in worse], PRE, deeds))
 
 
 @QUICK
-@given(rule_sets(), DAYS, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1)), min_size=1, max_size=3))
+@given(nights(), TURNS)
 def test_turning_any_sample_into_a_bad_one_never_moves_the_verdict_toward_go(
-    ruled: list[Rule], day: list[tuple[Poll, Poll]], turns: list[tuple[int, int]]
+    night: tuple[Plan, Day, Deeds], turns: list[tuple[int, int]]
 ) -> None:
+    """Where no trigger opted in to roll back blind: there, being seen to breach is milder than not being seen."""
+    made, day, deeds = night
     worse = [list(polls) for polls in day]
     for step, which in turns:
         if worse[step % len(day)][which] is not None:
             worse[step % len(day)][which] = WORST
-    made = plan_of(ruled)
-    never_toward_go(ticks(made, day), ticks(made, [(m, n) for m, n in worse]))
+    never_toward_go(ticks(made, day, deeds=deeds), ticks(made, [(m, n) for m, n in worse], deeds=deeds))
 
 
 @QUICK
@@ -146,6 +169,34 @@ def test_the_verdict_says_why_and_the_path_leads_to_go(ruled: list[Rule], day: l
         assert bool(situation.path_to_go) or situation.verdict.word is not Word.HOLD
         assert situation.verdict.word is not Word.GO or not situation.path_to_go
         assert all(step.eta is None or step.eta >= situation.now for step in situation.path_to_go)
+
+
+def test_the_days_reach_every_state() -> None:
+    """What the invariants are tried on really gets to where they could break."""
+    states: set[State] = set()
+    words: set[Word] = set()
+    badges: set[Badge] = set()
+    periods: set[timedelta] = set()
+    gaps = 0
+
+    @settings(max_examples=60, derandomize=True, database=None, phases=(Stage.generate,))
+    @given(nights(opt_in=True))
+    def look(night: tuple[Plan, Day, Deeds]) -> None:
+        nonlocal gaps
+        made, day, deeds = night
+        periods.add(made.probes["m"].period)
+        gaps += bool(deeds.asleep)
+        for situation in ticks(made, day, deeds=deeds):
+            words.add(situation.verdict.word)
+            states.update(each.state for each in situation.criteria)
+            badges.update(badge for each in situation.criteria for badge in each.badges)
+
+    look()
+    assert states == set(State)
+    assert words >= {Word.GO, Word.HOLD, Word.ROLLBACK}
+    assert badges >= {Badge.WAIVED, Badge.SHADOW, Badge.BLIND, Badge.FLAPPED}
+    assert len(periods) > 1
+    assert gaps
 
 
 # -- arrival ---------------------------------------------------------------------------------------------------------

@@ -372,3 +372,13 @@ def test_a_gate_that_opens_again_says_what_opened_it() -> None:
     assert "is no longer valid" in scene.record.turns["go_no_go"][-1].because
     scene.say(Vote(scene.now, "go_no_go", "ann", "on_call", "no-go", plan_digest="d1", why="wait"))
     assert "ann (on_call) votes no-go" in "; ".join(scene.situation.gates[0].missing)
+
+
+def test_two_trips_whose_dismissal_ends_wait_from_that_moment() -> None:
+    """It tripped, recovered and tripped again while it was dismissed: both wait since the dismissal ended."""
+    scene = say(Scene(*CALM, ERRORS).feed("0.2"), "dismiss", until=150)
+    assert scene.feed("0.2 0 0.2 0 0.2 0.2").word is Word.HOLD
+    assert scene.feed("0.2x6").word is Word.ROLLBACK
+    latch = scene.situation.verdict.latch
+    assert latch is not None
+    assert (latch.since, latch.triggers) == (at(165), ("errors",))

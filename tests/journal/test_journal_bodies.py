@@ -73,6 +73,28 @@ def test_every_record_survives_the_file(tmp_path_factory: pytest.TempPathFactory
     assert [to_body(entry) for entry in kept if entry is not None] == shown
 
 
+def test_what_earlier_versions_wrote_is_read_as_it_was_meant() -> None:
+    """They named no trips and no occurrence: None, which is not the same as naming none."""
+    at = "2026-01-02T22:00:00+00:00"
+    said = {"by": "ann", "why": "it burns", "role": "on_call", "plan_digest": "d"}
+    decision = from_body({"kind": "decision", "at": at, "choice": "execute", "advised": "ROLLBACK"} | said)
+    seen = from_body({"kind": "acknowledgement", "at": at, "subject": "alarm"} | said)
+    turned = from_body({"kind": "change", "at": at, "subject": "verdict", "before": "HOLD", "after": "ROLLBACK"})
+    assert (decision.answers, decision.until) == (None, None)  # type: ignore[union-attr]
+    assert seen.since is None  # type: ignore[union-attr]
+    assert turned.latched is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"answers": "all"}, {"answers": [{"subject": "a"}]}, {"answers": [7]}, {"answers": [{"x": 1}]}, {"until": "soon"}],
+)
+def test_a_decision_that_names_its_trips_oddly_is_not_valid(odd: dict[str, object]) -> None:
+    body = {"kind": "decision", "at": "2026-01-02T22:00:00+00:00", "choice": "execute", "by": "ann", "why": "it burns"}
+    with pytest.raises(ValueError, match="decision"):
+        from_body(body | odd)
+
+
 def test_the_verdict_turning_is_a_trigger_and_a_phase_nobody_began_a_note() -> None:
     assert type_of(Change(START, "verdict", Word.GO, Word.ROLLBACK)) is Type.TRIGGER
     assert type_of(Change(START, "errors", State.PENDING, State.TRIPPED)) is Type.TRIGGER

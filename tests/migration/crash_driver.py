@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 import psycopg
 from migration.mutations import MUTATIONS, code_without
 from migration.transitions import unlisted, watch_transitions
+from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import connect
@@ -38,6 +39,8 @@ from cockpit.rehearsal.object_store import ObjectStore, StoreFault
 BUCKET = "documents-under-fire"
 TABLE = '"KnowledgeDocument"'
 WORKERS = 3
+WRITES = 2
+AT_ONCE = 100
 COUNT_SWITCHES = """
 CREATE TABLE IF NOT EXISTS switches (id text, at timestamptz DEFAULT clock_timestamp(), bytes bytea);
 CREATE OR REPLACE FUNCTION switched() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -92,10 +95,12 @@ async def drive(
     held_up: bool = False,
     rounds: int = 3_000,
 ) -> Audit:
-    """One run under fire, and its audit.
+    """One run under fire, and its audit. Raises TimeoutError when no file is taken up any more.
 
-    `rounds`: how many times at most the workers are looked after and one may be hit. `held_up`: uploads stall and workers
-    sleep past their leases far more often, so that one wakes while another has its document: what only the epoch tells apart.
+    `rounds`: how many times at most the workers are looked after once one of them may be hit. `held_up`: uploads stall and
+    workers sleep past their leases far more often, so that one wakes while another has its document: what only the epoch
+    tells apart. Hits and the application's writes keep step with the files that are moved, so that a slow machine sees as
+    many of both.
     """
     chance = random.Random(seed)
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -126,25 +131,35 @@ async def drive(
     control = await connect(dsn)
     audit = Audit()
     fighters = Fighters(dsn, without, held_up)
-    writing = asyncio.create_task(_application(dsn, documents, chance))
+    writing = asyncio.create_task(_application(dsn, documents, chance, lambda: fighters.begun))
     try:
         await schema.create(control)
         watch_transitions(dsn)
         await runs.enlist_all(control, settings)
         run = await runs.begin(control, PhaseName.COPY, settings, guarded=False, gate=lambda _: ())
-        for _ in range(rounds):
+        gives_up = time.monotonic() + LAST_RESORT_S
+        while rounds:
             fighters.keep(run)
             await asyncio.sleep(chance.uniform(0.05, 0.35))
             left = await (
-                await control.execute("SELECT sum(files) FROM cutover.tally WHERE state IN ('planned')")
+                await control.execute("SELECT sum(files)::int FROM cutover.tally WHERE state IN ('planned')")
             ).fetchone()
-            calm = not left or not left[0] or left[0] < documents * 0.1
-            if not calm:
-                fighters.hit(chance)
-            elif not writing.done():
+            planned = left[0] if left and left[0] else 0
+            calm = planned < documents * 0.1
+            if documents - planned > fighters.begun:
+                gives_up = time.monotonic() + LAST_RESORT_S
+                fighters.begun = documents - planned
+                if not calm:
+                    fighters.hit(chance)
+            elif not calm:
+                if time.monotonic() > gives_up:
+                    raise TimeoutError(f"no worker takes up any of {planned} files")
+                continue
+            rounds -= 1
+            if calm:
                 writing.cancel()
-            if calm and await runs.finish_if_done(control, await runs.load(control, run)):
-                break
+                if await runs.finish_if_done(control, await runs.load(control, run)):
+                    break
         audit.kills = fighters.kills
     finally:
         writing.cancel()
@@ -162,15 +177,20 @@ class Fighters:
     without: str
     held_up: bool = False
     kills: int = 0
+    begun: int = 0
+    """Files that a worker has taken up."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    stopped: dict[int, float] = field(default_factory=dict)
+    stopped: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """Process id -> until when it is stopped at least, and how many files had been taken up then."""
 
     def keep(self, run: int) -> None:
         now = time.monotonic()
         for process in list(self.processes):
-            if process.pid in self.stopped and now > self.stopped[process.pid]:
-                del self.stopped[process.pid]
-                process.send_signal(signal.SIGCONT)
+            if process.pid in self.stopped:
+                rests_until, begun = self.stopped[process.pid]
+                if now > rests_until and (self.begun > begun or len(self.stopped) == WORKERS):
+                    del self.stopped[process.pid]
+                    process.send_signal(signal.SIGCONT)
             if process.poll() is not None:
                 self.processes.remove(process)
         while len(self.processes) < WORKERS:
@@ -188,7 +208,7 @@ class Fighters:
             return
         if chance.random() < (0.8 if self.held_up else 0.3):
             victim.send_signal(signal.SIGSTOP)
-            self.stopped[victim.pid] = time.monotonic() + chance.uniform(1.2, 2.5)
+            self.stopped[victim.pid] = time.monotonic() + chance.uniform(1.2, 2.5), self.begun
         elif chance.random() < 0.5:
             victim.kill()
             self.kills += 1
@@ -200,11 +220,21 @@ class Fighters:
             process.wait()
 
 
-async def _application(dsn: str, documents: int, chance: random.Random) -> None:
-    """The application: it rewrites files (and then forgets its key, as an upload does), edits titles, deletes, adds."""
+async def _application(dsn: str, documents: int, chance: random.Random, begun: Callable[[], int]) -> None:
+    """The application: it rewrites files (and then forgets its key, as an upload does), edits titles, deletes, adds.
+
+    It writes WRITES times for each file that a worker has taken up, and for some at the beginning.
+    """
     connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    written = 0
+
+    def in_step() -> bool:
+        return written <= WRITES * (begun() + AT_ONCE)
+
     try:
         while True:
+            written += 1
+            await until(in_step, "no file is taken up any more")
             id_ = f"d{chance.randrange(documents):06}"
             what = chance.random()
             body = chance.randbytes(chance.randrange(1, 2_000))

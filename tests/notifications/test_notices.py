@@ -21,6 +21,7 @@ from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
 
 from cockpit.decide.events import Change, PhaseBegan, Vote
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.notifications import outbox
@@ -164,6 +165,18 @@ async def test_a_rollback_is_told_with_its_reason_and_a_head_that_proves_the_rec
     anchor = next(n for n, line in enumerate(lines) if line.hash == head)
     assert lines[anchor].entry.body["where"] == "slack"
     assert any(line.entry.body.get("after") == "ROLLBACK" for line in lines[:anchor])
+
+
+async def test_a_trip_after_a_decision_is_told_again_though_the_word_is_the_same(tmp_path: Path) -> None:
+    async with receiving() as receiver, night(tmp_path, Slack(receiver.url)) as (watch, kept, clock, _):
+        see(watch, clock, WRONG)
+        await receiver.until(1)
+        await Desk(watch, kept, "ada").decide("execute", "the wrong account")
+        for account in (GOOD, WRONG):
+            for _ in range(3):
+                see(watch, clock, account)
+        await receiver.until(2)
+        assert "ROLLBACK -&gt; ROLLBACK" in texts(receiver)[1]
 
 
 async def test_messages_keep_their_order_through_failures(tmp_path: Path) -> None:

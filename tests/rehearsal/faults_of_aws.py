@@ -107,11 +107,14 @@ def long_ago(world: World) -> int:
     return int((world.now - timedelta(days=200)).timestamp())
 
 
-entered(
-    "The encryption key has not been rotated",
-    lambda world: changed(world.held_secret("encryption-key"), last_changed_date=long_ago(world)),
-    "security.encryption_key",
-)
+@fault("The encryption key has not been rotated", "security.encryption_key")
+def _(world: World) -> Iterator[None]:
+    """A tag was added yesterday, so the secret has changed; its value is half a year old."""
+    secret = world.held_secret("encryption-key")
+    current = next(each for each in secret.versions.values() if "AWSCURRENT" in each["version_stages"])
+    made, current["createdate"] = current["createdate"], long_ago(world)
+    yield
+    current["createdate"] = made
 
 
 @fault("CloudTrail knows of no secret that the tasks read", "app.secrets")

@@ -18,6 +18,8 @@ from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world]
+SEEN_S = 3.0
+"""Many times as long as a page takes no key after it is painted."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +44,12 @@ def movers(dsn: str) -> list[psutil.Process]:
     return found
 
 
+def answer(terminal: Terminal, words: str) -> None:
+    """Type what a page asks for. A page takes no key at first, so that none typed before it is seen counts."""
+    terminal.drain(SEEN_S)
+    terminal.key(f"{words}\r")
+
+
 async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_path: Path) -> None:
     async with Rehearsal(rate=0.3) as world:
         world.clock.set_speed(1.0)
@@ -54,14 +62,13 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             terminal.key("4")
             await asyncio.to_thread(terminal.wait_for, b"MIGRATION")
             terminal.key("\x1b[20~")  # F9
-            await asyncio.to_thread(terminal.drain, 1.0)
-            terminal.key("123456789012\r")
+            await asyncio.to_thread(terminal.wait_for, b"to confirm")
+            await asyncio.to_thread(answer, terminal, "123456789012")
             await asyncio.to_thread(terminal.wait_for, b"ARMED")
             terminal.key("m")
             words = f"copy {host_and_name(dsn)}"
             await asyncio.to_thread(terminal.wait_for, words.encode())
-            await asyncio.to_thread(terminal.drain, 1.0)  # keys typed before the page is seen are ignored
-            terminal.key(f"{words}: it is time\r")
+            await asyncio.to_thread(answer, terminal, f"{words}: it is time")
             await until(lambda: counted(dsn).get("switched", 0) > 20, terminal)
         finally:
             terminal.kill()

@@ -26,6 +26,7 @@ from cockpit.rehearsal.aws.services.cloudtrail import Trail
 from cockpit.rehearsal.aws.services.rds import Databases
 from cockpit.rehearsal.aws.services.rds_snapshots import Snapshots
 from cockpit.rehearsal.aws.services.s3 import BucketAnswers
+from cockpit.rehearsal.aws.services.secrets import SecretVersions
 from cockpit.rehearsal.aws.services.sts_iam import Identity
 from cockpit.rehearsal.aws.wire.http_server import HttpFront
 from cockpit.rehearsal.aws.wire.moto_backend import Moto
@@ -88,6 +89,7 @@ class SimulatedAws:
             self.databases,
             Snapshots(clock.now, account, region),
             Identity(account),
+            SecretVersions(account, region),
             self.trail,
             self._buckets,
         ):

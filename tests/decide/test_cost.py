@@ -1,0 +1,42 @@
+"""What deciding costs late in a long night, in functions called. `tests/bench/long_night_bench.py` has the times."""
+
+from __future__ import annotations
+
+from decide.long_night import calls, long_night
+from decide.scene import STEP, Scene, reading
+
+from cockpit.decide.decide import decide
+
+HOUR = 3600 // 15
+
+
+def deciding(scene: Scene) -> int:
+    return calls(lambda: decide(scene.plan, scene.board, scene.record, scene.now))
+
+
+def test_four_times_the_flaps_cost_no_more_than_four_times_as_much() -> None:
+    few, many = (deciding(long_night(flaps=flaps, steps=2 * HOUR)) for flaps in (50, 200))
+    assert many <= 4 * few
+
+
+def test_gaps_of_the_past_cost_nothing() -> None:
+    few, many = (deciding(long_night(gaps=gaps, steps=2 * HOUR)) for gaps in (2, 20))
+    assert many <= 1.1 * few
+
+
+def test_a_gap_costs_what_it_touches_and_not_the_night_before_it() -> None:
+    short, long = (long_night(steps=hours * HOUR) for hours in (1, 4))
+    assert sleeping(long) <= 1.1 * sleeping(short)
+
+
+def sleeping(scene: Scene) -> int:
+    return calls(lambda: scene.board.gap(scene.now - 4 * STEP, scene.now))
+
+
+def test_a_reading_costs_what_it_touches_and_not_the_night_before_it() -> None:
+    short, long = (long_night(flaps=20 * hours, steps=hours * HOUR) for hours in (1, 4))
+    assert one_more(long) <= 1.1 * one_more(short)
+
+
+def one_more(scene: Scene) -> int:
+    return calls(lambda: scene.board.add("m", reading(scene.now + STEP)))
