@@ -24,7 +24,7 @@ class Filling:
 
 
 @dataclass(frozen=True, slots=True)
-class Lateness:
+class Delivery:
     """When the minutes of a metric show. Each minute of each metric has its own moments, the same in every run."""
 
     earliest_s: float = 30.0
@@ -35,7 +35,7 @@ class Lateness:
     def of(self, namespace: str, metric: str, minute: int) -> Filling:
         """The filling of the minute that begins at this epoch second.
 
-        >>> Lateness().of("AWS/S3", "PutRequests", 0)
+        >>> Delivery().of("AWS/S3", "PutRequests", 0)
         Filling(first_s=30.0, rest_s=30.0)
         """
         if namespace == "AWS/S3":
@@ -49,7 +49,7 @@ class AwsProfile:
     """The traits of an account."""
 
     title: str
-    lateness: Lateness = Lateness()
+    delivery: Delivery = Delivery()
     bucket_misses: int = 0
     """Requests a minute to the bucket that S3 answers with a 4xx though no upload failed."""
     query_quota: int = 0
@@ -79,7 +79,7 @@ PROFILES: Mapping[str, AwsProfile] = MappingProxyType(
         USUAL: AwsProfile("AWS on a usual day"),
         WORST: AwsProfile(
             "AWS at its worst",
-            lateness=Lateness(45.0, 180.0, bucket_s=900.0),
+            delivery=Delivery(45.0, 180.0, bucket_s=900.0),
             bucket_misses=6,
             query_quota=10,
             principals=400,

@@ -65,9 +65,9 @@ class SimulatedAws:
         self.region = region
         self.faults = AwsFaults()
         self.profile = profile
-        delay = timedelta(seconds=profile.lateness.earliest_s)
-        late = profile.lateness.latest_s > profile.lateness.earliest_s
-        self.metrics = MetricStore(clock.now, delay, profile.lateness if late else None)
+        delay = timedelta(seconds=profile.delivery.earliest_s)
+        late = profile.delivery.latest_s > profile.delivery.earliest_s
+        self.metrics = MetricStore(clock.now, delay, profile.delivery if late else None)
         self.logs = LogStore(clock.now, self.metrics)
         self.alarms = AlarmBook(clock.now, self.metrics, account, region)
         self.ecs = EcsSimulation(clock.now, account, region)

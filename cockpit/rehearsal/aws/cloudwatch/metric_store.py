@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cockpit.rehearsal.aws_profile import COUNTED, Lateness
+from cockpit.rehearsal.aws_profile import COUNTED, Delivery
 
 KEPT = timedelta(hours=3)
 PUBLICATION_DELAY = timedelta(seconds=30)
@@ -38,7 +38,7 @@ class MetricStore:
     """Metric points by series and minute of the world's time.
 
     A minute shows `publication_delay` after its end, however early its values were put: a real period too fills up
-    after it has closed. With a delay of minus one minute everything shows at once. With a `lateness` each minute of each
+    after it has closed. With a delay of minus one minute everything shows at once. With a `delivery` each minute of each
     metric fills up in its own time, and no sooner than after the delay.
     """
 
@@ -46,11 +46,11 @@ class MetricStore:
         self,
         now: Callable[[], datetime],
         publication_delay: timedelta = PUBLICATION_DELAY,
-        lateness: Lateness | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._now = now
         self.publication_delay = publication_delay
-        self.lateness = lateness
+        self.delivery = delivery
         self._series: dict[Key, dict[int, Minute]] = {}
         self._pruned = 0.0
         self._lock = threading.RLock()
@@ -99,10 +99,10 @@ class MetricStore:
 
     def _shown(self, key: Key, minute: int, values: list[float]) -> list[float]:
         """What of a minute's values can be seen by now."""
-        if self.lateness is None:
+        if self.delivery is None:
             return values
         namespace, metric, _ = key
-        filling = self.lateness.of(namespace, metric, minute)
+        filling = self.delivery.of(namespace, metric, minute)
         age_s = self._now().timestamp() - minute - MINUTE_S
         if age_s >= filling.rest_s:
             return values
