@@ -174,7 +174,7 @@ class EcsDeployment(Probe[DeploymentParams]):
             answer = await self.clients.aws("ecs", "describe_service_revisions", serviceRevisionArns=[target])
         except Unseen as unseen:
             return unseen.unknown
-        revision = next(iter(answer.get("serviceRevisions") or ()), {})
+        revision: Mapping[str, Any] = next(iter(answer.get("serviceRevisions") or ()), {})
         wanted, digest = self.params.task_definition, self.params.image_digest
         if wanted is not None:
             if not revision.get("taskDefinition"):

@@ -33,10 +33,11 @@ class EcsTasks(Probe[TasksParams]):
     """The tasks of an ECS service: running, healthy, and those that died lately and why.
 
     Reads ecs ListTasks (RUNNING and STOPPED) and DescribeTasks: healthStatus, startedAt, stoppedAt, stopCode, stoppedReason,
-    taskDefinitionArn, containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN (`health_unknown`), not
-    healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a health check is. What AWS
-    took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is neither: the count is then
-    unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service Connect) are left out.
+    taskDefinitionArn, containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN
+    (`health_unknown`), not healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a
+    health check is. What AWS took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is
+    neither: the count is then unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service
+    Connect) are left out.
     """
 
     name = "ecs.tasks"

@@ -101,7 +101,7 @@ def test_the_deployment_began_when_its_phase_was_first_begun() -> None:
     made = scene()
 
     def began(*phases: Phase) -> datetime | None:
-        entries = [PhaseBegan(at(minute), phase) for minute, phase in enumerate(phases)]
+        entries: list[Entry] = [PhaseBegan(at(minute), phase) for minute, phase in enumerate(phases)]
         return counted(made.plan, Record(entries), at(9)).deployment_began()
 
     before, after = Phase.PRE_DEPLOY, Phase.POST_DEPLOY

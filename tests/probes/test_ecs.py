@@ -506,7 +506,7 @@ def revision(of: str = "web:42", digest: str = "sha256:good") -> dict[str, Any]:
     }
 
 
-BRINGS = {"targetServiceRevision": {"arn": f"{BASE}:service-revision/{CLUSTER}/{SERVICE}/1"}}
+BRINGS: dict[str, Any] = {"targetServiceRevision": {"arn": f"{BASE}:service-revision/{CLUSTER}/{SERVICE}/1"}}
 
 
 @pytest.mark.parametrize(

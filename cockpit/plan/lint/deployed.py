@@ -25,7 +25,7 @@ _NOT_FOOLED = {
     "success-of-the-release-before",
     "Success that the release before would show too",
     why="When a release crashes, ECS goes back by itself: the service is stable, the site answers, and the verdict is GO.",
-    instead="Demand `succeeded` of an ecs.deployment with `after: phase`, or with the task_definition or image_digest of the release.",
+    instead="Demand `succeeded` of an ecs.deployment with `after: phase`, or with the release's task_definition or image_digest.",
 )
 def success_of_the_release_before(subject: Subject) -> Iterator[Found]:
     services = services_watched(subject.plan.probes)
