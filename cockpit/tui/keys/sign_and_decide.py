@@ -187,7 +187,7 @@ class DeskKeys:
                 takes = "withdraws" if choice == "dismiss" else "replaces"
                 text.append_text(hanging(takes, shown.decided, width, indent=11, styles=(theme.QUIET, theme.STRONG)))
             if asks_until:
-                meaning = "clear: until each trigger is clear again; 30m, 2h: for so long, if it is not clear before"
+                meaning = "clear: these trips, until clear; a new trip asks again. 30m, 2h: new trips too, for so long"
                 text.append_text(hanging("until", meaning, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
             return text.append_text(self._verdict_text(width, height))
 
@@ -368,7 +368,7 @@ class DeskKeys:
 
 
 def _until(text: str) -> tuple[timedelta | None, str]:
-    """How long a dismissal lasts (None: until it is clear), and why. Raises Refused.
+    """How long a dismissal lasts (None: these trips, until clear), and why. Raises Refused.
 
     >>> _until("clear a known batch job")
     (None, 'a known batch job')

@@ -69,6 +69,10 @@ CASES: dict[str, tuple[str, str]] = {
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 30s, runbook: r"),
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 2m, runbook: r"),
     ),
+    "never-fresh": (
+        trigger("errors.rate > 0.05", "for: 5m, stale_after: 3m, runbook: r"),
+        trigger("errors.rate > 0.05", "for: 5m, stale_after: 4m, runbook: r"),
+    ),
     "few-samples": (trigger("errors.rate > 0.01"), trigger("errors.rate > 0.05")),
     "bands-overlap": (
         success("pool.utilization < 0.95") + trigger("pool.utilization > 0.9"),
