@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup rehearse test test-busy test-long check bench pictures lock schema faults clean
+.PHONY: help setup rehearse test test-busy test-long check bench mutants pictures lock schema faults clean
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 14
 
@@ -59,12 +59,21 @@ schema: setup    ## regenerate the plan's JSON Schema
 faults: setup    ## regenerate docs/faults.md: what one fault changes
 	@$(BIN)/python tests/rehearsal/test_fault_table.py
 
+MUTANTS ?= cockpit.decide.*
+mutants:         ## change the pure core in small ways, and list what its tests do not see (hours; MUTANTS="cockpit.decide.latch.*" for a part)
+	@test -d $(VENV)-mutants || $(PYTHON) -m venv $(VENV)-mutants
+	@$(VENV)-mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	@$(VENV)-mutants/bin/mutmut run "$(MUTANTS)" > .mutants.log 2>&1 || { tail -c 3000 .mutants.log; exit 1; }
+	@$(VENV)-mutants/bin/python tests/mutants/survivors.py $(VENV)-mutants/bin/mutmut
+
 lock:            ## pin requirements with hashes, no addresses (needs uv)
 	@for extra in "" rehearsal; do \
 	  name=$${extra:-run}; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $${extra:+--extra $$extra} pyproject.toml -o requirements/$$name.txt; done
 	@printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --extra rehearsal --extra dev pyproject.toml - -o requirements/all.txt
+	@printf 'hatchling\neditables\nmutmut\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --python-version 3.11 --extra rehearsal --extra dev -c requirements/all.txt pyproject.toml - -o requirements/mutants.txt
 
 clean:           ## remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -231,8 +231,8 @@ def _breach(step: Advance) -> MachineState:
         known = replace(seen, state=State.TRIPPED, have=criterion.needs, samples=step.count)
         if before.pre_existing and not sample.pre_existing:
             return _tripped(known, sample)
-        again = before.state is State.RECOVERING and before.trips
-        return _tripped(known, sample, before.trips[-1].first) if again else known
+        place = _open_trip(before.trips) if before.state is State.RECOVERING else None
+        return known if place is None else _tripped(known, sample, before.trips[place].first)
     if criterion.within is not None:
         return _suspected(step, seen)
     suspected = before.state is State.PENDING and not _expired(step)
@@ -266,11 +266,17 @@ def _tripped(reached: MachineState, sample: Sample, after: datetime | None = Non
     return replace(reached, trips=(*reached.trips, Trip(sample.observed_at, after=after)))
 
 
+def _open_trip(trips: tuple[Trip, ...]) -> int | None:
+    """Where the newest trip stands that is not clear; one for having been blind may follow it, and is clear at once."""
+    return next((place for place in reversed(range(len(trips))) if trips[place].cleared is None), None)
+
+
 def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, ...]:
-    """The trips, the newest of them TRIPPED until then."""
-    if not reached.trips or reached.trips[-1].cleared is not None:
-        return reached.trips
-    return (*reached.trips[:-1], replace(reached.trips[-1], until=until))
+    """The trips, the newest that is not clear TRIPPED until then."""
+    trips, place = reached.trips, _open_trip(reached.trips)
+    if place is None:
+        return trips
+    return (*trips[:place], replace(trips[place], until=until), *trips[place + 1 :])
 
 
 def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:

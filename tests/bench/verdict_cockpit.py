@@ -69,7 +69,10 @@ def cockpit(night: World) -> Words:
     machine = Machine(night)
     offset = ClockOffset(machine.time())
     offset.measure("AWS", "aws", at(0).timestamp(), -0.2)  # the account is checked before anything is read
-    watch = Watch(the_plan(), NoSource(), SessionClock(offset))
+    clock = SessionClock(offset)
+    clock.correct()
+    watch = Watch(the_plan(), NoSource(), clock)
+    watch.record.append(PhaseBegan(watch.moment(), Phase.PRE_DEPLOY))
     said: dict[int, Word] = {}
     advised_since: int | None = None
     for moment in night.steps:

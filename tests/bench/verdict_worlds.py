@@ -118,10 +118,15 @@ class World:
             run = []
 
     def _down(self) -> Iterator[Due]:
-        """From what was polled: what nobody saw for more than two polls is no trouble that anybody can know."""
+        """From what was polled: what nobody saw for more than two polls is no trouble that anybody can know.
+
+        What was down before the deployment began does not come from it.
+        """
         since = newest = None
+        before = not self.is_up(BEGINS_S)
         for moment in self.steps:
-            if moment <= BEGINS_S or self.poll(moment) is not Sight.SEEN:
+            before = before and not self.is_up(max(moment, BEGINS_S))
+            if moment <= BEGINS_S or before or self.poll(moment) is not Sight.SEEN:
                 continue
             if since is not None and newest is not None and (self.is_up(moment) or moment - newest > 3 * STEP_S):
                 if newest - since >= DOWN_S:

@@ -328,3 +328,16 @@ def test_low_volume_counts_as_unknown_for_the_limit() -> None:
 
 def test_a_negative_state_since_of_an_ok_alarm_changes_nothing() -> None:
     assert alarm(Scene(RINGS, FINE), ringing=False, since=-600).state("alarm") is State.CLEAR
+
+
+def test_a_trip_for_having_been_blind_does_not_hide_the_one_before_it() -> None:
+    """It is clear as soon as something is seen; the trip before it is open until the trigger is clear."""
+    errors = trigger(
+        "errors", "m.rate > 0.05", clear_for=600, on_unknown=OnUnknown.ROLLBACK, unknown_limit=60, stale_after=45
+    )
+    scene = Scene(*CALM, errors).feed("0.2 _x12 0.2 0")
+    tripped, blind = scene.board.evaluate(errors, at(0), scene.now).trips
+    assert (blind.cleared is not None, tripped.cleared) == (True, None)
+    assert tripped.until == scene.now, "it recovers"
+    again = scene.feed("0.2").board.evaluate(errors, at(0), scene.now).trips[-1]
+    assert (again.since, again.first) == (scene.now, tripped.since)

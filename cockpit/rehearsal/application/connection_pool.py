@@ -93,6 +93,9 @@ class ConnectionPool:
             await held.connection.close()
 
     async def _permit(self) -> None:
+        if not self._permits.locked():  # no waiting, so no deadline: that would cost every request a task of its own
+            await self._permits.acquire()
+            return
         began = time.monotonic()
         patience_s = max(self._timeout_s / max(self._clock.speed, 1e-9), _LEAST_PATIENCE_S)
         try:

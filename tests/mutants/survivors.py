@@ -1,0 +1,71 @@
+"""What `make mutants` found: small changes of the pure core that its tests do not see.
+
+A survivor is excused by an entry of `justified.txt`: the function, the changed lines, and why no test could tell. Exits 1 when
+more than one in twenty is left.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+JUSTIFIED = Path(__file__).with_name("justified.txt")
+MOST_LEFT = 0.05
+_RESULT = re.compile(r"^\s+(\S+): ([a-z ]+)$")
+_SEEN = {"killed", "timeout", "segfault", "caught by type check"}
+_NOT_RUN = {"not checked", "skipped"}
+
+
+def main(program: str) -> int:
+    found = results(_output(program, "results", "--all", "true"))
+    checked = {name: outcome for name, outcome in found.items() if outcome not in _NOT_RUN}
+    survivors = sorted(name for name, outcome in checked.items() if outcome not in _SEEN)
+    excused = entries(JUSTIFIED.read_text(encoding="utf-8"))
+    left = []
+    for name in survivors:
+        change = key(name, _output(program, "show", name))
+        if change not in excused:
+            left.append(name)
+            print("\n".join(change), end="\n\n")
+    for unused in excused.keys() - {key(name, _output(program, "show", name)) for name in survivors}:
+        print(f"no longer survives, or was not run: {unused[0]}")
+    share = len(left) / len(checked) if checked else 1.0
+    print(f"{len(checked)} changes: {dict(Counter(checked.values()))}")
+    print(f"{len(left)} survive without a reason: {share:.1%} (at most {MOST_LEFT:.0%})")
+    return int(share > MOST_LEFT)
+
+
+def results(text: str) -> dict[str, str]:
+    """Name of each change -> what became of it."""
+    return {match[1]: match[2].strip() for line in text.splitlines() if (match := _RESULT.match(line))}
+
+
+def key(name: str, shown: str) -> tuple[str, ...]:
+    """What a change is, whatever its number: the function, and the lines that are taken out and put in."""
+    function = re.sub(r"__mutmut_\d+$", "", name)
+    lines = (line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line))
+    return function, *(line[0] + " " + " ".join(line[1:].split()) for line in lines)
+
+
+def entries(text: str) -> dict[tuple[str, ...], str]:
+    """The entries of justified.txt: a function, its changed lines, and `why: ...`; blank lines between, `#` is a comment."""
+    made = {}
+    for block in re.split(r"\n\s*\n", text):
+        lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+        if lines:
+            *change, why = lines
+            if not why.startswith("why: "):
+                raise ValueError(f"{JUSTIFIED.name}: {change[0]} has no last line 'why: ...'")
+            made[tuple(change)] = why
+    return made
+
+
+def _output(program: str, *arguments: str) -> str:
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
