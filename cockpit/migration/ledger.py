@@ -35,7 +35,6 @@ _TAKE_ALLOWANCE = statement("take_allowance")
 _GIVE_BACK_ALLOWANCE = statement("give_back_allowance")
 _NOTE = statement("note")
 _LOOK_AT_ROWS = table_statement("look_at_rows")
-_LOCK_ROW = table_statement("lock_row")
 _POINT_ROWS_AT_OBJECTS = table_statement("point_rows_at_objects")
 
 
@@ -183,10 +182,6 @@ class Ledger:
             )
         ).fetchall()
         return {row[0] for row in rows}
-
-    async def locked(self, connection: Connection, source: Source, doc_id: str) -> bool:
-        """Lock a row until the end of the transaction; False when there is none. Raises LockNotAvailable at once."""
-        return (await connection.execute(_LOCK_ROW(source), {"id": doc_id})).rowcount == 1
 
     async def look(
         self, connection: Connection, source: Source, ids: Sequence[str]

@@ -19,6 +19,7 @@ from cockpit.migration.object_store import Busy, Halting, Store, StoreError
 from cockpit.migration.rate_limiter import Pace, Throttle
 from cockpit.migration.row_errors import About, about, server_words
 from cockpit.migration.settings import Settings, Source
+from cockpit.migration.source_tables import lock_row
 from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import MIB
 
@@ -166,7 +167,7 @@ class Work:
         """Change one row that was skipped, under its lock; whether it was. One that stays as it is fails."""
         try:
             async with connection.transaction():
-                found = await self.ledger.locked(connection, source, claim.doc_id)
+                found = await lock_row(connection, source, claim.doc_id)
                 changed = found and await change()
         except psycopg.errors.LockNotAvailable:
             await self.put_back(connection, claim, phase, "the row was locked by somebody else", after_s=AGAIN_S)

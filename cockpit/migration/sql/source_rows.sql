@@ -4,13 +4,21 @@
 -- Lasts until the end of this transaction, and for this connection alone.
 SET LOCAL statement_timeout = '30min'
 
+-- part: plain_kind
+-- Only what is surely a file type becomes part of a key.
+CASE WHEN {kind}::text ~ '^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$' THEN {kind}::text ELSE 'unknown' END
+
+-- part: plain_name
+-- Only characters that need no care become part of a key, and no more of them than fit.
+coalesce(nullif(right(regexp_replace({name}::text, '[^a-zA-Z0-9.-]', '_', 'g'), 180), ''), 'file')
+
 -- name: enlist
 -- Reads the rows without a lock and adds files that are not there; of two at once the second finds them, a file that is being moved
 -- is never planned again, and a row that changes later is found by the switch.
 INSERT INTO cutover.item AS i (tbl, doc_id, kind, name, size, remark)
 SELECT %(tbl)s, {id}::text,
-    CASE WHEN {kind}::text ~ '^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$' THEN {kind}::text ELSE 'unknown' END,
-    coalesce(nullif(right(regexp_replace({name}::text, '[^a-zA-Z0-9.-]', '_', 'g'), 180), ''), 'file'),
+    {plain_kind},
+    {plain_name},
     octet_length({data}),
     CASE WHEN {size} IS DISTINCT FROM octet_length({data})
         THEN %(size_column)s::text || ' says ' || coalesce({size}::text, 'nothing')
