@@ -7,7 +7,7 @@ and never lets a secret out. To add one: a module in the folder of its system, a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -35,6 +35,10 @@ EcsName = Annotated[str, AfterValidator(last_part)]
 """A cluster or service: its name or its ARN."""
 LogGroupName = Annotated[str, AfterValidator(log_group)]
 """A log group: its name or its ARN."""
+
+
+def _not_begun() -> datetime | None:
+    return None
 
 
 class Params(BaseModel):
@@ -94,6 +98,8 @@ class Probe(ABC, Generic[P]):
     def __init__(self, params: P, clients: Clients) -> None:
         self.params = params
         self.clients = clients
+        self.deployment_began: Callable[[], datetime | None] = _not_begun
+        """When the deployment of this cutover was begun, as its session says; None before that, and without a session."""
 
     @abstractmethod
     async def read(self, now: datetime) -> Reading:

@@ -22,6 +22,7 @@ ONE_BY_ONE = frozenset(
         "migration/test_faults_after",
         "migration/test_faults_around",
         "migration/test_faults_copy",
+        "rehearsal/test_aws_at_its_worst",
         "rehearsal/test_run_on_ecs",
         "rehearsal/test_scenario_verdicts",
         "rehearsal/test_world_process",

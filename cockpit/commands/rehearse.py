@@ -37,6 +37,7 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
+from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
@@ -51,6 +52,14 @@ from probes.clients.threads import run_loop
 @click.command("rehearse")
 @click.argument("scenario", default="smooth")
 @SPEED
+@click.option(
+    "--aws",
+    "aws_profile",
+    type=click.Choice(list(PROFILES)),
+    default=USUAL,
+    show_default=True,
+    help="How AWS behaves: worst is late, throttled, and full of others' resources.",
+)
 @click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
 @click.option(
@@ -66,6 +75,7 @@ def main(
     scenario: str,
     speed: float,
     *,
+    aws_profile: str,
     headless: bool,
     listing: bool,
     crew_plays: bool,
@@ -89,6 +99,7 @@ def main(
             plays_crew=crew_plays or headless,
             armed=arm,
             keep=keep,
+            aws_profile=aws_profile,
         )
         return run_loop(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify) as error:
@@ -122,13 +133,16 @@ class RehearsalOptions:
     armed: bool
     keep: str
     """Folder in which the record stays; empty to leave nothing behind."""
+    aws_profile: str = USUAL
+    """How the simulated AWS behaves, by the name of its profile."""
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     _end_on_signals()
-    output(f"starting the environment of '{scenario.name}' ...", err=True)
+    worse = "" if options.aws_profile == USUAL else f" with {PROFILES[options.aws_profile].title}"
+    output(f"starting the environment of '{scenario.name}'{worse} ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
-    async with Rehearsal() as world:
+    async with Rehearsal(profile=options.aws_profile) as world:
         world.apply(os.environ)
         given = known_vars(options.plan, world.vars)
         plan = load(options.plan, overrides=given)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TypeVar, assert_never, get_args
 
 from cockpit import formatting
@@ -33,7 +34,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
-from cockpit.plan.model import Person, Plan
+from cockpit.plan.model import Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -89,6 +90,12 @@ class Counted:
         """The phase the cutover is in, or None before any began."""
         began = self.all(PhaseBegan)
         return began[-1] if began else None
+
+    def deployment_began(self) -> datetime | None:
+        """When the deployment phase that the cutover is in was first begun: stating it again does not begin it anew."""
+        began = self.all(PhaseBegan)
+        run = takewhile(lambda each: each.phase is Phase.POST_DEPLOY, reversed(began))
+        return min((each.at for each in run), default=None)
 
     def why_not(self, kind: type[E], subject: str) -> tuple[E, str] | None:
         """The newest entry of one kind about one subject that does not count, and why."""

@@ -231,10 +231,14 @@ class Evaluator:
             return self.now.unknown
         ages = {probe: now - (readings.histories[probe].newest_data_at or reached.data_at) for probe in self.probes}
         oldest = max(ages, key=lambda probe: ages[probe] - self.limits.stale[probe])
+        settle = readings.probes[oldest].settle
+        late = (
+            f"{oldest} comes later than its settle of {formatting.duration(settle)}, or not at all: wait, or see Probes"
+        )
         return Unknown(
             Reason.STALE,
             f"the newest data of {oldest} is {formatting.duration(ages[oldest])} old",
-            f"press r to read {oldest} again; see Probes",
+            late if readings.probes[oldest].period else f"press r to read {oldest} again; see Probes",
         )
 
     def _unreadable(self, readings: Readings) -> Unknown | None:

@@ -138,7 +138,7 @@ class Decision(_Recorded):
     answers: tuple[Occurrence, ...] | None = None
     """The trips it was taken on, of each trigger the newest. None, as earlier versions wrote it: all that were known."""
     until: datetime | None = None
-    """Of a dismissal: when it ends. None: when the trigger is clear again."""
+    """Of a dismissal: when it ends, and it covers what trips again until then. None: the trips it names, and no other."""
 
 
 @dataclass(frozen=True, slots=True)

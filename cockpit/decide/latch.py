@@ -205,7 +205,8 @@ class _Answers:
         meant = self._meant(decision, cause.trigger)
         if meant is None:
             return False
-        if decision.choice == "dismiss":  # until it is clear: with it goes what trips again before
+        if decision.choice == "dismiss" and decision.until is not None:
+            # For so long: with it goes what trips again before the trigger is clear.
             return cause.first <= meant.since
         return cause.since <= meant.since and self._was_known(cause, decision)
 

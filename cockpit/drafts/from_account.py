@@ -58,6 +58,7 @@ def _head(found: Found, chosen: Chosen) -> Iterator[str]:
     yield f"  url: {_quoted(chosen.url)}"
     yield f"  cluster: {_quoted(chosen.service.cluster)}"
     yield f"  service: {_quoted(chosen.service.name)}"
+    yield "  deployed_after: phase                    # or when the deployment was started, as --var deployed_after=TIME"
     for name, text in (
         ("target_group", chosen.service.target_group),
         ("alb", chosen.service.load_balancer),
@@ -84,7 +85,10 @@ def _probes(chosen: Chosen) -> Iterator[str]:
     of_service = 'with: {cluster: "${cluster}", service: "${service}"}, interval: 15s'
     yield f"  service: {{uses: ecs.service, {of_service}}}"
     yield '  tasks: {uses: ecs.tasks, with: {cluster: "${cluster}", service: "${service}", window: 10m}, interval: 15s}'
-    yield f"  deployment: {{uses: ecs.deployment, {of_service}}}"
+    yield "  deployment:                             # a deployment from before the phase began is another release"
+    yield "    uses: ecs.deployment"
+    yield '    with: {cluster: "${cluster}", service: "${service}", after: "${deployed_after}"}'
+    yield "    interval: 15s"
     if service.target_group:
         yield '  targets: {uses: alb.targets, with: {target_group: "${target_group}"}, interval: 15s}'
     if service.load_balancer:
@@ -201,8 +205,8 @@ def _criteria(chosen: Chosen) -> Iterator[str]:
     yield '    failure_condition: "!site.ok"'
     yield "    for: 3m"
     yield "  - id: tasks.failing"
-    yield "    title: Tasks of the new release keep failing"
-    yield "    failure_condition: tasks.failed_recently >= 3 || service.failed_tasks >= 3"
+    yield "    title: Tasks of the new release keep failing, or ECS went back by itself"
+    yield "    failure_condition: tasks.failed_recently >= 3 || service.failed_tasks >= 3 || deployment.failed"
     if service.load_balancer:
         yield "  - id: errors.high"
         yield "    title: More than 5 % of requests fail for 5 minutes"

@@ -186,7 +186,7 @@ class Desk:
         """Answer the trips that a verdict names: execute, dismiss, or fix_forward. What trips later is not answered.
 
         `shown`: the verdict that the person decides on; by default the one of now. Where a decision is under way already, this
-        one takes its place, and a dismissal withdraws it. `lasts`: of a dismissal; None: until each trigger is clear again.
+        one takes its place, and a dismissal withdraws it. `lasts`: of a dismissal; None: these trips alone.
         """
         person, role = self._in_role(self.deciding_roles, "this decision")
         verdict = shown or self.watch.situation.verdict

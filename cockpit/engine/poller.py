@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -31,6 +31,10 @@ class Source(Protocol):
     """A stream of readings, with requests for an immediate one."""
 
     def readings(self) -> AsyncIterator[tuple[str, Reading]]: ...
+
+    def of_deployment(self, began: Callable[[], datetime | None]) -> None:
+        """Tell the probes from now on when the deployment of this cutover was begun."""
+        ...
 
     def probe_now(self, probe: str = "") -> None: ...
 
@@ -85,6 +89,11 @@ class LiveSource:
         """Real seconds the longest read still under way has taken."""
         begun = [loop.begun for loop in self.loops.values() if loop.begun is not None]
         return time.monotonic() - min(begun) if begun else 0.0
+
+    def of_deployment(self, began: Callable[[], datetime | None]) -> None:
+        for loop in self.loops.values():
+            if isinstance(loop.probe, Probe):
+                loop.probe.deployment_began = began
 
     def toggle_pause(self) -> None:
         if self.paused:

@@ -69,6 +69,7 @@ class Watch:
         """Called with every reading taken in, and when."""
         self.on_unchanged: list[Callable[[datetime], None]] = []
         """Called after a tick in which nothing changed, with its time."""
+        source.of_deployment(lambda: self.counted().deployment_began())
         self._due = asyncio.Event()
         self._due_since: float | None = None
         self._ticked = clock.machine.ticks()

@@ -116,6 +116,16 @@ class ProbeSpec:
         return self.timeout + (self.settle + self.interval if self.period else timedelta(0))
 
     @property
+    def delay(self) -> timedelta:
+        """How old the newest data of a metric is at best, and one period more: no window over it begins to fill sooner."""
+        return self.settle + self.period if self.period else timedelta(0)
+
+    @property
+    def oldest_fresh(self) -> timedelta:
+        """How old its newest data comes to be while nothing fails: a metric's, just before its next period is read."""
+        return self.pace + (self.settle + self.interval if self.period else timedelta(0))
+
+    @property
     def stale_after(self) -> timedelta:
         """Age of the data at which it no longer counts, and the longest gap between two samples that a proof outlives."""
         return MISSED * self.pace + self.lag

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cockpit.formatting import count, duration
+from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
 
 WIDTH = 100
@@ -28,6 +29,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
     yield from _row("earliest GO", f"{duration(_earliest(plan))} after the phase begins")
+    for why in all_never_fresh(plan):
+        yield from _row("never fresh", why)
     for section in plan.checklist:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
@@ -101,7 +104,16 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 def _earliest(plan: Plan) -> timedelta:
     enforced = [c for c in plan.success_criteria if c.enforced]
-    return max((c.hold_for + c.initial_delay for c in enforced), default=timedelta(0)) + plan.verdict_dwell
+    return (
+        max((c.hold_for + c.initial_delay + _seen(plan, c) for c in enforced), default=timedelta(0))
+        + plan.verdict_dwell
+    )
+
+
+def _seen(plan: Plan, criterion: Criterion) -> timedelta:
+    """How long after the phase begins the first period that counts has closed and settled; 0 where no metric is read."""
+    probes = criterion.condition.probes if criterion.condition else ()
+    return max((plan.probes[name].delay for name in probes), default=timedelta(0))
 
 
 def _row(label: str, text: str) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from probes.aws.ecs import ServiceParams, service_url
+from probes.aws.ecs_tasks import added_by_aws
 from probes.clients.arns import arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -14,21 +19,44 @@ from probes.probe import Moment, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
+KEPT = timedelta(days=90)
+"""How long ECS remembers deployments."""
 _LOOKED_BACK = (timedelta(days=1), timedelta(days=7), timedelta(days=100))
+_GIVEN_UP = ("STOP_REQUESTED", "STOPPED")
+
+
+def _revision(name: str) -> str:
+    """family:revision, from that or from an ARN."""
+    found = name.rpartition("/")[2]
+    if not re.fullmatch(r"[A-Za-z0-9_-]+:[0-9]+", found):
+        raise ValueError("a task definition is named by family:revision, or by its ARN")
+    return found
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"sha256:[0-9A-Za-z]+", text):
+        raise ValueError("an image digest begins with sha256:")
+    return text
 
 
 class DeploymentParams(ServiceParams):
-    after: Moment | None = None
-    """Only deployments created after this moment count: an older success proves nothing."""
+    after: Literal["phase"] | Moment | None = None
+    """Only deployments begun after this time count, or since the phase began: an older success proves nothing."""
+    task_definition: Annotated[str, AfterValidator(_revision)] | None = None
+    """family:revision of the release, or its ARN: a deployment of another one did not succeed."""
+    image_digest: Annotated[str, AfterValidator(_digest)] | None = None
+    """sha256:... of the release: a deployment without this image did not succeed."""
 
 
 class EcsDeployment(Probe[DeploymentParams]):
-    """The newest deployment of an ECS service: its status, and how close ECS is to rolling it back by itself.
+    """The newest deployment of an ECS service: whether it brought the release, and how close ECS is to rolling it back.
 
     Reads ecs ListServiceDeployments and DescribeServiceDeployments: status, statusReason, deploymentCircuitBreaker (status,
-    failureCount, threshold), alarms (status, triggeredAlarmNames), rollback. ECS keeps about 90 days of them; without `after`
-    the last day is looked through first, then the last week, then all of them. Alarms that the deployment does not watch
-    (DISABLED) have not gone off, and are no zero.
+    failureCount, threshold), alarms (status, triggeredAlarmNames), rollback; with `task_definition` or `image_digest` also
+    DescribeServiceRevisions: taskDefinition, containerImages[].imageDigest. ECS keeps about 90 days of them; without `after`
+    the last day is looked through first, then the last week, then all of them. `after: phase` counts those since the cutover's
+    deployment phase began: with none of them nothing was begun, and nothing has succeeded or failed. Alarms that the deployment
+    does not watch (DISABLED) have not gone off, and are no zero.
     """
 
     name = "ecs.deployment"
@@ -42,7 +70,12 @@ class EcsDeployment(Probe[DeploymentParams]):
             "SUCCESSFUL",
         ),
         Field("reason", str, "why, in ECS's words", "Service deployment circuit breaker: tasks failed to start."),
-        Field("succeeded", bool, "it ended as SUCCESSFUL, and was not rolled back", example=True),
+        Field("begun", bool, "there is one: since `after`, where that is set", example=True),
+        Field(
+            "succeeded", bool, "it ended as SUCCESSFUL, was not rolled back, and brought what is expected", example=True
+        ),
+        Field("failed", bool, "stopped, rolled back, about to be, or given up by the circuit breaker", example=False),
+        Field("expected", bool, "it brings the task definition and the image that the plan expects", example=True),
         Field("rolled_back", bool, "ECS went, or is going, back to the release before", example=False),
         Field("breaker", str, "circuit breaker: MONITORING, MONITORING_COMPLETE, TRIGGERED or DISABLED", "MONITORING"),
         Field("breaker_failures", int, "failed tasks the circuit breaker has counted", 0, "count", low=0),
@@ -51,7 +84,8 @@ class EcsDeployment(Probe[DeploymentParams]):
         Field("alarms_triggered", int, "deployment alarms that went off", 0, "count", low=0),
         Field("created_at", datetime, "when it was started", datetime(2026, 1, 1, tzinfo=UTC)),
     )
-    iam = ("ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments")
+    iam = ("ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions")
+    iam_sometimes = MappingProxyType({"ecs:DescribeServiceRevisions": "a task definition or an image is expected"})
     interval = timedelta(seconds=15)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
@@ -60,6 +94,7 @@ class EcsDeployment(Probe[DeploymentParams]):
         return {
             "ecs:ListServiceDeployments": (arn(options, "ecs", f"service/{name}"),),
             "ecs:DescribeServiceDeployments": (arn(options, "ecs", f"service-deployment/{name}/*"),),
+            "ecs:DescribeServiceRevisions": (arn(options, "ecs", f"service-revision/{name}/*"),),
         }
 
     async def read(self, now: datetime) -> Reading:
@@ -68,14 +103,11 @@ class EcsDeployment(Probe[DeploymentParams]):
             f"ecs list-service-deployments --cluster {cluster} --service {service}; ecs describe-service-deployments"
         )
         url = service_url(self.clients, cluster, service, "deployments")
+        after = self._after(now)
         try:
-            brief = await self._listed(now)
+            brief = await self._listed(after, now)
             if not brief:
-                since = f" since {self.params.after:%Y-%m-%d %H:%M}" if self.params.after else ""
-                why = Unknown(
-                    Reason.NO_DATA, f"no deployment of {service}{since}", "start the deployment, or correct `after`"
-                )
-                return self.blind(now, why, Evidence(query, console_url=url))
+                return self._none(after, now, Evidence(query, console_url=url))
             newest = max(brief, key=lambda d: d["createdAt"])
             arn = newest["serviceDeploymentArn"]
             answer = await self.clients.aws("ecs", "describe_service_deployments", serviceDeploymentArns=[arn])
@@ -86,22 +118,79 @@ class EcsDeployment(Probe[DeploymentParams]):
         if found is None:
             return self.blind(now, Unknown(Reason.NOT_FOUND, f"{arn} cannot be described", "press r"), evidence)
         values, unknown = _deployment_values(found)
+        brings = await self._brings_expected(found)
+        if isinstance(brings, Unknown):
+            unknown["expected"] = brings
+            if self._expects and values["succeeded"]:
+                values["succeeded"], unknown["succeeded"] = None, brings
+        else:
+            values["expected"] = brings
+            values["succeeded"] = values["succeeded"] and brings
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
-    async def _listed(self, now: datetime) -> list[Mapping[str, Any]]:
+    def _after(self, now: datetime) -> datetime | None:
+        """Since when deployments count. Before the phase there can be none of it, and ECS is asked all the same."""
+        after = self.params.after
+        return self.deployment_began() or now if after == "phase" else after
+
+    def _none(self, after: datetime | None, now: datetime, evidence: Evidence) -> Reading:
+        """There is no deployment: where ECS would remember one, that is known, and it has neither succeeded nor failed."""
+        detail = f"no deployment of {self.params.service}"
+        if after is not None:
+            detail += f" since {after:%Y-%m-%d %H:%M}"
+        if self.params.after == "phase":
+            begun = self.deployment_began() is not None
+            detail = f"{detail}, when the phase began" if begun else "the deployment of this cutover has not begun"
+        why = Unknown(Reason.NO_DATA, detail, "start the deployment, or correct `after`")
+        if after is None or now - after > KEPT:
+            return self.blind(now, why, evidence)
+        values = dict.fromkeys(("begun", "succeeded", "failed", "rolled_back"), False)
+        return self.reading(now, values, missing=why, evidence=evidence)
+
+    async def _listed(self, after: datetime | None, now: datetime) -> list[Mapping[str, Any]]:
         """Those that count of the newest stretch that has any. All pages of it: AWS does not say in which order it lists them."""
-        for since in [self.params.after] if self.params.after else [now - back for back in _LOOKED_BACK]:
+        for since in [after] if after else [now - back for back in _LOOKED_BACK]:
             found = await pages(
                 self.clients, "ecs", "list_service_deployments", request_key="nextToken", response_key="nextToken",
                 cluster=self.params.cluster, service=self.params.service, createdAt={"after": since},
             )  # fmt: skip
-            if brief := [d for page in found for d in page.get("serviceDeployments") or () if self._counts(d)]:
+            if brief := [d for page in found for d in page.get("serviceDeployments") or () if _counts(d, after)]:
                 return brief
         return []
 
-    def _counts(self, deployment: Mapping[str, Any]) -> bool:
-        created = deployment.get("createdAt")
-        return created is not None and (self.params.after is None or created > self.params.after)
+    @property
+    def _expects(self) -> bool:
+        return self.params.task_definition is not None or self.params.image_digest is not None
+
+    async def _brings_expected(self, deployment: Mapping[str, Any]) -> bool | Unknown:
+        """Whether it brings what the plan expects, or why that cannot be said."""
+        if not self._expects:
+            return Unknown(Reason.NO_DATA, "the plan expects no task definition and no image of it")
+        untold = Unknown(Reason.NO_DATA, "ECS does not say what this deployment brings")
+        target = (deployment.get("targetServiceRevision") or {}).get("arn")
+        if target is None:
+            return untold
+        try:
+            answer = await self.clients.aws("ecs", "describe_service_revisions", serviceRevisionArns=[target])
+        except Unseen as unseen:
+            return unseen.unknown
+        revision: Mapping[str, Any] = next(iter(answer.get("serviceRevisions") or ()), {})
+        wanted, digest = self.params.task_definition, self.params.image_digest
+        if wanted is not None:
+            if not revision.get("taskDefinition"):
+                return untold
+            if _revision(str(revision["taskDefinition"])) != wanted:
+                return False
+        images = [c for c in revision.get("containerImages") or () if not added_by_aws(str(c.get("containerName")))]
+        digests = {image.get("imageDigest") for image in images}
+        if digest is None or digest in digests:
+            return True
+        return untold if not digests or None in digests else False
+
+
+def _counts(deployment: Mapping[str, Any], after: datetime | None) -> bool:
+    created = deployment.get("createdAt")
+    return created is not None and (after is None or created > after)
 
 
 def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Unknown]]:
@@ -119,10 +208,13 @@ def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
         unknown["alarms_triggered"] = Unknown(Reason.NO_DATA, detail, "deploymentConfiguration.alarms, if it should")
     if not found.get("statusReason"):
         unknown["reason"] = Unknown(Reason.NO_DATA, "ECS gives no reason")
+    failed = None if status is None else rolled_back or status in _GIVEN_UP or breaker.get("status") == "TRIGGERED"
     return {
+        "begun": True,
         "status": status,
         "reason": one_line(found["statusReason"]) if found.get("statusReason") else None,
         "succeeded": None if status is None else status == "SUCCESSFUL" and not rolled_back,
+        "failed": failed,
         "rolled_back": rolled_back,
         "breaker": breaker.get("status"),
         "breaker_failures": breaker.get("failureCount"),

@@ -33,10 +33,11 @@ class EcsTasks(Probe[TasksParams]):
     """The tasks of an ECS service: running, healthy, and those that died lately and why.
 
     Reads ecs ListTasks (RUNNING and STOPPED) and DescribeTasks: healthStatus, startedAt, stoppedAt, stopCode, stoppedReason,
-    containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN (`health_unknown`), not
-    healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a health check is. What AWS
-    took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is neither: the count is then
-    unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service Connect) are left out.
+    taskDefinitionArn, containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN
+    (`health_unknown`), not healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a
+    health check is. What AWS took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is
+    neither: the count is then unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service
+    Connect) are left out.
     """
 
     name = "ecs.tasks"
@@ -59,6 +60,8 @@ class EcsTasks(Probe[TasksParams]):
         Field("last_interruption", str, "stop code and reason of the newest of them", "SpotInterruption: ..."),
         Field("last_failure", str, "stop code and reason of the newest failure", "EssentialContainerExited: exit 1"),
         Field("digests", tuple, "image digests that are running", ("sha256:1f3a",)),
+        Field("task_definitions", tuple, "family:revision of what is running", ("web:42",)),
+        Field("one_release", bool, "all running tasks run one task definition", example=True),
         Field("one_image", bool, "each container runs one image digest in all running tasks", example=True),
         Field(
             "youngest_age_s",
@@ -205,10 +208,11 @@ def _running_values(running: Sequence[Mapping[str, Any]], now: datetime) -> tupl
     digests = set().union(*images.values()) - {""}
     all_known = bool(digests) and "" not in set().union(*images.values())
     started = [task["startedAt"] for task in running if task.get("startedAt")]
+    releases = {str(task.get("taskDefinitionArn") or "").rpartition("/")[2] for task in running}
     unknown: dict[str, Unknown] = {}
     if not running:
         nothing = Unknown(Reason.NO_DATA, "no task is running")
-        unknown |= dict.fromkeys(("digests", "one_image", "youngest_age_s"), nothing)
+        unknown |= dict.fromkeys(("task_definitions", "one_release", "digests", "one_image", "youngest_age_s"), nothing)
     elif not all_known:
         unknown["one_image"] = Unknown(Reason.NO_DATA, "ECS does not name the image digest of every container")
     return {
@@ -216,6 +220,8 @@ def _running_values(running: Sequence[Mapping[str, Any]], now: datetime) -> tupl
         "healthy": health["HEALTHY"],
         "unhealthy": health["UNHEALTHY"],
         "health_unknown": len(running) - health["HEALTHY"] - health["UNHEALTHY"],
+        "task_definitions": tuple(sorted(releases - {""})),
+        "one_release": len(releases) == 1 if releases and "" not in releases else None,
         "digests": tuple(sorted(digests)),
         "one_image": all(len(found) == 1 for found in images.values()) if all_known else None,
         "youngest_age_s": max((now - max(started)).total_seconds(), 0.0) if started else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,9 +51,13 @@ class Insights:
     async def ask(
         self, groups: Sequence[str], query: str, start: datetime, end: datetime, *, timeout_s: float, limit: int = 100
     ) -> InsightsAnswer:
-        """Rows as {column: text}. `timeout_s` is real seconds. Raises Unseen; TIMEOUT when it does not complete."""
-        started = await self._clients.aws(
-            "logs",
+        """Rows as {column: text}. `timeout_s` is real seconds. Raises Unseen; TIMEOUT when it does not complete.
+
+        The quota is the whole account's: a call that is throttled is made again until then, and no query is lost with it.
+        """
+        clock = asyncio.get_running_loop().time
+        started = await self._patiently(
+            clock() + timeout_s,
             "start_query",
             logGroupNames=list(groups),
             startTime=int(start.timestamp()),
@@ -60,11 +65,11 @@ class Insights:
             queryString=query,
             limit=limit,
         )
-        query_id = str(started["queryId"])
+        query_id, deadline = str(started["queryId"]), clock() + timeout_s
         complete = False
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await self._completed(query_id)
+            async with asyncio.timeout_at(deadline):
+                answer = await self._completed(query_id, deadline)
             complete = True
         except TimeoutError:
             detail = f"the log query did not complete within {timeout_s:g} s"
@@ -74,6 +79,19 @@ class Insights:
                 self._stop(query_id)
         return answer
 
+    async def _patiently(self, deadline: float, operation: str, **params: Any) -> dict[str, Any]:
+        """The answer to one call, asked for again while it is throttled. Raises Unseen."""
+        pause_s = FIRST_POLL_S
+        while True:
+            try:
+                return await self._clients.aws("logs", operation, **params)
+            except Unseen as unseen:
+                late = asyncio.get_running_loop().time() + pause_s >= deadline
+                if unseen.unknown.reason is not Reason.THROTTLED or late:
+                    raise
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # others of the account are turned away with us
+            pause_s = min(2 * pause_s, LONGEST_POLL_S)
+
     async def close(self) -> None:
         """Wait a moment for the queries being stopped, and no longer."""
         if self._stopping:
@@ -81,10 +99,10 @@ class Insights:
         for task in self._stopping:
             task.cancel()
 
-    async def _completed(self, query_id: str) -> InsightsAnswer:
+    async def _completed(self, query_id: str, deadline: float) -> InsightsAnswer:
         pause_s = FIRST_POLL_S
         while True:
-            answer = await self._clients.aws("logs", "get_query_results", queryId=query_id)
+            answer = await self._patiently(deadline, "get_query_results", queryId=query_id)
             status = answer.get("status", "")
             if status == "Complete":
                 return _parsed(answer)

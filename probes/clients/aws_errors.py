@@ -96,8 +96,8 @@ _NAMING = {
     "LoadBalancerArns": "load balancer", "LoadBalancerArn": "load balancer", "GroupIds": "security group",
     "repositoryName": "repository", "repositoryNames": "repository", "TopicArn": "topic", "DashboardName": "dashboard",
     "PolicySourceArn": "role", "RoleName": "role", "ListenerArn": "listener", "PrefixListId": "prefix list",
-    "serviceDeploymentArns": "deployment", "queryId": "query", "MetricName": "metric", "AlarmName": "alarm",
-    "ChildrenOfAlarmName": "alarm",
+    "serviceDeploymentArns": "deployment", "serviceRevisionArns": "revision", "queryId": "query",
+    "MetricName": "metric", "AlarmName": "alarm", "ChildrenOfAlarmName": "alarm",
 }  # fmt: skip
 _NAMING_OF = {"describe_load_balancers": {"Names": "load balancer"}}
 _NO_CREDENTIALS = {

@@ -97,6 +97,22 @@ def test_an_entry_from_a_file_proves_nothing_by_itself() -> None:
     assert counted(scene().plan, Record([entry]), at(1)).phase() is None
 
 
+def test_the_deployment_began_when_its_phase_was_first_begun() -> None:
+    made = scene()
+
+    def began(*phases: Phase) -> datetime | None:
+        entries: list[Entry] = [PhaseBegan(at(minute), phase) for minute, phase in enumerate(phases)]
+        return counted(made.plan, Record(entries), at(9)).deployment_began()
+
+    before, after = Phase.PRE_DEPLOY, Phase.POST_DEPLOY
+    assert began() is None
+    assert began(before) is None
+    assert began(before, after) == at(1)
+    assert began(before, after, after) == at(1), "stated again by another cockpit"
+    assert began(before, after, before) is None
+    assert began(before, after, before, after, after) == at(3), "the second attempt"
+
+
 LIES = st.sampled_from(["key", "stranger", "role", "digest", "future", "session", "flaw", "length"])
 SUBJECTS = st.sampled_from(["vpn", "fine", "quiet", "loud"])
 NOW = at(15)

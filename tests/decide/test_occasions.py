@@ -106,12 +106,19 @@ def test_a_decision_of_an_earlier_version_answers_what_was_known_then() -> None:
     assert scene.feed("0.2").situation.verdict.latch is not None
 
 
-def test_a_dismissal_until_clear_covers_what_trips_before_it_is_clear_and_nothing_after() -> None:
+def test_a_dismissal_until_clear_covers_its_trips_and_none_that_comes_later() -> None:
     scene = say(Scene(*CALM, ERRORS).feed("0.2"), "dismiss")
-    assert scene.feed("0.2 0 0.2").word is Word.HOLD
+    assert scene.feed("0.2").word is Word.HOLD
     assert "primary dismissed it" in " ".join(scene.situation.verdict.reasons)
+    assert scene.feed("0").state("errors") is State.RECOVERING
+    assert scene.feed("0.2").word is Word.ROLLBACK, "a trigger that comes back is not silent"
+
+
+def test_a_dismissal_for_a_time_covers_what_trips_again_in_it() -> None:
+    scene = say(Scene(*CALM, ERRORS).feed("0.2"), "dismiss", until=300)
+    assert scene.feed("0.2 0 0.2").word is Word.HOLD
     assert scene.feed("0 0 0").state("errors") is State.CLEAR
-    assert scene.feed("0.2").word is Word.ROLLBACK
+    assert scene.feed("0.2").word is Word.ROLLBACK, "it was clear in between"
 
 
 def test_a_dismissal_with_an_end_ends() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from engine.fake_world import START, HandClock, World, good, live, plan_of, world
 from support.waiting import at_last
 
-from cockpit.decide.events import Change, Decision, ObserverGap
+from cockpit.decide.events import Change, Decision, ObserverGap, PhaseBegan
 from cockpit.decide.states import State, Word
 from cockpit.engine import watch as watching
 from cockpit.engine.headless import after, every_probe_answered, watch_until
 from cockpit.engine.watch import Watch
+from cockpit.plan.model import Phase
 from probes.reading import Reading, Reason
 
 __all__ = ["world"]
@@ -32,6 +34,8 @@ class Handed:
     async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
         while True:
             yield await self.queue.get()
+
+    def of_deployment(self, began: Callable[[], datetime | None]) -> None: ...
 
     def probe_now(self, probe: str = "") -> None: ...
 
@@ -257,3 +261,20 @@ async def _quit_while_stuck() -> None:
     finally:
         del BUILT_IN["fake"]
         WORLD.answers = {}
+
+
+async def test_a_probe_is_told_when_the_deployment_was_begun(world: World, clock: HandClock) -> None:
+    told = []
+
+    async def ask(probe: Any, now: datetime) -> Reading:
+        told.append(probe.deployment_began())
+        return await good(probe, now)
+
+    world.answers["m"] = ask
+    source = live(plan_of("m"), clock)
+    watch = Watch(source.plan, source, clock)
+    await source.loops["m"].read()
+    watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+    await source.loops["m"].read()
+    assert told == [None, clock.now()]
+    await source.close()

@@ -48,7 +48,7 @@ def test_the_smallest_plan_is_small_and_needs_nothing() -> None:
     text = (CHECKLISTS / "minimal.yaml").read_text(encoding="utf-8")
     loaded = load_plan(CHECKLISTS / "minimal.yaml", environ={})
     assert len(text.splitlines()) <= 45
-    assert (len(loaded.probes), len(loaded.success_criteria), len(loaded.rollback_triggers)) == (2, 2, 2)
+    assert (len(loaded.probes), len(loaded.success_criteria), len(loaded.rollback_triggers)) == (3, 2, 2)
     assert not loaded.production
     assert not loaded.needs_environment
 

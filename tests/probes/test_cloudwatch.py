@@ -23,8 +23,8 @@ from probes.low_volume import bounds
 from probes.reading import Reading, Reason
 
 ALB = "app/transparent-trust-alb/50dc6c495c0c9188"
-LAST_CLOSED = NOW.replace(second=0) - MINUTE
-"""22:29: at 22:30:20 the period ending 22:30 has not settled for a minute."""
+LAST_CLOSED = NOW.replace(second=0) - 2 * MINUTE
+"""22:28: at 22:30:20 the period ending 22:29 has not settled for two minutes."""
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_the_newest_closed_period_is_the_reading_and_older_ones_come_along
 
 
 async def test_a_period_that_has_not_settled_does_not_count(aws: StubbedAws) -> None:
-    aws.metrics([1, 2, 99], end=NOW)
+    aws.metrics([1, 2, 99], end=NOW - MINUTE)
     reading = await metric(aws).read(NOW)
     assert (reading.data_at, reading.values["value"]) == (LAST_CLOSED, 2.0)
 
@@ -140,7 +140,7 @@ async def test_evidence_tells_how_to_look_again(aws: StubbedAws) -> None:
     assert "AWS/RDS DatabaseConnections Maximum 60s {DBInstanceIdentifier=a/b}" in evidence.query
     assert evidence.console_url.startswith("https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#")
     assert "a*2fb" in evidence.console_url
-    assert evidence.lines[0] == "until 22:29  DatabaseConnections Maximum 5"
+    assert evidence.lines[0] == "until 22:28  DatabaseConnections Maximum 5"
 
 
 LIVE = {"zero_when": {"metric": "CPUUtilization", "stat": "SampleCount"}}

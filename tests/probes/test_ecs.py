@@ -146,6 +146,7 @@ async def test_a_missing_service_inside_a_successful_answer_is_not_found(
 def task(number: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "taskArn": f"{BASE}:task/{CLUSTER}/{number:032x}",
+        "taskDefinitionArn": f"{BASE}:task-definition/web:42",
         "lastStatus": "RUNNING",
         "desiredStatus": "RUNNING",
         "healthStatus": "HEALTHY",
@@ -191,6 +192,8 @@ async def test_two_healthy_tasks_of_one_image(aws: AnsweringAws) -> None:
         "health_unknown": 0,
         "failed_recently": 0,
         "interrupted_recently": 0,
+        "task_definitions": ("web:42",),
+        "one_release": True,
         "digests": (DIGEST,),
         "one_image": True,
         "youngest_age_s": 900.0,
@@ -214,6 +217,13 @@ async def test_two_images_of_one_container_show(aws: AnsweringAws) -> None:
     other = [{"name": "web", "imageDigest": "sha256:" + "2e" * 32}]
     values = (await tasks(aws, task(1), task(2, containers=other))).values
     assert (values["one_image"], len(values["digests"])) == (False, 2)  # type: ignore[arg-type]
+
+
+async def test_two_task_definitions_at_once_show(aws: AnsweringAws) -> None:
+    values = (await tasks(aws, task(1), task(2, taskDefinitionArn=f"{BASE}:task-definition/web:41"))).values
+    assert (values["one_release"], values["task_definitions"]) == (False, ("web:41", "web:42"))
+    unnamed = await tasks(aws, task(1), task(2, taskDefinitionArn=None))
+    assert unnamed.unknown["one_release"].reason is Reason.NO_DATA
 
 
 async def test_a_sidecar_is_not_a_second_image(aws: AnsweringAws) -> None:
@@ -344,15 +354,21 @@ WHOLE = {
 }
 
 
-async def deployed(aws: AnsweringAws, *found: dict[str, Any], after: Any = None) -> Reading:
+async def deployed(
+    aws: AnsweringAws, *found: dict[str, Any], after: Any = None, began: datetime | None = None, **expected: str
+) -> Reading:
     by_arn = {d["serviceDeploymentArn"]: d for d in found}
     keep = ("serviceDeploymentArn", "createdAt", "status")
     aws.on["ListServiceDeployments"] = wire({"serviceDeployments": [{key: d[key] for key in keep} for d in found]})
     aws.on["DescribeServiceDeployments"] = lambda asked: wire(
         {"serviceDeployments": [WHOLE | by_arn[arn] for arn in asked["serviceDeploymentArns"]]}
     )
-    params = DeploymentParams(cluster=CLUSTER, service=SERVICE, after=after)
-    return await EcsDeployment(params, aws.clients).read(NOW)
+    probe = EcsDeployment(
+        DeploymentParams.model_validate({"cluster": CLUSTER, "service": SERVICE, "after": after} | expected),
+        aws.clients,
+    )
+    probe.deployment_began = lambda: began
+    return await probe.read(NOW)
 
 
 async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
@@ -361,7 +377,9 @@ async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
     assert reading.values == {
         "status": "SUCCESSFUL",
         "reason": "all well",
+        "begun": True,
         "succeeded": True,
+        "failed": False,
         "rolled_back": False,
         "breaker": "MONITORING_COMPLETE",
         "breaker_failures": 1,
@@ -370,26 +388,32 @@ async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
         "alarms_triggered": 0,
         "created_at": NOW - timedelta(minutes=30),
     }
-    assert not reading.unknown
+    assert reading.unknown.keys() == {"expected"}, "the plan expects no image and no task definition"
 
 
 @pytest.mark.parametrize(
-    ("status", "succeeded", "rolled_back"),
+    ("status", "failed", "rolled_back"),
     [
         ("PENDING", False, False),
         ("IN_PROGRESS", False, False),
-        ("STOPPED", False, False),
-        ("ROLLBACK_REQUESTED", False, True),
-        ("ROLLBACK_IN_PROGRESS", False, True),
-        ("ROLLBACK_SUCCESSFUL", False, True),
-        ("ROLLBACK_FAILED", False, True),
+        ("STOP_REQUESTED", True, False),
+        ("STOPPED", True, False),
+        ("ROLLBACK_REQUESTED", True, True),
+        ("ROLLBACK_IN_PROGRESS", True, True),
+        ("ROLLBACK_SUCCESSFUL", True, True),
+        ("ROLLBACK_FAILED", True, True),
     ],
 )
 async def test_only_a_success_that_stayed_is_a_success(
-    aws: AnsweringAws, status: str, succeeded: bool, rolled_back: bool
+    aws: AnsweringAws, status: str, failed: bool, rolled_back: bool
 ) -> None:
     values = (await deployed(aws, brief(status=status))).values
-    assert (values["succeeded"], values["rolled_back"]) == (succeeded, rolled_back)
+    assert (values["succeeded"], values["failed"], values["rolled_back"]) == (False, failed, rolled_back)
+
+
+async def test_a_breaker_that_went_off_has_failed_before_ecs_says_so(aws: AnsweringAws) -> None:
+    off = {"status": "TRIGGERED", "failureCount": 3, "threshold": 3}
+    assert (await deployed(aws, brief(status="IN_PROGRESS", deploymentCircuitBreaker=off))).values["failed"] is True
 
 
 async def test_a_deployment_that_names_a_rollback_was_rolled_back(aws: AnsweringAws) -> None:
@@ -434,9 +458,97 @@ async def test_a_service_with_a_thousand_deployments_is_asked_for_the_newest_str
 @pytest.mark.parametrize("after", [NOW - timedelta(minutes=5), (NOW - timedelta(minutes=5)).replace(tzinfo=None)])
 async def test_an_older_success_proves_nothing(aws: AnsweringAws, after: datetime) -> None:
     reading = await deployed(aws, brief(minutes=30), after=after)
-    assert {u.reason for u in reading.unknown.values()} == {Reason.NO_DATA}
-    assert "since 2026-11-23 22:25" in reading.unknown["succeeded"].detail
+    assert reading.values == NEVER_BEGUN
+    assert "since 2026-11-23 22:25" in reading.unknown["status"].detail
     assert (await deployed(aws, brief(minutes=4), after=after)).values["succeeded"] is True
+
+
+NEVER_BEGUN = {"begun": False, "succeeded": False, "failed": False, "rolled_back": False}
+
+
+async def test_a_release_that_was_never_started_is_no_success_of_three_days_ago(aws: AnsweringAws) -> None:
+    reading = await deployed(aws, brief(minutes=3 * 24 * 60), after="phase", began=NOW - timedelta(minutes=20))
+    assert reading.values == NEVER_BEGUN
+    (why,) = {each.detail for name, each in reading.unknown.items() if name != "expected"}
+    assert why == f"no deployment of {SERVICE} since 2026-11-23 22:10, when the phase began"
+
+
+async def test_since_the_phase_began_the_newest_deployment_counts(aws: AnsweringAws) -> None:
+    began = NOW - timedelta(minutes=20)
+    good = await deployed(aws, brief(1, minutes=90), brief(2, minutes=10), after="phase", began=began)
+    assert good.values["succeeded"] is True
+    back = brief(2, minutes=10, status="ROLLBACK_SUCCESSFUL")
+    assert (await deployed(aws, brief(1, minutes=90), back, after="phase", began=began)).values["succeeded"] is False
+
+
+async def test_before_the_phase_nothing_has_been_deployed(aws: AnsweringAws) -> None:
+    reading = await deployed(aws, brief(minutes=5), after="phase")
+    assert reading.values == NEVER_BEGUN
+    assert reading.unknown["status"].detail == "the deployment of this cutover has not begun"
+
+
+async def test_what_ecs_has_forgotten_is_not_known_to_be_absent(aws: AnsweringAws) -> None:
+    assert not (await deployed(aws, after=NOW - timedelta(days=120))).values
+
+
+# What it brought, by its service revision.
+
+
+def revision(of: str = "web:42", digest: str = "sha256:good") -> dict[str, Any]:
+    images = [
+        {"containerName": "aws-guardduty-agent", "image": "agent:1", "imageDigest": "sha256:agent"},
+        {"containerName": "web", "image": "web:1", "imageDigest": digest},
+    ]
+    return {
+        "serviceRevisionArn": f"{BASE}:service-revision/{CLUSTER}/{SERVICE}/1",
+        "taskDefinition": f"{BASE}:task-definition/{of}",
+        "containerImages": images,
+    }
+
+
+BRINGS: dict[str, Any] = {"targetServiceRevision": {"arn": f"{BASE}:service-revision/{CLUSTER}/{SERVICE}/1"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "as_expected"),
+    [
+        ({"task_definition": "web:42"}, True),
+        ({"task_definition": f"{BASE}:task-definition/web:42"}, True),
+        ({"task_definition": "web:43"}, False),
+        ({"image_digest": "sha256:good"}, True),
+        ({"image_digest": "sha256:bad"}, False),
+        ({"image_digest": "sha256:agent"}, False),
+        ({"task_definition": "web:42", "image_digest": "sha256:bad"}, False),
+    ],
+)
+async def test_a_success_of_another_release_is_none(aws: AnsweringAws, asked: Any, as_expected: bool) -> None:
+    aws.on["DescribeServiceRevisions"] = wire({"serviceRevisions": [revision()]})
+    values = (await deployed(aws, brief(**BRINGS), **asked)).values
+    assert (values["expected"], values["succeeded"]) == (as_expected, as_expected)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"serviceRevisions": []}, {"serviceRevisions": [revision() | {"containerImages": []}]}]
+)
+async def test_a_release_that_cannot_be_told_is_no_success(aws: AnsweringAws, answer: Any) -> None:
+    aws.on["DescribeServiceRevisions"] = wire(answer)
+    reading = await deployed(aws, brief(**BRINGS), image_digest="sha256:good")
+    assert {reading.unknown[name].reason for name in ("expected", "succeeded")} == {Reason.NO_DATA}
+    assert reading.values["status"] == "SUCCESSFUL"
+
+
+async def test_a_refused_revision_hides_no_rollback(aws: AnsweringAws) -> None:
+    aws.on["DescribeServiceRevisions"] = refusal("AccessDeniedException", "User: arn:x is not authorized")
+    reading = await deployed(aws, brief(status="ROLLBACK_SUCCESSFUL", **BRINGS), task_definition="web:42")
+    assert reading.unknown["expected"].reason is Reason.ACCESS_DENIED
+    assert "ecs:DescribeServiceRevisions" in reading.unknown["expected"].hint
+    assert (reading.values["succeeded"], reading.values["failed"]) == (False, True)
+
+
+@pytest.mark.parametrize("wrong", [{"task_definition": "web"}, {"image_digest": "latest"}, {"after": "yesterday"}])
+def test_what_names_no_release_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DeploymentParams.model_validate({"cluster": CLUSTER, "service": SERVICE} | wrong)
 
 
 async def test_a_rollback_on_the_second_page_is_not_an_older_success(aws: AnsweringAws) -> None:

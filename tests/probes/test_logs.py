@@ -160,6 +160,38 @@ async def test_stopping_may_fail_without_a_word(aws: StubbedAws) -> None:
     aws.done()
 
 
+async def test_a_throttled_poll_waits_and_the_query_is_not_lost(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(status="Running"))
+    aws.refuses("logs", "get_query_results", "ThrottlingException", "Rate exceeded")
+    aws.refuses("logs", "get_query_results", "ThrottlingException", "Rate exceeded")
+    aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
+    reading = await probe(aws).read(NOW)
+    aws.done()
+    assert reading.values["value"] == 3.0
+    assert [operation for operation, _ in aws.asked] == ["StartQuery", *["GetQueryResults"] * 4]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "LimitExceededException"])
+async def test_a_query_that_may_not_start_yet_starts_later(aws: StubbedAws, code: str) -> None:
+    aws.refuses("logs", "start_query", code)
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
+    assert (await probe(aws).read(NOW)).values["value"] == 3.0
+    aws.done()
+
+
+async def test_a_poll_that_is_throttled_to_the_end_says_so_and_stops_the_query(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.refuses("logs", "get_query_results", "ThrottlingException", "Rate exceeded")
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws, timeout="0.09s")
+    reading = await asked.read(NOW)
+    await asked.close()
+    aws.done()
+    assert {why.reason for why in reading.unknown.values()} <= {Reason.THROTTLED, Reason.TIMEOUT}
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -171,7 +203,7 @@ async def test_stopping_may_fail_without_a_word(aws: StubbedAws) -> None:
 )
 async def test_a_refusal_makes_everything_unknown(aws: StubbedAws, code: str, reason: Reason) -> None:
     aws.refuses("logs", "start_query", code)
-    reading = await probe(aws).read(NOW)
+    reading = await probe(aws, timeout="0.09s").read(NOW)  # no time to ask again
     assert not reading.values
     assert {unknown.reason for unknown in reading.unknown.values()} == {reason}
 

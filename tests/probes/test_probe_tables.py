@@ -13,7 +13,13 @@ from probes.clients.aws_errors import iam_action, subject
 from probes.probe import Probe
 from probes.registry import BUILT_IN
 
-WITHOUT_A_PROBE = {"probes.aws.metric_names", "probes.aws.proven_counts", "probes.aws.security_rules"}
+WITHOUT_A_PROBE = {
+    "probes.aws.cloudwatch_periods",
+    "probes.aws.lateness",
+    "probes.aws.metric_names",
+    "probes.aws.proven_counts",
+    "probes.aws.security_rules",
+}
 """Modules that only help another probe of their folder."""
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
 NAMES_NOTHING = {"lookup_events", "describe_alarms", "describe_security_group_rules"}

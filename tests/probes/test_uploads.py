@@ -121,7 +121,7 @@ async def test_a_get_of_a_missing_key_is_no_failed_upload(
     """4xxErrors counts every request: reads of missing keys, create-only writes, a bucket without a policy."""
     stored(postgres_admin, "KnowledgeDocument", 40, "documents/a.pdf")
     logged(aws, uploaded=40)
-    aws.metrics([4] * 10, [6] * 10, [])
+    aws.metrics([4] * 10, [6] * 10, [], end=NOW - MINUTE)
     reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
     assert (reading.values["failure_rate"], reading.values["failures"], reading.values["uploads"]) == (0.0, 0, 40)
     assert (reading.values["bucket_puts"], reading.values["bucket_errors"]) == (40, 60)
@@ -130,7 +130,7 @@ async def test_a_get_of_a_missing_key_is_no_failed_upload(
 
 async def test_what_the_migration_writes_is_no_upload(aws: StubbedAws) -> None:
     logged(aws, uploaded=3)
-    aws.metrics([5000], [], [])
+    aws.metrics([5000], [], [], end=NOW - MINUTE)
     reading = await read(aws, **LOG, **BUCKET)
     assert (reading.values["uploads"], reading.values["rate_per_min"]) == (3, 0.3)
     assert reading.unknown["failure_rate"].reason is Reason.LOW_VOLUME
@@ -143,7 +143,7 @@ def test_the_bucket_alone_is_no_witness() -> None:
 
 async def test_the_bucket_is_asked_by_its_filter(aws: StubbedAws) -> None:
     logged(aws, uploaded=20)
-    aws.metrics([30], [6], [3])
+    aws.metrics([30], [6], [3], end=NOW - MINUTE)
     await read(aws, **LOG, **BUCKET)
     asked = next(params for name, params in aws.asked if name == "GetMetricData")
     dimensions = asked["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]
@@ -152,7 +152,7 @@ async def test_the_bucket_is_asked_by_its_filter(aws: StubbedAws) -> None:
 
 async def test_no_put_in_the_window_is_no_data(aws: StubbedAws) -> None:
     logged(aws, uploaded=20)
-    aws.metrics([], [], [])
+    aws.metrics([], [], [], end=NOW - MINUTE)
     reading = await read(aws, **LOG, **BUCKET)
     assert reading.unknown["bucket_puts"].reason is Reason.NO_DATA
     assert "not enabled" in reading.unknown["bucket_puts"].hint
@@ -160,7 +160,7 @@ async def test_no_put_in_the_window_is_no_data(aws: StubbedAws) -> None:
 
 async def test_metrics_cut_short_are_blind_and_hide_nothing(aws: StubbedAws) -> None:
     logged(aws, uploaded=20)
-    aws.metrics([30], [], [], StatusCode="PartialData")
+    aws.metrics([30], [], [], StatusCode="PartialData", end=NOW - MINUTE)
     reading = await read(aws, **LOG, **BUCKET)
     assert reading.unknown["bucket_errors"].reason is Reason.PARTIAL
     assert reading.values["failure_rate"] == 0.0
@@ -202,7 +202,7 @@ async def test_a_missing_column_is_named(aws: StubbedAws, cockpit_dsn: str) -> N
 async def test_the_worst_witness_counts(aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str) -> None:
     stored(postgres_admin, "KnowledgeDocument", 20, None)
     logged(aws, uploaded=20)
-    aws.metrics([20], [1], [])
+    aws.metrics([20], [1], [], end=NOW - MINUTE)
     reading = await read(aws, **LOG, **BUCKET, dsn=cockpit_dsn)
     assert (reading.values["sources"], reading.values["failure_rate"]) == (2, 1.0)
     assert reading.values["log_failure_rate"] == 0.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
 
 from probes.reading import Reading
 
@@ -19,6 +20,8 @@ class NoSource:
     async def readings(self) -> AsyncIterator[tuple[str, Reading]]:
         return
         yield
+
+    def of_deployment(self, began: Callable[[], datetime | None]) -> None: ...
 
     def probe_now(self, probe: str = "") -> None:
         self.asked.append(probe)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cockpit.formatting import duration
+from cockpit.plan.freshness import never_fresh
 from cockpit.plan.lint.logic import atoms
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Subject
@@ -61,6 +62,19 @@ def gap_too_small(subject: Subject) -> Iterator[Found]:
 
 
 @rule(
+    "never-fresh",
+    "Data that is stale before the next of it can come",
+    why="A metric's period counts once it has closed and settled; with a limit below that the line is UNKNOWN for good.",
+    instead="Leave stale_after out: its default follows period and settle.",
+)
+def older_than_its_limit(subject: Subject) -> Iterator[Found]:
+    for judged in subject.judged:
+        specs = [subject.plan.probes[name] for name in judged.condition.probes]
+        if (why := never_fresh(judged.owner.stale_after, specs)) is not None:
+            yield Found((*judged.path[:-1], "stale_after"), why)
+
+
+@rule(
     "few-samples",
     "A percentile or a share of too few samples",
     why="The 95th percentile of ten requests is the slowest one; 1 failure in 15 requests is already above 5 %.",
@@ -108,4 +122,4 @@ def _number(value: object, default: float) -> float:
         return default
 
 
-RULES = (for_too_short, gap_too_small, few_samples)
+RULES = (for_too_short, gap_too_small, older_than_its_limit, few_samples)

@@ -6,7 +6,7 @@ import http
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cockpit.rehearsal.aws.ecs.ecs_operations import EcsAnswers
 from cockpit.rehearsal.aws.ecs.targets import Targets
 from cockpit.rehearsal.aws.logs.log_operations import LogAnswers
 from cockpit.rehearsal.aws.logs.log_store import LogStore
+from cockpit.rehearsal.aws.logs.query_quota import QueryQuota
 from cockpit.rehearsal.aws.services.call_faults import AwsFault, AwsFaults
 from cockpit.rehearsal.aws.services.cloudtrail import Trail
 from cockpit.rehearsal.aws.services.rds import Databases
@@ -33,6 +34,7 @@ from cockpit.rehearsal.aws.wire.protocols import Answer, AwsError, encode, encod
 from cockpit.rehearsal.aws.wire.routing import Call, HttpRequest, Malformed, understand
 from cockpit.rehearsal.aws.wire.s3_operations import s3_operation
 from cockpit.rehearsal.aws.wire.service_models import operation_model
+from cockpit.rehearsal.aws_profile import PROFILES, USUAL, AwsProfile
 
 __all__ = ["AwsFault", "AwsFaults", "SimulatedAws", "TaskBehaviour", "TaskView"]
 log = logging.getLogger("cockpit.rehearsal.aws")
@@ -56,17 +58,21 @@ class SimulatedAws:
         region: str = "us-east-1",
         *,
         log_file: Path | None = None,
+        profile: AwsProfile = PROFILES[USUAL],
     ) -> None:
         self.clock = clock
         self.account = account
         self.region = region
         self.faults = AwsFaults()
-        self.metrics = MetricStore(clock.now)
+        self.profile = profile
+        delay = timedelta(seconds=profile.delivery.earliest_s)
+        late = profile.delivery.latest_s > profile.delivery.earliest_s
+        self.metrics = MetricStore(clock.now, delay, profile.delivery if late else None)
         self.logs = LogStore(clock.now, self.metrics)
         self.alarms = AlarmBook(clock.now, self.metrics, account, region)
         self.ecs = EcsSimulation(clock.now, account, region)
         self.databases = Databases(clock.now, account, region)
-        self.trail = Trail(clock.now, account, region)
+        self.trail = Trail(clock.now, account, region, profile.trail_after)
         self.calls = 0
         """Requests answered so far."""
         self._moto = Moto()
@@ -77,7 +83,7 @@ class SimulatedAws:
         for part in (
             MetricAnswers(self.metrics),
             AlarmAnswers(self.alarms),
-            LogAnswers(self.logs, account, region),
+            LogAnswers(self.logs, account, region, QueryQuota(clock.now, profile)),
             EcsAnswers(self.ecs, account, region, clock.now),
             Targets(self.ecs),
             self.databases,

@@ -25,6 +25,7 @@ from cockpit.rehearsal.application.sign_in import Google, SignIn
 from cockpit.rehearsal.aws.fixtures.account import Placed, create_account
 from cockpit.rehearsal.aws.fixtures.tools import SITE
 from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 from cockpit.rehearsal.certificates import Authority
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.database.seed import Logins, seed_database
@@ -57,14 +58,14 @@ _TASK_ROLE = {"AWS_ACCESS_KEY_ID": APPLICATION_KEY, "AWS_SECRET_ACCESS_KEY": "re
 class Assembly:
     """The world's parts. `open` from the main thread, `round` about 20 times a real second, `close` at the end."""
 
-    def __init__(self, folder: Path, clock: SharedClock, *, seed: int, rate: float) -> None:
+    def __init__(self, folder: Path, clock: SharedClock, *, seed: int, rate: float, profile: str = USUAL) -> None:
         self._folder = folder
         self._clock = clock
         self._seed = seed
         self._rate = rate
         self.operator_machine = OperatorMachine(folder)
         self._postgres = EmbeddedPostgres(folder / DATABASE_FOLDER)
-        self._aws = SimulatedAws(clock)
+        self._aws = SimulatedAws(clock, profile=PROFILES[profile])
         self._admin: psycopg.AsyncConnection[Any] | None = None
         self._closing = AsyncExitStack()
         self._ticked = self._observed = clock.now() - timedelta(days=1)
@@ -88,6 +89,7 @@ class Assembly:
         self.operator_machine.prepare(self._authority)
         placed = create_account(self._aws, endpoint, site_url=self._site.url, certificate=certificate)
         self._telemetry = Telemetry(self._clock, self._aws.metrics, placed.alb_suffix, placed.target_group_suffix)
+        self._telemetry.bucket_misses = self._aws.profile.bucket_misses
         self._telemetry.database_connections = lambda: self._connections
         self._build_application(endpoint, logins)
         self._vendors.anthropic_keys.add(placed.secrets[ANTHROPIC_KEY])

@@ -36,6 +36,9 @@ def recall(aws: SimulatedAws, placed: Placed, now: datetime) -> None:
     """What CloudTrail and the metric filter remember: secrets read as the tasks started, and no upload that failed."""
     for name in placed.secrets:
         aws.trail.recall(name, now - RUNNING_FOR)
+    aws.trail.crowd(aws.profile.principals, now)
+    for service in aws.ecs.services.values():
+        service.remember(aws.profile.past_deployments, now)
     begin = now.replace(second=0, microsecond=0)
     for minute in range(int(LENGTH / MINUTE), 0, -1):
         aws.metrics.put(CUSTOM, UPLOADS_FAILED, {}, begin - minute * MINUTE, [0.0])

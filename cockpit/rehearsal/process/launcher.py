@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from cockpit.engine.clock import SharedClock
+from cockpit.rehearsal.aws_profile import USUAL
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.database_folder import DATABASE_FOLDER, running_in
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
@@ -52,7 +53,8 @@ class Rehearsal:
     `environment` and `vars` are what the cockpit must be given to look at it.
     """
 
-    def __init__(self, *, seed: int = 1, rate: float = 1.0) -> None:
+    def __init__(self, *, seed: int = 1, rate: float = 1.0, profile: str = USUAL) -> None:
+        self._profile = profile
         self._seed = seed
         self._rate = rate
         self._process: PipedChild | None = None
@@ -152,7 +154,7 @@ class Rehearsal:
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         command = python_module(
             "cockpit.rehearsal.process.world",
-            *(str(self.folder), str(self._seed), str(self._rate)),
+            *(str(self.folder), str(self._seed), str(self._rate), self._profile),
             environ=own,
             given={"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"},
         )

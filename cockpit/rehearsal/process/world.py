@@ -1,4 +1,4 @@
-"""The rehearsed world, in a process of its own: `python -m cockpit.rehearsal.process.world FOLDER [SEED] [RATE]`.
+"""The rehearsed world, in a process of its own: `python -m cockpit.rehearsal.process.world FOLDER [SEED] [RATE] [PROFILE]`.
 
 Prints one JSON line when it is ready, then obeys JSON lines on its standard input and answers each with one line.
 It ends, and leaves nothing behind, at the end of its input, on SIGTERM and SIGINT, and when its parent dies.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cockpit.engine.clock import SharedClock
+from cockpit.rehearsal.aws_profile import USUAL
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.assembly import Assembly
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
@@ -77,11 +78,11 @@ def write_answer(answer: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
-async def live(folder: Path, seed: int, rate: float, ended: asyncio.Event) -> None:
+async def live(folder: Path, seed: int, rate: float, profile: str, ended: asyncio.Event) -> None:
     """Open the assembly, write its answer, and keep it going until `ended` or the end of input."""
     clock = SharedClock(folder / "clock")
     pulse = Pulse(folder / PULSE_FILE)
-    assembly = Assembly(folder, clock, seed=seed, rate=rate)
+    assembly = Assembly(folder, clock, seed=seed, rate=rate, profile=profile)
     try:
         write_answer(await assembly.open())
         ends = [
@@ -120,13 +121,14 @@ def _watch_parent(parent: int, loop: asyncio.AbstractEventLoop, ended: asyncio.E
 def main(arguments: list[str]) -> NoReturn:
     folder = Path(arguments[0])
     seed, rate = int(arguments[1]) if len(arguments) > 1 else 1, float(arguments[2]) if len(arguments) > 2 else 1.0
+    profile = arguments[3] if len(arguments) > 3 else USUAL
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
     parent, lock = os.getppid(), workdir.hold(folder)
     code = 1
     try:
-        run_loop(_main(folder, seed, rate, parent))
+        run_loop(_main(folder, seed, rate, profile, parent))
         code = 0
     except Exception:
         log.exception("the world ended")
@@ -139,13 +141,13 @@ def main(arguments: list[str]) -> NoReturn:
         os._exit(code)
 
 
-async def _main(folder: Path, seed: int, rate: float, parent: int) -> None:
+async def _main(folder: Path, seed: int, rate: float, profile: str, parent: int) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     threading.Thread(target=_watch_parent, args=(parent, loop, ended, folder), daemon=True, name="parent").start()
     log.warning("the world begins at %s", datetime.now(UTC).isoformat(timespec="seconds"))
-    await live(folder, seed, rate, ended)
+    await live(folder, seed, rate, profile, ended)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ class Telemetry:
         self._minutes: dict[datetime, _Minute] = defaultdict(_Minute)
         self.database_connections: Callable[[], float] = lambda: 0.0
         self.requests = 0
+        self.bucket_misses = 0
+        """Requests a minute to the bucket that are no uploads and get a 404: missing keys, a bucket without a policy."""
 
     def answered(self, answer: Answer) -> None:
         self.requests += 1
@@ -117,14 +119,14 @@ class Telemetry:
 
     def _publish_s3(self, at: datetime, minute: _Minute) -> None:
         """S3 request metrics: every request is 0 or 1, so that Sum counts and Average is the rate."""
-        if not minute.puts:
+        if not minute.puts and not self.bucket_misses:
             return
         dimensions = {"BucketName": BUCKET, "FilterId": FILTER_ID}
-        count = float(len(minute.puts))
-        self._store.put("AWS/S3", "PutRequests", dimensions, at, [count], "Count")
-        self._store.put("AWS/S3", "AllRequests", dimensions, at, [count], "Count")
-        self._store.put("AWS/S3", "4xxErrors", dimensions, at, [float(400 <= s < 500) for s in minute.puts], "Count")
-        self._store.put("AWS/S3", "5xxErrors", dimensions, at, [float(s >= 500) for s in minute.puts], "Count")
+        answers = [*minute.puts, *[404] * self.bucket_misses]
+        self._count("AWS/S3", "PutRequests", dimensions, at, len(minute.puts))
+        self._store.put("AWS/S3", "AllRequests", dimensions, at, [float(len(answers))], "Count")
+        self._store.put("AWS/S3", "4xxErrors", dimensions, at, [float(400 <= s < 500) for s in answers], "Count")
+        self._store.put("AWS/S3", "5xxErrors", dimensions, at, [float(s >= 500) for s in answers], "Count")
 
     def _publish_rds(self, at: datetime, minute: _Minute) -> None:
         dimensions = {"DBInstanceIdentifier": DB_INSTANCE}

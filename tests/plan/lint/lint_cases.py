@@ -47,6 +47,16 @@ BUCKET = "  documents: {uses: s3.bucket, with: {bucket: b}}\n"
 UPLOADS = "  uploads: {uses: s3.uploads, with: {log_group: g}}\n"
 FILES = "tsx scripts/migrate-files-to-s3.ts"
 
+DEPLOYED = HEAD.replace(
+    "  service:",
+    """\
+  deployment: {uses: ecs.deployment, with: {cluster: c, service: s, after: phase}}
+  old: {uses: ecs.deployment, with: {cluster: c, service: s}}
+  service:""",
+)
+HEADS = {"success-of-the-release-before": DEPLOYED, "primary-fools": DEPLOYED}
+"""Of rules whose plans need another head."""
+
 CASES: dict[str, tuple[str, str]] = {
     "never-trips": (trigger("errors.rate > 5.0"), trigger("errors.rate > 0.05")),
     "never-met": (success("pool.utilization < 0.0"), success("pool.utilization < 0.8")),
@@ -58,6 +68,10 @@ CASES: dict[str, tuple[str, str]] = {
     "gap-too-small": (
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 30s, runbook: r"),
         trigger("errors.rate > 0.05", "for: 5m, gap_tolerance: 2m, runbook: r"),
+    ),
+    "never-fresh": (
+        trigger("errors.rate > 0.05", "for: 5m, stale_after: 3m, runbook: r"),
+        trigger("errors.rate > 0.05", "for: 5m, stale_after: 4m, runbook: r"),
     ),
     "few-samples": (trigger("errors.rate > 0.01"), trigger("errors.rate > 0.05")),
     "bands-overlap": (
@@ -80,6 +94,14 @@ CASES: dict[str, tuple[str, str]] = {
     "rollback-to-same-image": (
         step("aws ecs update-service --service s --force-new-deployment") + BACK,
         step("aws ecs update-service --service s --force-new-deployment --task-definition web:42") + BACK,
+    ),
+    "success-of-the-release-before": (
+        success("service.stable"),
+        success("deployment.succeeded && service.stable"),
+    ),
+    "primary-fools": (
+        trigger("service.failed_tasks >= 3"),
+        trigger("service.failed_tasks >= 3 || deployment.failed"),
     ),
     "prisma-resolve": (
         step("npx prisma migrate resolve --rolled-back x", key="rollback_plan"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plan.lint.lint_cases import CASES, HEAD, item, sign, step, success, trigger
+from plan.lint.lint_cases import CASES, DEPLOYED, HEAD, HEADS, item, sign, step, success, trigger
 
 from cockpit.plan.lint.registry import RULES
 from cockpit.plan.lint.rule import Finding
@@ -35,12 +35,12 @@ def test_every_rule_has_a_plan_that_has_it_and_one_that_does_not() -> None:
 
 @pytest.mark.parametrize("rule", sorted(CASES))
 def test_a_rule_finds_the_plan_that_has_it(rule: str) -> None:
-    assert found(CASES[rule][0], rule)
+    assert found(CASES[rule][0], rule, HEADS.get(rule, HEAD))
 
 
 @pytest.mark.parametrize("rule", sorted(CASES))
 def test_a_rule_leaves_the_plan_alone_that_does_not(rule: str) -> None:
-    assert [one.problem.message for one in found(CASES[rule][1], rule)] == []
+    assert [one.problem.message for one in found(CASES[rule][1], rule, HEADS.get(rule, HEAD))] == []
 
 
 def test_rules_say_why_they_bite_and_what_to_do() -> None:
@@ -175,3 +175,64 @@ def test_the_shipped_plans_have_only_what_their_owner_must_fill_in_or_decide() -
     assert lint_plan(ROOT / "checklists/minimal.yaml", environ={}) == []
     left = {one.rule.id for one in lint_plan(ROOT / "checklists/transparent-trust.yaml", environ={})}
     assert left == {"contact-in-brackets", "role-nobody-holds", "production-without-keys"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "proves"),
+    [
+        ("deployment.succeeded && service.running == 2", True),
+        ("deployment.succeeded == true && service.stable", True),
+        ("deployment.succeeded != false && service.stable", True),
+        ("!(!deployment.succeeded || !service.stable)", True),
+        ("deployment.status == 'SUCCESSFUL' && service.stable", True),
+        ("service.stable && service.running == 2", False),
+        ("deployment.succeeded || service.stable", False),
+        ("!deployment.failed && service.stable", False),
+        ("old.succeeded && service.stable", False),
+        ("deployment.created_at > timestamp('2026-01-01T00:00:00Z') && service.stable", False),
+    ],
+)
+def test_a_stable_service_is_not_a_deployed_release(condition: str, proves: bool) -> None:
+    text = success(condition).replace('"', "'") if "'" not in condition else success(condition)
+    assert bool(found(text, "success-of-the-release-before", DEPLOYED)) is not proves
+
+
+def test_a_success_of_any_age_is_named() -> None:
+    (one,) = found(success("old.succeeded"), "success-of-the-release-before", DEPLOYED)
+    assert "old.succeeded may be of a deployment long ago" in one.problem.message
+
+
+def test_success_in_shadow_proves_nothing_of_the_release() -> None:
+    shadow = (
+        "success_criteria:\n  - {id: d, title: D, success_condition: deployment.succeeded, for: 5m, mode: shadow}\n"
+    )
+    real = "  - {id: s, title: S, success_condition: service.stable, for: 5m}\n"
+    assert found(shadow + real, "success-of-the-release-before", DEPLOYED)
+    assert not found(shadow.replace(", mode: shadow", "") + real, "success-of-the-release-before", DEPLOYED)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fooled"),
+    [
+        (["service.failed_tasks >= 3"], ["t0"]),
+        (["service.rollout_state == 'FAILED'"], ["t0"]),
+        (["!service.stable", "service.failed_tasks >= 3"], ["t0", "t1"]),
+        (["service.failed_tasks >= 3 || deployment.failed"], []),
+        (["service.failed_tasks >= 3", "deployment.rolled_back"], []),
+        (["service.running < 2"], []),
+    ],
+)
+def test_a_trigger_that_reads_the_primary_alone_can_be_fooled(conditions: list[str], fooled: list[str]) -> None:
+    lines = [
+        f'  - {{id: t{number}, title: T, failure_condition: "{condition}", for: 1m, runbook: r}}'
+        for number, condition in enumerate(conditions)
+    ]
+    findings = found("\n".join(["rollback_triggers:", *lines, ""]), "primary-fools", DEPLOYED)
+    assert [one.problem.message.split("'")[1] for one in findings] == fooled
+    assert all("can be fooled" in one.problem.message for one in findings)
+
+
+@pytest.mark.parametrize("name", ["minimal.yaml", "quiet-night.yaml", "transparent-trust.yaml"])
+def test_no_shipped_plan_takes_the_release_before_for_success(name: str) -> None:
+    rules = {finding.rule.id for finding in lint_plan(ROOT / "checklists" / name)}
+    assert rules.isdisjoint({"success-of-the-release-before", "primary-fools"})

@@ -38,7 +38,7 @@ class StubbedAws:
         for _, stub in self._stubs.values():
             stub.assert_no_pending_responses()
 
-    def metrics(self, *series: Sequence[float | None], end: datetime = NOW - MINUTE, **result: Any) -> None:
+    def metrics(self, *series: Sequence[float | None], end: datetime = NOW - 2 * MINUTE, **result: Any) -> None:
         """Queue a GetMetricData answer: per query the values of the minutes up to `end`, None where absent."""
         last = end.replace(second=0, microsecond=0)
         results = []

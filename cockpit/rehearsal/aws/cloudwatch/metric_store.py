@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from cockpit.rehearsal.aws_profile import COUNTED, Delivery
+
 KEPT = timedelta(hours=3)
 PUBLICATION_DELAY = timedelta(seconds=30)
 MINUTE_S = 60
@@ -36,12 +38,19 @@ class MetricStore:
     """Metric points by series and minute of the world's time.
 
     A minute shows `publication_delay` after its end, however early its values were put: a real period too fills up
-    after it has closed. With a delay of minus one minute everything shows at once.
+    after it has closed. With a delay of minus one minute everything shows at once. With a `delivery` each minute of each
+    metric fills up in its own time, and no sooner than after the delay.
     """
 
-    def __init__(self, now: Callable[[], datetime], publication_delay: timedelta = PUBLICATION_DELAY) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        publication_delay: timedelta = PUBLICATION_DELAY,
+        delivery: Delivery | None = None,
+    ) -> None:
         self._now = now
         self.publication_delay = publication_delay
+        self.delivery = delivery
         self._series: dict[Key, dict[int, Minute]] = {}
         self._pruned = 0.0
         self._lock = threading.RLock()
@@ -82,9 +91,28 @@ class MetricStore:
             series = self._series.get(key, {})
             for minute in sorted(series):
                 begin = minute // period_s * period_s
-                if first <= begin < until and minute + MINUTE_S <= shown:
-                    found.setdefault(begin, []).extend(series[minute].values)
+                if not (first <= begin < until and minute + MINUTE_S <= shown):
+                    continue
+                if values := self._shown(key, minute, series[minute].values):
+                    found.setdefault(begin, []).extend(values)
         return found
+
+    def _shown(self, key: Key, minute: int, values: list[float]) -> list[float]:
+        """What of a minute's values can be seen by now."""
+        if self.delivery is None:
+            return values
+        namespace, metric, _ = key
+        filling = self.delivery.of(namespace, metric, minute)
+        age_s = self._now().timestamp() - minute - MINUTE_S
+        if age_s >= filling.rest_s:
+            return values
+        if age_s < filling.first_s:
+            return []
+        if len(values) > 1:
+            return values[: len(values) // 2]
+        if not metric.startswith(COUNTED):
+            return values
+        return [half for half in (float(values[0] // 2),) if half]
 
     def shown_until(self) -> float:
         """Minutes that end by this epoch second show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,6 +15,7 @@ UNHEALTHY_FOR = timedelta(seconds=20)
 """How long ECS watches an unhealthy task before it replaces it."""
 ROLLBACK_TAKES = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(hours=1)
+PAST_EVERY = timedelta(hours=3)
 _LONGEST_BACKOFF_S = 60
 _EVENTS = 100
 
@@ -127,6 +128,17 @@ class Service:
     def add_event(self, now: datetime, message: str) -> None:
         self.event_count += 1
         self.events.appendleft(Event(f"{self.event_count:08d}-{self.name}", now, f"(service {self.name}) {message}"))
+
+    def remember(self, count: int, now: datetime) -> None:
+        """Put deployments of the past below those that are known: one every three hours, each of them completed."""
+        oldest = self.records[-1] if self.records else None
+        if oldest is None:
+            return
+        for back in range(1, count + 1):
+            at = min(oldest.created_at, now) - back * PAST_EVERY
+            arn = f"{oldest.arn.rpartition('/')[0]}/past{back:017d}"
+            past = replace(oldest, arn=arn, created_at=at, finished_at=at + PAST_EVERY / 60, status="SUCCESSFUL")
+            self.records.append(past)
 
     # -- what is asked of it -----------------------------------------------------------------------------------------
 

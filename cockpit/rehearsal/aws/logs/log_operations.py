@@ -15,6 +15,7 @@ from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_patt
 from cockpit.rehearsal.aws.logs.insights import Found, compile_query
 from cockpit.rehearsal.aws.logs.insights_expressions import QueryError
 from cockpit.rehearsal.aws.logs.log_store import Event, LogStore
+from cockpit.rehearsal.aws.logs.query_quota import QueryQuota
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
 
@@ -36,10 +37,11 @@ class _Started:
 class LogAnswers:
     """Events and queries over the store. An operation on a group moto does not know is ResourceNotFoundException."""
 
-    def __init__(self, store: LogStore, account: str, region: str) -> None:
+    def __init__(self, store: LogStore, account: str, region: str, quota: QueryQuota) -> None:
         self._store = store
         self._account = account
         self._region = region
+        self._quota = quota
         self._queries: dict[str, _Started] = {}
         self._lock = threading.Lock()
 
@@ -130,6 +132,7 @@ class LogAnswers:
     # -- queries -----------------------------------------------------------------------------------------------------
 
     def start_query(self, call: Call) -> Mapping[str, Any]:
+        self._quota.take("StartQuery")
         asked = call.params
         groups = self._queried_groups(asked)
         try:
@@ -152,6 +155,7 @@ class LogAnswers:
         return {"queryId": name}
 
     def get_query_results(self, call: Call) -> Mapping[str, Any]:
+        self._quota.take("GetQueryResults")
         with self._lock:
             started = self._queries.get(call.params["queryId"])
             if started is None:

@@ -28,8 +28,11 @@ _TASK, _OPERATOR = ("transparent-trust-task", "web"), ("on-call", "cockpit")
 class Trail:
     """Management events: whatever changes something, and every call of Secrets Manager. Readings that only look are left out."""
 
-    def __init__(self, now: Callable[[], datetime], account: str, region: str) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], account: str, region: str, delivered_after: timedelta = DELIVERED_AFTER
+    ) -> None:
         self._now = now
+        self._delivered_after = delivered_after
         self._account = account
         self._region = region
         self._events: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
@@ -54,14 +57,25 @@ class Trail:
         with self._lock:
             self._events.append(self._event("secretsmanager", "GetSecretValue", "", secret, _TASK, at, ""))
 
+    def crowd(self, principals: int, at: datetime) -> None:
+        """What others of the account do around a time, in the hour before and the two after: each reads secrets of its own."""
+        with self._lock:
+            for number in range(principals):
+                other = (f"batch-{number:03d}", f"worker-{number:03d}")
+                for nth in range(3):
+                    when = at + timedelta(seconds=(number * 97 + nth * 3607) % 10_800 - 3600)
+                    self._events.append(
+                        self._event("secretsmanager", "GetSecretValue", "", f"batch/{number:03d}/key", other, when, "")
+                    )
+
     def lookup_events(self, call: Call) -> Mapping[str, Any]:
         """Newest first, by event name and time; other attributes find nothing."""
         asked = call.params
-        until = self._now() - DELIVERED_AFTER
+        until = self._now() - self._delivered_after
         start = moment(asked["StartTime"]) if asked.get("StartTime") is not None else None
         end = moment(asked["EndTime"]) if asked.get("EndTime") is not None else None
         with self._lock:
-            events = list(self._events)
+            events = sorted(self._events, key=lambda event: event["EventTime"])
         wanted = {each["AttributeKey"]: each["AttributeValue"] for each in asked.get("LookupAttributes") or ()}
         found = [
             event
