@@ -94,3 +94,21 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} criteria" if noun == "criterion" else f"{number} {noun}s"
+
+
+def role(name: str) -> str:
+    """A role of a plan as people say it.
+
+    >>> role("on_call"), role("db_owner"), role("release_manager")
+    ('on-call', 'DB owner', 'release manager')
+    """
+    words = ["DB" if word == "db" else word for word in name.split("_")]
+    return ("-" if words[0] == "on" else " ").join(words)
+
+
+def person(who: str, in_role: str) -> str:
+    """
+    >>> person("second", "db_owner"), person("second", "")
+    ('second (DB owner)', 'second')
+    """
+    return f"{who} ({role(in_role)})" if in_role else who

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.board import Board
@@ -12,6 +13,7 @@ from cockpit.decide.criterion import Judged, judge
 from cockpit.decide.events import Change, Record
 from cockpit.decide.gate import gates
 from cockpit.decide.latch import Standing, standing
+from cockpit.decide.next_action import next_actions
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Situation, StepStatus, Verdict
 from cockpit.decide.steps import steps
@@ -63,7 +65,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
             now=now,
         )
     )
-    return Situation(
+    situation = Situation(
         now=now,
         started_at=started_at,
         plan_name=plan.name,
@@ -82,6 +84,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
     )
+    return replace(situation, next_actions=next_actions(plan, situation))
 
 
 def _freshness(plan: Plan, guard: Criterion) -> timedelta:

@@ -111,6 +111,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "", *, spent
         ),
         lapsed=tuple(f"{_vote_text(vote)} is no longer valid" for vote in lapsed),
         ok_since=max(moments, default=None) if passed else None,
+        voted=tuple(dict.fromkeys(vote.by for vote in valid)),
     )
 
 

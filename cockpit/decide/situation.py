@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cockpit import formatting
+from cockpit.decide.act import NextAction
 from cockpit.decide.events import Decision, NotCounted, Occurrence
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
 from cockpit.exit_codes import COULD_NOT_JUDGE
@@ -193,6 +194,8 @@ class GateStatus:
     used_at: datetime | None = None
     """When what it guards was begun with these votes; None where that has not been."""
     used_by: str = ""
+    voted: tuple[str, ...] = ()
+    """Ids of the people whose vote stands."""
 
     @property
     def because(self) -> str:
@@ -357,6 +360,8 @@ class Situation:
     """What pauses the file migration while it is true or unknown; never part of the verdict."""
     runbook: tuple[StepStatus, ...] = ()
     rollback_plan: tuple[StepStatus, ...] = ()
+    next_actions: tuple[NextAction, ...] = ()
+    """One for each person of the plan, in its order; one for whoever is there where the plan names nobody."""
     not_counted: tuple[NotCounted, ...] = ()
     """Statements in the record that do not count, and why; oldest first."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)

@@ -199,6 +199,13 @@ class CockpitApp(App[None]):
         return found + ([("rehearsal", f"{self.drill.scenario} at {self.drill.speed:g}x")] if self.drill else [])
 
     @property
+    def who(self) -> str | None:
+        """Id of the person here; empty while nobody has said who they are, None where nobody can act."""
+        if self.desk is None:
+            return None
+        return self.desk.person.id if self.desk.person is not None else ""
+
+    @property
     def saved_to(self) -> Path:
         return Path(user_state_path("cockpit", appauthor=False))
 

@@ -48,6 +48,11 @@ class Cockpit(Protocol):
         ...
 
     @property
+    def who(self) -> str | None:
+        """Id of the person here; empty while nobody has said who they are, None where nobody can act."""
+        ...
+
+    @property
     def saved_to(self) -> Path:
         """Folder of copied lines and evidence bundles."""
         ...

@@ -8,18 +8,19 @@ from datetime import timedelta
 import pytest
 from tui.stage import Broken, Stage, plan, shown, until
 
+from cockpit.decide.act import Act
 from cockpit.decide.events import Entry
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Person
 from cockpit.tui import theme
-from cockpit.tui.action_registry import SCREENS, footer
+from cockpit.tui.action_registry import ACTIONS, SCREENS, footer
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ListScreen, TimelineScreen
 from cockpit.tui.screens.pages import Page
 from cockpit.tui.screens.steps import StepsScreen
-from cockpit.tui.widgets.banner import VerdictBanner, banner_lines
+from cockpit.tui.widgets.banner import Here, VerdictBanner, banner_lines
 from cockpit.tui.widgets.context_row import ContextRow, context_line
 from cockpit.tui.widgets.footer import Footer, footer_line, footer_parts
 
@@ -80,7 +81,8 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
             front = next(screen for screen in reversed(app.screen_stack) if isinstance(screen, FrameScreen))
             seen.add(type(front))
             assert front.has_class("-production"), place
-            assert front.query_one(VerdictBanner).size.height == 3, place
+            assert "NEXT i  identify yourself" in lines[2], place
+            assert front.query_one(VerdictBanner).size.height == (4 if size[1] >= 30 else 3), place
             for part in (ContextRow, VerdictBanner, Footer):
                 assert front.query_one(part).virtual_size.width <= size[0], place
     assert seen == screen_kinds(), "a screen nobody opened: say in PLACES how to get to it"
@@ -108,11 +110,38 @@ def test_environment_read_only_and_clock_are_never_dropped(width: int) -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 58, 78, 138, 198])
 @pytest.mark.parametrize("notice", ["", "PAUSED: nothing is being read; press p to resume"])
-def test_the_banner_has_three_lines_that_fit(width: int, notice: str) -> None:
+@pytest.mark.parametrize("height", [3, 4])
+def test_the_banner_has_so_many_lines_that_fit(width: int, notice: str, height: int) -> None:
     for stage in (Stage(), Stage().calm(), Stage().burning(), Stage().blinded()):
-        lines = banner_lines(stage.situation, timedelta(seconds=9), notice, width).split("\n")
-        assert len(lines) == 3
+        lines = banner_lines(stage.situation, timedelta(seconds=9), notice, width, height).split("\n")
+        assert len(lines) == height
         assert all(line.cell_len <= width for line in lines)
+
+
+def test_every_act_but_waiting_is_an_action_of_the_terminal() -> None:
+    assert {str(act) for act in Act if act is not Act.WAIT} <= {action.id for action in ACTIONS}
+
+
+@pytest.mark.parametrize("width", [78, 80, 138])
+def test_the_second_line_says_what_to_do_next_with_its_key_for_the_person_here(width: int) -> None:
+    situation = Stage().calm().situation
+    keys = {action.id: action.shown for action in ACTIONS}
+    lines = banner_lines(situation, timedelta(0), "", width, here=Here("ada", keys)).plain.split("\n")
+    assert lines[1].strip().startswith("NEXT n  sign your 2 open lines: Tailscale VPN access tested")
+    lines = banner_lines(situation, timedelta(0), "", width, here=Here("", keys)).plain.split("\n")
+    assert lines[1].strip().startswith("NEXT i  identify yourself: ada (on-call) has 2 lines to sign")
+    lines = banner_lines(situation, timedelta(0), "", width, here=Here("bob", keys)).plain.split("\n")
+    assert lines[1].strip() == "NEXT  wait: ada (on-call) has 2 lines to sign"
+    text = banner_lines(Stage().burning().situation, timedelta(0), "", width, here=Here("ada", keys)).plain
+    assert "NEXT 5  decide: roll back or fix forward" in text
+    assert ("ALSO bob (backup) has to decide" in text) == (width == 138)
+
+
+def test_who_is_here_stands_in_the_first_row() -> None:
+    stage = Stage().calm()
+    assert "ada (on-call)" in context_line(stage, "PROD", 78, who="ada").plain
+    assert "not identified (i)" in context_line(stage, "PROD", 78, who="").plain
+    assert "identified" not in context_line(stage, "PROD", 78, who=None).plain
 
 
 @pytest.mark.parametrize("width", [40, 58, 78, 198])

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.decide.act import Act
 from cockpit.decide.events import Occurrence
+from cockpit.decide.next_action import next_for, open_lines
 from cockpit.decide.occurrence_text import answers_of, named
 from cockpit.decide.situation import Badge, GateStatus, StepStatus
-from cockpit.decide.states import Check, StepState, Word
+from cockpit.decide.states import StepState, Word
 from cockpit.engine.operator_desk import Desk, observation, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
@@ -60,21 +62,13 @@ class DeskKeys:
 
     def open_for(self, desk: Desk) -> list[str]:
         """Ids of items and criteria whose sign-off is missing and which the person here may give."""
-        situation = self._cockpit.cutover.situation
-        before = situation.verdict.phase is Phase.PRE_DEPLOY
-        found = [
-            item.id
-            for section in situation.sections
-            if not before or section.phase is Phase.PRE_DEPLOY
-            for item in section.items
-            if item.sign_off and not item.sign_off.given and item.check is not Check.WAIVED
-            if desk.may_sign(item.sign_off.roles)
-        ]
-        return found + [
-            each.id
-            for each in situation.criteria
-            if not before and each.sign_off and not each.sign_off.given and desk.may_sign(each.sign_off.roles)
-        ]
+        roles = desk.person.roles if desk.person is not None else ()
+        return [line.id for line in open_lines(self._cockpit.cutover.situation, roles)]
+
+    def _due(self, act: Act) -> str:
+        """What the next action of the person here begins with, if it is this act; else empty."""
+        mine = next_for(self._cockpit.cutover.situation, self._cockpit.who)
+        return mine.subject if mine.act is act else ""
 
     def _open_sign(self, desk: Desk, subject: str, *, walk: bool, signed: frozenset[str] = frozenset()) -> None:
         """`signed`: on this walk already, though the verdict may not have seen it yet."""
@@ -130,6 +124,8 @@ class DeskKeys:
 
     def _acknowledge(self, desk: Desk, subject: str) -> None:
         status = find(self._cockpit.cutover.situation, subject)
+        if Badge.PRE_EXISTING not in getattr(status, "badges", ()) and (due := self._due(Act.ACKNOWLEDGE)):
+            subject, status = due, find(self._cockpit.cutover.situation, due)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
             self._cockpit.show_message("only what was true before the cutover can be acknowledged")
             return
@@ -147,7 +143,9 @@ class DeskKeys:
     def _vote(self, desk: Desk, subject: str) -> None:
         gates = self._cockpit.cutover.situation.gates
         found = find(self._cockpit.cutover.situation, subject)
-        gate = found if isinstance(found, GateStatus) else next((g for g in gates if not g.passed), None)
+        due = self._due(Act.VOTE)
+        gate = found if isinstance(found, GateStatus) else next((g for g in gates if g.id == due), None)
+        gate = gate or next((g for g in gates if not g.passed), None)
         gate = gate or next(iter(gates), None)
         if gate is None:
             self._cockpit.show_message("this plan has no gates")

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from cockpit.tui.action_registry import Action, footer
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.lookup import find
-from cockpit.tui.widgets.banner import VerdictBanner
+from cockpit.tui.widgets.banner import Here, VerdictBanner
 from cockpit.tui.widgets.context_row import ContextRow
 from cockpit.tui.widgets.footer import Footer
 
@@ -36,10 +36,13 @@ class FrameScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         cockpit = self.cockpit
-        yield ContextRow(cockpit.cutover, cockpit.label, lambda: cockpit.armed)
-        yield VerdictBanner(cockpit.cutover)
+        yield ContextRow(cockpit.cutover, cockpit.label, armed=lambda: cockpit.armed, who=lambda: cockpit.who)
+        yield VerdictBanner(cockpit.cutover, self._here)
         yield from self.body()
         yield Footer(self._keys(), self.screen_id, cockpit.action_do)
+
+    def _here(self) -> Here:
+        return Here(self.cockpit.who, {action.id: action.shown for action in self.cockpit.actions()})
 
     def _keys(self) -> list[Action]:
         cockpit = self.cockpit

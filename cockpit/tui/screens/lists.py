@@ -20,13 +20,14 @@ from cockpit.tui.screens.pages import EvidenceScreen
 from cockpit.tui.text import hanging, plain, safe, wrapped
 from cockpit.tui.views import evidence_bundle, lists, timeline
 from cockpit.tui.views.lookup import change_of, find, is_known
+from cockpit.tui.widgets.banner import banner_height
 from cockpit.tui.widgets.grid import Column, Grid, Row
 
 TALL = 32
-ROWS_WITHOUT_ABOUT = 6
-"""Context, banner, titles, footer."""
-FRAME_ROWS = 11
-"""Context, banner, titles, a blank line, four lines about the row, footer."""
+FRAME_ROWS = 3
+"""Context, titles, footer; the banner is as high as the terminal allows."""
+TALL_ABOUT = 4
+"""Lines about the row in a tall terminal; below the list is a blank line."""
 BELOW_ROWS = 6
 PATH_SHOWN = 16
 Lines = Sequence[tuple[str, str]]
@@ -100,7 +101,7 @@ class ListScreen(FrameScreen):
         self.grid.show(shown)
         self._about()
         # The list comes first: what is below it is shown only where every row is in view as well.
-        room = self.size.height - FRAME_ROWS - len(shown)
+        room = self._list_rows - TALL_ABOUT - 1 - len(shown)
         below = self.below() if self.size.height >= TALL and room >= BELOW_ROWS else None
         self.set_class(below is not None, "-tall")
         if below is not None:
@@ -109,6 +110,11 @@ class ListScreen(FrameScreen):
                 self.query_one(name, Static).update(safe(text, keep="\n"))
         else:
             self._grid_rows(0)
+
+    @property
+    def _list_rows(self) -> int:
+        """Rows for the list and what is about its rows."""
+        return self.size.height - FRAME_ROWS - banner_height(self.size.height)
 
     def _grid_rows(self, rows: int) -> None:
         """Give the list exactly so many rows; 0: whatever is left."""
@@ -139,10 +145,10 @@ class ListScreen(FrameScreen):
 
     def _about(self) -> None:
         about = self.query_one("#about", Static)
-        lines = 4 if self.size.height >= TALL else 2
-        if lines == 2 and len(self.grid.rows) == self.size.height - ROWS_WITHOUT_ABOUT - 1:
+        lines = TALL_ABOUT if self.size.height >= TALL else 2
+        if lines == 2 and len(self.grid.rows) == self._list_rows - 1:
             lines = 1  # the last row is worth more than the second line
-        about.set_class(lines == 4, "-tall")
+        about.set_class(lines == TALL_ABOUT, "-tall")
         about.set_class(lines == 1, "-short")
         row = self.grid.selected
         about.update(about_text(self.about(row) if row is not None else (), self.size.width, lines))

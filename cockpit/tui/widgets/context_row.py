@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from cockpit import formatting
 from cockpit.engine.ports import Watching
+from cockpit.plan.model import Plan
 from cockpit.tui import theme
 from cockpit.tui.text import plain
 
@@ -21,23 +22,36 @@ def environment_label(environment: str) -> str:
     return "PROD" if environment.lower() in ("production", "prod") else environment.upper()
 
 
+def _you(plan: Plan, who: str | None) -> str:
+    """The person here with their roles."""
+    person = next((each for each in plan.people if each.id == who), None)
+    if person is not None:
+        return f"{person.id} ({', '.join(map(formatting.role, person.roles))})"
+    return "not identified (i)" if who is not None and plan.people else ""
+
+
 class ContextRow(Widget):
-    """Row 1: environment, account, region, role, READ-ONLY or ARMED, plan and digest, UTC and local clock."""
+    """Row 1: environment, READ-ONLY or ARMED, account, you, region, role, plan and digest, UTC and local clock."""
 
     DEFAULT_CSS = "ContextRow { height: 1; }"
 
-    def __init__(self, watch: Watching, label: str, armed: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, watch: Watching, label: str, *, armed: Callable[[], bool], who: Callable[[], str | None]
+    ) -> None:
         super().__init__()
         self.cutover = watch
         self.label = label
-        self._armed = armed
+        self._armed, self._who = armed, who
 
     def render(self) -> Text:
-        return context_line(self.cutover, self.label, self.size.width, armed=self._armed())
+        return context_line(self.cutover, self.label, self.size.width, armed=self._armed(), who=self._who())
 
 
-def context_line(watch: Watching, label: str, width: int, *, armed: bool = False) -> Text:
-    """As many parts as fit; the environment, READ-ONLY or ARMED and the clock are never dropped."""
+def context_line(watch: Watching, label: str, width: int, *, armed: bool = False, who: str | None = None) -> Text:
+    """As many parts as fit; the environment, READ-ONLY or ARMED and the clock are never dropped.
+
+    `who`: id of the person here, empty while nobody has said who they are, None where nobody can act.
+    """
     now = watch.situation.now
     plan = watch.plan
     role = watch.arn.rpartition(":")[2].removeprefix("assumed-role/").partition("/")[0] if watch.arn else ""
@@ -46,7 +60,8 @@ def context_line(watch: Watching, label: str, width: int, *, armed: bool = False
     if watch.clock.speed != 1.0:
         local = f"{watch.clock.speed:.0f}x"
     parts = [
-        (7, watch.account or plan.target.account),
+        (8, watch.account or plan.target.account),
+        (7, _you(plan, who)),
         (5, plan.target.region),
         (3, role),
         (4, plan.name),

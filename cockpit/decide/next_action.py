@@ -1,0 +1,240 @@
+"""What each person does next. Pure. Everybody gets one thing: the most urgent that they may do; else what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cockpit import formatting
+from cockpit.decide.act import Act, NextAction
+from cockpit.decide.counted import deciding_roles
+from cockpit.decide.situation import Badge, CriterionStatus, GateStatus, ItemStatus, Situation, StepStatus
+from cockpit.decide.states import Check, State, StepState, Word
+from cockpit.plan.model import Person, Phase, Plan
+
+ANYBODY = Person("", "", ())
+Line = ItemStatus | CriterionStatus
+
+
+def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
+    """One for each person of the plan, in its order; one for whoever is there where it names nobody."""
+    moment = _Moment(plan, situation, frozenset(deciding_roles(plan)))
+    found = [moment.of(person) for person in plan.people or (ANYBODY,)]
+    return tuple(_waiting(each, found, situation) if each.act is Act.WAIT else each for each in found)
+
+
+def next_for(situation: Situation, who: str | None) -> NextAction:
+    """The next action at one cockpit: of the person there, "" for one who has not said who they are, None where nobody can.
+
+    Where nobody can act at this cockpit, it is what the others have to do.
+    """
+    actions = situation.next_actions
+    mine = next((each for each in actions if each.by == (who or "")), None)
+    if mine is not None:
+        return mine
+    owed = next((each for each in actions if each.for_others), None)
+    if who is None or not actions:
+        return NextAction(Act.WAIT, owed.for_others if owed else next((each.what for each in actions), "nothing"))
+    return NextAction(Act.IDENTIFY, f"identify yourself: {owed.for_others}" if owed else "identify yourself")
+
+
+def also(situation: Situation, mine: NextAction) -> tuple[str, ...]:
+    """What the others have to do, ready to show."""
+    return tuple(each.for_others for each in situation.next_actions if each.owed and each.by != mine.by)
+
+
+def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
+    """Items and criteria of this phase whose sign-off is missing and which somebody in one of `roles` may give."""
+    held, before = frozenset(roles), situation.verdict.phase is Phase.PRE_DEPLOY
+    lines: list[Line] = [
+        item
+        for section in situation.sections
+        if not before or section.phase is Phase.PRE_DEPLOY
+        for item in section.items
+        if item.sign_off and item.check is not Check.WAIVED
+    ]
+    lines += [each for each in situation.criteria if not before and each.sign_off]
+    return [
+        each for each in lines if each.sign_off and not each.sign_off.given and not held.isdisjoint(each.sign_off.roles)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """The situation, asked for one person at a time."""
+
+    plan: Plan
+    situation: Situation
+    deciding: frozenset[str]
+
+    def of(self, person: Person) -> NextAction:
+        found = next(self._in_order(person), None)
+        return replace(found or NextAction(Act.WAIT, ""), by=person.id)
+
+    def _in_order(self, person: Person) -> Iterator[NextAction]:
+        verdict = self.situation.verdict
+        if verdict.latch is not None:
+            yield from self._decide(person)
+            return
+        if verdict.under_way is not None:
+            yield from self._carry_out(person, verdict.under_way.choice)
+            return
+        yield from self._breaching()
+        yield from self._own_step(person)
+        yield from self._acknowledge(person)
+        if verdict.word is not Word.ROLLED_BACK:
+            yield from self._sign(person)
+        yield from self._vote(person)
+        yield from self._begin(person)
+        yield from self._failing()
+        yield from self._unseen()
+        yield from self._step()
+
+    # -- a rollback --------------------------------------------------------------------------------------------------
+
+    def _decide(self, person: Person) -> Iterator[NextAction]:
+        if role := _role(person, self.deciding):
+            past = self.situation.verdict.word is Word.FIX_FORWARD
+            what = "decide: fix forward or dismiss" if past else "decide: roll back or fix forward"
+            yield NextAction(Act.DECIDE, what, role=role, owed="has to decide on the rollback")
+
+    def _carry_out(self, person: Person, choice: str) -> Iterator[NextAction]:
+        if choice != "execute":
+            yield from self._breaching()
+            yield from self._failing()
+            return
+        for number, step in enumerate(self.situation.rollback_plan, 1):
+            if step.over:
+                continue
+            name = f"rollback step {number}: {step.title}"
+            if not step.progress.meaning.done:
+                yield NextAction(Act.DECIDE, _worded(step, name), subject=step.id)
+            elif step.sign_off is not None and (role := _role(person, step.sign_off.roles)):
+                yield NextAction(
+                    Act.DECIDE,
+                    f"sign {name}",
+                    role=role,
+                    owed=f"has to sign rollback step {number}",
+                    subject=step.id,
+                )
+
+    # -- on the way to GO --------------------------------------------------------------------------------------------
+
+    def _breaching(self) -> Iterator[NextAction]:
+        soon = [
+            (each.trips_in, each) for each in self.situation.criteria if each.enforced and each.trips_in is not None
+        ]
+        for left, each in sorted(soon, key=lambda one: one[0]):
+            what = f"look at {each.title}: trips in {formatting.duration(left)}"
+            yield NextAction(Act.WATCH, what, subject=each.id)
+
+    def _own_step(self, person: Person) -> Iterator[NextAction]:
+        for number, step in enumerate(self.situation.runbook, 1):
+            if step.progress is StepState.STARTED and step.by == person.id:
+                yield NextAction(Act.RUN_STEP, _worded(step, f"step {number}: {step.title}"), subject=step.id)
+
+    def _acknowledge(self, person: Person) -> Iterator[NextAction]:
+        for each in self.situation.criteria:
+            older = each.enforced and Badge.PRE_EXISTING in each.badges and not each.ok
+            if older and (role := _role(person, self.deciding)):
+                what = f"acknowledge {each.title}: it was true before the cutover began"
+                owed = "has a trigger to acknowledge"
+                yield NextAction(Act.ACKNOWLEDGE, what, role=role, owed=owed, subject=each.id)
+
+    def _sign(self, person: Person) -> Iterator[NextAction]:
+        lines = open_lines(self.situation, person.roles)
+        if not lines:
+            return
+        critical = [each for each in lines if isinstance(each, ItemStatus) and each.killer]
+        note = f" ({len(critical)} critical: {critical[0].title})" if critical else f": {lines[0].title}"
+        asked = lines[0].sign_off
+        yield NextAction(
+            Act.SIGN,
+            f"sign your {formatting.count(len(lines), 'open line')}{note}",
+            role=_role(person, asked.roles) if asked else "",
+            owed=f"has {formatting.count(len(lines), 'line')} to sign",
+            subject=lines[0].id,
+        )
+
+    def _vote(self, person: Person) -> Iterator[NextAction]:
+        for gate, status in zip(self.plan.gates, self.situation.gates, strict=True):
+            role = _role(person, gate.poll.roles)
+            if role and person.id not in status.voted and self._wants_votes(status):
+                what = f"vote go or no-go: {gate.title}, before {gate.before}"
+                yield NextAction(Act.VOTE, what, role=role, owed=f"has to vote: {gate.title}", subject=gate.id)
+
+    def _wants_votes(self, gate: GateStatus) -> bool:
+        """Votes are wanted when all else before the deployment is there; they lapse. After it, for the copy of the files."""
+        verdict = self.situation.verdict
+        if gate.before == "deploy" and verdict.word is Word.ROLLED_BACK:
+            return not gate.passed or gate.used_at is not None
+        if gate.passed:
+            return False
+        if verdict.phase is Phase.PRE_DEPLOY:
+            others = {each.id for each in self.situation.gates}
+            return gate.before == "deploy" and all(step.subject in others for step in self.situation.path_to_go)
+        return gate.before == "migrate"
+
+    def _begin(self, person: Person) -> Iterator[NextAction]:
+        verdict = self.situation.verdict
+        ready = verdict.phase is Phase.PRE_DEPLOY and verdict.word is Word.GO
+        voted = all(gate.passed and gate.used_at is None for gate in self.situation.gates if gate.before == "deploy")
+        again = verdict.word is Word.ROLLED_BACK and voted
+        if (ready or again) and (role := _role(person, self.deciding)):
+            number = self._deploying_step()
+            run = f"run step {number}" if number else "run it yourself"
+            what = f"begin the deployment{' again' if again else ''} (it does not deploy: {run})"
+            yield NextAction(Act.BEGIN, what, role=role, owed="can begin the deployment")
+
+    def _deploying_step(self) -> int:
+        """Number of the step that deploys, by its title, else of the first that is not over; 0 where there is none."""
+        open_ = [(number, step) for number, step in enumerate(self.situation.runbook, 1) if not step.over]
+        named = (number for number, step in open_ if "deploy" in step.title.lower())
+        return next(named, open_[0][0] if open_ else 0)
+
+    def _failing(self) -> Iterator[NextAction]:
+        situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
+        for each in situation.criteria:
+            if each.enforced and each.state is State.NOT_MET and not each.ok and not before:
+                yield NextAction(Act.WATCH, f"find out why it fails: {each.title}", subject=each.id)
+        for section in situation.sections:
+            for item in section.items:
+                if item.check is Check.FAIL and item.blocking and (not before or section.phase is Phase.PRE_DEPLOY):
+                    yield NextAction(Act.CHECK, f"find out why it fails: {item.title}", subject=item.id)
+
+    def _unseen(self) -> Iterator[NextAction]:
+        for cause in self.situation.root_causes:
+            what = f"make it visible: {cause.hint or cause.detail}"
+            yield NextAction(Act.PROBES, what, subject=next(iter(cause.probes), ""))
+
+    def _step(self) -> Iterator[NextAction]:
+        """The first step that nobody has started; before the deployment begins, not the one that deploys."""
+        before = self.situation.verdict.phase is Phase.PRE_DEPLOY
+        until = self._deploying_step() if before else len(self.situation.runbook) + 1
+        for number, step in enumerate(self.situation.runbook, 1):
+            if step.progress is StepState.OPEN and number < until:
+                yield NextAction(Act.RUN_STEP, _worded(step, f"step {number}: {step.title}"), subject=step.id)
+
+
+def _waiting(mine: NextAction, found: Sequence[NextAction], situation: Situation) -> NextAction:
+    """What somebody waits for who has nothing to do: a person, else what must hold, else nothing."""
+    others = [each.for_others for each in found if each.owed and each.by != mine.by]
+    path = situation.path_to_go
+    if others:
+        what = f"wait: {others[0]}"
+    elif path and (eta := path[0].eta):
+        what = f"wait until {formatting.clock(eta)}: {path[0].what}"
+    elif path:
+        what = f"wait: {path[0].what}"
+    else:
+        what = "nothing to do: everything holds" if situation.verdict.word is Word.GO else "nothing to do"
+    return replace(mine, what=what)
+
+
+def _role(person: Person, roles: Iterable[str]) -> str:
+    """The first of `roles` that the person holds."""
+    return next((role for role in roles if role in person.roles), "")
+
+
+def _worded(step: StepStatus, name: str) -> str:
+    return f"finish {name}" if step.progress is StepState.STARTED else f"do {name}"

@@ -1,0 +1,111 @@
+"""What each person does next: the most urgent thing that they may do, or what they wait for."""
+
+from __future__ import annotations
+
+from decide.scene import CALM, Scene, ask, gate, item, success, trigger
+
+from cockpit.decide.act import Act
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, Vote
+from cockpit.decide.next_action import also, next_for
+from cockpit.decide.states import Word
+from cockpit.plan.model import Phase
+
+TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
+SIGNED = (item("vpn", sign_off=ask("on_call")), item("upload", sign_off=ask("on_call"), killer=True))
+
+
+def acts(scene: Scene) -> dict[str, Act]:
+    return {each.by: each.act for each in scene.situation.next_actions}
+
+
+def prepared(*criteria: object, **more: object) -> Scene:
+    """Before the deployment."""
+    scene = Scene(*criteria, **more)  # type: ignore[arg-type]
+    return scene.say(PhaseBegan(scene.now, Phase.PRE_DEPLOY, "primary", "", "on_call", "d1"))
+
+
+def test_everybody_of_the_plan_has_exactly_one() -> None:
+    scene = Scene(*CALM, after=SIGNED).feed("0")
+    assert [each.by for each in scene.situation.next_actions] == [person.id for person in scene.plan.people]
+
+
+def test_the_lines_to_sign_are_counted_and_the_critical_one_is_named() -> None:
+    scene = Scene(*CALM, after=SIGNED).feed("0")
+    mine = next_for(scene.situation, "primary")
+    assert (mine.act, mine.subject) == (Act.SIGN, "upload")
+    assert mine.what == "sign your 2 open lines (1 critical: upload)"
+    scene.say(SignOff(scene.now, "upload", "primary", "on_call", "seen", "d1"))
+    assert next_for(scene.situation, "primary").what == "sign your 1 open line: vpn"
+
+
+def test_who_has_nothing_to_do_waits_for_somebody_by_name() -> None:
+    scene = Scene(*CALM, after=SIGNED).feed("0")
+    assert next_for(scene.situation, "eve").what == "wait: primary (on-call) has 2 lines to sign"
+    mine = next_for(scene.situation, "primary")
+    assert also(scene.situation, mine) == ("ann (on-call) has 2 lines to sign",)
+
+
+def test_a_latched_rollback_is_decided_by_those_who_may_and_comes_before_all_else() -> None:
+    scene = Scene(CALM[0], TRIPS, after=SIGNED, gates=(gate(),)).feed("0 0.2x5")
+    assert scene.word is Word.ROLLBACK
+    mine = next_for(scene.situation, "primary")
+    assert (mine.act, mine.what) == (Act.DECIDE, "decide: roll back or fix forward")
+    assert acts(scene)["eve"] is Act.WAIT
+    assert "primary (on-call) has to decide" in next_for(scene.situation, "eve").what
+
+
+def test_a_breach_that_will_trip_comes_before_signatures_with_its_countdown() -> None:
+    scene = Scene(CALM[0], TRIPS, after=SIGNED).feed("0 0.2x2")
+    mine = next_for(scene.situation, "primary")
+    assert (mine.act, mine.subject) == (Act.WATCH, "errors")
+    assert mine.what == "look at errors: trips in 15s"
+
+
+def test_votes_are_wanted_once_all_else_is_there_and_then_it_begins() -> None:
+    scene = prepared(*CALM, items=(item("vpn", sign_off=ask("on_call")),), gates=(gate(),)).feed("0x9")
+    assert acts(scene)["primary"] is Act.SIGN
+    assert acts(scene)["bob"] is Act.WAIT
+    scene.say(SignOff(scene.now, "vpn", "primary", "on_call", "seen", "d1"))
+    assert acts(scene) == {
+        "primary": Act.VOTE, "ann": Act.VOTE, "bob": Act.VOTE, "cid": Act.VOTE, "eve": Act.WAIT,
+    }  # fmt: skip
+    scene.say(Vote(scene.now, "go_no_go", "primary", "on_call", "go", plan_digest="d1"))
+    assert acts(scene)["primary"] is Act.WAIT
+    scene.say(Vote(scene.now, "go_no_go", "bob", "backup", "go", plan_digest="d1"))
+    assert scene.feed("0x9").word is Word.GO
+    mine = next_for(scene.situation, "primary")
+    assert (mine.act, mine.what) == (Act.BEGIN, "begin the deployment (it does not deploy: run it yourself)")
+
+
+def test_what_cannot_be_seen_is_to_be_made_visible() -> None:
+    scene = Scene(*CALM).feed("0 denied")
+    mine = next_for(scene.situation, "primary")
+    assert mine.act is Act.PROBES
+    assert mine.what.startswith("make it visible: ")
+
+
+def test_what_fails_is_to_be_looked_into() -> None:
+    scene = Scene(success("fine", "m.ok"), CALM[1]).feed("up down")
+    assert next_for(scene.situation, "primary").what == "find out why it fails: fine"
+
+
+def test_a_decision_that_is_carried_out_leaves_nothing_to_decide() -> None:
+    scene = Scene(CALM[0], TRIPS).feed("0 0.2x5")
+    latch = scene.situation.verdict.latch
+    assert latch is not None
+    scene.say(Decision(scene.now, "execute", "primary", "errors", Word.ROLLBACK, "on_call", "d1", latch.trips))
+    assert all(each.act is not Act.DECIDE or each.subject for each in scene.situation.next_actions)
+
+
+def test_somebody_unknown_is_asked_who_they_are_and_what_waits() -> None:
+    scene = Scene(*CALM, after=SIGNED).feed("0")
+    mine = next_for(scene.situation, "")
+    assert (mine.act, mine.what) == (Act.IDENTIFY, "identify yourself: primary (on-call) has 2 lines to sign")
+    assert next_for(scene.situation, None).what == "primary (on-call) has 2 lines to sign"
+
+
+def test_a_plan_without_people_has_one_for_whoever_is_there() -> None:
+    scene = Scene(*CALM, people=()).feed("0x20")
+    assert scene.word is Word.GO
+    assert [each.what for each in scene.situation.next_actions] == ["nothing to do: everything holds"]
+    assert next_for(scene.situation, None).what == "nothing to do: everything holds"
