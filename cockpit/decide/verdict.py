@@ -24,7 +24,7 @@ from cockpit.decide.situation import (
 )
 from cockpit.decide.states import Check, State, Word
 from cockpit.decide.world_back import WorldBack
-from cockpit.plan.model import Criterion, Kind, Phase
+from cockpit.plan.model import Kind, Phase
 from probes.reading import Reason
 
 
@@ -211,8 +211,7 @@ def _gate(gate: GateStatus) -> Obstacle:
 def _anything_seen(judgement: Judgement) -> bool:
     """Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses."""
     seen = (
-        _decides(e.criterion) and e.criterion.condition is not None and e.status.unknown is None
-        for e in judgement.judged
+        e.criterion.decides and e.criterion.condition is not None and e.status.unknown is None for e in judgement.judged
     )
     items = (item for section in judgement.sections for item in section.items)
     return any(seen) or any(item.automatic and item.blocking and item.unknown is None for item in items)
@@ -221,15 +220,10 @@ def _anything_seen(judgement: Judgement) -> bool:
 def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:
     found = []
     for kind, noun in ((Kind.SUCCESS, "success criterion"), (Kind.TRIGGER, "rollback trigger")):
-        if not any(_decides(each.criterion) for each in judged if each.criterion.kind is kind):
+        if not any(each.criterion.decides for each in judged if each.criterion.kind is kind):
             line = f"the plan enforces no {noun}: nothing is never GO"
             found.append(Obstacle(0, line, PathStep(f"add a {noun} to the plan")))
     return found
-
-
-def _decides(criterion: Criterion) -> bool:
-    """A trigger without a condition could never trip: it is not one."""
-    return criterion.enforced and (criterion.condition is not None or criterion.kind is Kind.SUCCESS)
 
 
 def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:

@@ -21,11 +21,11 @@ def never_fresh(limit: timedelta | None, specs: Iterable[ProbeSpec]) -> str | No
     return None
 
 
-def all_never_fresh(plan: Plan) -> Iterator[str]:
-    """The same for everything a plan judges, each with its id."""
+def all_never_fresh(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The same for everything a plan judges: its id, and the whole sentence."""
     judged = [(each.id, each.condition, each.stale_after) for each in plan.criteria()]
     judged += [(item.id, item.expect, item.stale_after) for section in plan.checklist for item in section.items]
     for id_, condition, limit in judged:
         specs = [plan.probes[name] for name in condition.probes] if condition else []
         if (why := never_fresh(limit, specs)) is not None:
-            yield f"{id_} is UNKNOWN for good: {why}"
+            yield id_, f"{id_} is UNKNOWN for good: {why}"

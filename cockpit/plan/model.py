@@ -175,6 +175,11 @@ class Criterion:
         """Whether it can move the verdict: shadow and info are shown but never do."""
         return self.mode is Mode.ENFORCE and self.severity is not Severity.INFO
 
+    @property
+    def decides(self) -> bool:
+        """Whether the verdict can rest on it: a trigger without a condition could never trip, so it is none."""
+        return self.enforced and (self.condition is not None or self.kind is Kind.SUCCESS)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

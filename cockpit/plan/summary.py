@@ -10,6 +10,8 @@ from pathlib import Path
 from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
+from cockpit.plan.never_go import never_go
+from probes.clients.regions import unknown_region
 
 WIDTH = 100
 _LABEL = 14
@@ -21,6 +23,12 @@ def summarise(plan: Plan) -> list[str]:
 
 
 def _lines(plan: Plan) -> Iterator[str]:
+    if plan.production and not plan.target.account:
+        yield from _row(
+            "any account", "this is production, and target.account names no account: no other one is refused"
+        )
+    if plan.target.region and (hint := unknown_region(plan.target.region)):
+        yield from _row("region?", hint)
     if plan.target.account or plan.target.region:
         yield from _row(
             "target", f"account {plan.target.account or 'any'}, {plan.target.region or 'the default region'}"
@@ -28,9 +36,12 @@ def _lines(plan: Plan) -> Iterator[str]:
     kinds = len({spec.uses for spec in plan.probes.values()})
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
-    yield from _row("earliest GO", f"{duration(_earliest(plan))} after the phase begins")
-    for why in all_never_fresh(plan):
-        yield from _row("never fresh", why)
+    never = tuple(never_go(plan))
+    for why in never or [f"{duration(_earliest(plan))} after the phase begins"]:
+        yield from _row("never GO" if never else "earliest GO", why)
+    for _, why in all_never_fresh(plan):
+        if why not in never:
+            yield from _row("never fresh", why)
     for section in plan.checklist:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:

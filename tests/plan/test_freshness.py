@@ -8,8 +8,15 @@ from support.plans.written_plan import own_probes, plan
 from cockpit.plan.summary import summarise
 
 __all__ = ["own_probes"]
-METRIC = "success_criteria: [{id: s, title: S, success_condition: metric.rate < 0.05, for: 5m%s}]\nverdict_dwell: 0s\n"
-LIVE = "success_criteria: [{id: s, title: S, success_condition: live.running > 0, for: 5m%s}]\nverdict_dwell: 0s\n"
+TRIGGER = "rollback_triggers: [{id: t, title: T, failure_condition: live.running < 1}]\n"
+METRIC = (
+    TRIGGER
+    + "success_criteria: [{id: s, title: S, success_condition: metric.rate < 0.05, for: 5m%s}]\nverdict_dwell: 0s\n"
+)
+LIVE = (
+    TRIGGER
+    + "success_criteria: [{id: s, title: S, success_condition: live.running > 0, for: 5m%s}]\nverdict_dwell: 0s\n"
+)
 
 
 @pytest.mark.parametrize(("text", "earliest"), [(METRIC, "7m"), (LIVE, "5m")])

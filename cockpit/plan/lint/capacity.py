@@ -29,14 +29,20 @@ def pool_budget(subject: Subject) -> Iterator[Found]:
     if limited is None:
         return
     limit, path, place = limited
-    tasks = _largest(subject, ("desired", "running", "healthy"), "==") or 2
+    counted = _largest(subject, ("desired", "running", "healthy"), "==")
+    tasks = counted or 2
     script = limit if subject.mentions(_SCRIPT, "command", within="runbook") else 0
     needed = 2 * tasks * limit + script
     server = _largest(subject, ("max_connections", "usable"), ">=")
     if needed <= (server or SMALL_SERVER):
         return
-    sum_ = f"2 x {tasks} tasks x {limit}" + (f" + {script} for the script" if script else "") + f" = {needed}"
-    has = f"the plan asks the server for {server}" if server else f"a 1 GiB RDS has about {SMALL_SERVER}"
+    guess = "" if counted else " (a guess: no condition counts them)"
+    sum_ = f"2 x {tasks} tasks{guess} x {limit}" + (f" + {script} for the script" if script else "") + f" = {needed}"
+    has = (
+        f"the plan asks the server for {server}"
+        if server
+        else f"no condition asks the server for as many (a 1 GiB RDS has {SMALL_SERVER})"
+    )
     yield Found(path, f"a rolling deployment takes {sum_} connections; {has}", place)
 
 

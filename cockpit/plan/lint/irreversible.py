@@ -28,8 +28,8 @@ def _guard(step: Step) -> str:
 @rule(
     "point-of-no-return",
     "Files leave the database while the rollback needs them there",
-    why="The script drops the bytes after each upload, and the image before reads only the database: from the first file "
-    "on, the rollback loses documents.",
+    why="An image that reads files only from the database finds none that has left it: from the first file on, a rollback "
+    "loses documents.",
     instead="Copy and keep the bytes; drop them days later, in a step behind a gate. After that the only way is forward.",
     report="T3",
 )
@@ -66,7 +66,7 @@ def unattended_irreversible(subject: Subject) -> Iterator[Found]:
 @rule(
     "exit-code-trusted",
     "A script whose exit code is all there is to see",
-    why="A script that ends in .catch(console.error) exits 0 whatever failed: the step looks done, the files are not.",
+    why="A script that ends in .catch(console.error) exits 0 whatever failed: the step looks done, and the work is not.",
     instead="Say in `expect` which counts to see, count the rows with a probe, and let a person sign the numbers.",
     report="T4",
 )

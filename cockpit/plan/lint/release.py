@@ -127,8 +127,8 @@ _BUILT_IN = r"NEXT_PUBLIC_[^.]*\b(fixed|built|build)|--build-arg"
 @rule(
     "built-in-values",
     "Values that are fixed when the image is built are treated as settings",
-    why="NEXT_PUBLIC_ values are written into the bundle at build time: setting them on the task changes nothing, and an image "
-    "built with the default asks http://localhost:3000.",
+    why="Next.js writes NEXT_PUBLIC_ values into the bundle at build time: setting them on the task changes nothing, and its "
+    "pages go on using what they were built with.",
     instead="Pass them as --build-arg in the build step, and look at what the page really serves.",
     report="T10",
 )

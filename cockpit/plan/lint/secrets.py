@@ -18,7 +18,7 @@ _WILDCARD = r"https?://\*|\*\.[\w.-]+/[\w/]*callback|wild ?card callback|callbac
 @rule(
     "key-rotation",
     "An encryption key is rotated, and old data is not re-encrypted",
-    why="What the old key encrypted cannot be read with the new one: integrations lose their credentials at the cutover.",
+    why="What the old key encrypted cannot be read with the new one, and that shows when somebody needs it.",
     instead="Add a step that re-encrypts, keep the old key until it is done, and let somebody decrypt an existing row.",
     report="T9",
 )
@@ -34,7 +34,7 @@ def key_rotation(subject: Subject) -> Iterator[Found]:
     "wildcard-callback",
     "Wildcard OAuth callbacks",
     why="Google refuses wildcards in redirect URIs; where they are accepted, anybody with a subdomain receives the codes.",
-    instead="List each callback in full: https://host/api/auth/callback/google.",
+    instead="List each callback in full: https://HOST/PATH/OF/THE/CALLBACK.",
     report="T13",
 )
 def wildcard_callback(subject: Subject) -> Iterator[Found]:
@@ -47,8 +47,8 @@ def wildcard_callback(subject: Subject) -> Iterator[Found]:
 @rule(
     "secrets-unproven",
     "Reading secrets is tested where the environment could have answered",
-    why="The code falls back to environment variables when Secrets Manager fails, and keeps what it read until a restart: the "
-    "test passes on the fallback, and the cutover fails on a rotated key.",
+    why="Code that falls back to environment variables, or keeps what it read until a restart, passes the test without a "
+    "secret: the cutover then fails on a rotated key.",
     instead="Watch the reading: cloudtrail.events for GetSecretValue by the task role, or logs.query for the fallback.",
     report="T7",
 )
@@ -61,7 +61,7 @@ def secrets_unproven(subject: Subject) -> Iterator[Found]:
         return
     for path, item in subject.items():
         if re.search(_READS_SECRETS, item.title, re.IGNORECASE):
-            yield Found((*path, "title"), "nothing in the plan would see the fallback")
+            yield Found((*path, "title"), "nothing in the plan would see that the values came from somewhere else")
 
 
 RULES = (key_rotation, wildcard_callback, secrets_unproven)

@@ -11,7 +11,7 @@ from cockpit.plan.model import Kind
 
 _PERMISSION = r"s3:\*|s3:(?:Put|Get|Delete)Object|\bS3 (?:actions|permissions?)\b|simulate-principal-policy"
 _UPLOAD = r"\bupload"
-_WITNESS = r"s3Key|S3 upload|Document uploaded"
+_WITNESS = r"s3_?key|upload"
 _STATIC = r"\bAWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)\b[\"']?\s*[=:]"
 _COLD = r"(?<![\w])(?:GLACIER|DEEP_ARCHIVE)(?!_IR|\w)"
 
@@ -25,8 +25,7 @@ def stores_files(subject: Subject) -> bool:
 @rule(
     "s3-permission-unseen",
     "Nobody looks whether the tasks may write to S3",
-    why="The report's only policy allows Secrets Manager. Without S3 actions every upload fails in ECS, and quietly "
-    "falls back to the database.",
+    why="Without S3 actions in the task role every upload fails, and nobody knows before the first person uploads something.",
     instead="Add a line that shows the task role's S3 actions on this bucket: a probe, or a sign-off that names them.",
     report="T6",
 )
@@ -56,8 +55,8 @@ def static_keys(subject: Subject) -> Iterator[Found]:
 @rule(
     "uploads-unwatched",
     "Uploads judged by what cannot see them fail",
-    why="When S3 refuses, the route stores the file in the database and answers 201: no 5xx, no error in S3's own metrics.",
-    instead="Count rows without an s3Key or the log line 'S3 upload failed': the probe s3.uploads does both.",
+    why="An application that catches S3's refusal answers as if all were well: no 5xx, and no error in S3's own metrics.",
+    instead="Count what must be there afterwards, or the lines the application logs: s3.uploads, postgres.query, logs.query.",
     report="T5",
 )
 def uploads_unwatched(subject: Subject) -> Iterator[Found]:
@@ -68,7 +67,7 @@ def uploads_unwatched(subject: Subject) -> Iterator[Found]:
     only_5xx = next((one for one in subject.judged if _judges_5xx(subject, one)), None)
     watched = any(_sees_uploads(subject, name) for name in subject.plan.probes)
     if only_5xx and not watched and stores_files(subject):
-        yield Found(only_5xx.path, "5xx stays 0 while every upload fails, and no probe counts uploads")
+        yield Found(only_5xx.path, "5xx can stay 0 while every upload fails, and no probe counts uploads")
 
 
 def _sees_uploads(subject: Subject, name: str) -> bool:
@@ -86,8 +85,8 @@ def _judges_5xx(subject: Subject, judged: Judged) -> bool:
 @rule(
     "cold-archive",
     "An archive that cannot be read",
-    why="Objects in GLACIER or DEEP_ARCHIVE fail GetObject until somebody restores them: documents stop opening on day 91.",
-    instead="Move to STANDARD_IA or GLACIER_IR, and check the class: documents.archive_class in ['STANDARD_IA', 'GLACIER_IR'].",
+    why="Objects in GLACIER or DEEP_ARCHIVE fail GetObject until somebody restores them: old files stop opening.",
+    instead="Move to STANDARD_IA or GLACIER_IR, and check archive_class of s3.bucket in ['STANDARD_IA', 'GLACIER_IR'].",
     report="T12",
 )
 def cold_archive(subject: Subject) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,26 @@ def test_a_trigger_that_reads_the_primary_alone_can_be_fooled(conditions: list[s
 def test_no_shipped_plan_takes_the_release_before_for_success(name: str) -> None:
     rules = {finding.rule.id for finding in lint_plan(ROOT / "checklists" / name)}
     assert rules.isdisjoint({"success-of-the-release-before", "primary-fools"})
+
+
+_OF_THE_SHIPPED_PLAN = re.compile(
+    r"the report|\bthe (route|script|code)\b|s3Key|\b201\b|localhost|Document uploaded|/api/|day 91"
+)
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
+def test_a_rule_speaks_of_the_plan_in_front_of_it(rule: str) -> None:
+    """What is true of one application alone stands in its plan, as a caution."""
+    one = next(each for each in RULES if each.id == rule)
+    findings = found(CASES[rule][0], rule, HEADS.get(rule, HEAD))
+    said = " ".join([one.title, one.why, one.instead, *(finding.problem.message for finding in findings)])
+    assert _OF_THE_SHIPPED_PLAN.findall(said) == []
+
+
+def test_tasks_and_a_server_the_plan_does_not_name_are_called_a_guess() -> None:
+    (guessed,) = found("vars: {connection_limit: 100}\n", "pool-budget")
+    assert "2 tasks (a guess: no condition counts them)" in guessed.problem.message
+    assert "no condition asks the server for as many" in guessed.problem.message
+    counted = "vars: {connection_limit: 100}\n" + success("service.running == 4 && pool.max_connections >= 300")
+    (known,) = found(counted, "pool-budget")
+    assert "2 x 4 tasks x 100 = 800 connections; the plan asks the server for 300" in known.problem.message
