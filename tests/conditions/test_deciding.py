@@ -8,6 +8,7 @@ import pytest
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.conditions.deciding import deciding
+from probes.reading import Value
 
 CONDITIONS = (
     "a.n == 1 && b.n > 0 && c.ok",
@@ -23,8 +24,8 @@ CONDITIONS = (
 def test_the_operands_come_to_what_the_condition_says(source: str) -> None:
     condition = compile_condition(source)
     for a, b, ok in product((0, 1, 2), (0, 1, 2), (True, False)):
-        context = {"a": {"n": a}, "b": {"n": b}, "c": {"ok": ok}}
-        values = {"a.n": a, "b.n": b, "c.ok": ok}
+        context: dict[str, dict[str, Value]] = {"a": {"n": a}, "b": {"n": b}, "c": {"ok": ok}}
+        values: dict[str, Value] = {"a.n": a, "b.n": b, "c.ok": ok}
         truth, operands = deciding(source, values)
         assert truth is condition.evaluate(context).truth, values
         assert {operand.truth(values) for operand in operands} == {truth}, values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tui.stage import Stage, criterion, plan, shown, until
@@ -44,7 +45,7 @@ def feed(stage: Stage, runnings: Sequence[int | None]) -> Stage:
 
 
 # How many tasks ran, poll by poll, and what must be in view then.
-STATES = {
+STATES: dict[tuple[Kind, State], tuple[list[int | None], str]] = {
     (Kind.SUCCESS, State.NOT_MET): ([2, 2, 1], "running 1 (want 2)"),
     (Kind.SUCCESS, State.PROVING): ([2, 2], ""),
     (Kind.SUCCESS, State.MET): ([2] * 8, ""),
@@ -55,6 +56,10 @@ STATES = {
     (Kind.TRIGGER, State.RECOVERING): ([2, 1, 1, 1, 1, 1, 1, 2], ""),
     (Kind.TRIGGER, State.UNKNOWN): ([2, 2, None], "ACCESS_DENIED"),
 }
+
+
+def in_view(app: CockpitApp, text: str) -> bool:
+    return text in shown(app)
 
 
 def test_every_state_is_looked_at() -> None:
@@ -69,7 +74,7 @@ async def test_what_decides_is_in_view_and_so_is_its_age(kind: Kind, state: Stat
     for width in WIDTHS:
         app = CockpitApp(stage)
         async with app.run_test(size=(width, 24)) as pilot:
-            await until(pilot, lambda app=app: f"{state.meaning.symbol} {state}" in shown(app))
+            await until(pilot, partial(in_view, app, str(state)))
             lines = shown(app).splitlines()
             row = next(line for line in lines[5:] if f"{state.meaning.symbol} {state} " in line)
             assert wanted in row, width
