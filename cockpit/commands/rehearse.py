@@ -46,6 +46,7 @@ from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.quotas import Quotas
 from probes.clients.threads import run_loop
 
 
@@ -242,7 +243,8 @@ class RehearsalRun:
 async def rehearsal_run(
     scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
 ) -> AsyncIterator[RehearsalRun]:
-    clients = Clients(AwsOptions(plan.target.region, account=plan.target.account))
+    quotas = Quotas(lambda: world.clock.speed)
+    clients = Clients(AwsOptions(plan.target.region, account=plan.target.account), quotas=quotas)
     source = LiveSource(plan, clients, world.clock, held_back={})  # the simulated world is ours
     watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
     kept.attach(watch)

@@ -71,7 +71,7 @@ async def survey(connection: Connection, settings: Settings) -> Survey:
 async def _table(connection: Connection, source: Source) -> TableSurvey:
     given = {"bounds": [0, *(bound for bound, _ in _STEPS[1:])]}
     rows = await (await connection.execute(_SURVEY_SIZES(source), given)).fetchall()
-    moved = await (await connection.execute(_SURVEY_MOVED(source))).fetchone()
+    moved = await (await connection.execute(_SURVEY_MOVED(source), {})).fetchone()
     labels = [*(label for _, label in _STEPS), "in parts"]
     histogram = tuple((labels[row[0]], row[1]) for row in rows)
     return TableSurvey(
@@ -87,7 +87,7 @@ async def _table(connection: Connection, source: Source) -> TableSurvey:
 async def _problems(connection: Connection, source: Source) -> list[Problem]:
     found: list[Problem] = []
     async with connection.transaction(), connection.cursor(name="survey", binary=True) as cursor:
-        await cursor.execute(_SURVEY_ROWS(source))
+        await cursor.execute(_SURVEY_ROWS(source), {})
         async for doc_id, kind, name, differs, recorded, actual, head in cursor:
             known = content_type(kind or "", name or "", bytes(head))[1]
             if not known:

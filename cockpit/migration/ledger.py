@@ -10,14 +10,17 @@ from typing import Any
 from cockpit.migration.database import Connection
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement, table_statement
-from cockpit.migration.states import ItemState, PhaseName
+from cockpit.migration.states import OPEN, ItemState, PhaseName
 
 MOST_FAILURES = 5
 """After so many failures of its own a file is quarantined: somebody must look."""
-MOST_ATTEMPTS = 40
-"""A file claimed this often takes its worker down with it."""
+MOST_ATTEMPTS = 5
+"""After so many claims in a row whose end nobody reported, a file takes its workers down with it: it is quarantined."""
+FAILED_AGAIN_S = 1.0
+"""Until a failed file is tried again; twice as long each time."""
 _CLAIM_TO_COPY = statement("claim_to_copy")
 _CLAIM_TO_CHECK = statement("claim_to_check")
+_GIVE_UP_DEADLY = statement("give_up_deadly")
 _RENEW_LEASES = statement("renew_leases")
 _RELEASE_CLAIMS = statement("release_claims")
 _REPLAN_CLAIMS = statement("replan_claims")
@@ -88,8 +91,9 @@ class Ledger:
                     await self.replan(connection, foreign, new_key=True)
                 return [Claim(*row[:-1]) for row in rows if row[-1]]
             if self._after == ("", ""):
-                return []
+                break
             self._after = ("", "")
+        await self._give_up_deadly(connection, OPEN[PhaseName.COPY])
         return []
 
     async def claim_to_check(
@@ -114,9 +118,15 @@ class Ledger:
                 self._after = (claims[-1].tbl, claims[-1].doc_id)
                 return claims
             if self._after == ("", ""):
-                return []
+                break
             self._after = ("", "")
+        await self._give_up_deadly(connection, states)
         return []
+
+    async def _give_up_deadly(self, connection: Connection, states: Sequence[ItemState]) -> None:
+        """Nothing is left to claim: what no worker may take over any more is quarantined."""
+        given = {"run": self.run, "states": list(states), "attempts": MOST_ATTEMPTS}
+        await connection.execute(_GIVE_UP_DEADLY, given)
 
     def _given(self, files: int) -> dict[str, Any]:
         return {
@@ -126,6 +136,7 @@ class Ledger:
             "lease": self.settings.lease_s,
             "after_tbl": self._after[0],
             "after_id": self._after[1],
+            "attempts": MOST_ATTEMPTS,
         }
 
     async def renew(self, connection: Connection, held: Collection[Claim]) -> None:
@@ -196,16 +207,15 @@ class Ledger:
             _given(claims) | {"after": after_s, "fresh": new_key, "why": why},
         )
 
-    async def fail(self, connection: Connection, claim: Claim, phase: PhaseName, why: str, *, after_s: float) -> None:
+    async def fail(self, connection: Connection, claim: Claim, phase: PhaseName, why: str) -> None:
         """One failure of this file's own; after some of them it is quarantined, and its key given up."""
         await connection.execute(
             _FAIL_CLAIM,
             {
                 "why": why,
                 "phase": phase,
-                "after": after_s,
+                "after": FAILED_AGAIN_S,
                 "most": MOST_FAILURES,
-                "attempts": MOST_ATTEMPTS,
                 "tbl": claim.tbl,
                 "id": claim.doc_id,
                 "epoch": claim.epoch,

@@ -180,7 +180,14 @@ class Store:
         return answer
 
     async def head(self, key: str) -> Head:
-        answer = await self.ask("head_object", Key=key, ChecksumMode="ENABLED")
+        """What S3 says about an object. A refusal without a reason is the object's own where the bucket answers."""
+        try:
+            answer = await self.ask("head_object", Key=key, ChecksumMode="ENABLED")
+        except Halting as halting:
+            if halting.code != "400":
+                raise
+            await self.ask("head_bucket")
+            raise Rejected(halting.code, "S3 refuses this object alone, without saying why") from None
         sha = str(answer.get("ChecksumSHA256", ""))
         whole = sha and "-" not in sha and answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
         return Head(

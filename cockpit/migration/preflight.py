@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +11,8 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
 from cockpit.migration.object_store import Missing, Store, StoreError
 from cockpit.migration.plan_settings import settings_of
+from cockpit.migration.preflight_check import Check, bad, good
+from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
 from cockpit.migration_scope import MigrationTable
@@ -20,24 +21,6 @@ from cockpit.plan.model import Migration, Plan
 _COLUMNS_OF = statement("columns_of")
 _MAY_WRITE = statement("may_write")
 _MAY_MAKE_LEDGER = statement("may_make_ledger")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`ok` None: worth knowing, stops nothing."""
-
-    what: str
-    ok: bool | None
-    found: str
-    fix: str = ""
-
-
-def good(what: str, found: str) -> Check:
-    return Check(what, ok=True, found=found)
-
-
-def bad(what: str, found: str, fix: str = "") -> Check:
-    return Check(what, ok=False, found=found, fix=fix)
 
 
 async def describe(connection: Connection, migration: Migration) -> tuple[Mapping[str, str], list[Check]]:
@@ -51,8 +34,11 @@ async def describe(connection: Connection, migration: Migration) -> tuple[Mappin
             checks.append(bad(label, "there is no such table", "correct migration.tables in the plan"))
             continue
         types[label] = columns.get(table.id, ("text", True))[0]
-        checks += _judged(label, table, columns)
+        judged = _judged(label, table, columns)
+        checks += judged
         checks += await _may_write(connection, label, table)
+        if all(check.ok for check in judged):
+            checks += await facts_of_table(connection, Source(table, types[label]))
     return types, checks
 
 
@@ -91,10 +77,12 @@ async def preflight(
     types, checks = await describe(connection, migration)
     for check in checks:
         yield check
+    settings = settings_of(migration, types, plan.target.account)
+    async for check in server_and_rows(connection, settings, may_try=all(check.ok is not False for check in checks)):
+        yield check
     yield await _ledger(connection)
     yield await _alone(connection, own_run)
     yield _off_hours(migration, now)
-    settings = settings_of(migration, types, plan.target.account)
     store = Store(settings)
     try:
         try:

@@ -8,6 +8,7 @@ from cockpit.migration.sql_files import statement, table_statement
 
 _WAIT_LONGER = statement("wait_longer")
 _ENLIST = table_statement("enlist")
+_LOCK_ROW = table_statement("lock_row")
 _ANALYZE_ITEMS = statement("analyze_items")
 
 
@@ -24,3 +25,8 @@ async def enlist(connection: Connection, source: Source) -> int:
     if cursor.rowcount > 1000:
         await connection.execute(_ANALYZE_ITEMS)
     return cursor.rowcount
+
+
+async def lock_row(connection: Connection, source: Source, doc_id: str) -> bool:
+    """Lock a row until the end of the transaction; False when there is none. Raises LockNotAvailable at once."""
+    return (await connection.execute(_LOCK_ROW(source), {"id": doc_id})).rowcount == 1

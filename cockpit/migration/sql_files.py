@@ -114,7 +114,10 @@ def statement(name: str) -> sql.SQL:
 
 
 def table_statement(name: str) -> Callable[[Source], sql.Composed]:
-    """A statement on a table of the application, made for one by its names. Raises LookupError, at import."""
+    """A statement on a table of the application, made for one by its names: always executed with values, if only {}.
+
+    Raises LookupError, at import.
+    """
     found = _found(name)
     if not found.holes:
         raise LookupError(f"{found.where}: {name} names no table of the plan: ask for it with statement()")
@@ -149,7 +152,12 @@ def _names(source: Source) -> dict[str, sql.Composable]:
         "region": table.region,
     }
     return {
-        **{word: sql.Identifier(column) for word, column in columns.items()},
-        "table": sql.Identifier(table.schema, table.name),
+        **{word: _identifier(column) for word, column in columns.items()},
+        "table": _identifier(table.schema, table.name),
         "type": sql.SQL(source.id_type),
     }
+
+
+def _identifier(*names: str) -> sql.Identifier:
+    """A name in a statement that is given values: there a `%` alone would begin a placeholder."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))

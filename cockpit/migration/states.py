@@ -101,7 +101,7 @@ ITEM_TRANSITIONS: Mapping[ItemState, frozenset[ItemState]] = complete(
         _I.VERIFIED: frozenset({_I.PURGED, _I.DIVERGED, _I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}),
         _I.PURGED: frozenset({_I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}),
         _I.DIVERGED: frozenset({_I.UPLOADING}),
-        _I.QUARANTINED: frozenset({_I.PLANNED, _I.SWITCHED, _I.PURGED}),
+        _I.QUARANTINED: frozenset({_I.PLANNED, _I.SWITCHED, _I.VERIFIED, _I.PURGED}),
         _I.GONE: frozenset({_I.PLANNED}),
         _I.SKIPPED: frozenset({_I.PLANNED}),
         _I.RESTORED: frozenset({_I.PLANNED}),
@@ -140,7 +140,7 @@ OPEN: Mapping[PhaseName, tuple[ItemState, ...]] = complete(
 """What a phase still has to do (a purge: once it has soaked)."""
 RETRIED_AS: Mapping[PhaseName, ItemState] = complete(
     PhaseName,
-    {_P.COPY: _I.PLANNED, _P.VERIFY: _I.SWITCHED, _P.PURGE: _I.PLANNED, _P.RESTORE: _I.PURGED},
+    {_P.COPY: _I.PLANNED, _P.VERIFY: _I.SWITCHED, _P.PURGE: _I.VERIFIED, _P.RESTORE: _I.PURGED},
 )
 """Where a quarantined file goes on when it is retried, by the phase it failed in. All but PLANNED keep their key."""
 NOT_OURS = (_I.GONE, _I.SKIPPED)

@@ -26,6 +26,7 @@ from cockpit.migration.phases.purge import Purge
 from cockpit.migration.phases.restore import Restore
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
+from cockpit.migration.row_errors import About, about, server_words
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
@@ -111,20 +112,17 @@ class Worker:
                     taken = await phase.batch(connection)
                 except LeaseLost:
                     taken = 0
-                except (
-                    psycopg.errors.LockNotAvailable,
-                    psycopg.errors.DeadlockDetected,
-                    psycopg.errors.QueryCanceled,
-                ) as error:
-                    log.warning("%s: %s", self._phase, words_of(error))
+                except psycopg.Error as error:
                     taken = 0
-                except (psycopg.errors.DiskFull, psycopg.errors.InsufficientPrivilege) as error:
-                    await self._halted(connection, type(error).__name__, words_of(error))
-                    taken = 0
-                except GONE as error:
-                    log.warning("the database cannot be reached: %s", words_of(error))
-                    await _dropped(connection)
-                    taken, connection = 0, None
+                    log.warning("%s: %s", self._phase, server_words(error))
+                    match about(error):
+                        case About.MOMENT:
+                            pass
+                        case About.SERVER:
+                            await _dropped(connection)
+                            connection = None
+                        case About.ROW | About.EVERY_ROW:
+                            await self._halted(connection, type(error).__name__, server_words(error))
                 if not taken:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(IDLE_S):

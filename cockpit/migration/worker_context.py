@@ -11,17 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import psycopg
+
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
 from cockpit.migration.object_store import Busy, Halting, Store, StoreError
 from cockpit.migration.rate_limiter import Pace, Throttle
-from cockpit.migration.settings import Settings
+from cockpit.migration.row_errors import About, about, server_words
+from cockpit.migration.settings import Settings, Source
+from cockpit.migration.source_tables import lock_row
+from cockpit.migration.states import PhaseName
 from cockpit.migration_scope import MIB
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7
 AGAIN_S = 2.0
 """Until a file is taken again that S3 did not answer for."""
+KEPT = "the database left the row as it is, without an error: a trigger returned NULL for it, or a rule took its place"
 BATCH = 128
 BATCH_BYTES = 12 * MIB
 T = TypeVar("T")
@@ -114,10 +120,66 @@ class Work:
     async def halt(self, connection: Connection, halting: Halting) -> None:
         await self.ledger.halt(connection, halting.code, halting.detail, halting.hint)
 
-    async def trouble(self, connection: Connection, error: StoreError) -> None:
-        """It is no fault of the file: what is wrong for every one halts the run."""
-        if isinstance(error, Halting):
-            await self.halt(connection, error)
+    async def trouble(self, connection: Connection, claim: Claim, phase: PhaseName, error: BaseException) -> None:
+        """A claim that was made to look at a file, or to change its row, came to nothing: whose fault it is decides what follows.
+
+        Raises what is about the server, or about every row of the database.
+        """
+        match error:
+            case LeaseLost():
+                return
+            case Halting():
+                await self.halt(connection, error)
+                await self.put_back(connection, claim, phase, str(error))
+            case Busy():
+                await self.put_back(connection, claim, phase, str(error), after_s=AGAIN_S)
+            case StoreError():
+                await self.fail(connection, claim, phase, str(error))
+            case psycopg.Error() if about(error) is About.MOMENT:
+                await self.put_back(connection, claim, phase, server_words(error), after_s=AGAIN_S)
+            case psycopg.Error() if about(error) is About.ROW:
+                await self.fail(connection, claim, phase, server_words(error))
+            case _:
+                raise error
+
+    async def put_back(
+        self, connection: Connection, claim: Claim, phase: PhaseName, why: str, *, after_s: float = 0.0
+    ) -> None:
+        """It is no fault of the file: it is taken again."""
+        if phase is PhaseName.COPY:
+            await self.ledger.replan(connection, [claim], after_s=after_s, why=why)
+        else:
+            await self.ledger.release(connection, [claim], after_s=after_s)
+
+    async def fail(self, connection: Connection, claim: Claim, phase: PhaseName, why: str) -> None:
+        """A failure of the file's own: it is tried again, later and later, and then quarantined."""
+        self.counters.errors += 1
+        await self.ledger.fail(connection, claim, phase, why)
+
+    async def insist_on_row(
+        self,
+        connection: Connection,
+        source: Source,
+        claim: Claim,
+        phase: PhaseName,
+        change: Callable[[], Awaitable[bool]],
+    ) -> bool:
+        """Change one row that was skipped, under its lock; whether it was. One that stays as it is fails."""
+        try:
+            async with connection.transaction():
+                found = await lock_row(connection, source, claim.doc_id)
+                changed = found and await change()
+        except psycopg.errors.LockNotAvailable:
+            await self.put_back(connection, claim, phase, "the row was locked by somebody else", after_s=AGAIN_S)
+            return False
+        except psycopg.Error as error:
+            await self.trouble(connection, claim, phase, error)
+            return False
+        if found and not changed:
+            await self.fail(connection, claim, phase, KEPT)
+        elif not found:
+            await self.put_back(connection, claim, phase, "the row is not there any more")
+        return changed
 
 
 class PhaseWork(Protocol):

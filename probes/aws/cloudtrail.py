@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field as Setting
 
 from probes.clients.arns import console
-from probes.clients.paging import pages, request_id
+from probes.clients.paging import first_pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 LATE = timedelta(minutes=15)
@@ -23,6 +24,8 @@ KEPT = timedelta(days=90)
 MOST_PAGES = 12
 """LookupEvents answers twice a second for the whole account: more pages would take longer than a call may."""
 
+MOST_EVENTS = 1e9
+"""More than any role makes in the time LookupEvents finds; the upper end of a count that is known from below."""
 NAMING = ("Id", "Name", "Arn", "ARN", "name")
 """How request parameters that name something end."""
 
@@ -43,7 +46,8 @@ class CloudTrailEvents(Probe[EventsParams]):
     Reads cloudtrail LookupEvents (EventTime, EventSource, Resources[].ResourceName, and from CloudTrailEvent
     userIdentity.sessionContext.sessionIssuer, userIdentity.principalId, requestParameters, errorCode). Events come up to 15
     minutes late, so none in the first 15 minutes proves nothing and is WARMING. Only management events are found: S3 objects
-    being read or written are not among them. A role that fell back to something else leaves no event.
+    being read or written are not among them. Where others' events fill 12 pages the older ones are not read: counts are PARTIAL,
+    and known from below by what was found in the newest. A role that fell back to something else leaves no event.
     """
 
     name = "cloudtrail.events"
@@ -71,10 +75,12 @@ class CloudTrailEvents(Probe[EventsParams]):
             hint = "give a later `since`, or search the trail's own logs"
             return self.blind(now, Unknown(Reason.PARTIAL, "CloudTrail finds 90 days only", hint), Evidence(query))
         try:
-            found = await pages(
+            found, missing = await first_pages(
                 self.clients,
                 "cloudtrail",
                 "lookup_events",
+                request_key="NextToken",
+                response_key="NextToken",
                 most=MOST_PAGES,
                 LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": params.event}],
                 StartTime=params.since,
@@ -87,6 +93,9 @@ class CloudTrailEvents(Probe[EventsParams]):
         seen = [detail for event in events if (detail := self._of_role(event)) is not None]
         evidence = Evidence(query, request_id(found[0]), self._url(), tuple(_line(*each) for each in seen[:6]))
         values, unknown = self._values(seen, now)
+        if missing is not None:
+            unknown |= _at_least(values, missing)
+            values = {name: value for name, value in values.items() if name not in unknown}
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     def _of_role(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -139,6 +148,14 @@ class CloudTrailEvents(Probe[EventsParams]):
     def _url(self) -> str:
         region = self.clients.options.region
         return console(region, f"cloudtrailv2/home?region={region}#/events?EventName={self.params.event}")
+
+
+def _at_least(values: Mapping[str, Any], missing: Unknown) -> dict[str, Unknown]:
+    """What is not known where others' events fill the pages: events come newest first, and older ones can only add to a count."""
+    lower = {name: Bounds(float(values[name]), MOST_EVENTS) for name in ("count", "failed", "sessions")}
+    unknown = {name: replace(missing, bounds=bounds) for name, bounds in lower.items()}
+    unknown |= dict.fromkeys(("touched", "failures"), missing)
+    return unknown if values["last_age_s"] is not None else unknown | {"last_age_s": missing}
 
 
 def _named(event: Mapping[str, Any], detail: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from probes.clients.aws_errors import SEE_LOG, explain, subject
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
+from probes.clients.quotas import Quotas
 from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S
 from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
@@ -37,8 +38,10 @@ class AwsClient:
         profile: str = "",
         factory: ClientFactory | None = None,
         clock_offset: ClockOffset | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self.clock_offset = clock_offset or ClockOffset()
+        self._quotas = quotas or Quotas()
         self._region = region
         self._profile = profile
         self._threads = DaemonThreads()
@@ -52,6 +55,7 @@ class AwsClient:
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """The operation's answer, as boto3 gives it. Raises Unseen and nothing else."""
+        await self._quotas.wait(service, operation)
         try:
             async with asyncio.timeout(DEADLINE_S):
                 answer: dict[str, Any] = await self._threads.run(partial(self._call, service, operation, params))
@@ -67,7 +71,7 @@ class AwsClient:
 
         It works on the threads of this one. Raises Unseen without credentials.
         """
-        made = AwsClient(self._region, self._profile, self._given, self.clock_offset)
+        made = AwsClient(self._region, self._profile, self._given, self.clock_offset, self._quotas)
         made._threads = self._threads
         if self._given is None:
             made._pinned = await self._threads.run(self._credentials)

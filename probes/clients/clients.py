@@ -11,6 +11,7 @@ from probes.clients.aws import AwsClient, ClientFactory
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.metrics import MetricQuery, Series
+from probes.clients.quotas import Quotas
 
 if TYPE_CHECKING:
     from probes.clients.http import HttpAnswer, HttpClient
@@ -41,15 +42,16 @@ class Clients:
         *,
         named: Collection[str] = (),
         clock_offset: ClockOffset | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """`named`: link-local and metadata addresses that the plan names and its operator has allowed.
 
-        `clock_offset`: where it is noted what time the others say it is.
+        `clock_offset`: where it is noted what time the others say it is. `quotas`: what the account may ask in a second.
         """
         self.options = aws
         self.named = named
         self.clock_offset = clock_offset or ClockOffset()
-        self._aws = AwsClient(aws.region, aws.profile, factory, self.clock_offset)
+        self._aws = AwsClient(aws.region, aws.profile, factory, self.clock_offset, quotas)
         self._metrics: MetricBatch | None = None
         self._sql: SqlClient | None = None
         self._http: HttpClient | None = None

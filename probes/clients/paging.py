@@ -26,16 +26,27 @@ async def pages(
 
     Raises Unseen: for a page that cannot be had, and as PARTIAL where there are more than `most`: half a list looks like a list.
     """
+    keys = {"request_key": request_key, "response_key": response_key}
+    found, missing = await first_pages(clients, service, operation, most=most, **keys, **asked)
+    if missing is not None:
+        raise Unseen(missing)
+    return found
+
+
+async def first_pages(
+    clients: Clients, service: str, operation: str, /, *, request_key: str, response_key: str, most: int, **asked: Any
+) -> tuple[list[dict[str, Any]], Unknown | None]:
+    """At most so many pages, and as PARTIAL what is missing where there are more. Raises Unseen for one that cannot be had."""
     found: list[dict[str, Any]] = []
     token: dict[str, Any] = {}
     for _ in range(most):
         page = await clients.aws(service, operation, **asked, **token)
         found.append(page)
         if not page.get(response_key):
-            return found
+            return found, None
         token = {request_key: page[response_key]}
     detail = f"{service} {operation}: more than {most} pages"
-    raise Unseen(Unknown(Reason.PARTIAL, detail, "narrow the probe's parameters in the plan"))
+    return found, Unknown(Reason.PARTIAL, detail, "narrow the probe's parameters in the plan")
 
 
 def request_id(answer: Mapping[str, Any]) -> str:

@@ -131,6 +131,19 @@ async def test_pages_are_followed_and_too_many_are_partial(aws: ModelledAws) -> 
     assert {u.reason for u in reading.unknown.values()} == {Reason.PARTIAL}
 
 
+async def test_events_of_others_that_fill_the_pages_leave_a_count_that_is_known_from_below(aws: ModelledAws) -> None:
+    others = [event(role="batch", session=f"b{number}") for number in range(49)]
+    full = {"Events": [*others, event()], "NextToken": "again"}
+    reading = await read(aws, said=full)
+    bounds = reading.unknown["count"].bounds
+    assert (bounds is not None and bounds.low, "count" in reading.values) == (12.0, False)
+    assert "last_age_s" in reading.values
+    nobody = {"Events": others, "NextToken": "again"}
+    unseen = (await read(aws, said=nobody)).unknown
+    assert unseen["count"].bounds is not None
+    assert (unseen["count"].bounds.low, unseen["last_age_s"].reason) == (0.0, Reason.PARTIAL)
+
+
 @pytest.mark.parametrize(("said", "reason"), [(DENIED, Reason.ACCESS_DENIED), (THROTTLED, Reason.THROTTLED)])
 async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, said: Any, reason: Reason) -> None:
     reading = await read(aws, said=said)

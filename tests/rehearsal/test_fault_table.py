@@ -24,6 +24,7 @@ from rehearsal.fault_world import FAULTS, Fault, World
 from rehearsal.one_round import Rounds, rounds
 
 from cockpit.conditions.condition import Comparison, Condition, Outcome
+from cockpit.rehearsal.aws_profile import PROFILES, WORST
 from probes.reading import Reading, Reason, Value
 
 pytestmark = [pytest.mark.world, pytest.mark.asyncio(loop_scope="module")]
@@ -173,7 +174,15 @@ def table(seen: list[tuple[Fault, list[Turned]]]) -> str:
         for fault, all_ in seen
         for first, one in zip([True] + [False] * len(all_), all_, strict=False)
     ]
-    return HEAD + "\n".join(lines) + "\n"
+    return HEAD + "\n".join([*lines, *worst()]) + "\n"
+
+
+def worst() -> list[str]:
+    """What AWS does at its worst, though nothing is broken."""
+    profile = PROFILES[WORST]
+    head = f"\n## {profile.title}\n\nNothing is broken, and nothing may look so: `cockpit rehearse SCENARIO --aws {WORST}`.\n"
+    rows = [f"| {does} | {said} |" for does, said in profile.traits]
+    return [head, "| What AWS does | What the cockpit says |", "|---|---|", *rows]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

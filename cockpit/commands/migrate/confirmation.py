@@ -15,7 +15,8 @@ from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import Connection, host_and_name
 from cockpit.migration.phase_proposal import PhaseProposal
-from cockpit.migration.preflight import Check, preflight
+from cockpit.migration.preflight import preflight
+from cockpit.migration.preflight_check import Check
 from cockpit.migration.progress import Follower
 from cockpit.migration.states import OPEN, PhaseName
 from probes.clients.clients import Clients

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from cockpit.console import output, output_json, redraw
 from cockpit.formatting import duration, size
 from cockpit.migration.dry_run import Survey
-from cockpit.migration.preflight import Check
+from cockpit.migration.preflight_check import Check
 from cockpit.migration.progress import Progress
 from cockpit.migration.states import ItemState
 from cockpit.migration.supervisor import as_json

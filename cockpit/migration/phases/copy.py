@@ -10,12 +10,13 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
-from cockpit.migration.object_store import Busy, Halting, StoreError
+from cockpit.migration.object_store import Halting, StoreError
 from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
+from cockpit.migration.row_errors import apart
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import ItemState, PhaseName
-from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+from cockpit.migration.worker_context import LeaseLost, Work
 
 _READ_ROWS = table_statement("read_rows")
 
@@ -51,9 +52,10 @@ class Copy:
         return len(claims)
 
     async def _copy(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
-        rows = await self._read(connection, source, claims)
+        rows, unread = await self._read(connection, source, claims)
         await self.work.pace.wait(len(rows), sum(row.size for row in rows if row.body is not None))
-        await self._closed(connection, source, [c for c in claims if c.doc_id not in {r.claim.doc_id for r in rows}])
+        seen = {row.claim.doc_id for row in rows} | {claim.doc_id for claim in unread}
+        await self._closed(connection, source, [claim for claim in claims if claim.doc_id not in seen])
         small = [row for row in rows if row.body is not None]
         results = await asyncio.gather(*(self._put(row) for row in small), return_exceptions=True)
         done: list[Copied] = []
@@ -79,20 +81,29 @@ class Copy:
         async with self.work.large:
             try:
                 put = await put_in_parts(self.work, connection, source, row.claim, row.xmin, row.size)
-            except (Burnt, Changed, LeaseLost, StoreError) as error:
+            except (Burnt, Changed, LeaseLost, StoreError, psycopg.Error) as error:
                 await self._trouble(connection, row.claim, error)
                 return
             await self._switch(connection, source, [_copied(row, put)])
 
-    async def _read(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> list[_Row]:
-        """The rows as they are now, with the bytes of all but the large."""
-        cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
-        await cursor.execute(_READ_ROWS(source), {"most": PART_BYTES, "ids": [claim.doc_id for claim in claims]})
+    async def _read(
+        self, connection: Connection, source: Source, claims: Sequence[Claim]
+    ) -> tuple[list[_Row], list[Claim]]:
+        """The rows as they are now, with the bytes of all but the large; and the claims of those that cannot be read."""
         ours = {claim.doc_id: claim for claim in claims}
-        return [
-            _Row(ours[row[0]], row[1], row[2], None if row[3] is None else bytes(row[3]))
-            for row in await cursor.fetchall()
-        ]
+
+        async def read(these: Sequence[Claim]) -> list[_Row]:
+            cursor = connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row)
+            await cursor.execute(_READ_ROWS(source), {"most": PART_BYTES, "ids": [claim.doc_id for claim in these]})
+            return [
+                _Row(ours[row[0]], row[1], row[2], None if row[3] is None else bytes(row[3]))
+                for row in await cursor.fetchall()
+            ]
+
+        rows, failed = await apart(claims, read)
+        for claim, error in failed:
+            await self._trouble(connection, claim, error)
+        return rows, [claim for claim, _ in failed]
 
     async def _put(self, row: _Row) -> Put:
         assert row.body is not None
@@ -102,17 +113,34 @@ class Copy:
         work = self.work
         if not work.safe():
             return  # the leases lapse, and whoever takes the files next finds them in S3
-        switched = await work.ledger.switch(connection, source, done)
+        ids, failed = await apart(done, lambda these: work.ledger.switch(connection, source, these))
+        for copied, error in failed:
+            await self._trouble(connection, copied.claim, error)
+        refused = {copied.claim.doc_id for copied, _ in failed}
+        switched = {copied.claim.doc_id: copied for copied in done if copied.claim.doc_id in ids}
+        left = [c for c in done if c.claim.doc_id not in switched and c.claim.doc_id not in refused]
+        await self._skipped(connection, source, left, switched)
         work.counters.files += len(switched)
-        work.counters.bytes += sum(c.size for c in done if c.claim.doc_id in switched)
-        left = [c for c in done if c.claim.doc_id not in switched]
+        work.counters.bytes += sum(copied.size for copied in switched.values())
+
+    async def _skipped(
+        self, connection: Connection, source: Source, left: Sequence[Copied], switched: dict[str, Copied]
+    ) -> None:
+        """Rows that the switch left out without an error; those that can be switched after all are added to `switched`."""
+        work = self.work
         if not left:
             return
         now = await work.ledger.look(connection, source, [c.claim.doc_id for c in left])
         unchanged = [c.claim for c in left if now.get(c.claim.doc_id, ("",))[0] == c.xmin]
         await self._closed(connection, source, [c.claim for c in left if c.claim not in unchanged], now)
-        # Unchanged, so somebody holds a lock on the row, or the lease is no longer ours (then this changes nothing).
-        await work.ledger.replan(connection, unchanged, after_s=AGAIN_S, why="the row was locked by somebody else")
+        # Unchanged, so it is locked, or a trigger keeps it, or the lease is no longer ours (then nothing changes).
+        for copied in (c for c in left if c.claim in unchanged):
+
+            async def switch(copied: Copied = copied) -> bool:
+                return bool(await work.ledger.switch(connection, source, [copied]))
+
+            if await work.insist_on_row(connection, source, copied.claim, PhaseName.COPY, switch):
+                switched[copied.claim.doc_id] = copied
 
     async def _closed(
         self,
@@ -142,18 +170,8 @@ class Copy:
             await work.ledger.replan(connection, [claim], new_key=True, why="its key held a different object")
         elif isinstance(error, Changed):
             await work.ledger.replan(connection, [claim], why="the row changed while it was copied")
-        elif isinstance(error, Halting):
-            await work.halt(connection, error)
-            await work.ledger.replan(connection, [claim], why=str(error))
-        elif isinstance(error, Busy):
-            await work.ledger.replan(connection, [claim], after_s=AGAIN_S, why=str(error))
-        elif isinstance(error, StoreError):
-            work.counters.errors += 1
-            await work.ledger.fail(
-                connection, claim, PhaseName.COPY, str(error), after_s=min(30.0, 0.5 * 2 ** work.chance.randrange(4))
-            )
-        elif not isinstance(error, LeaseLost):
-            raise error
+        else:
+            await work.trouble(connection, claim, PhaseName.COPY, error)
 
 
 def _copied(row: _Row, put: Put) -> Copied:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
+from cockpit.migration.object_store import Missing
 from cockpit.migration.phases.verify import Verify
+from cockpit.migration.row_errors import apart
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
-from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+from cockpit.migration.worker_context import Work
 
 _DROP_BYTES = table_statement("drop_bytes")
 _WHY_NOT_PURGED = table_statement("why_not_purged")
@@ -34,19 +35,13 @@ class Purge:
         with work.holding(claims):
             found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
             ready: dict[str, list[Claim]] = {}
-            unseen: list[Claim] = []
             for claim, result in zip(claims, found, strict=True):
                 if result == "":
                     ready.setdefault(claim.tbl, []).append(claim)
                 elif isinstance(result, str):
-                    work.counters.errors += 1
-                    await self._verify.take_back(connection, claim, result)
-                elif isinstance(result, (Halting, Busy)):
-                    unseen.append(claim)
-                    await work.trouble(connection, result)
-                elif not isinstance(result, LeaseLost):
-                    raise result
-            await work.ledger.release(connection, unseen, after_s=AGAIN_S)
+                    await self._verify.take_back(connection, claim, PhaseName.PURGE, result)
+                else:
+                    await work.trouble(connection, claim, PhaseName.PURGE, result)
             for label, ours in ready.items():
                 work.be_safe()
                 await self._purge(connection, work.settings.source(label), ours)
@@ -60,10 +55,6 @@ class Purge:
             head = await work.insist(lambda: work.store.head(claim.key))
         except Missing:
             return "the object is no longer in S3"
-        except (Busy, Halting):
-            raise
-        except StoreError as error:
-            return str(error)
         if head.size != claim.size or (head.sha256 and head.sha256 != claim.sha256):
             return "the object is no longer the one that was verified"
         if claim.version_id and head.version != claim.version_id:
@@ -71,38 +62,48 @@ class Purge:
         return ""
 
     async def _purge(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
-        rows = await (
-            await connection.execute(
-                _DROP_BYTES(source),
-                {
-                    "tbl": source.label,
-                    "ids": [c.doc_id for c in claims],
-                    "epochs": [c.epoch for c in claims],
-                    "bucket": self.work.settings.bucket,
-                },
-            )
-        ).fetchall()
-        purged = {row[0] for row in rows}
-        self.work.counters.files += len(purged)
-        self.work.counters.bytes += sum(c.size for c in claims if c.doc_id in purged)
-        for claim in claims:
-            if claim.doc_id not in purged:
-                await self._unpurged(connection, source, claim)
+        work = self.work
+        ids, failed = await apart(claims, lambda these: self._drop(connection, source, these))
+        for claim, error in failed:
+            await work.trouble(connection, claim, PhaseName.PURGE, error)
+        purged = {claim for claim in claims if claim.doc_id in ids}
+        refused = {claim for claim, _ in failed}
+        purged |= {c for c in claims if c not in purged | refused and await self._unpurged(connection, source, c)}
+        work.counters.files += len(purged)
+        work.counters.bytes += sum(claim.size for claim in purged)
 
-    async def _unpurged(self, connection: Connection, source: Source, claim: Claim) -> None:
-        """Why a row kept its bytes: it is gone, no longer ours, was locked, or has new bytes, which are copied again."""
+    async def _drop(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> list[str]:
+        given = {
+            "tbl": source.label,
+            "ids": [claim.doc_id for claim in claims],
+            "epochs": [claim.epoch for claim in claims],
+            "bucket": self.work.settings.bucket,
+        }
+        return [row[0] for row in await (await connection.execute(_DROP_BYTES(source), given)).fetchall()]
+
+    async def _unpurged(self, connection: Connection, source: Source, claim: Claim) -> bool:
+        """Why a row kept its bytes: it is gone, no longer ours, was locked, or has new bytes, which are copied again.
+
+        Whether it has lost them after all.
+        """
         ledger = self.work.ledger
         given = {"key": claim.key, "sha256": claim.sha256, "id": claim.doc_id}
         row = await (await connection.execute(_WHY_NOT_PURGED(source), given)).fetchone()
         if row is None:
             await ledger.close(connection, [claim], ItemState.GONE)
-            return
+            return False
         emptied, ours, same = row
         if not ours:
             await ledger.close(connection, [claim], ItemState.SKIPPED)
         elif emptied:
             await ledger.emptied(connection, claim)
         elif same:
-            await ledger.release(connection, [claim], after_s=AGAIN_S)
+
+            async def drop() -> bool:
+                return bool(await self._drop(connection, source, [claim]))
+
+            return await self.work.insist_on_row(connection, source, claim, PhaseName.PURGE, drop)
         else:
-            await self._verify.take_back(connection, claim, "the application changed the file after it was copied")
+            why = "the application changed the file after it was copied"
+            await self._verify.take_back(connection, claim, PhaseName.PURGE, why)
+        return False

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
+
+import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Busy, Halting, StoreError
+from cockpit.migration.object_store import Halting, StoreError
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import statement, table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
-from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+from cockpit.migration.worker_context import AGAIN_S, KEPT, LeaseLost, Work
 
 _FORGET_KEY = table_statement("forget_key")
 _BRING_BACK_BYTES = table_statement("bring_back_bytes")
 _IS_EMPTIED = table_statement("is_emptied")
+_IS_STAGED = statement("is_staged")
 _DROP_CHUNKS = statement("drop_chunks")
 _ADD_CHUNK = statement("add_chunk")
 
@@ -41,13 +45,10 @@ class Restore:
                     await work.halt(connection, halting)
                     await work.ledger.release(connection, claims[number:])
                     break
-                except Busy:
-                    await work.ledger.release(connection, [claim], after_s=AGAIN_S)
                 except LeaseLost:
                     break
-                except StoreError as error:
-                    work.counters.errors += 1
-                    await work.ledger.fail(connection, claim, PhaseName.RESTORE, str(error), after_s=5.0)
+                except (StoreError, psycopg.Error) as error:
+                    await work.trouble(connection, claim, PhaseName.RESTORE, error)
         return len(claims)
 
     async def _restore(self, connection: Connection, claim: Claim) -> None:
@@ -55,23 +56,41 @@ class Restore:
         source = work.settings.source(claim.tbl)
         given = {"tbl": claim.tbl, "id": claim.doc_id, "epoch": claim.epoch, "key": claim.key}
         row = await (await connection.execute(_FORGET_KEY(source), given)).fetchone()
-        if row is None and not await self._emptied(connection, source, claim):
-            await work.ledger.close(connection, [claim], ItemState.SKIPPED)
-            return
         if row is None:
-            await work.pace.wait(1, claim.size)
-            await self._stage(connection, claim)
-            work.be_safe()
-            row = await (await connection.execute(_BRING_BACK_BYTES(source), given)).fetchone()
-            if row is None:  # another worker's chunks were among ours, or the row has changed: looked at again
-                await work.ledger.release(connection, [claim], after_s=AGAIN_S)
+            row = await self._without_bytes(connection, source, claim, given)
         if row is not None:
             work.counters.files += 1
             work.counters.bytes += claim.size
 
-    async def _emptied(self, connection: Connection, source: Source, claim: Claim) -> bool:
-        found = await connection.execute(_IS_EMPTIED(source), {"id": claim.doc_id, "key": claim.key})
-        return await found.fetchone() is not None
+    async def _without_bytes(
+        self, connection: Connection, source: Source, claim: Claim, given: dict[str, Any]
+    ) -> object | None:
+        """It did not forget its key: it has no bytes and gets them, is not ours, or is kept; the row if restored."""
+        work = self.work
+        found = await (await connection.execute(_IS_EMPTIED(source), {"id": claim.doc_id, "key": claim.key})).fetchone()
+        if found is None:
+            await work.ledger.close(connection, [claim], ItemState.SKIPPED)
+            return None
+        if not found[0]:
+            await work.fail(connection, claim, PhaseName.RESTORE, KEPT)
+            return None
+        await work.pace.wait(1, claim.size)
+        await self._stage(connection, claim)
+        work.be_safe()
+        row = await (await connection.execute(_BRING_BACK_BYTES(source), given)).fetchone()
+        if row is None:
+            await self._not_brought_back(connection, source, claim)
+        return row
+
+    async def _not_brought_back(self, connection: Connection, source: Source, claim: Claim) -> None:
+        """Another worker's chunks were among ours, or the row has changed, and it is looked at again; or it is kept as it is."""
+        found = await connection.execute(_IS_STAGED, {"tbl": claim.tbl, "id": claim.doc_id})
+        again = await connection.execute(_IS_EMPTIED(source), {"id": claim.doc_id, "key": claim.key})
+        row, staged = await again.fetchone(), await found.fetchone()
+        if row is not None and row[0] and staged is not None and staged[0]:
+            await self.work.fail(connection, claim, PhaseName.RESTORE, KEPT)
+        else:
+            await self.work.ledger.release(connection, [claim], after_s=AGAIN_S)
 
     async def _stage(self, connection: Connection, claim: Claim) -> None:
         """Fetch a file in pieces into the database, and prove the whole. Raises Damaged."""

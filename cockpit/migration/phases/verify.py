@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import psycopg
+
+from cockpit.migration import ledger
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Busy, Halting, Missing, StoreError
+from cockpit.migration.ledger import FAILED_AGAIN_S, Claim
+from cockpit.migration.object_store import Missing
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, PhaseName
-from cockpit.migration.worker_context import AGAIN_S, LeaseLost, Work
+from cockpit.migration.worker_context import KEPT, Work
 
 _TAKE_BACK_ROW = table_statement("take_back_row")
 
@@ -28,22 +31,16 @@ class Verify:
         with work.holding(claims):
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []
-            unseen: list[Claim] = []
             for claim, result in zip(claims, found, strict=True):
                 if isinstance(result, tuple):
                     version, wrong = result
                     if wrong:
-                        work.counters.errors += 1
-                        await self.take_back(connection, claim, wrong)
+                        await self.take_back(connection, claim, PhaseName.VERIFY, wrong)
                     else:
                         good.append((claim, version))
-                elif isinstance(result, (Halting, Busy)):
-                    unseen.append(claim)
-                    await work.trouble(connection, result)
-                elif not isinstance(result, LeaseLost):
-                    raise result
+                else:
+                    await work.trouble(connection, claim, PhaseName.VERIFY, result)
             await self._verified(connection, good)
-            await work.ledger.release(connection, unseen, after_s=AGAIN_S)
         return len(claims)
 
     async def _check(self, claim: Claim) -> tuple[str, str]:
@@ -54,10 +51,6 @@ class Verify:
             head = await work.insist(lambda: work.store.head(claim.key))
         except Missing:
             return "", "the object is not in S3"
-        except (Busy, Halting):
-            raise
-        except StoreError as error:
-            return "", str(error)
         if head.size != claim.size:
             return "", f"the object has {head.size} bytes, the file {claim.size}"
         if head.sha256 and head.sha256 != claim.sha256:
@@ -65,12 +58,15 @@ class Verify:
         if not head.encryption:
             return "", "the object is not encrypted"
         if head.in_parts or not head.sha256 or work.chance.random() < work.settings.verify_share:
-            body = await work.insist(lambda: work.store.read(claim.key))
+            try:
+                body = await work.insist(lambda: work.store.read(claim.key))
+            except Missing:
+                return "", "the object is not in S3"
             if body.sha256 != claim.sha256:
                 return "", "the object read back has a different SHA-256"
         return head.version, ""
 
-    async def take_back(self, connection: Connection, claim: Claim, wrong: str) -> None:
+    async def take_back(self, connection: Connection, claim: Claim, phase: PhaseName, wrong: str) -> None:
         """The database still has the bytes: the row forgets the key, and the file is copied again under a new one."""
         source = self.work.settings.source(claim.tbl)
         given = {
@@ -79,8 +75,15 @@ class Verify:
             "epoch": claim.epoch,
             "key": claim.key,
             "why": wrong,
+            "kept": f"; and its key cannot be taken back: {KEPT}",
+            "after": FAILED_AGAIN_S,
+            "most": ledger.MOST_FAILURES,
         }
-        await connection.execute(_TAKE_BACK_ROW(source), given)
+        self.work.counters.errors += 1
+        try:
+            await connection.execute(_TAKE_BACK_ROW(source), given)
+        except psycopg.Error as error:
+            await self.work.trouble(connection, claim, phase, error)
 
     async def _verified(self, connection: Connection, good: Sequence[tuple[Claim, str]]) -> None:
         if not good:

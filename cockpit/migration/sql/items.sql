@@ -6,22 +6,37 @@
 EXISTS (SELECT FROM cutover.run r WHERE r.id = %(run)s AND r.wanted = 'run' AND r.halted IS NULL
     AND r.held_since IS NULL AND (NOT r.guarded OR r.guard_until > clock_timestamp()))
 
+-- part: may_be_taken_over
+-- A worker that ended with a file has not said so, but its lease lapsed and each claim was counted before it began; from the second time
+-- files wait longer and each for another while, so that the one which takes its workers down is soon held by nobody else's.
+i.lease_until < clock_timestamp() - make_interval(secs => greatest(0, i.attempt - 1) * %(lease)s * abs(mod(hashtext(i.doc_id), 8)) / 8.0)
+    AND i.attempt < %(attempts)s
+
+-- part: claims_unanswered
+-- A claim whose end was reported has no lease any more, so only those that nobody answered for add up.
+CASE WHEN i.lease_until IS NULL THEN 1 ELSE i.attempt + 1 END
+
+-- part: suspect
+-- With this file two workers have ended, so it is claimed alone and takes no other file down with it.
+i.lease_until IS NOT NULL AND i.attempt >= 2
+
 -- name: claim_to_copy
 -- SKIP LOCKED gives a row to one worker at a time and the new epoch takes it from whoever had it; state, key and intent commit
 -- together before the first byte is sent, so a crash leaves a lease that lapses and no object whose key the ledger does not know.
 WITH picked AS (
-    SELECT i.tbl, i.doc_id, i.size FROM cutover.item i WHERE {may_begin} AND i.state IN ({to_copy})
+    SELECT i.tbl, i.doc_id, i.size, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state IN ({to_copy})
         AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s)
         AND (i.state <> 'uploading' AND i.not_before <= clock_timestamp()
-             OR i.state = 'uploading' AND i.lease_until < clock_timestamp())
+             OR i.state = 'uploading' AND {may_be_taken_over})
     ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED),
-fits AS (SELECT tbl, doc_id, sum(size) OVER (ORDER BY tbl, doc_id) - size AS before FROM picked),
+fits AS (SELECT tbl, doc_id, sum(size) OVER w - size AS before, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
+    FROM picked WINDOW w AS (ORDER BY tbl, doc_id)),
 taken AS (
     UPDATE cutover.item i SET state = 'uploading', owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1,
-        attempt = i.attempt + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+        attempt = {claims_unanswered}, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
         key = CASE WHEN i.state = 'diverged' OR i.key IS NULL THEN {new_key} ELSE i.key END,
         upload_id = CASE WHEN i.state = 'diverged' THEN NULL ELSE i.upload_id END
-    FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s
+    FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s AND f.may
     RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state),
 intent AS (
     INSERT INTO cutover.object AS o (key, tbl, doc_id, state)
@@ -44,15 +59,28 @@ FROM taken t ORDER BY tbl, doc_id
 -- SKIP LOCKED gives a row to one worker at a time and the new epoch takes it from whoever had it; the state stays, so after a crash
 -- the lease lapses and the file is claimed again as if nothing had been.
 WITH picked AS (
-    SELECT i.tbl, i.doc_id FROM cutover.item i WHERE {may_begin} AND i.state = ANY(%(states)s)
-        AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s) AND (i.lease_until IS NULL OR i.lease_until < clock_timestamp())
+    SELECT i.tbl, i.doc_id, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state = ANY(%(states)s)
+        AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s) AND (i.lease_until IS NULL OR {may_be_taken_over})
         AND i.not_before <= clock_timestamp() AND i.copied_by IS DISTINCT FROM %(not_by)s
         AND (%(soak)s::float8 IS NULL OR i.switched_at < clock_timestamp() - make_interval(secs => %(soak)s))
-    ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED)
-UPDATE cutover.item i SET owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1,
+    ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED),
+fits AS (SELECT tbl, doc_id, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
+    FROM picked WINDOW w AS (ORDER BY tbl, doc_id))
+UPDATE cutover.item i SET owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1, attempt = {claims_unanswered},
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM picked p WHERE i.tbl = p.tbl AND i.doc_id = p.doc_id
+FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.may
 RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state
+
+-- name: give_up_deadly
+-- Only files whose lease lapsed that often change, under a new epoch so that an owner who wakes can change nothing; state and orphan
+-- commit together, and a repeat finds them quarantined.
+WITH deadly AS (UPDATE cutover.item i SET state = 'quarantined', failed_in = r.phase, epoch = i.epoch + 1, owner = NULL, lease_until = NULL,
+        last_error = 'the last ' || i.attempt || ' workers that had it ended without a word, or lost their leases; the last was '
+            || coalesce(i.owner, 'unknown')
+    FROM cutover.run r WHERE r.id = %(run)s AND i.state = ANY(%(states)s) AND i.attempt >= %(attempts)s
+        AND i.lease_until < clock_timestamp() RETURNING i.key)
+UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM deadly d
+WHERE o.key = d.key AND o.state = 'intent'
 
 -- name: renew_leases
 -- Only a lease of this epoch that has not lapsed is made longer, so a file that another worker has claimed stays with it; a locked
@@ -90,8 +118,8 @@ WHERE %(fresh)s AND o.key = b.key AND o.tbl = b.tbl AND o.doc_id = b.doc_id AND 
 -- Epoch and owner must still be the claim's, and the owner is cleared, so one failure counts once; a quarantined file's unused key
 -- becomes an orphan in the same transaction.
 WITH failed AS (UPDATE cutover.item SET failures = failures + 1, last_error = %(why)s, failed_in = %(phase)s,
-        owner = NULL, lease_until = NULL, not_before = clock_timestamp() + make_interval(secs => %(after)s),
-        state = CASE WHEN failures + 1 >= %(most)s OR attempt >= %(attempts)s THEN 'quarantined'
+        owner = NULL, lease_until = NULL, not_before = clock_timestamp() + make_interval(secs => %(after)s * 2 ^ least(failures, 6)),
+        state = CASE WHEN failures + 1 >= %(most)s THEN 'quarantined'
             WHEN state = 'uploading' THEN 'planned' ELSE state END
     WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s AND owner = %(owner)s RETURNING state, key)
 UPDATE cutover.object o SET state = 'orphan', last_intent_at = clock_timestamp() FROM failed f

@@ -1,8 +1,8 @@
--- What must be so before a file moves; all of it reads only.
+-- What must be so before a file moves; what is tried is rolled back.
 
 -- name: columns_of
 -- Reads the catalog only.
-SELECT a.attname, format_type(a.atttypid, NULL), NOT a.attnotnull
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
 
@@ -14,6 +14,58 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %(schema)s AND c
 -- name: may_make_ledger
 -- Reads the catalog only.
 SELECT has_database_privilege(current_database(), 'CREATE') OR to_regclass('cutover.run') IS NOT NULL
+
+-- name: facts_of_server
+-- Reads the catalog only.
+SELECT pg_is_in_recovery(), (SELECT coalesce(r.rolname, 'the database') FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole
+    WHERE (s.setrole = 0 OR r.rolname = current_user)
+        AND (s.setdatabase = 0 OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()))
+        AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c ~* '^default_transaction_read_only=(on|true|yes|1)$') LIMIT 1)
+
+-- name: facts_of_table
+-- Reads the catalog only.
+SELECT row_security_active(c.oid), greatest(c.reltuples, 0)::bigint,
+    EXISTS (SELECT FROM pg_inherits h JOIN pg_class k ON k.oid = h.inhrelid WHERE h.inhparent = c.oid AND NOT k.relispartition),
+    EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indpred IS NULL
+        AND x.indnkeyatts = 1 AND x.indkey[0] = a.attnum),
+    a.attnotnull
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = %(id)s
+WHERE n.nspname = %(schema)s AND c.relname = %(table)s
+
+-- name: count_ids
+-- Reads only, and takes no lock.
+SELECT count(*) FILTER (WHERE {id} IS NULL), count({id}) - count(DISTINCT {id}) FROM {table}
+
+-- name: pick_trial_rows
+-- Reads only, and takes no lock.
+WITH held AS (SELECT {id} AS id, {name}::text AS name, {kind} IS NULL AS no_kind, {size} IS NULL AS no_size, octet_length({data}) AS size
+    FROM {table} WHERE {data} IS NOT NULL AND {key} IS NULL AND {id} IS NOT NULL AND octet_length({data}) <= %(most)s)
+SELECT DISTINCT picked.id::text FROM (
+    (SELECT id FROM held ORDER BY id LIMIT 1) UNION ALL (SELECT id FROM held ORDER BY id DESC LIMIT 1)
+    UNION ALL (SELECT id FROM held ORDER BY length(name) DESC NULLS LAST LIMIT 1)
+    UNION ALL (SELECT id FROM held WHERE name IS NULL LIMIT 1) UNION ALL (SELECT id FROM held WHERE no_kind LIMIT 1)
+    UNION ALL (SELECT id FROM held WHERE no_size LIMIT 1) UNION ALL (SELECT id FROM held WHERE size = 0 LIMIT 1)
+    UNION ALL (SELECT id FROM held LIMIT 20)) AS picked ORDER BY 1
+
+-- name: check_at_once
+-- Lasts until the end of this transaction, which is rolled back.
+SET CONSTRAINTS ALL IMMEDIATE
+
+-- name: try_switch
+-- Runs in a transaction that is rolled back, on one row that it has locked without waiting.
+WITH i AS (SELECT {id}::text AS doc_id, {plain_kind} AS kind, {plain_name} AS name FROM {table} WHERE {id} = %(id)s::{type}),
+pointed AS (SELECT {new_key} AS key FROM i)
+UPDATE {table} AS d SET {key} = p.key, {bucket} = %(bucket)s, {region} = %(region)s FROM pointed p WHERE d.{id} = %(id)s::{type}
+RETURNING d.{key} = p.key AND d.{bucket} = %(bucket)s AND d.{region} = %(region)s, d.{data}
+
+-- name: try_purge
+-- Runs in a transaction that is rolled back, on one row that it has locked without waiting.
+UPDATE {table} SET {data} = NULL WHERE {id} = %(id)s::{type} RETURNING {data} IS NULL
+
+-- name: try_restore
+-- Runs in a transaction that is rolled back, on one row that it has locked without waiting.
+UPDATE {table} SET {data} = %(data)b, {key} = NULL, {bucket} = NULL, {region} = NULL WHERE {id} = %(id)s::{type}
+RETURNING {data} = %(data)b AND {key} IS NULL
 
 -- name: survey_sizes
 -- Reads only, and takes no lock.

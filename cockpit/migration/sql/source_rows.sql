@@ -4,13 +4,21 @@
 -- Lasts until the end of this transaction, and for this connection alone.
 SET LOCAL statement_timeout = '30min'
 
+-- part: plain_kind
+-- Only what is surely a file type becomes part of a key.
+CASE WHEN {kind}::text ~ '^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$' THEN {kind}::text ELSE 'unknown' END
+
+-- part: plain_name
+-- Only characters that need no care become part of a key, and no more of them than fit.
+coalesce(nullif(right(regexp_replace({name}::text, '[^a-zA-Z0-9.-]', '_', 'g'), 180), ''), 'file')
+
 -- name: enlist
 -- Reads the rows without a lock and adds files that are not there; of two at once the second finds them, a file that is being moved
 -- is never planned again, and a row that changes later is found by the switch.
 INSERT INTO cutover.item AS i (tbl, doc_id, kind, name, size, remark)
 SELECT %(tbl)s, {id}::text,
-    CASE WHEN {kind}::text ~ '^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$' THEN {kind}::text ELSE 'unknown' END,
-    coalesce(nullif(right(regexp_replace({name}::text, '[^a-zA-Z0-9.-]', '_', 'g'), 180), ''), 'file'),
+    {plain_kind},
+    {plain_name},
     octet_length({data}),
     CASE WHEN {size} IS DISTINCT FROM octet_length({data})
         THEN %(size_column)s::text || ' says ' || coalesce({size}::text, 'nothing')
@@ -62,21 +70,31 @@ UPDATE cutover.item i SET state = 'switched', sha256 = v.hash, size = v.size, co
 FROM v JOIN pointed p ON p.id = v.id WHERE i.tbl = %(tbl)s AND i.doc_id = v.id
 RETURNING i.doc_id
 
+-- name: lock_row
+-- Waits for nobody and lasts until the end of this transaction, in which the row is then changed by the statement that was skipped.
+SELECT FROM {table} WHERE {id} = %(id)s::{type} FOR NO KEY UPDATE NOWAIT
+
 -- name: take_back_row
 -- Row, object and ledger change in one transaction under this epoch: with its bytes the row goes back to the database, without them
--- nothing is taken from it, and one that carries another key is the application's own; a repeat finds another state.
+-- nothing is taken from it, and one that carries another key is the application's own; one that carries ours still was kept from
+-- changing, and so keeps its object and is a failure; a repeat finds another state or counts another failure.
 WITH mine AS (SELECT tbl, doc_id FROM cutover.item WHERE tbl = %(tbl)s AND doc_id = %(id)s AND epoch = %(epoch)s
     AND state IN ('switched', 'verified') FOR UPDATE),
 freed AS (UPDATE {table} AS d SET {key} = NULL, {bucket} = NULL, {region} = NULL FROM mine
     WHERE d.{id} = %(id)s::{type} AND d.{key} = %(key)s AND d.{data} IS NOT NULL RETURNING 1),
-stands AS (SELECT {key} = %(key)s AND {data} IS NULL AS still FROM {table}, mine WHERE {id} = %(id)s::{type}),
+stands AS (SELECT {data} IS NULL AS emptied, {key} IS NOT DISTINCT FROM %(key)s AS ours
+    FROM {table}, mine WHERE {id} = %(id)s::{type}),
 left_over AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
-    WHERE key = %(key)s AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM stands WHERE still))
-UPDATE cutover.item i SET owner = NULL, lease_until = NULL, last_error = %(why)s, failed_in = 'verify',
-    failures = failures + 1,
+    WHERE key = %(key)s AND EXISTS (SELECT FROM mine)
+        AND (EXISTS (SELECT FROM freed) OR NOT EXISTS (SELECT FROM stands WHERE ours)))
+UPDATE cutover.item i SET owner = NULL, lease_until = NULL, failed_in = 'verify', failures = failures + 1,
+    not_before = clock_timestamp() + make_interval(secs => %(after)s * 2 ^ least(failures, 6)),
+    last_error = %(why)s || CASE WHEN NOT EXISTS (SELECT FROM freed) AND EXISTS (SELECT FROM stands WHERE ours AND NOT emptied)
+        THEN %(kept)s ELSE '' END,
     state = CASE WHEN EXISTS (SELECT FROM freed) THEN 'diverged'
         WHEN NOT EXISTS (SELECT FROM stands) THEN 'gone'
-        WHEN EXISTS (SELECT FROM stands WHERE still) THEN 'quarantined' ELSE 'skipped' END
+        WHEN NOT EXISTS (SELECT FROM stands WHERE ours) THEN 'skipped'
+        WHEN EXISTS (SELECT FROM stands WHERE emptied) OR failures + 1 >= %(most)s THEN 'quarantined' ELSE i.state END
 FROM mine m WHERE i.tbl = m.tbl AND i.doc_id = m.doc_id
 
 -- name: drop_bytes
@@ -98,7 +116,12 @@ SELECT {data} IS NULL, {key} IS NOT DISTINCT FROM %(key)s, sha256({data}) = %(sh
 
 -- name: is_emptied
 -- Reads only, and takes no lock; the statement that brings the bytes back looks again.
-SELECT 1 FROM {table} WHERE {id} = %(id)s::{type} AND {key} = %(key)s AND {data} IS NULL
+SELECT {data} IS NULL FROM {table} WHERE {id} = %(id)s::{type} AND {key} = %(key)s
+
+-- name: is_staged
+-- Reads only, and takes no lock; the statement that brings the bytes back compares again.
+SELECT sha256(coalesce((SELECT string_agg(data, ''::bytea ORDER BY n) FROM cutover.chunk WHERE tbl = %(tbl)s AND doc_id = %(id)s),
+    ''::bytea)) = i.sha256 FROM cutover.item i WHERE i.tbl = %(tbl)s AND i.doc_id = %(id)s
 
 -- name: forget_key
 -- The row loses our key only while it has its bytes, and only under this epoch; row, object and ledger change in one transaction, and a

@@ -1,0 +1,147 @@
+"""What a move would meet in the database, found by trying it on a few real rows, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from cockpit.migration.database import Connection
+from cockpit.migration.preflight_check import Check, bad, good
+from cockpit.migration.row_errors import server_words
+from cockpit.migration.settings import PART_BYTES, Settings, Source
+from cockpit.migration.source_tables import lock_row
+from cockpit.migration.sql_files import statement, table_statement
+
+_FACTS_OF_SERVER = statement("facts_of_server")
+_FACTS_OF_TABLE = statement("facts_of_table")
+_COUNT_IDS = table_statement("count_ids")
+_PICK_TRIAL_ROWS = table_statement("pick_trial_rows")
+_CHECK_AT_ONCE = statement("check_at_once")
+_TRY_SWITCH = table_statement("try_switch")
+_TRY_PURGE = table_statement("try_purge")
+_TRY_RESTORE = table_statement("try_restore")
+_LEFT_ALONE = "a trigger returned NULL or changed what was written: let it pass this role"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one row could not be moved there and back."""
+
+    doc_id: str
+    step: str
+    words: str
+    fix: str
+
+
+async def server_and_rows(connection: Connection, settings: Settings, *, may_try: bool) -> AsyncIterator[Check]:
+    """Whether this server is written to at all and, where `may_try`, what a few rows of each table say to being moved."""
+    row = await (await connection.execute(_FACTS_OF_SERVER)).fetchone()
+    standby, read_only = row or (False, None)
+    if standby:
+        yield bad("database", "this server is a standby, which nothing can be written to", "connect to the primary")
+        return
+    if read_only:
+        fix = f"ALTER ROLE or DATABASE {read_only} RESET default_transaction_read_only, or migrate as another role"
+        yield bad("database", f"{read_only} is read only by default: somebody meant it not to write", fix)
+        return
+    for source in settings.sources if may_try else ():
+        yield await _trial(connection, settings, source)
+
+
+async def facts_of_table(connection: Connection, source: Source) -> list[Check]:
+    """What the catalog says of a table that files cannot be moved from."""
+    table, label = source.table, source.label
+    given = {"schema": table.schema, "table": table.name, "id": table.id}
+    row = await (await connection.execute(_FACTS_OF_TABLE, given)).fetchone()
+    assert row is not None
+    hiding, rows, inherited, unique, not_null = row
+    if hiding:
+        found = f"row-level security is active for this role: it may see and change only some of about {rows:,} rows"
+        return [bad(label, found, "migrate as the table's owner (without FORCE), or ALTER ROLE ... BYPASSRLS")]
+    checks = []
+    if inherited:
+        found = "other tables inherit from it: their rows would count as its own, with ids that may be the same"
+        checks.append(bad(label, found, "name each of them in migration.tables, with a view or without the parent"))
+    if not unique:
+        found = f"nothing keeps {table.id} unique: two rows of one id would be one file"
+        checks.append(bad(label, found, f'CREATE UNIQUE INDEX CONCURRENTLY ON "{table.name}" ("{table.id}")'))
+    if not (unique and not_null):
+        counted = await (await connection.execute(_COUNT_IDS(source), {})).fetchone()
+        empty, twice = counted or (0, 0)
+        if empty:
+            checks.append(bad(label, f"{empty:,} rows have no {table.id}", "give them one, or delete them"))
+        if twice:
+            checks.append(bad(label, f"{twice:,} rows have the {table.id} of another", "give each its own"))
+    return checks
+
+
+async def _trial(connection: Connection, settings: Settings, source: Source) -> Check:
+    what = f"{source.label}, tried"
+    try:
+        picked = await (await connection.execute(_PICK_TRIAL_ROWS(source), {"most": PART_BYTES})).fetchall()
+        ids = [row[0] for row in picked]
+        async with connection.transaction(force_rollback=True):
+            await connection.execute(_CHECK_AT_ONCE)
+            failures = [
+                found for doc_id in ids if (found := await _there_and_back(connection, settings, source, doc_id))
+            ]
+    except psycopg.Error as error:
+        return bad(what, server_words(error), "see what the database says, then again")
+    return _verdict(what, len(ids), failures)
+
+
+def _verdict(what: str, tried: int, failures: Sequence[Failure]) -> Check:
+    if not tried:
+        return Check(what, None, "no row waits to be moved")
+    if not failures:
+        return good(what, f"{tried} rows switched, purged and restored, and rolled back")
+    first = failures[0]
+    found = f"{len(failures)} of {tried} rows tried cannot be moved; {first.step} {first.doc_id}: {first.words}"
+    if len(failures) == tried:
+        return bad(what, found, first.fix)
+    return Check(what, None, f"{found}; such files are quarantined", first.fix)
+
+
+async def _there_and_back(connection: Connection, settings: Settings, source: Source, doc_id: str) -> Failure | None:
+    """Switch, purge and restore one row; why it cannot be. A row that somebody has locked is passed over."""
+    step = "claiming"
+    given = {"id": doc_id, "prefix": settings.prefix, "bucket": settings.bucket, "region": settings.region}
+    try:
+        async with connection.transaction(force_rollback=True):
+            if not await lock_row(connection, source, doc_id):
+                words = f"its id does not find it again as {source.id_type}"
+                return Failure(doc_id, step, words, "give the table an id that reads back as it was written")
+            step = "switching"
+            row = await (await connection.execute(_TRY_SWITCH(source), given)).fetchone()
+            if row is None or not row[0]:
+                return Failure(doc_id, step, "the row is left as it is, or changed", _LEFT_ALONE)
+            for step, query, more in (
+                ("purging", _TRY_PURGE, {}),
+                ("restoring", _TRY_RESTORE, {"data": row[1]}),
+            ):
+                done = await (await connection.execute(query(source), {"id": doc_id, **more})).fetchone()
+                if done is None or not done[0]:
+                    return Failure(doc_id, step, "the row is left as it is, or changed", _LEFT_ALONE)
+    except psycopg.errors.LockNotAvailable:
+        return None
+    except psycopg.Error as error:
+        return Failure(doc_id, step, server_words(error), _fix(error))
+    return None
+
+
+def _fix(error: psycopg.Error) -> str:
+    """What to do about an error of one row."""
+    match error.sqlstate or "":
+        case "23514":
+            return f"let {error.diag.constraint_name} allow a row with both its bytes and a key, and with either alone"
+        case "23502":
+            return f"drop the NOT NULL of {error.diag.column_name}"
+        case "22001":
+            return "widen the columns of key, bucket and region: a key has up to 1,024 characters"
+        case "428C9":
+            return "name a column that can be written in migration.tables"
+        case _ if error.diag.context:
+            return "let the trigger pass this role, or disable it while files are moved"
+    return "mend what the database says"

@@ -1,0 +1,200 @@
+"""What a move would meet in the database is found before anything is touched, by trying it; and nothing of the trial is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+from migration.migration_bench import Bench
+
+from cockpit.migration import runs
+from cockpit.migration.preflight_check import Check
+from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
+from cockpit.migration.settings import Source
+from cockpit.migration.sql_files import statement
+from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration_scope import MigrationTable
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+MADE = """
+DROP TABLE IF EXISTS docs_tried CASCADE;
+CREATE TABLE docs_tried ("id" {id}, archived boolean NOT NULL DEFAULT false, "filename" text, "fileType" text, "fileData" bytea,
+    "fileSize" int, "s3Key" text, "s3Bucket" text, "s3Region" text);
+INSERT INTO docs_tried SELECT {value}, n = 20, 'f' || n || '.pdf', 'pdf', convert_to('body ' || n, 'UTF8'), 6
+    FROM generate_series(1, 20) n;
+"""
+TRIGGER = """
+CREATE OR REPLACE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+CREATE {when} ON docs_tried {deferred} FOR EACH ROW EXECUTE FUNCTION kept();
+"""
+BEFORE = {"when": "TRIGGER kept BEFORE UPDATE", "deferred": ""}
+HIDING = (
+    "ALTER TABLE docs_tried ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE docs_tried FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY archived_ones ON docs_tried USING (archived)",
+)
+LATE = {"when": "CONSTRAINT TRIGGER kept AFTER UPDATE", "deferred": "DEFERRABLE INITIALLY DEFERRED"}
+
+
+def made(bench: Bench, *statements: str, id_: str = "text PRIMARY KEY", value: str = "'doc-' || n") -> Source:
+    with psycopg.connect(bench.dsn, autocommit=True) as connection:
+        for each in (MADE.format(id=id_, value=value), *statements):
+            connection.execute(each.encode())
+        kind = connection.execute(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'docs_tried'::regclass AND attname = 'id'"
+        ).fetchone()
+    assert kind is not None
+    return Source(MigrationTable("docs_tried"), kind[0])
+
+
+async def checked(bench: Bench, source: Source) -> list[Check]:
+    facts = await facts_of_table(bench.connection, source)
+    settings = replace(bench.settings, sources=(source,))
+    return facts + [check async for check in server_and_rows(bench.connection, settings, may_try=not facts)]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "found", "fix"),
+    [
+        ('ALTER TABLE docs_tried ADD CONSTRAINT one_place CHECK (num_nonnulls("fileData", "s3Key") = 1)',
+         'switching doc-1: new row for relation "docs_tried" violates check constraint "one_place"', "let one_place allow"),
+        ('ALTER TABLE docs_tried ALTER "s3Key" TYPE varchar(30)', "value too long", "widen"),
+        ('ALTER TABLE docs_tried ALTER "s3Region" TYPE varchar(4)', "value too long", "widen"),
+        ("""ALTER TABLE docs_tried DROP "s3Bucket", ADD "s3Bucket" text GENERATED ALWAYS AS ('b') STORED""",
+         "can only be updated to DEFAULT", "that can be written"),
+        ('ALTER TABLE docs_tried ADD CHECK ("fileData" IS NOT NULL)', "purging doc-1", "allow a row"),
+        ("""UPDATE docs_tried SET "s3Region" = 'x'; ALTER TABLE docs_tried ALTER "s3Region" SET NOT NULL""",
+         "restoring doc-1", "drop the NOT NULL of s3Region"),
+        (TRIGGER.format(body="RAISE EXCEPTION 'never';", **BEFORE), "never (P0001)", "let the trigger pass"),
+        (TRIGGER.format(body="RETURN NULL;", **BEFORE), "the row is left as it is", "a trigger returned NULL"),
+        (TRIGGER.format(body="RAISE EXCEPTION 'late';", **LATE), "late (P0001)", "let the trigger pass"),
+    ],
+)  # fmt: skip
+async def test_what_no_row_passes_is_found_by_trying_and_refused(
+    bench: Bench, spoilt: str, found: str, fix: str
+) -> None:
+    source = made(bench, spoilt)
+    before = bench.sql("SELECT xmin::text, t::text FROM docs_tried t ORDER BY id")
+    (check,) = await checked(bench, source)
+    assert check.ok is False
+    assert found in check.found
+    assert fix in check.fix
+    assert bench.sql("SELECT xmin::text, t::text FROM docs_tried t ORDER BY id") == before
+
+
+async def test_what_some_rows_do_not_pass_is_told_and_does_not_refuse_the_others(bench: Bench) -> None:
+    body = "IF OLD.archived THEN RAISE EXCEPTION 'archived'; END IF; RETURN NEW;"
+    (check,) = await checked(bench, made(bench, TRIGGER.format(body=body, **BEFORE)))
+    assert check.ok is None
+    assert check.found.startswith("1 of 20 rows tried cannot be moved; switching doc-20: archived")
+
+
+async def test_rows_of_every_kind_pass_and_none_is_waited_for(bench: Bench) -> None:
+    odd = """UPDATE docs_tried SET filename = NULL, "fileType" = NULL, "fileSize" = NULL WHERE id = 'doc-2';
+        UPDATE docs_tried SET "fileData" = '' WHERE id = 'doc-3';
+        UPDATE docs_tried SET filename = repeat('x', 300) WHERE id = 'doc-4'"""
+    source = made(bench, odd)
+    with psycopg.connect(bench.dsn) as lock:
+        lock.execute("SELECT 1 FROM docs_tried WHERE id = 'doc-5' FOR UPDATE")
+        (check,) = await checked(bench, source)
+    assert (check.ok, check.found) == (True, "20 rows switched, purged and restored, and rolled back")
+
+
+@pytest.mark.parametrize(
+    ("id_", "value", "spoilt", "found"),
+    [
+        ("text", "'doc-' || n", "", "nothing keeps id unique"),
+        ("text", "'doc-' || n", "CREATE UNIQUE INDEX ON docs_tried (id) WHERE archived", "nothing keeps id unique"),
+        ("text", "'doc-' || n", "CREATE UNIQUE INDEX ON docs_tried (id, archived)", "nothing keeps id unique"),
+        ("text", "'doc-' || n / 2", "", "9 rows have the id of another"),
+        ("text UNIQUE", "CASE WHEN n > 2 THEN 'doc-' || n END", "", "2 rows have no id"),
+        (
+            "text PRIMARY KEY",
+            "'doc-' || n",
+            "CREATE TABLE IF NOT EXISTS docs_child () INHERITS (docs_tried)",
+            "other tables inherit",
+        ),
+    ],
+)
+async def test_ids_that_name_no_single_row_are_refused(
+    bench: Bench, id_: str, value: str, spoilt: str, found: str
+) -> None:
+    checks = await facts_of_table(bench.connection, made(bench, spoilt or "SELECT 1", id_=id_, value=value))
+    assert any(found in check.found for check in checks)
+    assert all(check.ok is False and check.fix for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("id_", "value"),
+    [("char(36) PRIMARY KEY", "gen_random_uuid()::text"), ("char(36) PRIMARY KEY", "n::text"),
+     ("bit(8) PRIMARY KEY", "n::bit(8)"),
+     ("uuid PRIMARY KEY", "gen_random_uuid()"), ("numeric(10,2) PRIMARY KEY", "n / 4.0")],
+)  # fmt: skip
+async def test_ids_of_any_type_are_moved_there_and_back(bench: Bench, id_: str, value: str) -> None:
+    source = made(bench, id_=id_, value=value)
+    assert [check.ok for check in await checked(bench, source)] == [True]
+    bench.settings = replace(bench.settings, sources=(source,))
+    before = bench.sql("SELECT t::text FROM docs_tried t ORDER BY id")
+    for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE, PhaseName.RESTORE):
+        assert await bench.phase(phase) == "done"
+    assert bench.states() == {"restored": 20}
+    assert bench.sql("SELECT t::text FROM docs_tried t ORDER BY id") == before
+
+
+async def test_names_with_a_percent_sign_are_moved(bench: Bench) -> None:
+    made(bench)
+    with psycopg.connect(bench.dsn, autocommit=True) as connection:
+        connection.execute('DROP TABLE IF EXISTS "docs 100%s"')
+        connection.execute('ALTER TABLE docs_tried RENAME TO "docs 100%s"')
+        connection.execute('ALTER TABLE "docs 100%s" RENAME "fileData" TO "the %(data)s"')
+    source = Source(MigrationTable("docs 100%s", data="the %(data)s"))
+    assert [check.ok for check in await checked(bench, source)] == [True]
+    bench.settings = replace(bench.settings, sources=(source,))
+    assert await bench.phase(PhaseName.COPY) == "done"
+    assert bench.states() == {"switched": 20}
+
+
+async def test_a_role_that_rows_may_be_hidden_from_is_refused(bench: Bench) -> None:
+    source = made(bench, *HIDING)
+    (check,) = await facts_of_table(bench.connection, source)
+    assert check.ok is False
+    assert "row-level security is active for this role" in check.found
+    assert "BYPASSRLS" in check.fix
+
+
+async def test_row_level_security_that_comes_later_halts_the_run_which_is_never_done_with_fewer(bench: Bench) -> None:
+    bench.settings = replace(bench.settings, sources=(made(bench),))
+    run = await bench.begin(PhaseName.COPY)
+    for statement_ in HIDING:
+        bench.sql(statement_)
+    bench.work(run)
+    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+    halted = (await runs.load(bench.connection, run)).halted
+    assert halted is not None
+    assert "row-level security" in halted["detail"]
+    bench.sql("ALTER TABLE docs_tried DISABLE ROW LEVEL SECURITY")
+    bench.sql("UPDATE cutover.item SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL")
+    await runs.want(bench.connection, run, Wanted.RUN)
+    assert await bench.finish(run) == "done"
+    assert bench.states() == {"switched": 20}
+
+
+async def test_a_role_that_is_read_only_by_default_is_refused(bench: Bench) -> None:
+    source = made(bench)
+    (name,) = bench.sql("SELECT current_user")[0]
+    bench.sql(f'ALTER ROLE "{name}" SET default_transaction_read_only = on')
+    try:
+        (check,) = await checked(bench, source)
+        assert check.ok is False
+        assert f"{name} is read only by default" in check.found
+    finally:
+        with psycopg.connect(bench.dsn, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+            connection.execute(f'ALTER ROLE "{name}" RESET default_transaction_read_only'.encode())
+
+
+async def test_this_primary_is_seen_as_one(bench: Bench) -> None:
+    row = await (await bench.connection.execute(statement("facts_of_server"))).fetchone()
+    assert row == (False, None)
