@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from cockpit import formatting
 from cockpit.conditions.condition import Comparison
+from cockpit.conditions.deciding import deciding
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Explanation, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
@@ -22,7 +24,7 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     condition = criterion.condition
     if condition is None:
         return Explanation("waits for a sign-off")
-    seen = tuple(observe(readings, probe, name) for probe, name in condition.paths)
+    seen = _weighed(criterion, tuple(observe(readings, probe, name) for probe, name in condition.paths), readings)
     thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
     progress = progress_of(criterion, reached)
     latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
@@ -42,6 +44,36 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
         console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
         lines=tuple(line for r in latest for line in r.evidence.lines),
     )
+
+
+def _weighed(criterion: Criterion, seen: tuple[Observed, ...], readings: Readings) -> tuple[Observed, ...]:
+    """The same, each that is against marked as such with what it was to be."""
+    if criterion.condition is None:
+        return seen
+    values = {each.path: each.value for each in seen if each.value is not None}
+    truth, operands = deciding(criterion.condition.source, values)
+    bad = criterion.kind is Kind.TRIGGER
+    if truth is not bad:
+        return seen
+    against = {path: operand.comparison for operand in reversed(operands) for path in operand.paths}
+    return tuple(
+        replace(each, against=True, limit=_limit(against[each.path], readings, criterion.kind))
+        if each.path in against
+        else each
+        for each in seen
+    )
+
+
+def _limit(comparison: Comparison | None, readings: Readings, kind: Kind) -> str:
+    if comparison is None or isinstance(comparison.literal, bool):
+        return ""
+    operator, text = comparison.operator, threshold(readings.probes, comparison).text
+    beyond = ("<", "<=") if kind is Kind.SUCCESS else (">", ">=")
+    if operator in beyond:
+        return f"limit {text.removeprefix(operator).strip()}"
+    if kind is Kind.SUCCESS:
+        return f"want {text.removeprefix('==').strip()}"
+    return f"trips {text}"
 
 
 def field_of(probes: Mapping[str, ProbeSpec], probe: str, name: str) -> Field | None:
@@ -94,7 +126,7 @@ def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progres
     limits = {t.path: t for t in thresholds}
     word = "trips" if kind is Kind.TRIGGER else "needs"
     parts = []
-    for observed in seen:
+    for observed in sorted(seen, key=lambda each: not each.against):
         probe, _, name = observed.path.partition(".")
         label = (probe if name == "value" else f"{probe} {name}").replace("_", " ")
         limit = limits.get(observed.path)

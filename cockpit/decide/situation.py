@@ -36,6 +36,10 @@ class Observed:
     unit: str = ""
     meaning: str = ""
     unknown: Unknown | None = None
+    against: bool = False
+    """Whether it is what keeps a success criterion from holding, or what makes a trigger true."""
+    limit: str = ""
+    """Of one that is against: what it was to be, ready to show: "want 1", "limit 5.0 %"; empty where the value says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,14 @@ ACTIONS: tuple[Action, ...] = (
         "probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", Where.LIVE, footer=4
     ),
     Action("pause", "p", "pause", "Pause reading (shows a banner); again to resume", Where.LIVE),
-    Action("copy", "c", "copy", "Copy the reason (clipboard and file)", Where.LISTS),
+    Action(
+        "copy",
+        "c",
+        "copy",
+        "Copy the reason, or a step's command as it is (clipboard and file)",
+        Where.LISTS,
+        also="f6",
+    ),
     Action("link", "o", "link", "Show and copy the console or runbook link", Where.LISTS),
     Action("save", "ctrl+s", "save", "Save an evidence bundle: screen, situation as text and JSON"),
     Action(

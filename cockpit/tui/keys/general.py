@@ -8,7 +8,6 @@ from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen, NoticesScreen
-from cockpit.tui.text import plain
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.lookup import find
 
@@ -70,10 +69,10 @@ class GeneralKeys:
         cockpit, front = self._cockpit, self._front
         if front is None:
             return
-        line = plain(front.clipboard_line())
-        cockpit.copy_to_clipboard(line)
+        text = front.clipboard_text()
+        cockpit.copy_to_clipboard(text)
         try:
-            cockpit.show_message(f"copied, and added to {evidence_bundle.keep_line(cockpit.saved_to, line)}")
+            cockpit.show_message(f"copied, and added to {evidence_bundle.keep_text(cockpit.saved_to, text)}")
         except OSError as error:
             cockpit.show_message(f"copied; could not be added to {cockpit.saved_to}: {error.strerror}")
 

@@ -24,7 +24,7 @@ from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
-from cockpit.tui.views.lookup import find
+from cockpit.tui.views.lookup import find, step_of
 from cockpit.tui.views.steps import proposal_text, step_text
 from probes.periods import parse_duration
 
@@ -234,6 +234,8 @@ class DeskKeys:
 
         started = status.progress is StepState.STARTED
         hint = "describe the result   |   failed: what" if started else "enter starts it   |   skip: why"
+        if status.command:
+            hint += "   |   F6 copies the command"
         if status.action and not self._cockpit.armed:
             hint += "   (F9 arms the cockpit to do it)"
         self._push(
@@ -324,8 +326,7 @@ class DeskKeys:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _step(self, step_id: str) -> StepStatus | None:
-        situation = self._cockpit.cutover.situation
-        return next((s for s in (*situation.runbook, *situation.rollback_plan) if s.id == step_id), None)
+        return step_of(self._cockpit.cutover.situation, step_id)
 
     def _step_text(self, step_id: str, width: int) -> Text:
         status = self._step(step_id)

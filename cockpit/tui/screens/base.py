@@ -10,11 +10,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from cockpit.tui.action_registry import Action, footer
+from cockpit.tui.text import plain
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.lookup import find
+from cockpit.tui.views.lookup import find, step_of
 from cockpit.tui.widgets.banner import Here, VerdictBanner
 from cockpit.tui.widgets.context_row import ContextRow
 from cockpit.tui.widgets.footer import Footer
+from probes.known_secrets import hide
 
 if TYPE_CHECKING:
     from cockpit.tui.cockpit import Cockpit
@@ -89,6 +91,11 @@ class FrameScreen(Screen[None]):
     def subject(self) -> str:
         """Id of what this screen or its cursor is about; empty where there is nothing."""
         return ""
+
+    def clipboard_text(self) -> str:
+        """The command of a step, exactly as the plan has it, to paste into a shell; else one line for the incident channel."""
+        step = step_of(self.cockpit.cutover.situation, self.subject())
+        return hide(step.command) if step is not None and step.command else plain(self.clipboard_line())
 
     def clipboard_line(self) -> str:
         """One line to paste into the incident channel."""

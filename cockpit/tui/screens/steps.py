@@ -7,6 +7,7 @@ from cockpit.tui import theme
 from cockpit.tui.action_registry import STEPS_FOOTER
 from cockpit.tui.screens.lists import Lines, ListScreen
 from cockpit.tui.views import steps
+from cockpit.tui.views.lookup import step_of
 from cockpit.tui.widgets.grid import Row
 
 
@@ -17,8 +18,7 @@ class StepsScreen(ListScreen):
     footer = STEPS_FOOTER
 
     def step(self, key: str) -> StepStatus | None:
-        situation = self.cockpit.cutover.situation
-        return next((s for s in (*situation.runbook, *situation.rollback_plan) if s.id == key), None)
+        return step_of(self.cockpit.cutover.situation, key)
 
     def about(self, row: Row) -> Lines:
         step = self.step(row.key)
@@ -33,10 +33,10 @@ class StepsScreen(ListScreen):
         )
 
     def clipboard_line(self) -> str:
-        """The command of the step, to paste into a shell; else its title."""
+        """The title of a step without a command."""
         row = self.grid.selected
         step = self.step(row.key) if row is not None else None
-        return super().clipboard_line() if step is None else step.command or step.title
+        return super().clipboard_line() if step is None else step.title
 
     def open_selected(self) -> None:
         """The page of a step or of a decision; the evidence of any other line."""

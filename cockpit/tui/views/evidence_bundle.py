@@ -54,8 +54,8 @@ def link(subject: Subject | None) -> str:
     return subject.console_url if isinstance(subject, ProbeStatus) else ""
 
 
-def keep_line(folder: Path, text: str) -> Path:
-    """Append a line to the file of copied lines (a terminal may not pass the clipboard on)."""
+def keep_text(folder: Path, text: str) -> Path:
+    """Append a text to the file of what was copied (a terminal may not pass the clipboard on)."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "copied.txt"
     path.touch(mode=0o600)

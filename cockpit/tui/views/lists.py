@@ -21,12 +21,12 @@ Series = Callable[[str, str], Sequence[tuple[datetime, float | None]]]
 
 CUTOVER = (
     Column("state", "STATE", 12),
-    Column("title", "CRITERION", rank=0, least=24, weight=3, most=64),
-    Column("value", "VALUE (LIMIT)", rank=1, least=16, weight=2, most=40),
+    Column("title", "CRITERION", rank=0, least=14, ample=40, weight=3, most=64, middle=True),
+    Column("value", "VALUE (LIMIT)", rank=1, least=22, ample=34, weight=2),
     Column("window", "WINDOW", 14, rank=2),
-    Column("bar", "", 10, rank=5),
+    Column("bar", "", 10, rank=5, ornament=True),
     Column("age", "AGE", 6, rank=3),
-    Column("spark", "TREND", SPARK, rank=4),
+    Column("spark", "TREND", SPARK, rank=4, ornament=True),
 )
 CHECKLIST = (
     Column("state", "STATE", 11),
@@ -150,14 +150,23 @@ def window(status: CriterionStatus) -> str:
 
 
 def value(status: CriterionStatus) -> str:
-    """The value that decides, with its limit; what is wrong comes first."""
-    if status.unknown is not None:
-        return str(status.unknown.reason)
-    limits = {t.path: t.text for t in status.because.thresholds if not isinstance(t.value, bool)}
+    """What decides, with its limit: where something is wrong that alone, and how many others are not."""
     seen = status.because.observed
+    if status.unknown is not None:
+        hidden = [each for each in seen if each.unknown is not None]
+        named = f" ({_name(hidden[0], seen)})" if 0 < len(hidden) < len(seen) else ""
+        return f"{status.unknown.reason}{named}"
+    limits = {t.path: t.text for t in status.because.thresholds if not isinstance(t.value, bool)}
     if len(seen) == 1 and seen[0].path in limits:
         return f"{seen[0].text} ({limits[seen[0].path]})"
-    return ", ".join(f"{_name(observed, seen)} {observed.text}" for observed in seen)
+    against = [each for each in seen if each.against]
+    fine = f"  +{len(seen) - len(against)} ok" if 0 < len(against) < len(seen) else ""
+    return ", ".join(_against(each, seen) for each in against or seen) + fine
+
+
+def _against(observed: Observed, among: Sequence[Observed]) -> str:
+    limit = f" ({observed.limit})" if observed.limit else ""
+    return f"{_name(observed, among)} {observed.text}{limit}"
 
 
 def _name(observed: Observed, among: Sequence[Observed]) -> str:

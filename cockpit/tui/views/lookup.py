@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cockpit.decide.events import Change
-from cockpit.decide.situation import Situation
+from cockpit.decide.situation import Situation, StepStatus
 from cockpit.engine.ports import Watching
 from cockpit.tui.views.evidence_bundle import Subject
 from cockpit.tui.views.timeline import changes
@@ -22,6 +22,11 @@ def find(situation: Situation, id_: str) -> Subject | None:
         if gate.id == id_:
             return gate
     return next((probe for probe in situation.probes if probe.name == id_), None)
+
+
+def step_of(situation: Situation, id_: str) -> StepStatus | None:
+    """The step of the runbook or the rollback plan that an id names."""
+    return next((step for step in (*situation.runbook, *situation.rollback_plan) if step.id == id_), None)
 
 
 def change_of(watch: Watching, key: str) -> Change | None:

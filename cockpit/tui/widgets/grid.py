@@ -39,6 +39,12 @@ class Column:
     """A flexible column's share of what is left."""
     most: int = 0
     """Cells a flexible column takes at most; 0 for no end."""
+    ample: int = 0
+    """Cells a flexible column has before there is room for an ornament."""
+    ornament: bool = False
+    """Whether it is there only where every flexible column has ample room."""
+    middle: bool = False
+    """Whether what is too long loses its middle, not its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     kept = list(columns)
     while len(kept) > 1:
         fixed = sum(c.width for c in kept) + GAP * (len(kept) - 1)
-        needed = sum(c.least for c in kept if not c.width)
+        needed = sum(_floor(kept).values())
         if fixed + needed <= width:
             break
         droppable = max(kept, key=lambda c: c.rank)
@@ -73,14 +79,38 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
             break
         kept.remove(droppable)
     flexible = [c for c in kept if not c.width]
-    free = max(0, width - sum(c.width for c in kept) - GAP * (len(kept) - 1))
+    room = max(0, width - sum(c.width for c in kept) - GAP * (len(kept) - 1))
+    # Nobody has less than its least for another's sake; what is left over goes by weight.
+    least = _floor(kept) if len(flexible) > 1 else {c.key: 0 for c in flexible}
+    free = max(0, room - sum(least.values()))
     shares: dict[str, int] = {}
-    for column in sorted(flexible, key=lambda c: c.most / c.weight if c.most else float("inf")):
+    for column in sorted(flexible, key=lambda c: (c.most - least[c.key]) / c.weight if c.most else float("inf")):
         weights = sum(c.weight for c in flexible if c.key not in shares)
         share = free * column.weight // weights
-        shares[column.key] = min(share, column.most) if column.most else share
-        free -= shares[column.key]
+        extra = min(share, max(0, column.most - least[column.key])) if column.most else share
+        free -= extra
+        shares[column.key] = min(least[column.key] + extra, room)
     return [(c, c.width or shares[c.key]) for c in kept]
+
+
+def without_middle(text: Text, width: int) -> Text:
+    """A text that is too long with its start and its end.
+
+    >>> without_middle(Text("one two three"), 9).plain
+    'one …hree'
+    """
+    over = text.cell_len - width
+    if over <= 0 or width < 5 or text.cell_len != len(text):  # a wide letter takes two cells: it loses its end
+        return text
+    head = (width - 1) // 2
+    return text[:head].append("…").append_text(text[head - width + 1 :])
+
+
+def _floor(kept: Sequence[Column]) -> dict[str, int]:
+    """What each flexible column must have, by key: its ample width as long as there are ornaments."""
+    ornate = any(column.ornament for column in kept)
+    wanted = {c: max(c.least, c.ample if ornate else 0) for c in kept if not c.width}
+    return {c.key: min(cells, c.most or cells) for c, cells in wanted.items()}
 
 
 class Grid(ScrollView, can_focus=True):
@@ -266,6 +296,8 @@ class Grid(ScrollView, can_focus=True):
             return line + safe(row.heading.copy())
         for index, (column, width) in enumerate(self._layout):
             cell = safe(row.cell(column.key).copy())
+            if column.middle:
+                cell = without_middle(cell, width)
             cell.truncate(width, overflow="ellipsis", pad=True)
             line.append(" " * (GAP if index else 0))
             line.append_text(cell)
