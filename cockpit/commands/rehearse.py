@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -76,7 +77,7 @@ def main(
     scenario: str,
     speed: float,
     *,
-    aws_profile: str,
+    aws_profile: Literal["usual", "worst"],
     headless: bool,
     listing: bool,
     crew_plays: bool,
