@@ -77,6 +77,7 @@ def night(name: str, folder: Path) -> Night:
     return Night(told, done.returncode, trace_of(find_record(str(record))))
 
 
+@pytest.mark.long
 def test_smooth_ends_in_go_and_no_trigger_ever_stirs(tmp_path: Path) -> None:
     lived = night("smooth", tmp_path)
     assert lived.code == load_scenario("smooth").ends.verdict.exit_code

@@ -17,7 +17,12 @@ SPEED = 30
 """As `make rehearse` plays it: fast enough, and a machine that runs four of them at once still keeps up."""
 
 
-@pytest.mark.parametrize("name", names())
+LONG = {"quiet-night-alone"}
+"""What another scenario shows as well: `quiet-night` is HOLD for the same reason until the traffic is sent."""
+SCENARIOS = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names()]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_ends_in_the_verdict_its_file_promises(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cockpit", "rehearse", name, "--headless", "--speed", str(SPEED)]
     environment = os.environ | {"TMPDIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
