@@ -60,6 +60,7 @@ async def test_workers_that_only_die_are_replaced_a_few_times_and_then_the_run_i
     assert "hunter2" not in str(halted)
     await runs.want(bench.connection, run, Wanted.ABORT)
     assert await supervising == "aborted"
+    await until(lambda: not workers._processes or workers._processes[0].code is not None)
 
 
 def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() -> None:
