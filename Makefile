@@ -57,7 +57,7 @@ schema: setup    ## regenerate the plan's JSON Schema
 	@$(BIN)/python -m cockpit.plan.document.json_schema
 
 faults: setup    ## regenerate docs/faults.md: what one fault changes
-	@$(BIN)/python tests/rehearsal/test_fault_table.py
+	@PYTHONPATH=tests $(BIN)/python tests/rehearsal/test_fault_table.py
 
 MUTANTS ?= cockpit.decide.*
 mutants:         ## change the pure core in small ways, and list what its tests do not see (hours; MUTANTS="cockpit.decide.latch.*" for a part)

@@ -85,7 +85,12 @@ class EcsDeployment(Probe[DeploymentParams]):
         Field("created_at", datetime, "when it was started", datetime(2026, 1, 1, tzinfo=UTC)),
     )
     iam = ("ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions")
-    iam_sometimes = MappingProxyType({"ecs:DescribeServiceRevisions": "a task definition or an image is expected"})
+    iam_sometimes = MappingProxyType(
+        {
+            "ecs:DescribeServiceDeployments": "there is a deployment that counts",
+            "ecs:DescribeServiceRevisions": "a task definition or an image is expected",
+        }
+    )
     interval = timedelta(seconds=15)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:

@@ -88,6 +88,7 @@ def test_smooth_ends_in_go_and_no_trigger_ever_stirs(tmp_path: Path) -> None:
     assert {id_: states for id_, states in (triggers | successes).items() if states.count("UNKNOWN") > 1} == {}
 
 
+@pytest.mark.long
 def test_bad_release_ends_in_rollback_and_nothing_looks_recovered(tmp_path: Path) -> None:
     lived = night("bad-release", tmp_path)
     assert lived.code == load_scenario("bad-release").ends.verdict.exit_code

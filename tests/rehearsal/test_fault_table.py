@@ -155,7 +155,9 @@ def why(condition: Condition, before: Mapping[str, Reading], now: Mapping[str, R
             if holds(compared[path], old) is not holds(compared[path], new):
                 number = f" ({new})" if isinstance(new, int) else ""
                 yield f"{path} {'is' if holds(compared[path], new) else 'is not'} {said(compared[path])}{number}"
-        elif new != old:
+        elif new != old and (
+            isinstance(new, bool) or not isinstance(new, (int, float))
+        ):  # how much is another in every run
             yield f"{path} is {'yes' if new is True else 'no' if new is False else new}"
 
 
