@@ -26,7 +26,7 @@ from cockpit.rehearsal.aws.services.cloudtrail import Trail
 from cockpit.rehearsal.aws.services.rds import Databases
 from cockpit.rehearsal.aws.services.rds_snapshots import Snapshots
 from cockpit.rehearsal.aws.services.s3 import BucketAnswers
-from cockpit.rehearsal.aws.services.secrets import SecretVersions
+from cockpit.rehearsal.aws.services.secret_versions import SecretVersions
 from cockpit.rehearsal.aws.services.sts_iam import Identity
 from cockpit.rehearsal.aws.wire.http_server import HttpFront
 from cockpit.rehearsal.aws.wire.moto_backend import Moto
