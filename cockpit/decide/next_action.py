@@ -188,9 +188,14 @@ class _Moment:
 
     def _deploying_step(self) -> int:
         """Number of the step that deploys, by its title, else of the first that is not over; 0 where there is none."""
-        open_ = [(number, step) for number, step in enumerate(self.situation.runbook, 1) if not step.over]
-        named = (number for number, step in open_ if "deploy" in step.title.lower())
-        return next(named, open_[0][0] if open_ else 0)
+        open_ = [number for number, step in enumerate(self.situation.runbook, 1) if not step.over]
+        named = (number for number in self._deploying() if number in open_)
+        return next(named, open_[0] if open_ else 0)
+
+    def _deploying(self) -> Iterator[int]:
+        """Numbers of the steps whose titles say that they deploy, over or not."""
+        steps = enumerate(self.situation.runbook, 1)
+        return (number for number, step in steps if "deploy" in step.title.lower())
 
     def _failing(self) -> Iterator[NextAction]:
         situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
@@ -208,12 +213,20 @@ class _Moment:
             yield NextAction(Act.PROBES, what, subject=next(iter(cause.probes), ""))
 
     def _step(self) -> Iterator[NextAction]:
-        """The first step that nobody has started; before the deployment begins, not the one that deploys."""
+        """The first step that nobody has started: before the deployment begins one before it, then one from it on.
+
+        What should have been done before the deployment, and was not recorded, is not what comes next once it runs.
+        """
         before = self.situation.verdict.phase is Phase.PRE_DEPLOY
-        until = self._deploying_step() if before else len(self.situation.runbook) + 1
+        first, until = (
+            (1, self._deploying_step()) if before else (next(self._deploying(), 1), len(self.situation.runbook) + 1)
+        )
         for number, step in enumerate(self.situation.runbook, 1):
-            if step.progress is StepState.OPEN and number < until:
-                yield NextAction(Act.RUN_STEP, _worded(step, f"step {number}: {step.title}"), subject=step.id)
+            if step.progress is StepState.OPEN and first <= number < until:
+                late = "" if before else ", or record that it is done"
+                yield NextAction(
+                    Act.RUN_STEP, f"{_worded(step, f'step {number}: {step.title}')}{late}", subject=step.id
+                )
 
 
 def _waiting(mine: NextAction, found: Sequence[NextAction], situation: Situation) -> NextAction:

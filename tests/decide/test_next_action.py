@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from decide.scene import CALM, Scene, ask, gate, item, success, trigger
+from dataclasses import replace
+
+import pytest
+from decide.scene import CALM, HERE, Scene, ask, gate, item, success, trigger
 
 from cockpit.decide.act import Act
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, Vote
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote
 from cockpit.decide.next_action import also, next_for
 from cockpit.decide.states import Word
-from cockpit.plan.model import Phase
+from cockpit.plan.model import Phase, Step
 
 TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
 SIGNED = (item("vpn", sign_off=ask("on_call")), item("upload", sign_off=ask("on_call"), killer=True))
@@ -109,3 +112,27 @@ def test_a_plan_without_people_has_one_for_whoever_is_there() -> None:
     assert scene.word is Word.GO
     assert [each.what for each in scene.situation.next_actions] == ["nothing to do: everything holds"]
     assert next_for(scene.situation, None).what == "nothing to do: everything holds"
+
+
+@pytest.mark.parametrize(
+    ("phase", "done", "next_step"),
+    [
+        (Phase.PRE_DEPLOY, (), "do step 1: Create the bucket"),
+        (Phase.POST_DEPLOY, (), "do step 2: Deploy to ECS, or record that it is done"),
+        (Phase.POST_DEPLOY, ("run",), "do step 3: Verify, or record that it is done"),
+    ],
+)
+def test_once_the_deployment_began_no_step_before_it_comes_next(
+    phase: Phase, done: tuple[str, ...], next_step: str
+) -> None:
+    steps = (
+        Step("bucket", "Create the bucket", HERE),
+        Step("run", "Deploy to ECS", HERE),
+        Step("look", "Verify", HERE),
+    )
+    scene = Scene(*CALM, items=(item("vpn", "m.ok"),))
+    scene.plan = replace(scene.plan, runbook=steps)
+    scene.say(PhaseBegan(scene.now, phase, "primary", "", "on_call", "d1")).feed("up")
+    scene.say(*(StepBegan(scene.now, each, "primary", "on_call", "d1") for each in done))
+    scene.say(*(StepEnded(scene.now, each, "primary", "done", role="on_call", plan_digest="d1") for each in done))
+    assert next_for(scene.situation, "eve").what == next_step
