@@ -18,7 +18,7 @@ from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
 from probes.clients.threads import run_loop
 
-SPEED = 60.0
+SPEED = 30.0
 SIZE = (120, 34)
 
 
@@ -34,7 +34,7 @@ async def _pictures(folder: Path) -> None:
         scenario = load_scenario("bad-release")
         plan = load(shipped(scenario.plan), overrides=world.vars)
         async with (
-            recording(plan, world.clock, root=world.folder / "records", new=True) as kept,
+            recording(plan, world.clock, root=world.folder / "records", new=True, rehearsal=True) as kept,
             rehearsal_run(scenario, world, plan, SPEED, kept=kept) as run,
         ):
             await _photograph(run, folder)
@@ -44,7 +44,7 @@ async def _photograph(run: RehearsalRun, folder: Path) -> None:
     """The bad release while its trigger is pending, its evidence, and the checklist."""
     app = CockpitApp(run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while not _pending(run.watch.situation):
                 await pilot.pause(0.1)
         (folder / "cutover.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")

@@ -244,6 +244,8 @@ class RehearsalRun:
 async def rehearsal_run(
     scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
 ) -> AsyncIterator[RehearsalRun]:
+    if not kept.record.rehearsal:
+        raise ValueError("the record is not marked as a rehearsal: what its crew states would not count")
     quotas = Quotas(lambda: world.clock.speed)
     clients = Clients(AwsOptions(plan.target.region, account=plan.target.account), quotas=quotas)
     source = LiveSource(plan, clients, world.clock, held_back={})  # the simulated world is ours
