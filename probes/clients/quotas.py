@@ -1,6 +1,7 @@
 """What AWS lets an account ask in a second, and a bucket of tokens for each: the cockpit waits before it is turned away.
 
-The numbers are AWS's published defaults. Others of the account take from the same quota, so a call may be throttled all the same.
+DescribeAlarms (9), GetMetricData (50) and LookupEvents (2) are AWS's published defaults; those of Insights, ECS and
+ListMetrics are chosen, on the low side. Others of the account take from the same quota, so a call may be throttled all the same.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ QUOTAS: Mapping[tuple[str, str], Quota] = MappingProxyType(
         ("logs", "start_query"): Quota(10, 10),
         ("logs", "get_query_results"): Quota(10, 10),
         ("logs", "describe_log_groups"): Quota(10, 10),
-        ("cloudwatch", "get_metric_data"): Quota(500, 500),
+        ("cloudwatch", "get_metric_data"): Quota(50, 50),
         ("cloudwatch", "describe_alarms"): Quota(9, 9),
         ("cloudwatch", "list_metrics"): Quota(25, 25),
         ("cloudtrail", "lookup_events"): Quota(2, 2),
