@@ -257,11 +257,13 @@ def dated(code: str, message: str, behind_s: float) -> ClientError:
         ("RequestExpired", "The request reached the service more than 15 minutes after its date stamp"),
     ],
 )
-@pytest.mark.parametrize(("behind_s", "words"), [(900, "900 s behind"), (-900, "900 s ahead of")])
-def test_a_wrong_clock_is_told_at_once_and_by_how_much(code: str, message: str, behind_s: float, words: str) -> None:
+@pytest.mark.parametrize(("behind_s", "side"), [(9000, "behind"), (-9000, "ahead of")])
+def test_a_wrong_clock_is_told_at_once_and_by_how_much(code: str, message: str, behind_s: float, side: str) -> None:
     unknown = explain(dated(code, message, behind_s), "ecs", "describe_services")
     assert (unknown.reason, unknown.transient) == (Reason.REFUSED, False)
-    assert re.search(words.replace("900", r"(899|900|901)"), unknown.hint)
+    shown = re.search(rf"(\d+) s {side} AWS", unknown.hint)
+    assert shown is not None, unknown.hint
+    assert abs(int(shown[1]) - 9000) < 1000, "the machine may be slow between the refusal and its explanation"
     assert "log in" not in unknown.hint
     assert "credentials" not in unknown.hint
 
