@@ -13,7 +13,7 @@ from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
-from cockpit.migration.ledger import Ledger, note
+from cockpit.migration.ledger import note
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import ItemState, PhaseName, Wanted
@@ -23,9 +23,6 @@ ROUND_S = 1.0
 ENLIST_S = 20.0
 GIVE_UP_S = 30 * 60.0
 """Without the database for so long, nobody is waiting any more."""
-MOST_DEATHS = 8
-"""After workers have died so often, and no file was done in between, the run is halted: another would die as well."""
-MOST_PAUSE_S = 60.0
 _LOCK = 0x6375_746F_7665
 """The advisory lock only one supervisor can hold."""
 _LOCK_SUPERVISOR = statement("lock_supervisor")
@@ -52,15 +49,6 @@ def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
         "since": status.since.isoformat(),
         "holds": holds,
     }
-
-
-def pause_after(deaths: int) -> float:
-    """Seconds until dead workers are replaced: twice as long each time that no file was done in between.
-
-    >>> [pause_after(deaths) for deaths in (1, 2, 3, 100)]
-    [1.0, 2.0, 4.0, 60.0]
-    """
-    return min(MOST_PAUSE_S, 2.0 ** min(deaths - 1, 16))
 
 
 class Workers(Protocol):
@@ -92,9 +80,6 @@ class Supervisor:
         self._guards = guards
         self._workers = workers
         self._noted = ""
-        self._deaths = 0
-        self._done = 0
-        self._paused_until = 0.0
         self._show = show
         self._follower = Follower()
         self._enlisted = 0.0
@@ -125,32 +110,21 @@ class Supervisor:
         if run.phase is PhaseName.COPY and run.wanted is Wanted.RUN and time.monotonic() - self._enlisted > ENLIST_S:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
-        replaced = run.halted is None and time.monotonic() >= self._paused_until
-        if replaced and run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
+        if run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
             await self._workers.keep()
-        await self._note_dead(connection, run)
+        await self._note_dead(connection)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
         self._show(self.progress)
         return outcome
 
-    async def _note_dead(self, connection: Connection, run: runs.Run) -> None:
-        """Where every screen shows it; one that dies of the same cause again is noted once, and too many halt the run."""
-        died = self._workers.died()
-        for words in died:
+    async def _note_dead(self, connection: Connection) -> None:
+        """Where every screen shows it; one that dies of the same cause again is noted once."""
+        for words in self._workers.died():
             cause = words.partition(": ")[2] or words
             if cause != self._noted:
                 await note(connection, self._run, "", "worker died", words)
             self._noted = cause
-        if not died:
-            return
-        done = self.progress.done
-        self._deaths, self._done = (self._deaths + 1 if done == self._done else 1), done
-        self._paused_until = time.monotonic() + pause_after(self._deaths)
-        if self._deaths >= MOST_DEATHS:
-            self._deaths = 0
-            hint = "mend what they say, then resume"
-            await Ledger(run.settings, run.id, "").halt(connection, "WorkersDie", died[-1], hint)
 
     async def _alone(self) -> Connection:
         connection = await connect(self._dsn, name="cockpit-migration-supervisor")

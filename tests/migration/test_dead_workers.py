@@ -16,7 +16,7 @@ from cockpit.migration.ecs_workers import EcsWorkers
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.progress import Follower
 from cockpit.migration.states import PhaseName, Wanted
-from cockpit.migration.supervisor import Supervisor, pause_after
+from cockpit.migration.supervisor import Supervisor
 from cockpit.migration_scope import EcsTask
 
 TASK = "arn:aws:ecs:us-east-1:123456789012:task/main/0a1b2c3d"
@@ -40,31 +40,6 @@ async def test_a_worker_that_dies_at_its_start_is_told_on_every_screen(bench: Be
     await runs.want(bench.connection, run, Wanted.ABORT)
     assert await supervising == "aborted"
     await until(lambda: not workers._processes or workers._processes[0].code is not None)
-
-
-async def test_workers_that_only_die_are_replaced_a_few_times_and_then_the_run_is_halted_with_their_words(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cockpit.migration.supervisor.MOST_DEATHS", 2)
-    monkeypatch.setattr("cockpit.migration.supervisor.MOST_PAUSE_S", 0.1)
-    monkeypatch.setattr("cockpit.migration.local_workers.AGAIN_S", 0.0)
-    bench.insert(2)
-    run = await bench.begin(PhaseName.COPY)
-    workers = LocalWorkers("password=hunter2hunter2 nonsense", run, 1, str(tmp_path / "log"))
-    supervising = asyncio.create_task(Supervisor(bench.dsn, run, list, workers).run())
-    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
-    halted = (await runs.load(bench.connection, run)).halted
-    assert halted is not None
-    assert halted["code"] == "WorkersDie"
-    assert "the connection string cannot be parsed" in halted["detail"]
-    assert "hunter2" not in str(halted)
-    await runs.want(bench.connection, run, Wanted.ABORT)
-    assert await supervising == "aborted"
-    await until(lambda: not workers._processes or workers._processes[0].code is not None)
-
-
-def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() -> None:
-    assert [pause_after(deaths) for deaths in (1, 2, 3, 4, 100)] == [1.0, 2.0, 4.0, 8.0, 60.0]
 
 
 @pytest.mark.parametrize(
