@@ -19,7 +19,7 @@ from support.waiting import LAST_RESORT_S, until
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
 from cockpit.commands.rehearse import shipped
-from cockpit.decide.events import SignOff
+from cockpit.decide.events import Decision, SignOff
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.gate_approval import missing
 from cockpit.engine.operator_desk import Desk
@@ -99,10 +99,16 @@ class Seat:
                 await self.desk.sign(status.id, crew.answer_to(status.sign_off.ask))
 
     def rolled_back(self) -> bool:
-        """Whether this cockpit, too, knows that it is done, and that the trigger was decided about."""
+        """Whether this cockpit, too, knows that it is done, and that the trips until then were decided about.
+
+        What trips again while the old release comes back, by a period that fills late, asks anew: that is the rule.
+        """
         situation = self.watch.situation
         step = next(step for step in situation.rollback_plan if step.action)
-        return step.progress is StepState.DONE and situation.verdict.latch is None
+        decided = max((each.at for each in self.watch.record.all(Decision)), default=None)
+        latch = situation.verdict.latch
+        answered = decided is not None and (latch is None or all(trip.since > decided for trip in latch.trips))
+        return step.progress is StepState.DONE and answered
 
     async def until(self, done: str, limit: timedelta = timedelta(minutes=40)) -> None:
         """Wait for a word of the verdict, signing what comes up."""
