@@ -18,6 +18,7 @@ WITHOUT_A_PROBE = {
     "probes.aws.lateness",
     "probes.aws.metric_names",
     "probes.aws.proven_counts",
+    "probes.aws.rds_status",
     "probes.aws.security_rules",
 }
 """Modules that only help another probe of their folder."""
