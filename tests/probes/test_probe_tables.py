@@ -16,6 +16,7 @@ from probes.registry import BUILT_IN
 WITHOUT_A_PROBE = {
     "probes.aws.cloudwatch_periods",
     "probes.aws.lateness",
+    "probes.aws.listener_rules",
     "probes.aws.metric_names",
     "probes.aws.proven_counts",
     "probes.aws.rds_status",
