@@ -208,11 +208,13 @@ def _up(chance: random.Random) -> Iterator[bool]:
 
 
 def _polls(chance: random.Random) -> Iterator[Sight]:
-    """Mostly seen; single failures strewn in, spells of blindness, and sleep."""
+    """Mostly seen; single failures strewn in, spells of blindness, and sleep. Whoever begins the deployment is awake."""
     count = NIGHT_S // STEP_S
     single = chance.choice([0.0, 0.02, 0.1])
     kind = chance.choice([Sight.DENIED, Sight.TIMEOUT, Sight.ASLEEP])
     blind = list(_spells(chance, count, Sight.SEEN, kind, (4, 80), chance.choice([0, 0, 1, 2])))
+    if blind[BEGINS_S // STEP_S] is Sight.ASLEEP:
+        blind[BEGINS_S // STEP_S] = Sight.SEEN
     for sight in blind:
         failing = sight is Sight.SEEN and chance.random() < single
         yield chance.choice([Sight.THROTTLED, Sight.TIMEOUT]) if failing else sight
