@@ -14,8 +14,8 @@ STEP_S = 15
 MINUTE_S = 60
 NIGHT_S = 2 * 60 * 60
 T = TypeVar("T")
-BEGINS_S = 10 * 60
-"""When the deployment begins."""
+BEGINS_S = 10 * 60 - STEP_S
+"""When the deployment begins: not on the minute, where it takes the clock's error to say which side a period is on."""
 LIMIT = 0.05
 """Share of failed requests above which a minute is bad."""
 BAD_MINUTES = 5
@@ -135,6 +135,8 @@ class World:
             if not self.is_up(moment):
                 since = moment if since is None else since
                 newest = moment
+        if since is not None and newest is not None and newest - since >= DOWN_S:
+            yield Due(since + DOWN_S, newest)
 
     def bad_seen(self, moment: int, settle: int) -> bool:
         """Whether the newest of what is settled and was polled says that something is bad."""
