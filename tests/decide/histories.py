@@ -65,7 +65,7 @@ def _atom(probe: str, name: str, notch: int) -> str:
     )
 
 
-ATOMS = st.tuples(st.sampled_from("mmna"), st.sampled_from(["rate", "running", "ok"]), st.sampled_from([0, 1]))
+ATOMS = st.tuples(st.sampled_from("mmmnnna"), st.sampled_from(["rate", "running", "ok"]), st.sampled_from([0, 1]))
 REASONS = st.sampled_from(sorted(Reason))
 
 
@@ -191,35 +191,40 @@ class Night:
         return [(m, n) for m, n in made]
 
 
-CALM = [(BEST, BEST)] * 10
+CALM: Day = [(BEST, BEST)] * 10
 OLD_SPELLS = st.tuples(st.sampled_from([BEST, 2, WORST]), st.sampled_from([BEST, BEST, WORST]), st.integers(2, 6))
+
+
+THEMES = st.sampled_from(["anything", "anything", "anything", "old", "answered", "waived"])
+"""What the night is about. But for "anything" the rest of it is calm, so that GO comes after it."""
 
 
 @st.composite
 def nights(draw: st.DrawFn, opt_in: bool = False, deploys: bool = True) -> Night:
-    """What people do on it are waivers, acknowledgements and decisions; some begin before the deployment."""
-    ruled = draw(rule_sets(opt_in))
-    made = plan_of(ruled, period=draw(PERIODS), alarm=draw(st.sampled_from([None, 0, 0, 0, 30])))
+    """With waivers, acknowledgements, decisions, sleeps and an alarm; some begin before the deployment."""
+    theme = draw(THEMES)
+    calm = theme != "anything"
+    made = plan_of(
+        draw(rule_sets(opt_in)),
+        period=draw(PERIODS),
+        alarm=draw(st.sampled_from([0, 0, 30] if calm else [None, 0, 30])),
+    )
     entries: list[tuple[int, Entry]] = []
-    day: Day = draw(st.one_of(DAYS, DAYS, st.just(CALM * 3)))
+    day: Day = CALM * 3 if calm else draw(DAYS)
     begins = 0
     if deploys and draw(st.booleans()):
         m, n, lasts = draw(OLD_SPELLS)
         entries = [(0, PhaseBegan(START, Phase.PRE_DEPLOY)), (lasts, PhaseBegan(step_at(lasts), Phase.POST_DEPLOY))]
         old = [(m, n)] * (lasts + draw(st.integers(0, 4)))
         day, begins = old + CALM + day, len(old) + 5
-    subjects = [criterion.id for criterion in made.criteria()]
-    for step in draw(st.lists(st.integers(0, len(day) - 1), max_size=2)):
-        now, subject = step_at(step), draw(st.sampled_from([*subjects, subjects[-1]]))
-        waiver = Waiver(now, subject, "ann", "known", now + seconds(draw(st.sampled_from([60, 600]))), "backup", "d1")
-        seen = Acknowledgement(now, subject, "ann", "known", "backup", "d1")
-        decided = Decision(now, draw(st.sampled_from(["execute", "fix_forward"])), "ann", "so", "", "backup", "d1")
-        entries.append((step, draw(st.sampled_from([waiver, waiver, seen, seen, decided]))))
-    rings = draw(st.sampled_from([(), (), ((-4, len(day)),), ((-4, begins + 9),)]))
+    entries += draw(statements(made, theme, len(day)))
+    rings = draw(st.sampled_from([(), ((-4, begins + 9),)]))
     answers: list[Answer] = []
-    if draw(st.integers(0, 2)):
-        since = begins + draw(st.integers(0, len(day) - begins - 10))
-        rings += ((since, since + draw(st.integers(1, 8))),)
+    if theme == "old":
+        rings = ((-4, len(day)),)
+    elif theme == "answered" or draw(st.booleans()):
+        since = begins + draw(st.integers(0, 12))
+        rings += ((since, since + draw(st.integers(3, 8))),)
         for step in draw(st.lists(st.integers(since, since + 6), min_size=1, max_size=2)):
             choice = draw(st.sampled_from(["dismiss", "dismiss", "fix_forward", "fix_forward", "execute"]))
             answers.append(Answer(step, choice, draw(st.sampled_from([None, 60, 600]))))
@@ -229,6 +234,26 @@ def nights(draw: st.DrawFn, opt_in: bool = False, deploys: bool = True) -> Night
         asleep = ((since, since + draw(st.integers(1, 8))),)
     entries.sort(key=lambda entry: entry[0])
     return Night(made, day, Deeds(tuple(entries), tuple(answers), asleep, rings), begins)
+
+
+@st.composite
+def statements(draw: st.DrawFn, made: Plan, theme: str, length: int) -> list[tuple[int, Entry]]:
+    """What people state, by step."""
+    subjects = [criterion.id for criterion in made.criteria()]
+    stated: list[tuple[int, Entry]] = []
+    for step in draw(st.lists(st.integers(0, length - 1), min_size=theme != "anything", max_size=2)):
+        now, subject = step_at(step), ALARM if theme == "old" else draw(st.sampled_from(subjects))
+        waiver = Waiver(now, subject, "ann", "known", now + seconds(draw(st.sampled_from([60, 600]))), "backup", "d1")
+        seen = Acknowledgement(now, subject, "ann", "known", "backup", "d1")
+        decided = Decision(now, draw(st.sampled_from(["execute", "fix_forward"])), "ann", "so", "", "backup", "d1")
+        usual: dict[str, list[Entry]] = {
+            "old": [seen],
+            "waived": [waiver],
+            "answered": [waiver, seen],
+            "anything": [waiver, seen, decided],
+        }
+        stated.append((step, draw(st.sampled_from(usual[theme]))))
+    return stated
 
 
 def step_at(step: int) -> datetime:
@@ -267,11 +292,11 @@ def ticks(
             if answer is not None:
                 board.add(name, answer)
         record.extend(entry for when, entry in deeds.entries if when == step)
-        for answer in [answer for answer in open_ if answer.step <= step]:
-            if said := list(answer.said(situation)):
+        for due in [each for each in open_ if each.step <= step]:
+            if said := list(due.said(situation)):
                 record.extend(said)
-                open_.remove(answer)
-        situation, _ = settle(made, board, record, situation, now)
-        assert not list(changes(situation, decide(made, board, record, now))), "it settles within its passes"
+                open_.remove(due)
+        situation, found = settle(made, board, record, situation, now)
+        assert not found or not list(changes(situation, decide(made, board, record, now))), "it settles in its passes"
         seen.append(situation)
     return seen
