@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.decide.before_phase import NONE, Paths
 from cockpit.decide.limits import ZERO, Limits
 from cockpit.decide.states import State
 from cockpit.decide.window import NOTHING, Seen
@@ -37,8 +38,6 @@ class Sample:
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
     pre_existing: datetime | None = None
     """For a true sample that was true before the phase began: since when, as far as is known."""
-    fresh: bool = False
-    """A state that it rests on is known to have begun in this phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,8 @@ class MachineState:
     near_misses: int = 0
     pre_existing: datetime | None = None
     """Since when the breach it is in has been there, if that is from before the phase."""
+    from_before: Paths = NONE
+    """What it reads that has failed since before the phase, and was not seen good."""
     broken: bool = False
     """A gap has ended its run, and no sample has begun another."""
     seen: Seen = NOTHING

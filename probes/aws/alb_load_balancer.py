@@ -121,7 +121,7 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
             none = Unknown(Reason.NO_DATA, "no listener speaks HTTP")
             return {"serves_plain_http": False}, {"http_redirects": none}
         try:
-            ruled = await asyncio.gather(*(self._rules(str(each["ListenerArn"])) for each in listeners))
+            ruled = await asyncio.gather(*(rules_of(self.clients, str(each["ListenerArn"])) for each in listeners))
         except Unseen as unseen:
             # A default action that serves is bad whatever the rules say.
             if all(_redirects(each.get("DefaultActions")) for each in listeners):
@@ -131,17 +131,6 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
         actions += [rule.get("Actions") for rules in ruled for rule in rules if not rule.get("IsDefault")]
         redirects = all(_redirects(each) for each in actions)
         return {"serves_plain_http": not redirects, "http_redirects": redirects}, {}
-
-    async def _rules(self, listener: str) -> list[Mapping[str, Any]]:
-        found = await pages(
-            self.clients,
-            "elbv2",
-            "describe_rules",
-            request_key="Marker",
-            response_key="NextMarker",
-            ListenerArn=listener,
-        )
-        return [rule for page in found for rule in page.get("Rules") or ()]
 
 
 async def find_balancer(clients: Clients, wanted: str) -> tuple[Mapping[str, Any], str]:
@@ -160,6 +149,14 @@ async def listeners_of(clients: Clients, arn: str) -> list[Mapping[str, Any]]:
         clients, "elbv2", "describe_listeners", request_key="Marker", response_key="NextMarker", LoadBalancerArn=arn
     )
     return [listener for page in found for listener in page.get("Listeners") or ()]
+
+
+async def rules_of(clients: Clients, listener: str) -> list[Mapping[str, Any]]:
+    """Every rule of a listener, as DescribeRules gives them, the default one too. Raises Unseen."""
+    found = await pages(
+        clients, "elbv2", "describe_rules", request_key="Marker", response_key="NextMarker", ListenerArn=listener
+    )
+    return [rule for page in found for rule in page.get("Rules") or ()]
 
 
 def balancer_url(clients: Clients, arn: str) -> str:

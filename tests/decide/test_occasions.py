@@ -27,7 +27,7 @@ from cockpit.decide.gate import missing_before
 from cockpit.decide.situation import Badge
 from cockpit.decide.states import GateState, State, Word
 from cockpit.plan.model import Phase, ProbeSpec, Severity, Step
-from probes.reading import Field
+from probes.reading import Field, Value
 
 ERRORS = trigger("errors", "m.rate > 0.05", clear_for=30)
 BLOCKED = trigger("blocked", "n.running < 1", clear_for=30)
@@ -307,6 +307,50 @@ def test_a_breach_that_comes_back_after_the_deployment_began_is_a_new_one() -> N
 
 def test_a_breach_that_began_after_the_deployment_rolls_back() -> None:
     assert begun("0 0.2 0").feed("0.2").word is Word.ROLLBACK
+
+
+EITHER = trigger("errors", "m.rate > 0.05 || n.rate > 0.05")
+BOTH = trigger("errors", "!m.ok && n.rate > 0.05")
+
+
+def both_read(scene: Scene, *polls: tuple[dict[str, Value], dict[str, Value]], since: float | None = None) -> Scene:
+    """Polls of m and n at one moment; `since` is when the state of m began."""
+    for m, n in polls:
+        scene.now += STEP
+        scene.board.add("m", reading(scene.now, m, state_since=None if since is None else at(since)))
+        scene.board.add("n", reading(scene.now, n))
+        scene.tick()
+    return scene
+
+
+BAD: dict[str, Value] = {"rate": 0.2}
+
+
+def test_what_was_bad_before_does_not_excuse_what_turns_bad_beside_it() -> None:
+    """Two probes in one condition: each has its own past."""
+    scene = both_read(Scene(*CALM, EITHER), (BAD, {}), (BAD, {})).wait(5).begin(Phase.POST_DEPLOY)
+    acknowledge(both_read(scene, (BAD, {})), scene.of("errors").pre_existing)
+    assert Badge.PRE_EXISTING in scene.of("errors").badges
+    assert scene.word is Word.HOLD
+    assert both_read(scene, (BAD, BAD)).word is Word.ROLLBACK
+
+
+def test_what_was_bad_and_was_seen_good_is_not_from_before_although_its_neighbour_is() -> None:
+    scene = both_read(Scene(*CALM, EITHER), (BAD, BAD)).wait(5).begin(Phase.POST_DEPLOY)
+    assert both_read(scene, (BAD, BAD), ({}, BAD)).word is Word.HOLD
+    assert both_read(scene, (BAD, BAD)).word is Word.ROLLBACK
+
+
+def test_what_was_bad_before_may_be_unseen_for_a_while() -> None:
+    scene = both_read(Scene(*CALM, EITHER), (BAD, BAD)).wait(5).begin(Phase.POST_DEPLOY)
+    assert both_read(scene.feed("denied", "n"), (BAD, BAD)).word is Word.HOLD
+
+
+def test_an_old_alarm_is_no_excuse_for_a_condition_that_was_not_true() -> None:
+    rings: dict[str, Value] = {"ok": False}
+    scene = both_read(Scene(*CALM, BOTH), (rings, {}), since=-600).wait(5).begin(Phase.POST_DEPLOY)
+    assert both_read(scene, (rings, {}), since=-600).state("errors") is State.CLEAR
+    assert both_read(scene, (rings, BAD), since=-600).word is Word.ROLLBACK
 
 
 def test_an_acknowledgement_covers_one_occurrence() -> None:

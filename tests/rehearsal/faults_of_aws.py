@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from rehearsal.fault_world import (
     BUCKET,
+    CLUSTER,
     DATABASE,
     EXECUTION_ROLE,
     NAME,
@@ -218,6 +219,23 @@ def _(world: World) -> Iterator[None]:
     elb.delete_listener(ListenerArn=made["Listeners"][0]["ListenerArn"])
 
 
+@fault("The listener sends all traffic to a green target group, which has one target", "tasks.healthy")
+def _(world: World) -> Iterator[None]:
+    elb = world.client("elbv2")
+    blue = elb.describe_target_groups(Names=[SERVICE])["TargetGroups"][0]
+    of_blue = {"Protocol": "HTTP", "Port": blue["Port"], "VpcId": blue["VpcId"], "TargetType": "ip"}
+    green = elb.create_target_group(Name="green", **of_blue)["TargetGroups"][0]["TargetGroupArn"]
+    elb.register_targets(TargetGroupArn=green, Targets=[{"Id": "10.0.10.250", "Port": blue["Port"]}])
+    listener = elb.describe_listeners(LoadBalancerArn=world.balancer)["Listeners"][0]["ListenerArn"]
+    groups = [{"TargetGroupArn": blue["TargetGroupArn"], "Weight": 0}, {"TargetGroupArn": green, "Weight": 100}]
+    split = [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    elb.modify_listener(ListenerArn=listener, DefaultActions=split)
+    yield
+    whole = [{"Type": "forward", "TargetGroupArn": blue["TargetGroupArn"]}]
+    elb.modify_listener(ListenerArn=listener, DefaultActions=whole)
+    elb.delete_target_group(TargetGroupArn=green)
+
+
 @fault("The load balancer cuts connections after 30 seconds", "prep.timeout")
 def _(world: World) -> Iterator[None]:
     elb, name = world.client("elbv2"), "idle_timeout.timeout_seconds"
@@ -268,6 +286,22 @@ def said(world: World, **values: object) -> Iterator[None]:
 @fault("A database parameter waits for a reboot", "infra.rds")
 def _(world: World) -> Iterator[None]:
     yield from said(world, parameters="pending-reboot")
+
+
+@fault("The database belongs to a cluster that is not encrypted", "infra.rds")
+def _(world: World) -> Iterator[None]:
+    rds = world.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier=CLUSTER,
+        Engine="aurora-postgresql",
+        EngineVersion="16.4",
+        MasterUsername="app",
+        MasterUserPassword="rehearsed-master",
+        BackupRetentionPeriod=7,
+    )
+    with changed(world.instance, db_cluster_identifier=CLUSTER):
+        yield
+    rds.delete_db_cluster(DBClusterIdentifier=CLUSTER, SkipFinalSnapshot=True)
 
 
 entered(
