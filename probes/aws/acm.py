@@ -43,12 +43,13 @@ class AcmCertificate(Probe[CertificateParams]):
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
     RenewalEligibility; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
     DescribeListenerCertificates (CertificateArn) of its listener on `port`. An imported certificate never renews by itself.
-    Cannot see which certificate a browser is shown: a load balancer with several picks by name.
     """
 
     name = "acm.certificate"
     params_type = CertificateParams
     demands = AWS_ALONE
+    cannot_see = "which certificate a browser is shown: a load balancer with several picks by name"
+    late = "seconds; ACM's own list of who uses it follows later"
     fields = (
         Field("status", str, "ISSUED, PENDING_VALIDATION, EXPIRED, REVOKED, FAILED, ...", "ISSUED"),
         Field("issued", bool, "the status is ISSUED", example=True),

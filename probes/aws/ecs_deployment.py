@@ -62,6 +62,8 @@ class EcsDeployment(Probe[DeploymentParams]):
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
+    cannot_see = "whether the release works: only what ECS thinks of its tasks; ECS forgets after 90 days"
+    late = "seconds; ECS counts a failed task when it has stopped"
     fields = (
         Field(
             "status",
