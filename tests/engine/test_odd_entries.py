@@ -146,6 +146,17 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         assert again.resumed
 
 
+@pytest.mark.parametrize("value", [None, "x", 7, [{}], {"x": []}], ids=str)
+async def test_no_field_of_another_raises_anywhere(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each field of each kind of entry and note, under each type of line, is once not what it should be."""
+    async with victim(tmp_path) as to:
+        forger = Forger(elsewhere(monkeypatch, tmp_path, to))
+        for type_ in Type:
+            for body, name in FIELDS:
+                forger.write(type_, {**body, name: value}, to.clock.now())
+        readers(to)
+
+
 async def test_no_object_in_a_share_raises_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = DirectoryStore(tmp_path / "share")
     async with victim(tmp_path, store) as to:
