@@ -138,7 +138,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         if found is None:
             detail = f"no service {service} in cluster {cluster}"
             raise Unseen(Unknown(Reason.NOT_FOUND, detail, "check the names in the plan"))
-        settings = [found, *(found.get("deployments") or ())]
+        settings = [found, *(found.get("deployments") or ()), *(found.get("taskSets") or ())]
         networks = [(each.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {} for each in settings]
         groups = [str(group) for network in networks for group in network.get("securityGroups") or ()]
         if not groups:

@@ -16,6 +16,7 @@ from cockpit.decide.events import (
     GateUsed,
     Occurrence,
     PhaseBegan,
+    Proof,
     Record,
     ReleaseSeen,
     StepEnded,
@@ -96,6 +97,20 @@ def test_another_cockpit_names_the_trip_by_its_own_clock_and_swallows_no_later_o
     say(scene, "dismiss", Occurrence(scene.now + timedelta(seconds=50), "errors"))
     assert scene.word is Word.HOLD
     assert scene.feed("0 0 0 0.2").word is Word.ROLLBACK
+
+
+def test_another_cockpits_decision_answers_the_trip_that_was_read_here_just_before_it_was_shown() -> None:
+    """Readings arrive between two looks of the cockpit: what it learned first counts, not what it showed first."""
+    scene = Scene(*CALM, ERRORS, BLOCKED).feed("0")
+    scene.now += STEP
+    scene.board.add("m", reading(scene.now, {"rate": 0.2}))
+    read, scene.now = scene.now, scene.now + seconds(1)
+    named = Occurrence(read - seconds(2), "errors")
+    learned = Proof(received=scene.now)
+    scene.say(Decision(read - seconds(1), "execute", "primary", "so", "", "on_call", "d1", (named,), proof=learned))
+    assert scene.state("errors") is State.TRIPPED
+    assert scene.situation.verdict.latch is None
+    assert scene.feed("0 0 0 0.2").situation.verdict.latch is not None, "the next trip is another"
 
 
 def test_a_decision_of_an_earlier_version_answers_what_was_known_then() -> None:

@@ -15,6 +15,8 @@ from probes.registry import BUILT_IN
 
 WITHOUT_A_PROBE = {
     "probes.aws.cloudwatch_periods",
+    "probes.aws.ecs_rollout",
+    "probes.aws.ecs_task_sets",
     "probes.aws.lateness",
     "probes.aws.listener_rules",
     "probes.aws.metric_names",
