@@ -346,6 +346,15 @@ def test_what_was_bad_before_may_be_unseen_for_a_while() -> None:
     assert both_read(scene.feed("denied", "n"), (BAD, BAD)).word is Word.HOLD
 
 
+@pytest.mark.parametrize("poll", ["throttled", "_", "denied"])
+def test_what_was_bad_when_it_was_last_seen_before_the_phase_was_bad_before_it(poll: str) -> None:
+    assert begun(f"0 0.2 0.2 {poll}").feed("0.2x9").word is Word.HOLD
+
+
+def test_what_was_last_seen_too_long_before_the_phase_says_nothing_about_it() -> None:
+    assert begun("0 0.2 0.2 stale").feed("0.2").word is Word.ROLLBACK
+
+
 def test_an_old_alarm_is_no_excuse_for_a_condition_that_was_not_true() -> None:
     rings: dict[str, Value] = {"ok": False}
     scene = both_read(Scene(*CALM, BOTH), (rings, {}), since=-600).wait(5).begin(Phase.POST_DEPLOY)
