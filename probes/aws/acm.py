@@ -45,13 +45,14 @@ class AcmCertificate(Probe[CertificateParams]):
     RenewalEligibility, KeyAlgorithm; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
     DescribeListenerCertificates (CertificateArn) of its listener on `port`. Of several the load balancer picks by the name that a
     client asks for: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer key; with none,
-    the default one. An imported certificate never renews by itself. Cannot see what a client is shown that takes no ECDSA:
-    tls.certificate does a handshake.
+    the default one. An imported certificate never renews by itself.
     """
 
     name = "acm.certificate"
     params_type = CertificateParams
     demands = AWS_ALONE
+    cannot_see = "what a client is shown that takes no ECDSA: tls.certificate does a handshake"
+    late = "seconds; ACM's own list of who uses it follows later"
     fields = (
         Field("status", str, "ISSUED, PENDING_VALIDATION, EXPIRED, REVOKED, FAILED, ...", "ISSUED"),
         Field("issued", bool, "the status is ISSUED", example=True),

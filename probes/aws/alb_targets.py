@@ -51,13 +51,14 @@ class AlbTargets(Probe[TargetsParams]):
     every group that serves is judged, by DescribeTargetHealth (State, Reason); with blue and green groups, the one that has the
     traffic now. Also DescribeTargetGroups, for the ARN and the health check. A group that no rule sends anything to is
     NO_DATA, however healthy, and so is one without targets. Rules for requests with a header or query of their own (test
-    traffic) do not count. Draining targets count in `total`. Old tasks can be healthy too: compare with ecs.tasks. Cannot see
-    what a target answers to users, nor traffic that comes by another way than these listeners.
+    traffic) do not count. Draining targets count in `total`. Old tasks can be healthy too: compare with ecs.tasks.
     """
 
     name = "alb.targets"
     params_type = TargetsParams
     demands = AWS_ALONE
+    cannot_see = "what a target answers to users, and traffic that comes by another way than these listeners"
+    late = "the health check's interval times its threshold: up to minutes"
     fields = (
         Field("total", int, "registered targets", 2, "count", low=0),
         Field("healthy", int, "targets that pass the health check", 2, "count", low=0),

@@ -50,6 +50,8 @@ class EcsService(_OfService):
     name = "ecs.service"
     params_type = ServiceParams
     demands = AWS_ALONE
+    cannot_see = "whether it is the release: a service is stable after ECS rolled back (ecs.deployment)"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("status", str, "ACTIVE, DRAINING or INACTIVE", "ACTIVE"),
         Field("desired", int, "tasks wanted", 2, "count", low=0),

@@ -67,6 +67,8 @@ class EcsDeployment(Probe[DeploymentParams]):
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
+    cannot_see = "whether the release works; why a deployment of CodeDeploy failed; ECS forgets its own after 90 days"
+    late = "seconds; ECS counts a failed task when it has stopped"
     fields = (
         Field(
             "status",

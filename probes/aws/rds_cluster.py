@@ -29,13 +29,14 @@ class RdsCluster(Probe[ClusterParams]):
     Reads rds DescribeDBClusters: Status, DBClusterMembers[] (IsClusterWriter, DBClusterParameterGroupStatus),
     DBClusterParameterGroup, BackupRetentionPeriod, LatestRestorableTime, DeletionProtection, StorageEncrypted, StorageType,
     AllocatedStorage, PendingModifiedValues, ServerlessV2ScalingConfiguration or ScalingConfigurationInfo; DescribeDBInstances for
-    the members' status; DescribeDBClusterSnapshots. A call that fails makes only its fields unknown. Cannot see inside the
-    database, how much of its capacity is used (cloudwatch.metric ServerlessDatabaseCapacity), nor snapshots of AWS Backup.
+    the members' status; DescribeDBClusterSnapshots. A call that fails makes only its fields unknown.
     """
 
     name = "rds.cluster"
     params_type = ClusterParams
     demands = AWS_ALONE
+    cannot_see = "inside the database, how much of its capacity is used, and snapshots of AWS Backup"
+    late = "a minute or so; the latest restorable time trails by about 5 minutes"
     fields = (
         Field("status", str, "available, failing-over, modifying, ...", "available"),
         Field("available", bool, "it answers in this status", example=True),

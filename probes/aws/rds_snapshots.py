@@ -25,13 +25,14 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     Reads rds DescribeDBSnapshots (automated and manual ones of the instance): Status, SnapshotType, PercentProgress,
     SnapshotCreateTime and OriginalSnapshotCreateTime, the earlier of which dates the data: a copy is newer than what it holds.
-    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too. Cannot see whether a
-    snapshot can be restored, nor those of AWS Backup or of other accounts.
+    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too.
     """
 
     name = "rds.snapshots"
     params_type = SnapshotsParams
     demands = AWS_ALONE
+    cannot_see = "whether a snapshot can be restored, and those of AWS Backup or of other accounts"
+    late = "minutes: progress of a snapshot is told in steps"
     fields = (
         Field("available", int, "snapshots that are finished", 8, "count", low=0),
         Field("creating", int, "snapshots under way", 0, "count", low=0),

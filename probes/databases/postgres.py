@@ -52,14 +52,14 @@ class PostgresPool(Probe[PostgresPoolParams]):
     reserved_connections, rds.rds_superuser_reserved_connections). `exhausted` when an ordinary role gets no further
     connection: the used slots and our own fill what is usable, or the server refuses us with SQLSTATE 53300, in which
     case nothing else can be seen. Needs a role in pg_monitor; without it other sessions are hidden and the fields say
-    so. `through_pooler` says that PgBouncer, RDS Proxy or another stands in between: the slots are still the server's, and who
-    waits in the pooler is not seen. Cannot see an application's own pool: Prisma's P2024 (timed out waiting for a connection)
-    is in the logs only.
+    so. `through_pooler` says that PgBouncer, RDS Proxy or another stands in between: the slots are still the server's.
     """
 
     name = "postgres.pool"
     params_type = PostgresPoolParams
     demands = (Connects("dsn"),)
+    cannot_see = "who waits in a pooler, or in an application's own pool: Prisma's P2024 is in the logs only"
+    late = "not at all: PostgreSQL answers as it is when read"
     fields = (
         Field("used", int, "client connections, without the cockpit's own", 41, "count", low=0),
         Field("max_connections", int, "the server's setting", 112, "count", low=1),
@@ -169,13 +169,14 @@ class PostgresQuery(Probe[PostgresQueryParams]):
     Columns: `value` (a number; a lone column of another name is taken for it), `rows` (else the number of rows
     returned), `text`, `age_s` (seconds or an interval), or `at` (a timestamp, from which `age_s` is counted to now;
     one without a zone is UTC, as Prisma writes them). A field whose column is not there or NULL is NO_DATA; so is
-    everything when no row comes back: select `count(*)` to get 0. Needs SELECT on what is read. Cannot see other
-    databases, nor whether a replica lags.
+    everything when no row comes back: select `count(*)` to get 0. Needs SELECT on what is read.
     """
 
     name = "postgres.query"
     params_type = PostgresQueryParams
     demands = (Connects("dsn"),)
+    cannot_see = "other databases, and whether a replica lags"
+    late = "not at all on a primary; on a replica by its lag, which is not known here"
     fields = (
         Field("value", float, "the column `value` of the first row", 12.0),
         Field("rows", int, "the column `rows`, or how many rows came back", 1, "count", low=0),
