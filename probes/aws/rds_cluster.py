@@ -137,7 +137,8 @@ class RdsCluster(Probe[ClusterParams]):
         done = [each for each in found if each.get("Status") == "available"]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
-        return dict(zip(fields, (*ages, len(found) - len(done)), strict=True))
+        unfinished = sum(each.get("Status") not in ("available", "deleting") for each in found)
+        return dict(zip(fields, (*ages, unfinished), strict=True))
 
 
 async def find_cluster(clients: Clients, name: str) -> tuple[Mapping[str, Any], str]:
