@@ -33,7 +33,7 @@ MIGRATION = {
 
 ROLLBACK = {
     "service": ("ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:UpdateService"),
-    "deployments": ("ecs:DescribeServiceDeployments",),
+    "deployments": ("ecs:DescribeServiceDeployments", "ecs:StopServiceDeployment"),
     "revisions": ("ecs:DescribeServiceRevisions",),
     "anything": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecr:DescribeImages"),
     "roles": ("iam:PassRole",),

@@ -58,14 +58,15 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
     """One statistic of one metric, from cloudwatch GetMetricData (MetricStat); one sample per closed period.
 
     `data_at` is the end of the period. The unit is the metric's own times `scale`. Needs cloudwatch:GetMetricData
-    (on `*`). Cannot see why a series is empty: no traffic, a wrong dimension and a metric that is not enabled look the
-    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known to exist: by
-    the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
+    (on `*`). An empty series is NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known
+    to exist: by the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
     """
 
     name = "cloudwatch.metric"
     params_type = CloudWatchMetricParams
     demands = AWS_ALONE
+    cannot_see = "why a series is empty: no traffic, a wrong dimension and a metric not enabled look the same"
+    late = "the period and `settle`; S3 request metrics 15 minutes; `lateness` is measured and shown"
     fields = (
         Field("value", float, "the statistic of the newest closed period, times scale", 42.0),
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
@@ -132,12 +133,14 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
     `min_total` the rate is LOW_VOLUME with bounds at 99.9 % confidence, which hold where requests fail independently of
     each other. An ALB counts its own health checks nowhere; monitors and probes from outside are requests like any
     other, and no metric tells them from users': `monitors_per_min` says how many they are. Needs
-    cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
+    cloudwatch:GetMetricData (on `*`).
     """
 
     name = "cloudwatch.ratio"
     params_type = CloudWatchRatioParams
     demands = AWS_ALONE
+    cannot_see = "failures that the application answers with a 2xx"
+    late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
         Field("rate", float, "part divided by total over the window", 0.012, "ratio", low=0, high=1),
         Field("part", float, "sum of the parts over the window", 3.0, "count", low=0),
@@ -212,13 +215,14 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
 
     One sample per closed period; `data_at` is its end; the unit is the metric's own times `scale` (TargetResponseTime
     is in seconds). Below `min_samples` the value is LOW_VOLUME; what `monitors_per_min` says is taken off the samples,
-    but the percentile is still one of all requests. Needs cloudwatch:GetMetricData (on `*`). Cannot see
-    time spent in front of what is measured, nor what an application does after it answered.
+    but the percentile is still one of all requests. Needs cloudwatch:GetMetricData (on `*`).
     """
 
     name = "cloudwatch.percentile"
     params_type = CloudWatchPercentileParams
     demands = AWS_ALONE
+    cannot_see = "time spent in front of what is measured, and what an application does after it answered"
+    late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
         Field("samples", int, "samples in that period, without the monitors'", 812, "count", low=0),

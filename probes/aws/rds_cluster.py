@@ -29,13 +29,14 @@ class RdsCluster(Probe[ClusterParams]):
     Reads rds DescribeDBClusters: Status, DBClusterMembers[] (IsClusterWriter, DBClusterParameterGroupStatus),
     DBClusterParameterGroup, BackupRetentionPeriod, LatestRestorableTime, DeletionProtection, StorageEncrypted, StorageType,
     AllocatedStorage, PendingModifiedValues, ServerlessV2ScalingConfiguration or ScalingConfigurationInfo; DescribeDBInstances for
-    the members' status; DescribeDBClusterSnapshots. A call that fails makes only its fields unknown. Cannot see inside the
-    database, how much of its capacity is used (cloudwatch.metric ServerlessDatabaseCapacity), nor snapshots of AWS Backup.
+    the members' status; DescribeDBClusterSnapshots. A call that fails makes only its fields unknown.
     """
 
     name = "rds.cluster"
     params_type = ClusterParams
     demands = AWS_ALONE
+    cannot_see = "inside the database, how much of its capacity is used, and snapshots of AWS Backup"
+    late = "a minute or so; the latest restorable time trails by about 5 minutes"
     fields = (
         Field("status", str, "available, failing-over, modifying, ...", "available"),
         Field("available", bool, "it answers in this status", example=True),
@@ -136,7 +137,8 @@ class RdsCluster(Probe[ClusterParams]):
         done = [each for each in found if each.get("Status") == "available"]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
-        return dict(zip(fields, (*ages, len(found) - len(done)), strict=True))
+        unfinished = sum(each.get("Status") not in ("available", "deleting") for each in found)
+        return dict(zip(fields, (*ages, unfinished), strict=True))
 
 
 async def find_cluster(clients: Clients, name: str) -> tuple[Mapping[str, Any], str]:

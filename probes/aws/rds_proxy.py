@@ -52,12 +52,14 @@ class RdsProxy(Probe[ProxyParams]):
     DescribeDBProxyTargets (TargetHealth, Role); CloudWatch AWS/RDS by ProxyName, the newest minute that is final:
     DatabaseConnections, MaxDatabaseConnectionsAllowed, DatabaseConnectionsCurrentlySessionPinned (Sum over the proxy's nodes)
     and DatabaseConnectionsBorrowLatency (Maximum). A call that fails makes only its fields unknown; a metric exists once a client
-    has connected. Cannot see which clients wait, nor why a session is pinned: the proxy's log says that.
+    has connected.
     """
 
     name = "rds.proxy"
     params_type = ProxyParams
     demands = AWS_ALONE
+    cannot_see = "which clients wait, and why a session is pinned: the proxy's log says that"
+    late = "connections by a period and the settle of AWS's metrics, about 3 minutes; the rest seconds"
     fields = (
         Field("status", str, "available, modifying, suspended, ...", "available"),
         Field("available", bool, "it takes connections in this status", example=True),

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import cockpit
 from commands.watched_site import Site
+from support.cockpit_process import cockpit
 
 
 @pytest.fixture

@@ -178,7 +178,13 @@ async def test_a_cluster_that_is_not_serverless_has_no_such_capacity() -> None:
 
 
 async def test_unfinished_snapshots_give_no_age() -> None:
-    unfinished = {"DBClusterSnapshots": [snapshot(1, Status="creating"), snapshot(5, Status="failed")]}
+    unfinished = {
+        "DBClusterSnapshots": [
+            snapshot(1, Status="creating"),
+            snapshot(5, Status="failed"),
+            snapshot(9, Status="deleting"),
+        ]
+    }
     reading = await read(account(on={"DescribeDBClusterSnapshots": unfinished}))
     assert reading.values["snapshots_unfinished"] == 2
     assert reading.unknown["newest_snapshot_age_s"].reason is Reason.NOT_FOUND
