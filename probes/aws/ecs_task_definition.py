@@ -63,6 +63,8 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
     name = "ecs.task_definition"
     params_type = TaskDefinitionParams
     demands = AWS_ALONE
+    cannot_see = "variables from a file in S3, those the image or application sets, and a revision not deployed"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("definition", str, "family:revision", "web:42"),
         Field("revision", int, "its revision", 42, low=1),
