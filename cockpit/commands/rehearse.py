@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +45,7 @@ from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
+from cockpit.shipped_plans import shipped_path
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
 from probes.clients.threads import run_loop
@@ -118,7 +118,7 @@ def shipped(plan: str) -> str:
     """A scenario's plan: a path, or one of those that come with the cockpit."""
     if Path(plan).exists():
         return plan
-    return str(files("checklists") / Path(plan).name)
+    return shipped_path(Path(plan).name)
 
 
 @dataclass(frozen=True, slots=True)
