@@ -96,6 +96,16 @@ def test_two_majors_whose_dismissal_is_over_wait_from_its_end() -> None:
     assert latch(scene).since == at(15 + 20)
 
 
+def test_of_two_majors_whose_dismissal_is_over_the_one_that_lasts_waits_again_alone() -> None:
+    first, second = majors()
+    second = replace(second, condition=trigger("b", "n.rate > 0.05").condition, clear_for=seconds(0), min_samples=1)
+    scene = Scene(*CALM, first, second).feed_all("0.2")
+    say(scene, "dismiss", until=40)
+    scene.feed("0.2").give("n")
+    assert scene.feed("0.2").word is Word.HOLD
+    assert latch(scene.feed("0.2")).triggers == ("a",)
+
+
 # -- records of earlier versions -------------------------------------------------------------------------------------
 
 
@@ -123,3 +133,9 @@ def test_where_none_tripped_with_it_its_rollback_has_no_trigger_and_waits_all_th
     assert latch(scene).trips == (Occurrence(at(5), ""),)
     scene.now += seconds(1)
     assert scene.say(unnamed(scene)).word is Word.HOLD
+
+
+def test_a_rollback_that_the_record_alone_shows_does_not_wait_again_after_its_dismissal() -> None:
+    scene = earlier(Change(at(5), "verdict", "HOLD", "ROLLBACK", latched=(Occurrence(at(5), "errors"),)))
+    assert say(scene, "dismiss", until=20).word is Word.HOLD
+    assert scene.feed("0 0").situation.verdict.latch is None
