@@ -38,6 +38,7 @@ from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.aws_profile import PROFILES, USUAL
+from cockpit.rehearsal.installed import NotInstalledError, require_rehearsal_packages
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
@@ -93,6 +94,7 @@ def main(
         return 0
     log_to_file()
     try:
+        require_rehearsal_packages()
         chosen = load_scenario(scenario)
         options = RehearsalOptions(
             plan or shipped(chosen.plan),
@@ -104,7 +106,7 @@ def main(
             aws_profile=aws_profile,
         )
         return run_loop(_play(chosen, options, channels(notify, os.environ)))
-    except (ScenarioError, CannotNotify) as error:
+    except (ScenarioError, CannotNotify, NotInstalledError) as error:
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
