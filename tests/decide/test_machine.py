@@ -150,6 +150,11 @@ def test_a_proof_measures_itself_and_is_met_since_it_was_known() -> None:
     assert (broken.ok_since, broken.failed_at) == (None, at(61))
 
 
+def test_a_proof_after_a_gap_is_met_since_it_was_proven_again() -> None:
+    again = after(PROOF, *(sample(second, truth=True) for second in (0, 15, 30, 75, 90, 105)))
+    assert (*run(again), again.ok_since) == (State.MET, seconds(30), 3, at(106))
+
+
 def test_at_now_a_run_is_broken_once_nothing_carries_it_on() -> None:
     met = after(PROOF, *(sample(second, truth=True) for second in (0, 15, 30)))
     assert standing(met, at(60)) == met
