@@ -90,6 +90,13 @@ def test_what_was_there_before_has_no_trip_and_is_forgotten_when_it_is_clear() -
     assert (clear.state, clear.pre_existing, clear.trips) == (State.CLEAR, None, ())
 
 
+def test_a_new_sample_needs_new_data_of_each_reading_that_decides_it() -> None:
+    """The slow one of two probes was read at 20 and not since; the fast one at 15, 30 and 45."""
+    two = bad(20, data_at=at(15)), bad(30, data_at=at(20))
+    assert after(FOR_30, *two).samples == after(FOR_30, *two, bad(45, data_at=at(20))).samples == 1
+    assert after(FOR_30, *two, bad(45, data_at=at(40))).samples == 2
+
+
 # -- recovering ------------------------------------------------------------------------------------------------------
 
 
