@@ -151,15 +151,13 @@ def _advance(
 ) -> Advance:
     alone = min(limits.period, max(sample.data_at - begins, ZERO))
     if before is None:
-        state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
-        ok_since = sample.observed_at if state is State.CLEAR else None
         before = MachineState(
-            state,
+            State.UNKNOWN,
             sample.data_at,
             sample.observed_at,
             ZERO,
             0,
-            ok_since,
+            None,
             sample.holds_until,
             sample.fresh_until,
             sample.moment,

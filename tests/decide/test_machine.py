@@ -90,6 +90,13 @@ def test_what_was_there_before_has_no_trip_and_is_forgotten_when_it_is_clear() -
     assert (clear.state, clear.pre_existing, clear.trips) == (State.CLEAR, None, ())
 
 
+def test_a_new_sample_needs_new_data_of_each_reading_that_decides_it() -> None:
+    """The slow one of two probes was read at 20 and not since; the fast one at 15, 30 and 45."""
+    two = bad(20, data_at=at(15)), bad(30, data_at=at(20))
+    assert after(FOR_30, *two).samples == after(FOR_30, *two, bad(45, data_at=at(20))).samples == 1
+    assert after(FOR_30, *two, bad(45, data_at=at(40))).samples == 2
+
+
 # -- recovering ------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +155,11 @@ def test_a_proof_measures_itself_and_is_met_since_it_was_known() -> None:
     broken = after(PROOF, *proof, good(60))
     assert run(broken) == (State.NOT_MET, ZERO, 0)
     assert (broken.ok_since, broken.failed_at) == (None, at(61))
+
+
+def test_a_proof_after_a_gap_is_met_since_it_was_proven_again() -> None:
+    again = after(PROOF, *(sample(second, truth=True) for second in (0, 15, 30, 75, 90, 105)))
+    assert (*run(again), again.ok_since) == (State.MET, seconds(30), 3, at(106))
 
 
 def test_at_now_a_run_is_broken_once_nothing_carries_it_on() -> None:
