@@ -21,6 +21,8 @@ BUILT_IN: dict[str, str] = {
     "alb.load_balancer": "probes.aws.alb_load_balancer:AlbLoadBalancer",
     "acm.certificate": "probes.aws.acm:AcmCertificate",
     "rds.instance": "probes.aws.rds_instance:RdsInstance",
+    "rds.cluster": "probes.aws.rds_cluster:RdsCluster",
+    "rds.proxy": "probes.aws.rds_proxy:RdsProxy",
     "rds.snapshots": "probes.aws.rds_snapshots:RdsSnapshots",
     "postgres.pool": "probes.databases.postgres:PostgresPool",
     "postgres.query": "probes.databases.postgres:PostgresQuery",

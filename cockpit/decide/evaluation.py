@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide import window
+from cockpit.decide.before_phase import NONE, BeforePhase, Paths
 from cockpit.decide.limits import ZERO, limits_of
 from cockpit.decide.readings import Readings, gone
 from cockpit.decide.sampling import Sampler
@@ -56,7 +57,10 @@ class Evaluator:
         clear = self.criterion.clear_condition
         self.watched = tuple(dict.fromkeys((*self.probes, *(clear.probes if clear else ()))))
         self.limits = limits_of(self.criterion, {name: probes[name] for name in self.watched}, self.probes)
-        self.sampler = Sampler(self.criterion, self.watched, self.limits, origin, self.begins)
+        self.before: BeforePhase | None = None
+        if self.criterion.kind is Kind.TRIGGER and self.condition is not None:
+            self.before = BeforePhase(self.condition, origin, self.begins, self.limits.stale)
+        self.sampler = Sampler(self.criterion, self.watched, self.limits, self.begins, self.before)
         self.gaps: list[tuple[datetime, datetime]] = []
         """Times at which the cockpit was not watching, long enough to matter to all it reads."""
         self.times: list[datetime] = []
@@ -65,8 +69,6 @@ class Evaluator:
         self.base: MachineState | None = None
         """The state reached by samples already forgotten, and the data time up to which they are."""
         self.forgotten: datetime | None = None
-        self.older: datetime | None = None
-        """Of a trigger: since when it was true before it is judged, if it was true until then; else None."""
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
         self.version = 0
@@ -90,10 +92,10 @@ class Evaluator:
         self.gaps = readings.gaps_of(self.probes)
         moments = {t for probe in self.probes for t in readings.histories[probe].times if t >= self.begins}
         self.times = sorted(moments)
-        self.samples = [self.sampler.sample(readings, moment) for moment in self.times]
         self.states = [None] * len(self.times)
-        self.older = self.sampler.older(readings)
-        self._advance(0)
+        if self.before is not None:
+            self.before.read(readings)
+        self._sample_all(readings)
         self.polled(readings)
 
     def unwatched(self, readings: Readings, since: datetime) -> None:
@@ -102,7 +104,7 @@ class Evaluator:
         first = bisect_left(self.times, since - max(self.limits.gap.values(), default=ZERO))
         for index in range(first, len(self.times)):
             self.samples[index] = self.sampler.sample(readings, self.times[index])
-        self._advance(first)
+        self._advance(readings, first)
 
     def polled(self, readings: Readings) -> None:
         """Evaluate the condition on the newest answers, after a probe was polled."""
@@ -115,9 +117,8 @@ class Evaluator:
         if self.forgotten is not None and moment <= self.forgotten:
             return
         if moment < self.begins:
-            if (older := self.sampler.older(readings)) != self.older:
-                self.older = older
-                self._advance(0)
+            if self.before is not None and self.before.read(readings):
+                self._sample_all(readings)
             return
         first = bisect_left(self.times, moment)
         # A probe only the clear_condition reads makes no samples of its own.
@@ -129,7 +130,11 @@ class Evaluator:
         last = bisect_left(self.times, until) if until is not None else len(self.times)
         for index in range(first, last):
             self.samples[index] = self.sampler.sample(readings, self.times[index])
-        self._advance(first)
+        self._advance(readings, first)
+
+    def _sample_all(self, readings: Readings) -> None:
+        self.samples = [self.sampler.sample(readings, moment) for moment in self.times]
+        self._advance(readings, 0)
 
     def forget_before(self, moment: datetime) -> None:
         """Drop what is older, but keep the state reached."""
@@ -138,23 +143,34 @@ class Evaluator:
             self.base, self.forgotten = self.states[index - 1], self.times[index - 1]
             del self.times[:index], self.samples[:index], self.states[:index]
 
-    def _advance(self, first: int) -> None:
+    def _advance(self, readings: Readings, first: int) -> None:
         reached = self.states[first - 1] if first else self.base
+        failing = reached.from_before if reached else self._from_before(readings, first)
         for index in range(first, len(self.times)):
             sample = self.samples[index]
+            failing, old = self._goes_on(readings, self.times[index], failing)
             if sample is not None:
-                before, limits, sample = reached, self.limits, self._inherited(reached, sample)
+                before, limits = reached, self.limits
+                if old and sample.pre_existing is None:
+                    sample = replace(sample, pre_existing=self.origin)
                 reached = next_state(self.criterion, limits, before, sample, self.begins, self._window(index))
                 reached = self._unseen(before, reached, sample)
+            if reached is not None and reached.from_before != failing:
+                reached = replace(reached, from_before=failing)
             self.states[index] = reached
         self.version += 1
 
-    def _inherited(self, reached: MachineState | None, sample: Sample) -> Sample:
-        """The sample, known to be of a breach from before the phase while no clear one has come between."""
-        if self.older is None or not sample.truth or sample.fresh or sample.pre_existing is not None:
-            return sample
-        unbroken = reached is None or (reached.truth is True and reached.pre_existing == self.older)
-        return replace(sample, pre_existing=self.older) if unbroken else sample
+    def _from_before(self, readings: Readings, end: int) -> Paths:
+        """What has failed since before the phase up to the sample `end`, where none of those before it was real."""
+        failing = self.before.failing if self.before is not None else NONE
+        for moment in self.times[:end]:
+            failing, _ = self._goes_on(readings, moment, failing)
+        return failing
+
+    def _goes_on(self, readings: Readings, moment: datetime, failing: Paths) -> tuple[Paths, bool]:
+        if self.before is None or not failing:
+            return NONE, False
+        return self.before.goes_on(failing, readings, moment, self.begins)
 
     def _window(self, index: int) -> Window | None:
         within = self.criterion.within

@@ -187,7 +187,7 @@ class _Answers:
         answer = self._answer(cause)
         if answer is None:
             return cause
-        ends = answer.until if answer.choice == "dismiss" else None
+        ends = answer.until
         if ends is None or self._now < ends or not cause.lasts or (cause.cleared is not None and cause.cleared <= ends):
             return None
         return replace(cause, since=max(cause.since, ends), latched=None)
@@ -208,7 +208,7 @@ class _Answers:
         if decision.choice == "dismiss" and decision.until is not None:
             # For so long: with it goes what trips again before the trigger is clear.
             return cause.first <= meant.since
-        return cause.since <= meant.since and self._was_known(cause, decision)
+        return cause.since <= meant.since
 
     def _meant(self, decision: Decision, trigger: str) -> Cause | None:
         """The newest occurrence of a trigger that a decision answers: the one nearest to the time it names.
@@ -218,9 +218,13 @@ class _Answers:
         key = id(decision), trigger
         if key not in self._meanings:
             named = max((each.since for each in decision.answers or () if each.subject == trigger), default=None)
-            known = [] if named is None else [c for c in self._known.get(trigger, ()) if self._was_known(c, decision)]
+            known = [] if named is None else [c for c in self._known[trigger] if self._is_older(c, decision)]
             self._meanings[key] = min(known, key=lambda c: (abs(c.since - (named or c.since)), c.since), default=None)
         return self._meanings[key]
+
+    def _is_older(self, cause: Cause, decision: Decision) -> bool:
+        """Whether the trip was read or shown here before this cockpit learned of the decision."""
+        return cause.since <= (decision.proof.received or decision.at) or self._was_known(cause, decision)
 
     def _was_known(self, cause: Cause, decision: Decision) -> bool:
         """Whether the trip had been shown here before the decision: an answer may arrive after one given without it."""

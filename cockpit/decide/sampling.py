@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from cockpit.conditions.condition import Condition
+from cockpit.decide.before_phase import BeforePhase
 from cockpit.decide.limits import Limits
 from cockpit.decide.readings import Readings
 from cockpit.decide.state_machine import Sample
-from cockpit.plan.model import Criterion, Kind
+from cockpit.plan.model import Criterion
 from probes.reading import Reading, Unknown
-
-_EVER = datetime.min.replace(tzinfo=UTC)
-_INSTANT = timedelta(microseconds=1)
 
 
 class Sampler:
     """Takes the samples of one criterion. `watched` are the probes of its conditions, the deciding ones among them.
 
-    What began before `origin` is PRE_EXISTING; data from before `begins` is not used.
+    Data from before `begins` is not used. `before` is there for a trigger: what failed before its phase is PRE_EXISTING.
     """
 
     def __init__(
@@ -27,15 +25,15 @@ class Sampler:
         criterion: Criterion,
         watched: tuple[str, ...],
         limits: Limits,
-        origin: datetime,
         begins: datetime,
+        before: BeforePhase | None,
     ) -> None:
         self.criterion = criterion
         self.probes = criterion.condition.probes if criterion.condition else ()
         self.watched = watched
         self.limits = limits
-        self.origin = origin
         self.begins = begins
+        self.before = before
 
     def sample(self, readings: Readings, moment: datetime) -> Sample | None:
         """The outcome as of `moment`; None where it is unknown."""
@@ -49,6 +47,7 @@ class Sampler:
         deciding = _Deciding(condition, {name: used[name] for name in self.probes if name in used}, unknown, truth)
         ages = {name: reading.data_at for name, reading in deciding.readings.items()}
         newest = deciding.without_the_first(ages)
+        before = self.before if truth else None
         return Sample(
             moment=moment,
             data_at=min((ages[name] for name in newest), default=moment),
@@ -57,43 +56,12 @@ class Sampler:
             holds_until=deciding.longest({name: self._holds(readings, name, at) for name, at in ages.items()}, moment),
             fresh_until=deciding.longest({name: at + self.limits.stale[name] for name, at in ages.items()}, moment),
             recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
-            pre_existing=self._pre_existing(condition, used, unknown) if truth else None,
-            fresh=any(self._began_in_phase(used[name]) for name in newest),
+            pre_existing=before.state_since(deciding.readings, unknown) if before is not None else None,
         )
 
     def _holds(self, readings: Readings, probe: str, data_at: datetime) -> datetime:
         """Until when a window goes on with this reading: its gap tolerance, or until the cockpit stopped watching."""
         return readings.watched_until(probe, data_at, data_at + self.limits.gap[probe])
-
-    def older(self, readings: Readings) -> datetime | None:
-        """The origin, if the trigger was true then and has not been seen clear until it is judged."""
-        condition = self.criterion.condition
-        if condition is None or self.criterion.kind is not Kind.TRIGGER:
-            return None
-        between = {
-            t for probe in self.probes for t in readings.histories[probe].times if self.origin <= t < self.begins
-        }
-        before = self.origin - _INSTANT
-        for moment in (before, *sorted(between)):
-            used, unknown = readings.at(self.probes, moment, _EVER, self.limits.stale)
-            truth = condition.evaluate({probe: reading.values for probe, reading in used.items()}, unknown).truth
-            if truth is False or (truth is None and moment == before):
-                return None
-        return self.origin
-
-    def _pre_existing(
-        self, condition: Condition, used: Mapping[str, Reading], unknown: Mapping[str, Unknown]
-    ) -> datetime | None:
-        """Since when, if the condition is only known to be true through states that began before the cutover did."""
-        since = {probe: reading.state_since for probe, reading in used.items()}
-        old = {probe: began for probe, began in since.items() if began is not None and began < self.origin}
-        if not old:
-            return None
-        values = {probe: reading.values for probe, reading in used.items() if probe not in old}
-        return None if condition.evaluate(values, unknown).truth is True else max(old.values())
-
-    def _began_in_phase(self, reading: Reading) -> bool:
-        return reading.state_since is not None and reading.state_since >= self.origin
 
 
 class _Deciding:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cockpit.decide.before_phase import NONE, Paths
 from cockpit.decide.limits import ZERO, Limits
 from cockpit.decide.states import State
 from cockpit.decide.window import NOTHING, Seen
@@ -37,8 +38,6 @@ class Sample:
     """For a false sample of a trigger: whether its `clear_condition` holds too."""
     pre_existing: datetime | None = None
     """For a true sample that was true before the phase began: since when, as far as is known."""
-    fresh: bool = False
-    """A state that it rests on is known to have begun in this phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,8 @@ class MachineState:
     near_misses: int = 0
     pre_existing: datetime | None = None
     """Since when the breach it is in has been there, if that is from before the phase."""
+    from_before: Paths = NONE
+    """What it reads that has failed since before the phase, and was not seen good."""
     broken: bool = False
     """A gap has ended its run, and no sample has begun another."""
     seen: Seen = NOTHING
@@ -150,15 +151,13 @@ def _advance(
 ) -> Advance:
     alone = min(limits.period, max(sample.data_at - begins, ZERO))
     if before is None:
-        state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
-        ok_since = sample.observed_at if state is State.CLEAR else None
         before = MachineState(
-            state,
+            State.UNKNOWN,
             sample.data_at,
             sample.observed_at,
             ZERO,
             0,
-            ok_since,
+            None,
             sample.holds_until,
             sample.fresh_until,
             sample.moment,
@@ -253,7 +252,7 @@ def _suspected(step: Advance, seen: MachineState) -> MachineState:
     """M of N: there was something bad within the window; it trips on a bad sample when it was bad for long enough."""
     criterion, sample = step.criterion, step.sample
     bad, samples = seen.inside.bad, seen.inside.samples
-    seen = replace(seen, have=bad, samples=samples, ok_since=None)
+    seen = replace(seen, have=bad, samples=samples)
     if sample.truth and _ends(step, criterion.needs, bad, samples):
         return _tripped(replace(seen, state=State.TRIPPED), sample)
     return replace(seen, state=State.PENDING)
@@ -280,7 +279,7 @@ def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, .
 
 
 def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
-    return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
+    return tuple(trip if trip.cleared else replace(trip, cleared=at) for trip in trips)
 
 
 def _recover(step: Advance) -> MachineState:
@@ -294,7 +293,7 @@ def _recover(step: Advance) -> MachineState:
     have = before.have + step.time if contiguous else step.alone
     samples = step.count if contiguous else 1
     if not _ends(step, criterion.clear_for, have, samples):
-        return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
+        return replace(seen, state=State.RECOVERING, have=have, samples=samples)
     return replace(
         seen,
         state=State.CLEAR,

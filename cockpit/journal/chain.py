@@ -43,8 +43,8 @@ class Chain:
         """Lines set aside, without those a crash left and the session after it named."""
         named: set[object] = set()
         for line in self.lines:
-            torn = line.entry.body.get("torn") if line.entry.type is Type.RECOVERED else None
-            named |= {str(each.get("sha256")) for each in torn or () if isinstance(each, dict)}
+            if line.entry.type is Type.RECOVERED:
+                named |= {each["sha256"] for each in line.entry.body.get("torn", ())}
         return [each for each in self.set_aside if each.hash not in named]
 
 

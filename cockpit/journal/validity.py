@@ -45,8 +45,8 @@ def _check(entry: JournalEntry) -> None:
         kind = entry.body.get("kind")
         if isinstance(kind, str) and kind in _NOTES:
             _fields(kind, entry.body, _NOTES[kind])
-    if entry.type is Type.PLAN_CHANGED:
-        _fields("plan_changed", entry.body, _PLAN_CHANGED)
+    if entry.type in _OF_TYPE:
+        _fields(str(entry.type), entry.body, _OF_TYPE[entry.type])
 
 
 def _fields(what: str, body: Mapping[str, Any], readers: Mapping[str, _Reader]) -> None:
@@ -85,10 +85,23 @@ def _each(read: _Reader) -> _Reader:
     return of_list
 
 
+def _whole(readers: Mapping[str, _Reader]) -> _Reader:
+    def of_mapping(value: Any) -> object:
+        _fields("it", _mapping(value), readers)
+        return value
+
+    return of_mapping
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    _is(dict)(value)
+    found: Mapping[str, Any] = value
+    return found
+
+
 def _by_name(read: _Reader) -> _Reader:
     def of_mapping(value: Any) -> object:
-        _is(dict)(value)
-        return {name: read(each) for name, each in value.items()}
+        return {name: read(each) for name, each in _mapping(value).items()}
 
     return of_mapping
 
@@ -107,7 +120,11 @@ _OPEN: Mapping[str, _Reader] = {
     "claimed_because": _is(str),
     "machine": _by_name(_name),
 }
-_PLAN_CHANGED: Mapping[str, _Reader] = {"plan": _name, "plan_digest": _name, "vars": _by_name(_is(str))}
+_TORN: Mapping[str, _Reader] = {"line!": _is(int), "bytes": _is(int), "sha256!": as_hash}
+_OF_TYPE: Mapping[Type, Mapping[str, _Reader]] = {
+    Type.PLAN_CHANGED: {"plan": _name, "plan_digest": _name, "vars": _by_name(_is(str))},
+    Type.RECOVERED: {"torn": _each(_whole(_TORN))},
+}
 _NOTES: Mapping[str, Mapping[str, _Reader]] = {
     TOOK_IN: {"heads!": _by_name(as_hash), "late": _each(as_hash), "at": moment},
     COUNTS: {"line!": as_hash},

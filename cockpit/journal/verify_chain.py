@@ -6,7 +6,7 @@ import fcntl
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cockpit.journal.chain import raw_lines
@@ -68,6 +68,14 @@ class Checked:
         self._places[id(line)] = number
         self._records[id(line)] = self._record
 
+    def empty(self, at: int) -> None:
+        """Take the content of the line at this index away."""
+        line = self.lines[at]
+        emptied = replace(line, entry=replace(line.entry, body={}))
+        self._places[id(emptied)] = self._places[id(line)]
+        self._records[id(emptied)] = self._records[id(line)]
+        self.lines[at] = emptied
+
     def broke(self, number: int, what: str, *, follows: bool = False) -> None:
         if len(self.order.broken) < MOST:
             self.order.broken.append(Problem(self.path, number, what, follows))
@@ -98,15 +106,16 @@ def check_chain(path: Path) -> Checked:
         chain.add(number, line)
     _check_places(chain, _check_torn(chain, torn))
     _check_signatures(chain)
-    _check_bodies(chain)
+    _set_aside(chain)
     return chain
 
 
-def _check_bodies(chain: Checked) -> None:
-    """No cockpit writes an entry that is not valid; its line is in its place all the same."""
-    for line, number in zip(chain.lines, chain.numbers, strict=True):
-        if why := why_not(line.entry):
+def _set_aside(chain: Checked) -> None:
+    """No cockpit writes an entry that is not valid: its line keeps its place, and whoever reads on finds nothing in it."""
+    for at, number in enumerate(chain.numbers):
+        if why := why_not(chain.lines[at].entry):
             chain.broke(number, f"is not valid and is set aside: {why}")
+            chain.empty(at)
 
 
 def _settled(path: Path) -> Iterator[bytes]:

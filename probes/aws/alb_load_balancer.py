@@ -16,6 +16,8 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
+_STATES = ("active", "provisioning", "active_impaired", "failed")
+"""Closed: every state of a load balancer."""
 Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 
@@ -37,6 +39,8 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
     name = "alb.load_balancer"
     params_type = LoadBalancerParams
     demands = AWS_ALONE
+    cannot_see = "who may reach its addresses (ec2.security_groups), or what its certificate is worth (acm.certificate)"
+    late = "seconds: a change of a listener takes a moment to hold on every node"
     fields = (
         Field("scheme", str, "internal or internet-facing", "internal"),
         Field("internal", bool, "it has private addresses only", example=True),
@@ -121,7 +125,7 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
             none = Unknown(Reason.NO_DATA, "no listener speaks HTTP")
             return {"serves_plain_http": False}, {"http_redirects": none}
         try:
-            ruled = await asyncio.gather(*(self._rules(str(each["ListenerArn"])) for each in listeners))
+            ruled = await asyncio.gather(*(rules_of(self.clients, str(each["ListenerArn"])) for each in listeners))
         except Unseen as unseen:
             # A default action that serves is bad whatever the rules say.
             if all(_redirects(each.get("DefaultActions")) for each in listeners):
@@ -131,17 +135,6 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
         actions += [rule.get("Actions") for rules in ruled for rule in rules if not rule.get("IsDefault")]
         redirects = all(_redirects(each) for each in actions)
         return {"serves_plain_http": not redirects, "http_redirects": redirects}, {}
-
-    async def _rules(self, listener: str) -> list[Mapping[str, Any]]:
-        found = await pages(
-            self.clients,
-            "elbv2",
-            "describe_rules",
-            request_key="Marker",
-            response_key="NextMarker",
-            ListenerArn=listener,
-        )
-        return [rule for page in found for rule in page.get("Rules") or ()]
 
 
 async def find_balancer(clients: Clients, wanted: str) -> tuple[Mapping[str, Any], str]:
@@ -162,6 +155,14 @@ async def listeners_of(clients: Clients, arn: str) -> list[Mapping[str, Any]]:
     return [listener for page in found for listener in page.get("Listeners") or ()]
 
 
+async def rules_of(clients: Clients, listener: str) -> list[Mapping[str, Any]]:
+    """Every rule of a listener, as DescribeRules gives them, the default one too. Raises Unseen."""
+    found = await pages(
+        clients, "elbv2", "describe_rules", request_key="Marker", response_key="NextMarker", ListenerArn=listener
+    )
+    return [rule for page in found for rule in page.get("Rules") or ()]
+
+
 def balancer_url(clients: Clients, arn: str) -> str:
     """The console's page of a load balancer; empty where the region is not known."""
     region = clients.options.region
@@ -174,7 +175,7 @@ def _balancer(found: Mapping[str, Any]) -> dict[str, Any]:
         "scheme": scheme,
         "internal": None if scheme is None else scheme == "internal",
         "state": state,
-        "active": None if state is None else state == "active",
+        "active": state == "active" if state in _STATES else None,
         "dns_name": found.get("DNSName"),
         "zones": len(found["AvailabilityZones"]) if found.get("AvailabilityZones") else None,
         "security_groups": tuple(found.get("SecurityGroups") or ()),

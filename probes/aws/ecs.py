@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.aws.ecs_rollout import strategy_of
+from probes.aws.ecs_task_sets import ECS, controller_of, elsewhere, is_alone, line, primary, task_sets
 from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
 from probes.clients.paging import request_id
@@ -13,6 +15,9 @@ from probes.demand import AWS_ALONE
 from probes.probe import EcsName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+
+_ROLLOUT_STATES = ("COMPLETED", "IN_PROGRESS", "FAILED")
+"""Closed: one that is new says neither that a service is stable nor that it is not."""
 
 
 class ServiceParams(Params):
@@ -38,21 +43,26 @@ class _OfService(Probe[ServiceParams]):
 class EcsService(_OfService):
     """An ECS service: how many tasks it wants and has, and where its deployment stands.
 
-    Reads ecs DescribeServices: desiredCount, runningCount, pendingCount, deployments[] (PRIMARY: rolloutState, failedTasks). A
-    service that does not exist comes inside a successful answer (failures[]) and is NOT_FOUND here. `running == desired` is also
-    true for 0 and 0, and a service is stable after ECS rolled a release back: use `stable` with ecs.deployment, or compare with
-    a number.
+    Reads ecs DescribeServices: desiredCount, runningCount, pendingCount, deployments[] (PRIMARY: rolloutState, failedTasks). Of a
+    service that CodeDeploy or an external controller deploys, taskSets[]: the PRIMARY one has the production traffic. A service
+    that does not exist comes inside a successful answer (failures[]) and is NOT_FOUND here. `running == desired` is also true
+    for 0 and 0, and a service is stable after ECS rolled a release back: use `stable` with ecs.deployment, or compare with a
+    number. While blue and green tasks run beside each other, `running` counts both. Cannot see whether tasks are healthy.
     """
 
     name = "ecs.service"
     params_type = ServiceParams
     demands = AWS_ALONE
+    cannot_see = "whether it is the release: a service is stable after ECS rolled back (ecs.deployment)"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("status", str, "ACTIVE, DRAINING or INACTIVE", "ACTIVE"),
         Field("desired", int, "tasks wanted", 2, "count", low=0),
         Field("running", int, "tasks running", 2, "count", low=0),
         Field("pending", int, "tasks starting", 0, "count", low=0),
-        Field("deployments", int, "deployments under way; 1 when none is", 1, "count", low=0),
+        Field("controller", str, "who deploys it: ECS, CODE_DEPLOY or EXTERNAL", "ECS"),
+        Field("strategy", str, "how ECS does: ROLLING, BLUE_GREEN, LINEAR or CANARY", "ROLLING"),
+        Field("deployments", int, "deployments (task sets) under way; 1 when none is", 1, "count", low=0),
         Field("rollout_state", str, "of the newest deployment: IN_PROGRESS, COMPLETED or FAILED", "COMPLETED"),
         Field(
             "rollout_reason",
@@ -90,10 +100,48 @@ class EcsService(_OfService):
             return self.blind(now, why, self._evidence(query, answer))
         found = services[0]
         lines = [one_line(str(event.get("message", ""))) for event in found.get("events", [])[:5]]
-        return self.reading(now, _service_values(found), evidence=self._evidence(query, answer, lines))
+        if controller_of(found) == ECS:
+            none: dict[str, Unknown] = {}
+            values, unknown = _own_values(found), none
+        else:
+            values, unknown = _task_set_values(found)
+            lines = [*(line(each) for each in task_sets(found)[:3]), *lines]
+        values |= _counts(found)
+        return self.reading(now, values, unknown=unknown, evidence=self._evidence(query, answer, lines))
 
 
-def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
+def _counts(service: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "status": service.get("status"),
+        "desired": service.get("desiredCount"),
+        "running": service.get("runningCount"),
+        "pending": service.get("pendingCount"),
+        "controller": controller_of(service) if service.get("deployments") or service.get("taskSets") else None,
+        "execute_command": service.get("enableExecuteCommand"),
+    }
+
+
+def _task_set_values(service: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    """Of a service that ECS does not deploy itself."""
+    sets = task_sets(service)
+    serving, controller = primary(sets), controller_of(service)
+    desired, running = service.get("desiredCount"), service.get("runningCount")
+    unknown = dict.fromkeys(
+        ("strategy", "rollout_state", "rollout_reason", "failed_tasks", "circuit_breaker"), elsewhere(controller, sets)
+    )
+    if serving is None:
+        nothing = Unknown(Reason.NO_DATA, "no task set has the production traffic", elsewhere(controller, sets).hint)
+        return {"deployments": len(sets)}, unknown | dict.fromkeys(("task_definition", "stable"), nothing)
+    alone = is_alone(serving, sets)
+    stable = None if alone is None or desired is None or running is None else alone and running == desired > 0
+    return {
+        "deployments": len(sets),
+        "task_definition": str(serving["taskDefinition"]).rpartition("/")[2] if "taskDefinition" in serving else None,
+        "stable": stable,
+    }, unknown
+
+
+def _own_values(service: Mapping[str, Any]) -> dict[str, Any]:
     deployments = service.get("deployments") or []
     primary: Mapping[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
     desired, running = service.get("desiredCount"), service.get("runningCount")
@@ -101,13 +149,10 @@ def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
     settings = service.get("deploymentConfiguration")
     breaker = (settings or {}).get("deploymentCircuitBreaker") or {}
     stable = None
-    if deployments and desired is not None and running is not None and state is not None:
+    if deployments and desired is not None and running is not None and state in _ROLLOUT_STATES:
         stable = len(deployments) == 1 and state == "COMPLETED" and running == desired > 0
     return {
-        "status": service.get("status"),
-        "desired": desired,
-        "running": running,
-        "pending": service.get("pendingCount"),
+        "strategy": strategy_of(settings),
         "deployments": len(deployments) if deployments else None,
         "rollout_state": state,
         "rollout_reason": one_line(primary["rolloutStateReason"]) if "rolloutStateReason" in primary else None,
@@ -116,7 +161,6 @@ def _service_values(service: Mapping[str, Any]) -> dict[str, Any]:
         "stable": stable,
         # Without `rollback` the breaker only stops a failing deployment, and leaves it there.
         "circuit_breaker": None if settings is None else bool(breaker.get("enable") and breaker.get("rollback")),
-        "execute_command": service.get("enableExecuteCommand"),
     }
 
 

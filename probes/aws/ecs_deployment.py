@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
+from probes.aws import ecs_rollout
 from probes.aws.ecs import ServiceParams, service_url
+from probes.aws.ecs_task_sets import ECS, controller_of, elsewhere, is_alone, line, task_sets
 from probes.aws.ecs_tasks import added_by_aws
 from probes.clients.arns import arn
 from probes.clients.paging import pages, request_id
@@ -18,11 +20,11 @@ from probes.demand import AWS_ALONE
 from probes.probe import Moment, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+from probes.three_valued import FieldValue, every, sorted_out
 
 KEPT = timedelta(days=90)
 """How long ECS remembers deployments."""
 _LOOKED_BACK = (timedelta(days=1), timedelta(days=7), timedelta(days=100))
-_GIVEN_UP = ("STOP_REQUESTED", "STOPPED")
 
 
 def _revision(name: str) -> str:
@@ -56,12 +58,17 @@ class EcsDeployment(Probe[DeploymentParams]):
     DescribeServiceRevisions: taskDefinition, containerImages[].imageDigest. ECS keeps about 90 days of them; without `after`
     the last day is looked through first, then the last week, then all of them. `after: phase` counts those since the cutover's
     deployment phase began: with none of them nothing was begun, and nothing has succeeded or failed. Alarms that the deployment
-    does not watch (DISABLED) have not gone off, and are no zero.
+    does not watch (DISABLED) have not gone off, and are no zero. A deployment that shifts traffic (BLUE_GREEN, LINEAR, CANARY) is
+    SUCCESSFUL after its bake time, and has failed once one of its hooks has (lifecycleStage, lifecycleHookDetails). Where
+    CodeDeploy or an external controller deploys, ECS keeps none: then DescribeServices is read, and the newest task set has
+    succeeded once it has the traffic, is steady, and is alone.
     """
 
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
+    cannot_see = "whether the release works; why a deployment of CodeDeploy failed; ECS forgets its own after 90 days"
+    late = "seconds; ECS counts a failed task when it has stopped"
     fields = (
         Field(
             "status",
@@ -74,7 +81,24 @@ class EcsDeployment(Probe[DeploymentParams]):
         Field(
             "succeeded", bool, "it ended as SUCCESSFUL, was not rolled back, and brought what is expected", example=True
         ),
-        Field("failed", bool, "stopped, rolled back, about to be, or given up by the circuit breaker", example=False),
+        Field(
+            "failed",
+            bool,
+            "stopped, rolled back, about to be, or given up by the circuit breaker or a hook",
+            example=False,
+        ),
+        Field("strategy", str, "ROLLING, BLUE_GREEN, LINEAR or CANARY", "BLUE_GREEN"),
+        Field("stage", str, "how far it has come: SCALE_UP, PRODUCTION_TRAFFIC_SHIFT, BAKE_TIME, ...", "BAKE_TIME"),
+        Field(
+            "traffic_share",
+            float,
+            "of the users' traffic, what the new tasks are meant to get",
+            0.1,
+            "ratio",
+            low=0,
+            high=1,
+        ),
+        Field("paused", bool, "a pause hook waits until a person lets it go on", example=False),
         Field("expected", bool, "it brings the task definition and the image that the plan expects", example=True),
         Field("rolled_back", bool, "ECS went, or is going, back to the release before", example=False),
         Field("breaker", str, "circuit breaker: MONITORING, MONITORING_COMPLETE, TRIGGERED or DISABLED", "MONITORING"),
@@ -84,11 +108,17 @@ class EcsDeployment(Probe[DeploymentParams]):
         Field("alarms_triggered", int, "deployment alarms that went off", 0, "count", low=0),
         Field("created_at", datetime, "when it was started", datetime(2026, 1, 1, tzinfo=UTC)),
     )
-    iam = ("ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions")
+    iam = (
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeServices",
+    )
     iam_sometimes = MappingProxyType(
         {
             "ecs:DescribeServiceDeployments": "there is a deployment that counts",
             "ecs:DescribeServiceRevisions": "a task definition or an image is expected",
+            "ecs:DescribeServices": "ECS has no deployment that counts",
         }
     )
     interval = timedelta(seconds=15)
@@ -98,6 +128,7 @@ class EcsDeployment(Probe[DeploymentParams]):
         name = f"{self.params.cluster}/{self.params.service}"
         return {
             "ecs:ListServiceDeployments": (arn(options, "ecs", f"service/{name}"),),
+            "ecs:DescribeServices": (arn(options, "ecs", f"service/{name}"),),
             "ecs:DescribeServiceDeployments": (arn(options, "ecs", f"service-deployment/{name}/*"),),
             "ecs:DescribeServiceRevisions": (arn(options, "ecs", f"service-revision/{name}/*"),),
         }
@@ -112,6 +143,9 @@ class EcsDeployment(Probe[DeploymentParams]):
         try:
             brief = await self._listed(after, now)
             if not brief:
+                described = await self._service()
+                if controller_of(described) != ECS:
+                    return self._of_task_sets(described, after, now, Evidence(query, console_url=url))
                 return self._none(after, now, Evidence(query, console_url=url))
             newest = max(brief, key=lambda d: d["createdAt"])
             arn = newest["serviceDeploymentArn"]
@@ -119,18 +153,19 @@ class EcsDeployment(Probe[DeploymentParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
         found = next(iter(answer.get("serviceDeployments", [])), None)
-        evidence = Evidence(query, request_id(answer), url)
+        evidence = Evidence(query, request_id(answer), url, ecs_rollout.lines(found or {}))
         if found is None:
             return self.blind(now, Unknown(Reason.NOT_FOUND, f"{arn} cannot be described", "press r"), evidence)
         values, unknown = _deployment_values(found)
         brings = await self._brings_expected(found)
         if isinstance(brings, Unknown):
             unknown["expected"] = brings
-            if self._expects and values["succeeded"]:
+            if self._expects and values.get("succeeded"):
                 values["succeeded"], unknown["succeeded"] = None, brings
         else:
             values["expected"] = brings
-            values["succeeded"] = values["succeeded"] and brings
+            if values.get("succeeded"):
+                values["succeeded"] = brings
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     def _after(self, now: datetime) -> datetime | None:
@@ -151,6 +186,51 @@ class EcsDeployment(Probe[DeploymentParams]):
             return self.blind(now, why, evidence)
         values = dict.fromkeys(("begun", "succeeded", "failed", "rolled_back"), False)
         return self.reading(now, values, missing=why, evidence=evidence)
+
+    async def _service(self) -> Mapping[str, Any]:
+        """The service itself, which says who deploys it. Raises Unseen."""
+        cluster, service = self.params.cluster, self.params.service
+        answer = await self.clients.aws("ecs", "describe_services", cluster=cluster, services=[service])
+        found: Mapping[str, Any] | None = next(iter(answer.get("services") or ()), None)
+        if found is None:
+            raise Unseen(
+                Unknown(Reason.NOT_FOUND, f"no service {service} in cluster {cluster}", "check the plan's names")
+            )
+        return found
+
+    def _of_task_sets(
+        self, service: Mapping[str, Any], after: datetime | None, now: datetime, evidence: Evidence
+    ) -> Reading:
+        """A deployment that is not ECS's own. One that has failed has left nothing here, so failing is never said."""
+        sets = task_sets(service)
+        why = elsewhere(controller_of(service), sets)
+        evidence = Evidence(
+            f"{evidence.query}; ecs describe-services", "", evidence.console_url, tuple(line(each) for each in sets[:4])
+        )
+        newest = sets[0] if sets else {}
+        created = newest.get("createdAt")
+        if created is None or (after is not None and created <= after):
+            return self.blind(now, why, evidence)
+        expected: bool | Unknown = Unknown(Reason.NO_DATA, "the plan expects no task definition and no image of it")
+        if self.params.image_digest is not None:
+            hint = "compare ecs.tasks digests with the image's"
+            expected = Unknown(Reason.NO_DATA, "a task set does not name the digest of its images", hint)
+        if self.params.task_definition is not None and newest.get("taskDefinition"):
+            brings = _revision(str(newest["taskDefinition"])) == self.params.task_definition
+            expected = expected if brings and self.params.image_digest is not None else brings
+        done = is_alone(newest, sets)
+        succeeded = every(why if done is None else done, *([expected] if self._expects else []))
+        over = newest.get("status") == "PRIMARY"
+        fields: dict[str, FieldValue] = {
+            "begun": True,
+            "created_at": created,
+            "expected": expected,
+            "succeeded": succeeded,
+            "failed": False if done and over else why,
+            "rolled_back": False if over else why,
+        }
+        values, unknown = sorted_out(fields)
+        return self.reading(now, values, unknown=unknown, missing=why, evidence=evidence)
 
     async def _listed(self, after: datetime | None, now: datetime) -> list[Mapping[str, Any]]:
         """Those that count of the newest stretch that has any. All pages of it: AWS does not say in which order it lists them."""
@@ -201,11 +281,10 @@ def _counts(deployment: Mapping[str, Any], after: datetime | None) -> bool:
 def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Unknown]]:
     status = found.get("status")
     breaker = found.get("deploymentCircuitBreaker") or {}
-    rolled_back = None if status is None else str(status).startswith("ROLLBACK") or bool(found.get("rollback"))
-    unknown = {}
+    known, unknown = sorted_out(ecs_rollout.outcome(found) | ecs_rollout.stages(found))
     if not breaker:
         none = Unknown(Reason.NO_DATA, "ECS reports no circuit breaker for this deployment")
-        unknown = dict.fromkeys(("breaker", "breaker_failures", "breaker_threshold"), none)
+        unknown |= dict.fromkeys(("breaker", "breaker_failures", "breaker_threshold"), none)
     alarms = found.get("alarms") or {}
     watched = alarms.get("status") not in (None, "DISABLED")
     if not watched:
@@ -213,14 +292,10 @@ def _deployment_values(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
         unknown["alarms_triggered"] = Unknown(Reason.NO_DATA, detail, "deploymentConfiguration.alarms, if it should")
     if not found.get("statusReason"):
         unknown["reason"] = Unknown(Reason.NO_DATA, "ECS gives no reason")
-    failed = None if status is None else rolled_back or status in _GIVEN_UP or breaker.get("status") == "TRIGGERED"
-    return {
+    return known | {
         "begun": True,
         "status": status,
         "reason": one_line(found["statusReason"]) if found.get("statusReason") else None,
-        "succeeded": None if status is None else status == "SUCCESSFUL" and not rolled_back,
-        "failed": failed,
-        "rolled_back": rolled_back,
         "breaker": breaker.get("status"),
         "breaker_failures": breaker.get("failureCount"),
         "breaker_threshold": breaker.get("threshold"),

@@ -52,16 +52,19 @@ class TaskDefinitionParams(Params):
 class EcsTaskDefinition(Probe[TaskDefinitionParams]):
     """The task definition of a service's newest deployment: its image, roles and logs, and the names in its environment.
 
-    Reads ecs DescribeServices (deployments[] PRIMARY: taskDefinition) and DescribeTaskDefinition: containerDefinitions[].image,
-    environment[], secrets[].valueFrom, environmentFiles[], healthCheck, logConfiguration, taskRoleArn, executionRoleArn. Values
-    are compared here and never leave; only names do. A value that is a password, a key or a URL with a password is one in the
-    clear whatever its name. Variables from a file in S3 cannot be seen: what they could change is then unknown. Nor can what
-    the image itself or the running application sets; and a new revision that is not deployed is not read.
+    Reads ecs DescribeServices (deployments[] or taskSets[] PRIMARY: taskDefinition) and DescribeTaskDefinition:
+    containerDefinitions[].image, environment[], secrets[].valueFrom, environmentFiles[], healthCheck, logConfiguration,
+    taskRoleArn, executionRoleArn. Values are compared here and never leave; only names do. A value that is a password, a key
+    or a URL with a password is one in the clear whatever its name. Variables from a file in S3 cannot be seen: what they
+    could change is then unknown. Nor can what the image itself or the running application sets; and a new revision that is
+    not deployed is not read.
     """
 
     name = "ecs.task_definition"
     params_type = TaskDefinitionParams
     demands = AWS_ALONE
+    cannot_see = "variables from a file in S3, those the image or application sets, and a revision not deployed"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("definition", str, "family:revision", "web:42"),
         Field("revision", int, "its revision", 42, low=1),
@@ -123,8 +126,9 @@ class EcsTaskDefinition(Probe[TaskDefinitionParams]):
             why = ", ".join(str(f.get("reason", "")) for f in answer.get("failures", ())) or "empty answer"
             detail = f"no service {service} in cluster {cluster} ({why})"
             raise Unseen(Unknown(Reason.NOT_FOUND, detail, "check the names in the plan"))
-        deployments = services[0].get("deployments") or []
-        primary: Mapping[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+        # Of a service that ECS does not deploy itself the task set with the traffic.
+        releases = [*(services[0].get("deployments") or ()), *(services[0].get("taskSets") or ())]
+        primary: Mapping[str, Any] = next((each for each in releases if each.get("status") == "PRIMARY"), {})
         if not primary.get("taskDefinition"):
             detail = f"{service} has no PRIMARY deployment with a task definition"
             raise Unseen(Unknown(Reason.NO_DATA, detail, "is the service active?"))

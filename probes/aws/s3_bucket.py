@@ -26,12 +26,14 @@ class S3Bucket(Probe[BucketParams]):
     Reads s3 HeadBucket, GetBucketVersioning, GetBucketEncryption, GetBucketLifecycleConfiguration, GetPublicAccessBlock, with
     ExpectedBucketOwner where the plan names an account: a bucket of the same name elsewhere is refused. Having no lifecycle or
     no encryption configuration is an answer, not a failure. A lifecycle rule narrowed by prefix, tag or size does not archive the
-    bucket (it still `expires`). Cannot see whether the application may write: see s3.uploads.
+    bucket (it still `expires`).
     """
 
     name = "s3.bucket"
     params_type = BucketParams
     demands = AWS_ALONE
+    cannot_see = "whether the application may write: see s3.uploads"
+    late = "seconds; a new bucket setting can take a few minutes to hold everywhere"
     fields = (
         Field("exists", bool, "the bucket exists and is ours", example=True),
         Field("region", str, "where it is", "us-east-1"),

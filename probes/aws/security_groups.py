@@ -49,12 +49,13 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
     (IsEgress, IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo.GroupId) and
     GetManagedPrefixListEntries (Cidr); which groups are attached comes from ecs DescribeServices, rds DescribeDBInstances and
     elbv2 DescribeLoadBalancers. Protocol -1 is every port. A prefix list that cannot be read leaves `open_to_world` open.
-    Cannot see network ACLs, routes, or a group that was attached to a network interface by hand.
     """
 
     name = "ec2.security_groups"
     params_type = SecurityGroupsParams
     demands = AWS_ALONE
+    cannot_see = "network ACLs, routes, or a group attached to a network interface by hand"
+    late = "seconds: EC2 answers as it is when read"
     fields = (
         Field("groups", int, "groups looked at", 1, "count", low=0),
         Field("group_ids", tuple, "their ids", ("sg-0123456789abcdef0",)),
@@ -137,7 +138,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         if found is None:
             detail = f"no service {service} in cluster {cluster}"
             raise Unseen(Unknown(Reason.NOT_FOUND, detail, "check the names in the plan"))
-        settings = [found, *(found.get("deployments") or ())]
+        settings = [found, *(found.get("deployments") or ()), *(found.get("taskSets") or ())]
         networks = [(each.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {} for each in settings]
         groups = [str(group) for network in networks for group in network.get("securityGroups") or ()]
         if not groups:

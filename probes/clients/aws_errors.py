@@ -90,7 +90,8 @@ _IAM_ACTION = {
 }
 _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
-    "SecretId": "secret", "DBInstanceIdentifier": "instance", "Names": "target group", "TargetGroupArns": "target group",
+    "SecretId": "secret", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
+    "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
     "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
     "LoadBalancerArns": "load balancer", "LoadBalancerArn": "load balancer", "GroupIds": "security group",
@@ -99,7 +100,10 @@ _NAMING = {
     "serviceDeploymentArns": "deployment", "serviceRevisionArns": "revision", "queryId": "query",
     "MetricName": "metric", "AlarmName": "alarm", "ChildrenOfAlarmName": "alarm",
 }  # fmt: skip
-_NAMING_OF = {"describe_load_balancers": {"Names": "load balancer"}}
+_NAMING_OF = {
+    "describe_load_balancers": {"Names": "load balancer"},
+    "describe_db_instances": {"Filters": "cluster"},
+}
 _NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
@@ -138,7 +142,8 @@ def subject(params: Mapping[str, Any], operation: str = "") -> str:
     parts: dict[str, None] = {}
     for key, word in (_NAMING | _NAMING_OF.get(operation, {})).items():
         value = params.get(key)
-        names = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+        given = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else []
+        names = [name for each in given for name in (each.get("Values", ()) if isinstance(each, dict) else (each,))]
         parts |= dict.fromkeys(f"{word} {one_line(str(name), 120)}" for name in names[:3])
     return ", ".join(parts)
 

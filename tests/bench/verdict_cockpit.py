@@ -38,13 +38,15 @@ WORDS = {
 
 
 def the_plan() -> Plan:
-    """A fast probe of the site and a slow one of the balancer's metrics; a trigger and a criterion on each."""
+    """A fast probe of the site and a slow one of the balancer's metrics; a trigger and a criterion on each, and on both."""
     more = {"gap_tolerance": 2 * MINUTE_S, "stale_after": 5 * MINUTE_S}
     return plan(
         trigger("errors", f"m.rate > {LIMIT}", hold_for=5 * MINUTE_S, min_samples=5, **more),
         trigger("site", "!n.ok", hold_for=2 * MINUTE_S),
+        trigger("both bad", f"m.rate > {LIMIT} && !n.ok", hold_for=3 * MINUTE_S),
         success("few errors", f"m.rate <= {LIMIT}", hold_for=10 * MINUTE_S, min_samples=5, **more),
         success("answers", "n.ok", hold_for=10 * MINUTE_S),
+        success("both good", f"m.rate <= {LIMIT} && n.ok", hold_for=10 * MINUTE_S),
         probes=(probe("m", interval=MINUTE_S, period=MINUTE_S, settle=SETTLE_S), probe("n")),
     )
 

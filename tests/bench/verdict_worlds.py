@@ -14,8 +14,8 @@ STEP_S = 15
 MINUTE_S = 60
 NIGHT_S = 2 * 60 * 60
 T = TypeVar("T")
-BEGINS_S = 10 * 60
-"""When the deployment begins."""
+BEGINS_S = 10 * 60 - STEP_S
+"""When the deployment begins: not on the minute, where it takes the clock's error to say which side a period is on."""
 LIMIT = 0.05
 """Share of failed requests above which a minute is bad."""
 BAD_MINUTES = 5
@@ -135,6 +135,8 @@ class World:
             if not self.is_up(moment):
                 since = moment if since is None else since
                 newest = moment
+        if since is not None and newest is not None and newest - since >= DOWN_S:
+            yield Due(since + DOWN_S, newest)
 
     def bad_seen(self, moment: int, settle: int) -> bool:
         """Whether the newest of what is settled and was polled says that something is bad."""
@@ -208,11 +210,13 @@ def _up(chance: random.Random) -> Iterator[bool]:
 
 
 def _polls(chance: random.Random) -> Iterator[Sight]:
-    """Mostly seen; single failures strewn in, spells of blindness, and sleep."""
+    """Mostly seen; single failures strewn in, spells of blindness, and sleep. Whoever begins the deployment is awake."""
     count = NIGHT_S // STEP_S
     single = chance.choice([0.0, 0.02, 0.1])
     kind = chance.choice([Sight.DENIED, Sight.TIMEOUT, Sight.ASLEEP])
     blind = list(_spells(chance, count, Sight.SEEN, kind, (4, 80), chance.choice([0, 0, 1, 2])))
+    if blind[BEGINS_S // STEP_S] is Sight.ASLEEP:
+        blind[BEGINS_S // STEP_S] = Sight.SEEN
     for sight in blind:
         failing = sight is Sight.SEEN and chance.random() < single
         yield chance.choice([Sight.THROTTLED, Sight.TIMEOUT]) if failing else sight

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from decide.scene import START, STEP, blind, plan, probe, reading, success, trigger
+from decide.scene import START, STEP, blind, plan, probe, reading, seconds, success, trigger
 from hypothesis import strategies as st
 
 from cockpit.decide.board import Board
 from cockpit.decide.decide import changes, decide
-from cockpit.decide.events import Entry, Record
+from cockpit.decide.events import Acknowledgement, Decision, Entry, PhaseBegan, Record, Waiver
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Word
-from cockpit.plan.model import Criterion, Mode, OnUnknown, Plan, Severity
+from cockpit.plan.model import Criterion, Mode, OnUnknown, Phase, Plan, Severity
 from probes.reading import Reading, Reason, Value
 
 RANK = {Word.ROLLBACK: 0, Word.FIX_FORWARD: 0, Word.ROLLED_BACK: 1, Word.HOLD: 1, Word.GO: 2}
@@ -30,6 +30,8 @@ LEVELS: tuple[dict[str, Value], ...] = (
 BEST, WORST = 0, 3
 RATES, COUNTS = (0.1, 0.05, 0.02), (1, 2, 3)
 """From lenient to strict."""
+
+ALARM = "alarm"
 
 Poll = int | Reason | None
 """A level, a reason for not knowing, or nothing at all."""
@@ -63,7 +65,7 @@ def _atom(probe: str, name: str, notch: int) -> str:
     )
 
 
-ATOMS = st.tuples(st.sampled_from("mn"), st.sampled_from(["rate", "running", "ok"]), st.sampled_from([0, 1]))
+ATOMS = st.tuples(st.sampled_from("mmmnnna"), st.sampled_from(["rate", "running", "ok"]), st.sampled_from([0, 1]))
 REASONS = st.sampled_from(sorted(Reason))
 
 
@@ -105,7 +107,7 @@ def rule_sets(opt_in: bool = False) -> st.SearchStrategy[list[Rule]]:
     )
 
 
-POLLS = st.sampled_from([BEST] * 6 + [1, 2, WORST, WORST, None, *sorted(Reason)])
+POLLS = st.sampled_from([BEST] * 6 + [1, 2] + [WORST] * 4 + [None, *sorted(Reason)])
 SPELLS = st.tuples(POLLS, POLLS, st.integers(1, 8))
 Day = list[tuple[Poll, Poll]]
 DAYS = st.lists(SPELLS, min_size=1, max_size=4).map(
@@ -116,9 +118,12 @@ PERIODS = st.sampled_from([0, 0, 0, 30])
 """Of the metric that m reads, in seconds; 0 for a live call."""
 
 
-def plan_of(ruled: Sequence[Rule], strict: int = 0, period: int = 0) -> Plan:
-    criteria = (rule.criterion(f"c{number}", strict) for number, rule in enumerate(ruled))
-    return plan(*criteria, dwell=30, probes=(probe("m", period=period, settle=period), probe("n")))
+def plan_of(ruled: Sequence[Rule], strict: int = 0, period: int = 0, alarm: int | None = None) -> Plan:
+    """`alarm` seconds of ringing roll back; None: there is no such trigger."""
+    criteria = [rule.criterion(f"c{number}", strict) for number, rule in enumerate(ruled)]
+    if alarm is not None:
+        criteria.append(trigger(ALARM, "!a.ok", hold_for=alarm, clear_for=30))
+    return plan(*criteria, dwell=30, probes=(probe("m", period=period, settle=period), probe("n"), probe("a")))
 
 
 def reading_of(poll: Poll, step: int, probe: str, period: int = 0) -> Reading | None:
@@ -134,15 +139,134 @@ def reading_of(poll: Poll, step: int, probe: str, period: int = 0) -> Reading | 
 
 
 @dataclass(frozen=True)
+class Answer:
+    """Somebody decides on the trips of the alarm as soon as any wait. Days that differ elsewhere have these trips in common."""
+
+    step: int
+    """Not before it."""
+    choice: str
+    lasts: int | None
+    """Seconds for which it is dismissed."""
+
+    def said(self, situation: Situation) -> Iterator[Entry]:
+        latch, now = situation.verdict.latch, situation.now + seconds(1)
+        trips = tuple(trip for trip in (latch.trips if latch else ()) if trip.subject == ALARM)
+        until = now + seconds(self.lasts) if self.lasts is not None and self.choice == "dismiss" else None
+        if trips:
+            yield Decision(now, self.choice, "ann", "so", "", "backup", "d1", trips, until)
+
+
+@dataclass(frozen=True)
 class Deeds:
-    """What else happens on a day, by step: what people state, and when the cockpit was not watching."""
+    """What else happens on a day, by step: what people state, when the cockpit was not watching, when the alarm rings."""
 
     entries: tuple[tuple[int, Entry], ...] = ()
+    answers: tuple[Answer, ...] = ()
     asleep: tuple[tuple[int, int], ...] = ()
     """Steps from and to."""
+    rings: tuple[tuple[int, int], ...] | None = ()
+    """Steps from and to; from before 0 where it rang before the day began. None: it is never read."""
 
 
 NOTHING_ELSE = Deeds()
+
+
+@dataclass(frozen=True)
+class Night:
+    """A plan, a day, and what happens on it. What it polls from `begins` on may be made worse: before that it would only be
+    longer ago that the trouble began, and what was there before the cutover is not of its making."""
+
+    plan: Plan
+    day: Day
+    deeds: Deeds
+    begins: int
+
+    def worse(self, turns: Iterable[tuple[int, int]], poll: Poll, *, good_alone: bool) -> Day:
+        """The day with some polls (step and which of the two) turned."""
+        made = [list(polls) for polls in self.day]
+        for step, which in turns:
+            held = made[self.begins + step % (len(made) - self.begins)]
+            if held[which] == BEST or (not good_alone and held[which] is not None):
+                held[which] = poll
+        return [(m, n) for m, n in made]
+
+
+CALM: Day = [(BEST, BEST)] * 10
+OLD_SPELLS = st.tuples(st.sampled_from([BEST, 2, WORST]), st.sampled_from([BEST, BEST, WORST]), st.integers(2, 6))
+
+
+THEMES = st.sampled_from(["anything", "anything", "anything", "old", "answered", "waived"])
+"""What the night is about. But for "anything" the rest of it is calm, so that GO comes after it."""
+
+
+@st.composite
+def nights(draw: st.DrawFn, opt_in: bool = False, deploys: bool = True) -> Night:
+    """With waivers, acknowledgements, decisions, sleeps and an alarm; some begin before the deployment."""
+    theme = draw(THEMES)
+    calm = theme != "anything"
+    made = plan_of(
+        draw(rule_sets(opt_in)),
+        period=draw(PERIODS),
+        alarm=draw(st.sampled_from([0, 0, 30] if calm else [None, 0, 30])),
+    )
+    entries: list[tuple[int, Entry]] = []
+    day: Day = CALM * 3 if calm else draw(DAYS)
+    begins = 0
+    if deploys and draw(st.booleans()):
+        m, n, lasts = draw(OLD_SPELLS)
+        entries = [(0, PhaseBegan(START, Phase.PRE_DEPLOY)), (lasts, PhaseBegan(step_at(lasts), Phase.POST_DEPLOY))]
+        old = [(m, n)] * (lasts + draw(st.integers(0, 4)))
+        day, begins = old + CALM + day, len(old) + 5
+    entries += draw(statements(made, theme, len(day)))
+    rings = draw(st.sampled_from([(), ((-4, begins + 9),)]))
+    answers: list[Answer] = []
+    if theme == "old":
+        rings = ((-4, len(day)),)
+    elif theme == "answered" or draw(st.booleans()):
+        since = begins + draw(st.integers(0, 12))
+        rings += ((since, since + draw(st.integers(3, 8))),)
+        for step in draw(st.lists(st.integers(since, since + 6), min_size=1, max_size=2)):
+            choice = draw(st.sampled_from(["dismiss", "dismiss", "fix_forward", "fix_forward", "execute"]))
+            answers.append(Answer(step, choice, draw(st.sampled_from([None, 60, 600]))))
+    asleep: tuple[tuple[int, int], ...] = ()
+    if draw(st.integers(0, 3)) == 0:
+        since = draw(st.integers(begins, len(day) - 1))
+        asleep = ((since, since + draw(st.integers(1, 8))),)
+    entries.sort(key=lambda entry: entry[0])
+    return Night(made, day, Deeds(tuple(entries), tuple(answers), asleep, rings), begins)
+
+
+@st.composite
+def statements(draw: st.DrawFn, made: Plan, theme: str, length: int) -> list[tuple[int, Entry]]:
+    """What people state, by step."""
+    subjects = [criterion.id for criterion in made.criteria()]
+    stated: list[tuple[int, Entry]] = []
+    for step in draw(st.lists(st.integers(0, length - 1), min_size=theme != "anything", max_size=2)):
+        now, subject = step_at(step), ALARM if theme == "old" else draw(st.sampled_from(subjects))
+        waiver = Waiver(now, subject, "ann", "known", now + seconds(draw(st.sampled_from([60, 600]))), "backup", "d1")
+        seen = Acknowledgement(now, subject, "ann", "known", "backup", "d1")
+        decided = Decision(now, draw(st.sampled_from(["execute", "fix_forward"])), "ann", "so", "", "backup", "d1")
+        usual: dict[str, list[Entry]] = {
+            "old": [seen],
+            "waived": [waiver],
+            "answered": [waiver, seen],
+            "anything": [waiver, seen, decided],
+        }
+        stated.append((step, draw(st.sampled_from(usual[theme]))))
+    return stated
+
+
+def step_at(step: int) -> datetime:
+    """When people state things in a step: after its polls."""
+    return START + (step + 1) * STEP + seconds(2)
+
+
+def alarm_at(step: int, rings: Sequence[tuple[int, int]]) -> Reading:
+    """What the alarm says in a step, and since when."""
+    when = START + (step + 1) * STEP + seconds(1)
+    ringing = any(since <= step < until for since, until in rings)
+    turned = max([at for span in rings for at in span if at <= step], default=-40)
+    return reading(when, {"ok": not ringing}, state_since=START + (turned + 1) * STEP)
 
 
 def ticks(
@@ -152,6 +276,7 @@ def ticks(
     board, record = Board(made, START), Record(list(entries))
     period = int(made.probes["m"].period.total_seconds())
     situation = decide(made, board, record, START)
+    open_ = list(deeds.answers)
     seen = []
     for step, polls in enumerate(day):
         now = START + (step + 1) * STEP + timedelta(seconds=3)
@@ -160,12 +285,18 @@ def ticks(
         for since, until in deeds.asleep:
             if step == until:
                 board.gap(START + since * STEP + timedelta(seconds=3), now)
+        if deeds.rings is not None:
+            board.add("a", alarm_at(step, deeds.rings))
         for name, poll in zip("mn", polls, strict=True):
             answer = reading_of(poll, step, name, period)
             if answer is not None:
                 board.add(name, answer)
         record.extend(entry for when, entry in deeds.entries if when == step)
-        situation, _ = settle(made, board, record, situation, now)
-        assert not list(changes(situation, decide(made, board, record, now))), "it settles within its passes"
+        for due in [each for each in open_ if each.step <= step]:
+            if said := list(due.said(situation)):
+                record.extend(said)
+                open_.remove(due)
+        situation, found = settle(made, board, record, situation, now)
+        assert not found or not list(changes(situation, decide(made, board, record, now))), "it settles in its passes"
         seen.append(situation)
     return seen

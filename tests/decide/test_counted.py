@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
-from decide.scene import CALM, START, Scene, ask, at, gate, item, trigger
+from decide.scene import CALM, START, Scene, ask, at, gate, item, trigger, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,8 +28,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
-from cockpit.decide.situation import Situation
-from cockpit.decide.states import State, StepState, Word
+from cockpit.decide.states import State, StepState
 from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.plan.model import Person, Phase
 from cockpit.plan.ssh_public_key import fingerprint
@@ -40,7 +40,6 @@ PEOPLE = (
 )
 ITEM = item("vpn", sign_off=ask("on_call"))
 LOUD = trigger("loud", "m.rate > 0.5")
-RANK = {Word.GO: 3, Word.HOLD: 2, Word.FIX_FORWARD: 1, Word.ROLLBACK: 1}
 
 
 def scene(**more: object) -> Scene:
@@ -170,29 +169,33 @@ def test_a_role_the_plan_does_not_give_them_counts_for_nothing() -> None:
     assert [each.why for each in made.situation.not_counted] == ["ann does not hold the role backup"]
 
 
-def word(situation: Situation) -> int:
-    return RANK[situation.verdict.word]
+Seen = tuple[object, ...]
 
 
-@settings(max_examples=200)
-@given(st.lists(forged(), min_size=2, max_size=8), st.sampled_from(["0x12", "0x6 0.9x6", "0.9x3 0x9", "0x6 errx6"]))
-def test_no_forged_entry_moves_anything_toward_go(entries: list[Entry], day: str) -> None:
+def seen(made: Scene) -> Seen:
+    """All that a forged entry might move."""
+    verdict, gates = made.situation.verdict, made.situation.gates
+    states = tuple(each.state for each in made.situation.criteria)
+    return verdict.word, verdict.phase, verdict.latch, tuple(each.passed for each in gates), states
+
+
+@cache
+def honest(day: str, phase: Phase) -> list[Seen]:
+    made = scene().begin(phase)
+    return [seen(made.feed(poll)) for poll in words(day)]
+
+
+@settings(max_examples=40)
+@given(st.lists(forged(), min_size=12, max_size=24), st.sampled_from(["0x8", "0x3 0.9x3", "0.9x3 0x4", "0x4 errx3"]))
+def test_no_forged_entry_moves_anything(entries: list[Entry], day: str) -> None:
+    polls = list(words(day))
     for phase in Phase:
-        honest, attacked = scene().begin(phase), scene().begin(phase)
-        polls = day.split()
+        attacked = scene().begin(phase)
         for number, poll in enumerate(polls):
-            honest.feed(poll)
             if number == len(polls) // 2:
                 attacked.record.extend(entries)
-            attacked.feed(poll)
-            assert word(attacked.situation) <= word(honest.situation)
-            assert attacked.situation.verdict.phase is honest.situation.verdict.phase
-            assert [each.passed for each in attacked.situation.gates] == [
-                each.passed for each in honest.situation.gates
-            ]
-            assert (attacked.situation.verdict.latch is None) == (honest.situation.verdict.latch is None)
-            assert attacked.state("loud") is honest.state("loud")
-            assert all(step.progress is StepState.OPEN for step in attacked.situation.runbook)
-            counts = counted(attacked.plan, attacked.record, attacked.now)
-            assert counts.all(PointOfNoReturn) == []
-            assert counts.all(ReleaseSeen) == []
+            assert seen(attacked.feed(poll)) == honest(day, phase)[number]
+        assert all(step.progress is StepState.OPEN for step in attacked.situation.runbook)
+        counts = counted(attacked.plan, attacked.record, attacked.now)
+        assert counts.all(PointOfNoReturn) == []
+        assert counts.all(ReleaseSeen) == []

@@ -10,12 +10,12 @@ from decide.scene import CALM, HERE, START, STEP, Scene, at, gate, probe, readin
 
 from cockpit.decide.events import (
     DECISION,
-    Acknowledgement,
     Change,
     Decision,
     GateUsed,
     Occurrence,
     PhaseBegan,
+    Proof,
     Record,
     ReleaseSeen,
     StepEnded,
@@ -23,7 +23,6 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.gate import missing_before
-from cockpit.decide.situation import Badge
 from cockpit.decide.states import GateState, State, Word
 from cockpit.plan.model import Phase, ProbeSpec, Severity, Step
 from probes.reading import Field
@@ -96,6 +95,20 @@ def test_another_cockpit_names_the_trip_by_its_own_clock_and_swallows_no_later_o
     say(scene, "dismiss", Occurrence(scene.now + timedelta(seconds=50), "errors"))
     assert scene.word is Word.HOLD
     assert scene.feed("0 0 0 0.2").word is Word.ROLLBACK
+
+
+def test_another_cockpits_decision_answers_the_trip_that_was_read_here_just_before_it_was_shown() -> None:
+    """Readings arrive between two looks of the cockpit: what it learned first counts, not what it showed first."""
+    scene = Scene(*CALM, ERRORS, BLOCKED).feed("0")
+    scene.now += STEP
+    scene.board.add("m", reading(scene.now, {"rate": 0.2}))
+    read, scene.now = scene.now, scene.now + seconds(1)
+    named = Occurrence(read - seconds(2), "errors")
+    learned = Proof(received=scene.now)
+    scene.say(Decision(read - seconds(1), "execute", "primary", "so", "", "on_call", "d1", (named,), proof=learned))
+    assert scene.state("errors") is State.TRIPPED
+    assert scene.situation.verdict.latch is None
+    assert scene.feed("0 0 0 0.2").situation.verdict.latch is not None, "the next trip is another"
 
 
 def test_a_decision_of_an_earlier_version_answers_what_was_known_then() -> None:
@@ -259,54 +272,6 @@ def test_a_waiver_that_is_prolonged_latches_nothing_that_tripped_under_it() -> N
         scene.say(Waiver(scene.now, "errors", "primary", "known", scene.now + seconds(60), "on_call", "d1"))
         assert scene.feed("0.2x2").word is not Word.ROLLBACK
     assert scene.feed("0.2x3").word is Word.ROLLBACK
-
-
-# -- what was there before -------------------------------------------------------------------------------------------
-
-
-def begun(line: str) -> Scene:
-    scene = Scene(*CALM, ERRORS, record=Record([PhaseBegan(START, Phase.PRE_DEPLOY)])).feed(line)
-    scene.now += seconds(5)
-    return scene.begin(Phase.POST_DEPLOY)
-
-
-def acknowledge(scene: Scene, since: object) -> Scene:
-    entry = Acknowledgement(scene.now, "errors", "primary", "known", "on_call", "d1", since)  # type: ignore[arg-type]
-    return scene.say(entry)
-
-
-def test_a_breach_older_than_the_deployment_is_there_before_for_every_trigger() -> None:
-    scene = begun("0 0.2 0.2").feed("0.2x9")
-    assert scene.word is Word.HOLD
-    assert Badge.PRE_EXISTING in scene.of("errors").badges
-    assert "acknowledge it by name" in scene.situation.verdict.reasons[0]
-    acknowledge(scene, scene.of("errors").pre_existing)
-    assert scene.feed("0.2x9").word is Word.GO
-
-
-def test_a_breach_that_comes_back_after_the_deployment_began_is_a_new_one() -> None:
-    scene = begun("0.2")
-    acknowledge(scene.feed("0.2"), scene.of("errors").pre_existing)
-    assert scene.feed("0 0.2").word is Word.ROLLBACK
-
-
-def test_a_breach_that_began_after_the_deployment_rolls_back() -> None:
-    assert begun("0 0.2 0").feed("0.2").word is Word.ROLLBACK
-
-
-def test_an_acknowledgement_covers_one_occurrence() -> None:
-    """The alarm that was known rang again before the deployment: that is another one."""
-    alarm = trigger("alarm", "!m.ok")
-    scene = Scene(*CALM, alarm)
-    for since in (at(-600), at(-60)):
-        scene.now += STEP
-        scene.board.add("m", reading(scene.now, {"ok": False}, state_since=since))
-        scene.tick()
-        if since == at(-600):
-            scene.say(Acknowledgement(scene.now, "alarm", "primary", "known", "on_call", "d1", since))
-            assert scene.of("alarm").ok
-    assert not scene.of("alarm").ok
-    assert scene.of("alarm").pre_existing == at(-60)
 
 
 # -- majors ----------------------------------------------------------------------------------------------------------

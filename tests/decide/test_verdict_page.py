@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import timedelta
-from itertools import product
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from decide.scene import HERE, STEP, Scene, probe, reading, success, trigger
+from decide.scene import HERE, START, STEP, plan, probe, reading, success, trigger
 
+from cockpit.decide.board import Board
+from cockpit.decide.counted import Counted
+from cockpit.decide.criterion import judge
 from cockpit.decide.states import State, Word
 from cockpit.plan.compiler.probe_specs import DEFAULT_TIMEOUT
 from cockpit.plan.document.document import SuccessPart, TriggerPart
@@ -31,20 +33,23 @@ def rows(name: str) -> list[list[str]]:
 
 def ways(*criteria: Criterion) -> set[tuple[str, str]]:
     """Every step from one state to another, over all short days of good and bad polls, polls that do not clear, and gaps."""
-    found = set()
+    found: set[tuple[str, str]] = set()
     for criterion in criteria:
-        for day in product(("good", "bad", "halfway", "gap"), repeat=5):
-            scene = Scene(criterion)
-            before = scene.state(criterion.id)
-            for word in day:
-                scene.now += STEP if word != "gap" else 5 * STEP
-                if word != "gap":
-                    values = {"good": 0.0, "bad": 0.5, "halfway": 0.03}
-                    scene.board.add("m", reading(scene.now, {"rate": values[word]}))
-                after = scene.tick().state(criterion.id)
-                found |= {(str(before), str(after))} if before is not after else set()
-                before = after
+        _ways(criterion, Board(plan(criterion), START), START, State.UNKNOWN, found, left=5)
     return {way for way in found if str(State.UNKNOWN) not in way}
+
+
+def _ways(
+    criterion: Criterion, board: Board, now: datetime, before: State, found: set[tuple[str, str]], left: int
+) -> None:
+    for word in ("good", "bad", "halfway", "gap"):
+        then, after = now + (STEP if word != "gap" else 5 * STEP), board.copy()
+        if word != "gap":
+            after.add("m", reading(then, {"rate": {"good": 0.0, "bad": 0.5, "halfway": 0.03}[word]}))
+        state = judge(criterion, after.evaluate(criterion, START, then), Counted(), START, then).status.state
+        found |= {(str(before), str(state))} if before is not state else set()
+        if left > 1:
+            _ways(criterion, after, then, state, found, left - 1)
 
 
 LONG = {"stale_after": 6000, "min_samples": 1}

@@ -70,6 +70,8 @@ async def test_a_service_at_rest(aws: AnsweringAws) -> None:
         "desired": 2,
         "running": 2,
         "pending": 0,
+        "controller": "ECS",
+        "strategy": "ROLLING",
         "deployments": 1,
         "rollout_state": "COMPLETED",
         "rollout_reason": "ECS deployment ecs-svc/1 completed.",
@@ -88,6 +90,11 @@ async def test_a_service_at_rest(aws: AnsweringAws) -> None:
 async def test_zero_of_zero_is_not_stable(aws: AnsweringAws) -> None:
     reading = await service(aws, desiredCount=0, runningCount=0)
     assert (reading.values["stable"], reading.values["running"]) == (False, 0)
+
+
+async def test_a_rollout_state_that_is_new_leaves_open_whether_it_is_stable(aws: AnsweringAws) -> None:
+    reading = await service(aws, deployments=[deployment(rolloutState="RESTING")])
+    assert (reading.values["rollout_state"], reading.unknown["stable"].reason) == ("RESTING", Reason.NO_DATA)
 
 
 @pytest.mark.parametrize(
@@ -358,6 +365,7 @@ async def deployed(
     aws: AnsweringAws, *found: dict[str, Any], after: Any = None, began: datetime | None = None, **expected: str
 ) -> Reading:
     by_arn = {d["serviceDeploymentArn"]: d for d in found}
+    aws.on["DescribeServices"] = wire({"services": [described()], "failures": []})
     keep = ("serviceDeploymentArn", "createdAt", "status")
     aws.on["ListServiceDeployments"] = wire({"serviceDeployments": [{key: d[key] for key in keep} for d in found]})
     aws.on["DescribeServiceDeployments"] = lambda asked: wire(
@@ -381,6 +389,7 @@ async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
         "succeeded": True,
         "failed": False,
         "rolled_back": False,
+        "paused": False,
         "breaker": "MONITORING_COMPLETE",
         "breaker_failures": 1,
         "breaker_threshold": 3,
@@ -388,7 +397,7 @@ async def test_the_newest_deployment_succeeded(aws: AnsweringAws) -> None:
         "alarms_triggered": 0,
         "created_at": NOW - timedelta(minutes=30),
     }
-    assert reading.unknown.keys() == {"expected"}, "the plan expects no image and no task definition"
+    assert reading.unknown.keys() == {"expected", "strategy", "stage", "traffic_share"}
 
 
 @pytest.mark.parametrize(

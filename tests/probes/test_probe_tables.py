@@ -15,9 +15,14 @@ from probes.registry import BUILT_IN
 
 WITHOUT_A_PROBE = {
     "probes.aws.cloudwatch_periods",
+    "probes.aws.ecs_rollout",
+    "probes.aws.ecs_task_sets",
     "probes.aws.lateness",
+    "probes.aws.listener_rules",
     "probes.aws.metric_names",
+    "probes.aws.newest_minute",
     "probes.aws.proven_counts",
+    "probes.aws.rds_status",
     "probes.aws.security_rules",
 }
 """Modules that only help another probe of their folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +13,11 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from support.aws.wire import AnsweringAws, query_refusal, wire
 
-from probes.aws.rds_instance import GIB, InstanceParams, RdsInstance
+import probes.aws.rds_status
+from probes.aws.rds_instance import InstanceParams, RdsInstance
+from probes.aws.rds_status import GIB
 from probes.clients.clients import AwsOptions, Clients
-from probes.reading import Reading, Reason
+from probes.reading import Reading, Reason, Unknown
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
 NAME = "transparent-trust-db-prod"
@@ -80,7 +83,7 @@ async def test_an_instance_as_it_should_be(aws: AnsweringAws) -> None:
         "allocated_bytes": 100 * GIB,
         "host": "transparent-trust-db-prod.abc.us-east-1.rds.amazonaws.com",
     }
-    assert not reading.unknown
+    assert reading.unknown == {"cluster": Unknown(Reason.NO_DATA, "it belongs to no cluster")}
     assert reading.evidence.request_id == "R-1"
     assert NAME in reading.evidence.console_url
     assert aws.asked[0][1]["DBInstanceIdentifier"] == NAME
@@ -90,7 +93,7 @@ async def test_an_instance_as_it_should_be(aws: AnsweringAws) -> None:
     ("key", "told_as", "field", "value"),
     [
         ("DBInstanceStatus", "storage-full", "available", False),
-        ("DBInstanceStatus", "backing-up", "available", False),
+        ("DBInstanceStatus", "rebooting", "available", False),
         ("PubliclyAccessible", "true", "publicly_accessible", True),
         ("StorageEncrypted", "false", "encrypted", False),
         ("BackupRetentionPeriod", "0", "backup_retention_days", 0),
@@ -102,6 +105,22 @@ async def test_an_instance_as_it_should_be(aws: AnsweringAws) -> None:
 )
 async def test_each_bad_value_shows(aws: AnsweringAws, key: str, told_as: str, field: str, value: Any) -> None:
     assert (await read(aws, **{key: told_as})).values[field] == value
+
+
+@pytest.mark.parametrize(
+    "status", ["backing-up", "configuring-enhanced-monitoring", "storage-optimization", "storage-initialization"]
+)
+async def test_a_database_that_works_while_something_is_done_to_it_is_available(aws: AnsweringAws, status: str) -> None:
+    assert (await read(aws, DBInstanceStatus=status)).values["available"] is True
+
+
+@pytest.mark.parametrize(("status", "hint"), [("modifying", "postgres.pool"), ("thinking", "does not know")])
+async def test_a_status_that_does_not_say_whether_it_answers_is_unknown(
+    aws: AnsweringAws, status: str, hint: str
+) -> None:
+    reading = await read(aws, DBInstanceStatus=status)
+    assert (reading.values["status"], reading.unknown["available"].reason) == (status, Reason.NO_DATA)
+    assert hint in reading.unknown["available"].hint
 
 
 async def test_nothing_waits_when_the_answer_has_no_pending_values(aws: AnsweringAws) -> None:
@@ -141,7 +160,7 @@ async def test_a_pending_password_is_named_and_not_shown(aws: AnsweringAws) -> N
 )
 async def test_what_the_answer_leaves_out_is_unknown(aws: AnsweringAws, key: str, fields: set[str]) -> None:
     reading = await read(aws, key)
-    assert set(reading.unknown) == fields
+    assert set(reading.unknown) - {"cluster"} == fields
     assert {u.reason for u in reading.unknown.values()} == {Reason.NO_DATA}
 
 
@@ -181,3 +200,7 @@ async def test_against_a_simulated_instance(monkeypatch: pytest.MonkeyPatch) -> 
     assert reading.values["pending_changes"] is False
     assert reading.values["allocated_bytes"] == 100 * GIB
     assert gone.unknown["available"].reason is Reason.NOT_FOUND
+
+
+def test_the_examples_of_its_statuses_hold() -> None:
+    assert doctest.testmod(probes.aws.rds_status).failed == 0

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from rehearsal.fault_world import (
     BUCKET,
+    CLUSTER,
     DATABASE,
     EXECUTION_ROLE,
     NAME,
@@ -218,6 +219,23 @@ def _(world: World) -> Iterator[None]:
     elb.delete_listener(ListenerArn=made["Listeners"][0]["ListenerArn"])
 
 
+@fault("The listener sends all traffic to a green target group, which has one target", "tasks.healthy")
+def _(world: World) -> Iterator[None]:
+    elb = world.client("elbv2")
+    blue = elb.describe_target_groups(Names=[SERVICE])["TargetGroups"][0]
+    of_blue = {"Protocol": "HTTP", "Port": blue["Port"], "VpcId": blue["VpcId"], "TargetType": "ip"}
+    green = elb.create_target_group(Name="green", **of_blue)["TargetGroups"][0]["TargetGroupArn"]
+    elb.register_targets(TargetGroupArn=green, Targets=[{"Id": "10.0.10.250", "Port": blue["Port"]}])
+    listener = elb.describe_listeners(LoadBalancerArn=world.balancer)["Listeners"][0]["ListenerArn"]
+    groups = [{"TargetGroupArn": blue["TargetGroupArn"], "Weight": 0}, {"TargetGroupArn": green, "Weight": 100}]
+    split = [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    elb.modify_listener(ListenerArn=listener, DefaultActions=split)
+    yield
+    whole = [{"Type": "forward", "TargetGroupArn": blue["TargetGroupArn"]}]
+    elb.modify_listener(ListenerArn=listener, DefaultActions=whole)
+    elb.delete_target_group(TargetGroupArn=green)
+
+
 @fault("The load balancer cuts connections after 30 seconds", "prep.timeout")
 def _(world: World) -> Iterator[None]:
     elb, name = world.client("elbv2"), "idle_timeout.timeout_seconds"
@@ -237,6 +255,20 @@ def _(world: World) -> Iterator[None]:
     yield
     elb.modify_listener(ListenerArn=listener["ListenerArn"], Certificates=listener["Certificates"])
     acm.delete_certificate(CertificateArn=other)
+
+
+@fault("Of two certificates for the host, the load balancer shows one that was revoked", "security.certificate")
+def _(world: World) -> Iterator[None]:
+    acm, elb = world.client("acm"), world.client("elbv2")
+    held = acm.describe_certificate(CertificateArn=world.certificate)["Certificate"]["SubjectAlternativeNames"]
+    made = world.assembly._authority.issue(held, left=timedelta(days=400))
+    longer = acm.import_certificate(Certificate=made.pem, PrivateKey=made.key)["CertificateArn"]
+    listener = elb.describe_listeners(LoadBalancerArn=world.balancer)["Listeners"][0]["ListenerArn"]
+    elb.add_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": longer}])
+    with changed(world.held_certificate(longer), status="REVOKED"):
+        yield
+    elb.remove_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": longer}])
+    acm.delete_certificate(CertificateArn=longer)
 
 
 def shown(world: World, certificate: Certificate) -> Iterator[None]:
@@ -268,6 +300,22 @@ def said(world: World, **values: object) -> Iterator[None]:
 @fault("A database parameter waits for a reboot", "infra.rds")
 def _(world: World) -> Iterator[None]:
     yield from said(world, parameters="pending-reboot")
+
+
+@fault("The database belongs to a cluster that is not encrypted", "infra.rds")
+def _(world: World) -> Iterator[None]:
+    rds = world.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier=CLUSTER,
+        Engine="aurora-postgresql",
+        EngineVersion="16.4",
+        MasterUsername="app",
+        MasterUserPassword="rehearsed-master",
+        BackupRetentionPeriod=7,
+    )
+    with changed(world.instance, db_cluster_identifier=CLUSTER):
+        yield
+    rds.delete_db_cluster(DBClusterIdentifier=CLUSTER, SkipFinalSnapshot=True)
 
 
 entered(

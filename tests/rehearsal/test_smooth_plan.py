@@ -20,19 +20,30 @@ pytestmark = [pytest.mark.world]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED, JOURNEYS = 60, 60
 """The users' journeys after which the log, the rows and the metrics have something to tell."""
-WATCHED, WATCHING_SPEED = "4m", 30
-"""Metrics and logs are a minute or two old: data from before a watch began proves nothing in it."""
+MINUTES, WATCHING_SPEED = (4, 8, 16, 32), 30
+"""Metrics and logs are a minute or two old, and data from before a watch began proves nothing in it: on a busy machine, on
+which the cockpit reads late by the world's clock, it has to watch longer until it has seen all of them.
+"""
 
 
 async def checked(world: Rehearsal) -> dict[str, Any]:
+    """The situation in which nothing warms up any more."""
+    for minutes in MINUTES:
+        found = await checked_for(world, minutes)
+        if not any("WARMING" in item["because"]["line"] for item in items(found).values() if item["automatic"]):
+            break
+    return found
+
+
+async def checked_for(world: Rehearsal, minutes: int) -> dict[str, Any]:
     """The situation `cockpit check` prints; the command is a process of its own, as people start it."""
     variables = [part for name, value in world.vars.items() for part in ("--var", f"{name}={value}")]
-    command = [sys.executable, "-m", "cockpit", "check", str(PLAN), "--for", WATCHED, "--format", "json", *variables]
+    command = [sys.executable, "-m", "cockpit", "check", str(PLAN), "--for", f"{minutes}m", "--format", "json"]
     environment = dict(os.environ)
     world.apply(environment)
     allow(PLAN, environment, **world.vars)
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
+        *command, *variables, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
     )
     out, err = await process.communicate()
     assert process.returncode in (0, 1), err.decode()

@@ -99,16 +99,18 @@ class Seat:
                 await self.desk.sign(status.id, crew.answer_to(status.sign_off.ask))
 
     def rolled_back(self) -> bool:
-        """Whether this cockpit, too, knows that it is done, and that the trips until then were decided about.
+        """Whether this cockpit, too, knows that it is done, and that the trips it was decided on wait no longer.
 
-        What trips again while the old release comes back, by a period that fills late, asks anew: that is the rule.
+        What trips again, and what only this cockpit saw trip, asks anew: that is the rule.
         """
-        situation = self.watch.situation
-        step = next(step for step in situation.rollback_plan if step.action)
-        decided = max((each.at for each in self.watch.record.all(Decision)), default=None)
-        latch = situation.verdict.latch
-        answered = decided is not None and (latch is None or all(trip.since > decided for trip in latch.trips))
-        return step.progress is StepState.DONE and answered
+        step = next(step for step in self.watch.situation.rollback_plan if step.action)
+        decisions = self.watch.record.all(Decision)
+        if not decisions:
+            return False
+        answered = {each.subject: each.since for each in decisions[-1].answers or ()}
+        latch = self.watch.situation.verdict.latch
+        waiting = [trip for trip in latch.trips if trip.subject in answered] if latch else []
+        return step.progress is StepState.DONE and all(trip.since > answered[trip.subject] for trip in waiting)
 
     async def until(self, done: str, limit: timedelta = timedelta(minutes=40)) -> None:
         """Wait for a word of the verdict, signing what comes up."""

@@ -17,6 +17,7 @@ _RESTORABLE_LAG = timedelta(minutes=5)
 """RDS ships its transaction logs every five minutes."""
 _MEMBERS = {
     "DBInstanceIdentifier": "db_instance_identifier",
+    "DBClusterIdentifier": "db_cluster_identifier",
     "DBInstanceClass": "db_instance_class",
     "Engine": "engine",
     "EngineVersion": "engine_version",
