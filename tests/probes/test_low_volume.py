@@ -69,8 +69,12 @@ def test_low_volume_is_made_in_one_place() -> None:
     assert made == ["low_volume.py"]
 
 
-MEASURED = {"postgres.pool": {"utilization"}, "cutover.migration": {"verified_share"}}
-"""Ratios of what is counted whole: slots and files, not a sample of trials."""
+MEASURED = {
+    "postgres.pool": {"utilization"},
+    "cutover.migration": {"verified_share"},
+    "ecs.deployment": {"traffic_share"},
+}
+"""Ratios of what is counted whole: slots and files, and a weight that is set, not a sample of trials."""
 
 
 def test_every_ratio_of_a_sample_is_made_in_that_place() -> None:
