@@ -254,7 +254,7 @@ def _suspected(step: Advance, seen: MachineState) -> MachineState:
     """M of N: there was something bad within the window; it trips on a bad sample when it was bad for long enough."""
     criterion, sample = step.criterion, step.sample
     bad, samples = seen.inside.bad, seen.inside.samples
-    seen = replace(seen, have=bad, samples=samples, ok_since=None)
+    seen = replace(seen, have=bad, samples=samples)
     if sample.truth and _ends(step, criterion.needs, bad, samples):
         return _tripped(replace(seen, state=State.TRIPPED), sample)
     return replace(seen, state=State.PENDING)
@@ -281,7 +281,7 @@ def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, .
 
 
 def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
-    return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
+    return tuple(trip if trip.cleared else replace(trip, cleared=at) for trip in trips)
 
 
 def _recover(step: Advance) -> MachineState:
@@ -295,7 +295,7 @@ def _recover(step: Advance) -> MachineState:
     have = before.have + step.time if contiguous else step.alone
     samples = step.count if contiguous else 1
     if not _ends(step, criterion.clear_for, have, samples):
-        return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
+        return replace(seen, state=State.RECOVERING, have=have, samples=samples)
     return replace(
         seen,
         state=State.CLEAR,

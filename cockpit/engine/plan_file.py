@@ -141,10 +141,10 @@ def _changed(before: Any, after: Any) -> Iterator[str]:
         one, other = getattr(before, each.name), getattr(after, each.name)
         if each.name not in _PLACES and _content(one) != _content(other):
             key = _KEYS.get(each.name, each.name)
-            yield f"{key} {_shown(one)}, would be {_shown(other)}" if _may_be_shown(one) and _is_told(other) else key
+            yield f"{key} {_shown(one)}, would be {_shown(other)}" if _is_plain(one) and _is_plain(other) else key
 
 
-def _may_be_shown(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether a value is short and never a secret: a time, a number, a word of the plan's own."""
     return isinstance(value, timedelta | int | float | StrEnum)
 

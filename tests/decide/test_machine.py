@@ -60,7 +60,7 @@ def test_it_is_fine_since_it_was_first_seen_so_while_what_was_seen_counts() -> N
 
 def test_it_is_fine_since_it_was_seen_to_be_after_a_suspicion_and_each_is_counted() -> None:
     once = after(FOR_30, bad(0), good(15))
-    assert (once.ok_since, once.near_misses) == (at(16), 1)
+    assert (*run(once), once.ok_since, once.near_misses) == (State.CLEAR, ZERO, 0, at(16), 1)
     assert after(FOR_30, bad(0), good(15), bad(30), good(45)).near_misses == 2
 
 
@@ -133,6 +133,7 @@ def test_one_that_is_clear_at_once_has_a_trip_that_ends_with_it() -> None:
 
 def test_one_that_trips_while_it_recovers_is_of_the_same_breach() -> None:
     again = after(FOR_30, *TRIPPED, good(45), bad(60))
+    assert run(again) == (State.TRIPPED, seconds(30), 2)
     assert again.trips == (Trip(at(31), until=at(46)), Trip(at(61), after=at(31)))
 
 

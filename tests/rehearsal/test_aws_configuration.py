@@ -206,6 +206,23 @@ def test_a_cluster_and_the_proxy_before_it_are_read(desk: Desk) -> None:
     assert proxy.unknown["connections"].reason is Reason.NO_DATA
 
 
+def test_a_service_that_codedeploy_deploys_is_known_by_its_task_set(desk: Desk) -> None:
+    service = desk.aws.ecs.main
+    service.controller = "CODE_DEPLOY"
+    try:
+        seen, deployment = read(desk, "ecs.service", **PLACE), read(desk, "ecs.deployment", **PLACE)
+        defined = read(desk, "ecs.task_definition", **PLACE).values["definition"]
+    finally:
+        service.controller = "ECS"
+    assert (seen.values["controller"], seen.values["stable"], seen.values["task_definition"]) == (
+        "CODE_DEPLOY",
+        True,
+        defined,
+    )
+    assert (deployment.values["succeeded"], deployment.values["failed"]) == (True, False)
+    assert "aws deploy get-deployment" in deployment.unknown["status"].hint
+
+
 @pytest.fixture
 def other() -> Iterator[Desk]:
     """A furnished account to break."""
