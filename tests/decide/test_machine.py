@@ -64,6 +64,13 @@ def test_it_is_fine_since_it_was_seen_to_be_after_a_suspicion_and_each_is_counte
     assert after(FOR_30, bad(0), good(15), bad(30), good(45)).near_misses == 2
 
 
+def test_older_data_that_comes_late_makes_nothing_fine_for_less_long() -> None:
+    """A slow store tells of a time before the first live poll: what was known since then still was."""
+    late, proof = {"observed_at": at(45)}, success("s", "m.ok", hold_for=0, min_samples=1)
+    assert after(FOR_30, good(0, **late), good(15), good(30)).ok_since == at(16)
+    assert after(proof, bad(0, **late), bad(15), bad(30)).ok_since == at(16)
+
+
 # -- breaches --------------------------------------------------------------------------------------------------------
 
 
@@ -88,6 +95,13 @@ def test_what_was_there_before_has_no_trip_and_is_forgotten_when_it_is_clear() -
     assert (after(FOR_30, *old).pre_existing, after(FOR_30, *old).trips) == (at(-600), ())
     clear = after(FOR_30, *old, good(45), good(60), good(75))
     assert (clear.state, clear.pre_existing, clear.trips) == (State.CLEAR, None, ())
+
+
+def test_a_new_sample_needs_new_data_of_each_reading_that_decides_it() -> None:
+    """The slow one of two probes was read at 20 and not since; the fast one at 15, 30 and 45."""
+    two = bad(20, data_at=at(15)), bad(30, data_at=at(20))
+    assert after(FOR_30, *two).samples == after(FOR_30, *two, bad(45, data_at=at(20))).samples == 1
+    assert after(FOR_30, *two, bad(45, data_at=at(40))).samples == 2
 
 
 # -- recovering ------------------------------------------------------------------------------------------------------
@@ -148,6 +162,11 @@ def test_a_proof_measures_itself_and_is_met_since_it_was_known() -> None:
     broken = after(PROOF, *proof, good(60))
     assert run(broken) == (State.NOT_MET, ZERO, 0)
     assert (broken.ok_since, broken.failed_at) == (None, at(61))
+
+
+def test_a_proof_after_a_gap_is_met_since_it_was_proven_again() -> None:
+    again = after(PROOF, *(sample(second, truth=True) for second in (0, 15, 30, 75, 90, 105)))
+    assert (*run(again), again.ok_since) == (State.MET, seconds(30), 3, at(106))
 
 
 def test_at_now_a_run_is_broken_once_nothing_carries_it_on() -> None:

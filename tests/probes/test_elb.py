@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from pydantic import ValidationError
 from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
+import probes.aws.listener_rules
 from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.aws.listener_rules import reached, shares
 from probes.reading import Reading, Reason
@@ -278,3 +280,7 @@ async def test_not_knowing(operation: str, answer: Any, reason: Reason) -> None:
 
 async def test_no_group_in_a_successful_answer_is_not_found() -> None:
     assert {u.reason for u in (await serving(*TWO).read(target_group="gone")).unknown.values()} == {Reason.NOT_FOUND}
+
+
+def test_the_examples_of_its_rules_hold() -> None:
+    assert doctest.testmod(probes.aws.listener_rules).failed == 0

@@ -73,8 +73,10 @@ MEASURED = {
     "postgres.pool": {"utilization"},
     "cutover.migration": {"verified_share"},
     "ecs.deployment": {"traffic_share"},
+    "rds.proxy": {"utilization"},
+    "rds.cluster": {"serverless_utilization"},
 }
-"""Ratios of what is counted whole: slots and files, and a weight that is set, not a sample of trials."""
+"""Ratios of what is counted whole (slots, files, weights, connections, capacity), not of a sample of trials."""
 
 
 def test_every_ratio_of_a_sample_is_made_in_that_place() -> None:
