@@ -187,6 +187,11 @@ def _ends(step: Advance, window: timedelta, have: timedelta, samples: int) -> bo
     return have >= window and samples >= step.criterion.min_samples
 
 
+def _known_since(before: MachineState, sample: Sample) -> datetime:
+    """Since when it is known to be fine. Older data that came late makes that no later."""
+    return min(before.ok_since or sample.observed_at, sample.observed_at)
+
+
 # -- success criteria ------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +204,7 @@ def _success(step: Advance) -> MachineState:
     samples = step.count if contiguous else 1
     if not _ends(step, step.criterion.needs, have, samples):
         return replace(seen, state=State.PROVING, have=have, samples=samples, ok_since=None)
-    since = before.ok_since if contiguous and before.ok_since else sample.observed_at
+    since = _known_since(before, sample) if contiguous else sample.observed_at
     return replace(seen, state=State.MET, have=have, samples=samples, ok_since=since)
 
 
@@ -219,7 +224,7 @@ def _clear(step: Advance) -> MachineState:
     if step.criterion.within is not None and seen.inside.anything_bad:
         return _suspected(step, seen)
     missed = before.near_misses + (before.state is State.PENDING)
-    since = before.ok_since if before.ok_since and sample.moment <= before.fresh_until else sample.observed_at
+    since = _known_since(before, sample) if sample.moment <= before.fresh_until else sample.observed_at
     return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=since, near_misses=missed)
 
 

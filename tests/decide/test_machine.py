@@ -64,6 +64,13 @@ def test_it_is_fine_since_it_was_seen_to_be_after_a_suspicion_and_each_is_counte
     assert after(FOR_30, bad(0), good(15), bad(30), good(45)).near_misses == 2
 
 
+def test_older_data_that_comes_late_makes_nothing_fine_for_less_long() -> None:
+    """A slow store tells of a time before the first live poll: what was known since then still was."""
+    late, proof = {"observed_at": at(45)}, success("s", "m.ok", hold_for=0, min_samples=1)
+    assert after(FOR_30, good(0, **late), good(15), good(30)).ok_since == at(16)
+    assert after(proof, bad(0, **late), bad(15), bad(30)).ok_since == at(16)
+
+
 # -- breaches --------------------------------------------------------------------------------------------------------
 
 
