@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "Print a plan to start from: cockpit example minimal > plan.yaml; without a name, list them.",
     ),
     "schema": Lazy(
-        "cockpit.commands.schema",
+        "cockpit.commands.plan_schema",
         "Print the plan's JSON Schema: cockpit schema > plan.v1.schema.json, beside the plans that name it.",
     ),
     "validate": Lazy("cockpit.commands.validate", "Load a plan: every problem with its place, or a summary."),

@@ -164,13 +164,13 @@ class _Answers:
             each for each in reversed(record.all(Decision)) if each.choice != "proceed" and record.place(each) > began
         ]
         """The newest first."""
-        self._known: dict[str, list[Cause]] = {}
         self._turns: dict[str, list[Change]] = {}
-        self._meanings: dict[tuple[int, str], Cause | None] = {}
+        self.learn(())
 
     def learn(self, causes: Iterable[Cause]) -> None:
         """All occurrences there are: a name means the one of them that is nearest to it."""
-        self._known, self._meanings = {}, {}
+        self._known: dict[str, list[Cause]] = {}
+        self._meanings: dict[tuple[int, str], Cause | None] = {}
         for cause in causes:
             self._known.setdefault(cause.trigger, []).append(cause)
 

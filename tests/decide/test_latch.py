@@ -64,6 +64,11 @@ def test_one_decision_answers_the_trips_of_two_triggers_each_by_its_own_time() -
     assert say(scene, "dismiss").word is Word.HOLD
 
 
+def test_to_go_on_against_the_advice_answers_nothing() -> None:
+    scene = Scene(*CALM, ERRORS).feed("0.2")
+    assert scene.say(replace(unnamed(scene), choice="proceed")).word is Word.ROLLBACK
+
+
 def test_a_later_decision_about_another_trigger_takes_nothing_back() -> None:
     scene = say(Scene(*CALM, ERRORS, BLOCKED).feed("0.2"), "dismiss")
     scene.now += STEP
@@ -138,4 +143,5 @@ def test_where_none_tripped_with_it_its_rollback_has_no_trigger_and_waits_all_th
 def test_a_rollback_that_the_record_alone_shows_does_not_wait_again_after_its_dismissal() -> None:
     scene = earlier(Change(at(5), "verdict", "HOLD", "ROLLBACK", latched=(Occurrence(at(5), "errors"),)))
     assert say(scene, "dismiss", until=20).word is Word.HOLD
+    assert scene.situation.verdict.decided == "", "it keeps nothing from latching"
     assert scene.feed("0 0").situation.verdict.latch is None
