@@ -249,7 +249,8 @@ async def follow(clients: Clients, looked: Looked, clock: Clock, note: Note) -> 
         await asyncio.sleep(0)
         try:
             now = await running(clients, service_of(before))
-            if now.task_definition == looked.now.task_definition and await _is_going_back(clients, looked):
+            if looked.stops and now.task_definition == looked.now.task_definition:
+                await _check_going_back(clients, looked)
                 continue
         except Unseen as unseen:
             note(f"cannot be followed now: {unseen.unknown.detail}")
@@ -279,10 +280,17 @@ async def _stop(clients: Clients, looked: Looked) -> None:
 
 async def _is_going_back(clients: Clients, looked: Looked) -> bool:
     """Whether the deployment that was stopped is on its way back. Raises Unseen."""
-    return bool(looked.stops) and await status_of(clients, looked.stops) in (
-        "ROLLBACK_REQUESTED",
-        "ROLLBACK_IN_PROGRESS",
-    )
+    return await status_of(clients, looked.stops) in ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+
+
+async def _check_going_back(clients: Clients, looked: Looked) -> None:
+    """While the service still shows the release it leaves: raises RollbackRefused where ECS gave the way back up, or Unseen."""
+    status = await status_of(clients, looked.stops)
+    if status in ("ROLLBACK_FAILED", "STOPPED", "SUCCESSFUL"):
+        raise RollbackRefused(
+            f"{service_of(looked.before)} still runs {short(looked.now.task_definition)}: its stopped deployment is {status}. "
+            "Ask again: the earlier revision is then deployed"
+        )
 
 
 async def _deploy(clients: Clients, before: ReleaseSeen) -> None:

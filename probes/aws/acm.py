@@ -20,6 +20,8 @@ from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
 
 DAY = timedelta(days=1)
+_NOT_ISSUED = ("PENDING_VALIDATION", "INACTIVE", "EXPIRED", "VALIDATION_TIMED_OUT", "REVOKED", "FAILED")
+"""Closed: besides ISSUED every status of a certificate."""
 
 
 class CertificateParams(Params):
@@ -171,14 +173,14 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     status, begins, ends = found.get("Status"), found.get("NotBefore"), found.get("NotAfter")
     names = dict.fromkeys([*([found["DomainName"]] if found.get("DomainName") else ()), *_alternatives(found)])
     valid = None
-    if status is not None and status != "ISSUED":
+    if status in _NOT_ISSUED:
         valid = False
-    elif status is not None and ends is not None:
+    elif status == "ISSUED" and ends is not None:
         valid = (begins is None or begins <= now) and now < ends
     eligible = found.get("RenewalEligibility")
     return {
         "status": status,
-        "issued": None if status is None else status == "ISSUED",
+        "issued": status == "ISSUED" if status in ("ISSUED", *_NOT_ISSUED) else None,
         "valid_now": valid,
         "days_left": (ends - now) / DAY if ends else None,
         "names": tuple(names),

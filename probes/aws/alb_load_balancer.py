@@ -16,6 +16,8 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
+_STATES = ("active", "provisioning", "active_impaired", "failed")
+"""Closed: every state of a load balancer."""
 Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 
@@ -173,7 +175,7 @@ def _balancer(found: Mapping[str, Any]) -> dict[str, Any]:
         "scheme": scheme,
         "internal": None if scheme is None else scheme == "internal",
         "state": state,
-        "active": None if state is None else state == "active",
+        "active": state == "active" if state in _STATES else None,
         "dns_name": found.get("DNSName"),
         "zones": len(found["AvailabilityZones"]) if found.get("AvailabilityZones") else None,
         "security_groups": tuple(found.get("SecurityGroups") or ()),

@@ -89,13 +89,22 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
                 yield PeriodValues(end, {"value": value * self.params.scale, "points": points}, {})
 
 
-class CloudWatchRatioParams(MetricParams):
+class TrafficParams(MetricParams):
+    """Of what counts requests."""
+
+    monitors_per_min: Annotated[float, Setting(ge=0)] = 0
+    """Requests a minute that no user makes: uptime monitors, this cockpit's own probes. They count for no evidence."""
+
+    def of_users(self, counted: float, periods: int = 1) -> float:
+        """Of what was counted in so many periods, what monitors did not ask for."""
+        return max(counted - self.monitors_per_min * periods * (self.period / MINUTE), 0.0)
+
+
+class CloudWatchRatioParams(TrafficParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
     total: Name
     min_total: Annotated[float, Setting(ge=0)] = 1
     """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
-    monitors_per_min: Annotated[float, Setting(ge=0)] = 0
-    """Requests a minute that no user makes: uptime monitors, this cockpit's own probes. They are taken off the total."""
     window: Duration | None = None
     """Summed over this long; the default is one period."""
 
@@ -156,12 +165,7 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
                 continue
             part = math.fsum(pair[0] for pair in counted if pair)
             whole = math.fsum(pair[1] for pair in counted if pair)
-            yield self._values(end, part, self._of_users(part, whole))
-
-    def _of_users(self, part: float, total: float) -> float:
-        """The total without what monitors asked for, and never below the part."""
-        minutes = self.params.window_periods * (self.params.period / MINUTE)
-        return max(total - self.params.monitors_per_min * minutes, part)
+            yield self._values(end, part, max(self.params.of_users(whole, self.params.window_periods), part))
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
@@ -183,7 +187,7 @@ def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[flo
     return failed, max(total.points.get(end, 0.0), failed)
 
 
-class CloudWatchPercentileParams(MetricParams):
+class CloudWatchPercentileParams(TrafficParams):
     metric: Name
     p: Annotated[float, Setting(gt=0, lt=100)]
     """The percentile: 95, 99, 99.9."""
@@ -210,7 +214,8 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
     """A percentile of one metric and the number of samples behind it, from cloudwatch GetMetricData (pNN, SampleCount).
 
     One sample per closed period; `data_at` is its end; the unit is the metric's own times `scale` (TargetResponseTime
-    is in seconds). Below `min_samples` the value is LOW_VOLUME. Needs cloudwatch:GetMetricData (on `*`).
+    is in seconds). Below `min_samples` the value is LOW_VOLUME; what `monitors_per_min` says is taken off the samples,
+    but the percentile is still one of all requests. Needs cloudwatch:GetMetricData (on `*`).
     """
 
     name = "cloudwatch.percentile"
@@ -220,7 +225,7 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
     late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
-        Field("samples", int, "samples in that period", 812, "count", low=0),
+        Field("samples", int, "samples in that period, without the monitors'", 812, "count", low=0),
     )
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
@@ -228,7 +233,7 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
         for end in ends:
             if end not in counts.points:
                 continue
-            samples, value = int(counts.points[end]), values.points.get(end)
+            samples, value = int(self.params.of_users(counts.points[end])), values.points.get(end)
             known: dict[str, Value] = {"samples": samples}
             if samples < self.params.needed:
                 of = f"samples for a p{self.params.p:g}"

@@ -64,13 +64,13 @@ class EcsDeployment(Probe[DeploymentParams]):
     does not watch (DISABLED) have not gone off, and are no zero. A deployment that shifts traffic (BLUE_GREEN, LINEAR, CANARY) is
     SUCCESSFUL after its bake time, and has failed once one of its hooks has (lifecycleStage, lifecycleHookDetails). Where
     CodeDeploy or an external controller deploys, ECS keeps none: then DescribeServices is read, and the newest task set has
-    succeeded once it has the traffic, is steady, and is alone. Cannot see why such a one failed: its task set is gone by then.
+    succeeded once it has the traffic, is steady, and is alone.
     """
 
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
-    cannot_see = "whether the release works: only what ECS thinks of its tasks; ECS forgets after 90 days"
+    cannot_see = "whether the release works; why a deployment of CodeDeploy failed; ECS forgets its own after 90 days"
     late = "seconds; ECS counts a failed task when it has stopped"
     fields = (
         Field(

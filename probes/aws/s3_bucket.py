@@ -114,7 +114,7 @@ _HTTP_404 = "head_bucket: 404"
 
 def _most_telling(head: Unknown, parts: Sequence[dict[str, Any] | Unknown]) -> Unknown:
     """An answer to HEAD has no text: with expired credentials it says 400, and only the other calls say why."""
-    expired = (part for part in parts if isinstance(part, Unknown) and part.reason is Reason.EXPIRED_CREDENTIALS)
+    expired = (part for part in parts if isinstance(part, Unknown) and part.reason.traits.is_of_credentials)
     return next(expired, head) if head.reason is Reason.ERROR else head
 
 

@@ -149,6 +149,21 @@ async def test_a_blue_green_deployment_under_way_is_stopped_and_its_traffic_goes
     await clients.close()
 
 
+@pytest.mark.parametrize("status", ["ROLLBACK_FAILED", "STOPPED", "SUCCESSFUL"])
+async def test_a_way_back_that_ecs_gave_up_is_no_success(world: Furnished, clients: Clients, status: str) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    service = world.aws.ecs.main
+    service.strategy, service.bake = "BLUE_GREEN", timedelta(hours=1)
+    await deployed(world, bad)
+    looked = await check(clients, WEB, earlier(record, WEB))
+    service.records[0].status = status
+    with pytest.raises(RollbackRefused, match=f"its stopped deployment is {status}"):
+        await follow(clients, looked, Passing(world), lambda _: None)
+    await clients.close()
+
+
 async def test_a_blue_green_deployment_that_is_over_is_followed_through_its_bake_time(
     world: Furnished, clients: Clients
 ) -> None:
@@ -156,12 +171,12 @@ async def test_a_blue_green_deployment_that_is_over_is_followed_through_its_bake
     await deployed(world, good)
     record = await noted(world, clients)
     await deployed(world, bad)
-    world.aws.ecs.main.strategy, world.aws.ecs.main.bake = "BLUE_GREEN", timedelta(minutes=10)
+    world.aws.ecs.main.strategy, world.aws.ecs.main.bake = "BLUE_GREEN", timedelta(minutes=4)
     looked = await check(clients, WEB, earlier(record, WEB))
-    assert "10 min of bake time" in looked.checks[-1]
+    assert "4 min of bake time" in looked.checks[-1]
     begun = world.clock.time
     assert "complete, 2 of 2 tasks" in await roll_back(clients, looked, Passing(world), lambda _: None)
-    assert world.clock.time - begun > timedelta(minutes=10)
+    assert world.clock.time - begun > timedelta(minutes=4)
     await clients.close()
 
 

@@ -100,6 +100,11 @@ async def test_one_that_is_not_good_now(aws: ModelledAws, more: Any, issued: boo
     assert (values["issued"], values["valid_now"]) == (issued, valid)
 
 
+async def test_a_status_that_is_new_is_neither_good_nor_bad(aws: ModelledAws) -> None:
+    reading = await read(aws, DescribeCertificate=certificate(Status="RESTING"))
+    assert {reading.unknown[name].reason for name in ("issued", "valid_now")} == {Reason.NO_DATA}
+
+
 async def test_days_left_go_below_zero_and_are_unknown_without_an_end(aws: ModelledAws) -> None:
     ended = await read(aws, DescribeCertificate=certificate(NotAfter=NOW - timedelta(hours=12)))
     assert ended.values["days_left"] == -0.5

@@ -93,6 +93,11 @@ async def test_zero_of_zero_is_not_stable(aws: AnsweringAws) -> None:
     assert (reading.values["stable"], reading.values["running"]) == (False, 0)
 
 
+async def test_a_rollout_state_that_is_new_leaves_open_whether_it_is_stable(aws: AnsweringAws) -> None:
+    reading = await service(aws, deployments=[deployment(rolloutState="RESTING")])
+    assert (reading.values["rollout_state"], reading.unknown["stable"].reason) == ("RESTING", Reason.NO_DATA)
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -23,19 +23,22 @@ _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload([command.place.partition(":")[0] for command in COMMANDS.values()])
 
 
-def cockpit(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """`cockpit ARGUMENTS` in the folder of the project, without any AWS settings of this machine."""
+def cockpit(*arguments: str, given: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """`cockpit ARGUMENTS` in the folder of the project, without any AWS settings of this machine. `given` is standard input."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return run(arguments, clean | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"} | environ)
+    env = clean | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent"} | environ
+    return run(arguments, env, given=given)
 
 
 def run(
-    arguments: tuple[str, ...], environ: Mapping[str, str], folder: Path = ROOT
+    arguments: tuple[str, ...], environ: Mapping[str, str], folder: Path = ROOT, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """`cockpit ARGUMENTS` with exactly this environment. Raises TimeoutError after the last resort."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given = (arguments, dict(environ), str(folder), _Handed(out), _Handed(err))
-        process: BaseProcess = _FORKED.Process(target=_command, args=given)
+    with tempfile.TemporaryFile() as into, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        into.write(given.encode())
+        into.seek(0)
+        handed = (arguments, dict(environ), str(folder), _Handed(into), _Handed(out), _Handed(err))
+        process: BaseProcess = _FORKED.Process(target=_command, args=handed)
         process.start()
         process.join(LAST_RESORT_S)
         if process.exitcode is None:
@@ -67,9 +70,8 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode().replace("\r\n", "\n")
 
 
-def _command(arguments: tuple[str, ...], environ: dict[str, str], folder: str, out: int, err: int) -> None:
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for given, number in ((nothing, 0), (out, 1), (err, 2)):
+def _command(arguments: tuple[str, ...], environ: dict[str, str], folder: str, into: int, out: int, err: int) -> None:
+    for given, number in ((into, 0), (out, 1), (err, 2)):
         os.dup2(given, number)
         os.close(given)
     sys.stdin, sys.stdout, sys.stderr = open(0, closefd=False), open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
