@@ -42,9 +42,10 @@ class DoorStream(io.TextIOBase):
     def errors(self) -> str | None:  # type: ignore[override]
         return "backslashreplace"
 
-    def write(self, text: str, /) -> int:
-        """Raises SystemExit (141) when nobody reads any more."""
-        self.raw(visible(hide(text), keep=_KEPT))
+    def write(self, text: str | bytes, /) -> int:
+        """Bytes are UTF-8: click writes its completion script so. Raises SystemExit (141) when nobody reads any more."""
+        shown = text if isinstance(text, str) else text.decode(errors="backslashreplace")
+        self.raw(visible(hide(shown), keep=_KEPT))
         return len(text)
 
     def raw(self, text: str) -> None:

@@ -10,12 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
-from probes.redact import redact
-
-
-class _Redacted(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+from probes.log_lines import LogLines
 
 
 class _PrivateFile(RotatingFileHandler):
@@ -34,7 +29,7 @@ def log_to_file() -> Path:
     """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
     path = log_folder() / "cockpit.log"
     handler = _PrivateFile(path, maxBytes=2_000_000, backupCount=2)
-    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LogLines())
     root = logging.getLogger()
     for earlier in root.handlers:
         if isinstance(earlier, RotatingFileHandler):

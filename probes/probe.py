@@ -37,6 +37,10 @@ LogGroupName = Annotated[str, AfterValidator(log_group)]
 """A log group: its name or its ARN."""
 
 
+LONGEST_LINE = 105
+"""Characters of what a probe says of itself: with its label it fits a terminal of 120."""
+
+
 def _not_begun() -> datetime | None:
     return None
 
@@ -63,10 +67,12 @@ class Probe(ABC, Generic[P]):
     Shape of a probe::
 
         class EcsService(Probe[EcsServiceParams]):
-            '''What it reads, from which operation and field, unit, permissions, what it cannot see.'''
+            '''What it reads, from which operation and field, unit, permissions.'''
             name = "ecs.service"
             params_type = EcsServiceParams
             demands = AWS_ALONE
+            cannot_see = "whether it is the release: a service is stable after ECS rolled back"
+            late = "seconds: ECS answers as it is when read"
             fields = (Field("running", int, "tasks running", 2, "count", low=0), ...)
             iam = ("ecs:DescribeServices",)
     """
@@ -76,6 +82,10 @@ class Probe(ABC, Generic[P]):
     fields: ClassVar[tuple[Field, ...]]
     demands: ClassVar[tuple[Rule, ...]]
     """What the operator must have agreed to before it is read: programs, what it sends, files, writes. AWS_ALONE: nothing."""
+    cannot_see: ClassVar[str]
+    """After "cannot see": what a good reading does not prove. One line."""
+    late: ClassVar[str]
+    """How late a reading can be behind the world, and what decides that. One line."""
     iam: ClassVar[tuple[str, ...]] = ()
     """IAM actions needed, e.g. ("ecs:DescribeServices",)."""
     iam_sometimes: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -94,6 +104,10 @@ class Probe(ABC, Generic[P]):
         super().__init_subclass__(**more)
         if hasattr(cls, "name") and not isinstance(getattr(cls, "demands", None), tuple):
             raise TypeError(f"the probe {cls.name} does not say what it demands: set demands (AWS_ALONE: nothing)")
+        for limit in ("cannot_see", "late") if hasattr(cls, "name") else ():
+            text = getattr(cls, limit, "")
+            if not (isinstance(text, str) and text.strip()) or len(text.splitlines()) > 1 or len(text) > LONGEST_LINE:
+                raise TypeError(f"the probe {cls.name}: set {limit}, one line of up to {LONGEST_LINE} characters")
 
     def __init__(self, params: P, clients: Clients) -> None:
         self.params = params

@@ -28,6 +28,8 @@ class Traits:
     """Before a deployment there may be no traffic yet: this does not keep a trigger from being ready."""
     is_plain_absence: bool = False
     """The probe looked and there was nothing: it is not blind."""
+    is_of_credentials: bool = False
+    """Other credentials may answer: a client that met it looks for them anew."""
 
 
 class Reason(StrEnum):
@@ -55,7 +57,11 @@ class Reason(StrEnum):
     TIMEOUT = "TIMEOUT", Traits("no answer in time", transient=True)
     THROTTLED = "THROTTLED", Traits("asked too often for the service's limits", transient=True)
     ACCESS_DENIED = "ACCESS_DENIED", Traits("a permission is missing")
-    EXPIRED_CREDENTIALS = "EXPIRED_CREDENTIALS", Traits("the credentials are no longer accepted")
+    NO_CREDENTIALS = "NO_CREDENTIALS", Traits("there are no credentials to ask with", is_of_credentials=True)
+    EXPIRED_CREDENTIALS = (
+        "EXPIRED_CREDENTIALS",
+        Traits("the credentials are no longer accepted", is_of_credentials=True),
+    )
     WRONG_ACCOUNT = "WRONG_ACCOUNT", Traits("the credentials are of another account or principal than was accepted")
     NOT_TRUSTED = (
         "NOT_TRUSTED",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from cockpit.plan.model import EcsService
+from probes.aws.ecs_rollout import baking, strategy_of
+from probes.aws.ecs_task_sets import ECS, controller_of, is_alone, primary, task_sets, where_to_look
 from probes.aws.ecs_tasks import added_by_aws
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
@@ -29,29 +32,96 @@ class Release:
     """Why its deployment failed; empty where it did not."""
     running: int = 0
     desired: int = 0
+    controller: str = ECS
+    """Who deploys the service: ECS, CODE_DEPLOY or EXTERNAL."""
+    where_to_look: str = ""
+    """Of another controller than ECS: where its deployments are seen."""
+    strategy: str = "ROLLING"
+    """How ECS deploys it: ROLLING, BLUE_GREEN, LINEAR or CANARY."""
+    bake: timedelta = timedelta(0)
+    """How long a deployment by that strategy waits at the least."""
+    under_way: str = ""
+    """ARN of the service deployment that is not at its end; empty without one."""
 
 
 async def running(clients: Clients, on: EcsService) -> Release:
-    """The release of the service's PRIMARY deployment. Raises Unseen."""
+    """The release of the service's PRIMARY deployment, or of the task set with the traffic. Raises Unseen."""
     answer = await clients.aws("ecs", "describe_services", cluster=on.cluster, services=[on.service])
     found = (answer.get("services") or [None])[0]
-    primary = next((d for d in (found or {}).get("deployments") or [] if d.get("status") == "PRIMARY"), None)
-    if primary is None:
+    if found is None:
         raise Unseen(Unknown(Reason.NOT_FOUND, f"no service {on}", "check the plan's names"))
-    arn = str(primary["taskDefinition"])
+    release = _by_ecs(found) if controller_of(found) == ECS else _by_others(found)
+    if release is None:
+        raise Unseen(Unknown(Reason.NOT_FOUND, f"{on} has no release with traffic", "is the service active?"))
+    arn = release.task_definition
     defined = await clients.aws("ecs", "describe_task_definition", taskDefinition=arn)
     definition = defined.get("taskDefinition") or {}
-    state = str(primary.get("rolloutState", ""))
-    return Release(
-        task_definition=arn,
+    return replace(
+        release,
         active=definition.get("status", "ACTIVE") == "ACTIVE",
         images=images_of(definition),
         digests=await _digests(clients, on, arn),
-        settled=len(found["deployments"]) == 1 and state == "COMPLETED",
-        failed=str(primary.get("rolloutStateReason", "")) if state == "FAILED" else "",
-        running=int(primary.get("runningCount", 0)),
-        desired=int(primary.get("desiredCount", 0)),
     )
+
+
+def _by_ecs(found: Mapping[str, Any]) -> Release | None:
+    deployments = found.get("deployments") or []
+    newest = next((each for each in deployments if each.get("status") == "PRIMARY"), None)
+    if newest is None:
+        return None
+    state, settings = str(newest.get("rolloutState", "")), found.get("deploymentConfiguration") or {}
+    return Release(
+        task_definition=str(newest["taskDefinition"]),
+        active=True,
+        images=(),
+        digests=(),
+        settled=len(deployments) == 1 and state == "COMPLETED",
+        failed=str(newest.get("rolloutStateReason", "")) if state == "FAILED" else "",
+        running=int(newest.get("runningCount", 0)),
+        desired=int(newest.get("desiredCount", 0)),
+        strategy=str(strategy_of(settings)),
+        bake=baking(settings),
+        under_way=str(found.get("currentServiceDeployment") or ""),
+    )
+
+
+def _by_others(found: Mapping[str, Any]) -> Release | None:
+    sets = task_sets(found)
+    serving, controller = primary(sets), controller_of(found)
+    if serving is None:
+        return None
+    return Release(
+        task_definition=str(serving["taskDefinition"]),
+        active=True,
+        images=(),
+        digests=(),
+        settled=is_alone(serving, sets) is True,
+        running=int(serving.get("runningCount", 0)),
+        desired=int(serving.get("computedDesiredCount", 0)),
+        controller=controller,
+        where_to_look=where_to_look(controller, sets),
+    )
+
+
+async def goes_back_to(clients: Clients, deployment: str) -> str | None:
+    """The task definition that a service deployment under way goes back to when it is stopped; None where it cannot be.
+
+    Raises Unseen.
+    """
+    described = await clients.aws("ecs", "describe_service_deployments", serviceDeploymentArns=[deployment])
+    found = next(iter(described.get("serviceDeployments") or []), None) or {}
+    sources = found.get("sourceServiceRevisions") or []
+    if found.get("status") not in ("PENDING", "IN_PROGRESS") or len(sources) != 1:
+        return None
+    answer = await clients.aws("ecs", "describe_service_revisions", serviceRevisionArns=[sources[0]["arn"]])
+    revision = next(iter(answer.get("serviceRevisions") or []), None)
+    return None if revision is None else str(revision["taskDefinition"])
+
+
+async def status_of(clients: Clients, deployment: str) -> str:
+    """The status of a service deployment, empty where ECS does not say. Raises Unseen."""
+    described = await clients.aws("ecs", "describe_service_deployments", serviceDeploymentArns=[deployment])
+    return str((next(iter(described.get("serviceDeployments") or []), None) or {}).get("status", ""))
 
 
 async def replaced(clients: Clients, on: EcsService, since: datetime) -> Release | None:

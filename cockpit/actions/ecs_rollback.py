@@ -10,15 +10,16 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cockpit.actions.ecs_release import Release, replaced, running
+from cockpit.actions.ecs_release import Release, goes_back_to, replaced, running, status_of
 from cockpit.decide.counted import Counted
 from cockpit.decide.events import ReleaseSeen
 from cockpit.engine.clock import Clock, Stopwatch
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import EcsService, Phase
+from probes.aws.ecs_task_sets import CODE_DEPLOY, ECS
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unseen
 
@@ -49,6 +50,8 @@ class Looked:
     """Where it goes back to."""
     now: Release
     checks: tuple[str, ...]
+    stops: str = ""
+    """ARN of the service deployment that is stopped, for its traffic to go back at once; empty where a new one is begun."""
 
 
 async def capture(clients: Clients, on: EcsService, watch: Watch) -> None:
@@ -105,6 +108,7 @@ async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) ->
             f"what {on} ran before the deployment was not recorded, so there is nothing to roll back to"
         )
     now = await _now(clients, before)
+    _check_controller(now, before)
     checks = [await _check_image(clients, image, before) for image in before.images.split()]
     if now.task_definition == before.task_definition and not now.digests:
         return Looked(before, now, (*checks, f"{short(before.task_definition)} is being deployed already"))
@@ -119,7 +123,40 @@ async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) ->
         raise RollbackRefused(f"{short(before.task_definition)}: {unseen.unknown.detail}") from None
     if (answer.get("taskDefinition") or {}).get("status", "ACTIVE") != "ACTIVE":
         raise RollbackRefused(f"{short(before.task_definition)} has been deregistered: register it again first")
-    return Looked(before, now, (*checks, f"{short(before.task_definition)} is ACTIVE"))
+    checks.append(f"{short(before.task_definition)} is ACTIVE")
+    return await _by_strategy(clients, Looked(before, now, tuple(checks)))
+
+
+def _check_controller(now: Release, before: ReleaseSeen) -> None:
+    """Raises RollbackRefused where ECS takes no revision for the service: somebody else deploys it."""
+    on, back = service_of(before), short(before.task_definition)
+    if now.controller == CODE_DEPLOY:
+        raise RollbackRefused(
+            f"CodeDeploy deploys {on}, so ECS refuses a revision for it. Stop its deployment there: `aws deploy stop-deployment "
+            f"--deployment-id ID --auto-rollback-enabled`; once it is over, deploy {back} from there ({now.where_to_look})"
+        )
+    if now.controller != ECS:
+        raise RollbackRefused(
+            f"an external controller deploys {on}, so ECS takes no revision for it. Have that controller go back: the task set "
+            f"of {back} must be the primary one (`aws ecs update-service-primary-task-set`)"
+        )
+
+
+async def _by_strategy(clients: Clients, looked: Looked) -> Looked:
+    """How it is done where ECS shifts traffic. Such a deployment under way still has the old tasks: it is stopped."""
+    now, back = looked.now, looked.before.task_definition
+    if now.strategy == "ROLLING":
+        return looked
+    try:
+        returns = await goes_back_to(clients, now.under_way) if now.under_way else None
+    except Unseen as unseen:
+        raise RollbackRefused(f"the deployment under way cannot be seen: {unseen.unknown.detail}") from None
+    if returns == back:
+        line = f"a {now.strategy} deployment is under way from {short(back)}: it is stopped, and its traffic goes back at once"
+        return replace(looked, checks=(*looked.checks, line), stops=now.under_way)
+    minutes = now.bake.total_seconds() / 60
+    line = f"ECS deploys by {now.strategy}: users are on the earlier tasks after its hooks, then {minutes:g} min of bake time"
+    return replace(looked, checks=(*looked.checks, line))
 
 
 async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str:
@@ -194,19 +231,27 @@ async def runs_named(clients: Clients, on: EcsService, text: str) -> str:
 
 async def deploy(clients: Clients, looked: Looked, note: Note) -> None:
     """Ask ECS for the earlier revision; nothing where it is deployed already. Raises RollbackRefused."""
-    if looked.now.task_definition != looked.before.task_definition:
+    if looked.stops:
+        await _stop(clients, looked)
+        left, back = short(looked.now.task_definition), short(looked.before.task_definition)
+        note(f"ECS stops the deployment of {left} and goes back to {back}")
+    elif looked.now.task_definition != looked.before.task_definition:
         await _deploy(clients, looked.before)
         note(f"ECS deploys {short(looked.before.task_definition)} on {service_of(looked.before)}")
 
 
-async def follow(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note) -> str:
+async def follow(clients: Clients, looked: Looked, clock: Clock, note: Note) -> str:
     """Follow a deployment of the earlier revision to its end; what was seen then. Raises RollbackRefused."""
+    before, give_up = looked.before, GIVE_UP + looked.now.bake
     passed, shown = Stopwatch(clock), ""
-    while passed.passed() < GIVE_UP:
+    while passed.passed() < give_up:
         await clock.sleep(LOOK)
         await asyncio.sleep(0)
         try:
             now = await running(clients, service_of(before))
+            if looked.stops and now.task_definition == looked.now.task_definition:
+                await _check_going_back(clients, looked)
+                continue
         except Unseen as unseen:
             note(f"cannot be followed now: {unseen.unknown.detail}")
             continue
@@ -218,8 +263,34 @@ async def follow(clients: Clients, before: ReleaseSeen, clock: Clock, note: Note
             shown = line
             note(line)
     raise RollbackRefused(
-        f"{short(before.task_definition)} was not complete after {GIVE_UP}: check the service's events"
+        f"{short(before.task_definition)} was not complete after {give_up}: check the service's events"
     )
+
+
+async def _stop(clients: Clients, looked: Looked) -> None:
+    """Ask ECS to go back from the deployment under way. Raises RollbackRefused."""
+    try:
+        await clients.aws("ecs", "stop_service_deployment", serviceDeploymentArn=looked.stops, stopType="ROLLBACK")
+    except Unseen as unseen:
+        why = unseen.unknown
+        if why.transient and await _is_going_back(clients, looked):
+            return  # taken: only the answer was lost
+        raise RollbackRefused(f"ECS did not take it: {why.detail}. {why.hint}".strip()) from None
+
+
+async def _is_going_back(clients: Clients, looked: Looked) -> bool:
+    """Whether the deployment that was stopped is on its way back. Raises Unseen."""
+    return await status_of(clients, looked.stops) in ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+
+
+async def _check_going_back(clients: Clients, looked: Looked) -> None:
+    """While the service still shows the release it leaves: raises RollbackRefused where ECS gave the way back up, or Unseen."""
+    status = await status_of(clients, looked.stops)
+    if status in ("ROLLBACK_FAILED", "STOPPED", "SUCCESSFUL"):
+        raise RollbackRefused(
+            f"{service_of(looked.before)} still runs {short(looked.now.task_definition)}: its stopped deployment is {status}. "
+            "Ask again: the earlier revision is then deployed"
+        )
 
 
 async def _deploy(clients: Clients, before: ReleaseSeen) -> None:

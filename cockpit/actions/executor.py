@@ -88,9 +88,7 @@ class Executor:
         self._note(proposal, f"begun by {person.id}: {proposal.line}")
         try:
             await ecs_rollback.deploy(session, looked, lambda text: self._note(proposal, text))
-            seen = await ecs_rollback.follow(
-                self.clients, looked.before, self.clock, lambda text: self._note(proposal, text)
-            )
+            seen = await ecs_rollback.follow(self.clients, looked, self.clock, lambda text: self._note(proposal, text))
         except RollbackRefused as refused:
             self._note(proposal, f"failed: {refused}")
             await self._end(proposal, "failed", str(refused))

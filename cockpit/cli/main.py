@@ -14,6 +14,14 @@ click.ClickException.exit_code = click.UsageError.exit_code = USAGE
 COMMANDS: Mapping[str, Lazy] = {
     "run": Lazy("cockpit.commands.run", "Open the cockpit on a live system (read-only until it is armed)."),
     "check": Lazy("cockpit.commands.check", "Evaluate once without a terminal; the verdict is the exit code."),
+    "example": Lazy(
+        "cockpit.commands.example",
+        "Print a plan to start from: cockpit example minimal > plan.yaml; without a name, list them.",
+    ),
+    "schema": Lazy(
+        "cockpit.commands.plan_schema",
+        "Print the plan's JSON Schema: cockpit schema > plan.v1.schema.json, beside the plans that name it.",
+    ),
     "validate": Lazy("cockpit.commands.validate", "Load a plan: every problem with its place, or a summary."),
     "lint": Lazy("cockpit.commands.lint", "Report legal but risky settings of a plan."),
     "trust": Lazy(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from cockpit.commands.options import PLAN
+from cockpit.commands.options import PLAN_TEXT
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
@@ -33,7 +33,7 @@ MIGRATION = {
 
 ROLLBACK = {
     "service": ("ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:UpdateService"),
-    "deployments": ("ecs:DescribeServiceDeployments",),
+    "deployments": ("ecs:DescribeServiceDeployments", "ecs:StopServiceDeployment"),
     "revisions": ("ecs:DescribeServiceRevisions",),
     "anything": ("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecr:DescribeImages"),
     "roles": ("iam:PassRole",),
@@ -42,7 +42,7 @@ ROLLBACK = {
 
 
 @click.command("iam")
-@PLAN
+@PLAN_TEXT
 @click.option("--migration", is_flag=True, help="Include the permissions of the file migration.")
 @click.option("--actions", is_flag=True, help="Include the permissions of the plan's built-in actions (ecs.rollback).")
 def main(plan: str, *, migration: bool, actions: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cockpit.commands.options import FORMAT, PLAN, Form
+from cockpit.commands.options import FORMAT, PLAN_TEXT, Form
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
@@ -19,7 +19,7 @@ FINDINGS = 1
 
 
 @click.command("lint")
-@PLAN
+@PLAN_TEXT
 @FORMAT
 def main(plan: str, form: Form) -> int:
     """Report legal but risky settings of a plan. Exit 0 clean, 1 with findings, 65 bad plan."""

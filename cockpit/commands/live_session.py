@@ -25,6 +25,7 @@ from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
+from cockpit.engine.time_sources import learn_the_time
 from cockpit.engine.trusted_plans import TrustedPlans, how_to_allow
 from cockpit.engine.watch import Watch
 from cockpit.formatting import count
@@ -84,8 +85,9 @@ async def open_watch(
     clients = clients_of(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         account, arn = await identify(plan, clients)
-        clock.correct()
-        source = LiveSource(plan, clients, clock, trusted.held_back(plan, live.variables))
+        held_back = trusted.held_back(plan, live.variables)
+        await _put_right(clock, plan, clients, held_back)
+        source = LiveSource(plan, clients, clock, held_back)
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:
@@ -148,12 +150,20 @@ async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -
 
 async def check_account(plan: Plan, live: LiveOptions, clock: WatchClock) -> None:
     """Before anything else is read or written in the account, and before anybody asks for the time. Raises WrongAccount."""
-    clients = clients_of(plan, live, clock)
+    trusted = TrustedPlans()
+    clients = clients_of(plan, live, clock, trusted.allowed_addresses(plan))
     try:
         await identify(plan, clients)
-        clock.correct()
+        await _put_right(clock, plan, clients, trusted.held_back(plan, live.variables))
     finally:
         await clients.close()
+
+
+async def _put_right(clock: WatchClock, plan: Plan, clients: Clients, held_back: Collection[str]) -> None:
+    """By what others say the time is; a rehearsal's clock has no other."""
+    if isinstance(clock, SessionClock):
+        await learn_the_time(plan, clients, held_back)
+        clock.correct()
 
 
 async def identify(plan: Plan, clients: Clients) -> tuple[str, str]:

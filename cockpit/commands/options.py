@@ -12,6 +12,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 import click
 
 from cockpit.plan.model import Phase, Plan
+from cockpit.plan.source.source_file import STDIN
 from probes.clients.child_process import GIVEN_VARS
 from probes.clients.clients import AwsOptions
 
@@ -19,7 +20,17 @@ Form = Literal["text", "json"]
 PhaseText = Literal["pre_deploy", "post_deploy"]
 Receiver = Literal["slack", "pagerduty"]
 
-PLAN = click.argument("plan", type=click.Path(dir_okay=False))
+
+def _file(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    """A plan that is watched or allowed stays where it is: it is read again, and what it names lies beside it."""
+    if given == STDIN:
+        raise click.BadParameter("a plan from standard input can be validated and linted; give a file here")
+    return given
+
+
+PLAN = click.argument("plan", type=click.Path(dir_okay=False), callback=_file)
+PLAN_TEXT = click.argument("plan", type=click.Path(dir_okay=False, allow_dash=True))
+"""A plan that is only read, once: "-" is standard input."""
 RECORD = click.argument("record", default="latest")
 FORMAT = click.option("--format", "form", type=click.Choice(get_args(Form)), default="text", show_default=True)
 PROFILE = click.option("--profile", default="", help="AWS profile; default: the usual credential chain.")

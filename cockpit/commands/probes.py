@@ -33,7 +33,8 @@ def main(name: str) -> int:
 
 def _show(name: str) -> None:
     probe = find(name)
-    output(name, "", *(inspect.getdoc(probe) or "").splitlines(), "", "Parameters (under with:)")
+    output(name, "", *(inspect.getdoc(probe) or "").splitlines(), "")
+    output(f"Cannot see {probe.cannot_see}", f"Late       {probe.late}", "", "Parameters (under with:)")
     for key, param in probe.params_type.model_fields.items():
         need = "required" if param.is_required() else f"default {param.get_default(call_default_factory=True)!r}"
         kind = getattr(param.annotation, "__name__", str(param.annotation))

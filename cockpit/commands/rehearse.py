@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +38,7 @@ from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.aws_profile import PROFILES, USUAL
+from cockpit.rehearsal.installed import NotInstalledError, require_rehearsal_packages
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script import crew
@@ -46,6 +46,7 @@ from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
+from cockpit.shipped_plans import shipped_path
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
 from probes.clients.threads import run_loop
@@ -93,6 +94,7 @@ def main(
         return 0
     log_to_file()
     try:
+        require_rehearsal_packages()
         chosen = load_scenario(scenario)
         options = RehearsalOptions(
             plan or shipped(chosen.plan),
@@ -104,7 +106,7 @@ def main(
             aws_profile=aws_profile,
         )
         return run_loop(_play(chosen, options, channels(notify, os.environ)))
-    except (ScenarioError, CannotNotify) as error:
+    except (ScenarioError, CannotNotify, NotInstalledError) as error:
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
@@ -118,7 +120,7 @@ def shipped(plan: str) -> str:
     """A scenario's plan: a path, or one of those that come with the cockpit."""
     if Path(plan).exists():
         return plan
-    return str(files("checklists") / Path(plan).name)
+    return shipped_path(Path(plan).name)
 
 
 @dataclass(frozen=True, slots=True)

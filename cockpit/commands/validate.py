@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
-from cockpit.commands.options import PLAN
-from cockpit.console import output
+from cockpit.commands.options import FORMAT, PLAN_TEXT, Form
+from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
-from cockpit.plan.summary import summarise
+from cockpit.plan.model import Plan
+from cockpit.plan.never_go import never_go
+from cockpit.plan.source.problems import Problem
+from cockpit.plan.summary import earliest_go, summarise
+
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 
 
 @click.command("validate")
-@PLAN
-def main(plan: str) -> int:
+@PLAN_TEXT
+@FORMAT
+def main(plan: str, form: Form) -> int:
     """Load a plan: every problem with its place, or a summary."""
     try:
         loaded = load_plan(plan, require_environment=False)
     except PlanError as error:
-        output(*error.lines, err=True)
+        if form == "json":
+            output_json(_json(plan, None, error.problems))
+        else:
+            output(*error.lines, err=True)
         return BAD_PLAN
-    output(*summarise(loaded))
+    if form == "json":
+        output_json(_json(plan, loaded, ()))
+    else:
+        output(*summarise(loaded))
     return 0
+
+
+def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "version": JSON_VERSION,
+        "plan": path,
+        "valid": plan is not None,
+        "problems": [
+            {
+                "file": each.position.file,
+                "line": each.position.line,
+                "column": each.position.column,
+                "path": each.path,
+                "message": each.message,
+            }
+            for each in problems
+        ],
+    }
+    if plan is not None:
+        never = list(never_go(plan))
+        found |= {
+            "name": plan.name,
+            "title": plan.title,
+            "environment": plan.environment,
+            "digest": plan.digest,
+            "never_go": never,
+            "earliest_go_s": None if never else earliest_go(plan).total_seconds(),
+            "needs_environment": list(plan.needs_environment),
+        }
+    return found

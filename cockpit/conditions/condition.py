@@ -38,10 +38,14 @@ _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 class ConditionError(ValueError):
-    """A condition that cannot be used; `offset` and `length` (characters of the source) say where."""
+    """A condition that cannot be used; `offset` and `length` (characters of the source) say where.
 
-    def __init__(self, message: str, offset: int = 0, length: int = 1) -> None:
+    `more` are further reasons, in other places.
+    """
+
+    def __init__(self, message: str, offset: int = 0, length: int = 1, more: Sequence[ConditionError] = ()) -> None:
         super().__init__(message)
+        self.more = tuple(more)
         self.message = message
         self.offset = offset
         self.length = max(1, length)
@@ -186,9 +190,10 @@ def compile_condition(source: str) -> Condition:
     if len(source) > MAX_LENGTH:
         raise ConditionError(f"longer than {MAX_LENGTH:,} characters", 0, len(source))
     words = tokens.tokenize(source)
-    refusal = next(tokens.refusals(words), None)
-    if refusal is not None:
-        raise ConditionError(refusal.message, refusal.token.start, len(refusal.token.text))
+    refused = [ConditionError(each.message, each.token.start, len(each.token.text)) for each in tokens.refusals(words)]
+    if refused:
+        first, *more = sorted(refused, key=lambda each: each.offset)
+        raise ConditionError(first.message, first.offset, first.length, more)
     program = _program(source)
     paths = tuple(dict.fromkeys((probe.text, name.text) for probe, name in tokens.paths(words)))
     if not paths:

@@ -36,7 +36,23 @@ _REFUSED_MARKS = {
     "%": "'%' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator",
     "?": "? is refused: a choice would hide an unknown value; use && and ||",
     "{": "{ is refused: a condition compares fields of probes",
+    "=": "'=' compares nothing: write ==",
+    "&": "'&' joins nothing: write &&",
+    "|": "'|' joins nothing: write ||",
 }
+_WRITTEN = {
+    "and": "&&",
+    "or": "||",
+    "not": "!",
+    "is": "==",
+    "true": "true",
+    "yes": "true",
+    "false": "false",
+    "no": "false",
+    "none": "null",
+}
+"""Words of other languages, in lower case, and how a condition writes them."""
+_UNITS = frozenset({"ms", "s", "sec", "m", "min", "h", "d", "kb", "mb", "gb", "kib", "mib", "gib"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +106,49 @@ def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
     bound = bound_names(words)
     for at, word in enumerate(words):
         if word.kind == "mark" and word.text in _REFUSED_MARKS:
-            yield Refusal(_REFUSED_MARKS[word.text], word)
+            yield Refusal(_percentage(words, at) or _REFUSED_MARKS[word.text], word)
         elif word.kind == "string" and (word.text[0] not in "'\"" or word.text[:3] in ("'''", '"""')):
             yield Refusal("write text in plain quotes: 'text'", word)
         elif word.kind == "name":
             yield from _refused_name(words, at)
     for at in _roots(words, bound):
         if not _is_path(words, at) and _text(words, at + 1) != "(":
-            yield Refusal(f"'{words[at].text}' is not a field: write probe.field", words[at])
+            yield Refusal(_unit(words, at) or _foreign(words[at].text), words[at])
     comprehensions = [w for at, w in enumerate(words) if w.text in COMPREHENSIONS and _text(words, at + 1) == "("]
     if len(comprehensions) > 1:
         why = "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes"
         yield Refusal(why, comprehensions[1])
+
+
+def _foreign(name: str) -> str:
+    written = _WRITTEN.get(name.lower())
+    return f"'{name}' is not known here: write {written}" if written else f"'{name}' is not a field: write probe.field"
+
+
+def _percentage(words: Sequence[Token], at: int) -> str:
+    """What to write for `5%`; empty where % divides."""
+    number = _before(words, at)
+    following = words[at + 1] if at + 1 < len(words) else None
+    if not number or (following is not None and (following.kind in ("number", "name") or following.text == "(")):
+        return ""
+    return f"a percentage is a ratio: write {float(number) / 100:g}"
+
+
+def _unit(words: Sequence[Token], at: int) -> str:
+    """What to write for `200ms`; empty where the name is no unit of the number before it."""
+    number, unit = _before(words, at), words[at].text
+    return (
+        f"a number has no unit here: the field's own is in its description; write {number}"
+        if (number and unit.lower() in _UNITS)
+        else ""
+    )
+
+
+def _before(words: Sequence[Token], at: int) -> str:
+    """The decimal number directly before a word."""
+    last = words[at - 1] if at else None
+    is_number = last is not None and last.kind == "number" and last.text.replace(".", "", 1).isdigit()
+    return last.text if last is not None and is_number and last.end == words[at].start else ""
 
 
 def _refused_name(words: Sequence[Token], at: int) -> Iterator[Refusal]:

@@ -41,19 +41,12 @@ class BeforePhase:
     def read(self, readings: Readings) -> bool:
         """Take in what is known of the time before it is judged; whether that changed anything."""
         before = self.failing, self._was
-        self._was = readings.at(self.condition.probes, self.origin - _INSTANT, _EVER, self.stale)
-        used, unknown = self._was
+        self._was = used, unknown = self._last_seen(readings)
         everything = frozenset(self.condition.paths)
         self.failing = (
             self._failing(everything, everything, used, unknown) if self._truth(everything, *self._was) else NONE
         )
-        between = {
-            t
-            for probe in self.condition.probes
-            for t in readings.histories[probe].times
-            if self.origin <= t < self.begins
-        }
-        for moment in sorted(between):
+        for moment in self._moments(readings, self.origin, self.begins):
             self.failing, _ = self.goes_on(self.failing, readings, moment, _EVER)
         return (self.failing, self._was) != before
 
@@ -79,6 +72,21 @@ class BeforePhase:
         if self._truth(frozenset(self.condition.paths), was, self._was[1]) is False:
             return None
         return max(since for probe, _ in held if (since := used[probe].state_since) is not None)
+
+    def _last_seen(self, readings: Readings) -> tuple[Used, Unseen]:
+        """What it read just before the phase; where the condition was unknown then, the last time it was not."""
+        just_before = self.origin - _INSTANT
+        limit = max(self.stale.values(), default=timedelta(0))
+        for moment in (just_before, *reversed(self._moments(readings, just_before - limit, just_before))):
+            seen = readings.at(self.condition.probes, moment, _EVER, self.stale)
+            if self._truth(self.condition.paths, *seen) is not None:
+                return seen
+        return readings.at(self.condition.probes, just_before, _EVER, self.stale)
+
+    def _moments(self, readings: Readings, since: datetime, until: datetime) -> list[datetime]:
+        """The data times of what it reads, from `since` to before `until`."""
+        times = {t for probe in self.condition.probes for t in readings.histories[probe].times if since <= t < until}
+        return sorted(times)
 
     def _failing(self, asked: Paths, among: Paths, used: Used, unknown: Unseen) -> Paths:
         """Those of `asked` without which the condition is not known to be true, by what is seen of `among`."""

@@ -1,7 +1,8 @@
 """Which statements count. The one place that says so; everything decided rests on what passes here.
 
 A statement counts if its person is in the plan and holds the role that is asked for, if it is signed with the key the plan
-names for them, if it was made on this plan, in its session and not in the future, and if it is no copy of another. What the
+names for them, if it was made on this plan, in its session and not in the future, and if it is no copy of another. A deployment
+and the use of a gate count if that gate was open then, by the votes that count and that nothing was begun with before. What the
 cockpit notes by itself (phases, the point of no return, the release to go back to, changes) counts only from this cockpit.
 """
 
@@ -34,7 +35,8 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
-from cockpit.plan.model import Person, Phase, Plan
+from cockpit.decide.gate_votes import tally
+from cockpit.plan.model import Gate, Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
 CLOCKS_DIFFER = timedelta(minutes=1)
@@ -109,10 +111,15 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
     """What counts of a record at `now`."""
     made, rules = Counted(turns=record.turns, places=record.places), Rules(plan, record, now)
     seen: set[Entry] = set()
+    opened = _Openings(plan, record, now)
     for kind in _KINDS:
         entries = record.all(kind)
         if kind not in _UNCHECKED:
-            entries = [each for each in entries if made.take(each, rules.objection(each), seen)]
+            entries = []
+            for each in record.all(kind):
+                if made.take(each, rules.objection(each) or opened.objection(each), seen):
+                    opened.counts(each)
+                    entries.append(each)
         made.by_kind[kind] = entries
     made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
     return made
@@ -206,6 +213,56 @@ class Rules:
         if isinstance(entry, _ON_ONE_PLAN) and entry.plan_digest != self.plan.digest:
             return "the plan changed since it was made"
         return ""
+
+
+class _Openings:
+    """Whether the gates before a deployment, and a gate that was used, were open when that was stated.
+
+    Give it the uses of gates first, in their order.
+    """
+
+    def __init__(self, plan: Plan, record: Record, now: datetime) -> None:
+        self._plan = plan
+        self._record = record
+        self._now = now
+        self._uses: dict[str, list[int]] = {}
+        """By gate: where in the record it was used."""
+        self._votes: dict[str, list[Vote]] = {}
+        """By digest of a plan: the votes on it that count."""
+
+    def objection(self, entry: Entry) -> str:
+        if isinstance(entry, GateUsed):
+            return self._shut(
+                entry, [gate for gate in self._plan.gates if (gate.id, gate.before) == (entry.gate, entry.act)]
+            )
+        if isinstance(entry, PhaseBegan) and entry.phase is Phase.POST_DEPLOY and entry.by:
+            return self._shut(entry, [gate for gate in self._plan.gates if gate.before == "deploy"])
+        return ""
+
+    def counts(self, entry: Entry) -> None:
+        """It counts: a use of a gate has spent its votes."""
+        if isinstance(entry, GateUsed):
+            self._uses.setdefault(entry.gate, []).append(self._record.places[id(entry)])
+
+    def _shut(self, entry: GateUsed | PhaseBegan, gates: Sequence[Gate]) -> str:
+        """Why one of the gates was not open to whoever stated this; empty where all were."""
+        if entry.proof.own and entry.plan_digest != self._plan.digest:
+            return ""  # this cockpit asked the gates of the plan it had then
+        place = self._record.places[id(entry)]
+        for gate in gates:
+            spent = max((use for use in self._uses.get(gate.id, ()) if use < place), default=-1)
+            votes = [v for v in self._on(entry.plan_digest) if spent < self._record.places[id(v)] < place]
+            if missing := tally(gate, votes, entry.at, entry.by).missing:
+                return f"{gate.title} was not passed then: {'; '.join(missing)}"
+        return ""
+
+    def _on(self, digest: str) -> list[Vote]:
+        """The votes on a plan that count, each once."""
+        if digest not in self._votes:
+            rules = Rules(replace(self._plan, digest=digest), self._record, self._now)
+            found = {_as_dated(vote): vote for vote in reversed(self._record.all(Vote)) if not rules.objection(vote)}
+            self._votes[digest] = sorted(found.values(), key=lambda vote: self._record.places[id(vote)])
+        return self._votes[digest]
 
 
 def _as_dated(entry: E) -> E:

@@ -166,6 +166,10 @@ class StepEnded(_Recorded):
     plan_digest: str = ""
 
 
+MIGRATION = "migration"
+"""Subject of what happened to the migration."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happened(_Recorded):
     """Something the cockpit did or saw that no verdict rests on: an action, a phase or a guard of the migration."""
@@ -266,7 +270,7 @@ Entry = (
     | ObserverGap
 )
 E = TypeVar("E", bound=Entry)
-Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | PhaseBegan | GateUsed
+Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | GateUsed | PhaseBegan
 """What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
 
 

@@ -1,15 +1,16 @@
-"""Gates: a poll by role. One no-go blocks; votes expire; two people means two people. Votes are spent by what they allowed."""
+"""Gates: how each stands now. Votes are spent by what they allowed: what a gate guards is begun once by them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cockpit import formatting
 from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import shown_since
-from cockpit.decide.events import Change, GateUsed, Record, Vote
+from cockpit.decide.events import MIGRATION, Change, Decision, GateUsed, Happened, Record, Vote
+from cockpit.decide.gate_votes import against, tally
 from cockpit.decide.situation import GateStatus
 from cockpit.decide.states import GateState
 from cockpit.plan.model import Gate, Person, Phase, Plan
@@ -37,11 +38,44 @@ def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: st
     for gate in plan.gates:
         if gate.before == what:
             unknown = gate.poll.exclude_initiator and not who
-            # A deployment begins once by its votes; a run of the migration begins and is resumed while they are valid.
-            missing = poll(gate, counts, now, who, spent=what == "deploy").missing
+            missing = poll(gate, counts, now, who).missing
             if missing or unknown:
                 found.append(Missing(gate.title, missing, unknown))
     return tuple(found)
+
+
+def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tuple[Missing, ...]:
+    """The same for a run that was begun: it goes on by the votes it was begun with, until somebody votes against it."""
+    found = []
+    counts = counted(plan, record, now)
+    for gate in plan.gates:
+        if gate.before == what:
+            used = _last_use(gate, counts)
+            stands = tally(gate, _unused_votes(gate, counts, used), now)
+            if missing := stands.missing if used is None else tuple(map(against, stands.against)):
+                found.append(Missing(gate.title, missing))
+    return tuple(found)
+
+
+def decided_to_begin(plan: Plan, record: Record, what: str, line: str, now: datetime) -> Decision | Happened | None:
+    """The newest statement that counts to begin a migration phase just as `line` says, with the gates before `what` used by it.
+
+    None where there is none. `what` is empty for a phase without a gate. In a plan without people nobody can state it: it is
+    what this cockpit noted then.
+    """
+    counts = counted(plan, record, now)
+    if not plan.people:
+        noted = [each for each in counts.all(Happened) if each.proof.own and each.subject == MIGRATION]
+        return next((each for each in reversed(noted) if each.text.endswith(f"({line})")), None)
+    for decision in reversed(counts.all(Decision)):
+        if decision.choice == "migrate" and decision.why.endswith(f"({line})"):
+            uses = {
+                use.gate
+                for use in counts.all(GateUsed)
+                if use.by == decision.by and use.act == what and counts.place(use) > counts.place(decision)
+            }
+            return decision if {gate.id for gate in plan.gates if gate.before == what} <= uses else None
+    return None
 
 
 def worded(missing: Iterable[Missing], ask: str) -> list[str]:
@@ -71,30 +105,19 @@ def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
 def used(plan: Plan, record: Record, act: str, now: datetime, by: Person, role: str) -> list[GateUsed]:
     """What to keep once somebody has begun what gates guard: each gate before `act`, with the votes it was passed by."""
     counts = counted(plan, record, now)
-    polls = [poll(gate, counts, now, by.id, spent=act == "deploy") for gate in plan.gates if gate.before == act]
+    polls = [poll(gate, counts, now, by.id) for gate in plan.gates if gate.before == act]
     polls = [each for each in polls if each.passed]
     return [GateUsed(now, each.id, act, by.id, role, plan.digest, each.votes) for each in polls]
 
 
-def poll(gate: Gate, record: Counted, now: datetime, without: str = "", *, spent: bool = True) -> GateStatus:
-    """How a gate stands: each role's newest valid vote, and what is missing from whom.
+def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateStatus:
+    """How a gate stands: each role's newest valid vote that nothing was begun with, and what is missing from whom.
 
-    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out. `spent`: whether
-    votes that something was begun with are left out.
+    `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
-    excluded = without if gate.poll.exclude_initiator else ""
-    newest, limit = _newest_votes(gate, record, _last_use(gate, record) if spent else None), gate.poll.valid_for
-    lapsed = [vote for vote in newest if limit is not None and now > vote.at + limit]
-    valid = [v for v in newest if v not in lapsed and (v.by != excluded or v.choice != "go")]
-    against = [vote for vote in valid if vote.choice != "go"]
-    goes = _goes([vote for vote in valid if vote.choice == "go"], distinct=gate.poll.distinct_people)
-    missing = [f"{vote.by} ({vote.role}) votes {vote.choice}" for vote in against]
-    if goes < gate.poll.required:
-        waiting = [role for role in gate.poll.roles if role not in {vote.role for vote in valid}]
-        needed = gate.poll.required - goes
-        missing.append(f"needs {formatting.count(needed, 'more GO vote')} ({' or '.join(waiting or gate.poll.roles)})")
-    passed = not missing
-    moments = [vote.at for vote in valid]
+    stands = tally(gate, _unused_votes(gate, record, _last_use(gate, record)), now, without)
+    passed = not stands.missing
+    moments = [vote.at for vote in stands.valid]
     if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:
         moments.append(shown)
     return GateStatus(
@@ -102,38 +125,22 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "", *, spent
         title=gate.title,
         before=gate.before,
         passed=passed,
-        votes=tuple(_vote_text(vote) for vote in valid),
-        missing=tuple(missing),
+        votes=tuple(_vote_text(vote) for vote in stands.valid),
+        missing=stands.missing,
         not_counted=tuple(
             f"{each.entry.by} ({each.entry.role}): {each.entry.choice} does not count: {each.why}"
             for each in record.left_out
             if isinstance(each.entry, Vote) and each.entry.gate == gate.id
         ),
-        lapsed=tuple(f"{_vote_text(vote)} is no longer valid" for vote in lapsed),
+        lapsed=tuple(f"{_vote_text(vote)} is no longer valid" for vote in stands.lapsed),
         ok_since=max(moments, default=None) if passed else None,
-        voted=tuple(dict.fromkeys(vote.by for vote in valid)),
+        voted=tuple(dict.fromkeys(vote.by for vote in stands.valid)),
     )
 
 
-def _goes(votes: Sequence[Vote], *, distinct: bool) -> int:
-    """How many votes these are. One key is one vote, whatever names it signs under; `distinct`: so is one person."""
-    names: set[str] = set()
-    keys: set[str] = set()
-    found = 0
-    for vote in votes:
-        if (vote.key and vote.key in keys) or (distinct and vote.by in names):
-            continue
-        names.add(vote.by)
-        keys.add(vote.key)
-        found += 1
-    return found
-
-
-def _newest_votes(gate: Gate, record: Counted, use: GateUsed | None) -> list[Vote]:
-    """The newest vote of each person and role since the gate was used."""
+def _unused_votes(gate: Gate, record: Counted, use: GateUsed | None) -> list[Vote]:
     spent = record.place(use)
-    votes = (vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent)
-    return list({(vote.by, vote.role): vote for vote in votes}.values())
+    return [vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent]
 
 
 def _last_use(gate: Gate, record: Counted) -> GateUsed | None:

@@ -164,13 +164,13 @@ class _Answers:
             each for each in reversed(record.all(Decision)) if each.choice != "proceed" and record.place(each) > began
         ]
         """The newest first."""
-        self._known: dict[str, list[Cause]] = {}
         self._turns: dict[str, list[Change]] = {}
-        self._meanings: dict[tuple[int, str], Cause | None] = {}
+        self.learn(())
 
     def learn(self, causes: Iterable[Cause]) -> None:
         """All occurrences there are: a name means the one of them that is nearest to it."""
-        self._known, self._meanings = {}, {}
+        self._known: dict[str, list[Cause]] = {}
+        self._meanings: dict[tuple[int, str], Cause | None] = {}
         for cause in causes:
             self._known.setdefault(cause.trigger, []).append(cause)
 
@@ -187,7 +187,7 @@ class _Answers:
         answer = self._answer(cause)
         if answer is None:
             return cause
-        ends = answer.until if answer.choice == "dismiss" else None
+        ends = answer.until
         if ends is None or self._now < ends or not cause.lasts or (cause.cleared is not None and cause.cleared <= ends):
             return None
         return replace(cause, since=max(cause.since, ends), latched=None)
@@ -218,7 +218,7 @@ class _Answers:
         key = id(decision), trigger
         if key not in self._meanings:
             named = max((each.since for each in decision.answers or () if each.subject == trigger), default=None)
-            known = [] if named is None else [c for c in self._known.get(trigger, ()) if self._is_older(c, decision)]
+            known = [] if named is None else [c for c in self._known[trigger] if self._is_older(c, decision)]
             self._meanings[key] = min(known, key=lambda c: (abs(c.since - (named or c.since)), c.since), default=None)
         return self._meanings[key]
 

@@ -151,15 +151,13 @@ def _advance(
 ) -> Advance:
     alone = min(limits.period, max(sample.data_at - begins, ZERO))
     if before is None:
-        state = State.CLEAR if criterion.kind is Kind.TRIGGER else State.NOT_MET
-        ok_since = sample.observed_at if state is State.CLEAR else None
         before = MachineState(
-            state,
+            State.UNKNOWN,
             sample.data_at,
             sample.observed_at,
             ZERO,
             0,
-            ok_since,
+            None,
             sample.holds_until,
             sample.fresh_until,
             sample.moment,
@@ -189,6 +187,11 @@ def _ends(step: Advance, window: timedelta, have: timedelta, samples: int) -> bo
     return have >= window and samples >= step.criterion.min_samples
 
 
+def _known_since(before: MachineState, sample: Sample) -> datetime:
+    """Since when it is known to be fine. Older data that came late makes that no later."""
+    return min(before.ok_since or sample.observed_at, sample.observed_at)
+
+
 # -- success criteria ------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +204,7 @@ def _success(step: Advance) -> MachineState:
     samples = step.count if contiguous else 1
     if not _ends(step, step.criterion.needs, have, samples):
         return replace(seen, state=State.PROVING, have=have, samples=samples, ok_since=None)
-    since = before.ok_since if contiguous and before.ok_since else sample.observed_at
+    since = _known_since(before, sample) if contiguous else sample.observed_at
     return replace(seen, state=State.MET, have=have, samples=samples, ok_since=since)
 
 
@@ -221,7 +224,7 @@ def _clear(step: Advance) -> MachineState:
     if step.criterion.within is not None and seen.inside.anything_bad:
         return _suspected(step, seen)
     missed = before.near_misses + (before.state is State.PENDING)
-    since = before.ok_since if before.ok_since and sample.moment <= before.fresh_until else sample.observed_at
+    since = _known_since(before, sample) if sample.moment <= before.fresh_until else sample.observed_at
     return replace(seen, state=State.CLEAR, have=ZERO, samples=0, ok_since=since, near_misses=missed)
 
 
@@ -254,7 +257,7 @@ def _suspected(step: Advance, seen: MachineState) -> MachineState:
     """M of N: there was something bad within the window; it trips on a bad sample when it was bad for long enough."""
     criterion, sample = step.criterion, step.sample
     bad, samples = seen.inside.bad, seen.inside.samples
-    seen = replace(seen, have=bad, samples=samples, ok_since=None)
+    seen = replace(seen, have=bad, samples=samples)
     if sample.truth and _ends(step, criterion.needs, bad, samples):
         return _tripped(replace(seen, state=State.TRIPPED), sample)
     return replace(seen, state=State.PENDING)
@@ -281,7 +284,7 @@ def _newest_trip(reached: MachineState, until: datetime | None) -> tuple[Trip, .
 
 
 def _cleared(trips: tuple[Trip, ...], at: datetime) -> tuple[Trip, ...]:
-    return tuple(trip if trip.cleared else replace(trip, until=trip.until or at, cleared=at) for trip in trips)
+    return tuple(trip if trip.cleared else replace(trip, cleared=at) for trip in trips)
 
 
 def _recover(step: Advance) -> MachineState:
@@ -295,7 +298,7 @@ def _recover(step: Advance) -> MachineState:
     have = before.have + step.time if contiguous else step.alone
     samples = step.count if contiguous else 1
     if not _ends(step, criterion.clear_for, have, samples):
-        return replace(seen, state=State.RECOVERING, have=have, samples=samples, ok_since=None)
+        return replace(seen, state=State.RECOVERING, have=have, samples=samples)
     return replace(
         seen,
         state=State.CLEAR,

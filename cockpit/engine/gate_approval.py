@@ -1,22 +1,46 @@
-"""Whether a plan's gates let a phase of the migration begin, according to the cutover's record."""
+"""Whether a plan's gates let a phase of the migration begin or go on, according to the cutover's record."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
-from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
+from cockpit.decide.events import Decision, Happened, Record
+from cockpit.decide.gate import GATE_OF_PHASE, Missing, decided_to_begin, missing_before, missing_to_go_on, worded
 from cockpit.engine.recording import newest_of, record_in
-from cockpit.journal.record_folder import find_record
+from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.plan.model import Plan
+
+
+def folder_of(plan: Plan, now: datetime, record: str = "") -> RecordFolder | None:
+    """The record named, or the plan's newest; None where there is none. Raises OSError without the record named."""
+    return find_record(record) if record else newest_of(plan, now)
 
 
 def missing(plan: Plan, phase: str, now: datetime, record: str = "", who: str = "") -> list[str]:
     """What is missing, from whom; empty where the phase may begin. `who` begins it. Raises OSError without the record named."""
+    return _missing(plan, phase, now, record, lambda kept, act: missing_before(plan, kept, act, now, who))
+
+
+def missing_to_resume(plan: Plan, phase: str, now: datetime, record: str = "") -> list[str]:
+    """The same for a run that was begun: it goes on by the votes it was begun with, until somebody votes against it."""
+    return _missing(plan, phase, now, record, lambda kept, act: missing_to_go_on(plan, kept, act, now))
+
+
+def decided(plan: Plan, phase: str, line: str, now: datetime, record: str = "") -> Decision | Happened | None:
+    """What the record holds that lets the phase begin just as `line` says; None where it holds nothing. Raises OSError."""
+    folder = folder_of(plan, now, record)
+    return decided_to_begin(plan, record_in(folder), GATE_OF_PHASE.get(phase, ""), line, now) if folder else None
+
+
+def _missing(
+    plan: Plan, phase: str, now: datetime, record: str, rule: Callable[[Record, str], tuple[Missing, ...]]
+) -> list[str]:
     gates = [gate for gate in plan.gates if gate.before == GATE_OF_PHASE.get(phase)]
     if not gates:
         return []
-    folder = find_record(record) if record else newest_of(plan, now)
+    folder = folder_of(plan, now, record)
     if folder is None:
         return [f"{gate.title}: no record of this cutover on this machine; vote in the cockpit first" for gate in gates]
-    found = missing_before(plan, record_in(folder), GATE_OF_PHASE[phase], now, who)
+    found = rule(record_in(folder), GATE_OF_PHASE[phase])
     return worded(found, "name the initiator with --as: the plan does not count the initiator's vote")

@@ -11,6 +11,7 @@ from cockpit import formatting
 from cockpit.decide.counted import CHOICES, LONGEST_WAIVER, Rules, deciding_roles
 from cockpit.decide.events import (
     DECISION,
+    MIGRATION,
     Acknowledgement,
     Decision,
     GateUsed,
@@ -208,16 +209,24 @@ class Desk:
             raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         return await self._keep(self._decision("execute", person, role, why, verdict), person, role)
 
-    async def migrate(self, why: str, line: str) -> None:
-        """Decide that a migration phase is begun, as `line` says it: before it is. A plan without people has nobody to."""
+    async def migrate(self, why: str, line: str, act: str = "") -> None:
+        """State that a migration phase is begun, as `line` says it, and that the gates before `act` are used: before it is.
+
+        What is begun rests on it (`decided_to_begin`). A plan without people has nobody to state it: it is noted.
+        """
         if not self.watch.plan.people:
-            self.watch.record.append(Happened(self.watch.clock.now(), "migration", f"decided: {reason(why)} ({line})"))
+            self.watch.record.append(Happened(self.watch.clock.now(), MIGRATION, f"decided: {reason(why)} ({line})"))
             return
         person, role = self._in_role(self.deciding_roles, "this decision")
+        if missing := self.missing_before(act):
+            raise Refused(f"{missing[0]}; nothing was changed")
+        uses = self._gates_before(act, person, role)
         now, digest = self.watch.clock.now(), self.watch.plan.digest
-        advised = self.watch.situation.verdict.word
+        advised = self.watch.situation.verdict.word if self.watch.revision else ""
         decided = Decision(now, "migrate", person.id, f"{reason(why)} ({line})", advised, role, digest, ())
         await self._keep(decided, person, role)
+        for use in uses:
+            await self._keep(use, person, role)
 
     def _decision(
         self, choice: str, person: Person, role: str, why: str, verdict: Verdict, *, withdraws: bool = False
@@ -254,13 +263,6 @@ class Desk:
         for use in rests_on:
             await self._keep(use, person, role)
         return begun
-
-    async def use_gates(self, act: str) -> None:
-        """State that what gates guard (deploy, migrate, purge) was begun; the votes it rests on are kept."""
-        person = self._identified()
-        role = person.roles[0] if person.roles else ""
-        for use in self._gates_before(act, person, role):
-            await self._keep(use, person, role)
 
     def _gates_before(self, act: str, person: Person, role: str) -> list[GateUsed]:
         return used(self.watch.plan, self.watch.record, act, self.watch.clock.now(), person, role)

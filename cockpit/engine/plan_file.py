@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ MOST_NAMED = 4
 SUBJECT = "plan"
 _PLACES = frozenset({"position", "path", "digest", "source"})
 """Fields that say where something is written, and not what it says."""
+
+_KEYS = {"hold_for": "for"}
+"""Fields that a plan calls otherwise."""
 
 
 @dataclass(slots=True)
@@ -100,7 +105,7 @@ def difference(plan: Plan, overrides: Mapping[str, str]) -> str:
 
 
 def differences(plan: Plan, other: Plan) -> Iterator[str]:
-    """What an edited plan adds, leaves out and changes: "trigger errors changed (hold_for)"."""
+    """What an edited plan adds, leaves out and changes: "trigger errors changed (for 5m, would be 10m)"."""
     before, after = dict(_parts(plan)), dict(_parts(other))
     for name in before.keys() | after.keys():
         if name not in after:
@@ -109,7 +114,7 @@ def differences(plan: Plan, other: Plan) -> Iterator[str]:
             yield f"{name} added"
     for name, part in before.items():
         if name in after and (changed := list(_changed(part, after[name]))):
-            yield f"{name} changed ({', '.join(changed)})"
+            yield f"{name} changed ({'; '.join(changed)})"
 
 
 def _parts(plan: Plan) -> Iterator[tuple[str, Any]]:
@@ -133,12 +138,19 @@ def _changed(before: Any, after: Any) -> Iterator[str]:
             yield f"{_shown(before)}, would be {_shown(after)}"
         return
     for each in fields(before):
-        if each.name not in _PLACES and _content(getattr(before, each.name)) != _content(getattr(after, each.name)):
-            yield each.name
+        one, other = getattr(before, each.name), getattr(after, each.name)
+        if each.name not in _PLACES and _content(one) != _content(other):
+            key = _KEYS.get(each.name, each.name)
+            yield f"{key} {_shown(one)}, would be {_shown(other)}" if _is_plain(one) and _is_plain(other) else key
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is short and never a secret: a time, a number, a word of the plan's own."""
+    return isinstance(value, timedelta | int | float | StrEnum)
 
 
 def _shown(value: Any) -> str:
-    return formatting.duration(value) if hasattr(value, "total_seconds") else str(value)
+    return formatting.duration(value) if isinstance(value, timedelta) else str(value)
 
 
 def _content(value: Any) -> Any:

@@ -176,17 +176,19 @@ class Recording:
     # -- background --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Share the record, until cancelled."""
+        """Take in what other cockpits write to the record, and share it where it is shared, until cancelled."""
         while True:
             await asyncio.sleep(SHARE_S)
-            await self.share()
+            try:
+                await self.share()
+            except OSError as error:
+                log.warning("what others wrote to the record cannot be read: %s", error)
 
     async def share(self) -> None:
-        """Synchronise once with the shared store, if there is one."""
-        if self.sync is not None:
-            reached = await self._round()
-            if self.record.take_in(self.clock.now() if reached else None, self.clock.speed) and self.on_news:
-                self.on_news()
+        """Take in once what others wrote: others on this machine, and in the shared store, if there is one."""
+        reached = self.sync is not None and await self._round()
+        if self.record.take_in(self.clock.now() if reached else None, self.clock.speed) and self.on_news:
+            self.on_news()
 
     async def _round(self) -> bool:
         """Whether a round with the store went well. One that hangs says so, and no other begins until it has ended."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cockpit.decide.events import Happened
+from cockpit.decide.events import MIGRATION, Happened
 from cockpit.engine.watch import Watch
 
 if TYPE_CHECKING:
     from cockpit.migration.progress import Progress
-
-
-SUBJECT = "migration"
 
 
 class Chronicle:
@@ -26,7 +23,7 @@ class Chronicle:
         """What this progress says that the record does not."""
         if self._kept is None:
             entries = self._watch.record.all(Happened)
-            self._kept = {each.text for each in entries if each.subject == SUBJECT}
+            self._kept = {each.text for each in entries if each.subject == MIGRATION}
         for event in progress.events:
             when = f"{event.at:%Y-%m-%d %H:%M:%S.%f}Z by the database"
             self._keep(f"{event.kind}: {event.text} ({when})", event.who)
@@ -41,4 +38,4 @@ class Chronicle:
         assert self._kept is not None
         if text not in self._kept:
             self._kept.add(text)
-            self._watch.record.append(Happened(self._watch.clock.now(), SUBJECT, text, by))
+            self._watch.record.append(Happened(self._watch.clock.now(), MIGRATION, text, by))

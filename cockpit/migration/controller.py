@@ -184,11 +184,6 @@ class Controller:
             given=variables | dict(given or {}),
         )
 
-    @property
-    def launched(self) -> int:
-        """How many processes of phases were started here."""
-        return len(self._started)
-
     async def want(self, wanted: Wanted) -> str:
         """Run, pause, drain or abort the active run."""
         return await self._write(lambda connection: runs.want(connection, self.progress.run, wanted, self.by), wanted)

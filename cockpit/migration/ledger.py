@@ -34,6 +34,7 @@ _HALT_RUN = statement("halt_run")
 _TAKE_ALLOWANCE = statement("take_allowance")
 _GIVE_BACK_ALLOWANCE = statement("give_back_allowance")
 _NOTE = statement("note")
+_NOTE_DECISION = statement("note_decision")
 _LOOK_AT_ROWS = table_statement("look_at_rows")
 _POINT_ROWS_AT_OBJECTS = table_statement("point_rows_at_objects")
 
@@ -285,6 +286,12 @@ class Ledger:
 async def note(connection: Connection, run: int | None, who: str, kind: str, text: str) -> None:
     """One line of the migration's history."""
     await connection.execute(_NOTE, {"run": run, "who": who, "kind": kind, "text": text[:500]})
+
+
+async def note_decision(connection: Connection, who: str, statement: str, text: str) -> bool:
+    """The line that a run is begun by: `statement`, which tells it from all others, then the text; False if it is there."""
+    given = {"who": who, "statement": f"{statement}: ", "text": f"{statement}: {text}"[:500]}
+    return bool((await connection.execute(_NOTE_DECISION, given)).rowcount)
 
 
 def _given(claims: Sequence[Claim]) -> dict[str, Any]:

@@ -22,14 +22,10 @@ NICE = 5
 
 def log_plainly() -> None:
     """A worker's log goes to its standard error, redacted: a file here, CloudWatch in a task."""
-    from probes.redact import redact
-
-    class Redacted(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return redact(super().format(record))
+    from probes.log_lines import LogLines
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Redacted("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LogLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 

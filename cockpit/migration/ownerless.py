@@ -38,26 +38,33 @@ async def settled_by_reader(connection: Connection) -> None:
         return
 
 
-async def free_run(connection: Connection, phase: PhaseName, by: str = "", tell: Tell = lambda _: None) -> Run | None:
-    """The ownerless run of this phase that is to be gone on with, or None where a new one may begin.
+async def unsupervised(connection: Connection, tell: Tell = lambda _: None) -> Run | None:
+    """The active run, which nobody supervises, or None. Nothing is changed but a run ended that has come to its end.
 
-    One of another phase is drained if nobody supervises it, and one that is ending is waited for, until its workers have gone.
-    Raises RunError where somebody supervises the active run.
+    Waits for one lease of a supervisor that may be gone. Raises RunError where somebody supervises it.
+    """
+    run = await settle(connection)
+    if run is not None and not await _let_go(connection, run, tell):
+        raise RunError(advice(run))
+    return await settle(connection)
+
+
+async def make_way(connection: Connection, phase: PhaseName, by: str = "", tell: Tell = lambda _: None) -> None:
+    """Have the active run end, so that one of `phase` may begin: it is drained, and waited for until its workers have gone.
+
+    Raises RunError where somebody supervises it, and where it is of this phase: that one is to be gone on with.
     """
     told: set[int] = set()
-    while (run := await settle(connection)) is not None:
-        if not await _let_go(connection, run, tell):
-            raise RunError(advice(run))
-        if run.phase is phase and run.wanted in (Wanted.RUN, Wanted.PAUSE):
-            return await settle(connection)
-        if run.wanted in (Wanted.RUN, Wanted.PAUSE):
+    while (run := await unsupervised(connection, tell)) is not None:
+        if run.goes_on:
+            if run.phase is phase:
+                raise RunError(advice(run))
             await note(connection, run.id, by, "drain asked for", f"nobody supervises it, and {phase} is to begin")
             await runs.want(connection, run.id, Wanted.DRAIN, by)
         if run.id not in told:
             told.add(run.id)
             tell(f"run {run.id} ({run.phase}) has no supervisor: it ends once its {run.workers} workers have")
         await asyncio.sleep(LOOK_S)
-    return None
 
 
 async def _let_go(connection: Connection, run: Run, tell: Tell) -> bool:

@@ -105,6 +105,11 @@ class Run:
     """How often it has been resumed: a halt belongs to one of these."""
 
     @property
+    def goes_on(self) -> bool:
+        """It is not on its way to an end that somebody asked for."""
+        return self.ended_at is None and self.wanted not in _ENDINGS
+
+    @property
     def ownerless(self) -> bool:
         """Nobody supervises it: whoever looks may take it over, or end it."""
         return self.ended_at is None and not self.supervised

@@ -37,7 +37,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
     never = tuple(never_go(plan))
-    for why in never or [f"{duration(_earliest(plan))} after the phase begins"]:
+    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
         yield from _row("never GO" if never else "earliest GO", why)
     for _, why in all_never_fresh(plan):
         if why not in never:
@@ -113,7 +113,7 @@ def _section(section: Section, width: int) -> Iterator[str]:
     )
 
 
-def _earliest(plan: Plan) -> timedelta:
+def earliest_go(plan: Plan) -> timedelta:
     enforced = [c for c in plan.success_criteria if c.enforced]
     return (
         max((c.hold_for + c.initial_delay + _seen(plan, c) for c in enforced), default=timedelta(0))

@@ -17,18 +17,21 @@ from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+from probes.three_valued import FieldValue, sorted_out
 
 DAY = timedelta(days=1)
+_NOT_ISSUED = ("PENDING_VALIDATION", "INACTIVE", "EXPIRED", "VALIDATION_TIMED_OUT", "REVOKED", "FAILED")
+"""Closed: besides ISSUED every status of a certificate."""
 
 
 class CertificateParams(Params):
     certificate: str = ""
-    """ARN. Left out, it is the default certificate of the load balancer's HTTPS listener on `port`."""
+    """ARN. Left out, it is the one that the load balancer's HTTPS listener on `port` shows for `host`, or its default one."""
     load_balancer: str = ""
     """Name or ARN of the load balancer that must show it."""
     port: int = Setting(443, ge=1, le=65535)
     host: str = ""
-    """Name the certificate must be good for."""
+    """Name the certificate must be good for, and by which the load balancer picks one."""
 
     @model_validator(mode="after")
     def _one_at_least(self) -> Self:
@@ -41,14 +44,17 @@ class AcmCertificate(Probe[CertificateParams]):
     """A certificate in ACM: issued, not expired, for the right name, and shown by the load balancer.
 
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
-    RenewalEligibility; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
-    DescribeListenerCertificates (CertificateArn) of its listener on `port`. An imported certificate never renews by itself.
-    Cannot see which certificate a browser is shown: a load balancer with several picks by name.
+    RenewalEligibility, KeyAlgorithm; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
+    DescribeListenerCertificates (CertificateArn) of its listener on `port`. Of several the load balancer picks by the name that a
+    client asks for: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer key; with none,
+    the default one. An imported certificate never renews by itself.
     """
 
     name = "acm.certificate"
     params_type = CertificateParams
     demands = AWS_ALONE
+    cannot_see = "what a client is shown that takes no ECDSA: tls.certificate does a handshake"
+    late = "seconds; ACM's own list of who uses it follows later"
     fields = (
         Field("status", str, "ISSUED, PENDING_VALIDATION, EXPIRED, REVOKED, FAILED, ...", "ISSUED"),
         Field("issued", bool, "the status is ISSUED", example=True),
@@ -58,6 +64,7 @@ class AcmCertificate(Probe[CertificateParams]):
         Field("covers_host", bool, "it is good for `host`", example=True),
         Field("in_use", bool, "ACM knows an AWS resource that uses it", example=True),
         Field("on_balancer", bool, "the load balancer's HTTPS listener has it", example=True),
+        Field("shown_to_host", bool, "it is the one that a client asking for `host` is shown", example=True),
         Field("issuer", str, "who issued it", "Amazon"),
         Field("type", str, "AMAZON_ISSUED, IMPORTED or PRIVATE", "AMAZON_ISSUED"),
         Field("renews", bool, "ACM can renew it by itself", example=True),
@@ -72,15 +79,19 @@ class AcmCertificate(Probe[CertificateParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         any_one = arn(self.clients.options, "acm", "certificate/*")
-        return {self.iam[0]: (self.params.certificate or any_one,)}
+        given, picked = self.params.certificate, self.params.load_balancer and self.params.host
+        return {self.iam[0]: (given if given and not picked else any_one,)}
 
     async def read(self, now: datetime) -> Reading:
-        given = self.params.certificate
+        given, host = self.params.certificate, self.params.host
         query = f"acm describe-certificate --certificate-arn {given or f'(of {self.params.load_balancer})'}"
-        shown = await self._shown() if self.params.load_balancer else None
-        if not given and isinstance(shown, Unknown):
-            return self.blind(now, shown, Evidence(query))
-        arn = given or next(iter(shown if isinstance(shown, list) else ()), "")
+        there = await self._there() if self.params.load_balancer else None
+        if not given and isinstance(there, Unknown):
+            return self.blind(now, there, Evidence(query))
+        picked = await self._picked(there, now) if isinstance(there, list) else there
+        if not given and isinstance(picked, Unknown):
+            return self.blind(now, picked, Evidence(query))
+        arn = given or (picked if isinstance(picked, str) else "")
         if ":acm:" not in arn:
             return self.blind(now, self._not_in_acm(arn), Evidence(query))
         try:
@@ -88,23 +99,40 @@ class AcmCertificate(Probe[CertificateParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         found = answer.get("Certificate") or {}
+        no_balancer = Unknown(Reason.NO_DATA, "the plan gives no load_balancer", "set it in the plan")
+        no_host = Unknown(Reason.NO_DATA, "the plan gives no host", "set it in the plan")
         values = _values(found, now)
-        unknown: dict[str, Unknown] = {}
-        if not self.params.host:
-            unknown["covers_host"] = Unknown(Reason.NO_DATA, "the plan gives no host", "set it in the plan")
-        elif values["names"]:
-            values["covers_host"] = covers(values["names"], self.params.host)
-        if shown is None:
-            none = Unknown(Reason.NO_DATA, "the plan gives no load_balancer", "set it in the plan")
-            unknown["on_balancer"] = none
-        elif isinstance(shown, Unknown):
-            unknown["on_balancer"] = shown
-        else:
-            values["on_balancer"] = arn in shown
+        fields: dict[str, FieldValue] = values | {
+            "covers_host": (covers(values["names"], host) if values["names"] else None) if host else no_host,
+            "on_balancer": no_balancer if there is None else there if isinstance(there, Unknown) else arn in there,
+            "shown_to_host": no_host if not host else no_balancer if picked is None else _is_it(picked, arn),
+        }
+        known, unknown = sorted_out(fields)
         evidence = Evidence(query, request_id(answer), self._url(arn), _lines(found))
-        return self.reading(now, values, unknown=unknown, evidence=evidence)
+        return self.reading(now, known, unknown=unknown, evidence=evidence)
 
-    async def _shown(self) -> list[str] | Unknown:
+    async def _picked(self, there: list[str], now: datetime) -> str | Unknown:
+        """The one of a listener's certificates that a client asking for `host` is shown; without a host, the default one."""
+        if not self.params.host or len(there) == 1:
+            return next(iter(there), "")
+        if others := [each for each in there if ":acm:" not in each]:
+            detail = f"{one_line(others[0])} may be the one that is shown, and its names are not in ACM"
+            return Unknown(Reason.NO_DATA, detail, "see by tls.certificate which one is")
+        try:
+            answers = await asyncio.gather(
+                *(self.clients.aws("acm", "describe_certificate", CertificateArn=each) for each in there)
+            )
+        except Unseen as unseen:
+            return unseen.unknown
+        found = [answer.get("Certificate") or {} for answer in answers]
+        good = [
+            (each, described)
+            for each, described in zip(there, found, strict=True)
+            if covers(_values(described, now)["names"], self.params.host)
+        ]
+        return max(good, key=lambda pair: _preference(pair[1], now), default=(there[0], {}))[0]
+
+    async def _there(self) -> list[str] | Unknown:
         """Certificates of the HTTPS listener on `port`, the default one first, or why they cannot be seen."""
         wanted, port = self.params.load_balancer, self.params.port
         try:
@@ -145,14 +173,14 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     status, begins, ends = found.get("Status"), found.get("NotBefore"), found.get("NotAfter")
     names = dict.fromkeys([*([found["DomainName"]] if found.get("DomainName") else ()), *_alternatives(found)])
     valid = None
-    if status is not None and status != "ISSUED":
+    if status in _NOT_ISSUED:
         valid = False
-    elif status is not None and ends is not None:
+    elif status == "ISSUED" and ends is not None:
         valid = (begins is None or begins <= now) and now < ends
     eligible = found.get("RenewalEligibility")
     return {
         "status": status,
-        "issued": None if status is None else status == "ISSUED",
+        "issued": status == "ISSUED" if status in ("ISSUED", *_NOT_ISSUED) else None,
         "valid_now": valid,
         "days_left": (ends - now) / DAY if ends else None,
         "names": tuple(names),
@@ -162,6 +190,18 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "type": found.get("Type"),
         "renews": None if eligible is None else eligible == "ELIGIBLE",
     }
+
+
+def _is_it(picked: str | Unknown, arn: str) -> bool | Unknown:
+    return picked if isinstance(picked, Unknown) else picked == arn
+
+
+def _preference(found: Mapping[str, Any], now: datetime) -> tuple[bool, bool, int, float]:
+    """How a load balancer ranks certificates that are good for one name, the best highest."""
+    algorithm, begins, ends = str(found.get("KeyAlgorithm", "")), found.get("NotBefore"), found.get("NotAfter")
+    digits = "".join(char for char in algorithm if char.isdigit())
+    valid_s = (ends - begins).total_seconds() if begins and ends else 0.0
+    return algorithm.startswith("EC"), ends is None or now < ends, int(digits or 0), valid_s
 
 
 def _alternatives(found: Mapping[str, Any]) -> list[str]:

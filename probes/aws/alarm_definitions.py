@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 
 from probes.aws.cloudwatch_alarms import MAX_NAMES, datapoints_of, describe, kind_of, period_of, stats_of
+from probes.aws.metric_names import problem
 from probes.clients.console_links import alarm_url
 from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
@@ -49,6 +50,8 @@ class AlarmDefinitionParams(Params):
     """Points of this unit alone; an alarm that names a unit sees no others, and one the metric never has sees none."""
     kind: Kind | None = None
     """What the alarm may judge by; if the plan gives a threshold and no kind, it must be a metric or metric math."""
+    unlisted: bool = False
+    """The metric is right though it is not in the cockpit's table of what AWS publishes."""
 
     @model_validator(mode="after")
     def _names_or_metric(self) -> Self:
@@ -58,6 +61,9 @@ class AlarmDefinitionParams(Params):
             raise ValueError("give names, or namespace and metric")
         if (self.dimensions or self.statistic) and not self.metric:
             raise ValueError("dimensions and statistic are of a metric: give namespace and metric")
+        listed = self.metric and not self.unlisted
+        if listed and (wrong := problem(self.namespace, self.metric, self.dimensions or None)):
+            raise ValueError(wrong)
         return self
 
 
@@ -67,7 +73,8 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     Reads cloudwatch DescribeAlarms (every page: Namespace, MetricName, Dimensions, Metrics[].MetricStat, Threshold, Period,
     EvaluationPeriods, DatapointsToAlarm, Unit, ActionsEnabled, AlarmActions), sns ListSubscriptionsByTopic (SubscriptionArn;
     PendingConfirmation is nobody), cloudwatch ListAlarmMuteRules (those ACTIVE now) and cloudwatch ListMetrics, which knows
-    what had data in two weeks. Dimensions under which nothing has are `dead`: such an alarm never rings. Actions other than
+    what had data in two weeks. Dimensions under which nothing has, and a metric AWS never publishes, are `dead`: such an
+    alarm never rings. The metric of the plan is checked at load against what AWS publishes. Actions other than
     SNS topics are not followed, nor whether a subscriber reads what is sent. What state an alarm is in now:
     cloudwatch.alarms reads that.
     """
@@ -75,6 +82,8 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     name = "alarms.definition"
     params_type = AlarmDefinitionParams
     demands = AWS_ALONE
+    cannot_see = "actions other than SNS topics, and whether a subscriber reads what is sent"
+    late = "seconds; a new metric is listed after 15 minutes, a dead one for two weeks more"
     fields = (
         Field("matching", int, "alarms defined as the plan says", 1, "count", low=0),
         Field("matching_names", tuple, "their names", ("transparent-trust-error-rate",)),
@@ -191,7 +200,10 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
         return {arn for arn in arns if arn.startswith("arn:")}, arns.count("PendingConfirmation")
 
     async def _fed(self, alarms: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
-        """Whether anything has reported under the alarms' dimensions; a count of errors may not have, and still can."""
+        """Whether anything has reported under the alarms' dimensions; a count of errors may not have, and still can.
+
+        A metric that AWS does not publish never can, whatever else reports there.
+        """
         looked = {
             (str(stat.get("Namespace")), str(stat.get("MetricName")), _dimensions(stat))
             for alarm in alarms
@@ -209,11 +221,11 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
             known = dict(zip(ordered, await asyncio.gather(*(self._metrics(*each) for each in ordered)), strict=True))
         except Unseen as unseen:
             return {}, dict.fromkeys(_METRIC_FIELDS, unseen.unknown)
-        without_data = sorted({m for space, m, dims in looked if m not in known[space, dims, "" if dims else m]})
-        unknown = (
-            {} if without_data else {"without_data": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
-        )
-        return {"dead": not all(known.values()), "without_data": tuple(without_data)}, unknown
+        silent = [each for each in looked if each[1] not in known[each[0], each[2], "" if each[2] else each[1]]]
+        never = any(problem(space, metric, dict(dims)) for space, metric, dims in silent)
+        unknown = {} if silent else {"without_data": Unknown(Reason.NO_DATA, "every metric had data in two weeks")}
+        without_data = tuple(sorted({metric for _, metric, _ in silent}))
+        return {"dead": never or not all(known.values()), "without_data": without_data}, unknown
 
     async def _metrics(self, namespace: str, dimensions: tuple[tuple[str, str], ...], metric: str) -> set[str]:
         """Metrics known under exactly these dimensions; ListMetrics finds those with more of them too."""

@@ -16,6 +16,8 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
+_STATES = ("active", "provisioning", "active_impaired", "failed")
+"""Closed: every state of a load balancer."""
 Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 
@@ -37,6 +39,8 @@ class AlbLoadBalancer(Probe[LoadBalancerParams]):
     name = "alb.load_balancer"
     params_type = LoadBalancerParams
     demands = AWS_ALONE
+    cannot_see = "who may reach its addresses (ec2.security_groups), or what its certificate is worth (acm.certificate)"
+    late = "seconds: a change of a listener takes a moment to hold on every node"
     fields = (
         Field("scheme", str, "internal or internet-facing", "internal"),
         Field("internal", bool, "it has private addresses only", example=True),
@@ -171,7 +175,7 @@ def _balancer(found: Mapping[str, Any]) -> dict[str, Any]:
         "scheme": scheme,
         "internal": None if scheme is None else scheme == "internal",
         "state": state,
-        "active": None if state is None else state == "active",
+        "active": state == "active" if state in _STATES else None,
         "dns_name": found.get("DNSName"),
         "zones": len(found["AvailabilityZones"]) if found.get("AvailabilityZones") else None,
         "security_groups": tuple(found.get("SecurityGroups") or ()),

@@ -22,6 +22,9 @@ from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 HTTPS = 443
+_DRAINING = ("draining", "unhealthy.draining")
+_HEALTHY = MappingProxyType({"healthy": True, "unhealthy": False, "initial": False, "unused": False})
+"""Closed: whether a target that is not draining is healthy. Of one that is `unavailable` nobody checks the health."""
 Target = Mapping[str, Any]
 
 
@@ -51,13 +54,14 @@ class AlbTargets(Probe[TargetsParams]):
     every group that serves is judged, by DescribeTargetHealth (State, Reason); with blue and green groups, the one that has the
     traffic now. Also DescribeTargetGroups, for the ARN and the health check. A group that no rule sends anything to is
     NO_DATA, however healthy, and so is one without targets. Rules for requests with a header or query of their own (test
-    traffic) do not count. Draining targets count in `total`. Old tasks can be healthy too: compare with ecs.tasks. Cannot see
-    what a target answers to users, nor traffic that comes by another way than these listeners.
+    traffic) do not count. Draining targets count in `total`. Old tasks can be healthy too: compare with ecs.tasks.
     """
 
     name = "alb.targets"
     params_type = TargetsParams
     demands = AWS_ALONE
+    cannot_see = "what a target answers to users, and traffic that comes by another way than these listeners"
+    late = "the health check's interval times its threshold: up to minutes"
     fields = (
         Field("total", int, "registered targets", 2, "count", low=0),
         Field("healthy", int, "targets that pass the health check", 2, "count", low=0),
@@ -180,7 +184,8 @@ def _values(groups: Sequence[Sequence[Target]]) -> tuple[dict[str, Any], dict[st
     """Of every group that serves together; one without targets answers its share of the requests with a 503."""
     targets = [target for group in groups for target in group]
     states = Counter(_state(target) for target in targets)
-    judged = [[target for target in group if _state(target) != "draining"] for group in groups]
+    judged = [[target for target in group if _state(target) not in _DRAINING] for group in groups]
+    healthy = [_HEALTHY.get(_state(target)) for group in judged for target in group]
     reasons = {
         str(t["TargetHealth"]["Reason"]) for group in judged for t in group if t.get("TargetHealth", {}).get("Reason")
     }
@@ -189,6 +194,10 @@ def _values(groups: Sequence[Sequence[Target]]) -> tuple[dict[str, Any], dict[st
         unknown["all_healthy"] = Unknown(
             Reason.NO_DATA, "the target group has no targets", "are tasks running and registered?"
         )
+    elif all(judged) and None in healthy and False not in healthy:
+        state = next(_state(target) for group in judged for target in group if _state(target) not in _HEALTHY)
+        hint = "switch the health check of the target group on" if state == "unavailable" else "see the console"
+        unknown["all_healthy"] = Unknown(Reason.NO_DATA, f"a target is {one_line(state) or 'in no state'}", hint)
     if not reasons:
         unknown["reasons"] = Unknown(Reason.NO_DATA, "no target gives a reason")
     return {
@@ -196,8 +205,8 @@ def _values(groups: Sequence[Sequence[Target]]) -> tuple[dict[str, Any], dict[st
         "healthy": states["healthy"],
         "unhealthy": states["unhealthy"],
         "initial": states["initial"],
-        "draining": states["draining"],
-        "all_healthy": all(group and all(_state(target) == "healthy" for target in group) for group in judged),
+        "draining": sum(states[each] for each in _DRAINING),
+        "all_healthy": all(judged) and False not in healthy,
         "reasons": tuple(sorted(reasons)),
     }, unknown
 

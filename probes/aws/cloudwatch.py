@@ -58,14 +58,15 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
     """One statistic of one metric, from cloudwatch GetMetricData (MetricStat); one sample per closed period.
 
     `data_at` is the end of the period. The unit is the metric's own times `scale`. Needs cloudwatch:GetMetricData
-    (on `*`). Cannot see why a series is empty: no traffic, a wrong dimension and a metric that is not enabled look the
-    same; it then says NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known to exist: by
-    the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
+    (on `*`). An empty series is NO_DATA, never 0, unless `absent` names a liveness metric and the metric itself is known
+    to exist: by the table of what AWS publishes, by a point, or by cloudwatch ListMetrics.
     """
 
     name = "cloudwatch.metric"
     params_type = CloudWatchMetricParams
     demands = AWS_ALONE
+    cannot_see = "why a series is empty: no traffic, a wrong dimension and a metric not enabled look the same"
+    late = "the period and `settle`; S3 request metrics 15 minutes; `lateness` is measured and shown"
     fields = (
         Field("value", float, "the statistic of the newest closed period, times scale", 42.0),
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
@@ -88,13 +89,22 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
                 yield PeriodValues(end, {"value": value * self.params.scale, "points": points}, {})
 
 
-class CloudWatchRatioParams(MetricParams):
+class TrafficParams(MetricParams):
+    """Of what counts requests."""
+
+    monitors_per_min: Annotated[float, Setting(ge=0)] = 0
+    """Requests a minute that no user makes: uptime monitors, this cockpit's own probes. They count for no evidence."""
+
+    def of_users(self, counted: float, periods: int = 1) -> float:
+        """Of what was counted in so many periods, what monitors did not ask for."""
+        return max(counted - self.monitors_per_min * periods * (self.period / MINUTE), 0.0)
+
+
+class CloudWatchRatioParams(TrafficParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
     total: Name
     min_total: Annotated[float, Setting(ge=0)] = 1
     """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
-    monitors_per_min: Annotated[float, Setting(ge=0)] = 0
-    """Requests a minute that no user makes: uptime monitors, this cockpit's own probes. They are taken off the total."""
     window: Duration | None = None
     """Summed over this long; the default is one period."""
 
@@ -123,12 +133,14 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
     `min_total` the rate is LOW_VOLUME with bounds at 99.9 % confidence, which hold where requests fail independently of
     each other. An ALB counts its own health checks nowhere; monitors and probes from outside are requests like any
     other, and no metric tells them from users': `monitors_per_min` says how many they are. Needs
-    cloudwatch:GetMetricData (on `*`). Cannot see failures that the application answers with a 2xx.
+    cloudwatch:GetMetricData (on `*`).
     """
 
     name = "cloudwatch.ratio"
     params_type = CloudWatchRatioParams
     demands = AWS_ALONE
+    cannot_see = "failures that the application answers with a 2xx"
+    late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
         Field("rate", float, "part divided by total over the window", 0.012, "ratio", low=0, high=1),
         Field("part", float, "sum of the parts over the window", 3.0, "count", low=0),
@@ -153,12 +165,7 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
                 continue
             part = math.fsum(pair[0] for pair in counted if pair)
             whole = math.fsum(pair[1] for pair in counted if pair)
-            yield self._values(end, part, self._of_users(part, whole))
-
-    def _of_users(self, part: float, total: float) -> float:
-        """The total without what monitors asked for, and never below the part."""
-        minutes = self.params.window_periods * (self.params.period / MINUTE)
-        return max(total - self.params.monitors_per_min * minutes, part)
+            yield self._values(end, part, max(self.params.of_users(whole, self.params.window_periods), part))
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
@@ -180,7 +187,7 @@ def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[flo
     return failed, max(total.points.get(end, 0.0), failed)
 
 
-class CloudWatchPercentileParams(MetricParams):
+class CloudWatchPercentileParams(TrafficParams):
     metric: Name
     p: Annotated[float, Setting(gt=0, lt=100)]
     """The percentile: 95, 99, 99.9."""
@@ -207,16 +214,18 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
     """A percentile of one metric and the number of samples behind it, from cloudwatch GetMetricData (pNN, SampleCount).
 
     One sample per closed period; `data_at` is its end; the unit is the metric's own times `scale` (TargetResponseTime
-    is in seconds). Below `min_samples` the value is LOW_VOLUME. Needs cloudwatch:GetMetricData (on `*`). Cannot see
-    time spent in front of what is measured, nor what an application does after it answered.
+    is in seconds). Below `min_samples` the value is LOW_VOLUME; what `monitors_per_min` says is taken off the samples,
+    but the percentile is still one of all requests. Needs cloudwatch:GetMetricData (on `*`).
     """
 
     name = "cloudwatch.percentile"
     params_type = CloudWatchPercentileParams
     demands = AWS_ALONE
+    cannot_see = "time spent in front of what is measured, and what an application does after it answered"
+    late = "the period and `settle`: a minute is judged about 3 minutes after it began"
     fields = (
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
-        Field("samples", int, "samples in that period", 812, "count", low=0),
+        Field("samples", int, "samples in that period, without the monitors'", 812, "count", low=0),
     )
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
@@ -224,7 +233,7 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
         for end in ends:
             if end not in counts.points:
                 continue
-            samples, value = int(counts.points[end]), values.points.get(end)
+            samples, value = int(self.params.of_users(counts.points[end])), values.points.get(end)
             known: dict[str, Value] = {"samples": samples}
             if samples < self.params.needed:
                 of = f"samples for a p{self.params.p:g}"

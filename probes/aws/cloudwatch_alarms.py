@@ -35,14 +35,14 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
     cannot judge, and an alarm that does not exist are neither,
     so `all_ok` is then unknown (false if another is in ALARM) and `in_alarm` is unknown rather than 0. The fields about
     one alarm (`state`, `threshold`, ...) are known only when one name is given. The reading's `state_since` is when the
-    newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms. Cannot see whether anyone receives the
-    notification, nor whether an alarm that is OK has had data (the evidence warns of `notBreaching` and `ignore`): see
-    alarms.definition for both.
+    newest alarm in ALARM entered it. Needs cloudwatch:DescribeAlarms.
     """
 
     name = "cloudwatch.alarms"
     params_type = CloudWatchAlarmsParams
     demands = AWS_ALONE
+    cannot_see = "whether anyone receives the notification, and whether an alarm that is OK has had data"
+    late = "an alarm's period times its datapoints, and the lateness of its metric"
     fields = (
         Field("all_ok", bool, "every named alarm is OK, and could judge", example=True),
         Field("in_alarm", int, "alarms in ALARM", 0, "count", low=0),

@@ -31,12 +31,14 @@ class CloudWatchDashboard(Probe[DashboardParams]):
     """A dashboard: does it exist, and do its graphs name these resources and not those of long ago.
 
     Reads cloudwatch GetDashboard: DashboardBody, of which every widget's properties are searched for whole names, except titles,
-    labels and text. Cannot see whether a graph has data, or whether anybody looks at it.
+    labels and text.
     """
 
     name = "cloudwatch.dashboard"
     params_type = DashboardParams
     demands = AWS_ALONE
+    cannot_see = "whether a graph has data, and whether anybody looks at it"
+    late = "seconds: CloudWatch answers as it is when read"
     fields = (
         Field("exists", bool, "there is a dashboard of this name", example=True),
         Field("widgets", int, "widgets on it", 5, "count", low=0),

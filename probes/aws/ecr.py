@@ -47,6 +47,8 @@ class EcrImage(Probe[ImageParams]):
     name = "ecr.image"
     params_type = ImageParams
     demands = AWS_ALONE
+    cannot_see = "whether the image runs; one not pulled again keeps running after its tag has moved"
+    late = "not at all: ECR answers as it is when read"
     fields = (
         Field("exists", bool, "the repository has this image", example=True),
         Field("digest", str, "its digest", "sha256:1f3a"),

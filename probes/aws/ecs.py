@@ -16,6 +16,9 @@ from probes.probe import EcsName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
+_ROLLOUT_STATES = ("COMPLETED", "IN_PROGRESS", "FAILED")
+"""Closed: one that is new says neither that a service is stable nor that it is not."""
+
 
 class ServiceParams(Params):
     cluster: EcsName
@@ -50,6 +53,8 @@ class EcsService(_OfService):
     name = "ecs.service"
     params_type = ServiceParams
     demands = AWS_ALONE
+    cannot_see = "whether it is the release: a service is stable after ECS rolled back (ecs.deployment)"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("status", str, "ACTIVE, DRAINING or INACTIVE", "ACTIVE"),
         Field("desired", int, "tasks wanted", 2, "count", low=0),
@@ -144,7 +149,7 @@ def _own_values(service: Mapping[str, Any]) -> dict[str, Any]:
     settings = service.get("deploymentConfiguration")
     breaker = (settings or {}).get("deploymentCircuitBreaker") or {}
     stable = None
-    if deployments and desired is not None and running is not None and state is not None:
+    if deployments and desired is not None and running is not None and state in _ROLLOUT_STATES:
         stable = len(deployments) == 1 and state == "COMPLETED" and running == desired > 0
     return {
         "strategy": strategy_of(settings),

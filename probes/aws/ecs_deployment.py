@@ -15,6 +15,7 @@ from probes.aws.ecs import ServiceParams, service_url
 from probes.aws.ecs_task_sets import ECS, controller_of, elsewhere, is_alone, line, task_sets
 from probes.aws.ecs_tasks import added_by_aws
 from probes.clients.arns import arn
+from probes.clients.clients import Clients
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Probe
@@ -24,7 +25,9 @@ from probes.three_valued import FieldValue, every, sorted_out
 
 KEPT = timedelta(days=90)
 """How long ECS remembers deployments."""
-_LOOKED_BACK = (timedelta(days=1), timedelta(days=7), timedelta(days=100))
+_LOOKED_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=100))
+A_PAGE = 100
+"""The most that ListServiceDeployments gives at once."""
 
 
 def _revision(name: str) -> str:
@@ -55,18 +58,20 @@ class EcsDeployment(Probe[DeploymentParams]):
 
     Reads ecs ListServiceDeployments and DescribeServiceDeployments: status, statusReason, deploymentCircuitBreaker (status,
     failureCount, threshold), alarms (status, triggeredAlarmNames), rollback; with `task_definition` or `image_digest` also
-    DescribeServiceRevisions: taskDefinition, containerImages[].imageDigest. ECS keeps about 90 days of them; without `after`
-    the last day is looked through first, then the last week, then all of them. `after: phase` counts those since the cutover's
+    DescribeServiceRevisions: taskDefinition, containerImages[].imageDigest. ECS keeps about 90 days of them; the
+    last hour is looked through first, then longer stretches back to `after`. `after: phase` counts those since the cutover's
     deployment phase began: with none of them nothing was begun, and nothing has succeeded or failed. Alarms that the deployment
     does not watch (DISABLED) have not gone off, and are no zero. A deployment that shifts traffic (BLUE_GREEN, LINEAR, CANARY) is
     SUCCESSFUL after its bake time, and has failed once one of its hooks has (lifecycleStage, lifecycleHookDetails). Where
     CodeDeploy or an external controller deploys, ECS keeps none: then DescribeServices is read, and the newest task set has
-    succeeded once it has the traffic, is steady, and is alone. Cannot see why such a one failed: its task set is gone by then.
+    succeeded once it has the traffic, is steady, and is alone.
     """
 
     name = "ecs.deployment"
     params_type = DeploymentParams
     demands = AWS_ALONE
+    cannot_see = "whether the release works; why a deployment of CodeDeploy failed; ECS forgets its own after 90 days"
+    late = "seconds; ECS counts a failed task when it has stopped"
     fields = (
         Field(
             "status",
@@ -130,6 +135,10 @@ class EcsDeployment(Probe[DeploymentParams]):
             "ecs:DescribeServiceDeployments": (arn(options, "ecs", f"service-deployment/{name}/*"),),
             "ecs:DescribeServiceRevisions": (arn(options, "ecs", f"service-revision/{name}/*"),),
         }
+
+    def __init__(self, params: DeploymentParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest_known: datetime | None = None
 
     async def read(self, now: datetime) -> Reading:
         cluster, service = self.params.cluster, self.params.service
@@ -231,15 +240,27 @@ class EcsDeployment(Probe[DeploymentParams]):
         return self.reading(now, values, unknown=unknown, missing=why, evidence=evidence)
 
     async def _listed(self, after: datetime | None, now: datetime) -> list[Mapping[str, Any]]:
-        """Those that count of the newest stretch that has any. All pages of it: AWS does not say in which order it lists them."""
-        for since in [after] if after else [now - back for back in _LOOKED_BACK]:
+        """Those that count of the newest stretch that has any; the stretches get longer, so that few come back.
+
+        All pages of a stretch: AWS does not say in which order it lists them. The newest one known begins the first stretch.
+        """
+        for since in self._stretches(after, now):
             found = await pages(
                 self.clients, "ecs", "list_service_deployments", request_key="nextToken", response_key="nextToken",
-                cluster=self.params.cluster, service=self.params.service, createdAt={"after": since},
+                cluster=self.params.cluster, service=self.params.service, createdAt={"after": since}, maxResults=A_PAGE,
             )  # fmt: skip
             if brief := [d for page in found for d in page.get("serviceDeployments") or () if _counts(d, after)]:
+                self._newest_known = max(d["createdAt"] for d in brief)
                 return brief
         return []
+
+    def _stretches(self, after: datetime | None, now: datetime) -> list[datetime]:
+        """Since when to ask, one after the other; none begins before `after`."""
+        known = [] if self._newest_known is None else [self._newest_known - timedelta(seconds=1)]
+        begins = [*known, *(now - back for back in _LOOKED_BACK)]
+        if after is None:
+            return begins
+        return [*(begin for begin in begins if begin > after), after]
 
     @property
     def _expects(self) -> bool:

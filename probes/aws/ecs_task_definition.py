@@ -52,16 +52,19 @@ class TaskDefinitionParams(Params):
 class EcsTaskDefinition(Probe[TaskDefinitionParams]):
     """The task definition of a service's newest deployment: its image, roles and logs, and the names in its environment.
 
-    Reads ecs DescribeServices (deployments[] or taskSets[] PRIMARY: taskDefinition) and DescribeTaskDefinition: containerDefinitions[].image,
-    environment[], secrets[].valueFrom, environmentFiles[], healthCheck, logConfiguration, taskRoleArn, executionRoleArn. Values
-    are compared here and never leave; only names do. A value that is a password, a key or a URL with a password is one in the
-    clear whatever its name. Variables from a file in S3 cannot be seen: what they could change is then unknown. Nor can what
-    the image itself or the running application sets; and a new revision that is not deployed is not read.
+    Reads ecs DescribeServices (deployments[] or taskSets[] PRIMARY: taskDefinition) and DescribeTaskDefinition:
+    containerDefinitions[].image, environment[], secrets[].valueFrom, environmentFiles[], healthCheck, logConfiguration,
+    taskRoleArn, executionRoleArn. Values are compared here and never leave; only names do. A value that is a password, a key
+    or a URL with a password is one in the clear whatever its name. Variables from a file in S3 cannot be seen: what they
+    could change is then unknown. Nor can what the image itself or the running application sets; and a new revision that is
+    not deployed is not read.
     """
 
     name = "ecs.task_definition"
     params_type = TaskDefinitionParams
     demands = AWS_ALONE
+    cannot_see = "variables from a file in S3, those the image or application sets, and a revision not deployed"
+    late = "seconds: ECS answers as it is when read"
     fields = (
         Field("definition", str, "family:revision", "web:42"),
         Field("revision", int, "its revision", 42, low=1),

@@ -43,6 +43,8 @@ class EcsTasks(Probe[TasksParams]):
     name = "ecs.tasks"
     params_type = TasksParams
     demands = AWS_ALONE
+    cannot_see = "a task that fails without stopping and has no health check; tasks stopped over an hour ago"
+    late = "a health check's interval times its retries; a stopped task is listed for an hour"
     fields = (
         Field("running", int, "tasks in RUNNING", 2, "count", low=0),
         Field("healthy", int, "running tasks whose container health check passes", 2, "count", low=0),

@@ -68,6 +68,8 @@ class IamSimulate(Probe[SimulateParams]):
     name = "iam.simulate"
     params_type = SimulateParams
     demands = AWS_ALONE
+    cannot_see = "policies of buckets, keys and VPC endpoints, which can still refuse what is allowed here"
+    late = "seconds to minutes: a changed policy takes a while to hold everywhere"
     fields = (
         Field("all_allowed", bool, "every action is allowed on every resource", example=True),
         Field("checked", int, "pairs of an action and a resource", 3, "count", low=1),

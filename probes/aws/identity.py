@@ -16,13 +16,14 @@ class AwsIdentityParams(Params):
 class AwsIdentity(Probe[AwsIdentityParams]):
     """The account and principal whose credentials are in use.
 
-    Reads sts GetCallerIdentity: Account, Arn. Needs no permission. Cannot see the region: the right account in the wrong region
-    looks the same.
+    Reads sts GetCallerIdentity: Account, Arn. Needs no permission.
     """
 
     name = "aws.identity"
     params_type = AwsIdentityParams
     demands = AWS_ALONE
+    cannot_see = "the region: the right account in the wrong region looks the same"
+    late = "not at all: STS answers for the credentials in use"
     fields = (
         Field("account", str, "AWS account id", "123456789012"),
         Field("arn", str, "principal in use", "arn:aws:sts::123456789012:assumed-role/on-call/me"),

@@ -163,12 +163,14 @@ class LogsQuery(Probe[LogsQueryParams]):
     A log tells health checks from users only where it holds the path or the user agent: filter by it
     ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
     a wrong group and a silent application look the same. Needs logs:StartQuery, logs:GetQueryResults,
-    logs:StopQuery. Cannot see what is logged elsewhere, or later than `settle`.
+    logs:StopQuery.
     """
 
     name = "logs.query"
     params_type = LogsQueryParams
     demands = AWS_ALONE
+    cannot_see = "what is logged elsewhere, or arrives later than `settle`"
+    late = "`settle` (1 min) and the query's own seconds; an event that comes later is never counted"
     fields = (
         Field("value", float, "the count, or the column `value`", 3.0),
         Field("matched", int, "events the query matched", 3, "count", low=0),

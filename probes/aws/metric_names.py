@@ -160,8 +160,10 @@ def is_published(namespace: str, metric: str, dimensions: Iterable[str]) -> bool
     return frozenset(dimensions) in PUBLISHED.get(namespace, {}).get(metric, frozenset())
 
 
-def problem(namespace: str, metric: str, dimensions: Iterable[str]) -> str | None:
+def problem(namespace: str, metric: str, dimensions: Iterable[str] | None) -> str | None:
     """Why AWS never publishes this, for a namespace of the table; None where it does, or where nothing is known.
+
+    `dimensions`: None for whichever it has.
 
     >>> problem("AWS/ApplicationELB", "HTTPCode_Target_5xx_Count", ["LoadBalancer"])
     "AWS/ApplicationELB has no metric 'HTTPCode_Target_5xx_Count'; did you mean 'HTTPCode_Target_5XX_Count'?"
@@ -175,8 +177,8 @@ def problem(namespace: str, metric: str, dimensions: Iterable[str]) -> str | Non
     if published is None:
         near = _near(metric, names) or "; with `unlisted: true` it is taken as it is, and unknown until it has a point"
         return f"{namespace} has no metric '{metric}'{near}"
-    given = frozenset(dimensions)
-    if given in published:
+    given = frozenset(dimensions or ())
+    if dimensions is None or given in published:
         return None
     wanted = " or ".join(sorted(" + ".join(sorted(each)) or "no dimension" for each in published))
     return f"{namespace} {metric} is published by {wanted}, not by {' + '.join(sorted(given)) or 'no dimension'}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
+from probes.aws.cloudwatch_periods import SETTLE
+from probes.aws.newest_minute import newest_minute
 from probes.aws.rds_status import answers_in, plain_name, storage, waiting
 from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
+from probes.clients.metrics import MetricQuery
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -28,14 +32,16 @@ class RdsCluster(Probe[ClusterParams]):
 
     Reads rds DescribeDBClusters: Status, DBClusterMembers[] (IsClusterWriter, DBClusterParameterGroupStatus),
     DBClusterParameterGroup, BackupRetentionPeriod, LatestRestorableTime, DeletionProtection, StorageEncrypted, StorageType,
-    AllocatedStorage, PendingModifiedValues, ServerlessV2ScalingConfiguration or ScalingConfigurationInfo; DescribeDBInstances for
-    the members' status; DescribeDBClusterSnapshots. A call that fails makes only its fields unknown. Cannot see inside the
-    database, how much of its capacity is used (cloudwatch.metric ServerlessDatabaseCapacity), nor snapshots of AWS Backup.
+    AllocatedStorage, PendingModifiedValues, ServerlessV2ScalingConfiguration or ScalingConfigurationInfo; DescribeDBInstances
+    for the members' status; DescribeDBClusterSnapshots; of a serverless one CloudWatch ServerlessDatabaseCapacity. A call
+    that fails makes only its fields unknown.
     """
 
     name = "rds.cluster"
     params_type = ClusterParams
     demands = AWS_ALONE
+    cannot_see = "inside the database, how full its storage is, and snapshots of AWS Backup"
+    late = "a minute or so, serverless capacity 3; the latest restorable time trails by about 5 minutes"
     fields = (
         Field("status", str, "available, failing-over, modifying, ...", "available"),
         Field("available", bool, "it answers in this status", example=True),
@@ -62,12 +68,20 @@ class RdsCluster(Probe[ClusterParams]):
         Field("pending_changes", bool, "a modification waits for the maintenance window", example=False),
         Field("serverless_min", float, "least capacity, in ACU; 0 may pause", 0.5, low=0),
         Field("serverless_max", float, "most capacity, in ACU", 16.0, low=0),
+        Field("serverless_now", float, "capacity of its serverless instances now, on average, in ACU", 4.0, low=0),
+        Field("serverless_utilization", float, "that capacity divided by the most", 0.25, "ratio", low=0),
         Field("host", str, "name that leads to the writer", "orders.cluster-abc.us-east-1.rds.amazonaws.com"),
         Field(
             "reader_host", str, "name that leads to the readers", "orders.cluster-ro-abc.us-east-1.rds.amazonaws.com"
         ),
     )
-    iam = ("rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:DescribeDBClusterSnapshots")
+    iam = (
+        "rds:DescribeDBClusters",
+        "rds:DescribeDBInstances",
+        "rds:DescribeDBClusterSnapshots",
+        "cloudwatch:GetMetricData",
+    )
+    iam_sometimes = MappingProxyType({"cloudwatch:GetMetricData": "the cluster is serverless"})
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
@@ -89,8 +103,10 @@ class RdsCluster(Probe[ClusterParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         fields = cluster_fields(found, now)
-        members, snapshots = await asyncio.gather(self._members(found, name), self._snapshots(name, now))
-        fields |= members | snapshots
+        members, snapshots, capacity = await asyncio.gather(
+            self._members(found, name), self._snapshots(name, now), self._capacity(fields["serverless_max"], name, now)
+        )
+        fields |= members | snapshots | capacity
         values, unknown = sorted_out(fields)
         region = self.clients.options.region
         url = console(region, f"rds/home?region={region}#database:id={name};is-cluster=true")
@@ -123,6 +139,23 @@ class RdsCluster(Probe[ClusterParams]):
             "failover_members": ready if open_left is None else open_left,
         }
 
+    async def _capacity(self, most: FieldValue, name: str, now: datetime) -> dict[str, FieldValue]:
+        """How much of its serverless capacity it uses, by CloudWatch's newest final minute."""
+        names = ("serverless_now", "serverless_utilization")
+        if not isinstance(most, float):
+            return dict.fromkeys(names, most)
+        query = MetricQuery("AWS/RDS", "ServerlessDatabaseCapacity", (("DBClusterIdentifier", name),), "Average")
+        try:
+            (capacity,), until = await newest_minute(self.clients, [query], now, SETTLE)
+        except Unseen as unseen:
+            return dict.fromkeys(names, unseen.unknown)
+        if capacity is None:
+            hint = "it is paused, or has no serverless instance"
+            return dict.fromkeys(
+                names, Unknown(Reason.NO_DATA, f"CloudWatch has no capacity up to {until:%H:%M}", hint)
+            )
+        return {"serverless_now": capacity, "serverless_utilization": capacity / most if most else None}
+
     async def _snapshots(self, name: str, now: datetime) -> dict[str, FieldValue]:
         fields = ("newest_snapshot_age_s", "newest_manual_age_s", "snapshots_unfinished")
         try:
@@ -136,7 +169,8 @@ class RdsCluster(Probe[ClusterParams]):
         done = [each for each in found if each.get("Status") == "available"]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
-        return dict(zip(fields, (*ages, len(found) - len(done)), strict=True))
+        unfinished = sum(each.get("Status") not in ("available", "deleting") for each in found)
+        return dict(zip(fields, (*ages, unfinished), strict=True))
 
 
 async def find_cluster(clients: Clients, name: str) -> tuple[Mapping[str, Any], str]:

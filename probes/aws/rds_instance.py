@@ -40,13 +40,14 @@ class RdsInstance(Probe[InstanceParams]):
     LatestRestorableTime, PendingModifiedValues, DBParameterGroups[].ParameterApplyStatus, DeletionProtection, MultiAZ,
     Endpoint.Address, DBClusterIdentifier. Of an instance of a cluster, DescribeDBClusters decides `encrypted`,
     `backup_retention_days`, `restorable_age_s`, `deletion_protection`, `multi_az`, `engine_version` and `allocated_bytes`, and
-    counts in `available`, `pending_changes` and `parameters_in_sync`; rds.cluster has more of it. Cannot see inside the database:
-    an instance is `available` while its connections are exhausted.
+    counts in `available`, `pending_changes` and `parameters_in_sync`; rds.cluster has more of it.
     """
 
     name = "rds.instance"
     params_type = InstanceParams
     demands = AWS_ALONE
+    cannot_see = "inside the database: an instance is available while its connections are exhausted"
+    late = "a minute or so; the latest restorable time trails by about 5 minutes"
     fields = (
         Field("status", str, "available, modifying, backing-up, ...", "available"),
         Field("available", bool, "it answers in this status, and so does the cluster it belongs to", example=True),

@@ -9,17 +9,17 @@ from types import MappingProxyType
 from typing import Any
 
 from probes.aws.cloudwatch_periods import MINUTE, SETTLE
+from probes.aws.newest_minute import newest_minute
 from probes.clients.arns import console
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
-from probes.periods import Duration, last_closed
+from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, every, sorted_out
 
-_LOOKED_BACK = 10 * MINUTE
 _STATUSES = MappingProxyType(
     {
         "available": True,
@@ -52,12 +52,14 @@ class RdsProxy(Probe[ProxyParams]):
     DescribeDBProxyTargets (TargetHealth, Role); CloudWatch AWS/RDS by ProxyName, the newest minute that is final:
     DatabaseConnections, MaxDatabaseConnectionsAllowed, DatabaseConnectionsCurrentlySessionPinned (Sum over the proxy's nodes)
     and DatabaseConnectionsBorrowLatency (Maximum). A call that fails makes only its fields unknown; a metric exists once a client
-    has connected. Cannot see which clients wait, nor why a session is pinned: the proxy's log says that.
+    has connected.
     """
 
     name = "rds.proxy"
     params_type = ProxyParams
     demands = AWS_ALONE
+    cannot_see = "which clients wait, and why a session is pinned: the proxy's log says that"
+    late = "connections by a period and the settle of AWS's metrics, about 3 minutes; the rest seconds"
     fields = (
         Field("status", str, "available, modifying, suspended, ...", "available"),
         Field("available", bool, "it takes connections in this status", example=True),
@@ -162,18 +164,15 @@ class RdsProxy(Probe[ProxyParams]):
         )
 
     async def _metrics(self, now: datetime) -> dict[str, FieldValue]:
-        """Of the newest final minute that has them all; what has no point in it is not known."""
+        """Of the newest final minute; what has no point in it is not known."""
         names = ("connections", "connections_allowed", "pinned", "borrow_wait_s")
-        until = last_closed(now, MINUTE, self.params.settle)
         try:
-            series = await self.clients.metrics(self._queries(), until - _LOOKED_BACK, until)
+            found, until = await newest_minute(self.clients, self._queries(), now, self.params.settle)
         except Unseen as unseen:
             return dict.fromkeys((*names, "utilization"), unseen.unknown)
-        points = [dict(each.points) for each in series]
-        newest = max((at for at in points[0] if at in points[1]), default=max(points[0], default=None))
         hint = "no client has connected yet, or the name of the proxy is wrong: both look the same"
         none = Unknown(Reason.NO_DATA, f"CloudWatch has no minute of it up to {until:%H:%M}", hint)
-        used, allowed, pinned, waited = (each.get(newest) if newest else None for each in points)
+        used, allowed, pinned, waited = found
         return {
             "connections": none if used is None else round(used),
             "connections_allowed": none if allowed is None else round(allowed),

@@ -10,8 +10,12 @@ from probes.clients.arns import arn, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
+
+_UNDER_WAY = ("creating", "copying")
+_KNOWN = ("available", "deleting", "failed", *_UNDER_WAY)
+"""RDS takes an old one away by `deleting`. Another status is not known."""
 
 
 class SnapshotsParams(Params):
@@ -25,17 +29,18 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     Reads rds DescribeDBSnapshots (automated and manual ones of the instance): Status, SnapshotType, PercentProgress,
     SnapshotCreateTime and OriginalSnapshotCreateTime, the earlier of which dates the data: a copy is newer than what it holds.
-    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too. Cannot see whether a
-    snapshot can be restored, nor those of AWS Backup or of other accounts.
+    Only `available` ones count for ages. An empty list is NOT_FOUND, for a misspelt name gives one too.
     """
 
     name = "rds.snapshots"
     params_type = SnapshotsParams
     demands = AWS_ALONE
+    cannot_see = "whether a snapshot can be restored, and those of AWS Backup or of other accounts"
+    late = "minutes: progress of a snapshot is told in steps"
     fields = (
         Field("available", int, "snapshots that are finished", 8, "count", low=0),
         Field("creating", int, "snapshots under way", 0, "count", low=0),
-        Field("failed", int, "snapshots that are neither finished nor under way", 0, "count", low=0),
+        Field("failed", int, "snapshots that failed", 0, "count", low=0),
         Field("newest_age_s", float, "age of the newest finished snapshot", 21600.0, "s", low=0),
         Field("newest_automated_age_s", float, "age of the newest finished automated one", 21600.0, "s", low=0),
         Field("newest_manual_age_s", float, "age of the newest finished manual one", 600.0, "s", low=0),
@@ -79,12 +84,14 @@ class RdsSnapshots(Probe[SnapshotsParams]):
         self, snapshots: Sequence[Mapping[str, Any]], now: datetime
     ) -> tuple[dict[str, Any], dict[str, Unknown]]:
         done = [each for each in snapshots if each.get("Status") == "available"]
-        creating = sum(each.get("Status") in ("creating", "copying") for each in snapshots)
+        creating = sum(each.get("Status") in _UNDER_WAY for each in snapshots)
+        failed = sum(each.get("Status") == "failed" for each in snapshots)
+        strange = [each for each in snapshots if each.get("Status") not in _KNOWN]
         newest = max(snapshots, key=_begun)
         values: dict[str, Any] = {
             "available": len(done),
             "creating": creating,
-            "failed": len(snapshots) - len(done) - creating,
+            "failed": failed,
             "newest": newest.get("DBSnapshotIdentifier"),
             "newest_type": newest.get("SnapshotType"),
             "newest_status": newest.get("Status"),
@@ -92,6 +99,10 @@ class RdsSnapshots(Probe[SnapshotsParams]):
             "newest_encrypted": newest.get("Encrypted"),
         }
         unknown: dict[str, Unknown] = {}
+        if strange:
+            detail = f"the status of {strange[0].get('DBSnapshotIdentifier')} is {strange[0].get('Status')}"
+            within = Bounds(failed, failed + len(strange))
+            unknown["failed"] = Unknown(Reason.NO_DATA, one_line(detail), "see it in the console", within)
         for field, kind in (
             ("newest_age_s", ""),
             ("newest_automated_age_s", "automated"),

@@ -26,12 +26,14 @@ class S3Bucket(Probe[BucketParams]):
     Reads s3 HeadBucket, GetBucketVersioning, GetBucketEncryption, GetBucketLifecycleConfiguration, GetPublicAccessBlock, with
     ExpectedBucketOwner where the plan names an account: a bucket of the same name elsewhere is refused. Having no lifecycle or
     no encryption configuration is an answer, not a failure. A lifecycle rule narrowed by prefix, tag or size does not archive the
-    bucket (it still `expires`). Cannot see whether the application may write: see s3.uploads.
+    bucket (it still `expires`).
     """
 
     name = "s3.bucket"
     params_type = BucketParams
     demands = AWS_ALONE
+    cannot_see = "whether the application may write: see s3.uploads"
+    late = "seconds; a new bucket setting can take a few minutes to hold everywhere"
     fields = (
         Field("exists", bool, "the bucket exists and is ours", example=True),
         Field("region", str, "where it is", "us-east-1"),
@@ -112,7 +114,7 @@ _HTTP_404 = "head_bucket: 404"
 
 def _most_telling(head: Unknown, parts: Sequence[dict[str, Any] | Unknown]) -> Unknown:
     """An answer to HEAD has no text: with expired credentials it says 400, and only the other calls say why."""
-    expired = (part for part in parts if isinstance(part, Unknown) and part.reason is Reason.EXPIRED_CREDENTIALS)
+    expired = (part for part in parts if isinstance(part, Unknown) and part.reason.traits.is_of_credentials)
     return next(expired, head) if head.reason is Reason.ERROR else head
 
 

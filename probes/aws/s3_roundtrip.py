@@ -38,13 +38,14 @@ class S3Roundtrip(Probe[RoundtripParams]):
 
     Uses s3 PutObject (with its SHA-256), HeadObject (ChecksumSHA256, ServerSideEncryption, VersionId), GetObject,
     DeleteObject, with ExpectedBucketOwner where the plan names an account. In a versioned bucket the deleted object stays
-    as an old version: let the lifecycle expire the prefix. A refusal (403) makes its fields unknown. Cannot see whether
-    the application's own role may: this is the operator's.
+    as an old version: let the lifecycle expire the prefix. A refusal (403) makes its fields unknown.
     """
 
     name = "s3.roundtrip"
     params_type = RoundtripParams
     demands = (Writes("an object to the bucket", "bucket", when=lambda params: params.consent),)
+    cannot_see = "whether the application's own role may: this is the operator's"
+    late = "not at all: the object is written when it is read"
     fields = (
         Field("ok", bool, "written, read back the same, encrypted, and deleted", example=True),
         Field("written", bool, "the object was taken", example=True),

@@ -117,12 +117,14 @@ class S3Uploads(Probe[S3UploadsParams]):
     PutRequests holds what the migration and s3.roundtrip write, and the errors are those of every request, a GET of a
     missing key, a create-only write of a key that is there and a bucket without a policy included. They come up to 15
     minutes late. Needs cloudwatch:GetMetricData, logs:StartQuery, logs:GetQueryResults, logs:StopQuery and SELECT on the
-    tables. Cannot see whether what was stored can be read again.
+    tables.
     """
 
     name = "s3.uploads"
     params_type = S3UploadsParams
     demands = (Connects("dsn"),)
+    cannot_see = "whether what was stored can be read again"
+    late = "`settle`, and the seconds of a log query; S3's request metrics, shown beside it, 15 minutes"
     fields = (
         Field("uploads", int, "uploads tried in the window, by the source with the most", 48, "count", low=0),
         Field("failures", int, "uploads that failed, by the source with the most", 1, "count", low=0),

@@ -51,13 +51,14 @@ class SecretMetadata(Probe[MetadataParams]):
     Reads secretsmanager DescribeSecret (DeletedDate, VersionIdsToStages) and ListSecretVersionIds (CreatedDate of the
     AWSCURRENT version). A missing secret is an answer (`missing_count`); one that may not be described makes everything
     unknown. Rotation is judged by when the current version was made: LastChangedDate moves with a tag, a policy or a
-    description too. A placeholder looks like any other secret here: see secrets.value. Cannot see whether the new version
-    holds another value than the one before.
+    description too. A placeholder looks like any other secret here: see secrets.value.
     """
 
     name = "secrets.metadata"
     params_type = MetadataParams
     demands = AWS_ALONE
+    cannot_see = "the values, so not whether the new version holds another value than the one before"
+    late = "seconds; Secrets Manager shows a change when it is stored"
     fields = (
         Field(
             "all_present", bool, "every secret exists, is not being deleted, and has a current version", example=True
@@ -188,12 +189,14 @@ class SecretValue(Probe[ValueParams]):
     value the application gets, not its wrapper: with `json_key` that key's, with `json_keys` each of theirs. The console
     stores `{"key": "value"}` unless told otherwise: where the plan names no key, the values inside are judged, and
     `as_read` is false, for an application that reads the whole text gets the JSON. The read shows up in CloudTrail under
-    the operator's name. Cannot see whether the issuer still accepts it, nor whether old data decrypts with it.
+    the operator's name.
     """
 
     name = "secrets.value"
     params_type = ValueParams
     demands = AWS_ALONE
+    cannot_see = "whether the issuer still accepts it, and whether old data decrypts with it"
+    late = "seconds; a running task keeps the value it started with"
     fields = (
         Field("ok", bool, "every check that the plan asks for passes", example=True),
         Field("as_read", bool, "it is stored as the application reads it: as text, or under json_key", example=True),

@@ -49,12 +49,13 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
     (IsEgress, IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo.GroupId) and
     GetManagedPrefixListEntries (Cidr); which groups are attached comes from ecs DescribeServices, rds DescribeDBInstances and
     elbv2 DescribeLoadBalancers. Protocol -1 is every port. A prefix list that cannot be read leaves `open_to_world` open.
-    Cannot see network ACLs, routes, or a group that was attached to a network interface by hand.
     """
 
     name = "ec2.security_groups"
     params_type = SecurityGroupsParams
     demands = AWS_ALONE
+    cannot_see = "network ACLs, routes, or a group attached to a network interface by hand"
+    late = "seconds: EC2 answers as it is when read"
     fields = (
         Field("groups", int, "groups looked at", 1, "count", low=0),
         Field("group_ids", tuple, "their ids", ("sg-0123456789abcdef0",)),

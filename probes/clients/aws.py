@@ -140,7 +140,7 @@ class AwsClient:
             unknown = explain(error, service, operation, profile=profile, about=subject(params, operation))
             if unknown.hint == SEE_LOG:
                 _log.warning("%s %s failed", service, operation, exc_info=True)
-            if unknown.reason is Reason.EXPIRED_CREDENTIALS:
+            if unknown.reason.traits.is_of_credentials:
                 self._forget(service, client)
             raise Unseen(unknown) from None
         return answer

@@ -104,10 +104,11 @@ _NAMING_OF = {
     "describe_load_balancers": {"Names": "load balancer"},
     "describe_db_instances": {"Filters": "cluster"},
 }
-_NO_CREDENTIALS = {
-    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"}
+_CREDENTIALS_END = {
+    "CredentialRetrievalError", "TokenRetrievalError", "SSOTokenLoadError",
     "UnauthorizedSSOTokenError", "SSOError", "RefreshWithMFAUnsupportedError", "InvalidConfigError", "LoginRefreshRequired",
-    "LoginError", "LoginTokenLoadError", "LoginAuthorizationCodeError", "MetadataRetrievalError", "NoAuthTokenError",
+    "LoginError", "LoginTokenLoadError", "LoginAuthorizationCodeError", "MetadataRetrievalError",
 }  # fmt: skip
 _TIMEOUTS = {"ConnectTimeoutError", "ReadTimeoutError"}
 _UNREACHABLE = {
@@ -156,10 +157,12 @@ def explain(error: Exception, service: str, operation: str, *, profile: str = ""
         return _refused(response, service, operation, profile, about)
     detail = f"{service} {operation}: {one_line(str(error))}"
     if name in _NO_CREDENTIALS:
-        return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), _log_in(profile))
+        return Unknown(Reason.NO_CREDENTIALS, one_line(str(error)), _sign_in(profile) or _NAME_A_PROFILE)
+    if name in _CREDENTIALS_END:
+        return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), _sign_in(profile) or _RENEW)
     if name == "ProfileNotFound":
         hint = "list the profiles with `aws configure list-profiles`"
-        return Unknown(Reason.EXPIRED_CREDENTIALS, one_line(str(error)), hint)
+        return Unknown(Reason.NO_CREDENTIALS, one_line(str(error)), hint)
     if name == "NoRegionError":
         return Unknown(Reason.REFUSED, "no AWS region is set", "give --region, or target.region in the plan")
     if name in _TIMEOUTS:
@@ -185,7 +188,7 @@ def _refused(response: dict[str, Any], service: str, operation: str, profile: st
     if (hint := _to_change(bare, code, message, service, response)) is not None:
         return Unknown(Reason.REFUSED, named, hint)
     if bare in _EXPIRED:
-        hint = _log_in(profile)
+        hint = _sign_in(profile) or _RENEW
         if bare in _INVALID_TOKEN:
             # A region that the account has not enabled knows none of its keys.
             hint += "; if they are good, the region is not enabled for this account"
@@ -263,9 +266,9 @@ def _allow(service: str, operation: str, message: str) -> str:
     return f"allow {action}, then press r"
 
 
-def _log_in(profile: str) -> str:
-    return (
-        f"run `aws sso login --profile {profile}`, then press r"
-        if profile
-        else "renew the AWS credentials, then press r"
-    )
+_RENEW = "renew the AWS credentials, then press r"
+_NAME_A_PROFILE = "give --profile or AWS_PROFILE; `aws configure list` says what is found on this machine"
+
+
+def _sign_in(profile: str) -> str:
+    return f"run `aws sso login --profile {profile}`, then press r" if profile else ""

@@ -92,6 +92,10 @@ class Clients:
             self._sql = SqlClient(self.named, self.clock_offset)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
+    def pooled(self, dsn: str) -> bool | None:
+        """Whether the connection to that database is through a pooler or a proxy; None before it was asked anything."""
+        return None if self._sql is None else self._sql.pooled(dsn)
+
     async def http(self, method: str, url: str, **options: Any) -> HttpAnswer:
         """One HTTP exchange, TLS verified, redirects not followed unless asked; options as `HttpClient.exchange` has them."""
         if self._http is None:

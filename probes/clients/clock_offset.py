@@ -88,6 +88,12 @@ class ClockOffset:
         return min(max(0.0, lower), upper)
 
     @property
+    def is_known(self) -> bool:
+        """Whether anybody has told the time."""
+        with self._lock:
+            return bool(self._answers)
+
+    @property
     def seconds(self) -> float:
         """By how many seconds this machine's clock is behind now. 0 before any answer."""
         return self.behind_s(self.machine.origin()) or 0.0

@@ -26,7 +26,7 @@ LOCK_TIMEOUT_MS = 1_000
 """A reader that waits for a lock for longer has met a migration of the schema: it must not queue behind it."""
 _AT_ONCE = 1_000
 """Rows fetched at once."""
-_STATE = """SELECT current_setting('transaction_read_only') AS read_only,
+_STATE = """SELECT current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS pid,
   (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS ends_ms,
   (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms,
   extract(epoch FROM clock_timestamp())::float8 AS server_s"""
@@ -58,6 +58,11 @@ class SqlClient:
         session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, self._session(dsn))
         return await session.rows(query, params, timeout_s)
 
+    def pooled(self, dsn: str) -> bool | None:
+        """Whether somebody stands between us and the server, as of the last question; None before the first."""
+        session = self._sessions.get(dsn)
+        return None if session is None else session.pooled
+
     def _session(self, dsn: str) -> _Session:
         number = f"{len(self._sessions) + 1}"
 
@@ -88,6 +93,7 @@ class _Session:
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection[Row] | None = None
         self._asking: set[asyncio.Task[list[Row]]] = set()
+        self.pooled: bool | None = None
 
     async def rows(self, query: str, params: Parameters, timeout_s: float) -> list[Row]:
         # The question runs in a task of its own: a caller that is cancelled must not cost us the connection, and
@@ -214,6 +220,8 @@ class _Session:
         state = await cursor.fetchone()
         if state is not None:
             self._measured(state.pop("server_s"), asked)
+            # Whoever takes connections in the server's place names a process of its own when one is opened.
+            self.pooled = state.pop("pid") != connection.info.backend_pid
         if state != {"read_only": "on", "ends_ms": limit_ms, "waits_ms": LOCK_TIMEOUT_MS}:
             raise Unseen(Unknown(Reason.ERROR, "the database did not begin a read-only transaction", _READ_ONLY_HINT))
 

@@ -54,13 +54,14 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
     Without it `prepared` and `complete` are false, `state` is NOT PREPARED and every count is 0: that is so, and not a
     failure to look. Files that the application deleted or moved itself are counted as gone or skipped and not in
     `files`. `complete` is not known of a ledger without files: of nothing, everything is verified. Needs pg_monitor,
-    which `prepare` lets read the ledger. Cannot see the objects themselves: `verified` is what a run of the phase
-    verify read back, at its time.
+    which `prepare` lets read the ledger.
     """
 
     name = "cutover.migration"
     params_type = CutoverMigrationParams
     demands = (Connects("dsn"),)
+    cannot_see = "the objects themselves: `verified` is what a run of the phase verify read back, at its time"
+    late = "a few seconds: workers write to the ledger as they go"
     fields = (
         Field("prepared", bool, "the ledger is there", example=True),
         Field("state", str, "of the newest run: NOT PREPARED, READY, RUNNING, PAUSED, HALTED, DONE ...", "DONE"),

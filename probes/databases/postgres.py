@@ -36,6 +36,11 @@ SELECT name, setting::int AS setting FROM pg_settings
                 'rds.rds_superuser_reserved_connections')"""
 
 
+_THROUGH = (
+    "asked through a pooler or a proxy: clients that wait there are not counted (rds.proxy counts those of RDS Proxy)",
+)
+
+
 class PostgresPoolParams(Params):
     dsn: Dsn
 
@@ -47,12 +52,14 @@ class PostgresPool(Probe[PostgresPoolParams]):
     reserved_connections, rds.rds_superuser_reserved_connections). `exhausted` when an ordinary role gets no further
     connection: the used slots and our own fill what is usable, or the server refuses us with SQLSTATE 53300, in which
     case nothing else can be seen. Needs a role in pg_monitor; without it other sessions are hidden and the fields say
-    so. Cannot see an application's own pool: Prisma's P2024 (timed out waiting for a connection) is in the logs only.
+    so. `through_pooler` says that PgBouncer, RDS Proxy or another stands in between: the slots are still the server's.
     """
 
     name = "postgres.pool"
     params_type = PostgresPoolParams
     demands = (Connects("dsn"),)
+    cannot_see = "who waits in a pooler, or in an application's own pool: Prisma's P2024 is in the logs only"
+    late = "not at all: PostgreSQL answers as it is when read"
     fields = (
         Field("used", int, "client connections, without the cockpit's own", 41, "count", low=0),
         Field("max_connections", int, "the server's setting", 112, "count", low=1),
@@ -65,7 +72,10 @@ class PostgresPool(Probe[PostgresPoolParams]):
         Field("waiting", int, "sessions waiting for a lock", 0, "count", low=0),
         Field("by_application", str, "connections by application_name, most first", "prisma 40, psql 1"),
         Field("longest_query_s", float, "age of the longest running query; 0 when none runs", 0.8, "s", low=0),
-        Field("exhausted", bool, "an ordinary role gets no further connection", example=False),
+        Field("exhausted", bool, "an ordinary role gets no further connection from the server", example=False),
+        Field(
+            "through_pooler", bool, "the server is seen through a pooler or a proxy, whose queue is not", example=False
+        ),
     )
     grants = ("PostgreSQL: GRANT pg_monitor TO the cockpit's role",)
     interval = timedelta(seconds=15)
@@ -88,7 +98,11 @@ class PostgresPool(Probe[PostgresPoolParams]):
         lines = tuple(
             f"{row['application']} {row['state'] or '?'}: {row['sessions']}" for row in _by_size(sessions)[:8]
         )
-        return self.reading(now, values, unknown=unknown, evidence=Evidence(_POOL, lines=lines))
+        values["through_pooler"] = through = self.clients.pooled(self.params.dsn)
+        unknown.pop("through_pooler", None)
+        return self.reading(
+            now, values, unknown=unknown, evidence=Evidence(_POOL, lines=(*(_THROUGH if through else ()), *lines))
+        )
 
 
 def _pool_of(
@@ -155,13 +169,14 @@ class PostgresQuery(Probe[PostgresQueryParams]):
     Columns: `value` (a number; a lone column of another name is taken for it), `rows` (else the number of rows
     returned), `text`, `age_s` (seconds or an interval), or `at` (a timestamp, from which `age_s` is counted to now;
     one without a zone is UTC, as Prisma writes them). A field whose column is not there or NULL is NO_DATA; so is
-    everything when no row comes back: select `count(*)` to get 0. Needs SELECT on what is read. Cannot see other
-    databases, nor whether a replica lags.
+    everything when no row comes back: select `count(*)` to get 0. Needs SELECT on what is read.
     """
 
     name = "postgres.query"
     params_type = PostgresQueryParams
     demands = (Connects("dsn"),)
+    cannot_see = "other databases, and whether a replica lags"
+    late = "not at all on a primary; on a replica by its lag, which is not known here"
     fields = (
         Field("value", float, "the column `value` of the first row", 12.0),
         Field("rows", int, "the column `rows`, or how many rows came back", 1, "count", low=0),

@@ -47,13 +47,14 @@ class PostgresIndexes(Probe[PostgresIndexesParams]):
     Reads pg_index, of tables on the search path: indisvalid, indisready. `Table.column` is answered by any index that
     begins with that column, a partial one too (the evidence says so); the best of several counts. CREATE INDEX
     CONCURRENTLY that failed leaves an invalid index, which costs every write and serves no read. A table that does not
-    exist makes everything unknown: it may be another database. Reads the catalog only. Cannot see whether a query uses
-    the index.
+    exist makes everything unknown: it may be another database. Reads the catalog only.
     """
 
     name = "postgres.indexes"
     params_type = PostgresIndexesParams
     demands = (Connects("dsn"),)
+    cannot_see = "whether a query uses the index"
+    late = "not at all: PostgreSQL answers as it is when read"
     fields = (
         Field("ok", bool, "every index is there, valid and ready", example=True),
         Field("missing", int, "indexes that do not exist", 0, "count", low=0),
@@ -123,12 +124,14 @@ class PostgresRows(Probe[PostgresRowsParams]):
 
     Reads `SELECT count(*)` of each table, all within 5 s; large tables are better asked with postgres.query. A table that
     cannot be counted leaves open what hangs on all of them: one seen below its floor still counts. Needs SELECT on the
-    tables. Cannot see what is in the rows, nor rows that row-level security hides.
+    tables.
     """
 
     name = "postgres.rows"
     params_type = PostgresRowsParams
     demands = (Connects("dsn"),)
+    cannot_see = "what is in the rows, and rows that row-level security hides"
+    late = "not at all on a primary; on a replica by its lag, which is not known here"
     fields = (
         Field("enough", bool, "every table has at least its floor", example=True),
         Field("below", int, "tables with fewer rows than their floor", 0, "count", low=0),

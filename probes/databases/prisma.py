@@ -35,13 +35,14 @@ class PrismaMigrations(Probe[PrismaMigrationsParams]):
 
     Reads every row of `_prisma_migrations`: a migration counts as applied when a row of it finished and was not rolled
     back, else as failed (neither finished nor rolled back), else as rolled back. The folder's migrations are its
-    subfolders with a migration.sql, whose SHA-256 Prisma keeps as checksum. Needs SELECT on the table. Cannot see
-    changes made to the schema by hand, nor whether the folder is of the commit that was deployed.
+    subfolders with a migration.sql, whose SHA-256 Prisma keeps as checksum. Needs SELECT on the table.
     """
 
     name = "prisma.migrations"
     params_type = PrismaMigrationsParams
     demands = (Connects("dsn"), ReadsFile("folder"))
+    cannot_see = "changes made to the schema by hand, and whether the folder is of the deployed commit"
+    late = "not at all: both are read when asked"
     fields = (
         Field(
             "up_to_date",

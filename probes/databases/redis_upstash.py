@@ -44,6 +44,8 @@ class RedisUpstash(Probe[RedisUpstashParams]):
     name = "redis.upstash"
     params_type = RedisUpstashParams
     demands = (SendsKey("url", variable="token_env"), Sends("url", ("url",)))
+    cannot_see = "whether the application's tasks reach it, and whether the cache is of any use"
+    late = "not at all: it is asked when it is read"
     fields = (
         Field("answered", bool, "it answered PONG", example=True),
         Field("token_accepted", bool, "the token was not refused", example=True),

@@ -58,12 +58,14 @@ class EnvExample(Probe[EnvExampleParams]):
     a comment beside it or in the lines right above it or its neighbours. Required and optional ones are `apart` when
     the word in the comments before each is the right one. A value counts as a secret by the variable's name, or as
     password in an address, unless it is empty or a placeholder (a heuristic; values are never shown). Needs the
-    repository on this machine. Cannot see whether it is the deployed commit, nor what the code really reads.
+    repository on this machine.
     """
 
     name = "file.env_example"
     params_type = EnvExampleParams
     demands = (ReadsFile("path"),)
+    cannot_see = "whether it is the deployed commit, and what the code really reads"
+    late = "not at all: the file is read when asked"
     fields = (
         Field("ok", bool, "nothing is missing, all is documented and apart, and no secret is in it", example=True),
         Field("variables", int, "variables in the file", 27, "count", low=0),

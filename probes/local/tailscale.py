@@ -46,12 +46,14 @@ class TailscaleStatus(Probe[TailscaleParams]):
     Reads BackendState, Self.Online, Self.DNSName and Peer[].Online. A daemon that is not running is an answer; a missing
     program is not. `reached` tries `must_not_reach` with one GET: any answer reaches it; refused or silent counts as not
     reached only while the tailnet is up here, because a machine without any network reaches nothing. Needs no
-    permission. Cannot see by which route another address was reached, nor what other machines can reach.
+    permission.
     """
 
     name = "tailscale.status"
     params_type = TailscaleParams
     demands = (Runs("program"), Sends("must_not_reach", ("must_not_reach",)))
+    cannot_see = "by which route another address was reached, and what other machines can reach"
+    late = "seconds: the daemon's own view of its peers"
     fields = (
         Field("running", bool, "BackendState is Running", example=True),
         Field("backend_state", str, "Running, Stopped, NeedsLogin, Starting, NoState ...", "Running"),

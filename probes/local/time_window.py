@@ -58,12 +58,14 @@ class TimeWindow(Probe[TimeWindowParams]):
     """Whether the cutover's now is inside a weekly window of a time zone, as people agreed on it.
 
     Reads no clock but the cutover's, and the rules of daylight saving on this machine: a window over the night of a
-    change is an hour longer or shorter. Windows that touch are one. Needs no permission. Cannot see holidays.
+    change is an hour longer or shorter. Windows that touch are one. Needs no permission.
     """
 
     name = "time.window"
     params_type = TimeWindowParams
     demands = AWS_ALONE
+    cannot_see = "holidays"
+    late = "not at all: it is arithmetic on the cutover's clock"
     fields = (
         Field("inside", bool, "now is inside the window", example=True),
         Field("ends_in_s", float, "until the window ends; unknown outside of it", 5400.0, "s", low=0),

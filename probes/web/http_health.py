@@ -49,8 +49,7 @@ class HttpHealth(Probe[HttpHealthParams]):
 
     An error status is an answer (`ok` is false); no answer at all (name, route, certificate, deadline) leaves every
     field unknown, because the cause cannot be determined from here. Redirects are not followed unless asked.
-    Needs no permission. Cannot see more than the page does: a health route that checks nothing says 200 over a broken
-    application.
+    Needs no permission.
     """
 
     name = "http.health"
@@ -59,6 +58,8 @@ class HttpHealth(Probe[HttpHealthParams]):
         Sends("url", ("url", "headers", "method")),
         Writes("with a POST to", "url", when=lambda params: params.method == "POST"),
     )
+    cannot_see = "more than the page does: one that checks nothing says 200 over a broken application"
+    late = "not at all, but for what the page itself has cached"
     fields = (
         Field("ok", bool, "the expected status and, where texts are given, the right body", example=True),
         Field("status", int, "HTTP status of the last answer", 200, low=100, high=599),

@@ -53,6 +53,8 @@ class LlmModels(Probe[LlmModelsParams]):
     name = "llm.models"
     params_type = LlmModelsParams
     demands = (SendsKey("url"), Sends("url", ("url",)))
+    cannot_see = "the application's own way out, quota left for a real question, and how long one takes"
+    late = "not at all: it is asked when it is read"
     fields = (
         Field("answers", bool, "it gave the list", example=True),
         Field("key_accepted", bool, "the key was not refused", example=True),

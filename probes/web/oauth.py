@@ -74,13 +74,14 @@ class OAuthNextAuth(Probe[OAuthParams]):
     Reads GET /api/auth/providers (is it listed, its callbackUrl); GET /api/auth/csrf and POST /api/auth/signin/<provider>
     (Location: client_id, redirect_uri); then that page, for the words of a refusal: `redirect_uri_mismatch` and
     `invalid_client` are heuristics over the provider's wording (Google, Okta, Microsoft; the first 256 KB). Tokens,
-    cookies and state are used and never shown. Needs no permission. Cannot see a wrong client secret, which fails only
-    at the callback: count the OAuthCallback errors in the log.
+    cookies and state are used and never shown. Needs no permission.
     """
 
     name = "oauth.nextauth"
     params_type = OAuthParams
     demands = (Sends("url", ("url", "provider", "callback")),)
+    cannot_see = "a wrong client secret, which fails only at the callback: count OAuthCallback errors in the log"
+    late = "not at all; a provider's own settings can take minutes to hold"
     fields = (
         Field("ok", bool, "a sign-in can begin: everything below that is asked is as it should be", example=True),
         Field("provider_listed", bool, "the application offers the provider", example=True),

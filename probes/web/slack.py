@@ -51,8 +51,7 @@ class SlackWebhook(Probe[SlackWebhookParams]):
 
     Reads an environment variable, or secretsmanager GetSecretValue (recorded in CloudTrail); the address is a secret and
     is never shown. With `post` and `consent` it posts one message, once: not again after Slack took it, nor after no
-    answer came, when it may have arrived. Without them nothing is sent. Cannot see which channel it is, nor whether
-    anybody reads it: ask a person when the message came.
+    answer came, when it may have arrived. Without them nothing is sent.
     """
 
     name = "slack.webhook"
@@ -62,6 +61,8 @@ class SlackWebhook(Probe[SlackWebhookParams]):
         Sends("host", ("host", "text")),
         Writes("a message to", "host", when=_posts),
     )
+    cannot_see = "which channel it is, and whether anybody reads it: ask a person when the message came"
+    late = "not at all: it is asked when it is read"
     fields = (
         Field("configured", bool, "there is an address", example=True),
         Field("well_formed", bool, "https, on the right host, with a webhook's path, no placeholder", example=True),

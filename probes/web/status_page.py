@@ -60,13 +60,14 @@ class StatusPage(Probe[StatusPageParams]):
     Reads, of a Statuspage site, /api/v2/summary.json: status.indicator, components[].status, the unresolved incidents,
     page.updated_at. Of Google's dashboard, /incidents.json: incidents without an end, by affected product; `indicator`
     is then the worst of their status_impact. A component named in the plan that the page does not know leaves open
-    whether it is well (Google's page knows a product from its past incidents). Needs no permission. Cannot see what the
-    vendor has not noticed or not admitted: pages lag by many minutes, so a good one proves nothing.
+    whether it is well (Google's page knows a product from its past incidents). Needs no permission.
     """
 
     name = "status.page"
     params_type = StatusPageParams
     demands = (Sends("url", ("url",)),)
+    cannot_see = "what the vendor has not noticed or not admitted: a good page proves nothing"
+    late = "many minutes: people write it"
     fields = (
         Field("operational", bool, "nothing that matters here is degraded", example=True),
         Field("indicator", str, "none, minor, major or critical; of Google's: none or an impact", "none"),

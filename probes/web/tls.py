@@ -47,13 +47,14 @@ class TlsCertificate(Probe[TlsCertificateParams]):
 
     Chain and host name are verified with the system's trust store, or with `ca`, against this machine's clock; `days_left`
     counts to the cutover's now. A certificate that is refused is still read. An address that shows none (no route, refused,
-    silent) leaves open what hangs on all of them: a fault seen elsewhere still counts. Needs no permission. Cannot see
-    revocation, addresses DNS gives to others, nor IPv6 where this machine has none.
+    silent) leaves open what hangs on all of them: a fault seen elsewhere still counts. Needs no permission.
     """
 
     name = "tls.certificate"
     params_type = TlsCertificateParams
     demands = (Sends("host", ("host",)), Sends("addresses", ("addresses",)), ReadsFile("ca"))
+    cannot_see = "revocation, addresses DNS gives to others, and IPv6 where this machine has none"
+    late = "not at all, but for DNS: an old address can be kept for its TTL"
     fields = (
         Field("verified", bool, "every address shows a certificate that is accepted for the host", example=True),
         Field("addresses", tuple, "addresses asked", ("203.0.113.10", "203.0.113.11")),

@@ -104,7 +104,7 @@ async def noted(world: Furnished, clients: Clients, phase: Phase = Phase.PRE_DEP
 
 async def roll_back(clients: Clients, looked: Looked, clock: Passing, note: Note) -> str:
     await deploy(clients, looked, note)
-    return await follow(clients, looked.before, clock, note)
+    return await follow(clients, looked, clock, note)
 
 
 async def deployed(world: Furnished, definition: str) -> None:
@@ -127,6 +127,78 @@ async def test_back_to_the_digest_that_ran(world: Furnished, clients: Clients) -
     assert (now.task_definition, now.settled, now.digests) == (good, True, (digest_of(world, "a"),))
     assert "complete, 2 of 2 tasks" in said
     assert "ECS deploys" in told[0]
+    await clients.close()
+
+
+async def test_a_blue_green_deployment_under_way_is_stopped_and_its_traffic_goes_back(
+    world: Furnished, clients: Clients
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    service = world.aws.ecs.main
+    service.strategy, service.bake = "BLUE_GREEN", timedelta(minutes=10)
+    await deployed(world, bad)
+    baking = world.ecs.list_service_deployments(**PLACE)["serviceDeployments"]
+    assert (len(service.of(service.deployments[-1])), baking[0]["status"]) == (2, "IN_PROGRESS")
+    looked = await check(clients, WEB, earlier(record, WEB))
+    assert looked.checks[-1].startswith("a BLUE_GREEN deployment is under way")
+    assert "complete, 2 of 2 tasks" in await roll_back(clients, looked, Passing(world), lambda _: None)
+    ended = world.ecs.list_service_deployments(**PLACE)["serviceDeployments"]
+    assert [each["status"] for each in ended] == ["ROLLBACK_SUCCESSFUL", *(each["status"] for each in baking[1:])]
+    await clients.close()
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_FAILED", "STOPPED", "SUCCESSFUL"])
+async def test_a_way_back_that_ecs_gave_up_is_no_success(world: Furnished, clients: Clients, status: str) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    service = world.aws.ecs.main
+    service.strategy, service.bake = "BLUE_GREEN", timedelta(hours=1)
+    await deployed(world, bad)
+    looked = await check(clients, WEB, earlier(record, WEB))
+    service.records[0].status = status
+    with pytest.raises(RollbackRefused, match=f"its stopped deployment is {status}"):
+        await follow(clients, looked, Passing(world), lambda _: None)
+    await clients.close()
+
+
+async def test_a_blue_green_deployment_that_is_over_is_followed_through_its_bake_time(
+    world: Furnished, clients: Clients
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    record = await noted(world, clients)
+    await deployed(world, bad)
+    world.aws.ecs.main.strategy, world.aws.ecs.main.bake = "BLUE_GREEN", timedelta(minutes=4)
+    looked = await check(clients, WEB, earlier(record, WEB))
+    assert "4 min of bake time" in looked.checks[-1]
+    begun = world.clock.time
+    assert "complete, 2 of 2 tasks" in await roll_back(clients, looked, Passing(world), lambda _: None)
+    assert world.clock.time - begun > timedelta(minutes=4)
+    await clients.close()
+
+
+@pytest.mark.parametrize(
+    ("controller", "cure"),
+    [("CODE_DEPLOY", r"aws deploy stop-deployment .* --auto-rollback-enabled"), ("EXTERNAL", "primary-task-set")],
+)
+async def test_what_ecs_does_not_deploy_itself_is_refused_with_the_way_back(
+    world: Furnished, clients: Clients, controller: str, cure: str
+) -> None:
+    good, bad = by_digest(world, "a"), by_digest(world, "b")
+    await deployed(world, good)
+    service = world.aws.ecs.main
+    service.controller = controller
+    record = await noted(world, clients)
+    seen = earlier(record, WEB)
+    assert seen is not None
+    assert (seen.task_definition, seen.digests) == (good, digest_of(world, "a"))
+    with pytest.raises(world.ecs.exceptions.InvalidParameterException, match="Unable to update task definition"):
+        await asyncio.to_thread(world.ecs.update_service, **PLACE, taskDefinition=bad)
+    with pytest.raises(RollbackRefused, match=cure):
+        await check(clients, WEB, seen)
     await clients.close()
 
 

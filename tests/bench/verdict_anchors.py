@@ -22,6 +22,18 @@ Words = Mapping[int, Word]
 """By true second."""
 
 
+class Answered(dict[int, Word]):
+    """Words of a rule that people decide on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dismissed: list[tuple[int, int, frozenset[str]]] = []
+        """From when until when people wanted to hear nothing of which triggers."""
+
+    def covers(self, trigger: str, moment: int) -> bool:
+        return any(since <= moment < until and trigger in triggers for since, until, triggers in self.dismissed)
+
+
 def newest_rate(world: World, moment: int) -> float | None:
     """The rate of the newest period that the store shows, as a tool that takes the newest point sees it."""
     if world.poll(moment) is not Sight.SEEN:

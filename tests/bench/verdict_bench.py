@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bench.verdict_anchors import Word, Words, anchors
+from bench.verdict_anchors import Answered, Word, Words, anchors
 from bench.verdict_cockpit import SETTLE_S, cockpit
-from bench.verdict_worlds import MINUTE_S, STEP_S, World, world
+from bench.verdict_worlds import MINUTE_S, STEP_S, Due, World, world
 
 NIGHTS = 200
 UNSEEN_S = 5 * MINUTE_S
@@ -61,12 +61,15 @@ class Score:
         self.false_rollbacks += len(false)
         self.seeds += [f"{night.seed}: false ROLLBACK at {at}" for at in false]
         for due in night.due:
-            self._delay(night, words, due.known, due.ends)
+            self._delay(night, words, due)
 
-    def _delay(self, night: World, words: Words, known: int, ends: int) -> None:
+    def _delay(self, night: World, words: Words, due: Due) -> None:
+        known, ends = due.known, due.ends
         looked = [at for at in night.steps if known <= at <= ends + TIME_TO_TELL_S and night.unseen_s(at) == 0]
         if len(looked) * STEP_S < TIME_TO_SEE_S:
             return
+        if isinstance(words, Answered) and words.covers(due.trigger, looked[0]):
+            return  # somebody has said that they know, and for how long
         self.due += 1
         said = next((at for at in night.steps if at >= known and words[at] is Word.ROLLBACK), None)
         if said is None or said > max(ends, looked[0]) + TIME_TO_TELL_S:
@@ -78,7 +81,7 @@ class Score:
     @property
     def p90(self) -> float:
         """Nine delays of ten are no longer, in seconds."""
-        return statistics.quantiles(self.delays, n=10)[-1] if len(self.delays) > 1 else 0
+        return statistics.quantiles(self.delays, n=10, method="inclusive")[-1] if len(self.delays) > 1 else 0
 
     def line(self, name: str) -> str:
         p50 = statistics.median(self.delays) if self.delays else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bench.verdict_anchors import Word, Words
+from bench.verdict_anchors import Answered, Word
 from bench.verdict_worlds import BEGINS_S, ENOUGH, LIMIT, MINUTE_S, STEP_S, Minute, Sight, World
 from decide.scene import plan, probe, success, trigger
 from support.sources import NoSource
@@ -22,6 +22,7 @@ from probes.reading import Reading, Reason, Unknown, Value
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 SETTLE_S = 120
 LOOKBACK = 15
+DISMISSED_S = 10 * MINUTE_S
 TICK_S = 5
 """A watch that does not decide for longer than this was not watching."""
 REASONS = {
@@ -66,7 +67,7 @@ class Machine:
         return MachineTime(lambda: float(self.moment), lambda: START.timestamp() + self.night.wall(self.moment))
 
 
-def cockpit(night: World) -> Words:
+def cockpit(night: World) -> Answered:
     """The word of every step, by a watch as it runs; HOLD while the machine sleeps, since nobody sees its screen."""
     machine = Machine(night)
     offset = ClockOffset(machine.time())
@@ -75,7 +76,7 @@ def cockpit(night: World) -> Words:
     clock.correct()
     watch = Watch(the_plan(), NoSource(), clock)
     watch.record.append(PhaseBegan(watch.moment(), Phase.PRE_DEPLOY))
-    said: dict[int, Word] = {}
+    said = Answered()
     advised_since: int | None = None
     for moment in night.steps:
         machine.moment = moment
@@ -101,6 +102,7 @@ def cockpit(night: World) -> Words:
             latch = watch.situation.verdict.latch
             assert latch is not None
             watch.record.append(dismissal(watch, latch))
+            said.dismissed.append((moment, moment + DISMISSED_S, frozenset(latch.triggers)))
             advised_since = None
         said[moment] = word
     return said
@@ -110,7 +112,7 @@ def dismissal(watch: Watch, latch: Latch) -> Decision:
     """Somebody who decides says that it is known, for ten minutes."""
     now, digest = watch.moment(), watch.plan.digest
     made = Decision(now, "dismiss", "primary", "known", role="on_call", plan_digest=digest, answers=latch.trips)
-    return replace(made, until=now + timedelta(minutes=10))
+    return replace(made, until=now + timedelta(seconds=DISMISSED_S))
 
 
 def site(night: World, moment: int, now: datetime) -> Reading:

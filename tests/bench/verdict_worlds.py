@@ -64,6 +64,8 @@ class Due:
     known: int
     ends: int
     """The last second of the trouble."""
+    trigger: str
+    """What is in trouble: "errors" or "site"."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class World:
                 continue
             if len(run) >= BAD_MINUTES:
                 first = run[:BAD_MINUTES]
-                yield Due(max(max(each.total_at, each.errors_at) for each in first), run[-1].end)
+                yield Due(max(max(each.total_at, each.errors_at) for each in first), run[-1].end, "errors")
             run = []
 
     def _down(self) -> Iterator[Due]:
@@ -130,13 +132,13 @@ class World:
                 continue
             if since is not None and newest is not None and (self.is_up(moment) or moment - newest > 3 * STEP_S):
                 if newest - since >= DOWN_S:
-                    yield Due(since + DOWN_S, newest)
+                    yield Due(since + DOWN_S, newest, "site")
                 since = None
             if not self.is_up(moment):
                 since = moment if since is None else since
                 newest = moment
         if since is not None and newest is not None and newest - since >= DOWN_S:
-            yield Due(since + DOWN_S, newest)
+            yield Due(since + DOWN_S, newest, "site")
 
     def bad_seen(self, moment: int, settle: int) -> bool:
         """Whether the newest of what is settled and was polled says that something is bad."""

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import cockpit
+from support.cockpit_process import cockpit
 
 OFF = timedelta(minutes=7)
 ALLOWED = timedelta(minutes=5)

@@ -11,10 +11,12 @@ from typing import Literal, Optional
 import click
 import pytest
 from click.testing import CliRunner
+from support.cockpit_process import cockpit
 from support.waiting import LAST_RESORT_S
 
 from cockpit.cli.main import main
 from cockpit.commands.options import LiveOptions, live_options
+from cockpit.console import door
 
 
 def commands(command: click.Command, path: str = "cockpit") -> Iterator[tuple[str, click.Command]]:
@@ -129,6 +131,19 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
     done = CliRunner().invoke(main, ["chekc"])
     assert done.exit_code == 64
     assert "check" in done.output
+
+
+def test_a_shell_gets_its_completion_script() -> None:
+    for shell in ("zsh", "fish"):
+        done = cockpit(_COCKPIT_COMPLETE=f"{shell}_source")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "_COCKPIT_COMPLETE" in done.stdout
+
+
+def test_what_is_written_as_bytes_passes_the_door(capsys: pytest.CaptureFixture[str]) -> None:
+    with door():
+        sys.stdout.write("é\x1b".encode())  # type: ignore[arg-type]
+    assert capsys.readouterr().out == "é\\u{1b}"
 
 
 @pytest.mark.parametrize(

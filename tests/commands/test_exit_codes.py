@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import cockpit
 from commands.watched_site import Site
+from support.cockpit_process import cockpit
 
 
 @pytest.fixture
@@ -124,6 +124,39 @@ def test_validate_summarises_the_shipped_plans() -> None:
     for name in ("minimal.yaml", "transparent-trust.yaml"):
         done = cockpit("validate", f"checklists/{name}")
         assert done.returncode == 0, done.stderr
+
+
+def test_validate_prints_problems_and_summaries_for_machines() -> None:
+    sound = json.loads(cockpit("validate", "checklists/minimal.yaml", "--format", "json").stdout)
+    assert (sound["version"], sound["valid"], sound["problems"], sound["never_go"]) == (1, True, [], [])
+    assert sound["earliest_go_s"] > 0
+    done = cockpit("validate", "-", "--format", "json", given="plan: v1\nname: x\nprobes: {a: {uses: http.helth}}\n")
+    broken = json.loads(done.stdout)
+    assert (done.returncode, broken["valid"]) == (65, False)
+    (wrong,) = [each for each in broken["problems"] if "http.helth" in each["message"]]
+    assert (wrong["file"], wrong["line"], wrong["path"]) == ("standard input", 3, "probes.a.uses")
+
+
+def test_a_plan_can_be_piped_to_what_only_reads_it() -> None:
+    text = cockpit("example", "minimal").stdout
+    for command in ("validate", "lint", "iam"):
+        done = cockpit(command, "-", given=text)
+        assert (done.returncode, done.stderr) == (0, ""), command
+    for command in ("check", "run", "trust", "doctor"):
+        done = cockpit(command, "-", given=text)
+        assert done.returncode == 64
+        assert "give a file here" in done.stderr
+
+
+def test_examples_are_listed_and_printed_as_they_are_shipped() -> None:
+    listed = cockpit("example").stdout
+    for path in Path("checklists").glob("*.yaml"):
+        assert f"{path.stem} " in listed
+        assert cockpit("example", path.stem).stdout == path.read_text()
+    assert cockpit("schema").stdout == Path("checklists/plan.v1.schema.json").read_text()
+    done = cockpit("example", "minimla")
+    assert done.returncode == 64
+    assert "minimal" in done.stderr
 
 
 def test_a_missing_variable_of_the_environment_is_a_problem_when_it_is_needed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import cockpit
+from support.cockpit_process import cockpit
 from support.plans.trusted_plan import allow
 
 from cockpit.migration.database import host_and_name

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands.cockpit_process import ROOT, cockpit
 from commands.watched_site import Site
+from support.cockpit_process import ROOT, cockpit
 
 from cockpit.commands import iam
 from cockpit.plan.load import load_plan, load_text

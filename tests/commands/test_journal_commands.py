@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.cockpit_process import run
 from support.records.short_record import (
     ALEX,
     START,
@@ -23,7 +24,6 @@ from support.records.short_record import (
 )
 from support.timestamp_authority import TimestampAuthority, timestamp_server
 from support.transparency_log import TransparencyLog
-from support.waiting import LAST_RESORT_S
 
 from cockpit.journal.entry import Type
 from cockpit.journal.findings import Subject
@@ -32,8 +32,6 @@ from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.transparency_log import KEY, EntryKey, LogEntry
 from cockpit.journal.writer import Draft
 from cockpit.notifications.channels import Channel, Notice, PagerDuty, Slack
-
-COCKPIT = Path(sys.executable).with_name("cockpit")
 
 
 @pytest.fixture
@@ -47,10 +45,7 @@ def record(state: Path) -> RecordFolder:
 
 
 def cockpit(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    return subprocess.run(
-        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=LAST_RESORT_S, env=env, check=False
-    )
+    return run(arguments, os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)})
 
 
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="moves the state folder by XDG_STATE_HOME")

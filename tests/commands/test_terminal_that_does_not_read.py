@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import COCKPIT
 from commands.watched_site import Site
+from support.cockpit_process import COCKPIT
 from support.pty_terminal import Terminal
 from support.waiting import wait_until
 

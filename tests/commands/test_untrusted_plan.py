@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from commands.cockpit_process import COCKPIT, ROOT
 from commands.watched_site import Site
+from support.cockpit_process import COCKPIT, ROOT
 from support.plans.trusted_plan import allow
 from support.pty_terminal import Terminal
 

@@ -109,6 +109,30 @@ def test_types_are_checked_at_load_also_behind_an_or(source: str) -> None:
     assert problems(source) != []
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("m.ok and m.running = 2", ["'and' is not known here: write &&", "'=' compares nothing: write =="]),
+        ("not m.ok OR m.ok", ["'not' is not known here: write !", "'OR' is not known here: write ||"]),
+        ("m.ok == True", ["'True' is not known here: write true"]),
+        ("m.rate > 5%", ["a percentage is a ratio: write 0.05"]),
+        ("m.rate > 0.5% && m.ok", ["a percentage is a ratio: write 0.005"]),
+        (
+            "m.rate % 5 > 1",
+            ["'%' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator"],
+        ),
+        ("m.rate < 200ms", ["a number has no unit here: the field's own is in its description; write 200"]),
+        ("m.ok & m.ok", ["'&' joins nothing: write &&"]),
+    ],
+)
+def test_what_other_languages_write_is_told_all_of_it_with_what_to_write(source: str, said: list[str]) -> None:
+    with pytest.raises(ConditionError) as caught:
+        compile_condition(source)
+    errors = [caught.value, *caught.value.more]
+    assert [each.message for each in errors] == said
+    assert [each.offset for each in errors] == sorted(each.offset for each in errors)
+
+
 def test_a_comprehensions_variable_may_not_hide_a_probe() -> None:
     assert problems("m.tags.exists(n, n == 'x') && n.ok") != []
 

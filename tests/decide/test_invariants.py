@@ -51,7 +51,7 @@ from cockpit.plan.model import OnUnknown, Phase, Severity
 from probes.reading import Reading, Reason, Unknown
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
-"""More for a longer look: `EXAMPLES=2000 pytest tests/decide/test_invariants.py`."""
+"""More for a longer look: `EXAMPLES=100000 pytest --timeout 0 tests/decide/test_invariants.py` (hours)."""
 QUICK = settings(max_examples=EXAMPLES)
 PRE = [PhaseBegan(START, Phase.PRE_DEPLOY)]
 LOUD = st.sampled_from([Reason.TIMEOUT, Reason.ACCESS_DENIED, Reason.NOT_FOUND])

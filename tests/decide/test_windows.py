@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from decide.scene import CALM, START, STEP, Scene, at, blind, probe, reading, seconds, success, trigger
 
+from cockpit.decide.limits import ZERO, Limits, limits_of
 from cockpit.decide.states import State, Word
 from probes.reading import Reading, Reason, Unknown
 
@@ -36,6 +37,11 @@ def minutes(scene: Scene, *rates: float | None, first: int = 1) -> Scene:
 
 
 METRIC = (probe("m", period=60, settle=60),)
+
+
+def test_what_reads_nothing_has_no_limits() -> None:
+    assert limits_of(success("signed", ""), {}, ()) == Limits({}, {}, period=ZERO, longest=ZERO)
+
 
 # -- each probe's own limits -----------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class FakeProbe(Probe[FakeParams]):
     name = "fake"
     params_type = FakeParams
     demands = AWS_ALONE
+    cannot_see = "anything: it is for tests"
+    late = "not at all"
     fields = FIELDS
 
     async def read(self, now: datetime) -> Reading:

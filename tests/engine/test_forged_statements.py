@@ -18,6 +18,7 @@ from cockpit.decide.events import (
     Change,
     Decision,
     Entry,
+    GateUsed,
     PhaseBegan,
     PointOfNoReturn,
     ReleaseSeen,
@@ -229,6 +230,63 @@ async def test_what_another_cockpit_notes_by_itself_sets_no_phase_no_target_and_
         assert to.watch.situation.runbook[0].progress is StepState.OPEN
         assert not any(change.because == "all is well" for change in to.watch.changes())
         assert len(to.reasons()) == 4
+
+
+def begun(to: Victim) -> tuple[PhaseBegan, GateUsed]:
+    """What Bob states, with his key, when he begins the deployment."""
+    now, digest = to.clock.now(), to.plan.digest
+    return PhaseBegan(now, Phase.POST_DEPLOY, "bob", "go", "dba", digest), GateUsed(
+        now, "deploy", "deploy", "bob", "dba", digest
+    )
+
+
+async def test_a_deployment_another_cockpit_began_counts_if_its_gate_was_open_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob")
+
+        async def states(*entries: Entry) -> Phase:
+            to.clock.time += timedelta(seconds=5)
+            for entry in entries:
+                forge(bobs, entry, to.bob)
+            to.takes_in()
+            return to.watch.situation.verdict.phase
+
+        await to.desk.vote("deploy", "go")
+        assert await states(*begun(to)) is Phase.PRE_DEPLOY
+        shut = "Go / no-go was not passed then: needs 1 more GO vote (dba)"
+        assert to.reasons() == [shut] * 2
+        # A vote that comes later opens the gate, and not for what was stated before; nor was anything spent by that.
+        assert await states(vote(to, "bob", "dba")) is Phase.PRE_DEPLOY
+        assert to.gate_open
+        assert await states(*begun(to)) is Phase.POST_DEPLOY
+        assert to.reasons() == [shut] * 2
+        # Once: the next deployment takes votes of its own.
+        assert (
+            await states(PhaseBegan(to.clock.now(), Phase.PRE_DEPLOY, "bob", "", "dba", to.plan.digest))
+            is Phase.PRE_DEPLOY
+        )
+        assert await states(*begun(to)) is Phase.PRE_DEPLOY
+        assert "needs 2 more GO votes" in to.reasons()[-1]
+        folder, writer = to.kept.folder, to.kept.journal.writer
+    player = Player(trace_of(folder, writer))
+    player.play_to(len(player.trace.steps))
+    assert player.differences == []
+    assert player.situation.verdict.phase is Phase.PRE_DEPLOY
+
+
+async def test_a_deployment_begun_on_an_earlier_plan_counts_by_the_votes_on_that_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob")
+        await to.desk.vote("deploy", "go")
+        for entry in (vote(to, "bob", "dba"), *begun(to)):
+            forge(bobs, entry, to.bob)
+        to.takes_in()
+        edited = Watch(replace(to.plan, digest="1" * 64), NoSource(), to.clock, to.watch.record)
+        assert edited.situation.verdict.phase is Phase.POST_DEPLOY
 
 
 async def test_unsigned_decisions_acknowledgements_and_phases_of_a_person_with_a_key(

@@ -129,7 +129,7 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         await to.desk.vote("deploy", "go")
         forger = Forger(elsewhere(monkeypatch, tmp_path, to))
 
-        @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
         @given(st.lists(odd(), max_size=12))
         def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
             for type_, body, around in lines:
@@ -146,7 +146,7 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         assert again.resumed
 
 
-@pytest.mark.parametrize("value", [None, "x", 7, [{}], {"x": []}], ids=str)
+@pytest.mark.parametrize("value", [None, 7, [{}]], ids=str)
 async def test_no_field_of_another_raises_anywhere(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each field of each kind of entry and note, under each type of line, is once not what it should be."""
     async with victim(tmp_path) as to:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.records.victim import Victim, elsewhere, forge, victim
 
-from cockpit.decide.events import Decision, Entry, PhaseBegan
+from cockpit.decide.events import Decision, Entry, PhaseBegan, Vote
 from cockpit.decide.states import Word
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
@@ -78,7 +78,12 @@ async def test_a_deployment_begun_by_a_clock_a_little_fast_begins_when_it_is_lea
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with victim(tmp_path) as to:
-        receive(to, monkeypatch, tmp_path, A_LITTLE, start(to, to.clock.now() + A_LITTLE))
+        at = to.clock.now() + A_LITTLE
+        await to.desk.vote("deploy", "go")
+        journal = elsewhere(monkeypatch, tmp_path, to, "bob", at=at)
+        forge(journal, Vote(at, "deploy", "bob", "dba", "go", plan_digest=to.plan.digest), to.bob)
+        forge(journal, start(to, at), to.bob)
+        to.takes_in()
         phase = to.watch.counted().phase()
         assert phase is not None
         assert (phase.phase, phase.by) == (Phase.POST_DEPLOY, "bob")

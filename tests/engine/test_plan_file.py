@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from support.plans.signing_plan import signing_plan
 from support.sources import NoSource
 
 from cockpit.decide.events import Happened
-from cockpit.engine.plan_file import PlanFile, difference, watching_plan_file
+from cockpit.engine.plan_file import PlanFile, difference, differences, watching_plan_file
 from cockpit.engine.watch import Watch
-from cockpit.plan.model import Plan
+from cockpit.formatting import duration
+from cockpit.plan.model import Plan, Severity
 
 
 @pytest.fixture
@@ -37,6 +40,14 @@ def test_an_edit_names_what_it_adds_changes_and_leaves_out(plan: Plan) -> None:
     assert "person zoe added" in text
     assert f"person {first.id} left out" in text
     assert "goes on with what it was opened with" in text
+
+
+def test_an_edit_says_by_the_plans_own_word_what_a_window_is_and_would_be(plan: Plan) -> None:
+    trigger = plan.rollback_triggers[0]
+    longer = replace(trigger, hold_for=trigger.hold_for + timedelta(minutes=4), severity=Severity.INFO)
+    (line,) = differences(plan, replace(plan, rollback_triggers=(longer, *plan.rollback_triggers[1:])))
+    was, would_be = duration(trigger.hold_for), duration(longer.hold_for)
+    assert line == f"trigger {trigger.id} changed (for {was}, would be {would_be}; severity critical, would be info)"
 
 
 def test_an_edit_of_the_wording_alone_says_so(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from support.sources import NoSource
 
 from cockpit.decide.events import ObserverGap, PhaseBegan
 from cockpit.decide.states import State, Word
+from cockpit.engine.clock import SLOWED
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan
 from probes.reading import Reading
@@ -240,6 +241,28 @@ def test_what_is_measured_later_never_turns_time_back() -> None:
         ahead = night.watch.situation.now - night.machine.true
         assert timedelta(seconds=5) < before - ahead < timedelta(seconds=7) or ahead < timedelta(seconds=1)
     assert seen == sorted(set(seen))
+
+
+def test_while_time_is_slowed_live_data_says_go_for_a_tenth_longer_at_most() -> None:
+    """A session that learns late that it is ahead goes more slowly."""
+    night = Night(Machine(off=420))
+    night.polls_until(lambda: night.word() is Word.GO)
+    night.machine.ask_the_time()
+    night.poll()
+    assert night.word() is Word.GO
+    night.wait(night.watch.plan.probes["m"].stale_after.total_seconds() / (1 - SLOWED) + 1)
+    assert night.word() is Word.HOLD
+
+
+def test_while_time_is_slowed_data_of_a_store_looks_older_than_it_is_and_never_younger() -> None:
+    night = Night(Machine(off=420))
+    night.machine.ask_the_time()
+    age = night.watch.plan.probes["m"].stale_after + timedelta(seconds=1)
+    for _ in range(40):
+        night.wait(EVERY)
+        night.watch.take("m", Reading(night.machine.clock.now(), night.machine.true - age, {"ok": True}))
+        night.watch.tick()
+        assert night.state("fine") is State.UNKNOWN
 
 
 def test_a_session_goes_on_after_what_an_earlier_one_has_seen() -> None:

@@ -8,12 +8,14 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
+import psycopg
 import pytest
 from migration.migration_bench import Bench
 from migration.transitions import unlisted
 from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs, schema
+from cockpit.migration.ledger import note_decision
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.progress import Follower
 from cockpit.migration.states import (
@@ -53,6 +55,9 @@ async def test_every_phase_changes_states_as_listed_and_another_change_is_notice
         assert (await bench.phase(phase)).startswith("done"), phase
     assert bench.states() == {ItemState.RESTORED: 12}
     assert unlisted(bench.dsn) == []
+    async with await psycopg.AsyncConnection.connect(bench.dsn, autocommit=True) as connection:
+        noted = [await note_decision(connection, "ada", statement, "why") for statement in ("1 ada", "1 ada", "1 adam")]
+    assert noted == [True, False, True], "a statement of the record begins one run"
     bench.sql("UPDATE cutover.item SET state = 'purged' WHERE doc_id = 'doc-00003'")
     (line,) = unlisted(bench.dsn)
     assert line.startswith("item doc-00003: restored -> purged by UPDATE")

@@ -99,11 +99,11 @@ class Night(RuleBasedStateMachine):
             return
         self.workers.clear()  # it waits for them
         await self._passes("1 minute")
-        found = await ownerless.free_run(self.connection, phase)
-        if found is None:
+        found = await ownerless.unsupervised(self.connection)
+        if found is None or found.phase is not phase or not found.goes_on:
+            await ownerless.make_way(self.connection, phase)
             await runs.begin(self.connection, phase, self.given, gate=lambda _: (), supervisor=name)
         else:
-            assert found.phase is phase
             await runs.take_over(self.connection, found, gate=lambda _: (), supervisor=name)
         self.supervisor = name
         active = await self.active()
@@ -237,6 +237,19 @@ def test_from_every_state_every_command_leads_to_an_end(night: type[Night]) -> N
 @pytest.mark.long
 def test_from_every_state_of_longer_nights_too(night: type[Night]) -> None:
     run_state_machine_as_test(night, settings=examples(400, 40))
+
+
+async def test_looking_at_a_run_of_another_phase_leaves_it_as_it_is(bench: Bench) -> None:
+    """What is only proposed, or refused later, has ended nothing."""
+    bench.insert(1)
+    await bench.prepare()
+    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, gate=lambda _: (), supervisor="gone")
+    bench.sql("UPDATE cutover.run SET supervised_until = clock_timestamp()")
+    found = await ownerless.unsupervised(bench.connection)
+    assert found is not None
+    assert (found.id, found.goes_on, (await runs.load(bench.connection, run)).wanted) == (run, True, Wanted.RUN)
+    await ownerless.make_way(bench.connection, PhaseName.RESTORE)
+    assert (await runs.load(bench.connection, run)).outcome == "drained"
 
 
 async def test_two_supervisors_never_have_one_run_and_the_second_has_it_once_the_first_is_killed(bench: Bench) -> None:

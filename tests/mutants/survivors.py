@@ -6,12 +6,17 @@ more than one in twenty is left.
 
 from __future__ import annotations
 
+import ast
+import difflib
 import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
+MUTANTS = Path("mutants")
+"""Where every change stands beside the original, in a copy of the sources."""
 JUSTIFIED = Path(__file__).with_name("justified.txt")
 MOST_LEFT = 0.05
 _RESULT = re.compile(r"^\s+(\S+): ([a-z ]+)$")
@@ -25,12 +30,12 @@ def main(program: str) -> int:
     survivors = sorted(name for name, outcome in checked.items() if outcome not in _SEEN)
     excused = entries(JUSTIFIED.read_text(encoding="utf-8"))
     left = []
-    for name in survivors:
-        change = key(name, _output(program, "show", name))
+    changes = {name: key(name) for name in survivors}
+    for name, change in changes.items():
         if change not in excused:
             left.append(name)
             print("\n".join(change), end="\n\n")
-    for unused in excused.keys() - {key(name, _output(program, "show", name)) for name in survivors}:
+    for unused in excused.keys() - set(changes.values()):
         print(f"no longer survives, or was not run: {unused[0]}")
     share = len(left) / len(checked) if checked else 1.0
     print(f"{len(checked)} changes: {dict(Counter(checked.values()))}")
@@ -43,11 +48,22 @@ def results(text: str) -> dict[str, str]:
     return {match[1]: match[2].strip() for line in text.splitlines() if (match := _RESULT.match(line))}
 
 
-def key(name: str, shown: str) -> tuple[str, ...]:
+def key(name: str) -> tuple[str, ...]:
     """What a change is, whatever its number: the function, and the lines that are taken out and put in."""
-    function = re.sub(r"__mutmut_\d+$", "", name)
-    lines = (line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line))
-    return function, *(line[0] + " " + " ".join(line[1:].split()) for line in lines)
+    module, _, changed = name.rpartition(".")
+    function = re.sub(r"__mutmut_\d+$", "", changed)
+    functions = _functions(MUTANTS / f"{module.replace('.', '/')}.py")
+    before, after = functions[f"{function}__mutmut_orig"], functions[changed]
+    lines = (line for line in difflib.ndiff(before, after) if line[0] in "-+")
+    return f"{module}.{function}", *(f"{line[0]} {' '.join(line[1:].split())}" for line in lines)
+
+
+@cache
+def _functions(path: Path) -> dict[str, list[str]]:
+    """The lines of every function below its first, by name."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = (each for each in ast.walk(ast.parse("\n".join(lines))) if isinstance(each, ast.FunctionDef))
+    return {each.name: lines[each.lineno : each.end_lineno] for each in found}
 
 
 def entries(text: str) -> dict[tuple[str, ...], str]:

@@ -6,8 +6,6 @@ import asyncio
 import json
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.clock import HandClock
+from support.cockpit_process import run
 from support.plans.signing_plan import signing_plan
 from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
@@ -30,7 +29,6 @@ from cockpit.notifications.outbox import Notices, notifying
 from cockpit.plan.model import Phase
 from probes.reading import Reading
 
-COCKPIT = Path(sys.executable).with_name("cockpit")
 GOOD, WRONG = "123456789012", "000000000000"
 
 
@@ -137,8 +135,7 @@ def turn(watch: Watch, clock: HandClock, after: str, because: str = "") -> None:
 
 def verified(record: Path, anchor: str) -> tuple[str, int]:
     """What the command says, and its exit code."""
-    command = [str(COCKPIT), "journal", "verify", str(record), "--anchor", anchor]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LAST_RESORT_S, check=False)
+    done = run(("journal", "verify", str(record), "--anchor", anchor), os.environ)
     return done.stdout, done.returncode
 
 
@@ -321,10 +318,7 @@ def test_a_cockpit_that_cannot_tell_does_not_open(tmp_path: Path) -> None:
     plan = signing_plan(tmp_path)
     env = {name: value for name, value in os.environ.items() if not name.startswith("COCKPIT_")}
     for command in (("run", plan.path), ("rehearse", "smooth", "--headless")):
-        done = subprocess.run(
-            [str(COCKPIT), *command, "--notify", "slack"],
-            capture_output=True, text=True, timeout=LAST_RESORT_S, env=env | {"HOME": str(tmp_path)}, check=False,
-        )  # fmt: skip
+        done = run((*command, "--notify", "slack"), env | {"HOME": str(tmp_path)})
         assert done.returncode == 64
         assert done.stderr.endswith("--notify: COCKPIT_SLACK_WEBHOOK is not set\n")
 

@@ -76,6 +76,7 @@ async def test_a_certificate_as_it_should_be(aws: ModelledAws) -> None:
         "covers_host": True,
         "in_use": True,
         "on_balancer": True,
+        "shown_to_host": True,
         "issuer": "Amazon",
         "type": "AMAZON_ISSUED",
         "renews": True,
@@ -99,12 +100,67 @@ async def test_one_that_is_not_good_now(aws: ModelledAws, more: Any, issued: boo
     assert (values["issued"], values["valid_now"]) == (issued, valid)
 
 
+async def test_a_status_that_is_new_is_neither_good_nor_bad(aws: ModelledAws) -> None:
+    reading = await read(aws, DescribeCertificate=certificate(Status="RESTING"))
+    assert {reading.unknown[name].reason for name in ("issued", "valid_now")} == {Reason.NO_DATA}
+
+
 async def test_days_left_go_below_zero_and_are_unknown_without_an_end(aws: ModelledAws) -> None:
     ended = await read(aws, DescribeCertificate=certificate(NotAfter=NOW - timedelta(hours=12)))
     assert ended.values["days_left"] == -0.5
     endless = await read(aws, DescribeCertificate=certificate(NotAfter=None))
     assert endless.unknown["days_left"].reason is Reason.NO_DATA
     assert endless.unknown["valid_now"].reason is Reason.NO_DATA
+
+
+def listed(*more: dict[str, Any]) -> dict[str, Any]:
+    """A listener with these certificates besides its default one, and each as ACM describes it."""
+    described = {ARN: certificate(KeyAlgorithm="RSA_2048")} | {
+        f"{OTHER}{number}": certificate(CertificateArn=f"{OTHER}{number}", **each) for number, each in enumerate(more)
+    }
+    arns = [{"CertificateArn": arn} for arn in described]
+    return {
+        "DescribeListenerCertificates": {"Certificates": arns},
+        "DescribeCertificate": lambda asked: described[asked["CertificateArn"]],
+    }
+
+
+ELSEWHERE = {"DomainName": "other.company.com", "SubjectAlternativeNames": ["other.company.com"]}
+WILD = {"DomainName": "*.company.com", "SubjectAlternativeNames": ["*.company.com"]}
+ENDED = {"NotAfter": NOW - timedelta(days=1)}
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "shown"),
+    [
+        (HOST, [ELSEWHERE], ARN),
+        ("other.company.com", [ELSEWHERE], f"{OTHER}0"),
+        ("www.company.com", [ELSEWHERE, WILD], f"{OTHER}1"),
+        ("elsewhere.example.com", [ELSEWHERE, WILD], ARN),
+        (HOST, [{"KeyAlgorithm": "EC_prime256v1"}], f"{OTHER}0"),
+        (HOST, [{"KeyAlgorithm": "RSA_4096"}], f"{OTHER}0"),
+        (HOST, [{"KeyAlgorithm": "RSA_4096"} | ENDED], ARN),
+        (HOST, [{"KeyAlgorithm": "EC_prime256v1"} | ENDED], f"{OTHER}0"),
+    ],
+)
+async def test_the_certificate_is_the_one_that_the_host_gets(
+    aws: ModelledAws, host: str, more: list[dict[str, Any]], shown: str
+) -> None:
+    reading = await read(aws, {"load_balancer": "web", "host": host}, **listed(*more))
+    assert reading.values["shown_to_host"] is True
+    assert dict(aws.asked)["DescribeCertificate"]["CertificateArn"] == shown
+
+
+async def test_a_good_certificate_that_the_host_is_not_shown_says_so(aws: ModelledAws) -> None:
+    values = (await read(aws, WHOLE, **listed({"KeyAlgorithm": "EC_prime256v1"} | ENDED))).values
+    assert (values["valid_now"], values["on_balancer"], values["shown_to_host"]) == (True, True, False)
+
+
+async def test_one_that_is_not_in_acm_leaves_open_which_is_shown(aws: ModelledAws) -> None:
+    iam = {"Certificates": [{"CertificateArn": "arn:aws:iam::123456789012:server-certificate/old"}]}
+    reading = await read(aws, WHOLE, DescribeListenerCertificates=iam)
+    assert "tls.certificate" in reading.unknown["shown_to_host"].hint
+    assert reading.values["on_balancer"] is True
 
 
 async def test_another_name_does_not_cover_the_host(aws: ModelledAws) -> None:
@@ -170,9 +226,10 @@ async def test_a_certificate_that_iam_keeps_cannot_be_seen(aws: ModelledAws) -> 
 
 
 @pytest.mark.parametrize("operation", ["DescribeLoadBalancers", "DescribeListeners", "DescribeListenerCertificates"])
-async def test_a_listener_that_cannot_be_seen_leaves_one_question_open(aws: ModelledAws, operation: str) -> None:
+async def test_a_listener_that_cannot_be_seen_leaves_open_what_it_shows(aws: ModelledAws, operation: str) -> None:
     reading = await read(aws, WHOLE, **{operation: DENIED})
-    assert {name: u.reason for name, u in reading.unknown.items()} == {"on_balancer": Reason.ACCESS_DENIED}
+    asked = ("on_balancer", "shown_to_host")
+    assert {name: u.reason for name, u in reading.unknown.items()} == dict.fromkeys(asked, Reason.ACCESS_DENIED)
     assert f"elasticloadbalancing:{operation}" in reading.unknown["on_balancer"].hint
     alone = await read(aws, {"load_balancer": "web"}, **{operation: DENIED})
     assert not alone.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -96,6 +97,29 @@ async def test_an_alarm_as_the_plan_says(aws: ModelledAws) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"metric": "Databaseconnections"}, "did you mean 'DatabaseConnections'?"),
+        ({"dimensions": {"LoadBalancer": "app/x/1"}}, "is published by"),
+        ({"namespace": "AWS/RdS"}, "did you mean 'AWS/RDS'?"),
+    ],
+)
+def test_a_metric_that_aws_never_publishes_is_refused_at_load(wrong: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        AlarmDefinitionParams.model_validate(WANTED | wrong)
+    AlarmDefinitionParams.model_validate(WANTED | wrong | {"unlisted": True})
+
+
+async def test_an_alarm_on_a_metric_that_aws_never_publishes_is_dead_whatever_reports_there(aws: ModelledAws) -> None:
+    named = {"names": ["connections"]}
+    reading = await read(aws, alarm(MetricName="Databaseconnections"), params=named)
+    assert (reading.values["dead"], reading.values["without_data"]) == (True, ("Databaseconnections",))
+    proven = {"Metrics": [metric("BrandNewCount")]}
+    reading = await read(aws, alarm(MetricName="BrandNewCount"), params=named, ListMetrics=proven)
+    assert reading.values["dead"] is False
+
+
+@pytest.mark.parametrize(
     ("more", "text"),
     [
         ({"Threshold": 90.5}, "threshold 90.5 instead of 80"),
@@ -146,20 +170,20 @@ def math(**more: Any) -> dict[str, Any]:
         del described[name]
     stats = [
         {"Id": f"m{n}", "MetricStat": {"Metric": metric(name), "Period": 60, "Stat": "Sum"}, "ReturnData": False}
-        for n, name in enumerate(("Errors", "Requests"))
+        for n, name in enumerate(("Deadlocks", "CommitThroughput"))
     ]
     described["Metrics"] = [*stats, {"Id": "rate", "Expression": "100*m0/m1", "ReturnData": True}]
     return described
 
 
-MATH = {"namespace": "AWS/RDS", "metric": "Errors", "statistic": "Sum", "threshold": 80, "period": "1m"}
+MATH = {"namespace": "AWS/RDS", "metric": "Deadlocks", "statistic": "Sum", "threshold": 80, "period": "1m"}
 
 
 async def test_metric_math_is_on_each_metric_below_it(aws: ModelledAws) -> None:
-    listed = {"Metrics": [metric("Requests"), metric("Errors", [])]}
+    listed = {"Metrics": [metric("CommitThroughput"), metric("Deadlocks", [])]}
     reading = await read(aws, math(), params=MATH, ListMetrics=listed)
     assert reading.values["matching_names"] == ("rate",)
-    assert (reading.values["dead"], reading.values["without_data"]) == (False, ("Errors",))
+    assert (reading.values["dead"], reading.values["without_data"]) == (False, ("Deadlocks",))
 
 
 async def test_switched_off_actions_show(aws: ModelledAws) -> None:

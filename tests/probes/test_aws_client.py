@@ -161,7 +161,7 @@ async def test_after_logging_in_again_the_next_call_uses_the_new_credentials(err
     factory = Counted()
     client = AwsClient(factory=factory)
     factory.fails = error
-    assert (await unseen(client, "ecs", "ask")).reason is Reason.EXPIRED_CREDENTIALS
+    assert (await unseen(client, "ecs", "ask")).reason.traits.is_of_credentials
     factory.fails = None
     assert await client.call("ecs", "ask", n=1) == {"n": 1}
     assert factory.made == ["ecs", "ecs"]
@@ -172,7 +172,7 @@ async def test_credentials_that_appear_later_are_found(monkeypatch: pytest.Monke
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     client = AwsClient("us-east-1", profile="")
-    assert (await unseen(client, "sts", "get_caller_identity")).reason is Reason.EXPIRED_CREDENTIALS
+    assert (await unseen(client, "sts", "get_caller_identity")).reason is Reason.NO_CREDENTIALS
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
@@ -190,7 +190,7 @@ async def test_the_profile_is_in_the_hint_wherever_it_was_set(monkeypatch: pytes
 
 async def test_a_profile_that_does_not_exist_says_so() -> None:
     unknown = await unseen(AwsClient("us-east-1", profile="nigth"), "sts", "get_caller_identity")
-    assert (unknown.reason, "nigth" in unknown.detail) == (Reason.EXPIRED_CREDENTIALS, True)
+    assert (unknown.reason, "nigth" in unknown.detail) == (Reason.NO_CREDENTIALS, True)
 
 
 async def test_without_a_region_the_hint_says_where_to_set_it() -> None:

@@ -170,8 +170,6 @@ def test_a_secret_marked_for_deletion_can_be_brought_back() -> None:
     "error",
     [
         refused("ExpiredToken"),
-        aws.NoCredentialsError(),
-        aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
         aws.CredentialRetrievalError(provider="sso", error_msg="x"),
         aws.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
         aws.SSOTokenLoadError(error_msg="Token for x does not exist"),
@@ -186,6 +184,22 @@ def test_credentials_that_do_not_work_say_how_to_log_in_again(error: Exception) 
     assert explain(error, "sts", "get_caller_identity").hint == "renew the AWS credentials, then press r"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        aws.NoCredentialsError(),
+        aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        aws.NoAuthTokenError(),
+    ],
+)
+def test_where_none_ever_were_nothing_is_to_be_renewed(error: Exception) -> None:
+    unknown = explain(error, "sts", "get_caller_identity")
+    assert unknown.reason is Reason.NO_CREDENTIALS
+    assert "--profile" in unknown.hint
+    assert "renew" not in unknown.hint
+    assert "--profile night" in explain(error, "sts", "get_caller_identity", profile="night").hint
+
+
 def test_the_code_of_an_expired_token_stays_readable() -> None:
     words = "The security token included in the request is expired"
     unknown = explain(refused("ExpiredToken", words), "secretsmanager", "get_secret_value")
@@ -194,7 +208,7 @@ def test_the_code_of_an_expired_token_stays_readable() -> None:
 
 def test_a_profile_that_does_not_exist() -> None:
     unknown = explain(aws.ProfileNotFound(profile="nigth"), "ecs", "x", profile="nigth")
-    assert (unknown.reason, "list-profiles" in unknown.hint) == (Reason.EXPIRED_CREDENTIALS, True)
+    assert (unknown.reason, "list-profiles" in unknown.hint) == (Reason.NO_CREDENTIALS, True)
     assert "nigth" in unknown.detail
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.demand import AWS_ALONE
-from probes.probe import Moment, Params, Probe
+from probes.probe import LONGEST_LINE, Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
 NOW = datetime(2026, 11, 23, 22, 30, tzinfo=UTC)
@@ -31,6 +31,8 @@ class Thing(Probe[NoParams]):
     name = "test.thing"
     params_type = NoParams
     demands = AWS_ALONE
+    cannot_see = "anything: it is for tests"
+    late = "not at all"
     fields = tuple(Field(f"a_{kind.__name__}", kind, "a field", example) for kind, example in EXAMPLES.items())
 
     async def read(self, now: datetime) -> Reading:
@@ -155,3 +157,11 @@ def test_what_may_pass_by_itself_is_what_the_network_does() -> None:
     assert not Unknown(Reason.ACCESS_DENIED).transient
     passing = {Reason.TIMEOUT, Reason.THROTTLED, Reason.UNREACHABLE, Reason.PARTIAL, Reason.ERROR}
     assert {reason for reason in Reason if reason.traits.transient} == passing
+
+
+@pytest.mark.parametrize("limit", ["cannot_see", "late"])
+@pytest.mark.parametrize("text", [None, "", " ", "two\nlines", "x" * (LONGEST_LINE + 1)])
+def test_a_probe_that_does_not_say_its_limits_in_a_line_cannot_be_defined(limit: str, text: str | None) -> None:
+    body = {"name": "test.mute", "demands": AWS_ALONE, "cannot_see": "much", "late": "not at all"} | {limit: text}
+    with pytest.raises(TypeError, match=f"test.mute: set {limit}"):
+        type("Mute", (Probe,), {key: value for key, value in body.items() if value is not None})

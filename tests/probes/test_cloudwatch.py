@@ -279,6 +279,13 @@ async def test_a_percentile_of_too_few_samples_is_low_volume(aws: StubbedAws) ->
     assert reading.unknown["value"].detail == "199 of 200 samples for a p95"
 
 
+async def test_what_monitors_ask_for_is_no_sample_of_users(aws: StubbedAws) -> None:
+    aws.metrics([0.2], [22])
+    reading = await percentile(aws, min_samples=20, monitors_per_min=4).read(NOW)
+    assert reading.values["samples"] == 18
+    assert reading.unknown["value"].detail == "18 of 20 samples for a p95"
+
+
 async def test_a_percentile_without_its_sample_count_is_not_believed(aws: StubbedAws) -> None:
     aws.metrics([0.4], [])
     assert only_reason(await percentile(aws).read(NOW)) is Reason.NO_DATA

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,6 +91,11 @@ async def test_a_service_at_rest(aws: AnsweringAws) -> None:
 async def test_zero_of_zero_is_not_stable(aws: AnsweringAws) -> None:
     reading = await service(aws, desiredCount=0, runningCount=0)
     assert (reading.values["stable"], reading.values["running"]) == (False, 0)
+
+
+async def test_a_rollout_state_that_is_new_leaves_open_whether_it_is_stable(aws: AnsweringAws) -> None:
+    reading = await service(aws, deployments=[deployment(rolloutState="RESTING")])
+    assert (reading.values["rollout_state"], reading.unknown["stable"].reason) == ("RESTING", Reason.NO_DATA)
 
 
 @pytest.mark.parametrize(
@@ -440,23 +446,35 @@ async def test_alarms_that_are_not_watched_are_no_zero(aws: AnsweringAws) -> Non
     assert reading.unknown["alarms_triggered"].detail == "ECS watches no alarms in this deployment"
 
 
-async def test_a_service_with_a_thousand_deployments_is_asked_for_the_newest_stretch(aws: AnsweringAws) -> None:
+@pytest.mark.parametrize("after", [None, NOW - timedelta(days=20)])
+async def test_of_a_thousand_deployments_the_newest_is_found_in_a_handful_of_calls(
+    aws: AnsweringAws, after: datetime | None
+) -> None:
     """The listing has no order that AWS promises, so what is asked for is cut by time."""
-    found = [brief(number, minutes=60 * number) for number in range(1, 1000)]
+    found = [brief(number, minutes=20 * number) for number in range(5, 1005)]
     await deployed(aws, *found)
-    asked_since = []
+    random.Random(7).shuffle(found)
+    pages_asked = []
 
     def listed(asked: dict[str, Any]) -> Any:
-        asked_since.append(asked["createdAt"]["after"])
-        return wire({"serviceDeployments": [d for d in found if d["createdAt"] > NOW - timedelta(days=1)]})
+        pages_asked.append(asked["createdAt"]["after"])
+        within = [d for d in found if d["createdAt"].timestamp() > asked["createdAt"]["after"]]
+        skip, most = int(asked.get("nextToken", 0)), asked.get("maxResults", 20)
+        more = {"nextToken": str(skip + most)} if len(within) > skip + most else {}
+        return wire({"serviceDeployments": within[skip : skip + most], **more})
 
     aws.on["ListServiceDeployments"] = listed
-    probe = EcsDeployment(DeploymentParams(cluster=CLUSTER, service=SERVICE), aws.clients)
-    assert (await probe.read(NOW)).values["created_at"] == NOW - timedelta(hours=1)
-    assert len(asked_since) == 1
+    params = {"cluster": CLUSTER, "service": SERVICE, "after": after}
+    probe = EcsDeployment(DeploymentParams.model_validate(params), aws.clients)
+    newest = NOW - timedelta(minutes=100)
+    assert (await probe.read(NOW)).values["created_at"] == newest
+    assert len(pages_asked) <= 2
+    assert (await probe.read(NOW + timedelta(hours=5))).values["created_at"] == newest
+    assert len(pages_asked) <= 3, "the newest one known begins the next stretch"
     found.clear()
-    assert not (await probe.read(NOW)).values
-    assert len(asked_since) == 4, "a day, a week, and as long as ECS keeps them"
+    gone = await probe.read(NOW)
+    assert "created_at" not in gone.values
+    assert len(pages_asked) <= 8
 
 
 @pytest.mark.parametrize("after", [NOW - timedelta(minutes=5), (NOW - timedelta(minutes=5)).replace(tzinfo=None)])

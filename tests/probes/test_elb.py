@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from pydantic import ValidationError
 from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, refusal
 
+import probes.aws.listener_rules
 from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.aws.listener_rules import reached, shares
 from probes.reading import Reading, Reason
@@ -126,13 +128,21 @@ async def test_one_that_fails_is_told_with_its_reason() -> None:
 
 
 async def test_draining_targets_neither_help_nor_hurt() -> None:
-    values = (await serving(("healthy", ""), ("draining", "Target.DeregistrationInProgress")).read()).values
-    assert (values["total"], values["draining"], values["all_healthy"]) == (2, 1, True)
+    leaving = ("draining", "Target.DeregistrationInProgress")
+    values = (await serving(("healthy", ""), leaving, ("unhealthy.draining", leaving[1])).read()).values
+    assert (values["total"], values["draining"], values["all_healthy"]) == (3, 2, True)
 
 
-@pytest.mark.parametrize("state", ["initial", "unused", "unavailable"])
+@pytest.mark.parametrize("state", ["initial", "unused", "unhealthy"])
 async def test_a_state_that_is_not_healthy_is_not_healthy(state: str) -> None:
     assert (await serving(("healthy", ""), (state, "Elb.InitialHealthChecking")).read()).values["all_healthy"] is False
+
+
+@pytest.mark.parametrize(("state", "hint"), [("unavailable", "health check"), ("dreaming", "console")])
+async def test_a_state_that_says_nothing_of_the_health_is_neither(state: str, hint: str) -> None:
+    reading = await serving(("healthy", ""), (state, "")).read()
+    assert hint in reading.unknown["all_healthy"].hint
+    assert (await serving(("unhealthy", ""), (state, "")).read()).values["all_healthy"] is False
 
 
 @pytest.mark.parametrize("targets", [(), (("draining", "Target.DeregistrationInProgress"),)])
@@ -270,3 +280,7 @@ async def test_not_knowing(operation: str, answer: Any, reason: Reason) -> None:
 
 async def test_no_group_in_a_successful_answer_is_not_found() -> None:
     assert {u.reason for u in (await serving(*TWO).read(target_group="gone")).unknown.values()} == {Reason.NOT_FOUND}
+
+
+def test_the_examples_of_its_rules_hold() -> None:
+    assert doctest.testmod(probes.aws.listener_rules).failed == 0

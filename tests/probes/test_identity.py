@@ -67,7 +67,7 @@ async def test_an_answer_without_an_account_is_not_a_mismatch() -> None:
         (query_refusal("InvalidClientTokenId", status=403), Reason.EXPIRED_CREDENTIALS),
         (query_refusal("AccessDenied", status=403), Reason.ACCESS_DENIED),
         (query_refusal("Throttling", "Rate exceeded"), Reason.THROTTLED),
-        (NoCredentialsError(), Reason.EXPIRED_CREDENTIALS),
+        (NoCredentialsError(), Reason.NO_CREDENTIALS),
         (ConnectTimeoutError(endpoint_url="https://sts"), Reason.TIMEOUT),
     ],
 )

@@ -69,8 +69,14 @@ def test_low_volume_is_made_in_one_place() -> None:
     assert made == ["low_volume.py"]
 
 
-MEASURED = {"postgres.pool": {"utilization"}, "cutover.migration": {"verified_share"}}
-"""Ratios of what is counted whole: slots and files, not a sample of trials."""
+MEASURED = {
+    "postgres.pool": {"utilization"},
+    "cutover.migration": {"verified_share"},
+    "ecs.deployment": {"traffic_share"},
+    "rds.proxy": {"utilization"},
+    "rds.cluster": {"serverless_utilization"},
+}
+"""Ratios of what is counted whole (slots, files, weights, connections, capacity), not of a sample of trials."""
 
 
 def test_every_ratio_of_a_sample_is_made_in_that_place() -> None:

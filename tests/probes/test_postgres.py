@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
-from support.silent_wire import wire_to
+from support.silent_wire import Wire, wire_to
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
@@ -85,9 +91,73 @@ async def test_a_quiet_pool(clients: Clients, postgres_server: EmbeddedPostgres,
         "by_application": "prisma 3",
         "longest_query_s": 0.0,
         "exhausted": False,
+        "through_pooler": False,
     }
     assert not reading.unknown
     assert reading.evidence.lines == ("prisma idle: 3",)
+
+
+@pytest.fixture
+def pgbouncer(tmp_path: Path, postgres_server: EmbeddedPostgres) -> Iterator[int]:
+    """The port of a PgBouncer before the server, that keeps a connection for the length of a transaction."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = conninfo_to_dict(postgres_server.dsn_of("cockpit", "read-only-pw"))
+    where = " ".join(f"{key}={server[key]}" for key in ("host", "port", "user", "password"))
+    settings = f"""[databases]
+* = {where}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+ignore_startup_parameters = options, extra_float_digits
+"""
+    file = tmp_path / "pgbouncer.ini"
+    file.write_text(settings, encoding="utf-8")
+    as_whom = ("-u", "nobody") if os.geteuid() == 0 else ()
+    for part in (file, *file.parents):
+        if tmp_path.parent.parent in (part, *part.parents):
+            part.chmod(0o755)
+    process = subprocess.Popen([program, "-q", *as_whom, str(file)], stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_a_pool_behind_pgbouncer_says_so(clients: Clients, pgbouncer: int, cockpit_dsn: str) -> None:
+    database = conninfo_to_dict(cockpit_dsn)["dbname"]
+    dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{pgbouncer}/{database}"
+    reading = await pool(clients, dsn)
+    while not reading.values and "refused" in reading.unknown["used"].detail:
+        reading = await pool(clients, dsn)  # it has not begun to listen
+    assert (reading.values["through_pooler"], reading.values["exhausted"]) == (True, False)
+    assert "clients that wait there are not counted" in reading.evidence.lines[0]
+
+
+class Proxy(Wire):
+    """Answers as RDS Proxy does, with a process of its own: BackendKeyData names none of the server's."""
+
+    def change(self, data: bytes) -> bytes:
+        before, key, after = data.partition(b"K\0\0\0\x0c")
+        return before + key + b"\0\0\0\1" + after[4:] if key else data
+
+
+async def test_a_pool_behind_a_proxy_says_so(
+    clients: Clients, postgres_server: EmbeddedPostgres, cockpit_dsn: str
+) -> None:
+    server = conninfo_to_dict(cockpit_dsn)
+    async with wire_to(int(str(server["port"])), Proxy) as proxy:
+        dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{proxy.port}/{server['dbname']}"
+        assert (await pool(clients, dsn)).values["through_pooler"] is True
+    assert (await pool(clients, cockpit_dsn)).values["through_pooler"] is False
 
 
 async def test_each_kind_of_session_is_counted(
@@ -131,7 +201,7 @@ async def test_without_pg_monitor_nothing_is_counted_as_zero(
     clients: Clients, postgres_server: EmbeddedPostgres, postgres_admin: psycopg.Connection
 ) -> None:
     reading = await pool(clients, postgres_server.dsn_of("blinkered", "blinkered-pw"))
-    assert reading.values == {"max_connections": 12, "reserved": 3, "usable": 9}
+    assert reading.values == {"max_connections": 12, "reserved": 3, "usable": 9, "through_pooler": False}
     assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.ACCESS_DENIED}
     assert "pg_monitor" in reading.unknown["used"].hint
 

@@ -20,6 +20,7 @@ WITHOUT_A_PROBE = {
     "probes.aws.lateness",
     "probes.aws.listener_rules",
     "probes.aws.metric_names",
+    "probes.aws.newest_minute",
     "probes.aws.proven_counts",
     "probes.aws.rds_status",
     "probes.aws.security_rules",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 from support.aws.wire import AnsweringAws, query_refusal, wire
 
+import probes.aws.rds_status
 from probes.aws.rds_instance import InstanceParams, RdsInstance
 from probes.aws.rds_status import GIB
 from probes.clients.clients import AwsOptions, Clients
@@ -198,3 +200,7 @@ async def test_against_a_simulated_instance(monkeypatch: pytest.MonkeyPatch) -> 
     assert reading.values["pending_changes"] is False
     assert reading.values["allocated_bytes"] == 100 * GIB
     assert gone.unknown["available"].reason is Reason.NOT_FOUND
+
+
+def test_the_examples_of_its_statuses_hold() -> None:
+    assert doctest.testmod(probes.aws.rds_status).failed == 0

@@ -74,6 +74,23 @@ def snapshot(minutes: float, **more: Any) -> dict[str, Any]:
     } | more
 
 
+def capacity(*units: float) -> Any:
+    """ServerlessDatabaseCapacity of the newest minutes that are over for longer than two, the newest last."""
+    times = [NOW.replace(second=0) - timedelta(minutes=3 + back) for back in reversed(range(len(units)))]
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        (query,) = asked["MetricDataQueries"]
+        metric = query["MetricStat"]["Metric"]
+        assert (metric["MetricName"], metric["Dimensions"]) == (
+            "ServerlessDatabaseCapacity",
+            [{"Name": "DBClusterIdentifier", "Value": "orders"}],
+        )
+        found = {"Id": query["Id"], "StatusCode": "Complete", "Timestamps": times, "Values": list(units)}
+        return {"MetricDataResults": [found]}
+
+    return answer
+
+
 def account(
     of: dict[str, Any] | None = None, *instances: dict[str, Any], on: Mapping[str, Any] | None = None
 ) -> ModelledAws:
@@ -82,6 +99,7 @@ def account(
         "DescribeDBClusters": {"DBClusters": [of or cluster()]},
         "DescribeDBInstances": {"DBInstances": list(instances or (instance(), instance("orders-2")))},
         "DescribeDBClusterSnapshots": {"DBClusterSnapshots": [snapshot(60), snapshot(10, SnapshotType="manual")]},
+        "GetMetricData": capacity(4.0),
         **(on or {}),
     }
     return aws
@@ -127,6 +145,8 @@ async def test_a_cluster_as_it_should_be() -> None:
         "pending_changes": False,
         "serverless_min": 0.5,
         "serverless_max": 16.0,
+        "serverless_now": 4.0,
+        "serverless_utilization": 0.25,
         "host": "orders.cluster-abc.us-east-1.rds.amazonaws.com",
         "reader_host": "orders.cluster-ro-abc.us-east-1.rds.amazonaws.com",
     }
@@ -174,11 +194,27 @@ async def test_a_cluster_without_a_writer_says_so() -> None:
 
 async def test_a_cluster_that_is_not_serverless_has_no_such_capacity() -> None:
     reading = await read(account(cluster(ServerlessV2ScalingConfiguration={})))
-    assert {"serverless_min", "serverless_max"} <= set(reading.unknown)
+    names = ("serverless_min", "serverless_max", "serverless_now", "serverless_utilization")
+    assert {reading.unknown[name].detail for name in names} == {"the cluster has no serverless capacity"}
+
+
+async def test_a_cluster_at_the_end_of_its_capacity_says_so() -> None:
+    assert (await read(account(on={"GetMetricData": capacity(2.0, 16.0)}))).values["serverless_utilization"] == 1.0
+
+
+async def test_a_paused_cluster_has_no_capacity_to_tell() -> None:
+    reading = await read(account(on={"GetMetricData": capacity()}))
+    assert "paused" in reading.unknown["serverless_now"].hint
 
 
 async def test_unfinished_snapshots_give_no_age() -> None:
-    unfinished = {"DBClusterSnapshots": [snapshot(1, Status="creating"), snapshot(5, Status="failed")]}
+    unfinished = {
+        "DBClusterSnapshots": [
+            snapshot(1, Status="creating"),
+            snapshot(5, Status="failed"),
+            snapshot(9, Status="deleting"),
+        ]
+    }
     reading = await read(account(on={"DescribeDBClusterSnapshots": unfinished}))
     assert reading.values["snapshots_unfinished"] == 2
     assert reading.unknown["newest_snapshot_age_s"].reason is Reason.NOT_FOUND
@@ -189,12 +225,13 @@ async def test_unfinished_snapshots_give_no_age() -> None:
     [
         ("DescribeDBInstances", {"writer_available", "failover_members"}),
         ("DescribeDBClusterSnapshots", {"newest_snapshot_age_s", "newest_manual_age_s", "snapshots_unfinished"}),
+        ("GetMetricData", {"serverless_now", "serverless_utilization"}),
     ],
 )
 async def test_a_call_that_is_refused_blinds_its_own_fields_alone(operation: str, fields: set[str]) -> None:
     reading = await read(account(on={operation: DENIED}))
     assert set(reading.unknown) == fields | {"allocated_bytes"}
-    assert all(reading.unknown[name].hint == f"allow rds:{operation}, then press r" for name in fields)
+    assert all(f":{operation}" in reading.unknown[name].hint for name in fields)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged, refusal
 
 from probes.aws.rds_snapshots import RdsSnapshots, SnapshotsParams
-from probes.reading import Reading, Reason
+from probes.reading import Bounds, Reading, Reason
 
 HOUR = timedelta(hours=1)
 AGES = {"newest_age_s", "newest_automated_age_s", "newest_manual_age_s"}
@@ -82,6 +82,18 @@ async def test_a_copy_is_as_old_as_what_it_holds(aws: ModelledAws) -> None:
     reading = await read(aws, copy, after=NOW - 2 * HOUR)
     assert reading.values["newest_manual_age_s"] == 72 * 3600.0
     assert reading.values["taken_after"] is False
+
+
+async def test_one_that_rds_takes_away_has_not_failed(aws: ModelledAws) -> None:
+    reading = await read(aws, snapshot("old", 200 * HOUR, "automated", Status="deleting"))
+    assert (reading.values["available"], reading.values["failed"]) == (0, 0)
+
+
+async def test_a_status_that_is_new_is_no_failure(aws: ModelledAws) -> None:
+    reading = await read(
+        aws, snapshot("x", HOUR, "manual", Status="resting"), snapshot("y", HOUR, "manual", Status="failed")
+    )
+    assert reading.unknown["failed"].bounds == Bounds(1, 2)
 
 
 async def test_a_failed_one_is_counted_and_proves_nothing(aws: ModelledAws) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from decide.scene import plan
 from support.silent_wire import wire_to
 from support.waiting import LAST_RESORT_S, turns, until
 
+from cockpit.engine.clock import SessionClock
+from cockpit.engine.time_sources import learn_the_time
+from cockpit.plan.model import Position, ProbeSpec
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
+from probes.clients.clients import AwsOptions, Clients
+from probes.clients.clock_offset import SHOWN_FROM_S, ClockOffset, MachineTime
 from probes.clients.dsn import libpq_parameters
 from probes.clients.sql import PoolFull, SqlClient
 from probes.reading import Reason, Unseen
@@ -39,6 +47,33 @@ async def refused(sql: SqlClient, dsn: str, query: str = "SELECT 1", *, timeout_
 
 async def test_rows_come_back_by_column_name(sql: SqlClient, cockpit_dsn: str) -> None:
     assert await sql.rows(cockpit_dsn, "SELECT 7 AS seven, %s::text AS word", ("x",)) == [{"seven": 7, "word": "x"}]
+
+
+@pytest.mark.parametrize("off", [-420, 420])
+async def test_a_machine_that_reads_a_database_alone_is_put_right_by_it_before_anything_is_read(
+    off: float, cockpit_dsn: str
+) -> None:
+    """Afterwards a session that is ahead could only go more slowly, for more than an hour."""
+    machine = MachineTime(wall=lambda: time.time() + off)
+    clock = SessionClock(ClockOffset(machine))
+    clients = Clients(AwsOptions(region="us-east-1"), clock_offset=clock.offset)
+    params = {"dsn": cockpit_dsn}
+    spec = ProbeSpec("db", "postgres.pool", params, timedelta(seconds=15), timedelta(seconds=5), Position("p.yaml", 1))
+    try:
+        await learn_the_time(plan(probes=(spec,)), clients, ())
+    finally:
+        await clients.close()
+    clock.correct()
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=SHOWN_FROM_S)
+    assert f"this machine is 420 s {'behind' if off < 0 else 'ahead of'} PostgreSQL" in clock.notice
+
+
+async def test_who_may_not_be_read_is_not_asked_for_the_time(cockpit_dsn: str) -> None:
+    clients = Clients(AwsOptions(region="us-east-1"))
+    params = {"dsn": cockpit_dsn}
+    spec = ProbeSpec("db", "postgres.pool", params, timedelta(seconds=15), timedelta(seconds=5), Position("p.yaml", 1))
+    await learn_the_time(plan(probes=(spec,)), clients, {"db"})
+    assert not clients.clock_offset.is_known
 
 
 async def test_a_percent_sign_without_parameters_is_only_a_percent_sign(sql: SqlClient, cockpit_dsn: str) -> None:

@@ -60,6 +60,22 @@ async def tls_site(tls: ssl.SSLContext) -> AsyncIterator[int]:
         yield port
 
 
+async def test_the_certificate_is_the_one_that_the_host_gets(clients: Clients, authority: Authority) -> None:
+    """A load balancer's default certificate is for another name; it picks by the name that is asked for."""
+    of_host, default = authority.server(HOST), authority.server("default.example.org")
+
+    def pick(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        if name == HOST:
+            connection.context = of_host
+
+    default.sni_callback = pick
+    async with tls_site(default) as port:
+        good = await read(clients, port, ca=str(authority.file))
+        other = await read(clients, port, ca=str(authority.file), host="other.example.org")
+    assert (good.values["verified"], good.values["covers_host"]) == (True, True)
+    assert (other.values["verified"], other.values["covers_host"]) == (False, False)
+
+
 async def test_a_good_certificate(clients: Clients, authority: Authority) -> None:
     async with tls_site(authority.server(HOST)) as port:
         reading = await read(clients, port, ca=str(authority.file))

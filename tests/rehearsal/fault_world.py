@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
+from moto.acm.models import acm_backends
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
@@ -90,6 +91,15 @@ class World:
     def definition(self) -> Any:
         """The task definition that is deployed."""
         return ecs_backends[self.aws.account][self.aws.region].describe_task_definition(SERVICE)
+
+    @property
+    def certificate(self) -> str:
+        """The ARN of the listener's default certificate."""
+        listener = self.client("elbv2").describe_listeners(LoadBalancerArn=self.balancer)["Listeners"][0]
+        return str(listener["Certificates"][0]["CertificateArn"])
+
+    def held_certificate(self, arn: str) -> Any:
+        return acm_backends[self.aws.account][self.aws.region].get_certificate(arn)
 
     def held_secret(self, name: str) -> Any:
         return secretsmanager_backends[self.aws.account][self.aws.region].secrets[f"{NAME}/{name}"]

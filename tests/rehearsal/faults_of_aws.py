@@ -257,6 +257,20 @@ def _(world: World) -> Iterator[None]:
     acm.delete_certificate(CertificateArn=other)
 
 
+@fault("Of two certificates for the host, the load balancer shows one that was revoked", "security.certificate")
+def _(world: World) -> Iterator[None]:
+    acm, elb = world.client("acm"), world.client("elbv2")
+    held = acm.describe_certificate(CertificateArn=world.certificate)["Certificate"]["SubjectAlternativeNames"]
+    made = world.assembly._authority.issue(held, left=timedelta(days=400))
+    longer = acm.import_certificate(Certificate=made.pem, PrivateKey=made.key)["CertificateArn"]
+    listener = elb.describe_listeners(LoadBalancerArn=world.balancer)["Listeners"][0]["ListenerArn"]
+    elb.add_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": longer}])
+    with changed(world.held_certificate(longer), status="REVOKED"):
+        yield
+    elb.remove_listener_certificates(ListenerArn=listener, Certificates=[{"CertificateArn": longer}])
+    acm.delete_certificate(CertificateArn=longer)
+
+
 def shown(world: World, certificate: Certificate) -> Iterator[None]:
     """The site shows another certificate from now on."""
     held = [

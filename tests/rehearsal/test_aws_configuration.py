@@ -73,6 +73,10 @@ HEALTHY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "incomplete_groups_count": 0,
         },
     ),
+    "alb.targets": (
+        {"load_balancer": BALANCER, "host": SITE},
+        {"serving": (SERVICE,), "all_healthy": True, "healthy": 2, "health_check_path": "/api/health"},
+    ),
     "alb.load_balancer": (
         {"load_balancer": BALANCER},
         {"internal": True, "active": True, "idle_timeout_s": 60.0, "https": True, "serves_plain_http": False},
@@ -173,6 +177,50 @@ def test_the_image_that_runs_is_the_one_in_the_repository(desk: Desk) -> None:
     running = str(read(desk, "ecs.task_definition", **PLACE).values["image"]).partition("@")[2]
     assert read(desk, "ecr.image", repository=NAME, tag="2024.12.1", digest=running).values["matches"] is True
     assert read(desk, "ecr.image", repository=NAME, digest=running).values["exists"] is True
+
+
+def test_a_cluster_and_the_proxy_before_it_are_read(desk: Desk) -> None:
+    rds, secret = desk.client("rds", OPERATOR), "rehearsed-master"
+    rds.create_db_cluster(
+        DBClusterIdentifier="orders", Engine="aurora-postgresql", EngineVersion="16.4", MasterUsername="app",
+        MasterUserPassword=secret, DeletionProtection=True, StorageEncrypted=True, BackupRetentionPeriod=14,
+        ServerlessV2ScalingConfiguration={"MinCapacity": 0.5, "MaxCapacity": 16},
+    )  # fmt: skip
+    for name in ("orders-1", "orders-2"):
+        rds.create_db_instance(
+            DBInstanceIdentifier=name, DBClusterIdentifier="orders", Engine="aurora-postgresql",
+            DBInstanceClass="db.serverless",
+        )  # fmt: skip
+    subnets = rds.describe_db_subnet_groups()["DBSubnetGroups"][0]["Subnets"]
+    rds.create_db_proxy(
+        DBProxyName="orders", EngineFamily="POSTGRESQL", Auth=[], RequireTLS=True,
+        RoleArn="arn:aws:iam::123456789012:role/proxy", VpcSubnetIds=[each["SubnetIdentifier"] for each in subnets],
+    )  # fmt: skip
+    rds.register_db_proxy_targets(DBProxyName="orders", DBClusterIdentifiers=["orders"])
+    cluster = read(desk, "rds.cluster", cluster="orders").values
+    assert (cluster["writer"], cluster["failover_members"], cluster["serverless_max"]) == ("orders-1", 1, 16.0)
+    member = read(desk, "rds.instance", instance="orders-2").values
+    assert (member["cluster"], member["backup_retention_days"], member["deletion_protection"]) == ("orders", 14, True)
+    proxy = read(desk, "rds.proxy", proxy="orders")
+    assert (proxy.values["available"], proxy.values["requires_tls"]) == (True, True)
+    assert proxy.unknown["connections"].reason is Reason.NO_DATA
+
+
+def test_a_service_that_codedeploy_deploys_is_known_by_its_task_set(desk: Desk) -> None:
+    service = desk.aws.ecs.main
+    service.controller = "CODE_DEPLOY"
+    try:
+        seen, deployment = read(desk, "ecs.service", **PLACE), read(desk, "ecs.deployment", **PLACE)
+        defined = read(desk, "ecs.task_definition", **PLACE).values["definition"]
+    finally:
+        service.controller = "ECS"
+    assert (seen.values["controller"], seen.values["stable"], seen.values["task_definition"]) == (
+        "CODE_DEPLOY",
+        True,
+        defined,
+    )
+    assert (deployment.values["succeeded"], deployment.values["failed"]) == (True, False)
+    assert "aws deploy get-deployment" in deployment.unknown["status"].hint
 
 
 @pytest.fixture

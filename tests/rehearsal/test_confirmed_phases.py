@@ -13,6 +13,7 @@ import pytest
 from rehearsal.files_world import counted, written
 from support.waiting import at_last
 
+from cockpit.journal.record_folder import records_root
 from cockpit.migration.database import host_and_name
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
 from cockpit.rehearsal.process.launcher import Rehearsal
@@ -72,7 +73,8 @@ async def test_it_is_shown_confirmed_and_looked_at_again(world: Rehearsal, tmp_p
         kinds = connection.execute("SELECT kind, text FROM cutover.event ORDER BY id").fetchall()
     first, second = kinds[:2]
     assert first[0] == "decided"
-    assert first[1].startswith("it is time (copy")
+    assert ": it is time (copy" in first[1]
     assert proposal.principal in first[1]
     assert second == ("began", "copy")
     assert counted(dsn).get("switched", 0) > 0
+    assert proposal.line in "".join(path.read_text() for path in records_root().glob("*/journal/*.jsonl"))

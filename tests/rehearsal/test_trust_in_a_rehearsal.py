@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from commands.cockpit_process import cockpit
+from support.cockpit_process import cockpit
 
 from cockpit.commands.plan_loading import known_vars, load
 from cockpit.commands.rehearse import allow_in, shipped

@@ -7,15 +7,14 @@ import json
 import os
 import re
 import subprocess
-import sys
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from support.cockpit_process import run
 from support.records.full_record import START, Maker, at, whole
-from support.waiting import LAST_RESORT_S
 
 from cockpit.decide import events as kinds
 from cockpit.journal.readings import ReadingStore
@@ -29,7 +28,6 @@ from cockpit.report.load_record import account_of
 from cockpit.report.model import Account
 from probes.reading import Reading
 
-COCKPIT = Path(sys.executable).with_name("cockpit")
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>\u202e|`[x](http://evil.example)\x1b[2J&amp;'
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "header", "section", "article", "figure", "div", "span",
@@ -282,10 +280,7 @@ def test_a_rehearsal_says_so_loudly(tmp_path: Path) -> None:
 
 
 def cockpit(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)}
-    return subprocess.run(
-        [str(COCKPIT), *arguments], capture_output=True, text=True, timeout=LAST_RESORT_S, env=env, check=False
-    )
+    return run(arguments, os.environ | {"XDG_STATE_HOME": str(state), "HOME": str(state)})
 
 
 def test_the_command(made: Maker, tmp_path: Path) -> None:

@@ -34,9 +34,13 @@ class Wire:
             while data := await source.read(65536):
                 if self.silent:
                     continue
-                sink.write(data)
+                sink.write(self.change(data))
                 await sink.drain()
         sink.close()
+
+    def change(self, data: bytes) -> bytes:
+        """What goes on in the place of what came, either way."""
+        return data
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -51,9 +55,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire_to(target_port: int = 0) -> AsyncIterator[Wire]:
+async def wire_to(target_port: int = 0, kind: type[Wire] = Wire) -> AsyncIterator[Wire]:
     """A relay on a port of its own; without a target it is a black hole that accepts and never answers."""
-    wire = Wire(target_port)
+    wire = kind(target_port)
     relay = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     wire.port = relay.sockets[0].getsockname()[1]
     try:

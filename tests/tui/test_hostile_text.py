@@ -53,7 +53,8 @@ HOSTILE = {
 }
 WALKED = {
     "what nobody sees": " ".join(HOSTILE[kind] for kind in list(HOSTILE)[:9]),
-    **{kind: HOSTILE[kind] for kind in ("newline", "markup", "long", "wide")},
+    "markup": HOSTILE["markup"] + HOSTILE["wide"],
+    "long": HOSTILE["long"],
 }
 """Every screen is opened once with each of these."""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})

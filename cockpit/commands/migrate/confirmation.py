@@ -47,6 +47,8 @@ class PhaseOptions:
     """Where the plan's gates were voted on; empty for its newest."""
     who: str = ""
     """Who begins it, as the plan knows them."""
+    key: str = ""
+    """File of the SSH key they sign with; empty for the agent's."""
 
     @property
     def guarded(self) -> bool:

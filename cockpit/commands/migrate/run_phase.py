@@ -25,16 +25,17 @@ from cockpit.commands.migrate.migration_context import (
     migration_command,
 )
 from cockpit.commands.migrate.migration_text import Meter, print_progress
+from cockpit.commands.migrate.statement import spend, state, stated
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output
-from cockpit.engine.gate_approval import missing
+from cockpit.engine.gate_approval import missing, missing_to_resume
 from cockpit.engine.tasks import end
 from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.ownerless import advice, free_run
+from cockpit.migration.ownerless import advice, make_way, unsupervised
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
 from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
@@ -53,6 +54,9 @@ _CONFIRM = click.option(
 )
 _PROPOSE = click.option("--propose", is_flag=True, help="Only print what would be begun, as JSON, after every check.")
 _WHO = click.option("--as", "who", default="", metavar="ID", help="Who starts it: one of the plan's people.")
+_KEY = click.option(
+    "--key", default="", metavar="FILE", help="SSH key to sign that with, where the agent does not hold it."
+)
 WorkerPhase = Literal["copy", "verify", "restore"]
 
 
@@ -62,6 +66,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     @click.command(phase, help=text)
     @_RECORD
     @_WHO
+    @_KEY
     @migration_command
     @click.option(
         "--limit", type=click.IntRange(1), default=None, metavar="FILES", help="Start at most this many files."
@@ -80,6 +85,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
         context: MigrationContext,
         record: str,
         who: str,
+        key: str,
         limit: int | None,
         table: str,
         workers: int,
@@ -104,6 +110,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
             unguarded,
             record=record,
             who=who,
+            key=key,
         )
         return await _on_this_machine(context, options, many, form)
 
@@ -134,6 +141,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 @click.command("run-on-ecs")
 @_RECORD
 @_WHO
+@_KEY
 @migration_command
 @click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
@@ -145,6 +153,7 @@ async def run_on_ecs(
     context: MigrationContext,
     record: str,
     who: str,
+    key: str,
     count: int,
     phase: WorkerPhase,
     *,
@@ -168,6 +177,7 @@ async def run_on_ecs(
         propose=propose,
         record=record,
         who=who,
+        key=key,
     )
     supervisor = new_name()
     async with _begun(context, options, supervisor) as (connection, run):
@@ -189,68 +199,86 @@ async def _begun(
 ) -> AsyncIterator[tuple[Connection, int | None]]:
     """The run to work on, whoever its workers are; None where one was only to be proposed.
 
-    The plan's gates are asked before the database is, and again where the ledger's run begins.
+    The plan's gates are asked before the database is, and again where the ledger's run begins or goes on.
     """
-
-    def gate(phase: PhaseName) -> list[str]:
-        return missing(context.plan, phase, context.clock.now(), options.record, options.who)
-
     await context.right_account()  # its answer says what time it is, too
-    runs.approved(gate, options.phase)
+    if _to_resume(context, options)(options.phase):
+        runs.approved(_to_begin(context, options), options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
     async with context.connection() as connection:
-        active = await free_run(connection, options.phase, begins.by, lambda line: output(line, err=True))
-        if active is not None:
-            yield connection, await _taken_over(begins, connection, active, options, gate, supervisor)
+        active = await unsupervised(connection, _tell)
+        if active is not None and active.phase is options.phase and active.goes_on:
+            yield connection, await _taken_over(begins, connection, active, options, supervisor)
         else:
-            yield connection, await _begin(begins, connection, options, gate, supervisor)
+            yield connection, await _begin(begins, connection, options, supervisor)
+
+
+def _tell(line: str) -> None:
+    output(line, err=True)
+
+
+def _to_begin(context: MigrationContext, options: PhaseOptions) -> runs.Approval:
+    """The gates, as a new run must pass them: by votes that none was begun with."""
+    return lambda phase: missing(context.plan, phase, context.clock.now(), options.record, options.who)
+
+
+def _to_resume(context: MigrationContext, options: PhaseOptions) -> runs.Approval:
+    """The gates, as a run passes them that goes on."""
+    return lambda phase: missing_to_resume(context.plan, phase, context.clock.now(), options.record)
 
 
 async def _taken_over(
-    context: MigrationContext,
-    connection: Connection,
-    active: runs.Run,
-    options: PhaseOptions,
-    gate: runs.Approval,
-    supervisor: str,
+    context: MigrationContext, connection: Connection, active: runs.Run, options: PhaseOptions, supervisor: str
 ) -> int:
     """The active run of this phase goes on: what it does was confirmed when it began."""
     if options.propose:
         raise runs.RunError(f"run {active.id} ({active.phase}) is active: it goes on as it was begun")
     output(f"resuming run {active.id} of {active.started_by}", err=True)
-    await runs.take_over(connection, active, gate=gate, by=context.by, supervisor=supervisor)
+    await runs.take_over(connection, active, gate=_to_resume(context, options), by=context.by, supervisor=supervisor)
     return active.id
 
 
 async def _begin(
-    context: MigrationContext, connection: Connection, options: PhaseOptions, gate: runs.Approval, supervisor: str
+    context: MigrationContext, connection: Connection, options: PhaseOptions, supervisor: str
 ) -> int | None:
-    """A new run, exactly as it was shown and confirmed; None where it was only to be shown.
+    """A new run, exactly as it was shown, confirmed and stated in the record; None where it was only to be shown.
+
+    A run of another phase that nobody supervises makes way, once it is confirmed that this one begins.
 
     Raises NotApproved, and RunError where anything changed since it was shown.
     """
     async with context.clients() as clients:
         session = await clients.pinned()  # what STS says of these credentials holds for what is begun
         frozen = os.environ.get(FROZEN, "")
-        proposal = proposal_from(frozen) if frozen else await look(context, connection, options, session)
+        shown = proposal_from(frozen) if frozen else None
+        if shown is None or stated(context, options, shown) is None:
+            runs.approved(_to_begin(context, options), options.phase)
+        proposal = shown or await look(context, connection, options, session)
         if options.propose:
             output(proposal.as_json())
             return None
         why = await confirmed(proposal, options.confirm)
-        now = await look(context, connection, options, session)
-    if different := proposal.differences(now):
-        raise runs.RunError(f"it changed since it was shown, so nothing was begun: {'; '.join(different)}. Look again")
-    settings = context.settings((await describe(connection, context.migration))[0], options.table)
-    if options.phase is PhaseName.COPY or not await is_prepared(connection):
-        await prepare_ledger(connection, settings)
-    await note(connection, None, context.by, "decided", f"{why} ({proposal.line})")
+        if different := proposal.differences(await look(context, connection, options, session)):
+            changed = "; ".join(different)
+            raise runs.RunError(f"it changed since it was shown, so nothing was begun: {changed}. Look again")
+        statement = stated(context, options, proposal) or await state(context, options, proposal, why, session)
+        await make_way(connection, options.phase, context.by, _tell)
+        settings = context.settings((await describe(connection, context.migration))[0], options.table)
+        if options.phase is PhaseName.COPY or not await is_prepared(connection):
+            await prepare_ledger(connection, settings)
+        if not await spend(connection, context, statement, why, proposal.line):  # an earlier run was begun by it
+            statement = await state(context, options, proposal, why, session)
+            if not await spend(connection, context, statement, why, proposal.line):
+                raise runs.RunError("a run was begun by this statement already: begin it anew")
     if options.outside_window:
         await note(connection, None, context.by, "outside-window", options.outside_window)
     return await runs.begin(
         connection,
         options.phase,
         _rate_capped(settings, options.max_bytes_per_s),
-        gate=gate,
+        gate=lambda _: (
+            () if stated(context, options, proposal) else ("the record does not say who begins it, and why",)
+        ),
         by=context.by,
         plan_digest=context.plan.digest,
         limit=options.limit,

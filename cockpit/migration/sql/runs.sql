@@ -118,6 +118,12 @@ WHERE id = %(run)s AND ended_at IS NULL
 UPDATE cutover.run SET supervised_until = clock_timestamp(), guard_until = clock_timestamp()
 WHERE id = %(run)s AND supervisor = %(supervisor)s AND ended_at IS NULL
 
+-- name: note_decision
+-- Adds a line unless one begins with the same words, and changes none: each statement of the record begins one run.
+INSERT INTO cutover.event (run_id, who, kind, text)
+SELECT NULL, %(who)s, 'decided', %(text)s
+WHERE NOT EXISTS (SELECT FROM cutover.event e WHERE e.kind = 'decided' AND starts_with(e.text, %(statement)s))
+
 -- name: note
 -- Adds a line and changes none; a repeat shows twice in the history and has no other effect.
 INSERT INTO cutover.event (run_id, who, kind, text) VALUES (%(run)s, %(who)s, %(kind)s, %(text)s)

@@ -140,7 +140,8 @@ class Watched:
         try:
             condition = compile_condition(source.strip())
         except ConditionError as error:
-            self._condition_problem(path, source, error, lead)
+            for each in (error, *error.more):
+                self._condition_problem(path, source, each, lead)
             return None
         fields = {name: spec.fields for name, spec in self.probes.items()}
         blameless = condition.source if self.broken & set(condition.probes) else ""

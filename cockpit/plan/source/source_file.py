@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
+import sys
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ _ODD = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 """Control characters, line breaks that only some readers count, and what reverses the direction of text."""
-_EMPTY = "is empty: start from checklists/minimal.yaml"
+STDIN = "-"
+"""The name that stands for standard input."""
+_EMPTY = "is empty: `cockpit example minimal` prints a plan to start from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,10 @@ class Source:
 
 
 def read(path: str | Path) -> Source:
-    """A file's text. Reads at most a megabyte. Raises PlanError for what cannot be a plan."""
+    """A file's text; standard input's for "-". Reads at most a megabyte. Raises PlanError for what cannot be a plan."""
     name = str(path)
+    if name == STDIN:
+        return _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise fatal(name, "is not a file" if Path(path).is_dir() else "is not an ordinary file")
@@ -73,6 +78,10 @@ def read(path: str | Path) -> Source:
         raise fatal(name, f"cannot be read: {error.strerror or error}") from None
     except ValueError:  # a name with a null in it
         raise fatal(name, "is not a file") from None
+    return _decoded(raw, name)
+
+
+def _decoded(raw: bytes, name: str) -> Source:
     if len(raw) > MAX_BYTES:
         raise fatal(name, f"is larger than {MAX_BYTES // 1_000_000} MB: that is not a plan")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):

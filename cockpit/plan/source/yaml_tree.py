@@ -158,7 +158,9 @@ class _Builder:
             raise PlanError(
                 [
                     *self.tree.problems,
-                    self.tree.source.problem(0, "holds no values: start from checklists/minimal.yaml"),
+                    self.tree.source.problem(
+                        0, "holds no values: `cockpit example minimal` prints a plan to start from"
+                    ),
                 ]
             )
 

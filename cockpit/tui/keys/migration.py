@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cockpit.decide.gate import GATE_OF_PHASE, missing_before, worded
+from cockpit.decide.gate import GATE_OF_PHASE, missing_before, missing_to_go_on, worded
 from cockpit.engine.operator_desk import IDENTIFY, typed_reason
 from cockpit.engine.ports import Refused
 from cockpit.migration.states import PhaseName, Wanted
@@ -19,7 +19,6 @@ from cockpit.tui.views.steps import proposal_text
 from probes.reading import Unseen
 
 if TYPE_CHECKING:
-    from cockpit.engine.operator_desk import Desk
     from cockpit.migration.controller import Controller
     from cockpit.tui.cockpit import Cockpit
 
@@ -43,7 +42,7 @@ class MigrationKeys:
 
     def _start(self, controller: Controller) -> None:
         if controller.progress.active:
-            if self._approved(controller.progress.phase):
+            if self._approved(controller.progress.phase, resumed=True):
                 self._cockpit.show_message(controller.go_on(self._who()))
             return
         self._propose(controller, controller.next_phase)
@@ -105,15 +104,11 @@ class MigrationKeys:
                 why = typed_reason(proposal.words, text)
                 if not self._cockpit.armed:
                     raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-                if missing := self._missing(phase):
-                    raise Refused(f"{missing}; nothing was changed")
-                await desk.migrate(why, proposal.line)
-                before = controller.launched
-                message = controller.begin(proposal, why, self._who())
-                act = GATE_OF_PHASE.get(phase)
-                if act is not None and desk.person is not None and controller.launched > before:
-                    return await _use(desk, act, message)
-                return message
+                # What is stated uses the votes, so it is looked at once more first.
+                if different := proposal.differences(await controller.propose(phase, self._who())):
+                    raise Refused(f"it changed since it was shown: {'; '.join(different)}; nothing was changed")
+                await desk.migrate(why, proposal.line, GATE_OF_PHASE.get(phase, ""))
+                return controller.begin(proposal, why, self._who())
 
             def shown(width: int, _: int) -> Text:
                 return proposal_text(proposal.shown(), width)
@@ -128,18 +123,19 @@ class MigrationKeys:
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _approved(self, phase: str) -> bool:
-        """Whether the plan's gates let this phase begin; the first reason is shown where they do not."""
-        if missing := self._missing(phase):
-            self._cockpit.show_message(missing)
+    def _approved(self, phase: str, *, resumed: bool = False) -> bool:
+        """Whether the plan's gates let this phase begin, or its run go on; the first reason is shown where they do not."""
+        watch, act = self._cockpit.cutover, GATE_OF_PHASE.get(phase, "")
+        now = watch.clock.now()
+        found = (
+            missing_to_go_on(watch.plan, watch.record, act, now)
+            if resumed
+            else missing_before(watch.plan, watch.record, act, now, self._who())
+        )
+        missing = worded(found, IDENTIFY)
+        if missing:
+            self._cockpit.show_message(missing[0])
         return not missing
-
-    def _missing(self, phase: str) -> str:
-        watch, before = self._cockpit.cutover, GATE_OF_PHASE.get(phase)
-        if before is None:
-            return ""
-        found = missing_before(watch.plan, watch.record, before, watch.clock.now(), self._who())
-        return next(iter(worded(found, IDENTIFY)), "")
 
     def _who(self) -> str:
         desk = self._cockpit.desk
@@ -160,15 +156,6 @@ class MigrationKeys:
         task = asyncio.ensure_future(done())
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-
-
-async def _use(desk: Desk, act: str, message: str) -> str:
-    """State that the gates before an act were used; what to show."""
-    try:
-        await desk.use_gates(act)
-    except Refused as refused:
-        return f"{message}. That its gate was used is not kept: {refused}"
-    return message
 
 
 def _database(controller: Controller) -> str:

@@ -42,6 +42,8 @@ class Sample(Probe[SampleParams]):
     name = "sample.live"
     params_type = SampleParams
     demands = AWS_ALONE
+    cannot_see = "anything: it is for tests"
+    late = "not at all"
     fields = (
         Field("ok", bool, "works", example=True),
         Field("running", int, "tasks", 2, "count", low=0),

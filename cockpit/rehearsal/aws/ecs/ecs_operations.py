@@ -89,6 +89,10 @@ class EcsAnswers:
             resolve(asked["taskDefinition"], self._account, self._region) if asked.get("taskDefinition") else current
         )
         if wanted != current or asked.get("forceNewDeployment"):
+            if service.controller != "ECS":
+                how = f"Unable to update task definition on services with a {service.controller} deployment controller."
+                message = f"{how} Use AWS CodeDeploy to trigger a new deployment."
+                raise AwsError("InvalidParameterException", message if service.controller == "CODE_DEPLOY" else how)
             service.deploy(wanted, now)
         return {"service": shapes.service(service)}
 
@@ -173,7 +177,8 @@ class EcsAnswers:
         found = [
             shapes.deployment_brief(service, record)
             for record in service.records
-            if (not asked.get("status") or record.status in asked["status"])
+            if service.controller == "ECS"
+            and (not asked.get("status") or record.status in asked["status"])
             and (after is None or record.created_at >= after)
             and (before is None or record.created_at <= before)
         ]

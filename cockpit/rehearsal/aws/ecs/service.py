@@ -63,6 +63,8 @@ class Deployment:
     rollout: str = "IN_PROGRESS"
     reason: str = ""
     failed_tasks: int = 0
+    baking_since: datetime | None = None
+    """Since when all its tasks are healthy and have the traffic, while the old ones are kept."""
 
 
 class Foundry(Protocol):
@@ -82,7 +84,7 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class Service:
-    """A service with rolling deployments: minimumHealthyPercent 100, maximumPercent 200, breaker with rollback."""
+    """A service: minimumHealthyPercent 100, maximumPercent 200, breaker with rollback; rolling, or by `strategy`."""
 
     cluster: str
     name: str
@@ -107,6 +109,11 @@ class Service:
     subnets: tuple[str, ...] = ()
     security_groups: tuple[str, ...] = ()
     execute_command: bool = False
+    controller: str = "ECS"
+    """Or CODE_DEPLOY or EXTERNAL: then its deployments are shown as task sets, and UpdateService brings no revision."""
+    strategy: str = "ROLLING"
+    """Or BLUE_GREEN: the new tasks start beside the old ones, which stay until the bake time is over."""
+    bake: timedelta = timedelta(0)
     event_count: int = 0
     """Events so far."""
     steady: bool = False
@@ -280,7 +287,8 @@ class Service:
         old = [task for task in wanted if task.started_by != deployment.id]
         own = [task for task in wanted if task.started_by == deployment.id]
         gone = [task for task in old if task.state != "HEALTHY"]
-        gone += [task for task in old if task.state == "HEALTHY"][: max(0, healthy - self.desired)]
+        if not self._keeps_old(deployment, now):
+            gone += [task for task in old if task.state == "HEALTHY"][: max(0, healthy - self.desired)]
         gone += own[self.desired :]
         for task in gone:
             task.ask_to_stop(
@@ -288,6 +296,15 @@ class Service:
             )
         if gone:
             self._announce_stop(now, gone)
+
+    def _keeps_old(self, deployment: Deployment, now: datetime) -> bool:
+        """Whether a deployment that shifts traffic still has its old tasks to go back to."""
+        if self.strategy == "ROLLING" or deployment.record.status != "IN_PROGRESS":
+            return False
+        healthy = sum(task.wanted and task.state == "HEALTHY" for task in self.of(deployment))
+        if deployment.baking_since is None and healthy >= self.desired:
+            deployment.baking_since = now
+        return deployment.baking_since is None or now - deployment.baking_since < self.bake
 
     def _announce_stop(self, now: datetime, tasks: list[Task]) -> None:
         self.add_event(now, f"has stopped {len(tasks)} running tasks: {_named(tasks)}.")

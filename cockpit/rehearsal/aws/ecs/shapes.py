@@ -9,19 +9,23 @@ from cockpit.rehearsal.aws.ecs.service import Deployment, Service, ServiceDeploy
 from cockpit.rehearsal.aws.ecs.task import Task
 
 _BREAKER = {"enable": True, "rollback": True}
-_STRATEGY = {
-    "deploymentCircuitBreaker": _BREAKER,
-    "maximumPercent": 200,
-    "minimumHealthyPercent": 100,
-    "strategy": "ROLLING",
-    "bakeTimeInMinutes": 0,
-}
+
+
+def _settings(held: Service) -> dict[str, Any]:
+    return {
+        "deploymentCircuitBreaker": _BREAKER,
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        "strategy": held.strategy,
+        "bakeTimeInMinutes": round(held.bake.total_seconds() / 60),
+    }
 
 
 def service(held: Service) -> dict[str, Any]:
     """An entry of DescribeServices."""
     running, pending = _counts(held.tasks)
     deployments = sorted(held.deployments, key=lambda each: (not each.primary, -each.created_at.timestamp()))
+    own = held.controller == "ECS"
     return {
         "serviceArn": held.arn,
         "serviceName": held.name,
@@ -34,17 +38,18 @@ def service(held: Service) -> dict[str, Any]:
         "platformVersion": "LATEST",
         "platformFamily": "Linux",
         "taskDefinition": held.primary.definition,
-        "deploymentConfiguration": _STRATEGY,
-        "deployments": [deployment(held, each) for each in deployments],
+        "deploymentConfiguration": _settings(held),
+        "deployments": [deployment(held, each) for each in deployments] if own else [],
+        "taskSets": [] if own else [_task_set(held, each) for each in deployments],
         "loadBalancers": _balancers(held),
         "serviceRegistries": [],
         "networkConfiguration": _network(held),
         "events": [{"id": each.id, "createdAt": each.at, "message": each.message} for each in held.events],
         "createdAt": held.created_at,
-        "currentServiceDeployment": _under_way(held),
+        "currentServiceDeployment": _under_way(held) if own else None,
         "currentServiceRevisions": [_current_revision(held, each) for each in deployments],
         "schedulingStrategy": "REPLICA",
-        "deploymentController": {"type": "ECS"},
+        "deploymentController": {"type": held.controller},
         "enableECSManagedTags": True,
         "propagateTags": "SERVICE",
         "enableExecuteCommand": held.execute_command,
@@ -82,6 +87,28 @@ def deployment(held: Service, each: Deployment) -> dict[str, Any]:
         "networkConfiguration": _network(held),
         "rolloutState": each.rollout,
         "rolloutStateReason": each.reason,
+    }
+
+
+def _task_set(held: Service, each: Deployment) -> dict[str, Any]:
+    """A deployment as CodeDeploy has it: the newest has the traffic once all its tasks are healthy."""
+    running, pending = _counts(held.of(each))
+    steady = each.rollout == "COMPLETED" or not each.primary
+    serving = held.primary if held.primary.rollout == "COMPLETED" else held.deployments[-1]
+    return {
+        "id": each.id,
+        "serviceArn": held.arn,
+        "startedBy": held.controller,
+        "externalId": f"d-{each.id[-9:].upper()}",
+        "status": "PRIMARY" if each is serving else "ACTIVE",
+        "taskDefinition": each.definition,
+        "computedDesiredCount": held.desired,
+        "pendingCount": pending,
+        "runningCount": running,
+        "createdAt": each.created_at,
+        "updatedAt": each.updated_at,
+        "stabilityStatus": "STEADY_STATE" if steady else "STABILIZING",
+        "networkConfiguration": _network(held),
     }
 
 
@@ -161,7 +188,7 @@ def deployment_record(held: Service, record: ServiceDeployment) -> dict[str, Any
     fields |= {
         "targetServiceRevision": {"arn": target, "requestedTaskCount": held.desired} | _revision_counts(held, target),
         "sourceServiceRevisions": [],
-        "deploymentConfiguration": _STRATEGY,
+        "deploymentConfiguration": _settings(held),
         "deploymentCircuitBreaker": {
             "status": record.breaker,
             "failureCount": record.failures,
@@ -170,6 +197,10 @@ def deployment_record(held: Service, record: ServiceDeployment) -> dict[str, Any
         "alarms": {"status": "DISABLED"},
         "updatedAt": record.finished_at or record.rollback_at or record.created_at,
     }
+    if held.strategy != "ROLLING" and record.status == "IN_PROGRESS":
+        baking = any(each.record is record and each.baking_since is not None for each in held.deployments)
+        fields["lifecycleStage"] = "BAKE_TIME" if baking else "SCALE_UP"
+        fields["targetServiceRevision"]["requestedProductionTrafficWeight"] = 100.0 if baking else 0.0
     if record.source_revision:
         source = record.source_revision
         fields["sourceServiceRevisions"] = [{"arn": source, "requestedTaskCount": 0} | _revision_counts(held, source)]

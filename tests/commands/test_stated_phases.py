@@ -1,0 +1,95 @@
+"""A migration phase begun from the command line: a signed statement in the record, which uses the votes of its gate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.clock import HandClock
+from support.plans.signing_plan import keys_for, signing_plan
+from support.sources import NoSource
+
+from cockpit.commands.migrate.confirmation import PhaseOptions
+from cockpit.commands.migrate.migration_context import MigrationContext
+from cockpit.commands.migrate.statement import state, stated
+from cockpit.commands.options import LiveOptions
+from cockpit.decide.events import Decision, GateUsed
+from cockpit.engine.gate_approval import missing, missing_to_resume
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.ports import Refused
+from cockpit.engine.recording import record_in, recording
+from cockpit.engine.watch import Watch
+from cockpit.migration import runs
+from cockpit.migration.phase_proposal import PhaseProposal
+from cockpit.migration.states import PhaseName
+from cockpit.plan.model import Gate, Migration, Poll
+from probes.clients.clients import AwsOptions, Clients
+
+WHY = "the soak is over"
+
+
+async def test_votes_that_a_purge_was_begun_with_begin_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    key, public = keys_for(tmp_path, "ada")
+    signing, clock = signing_plan(tmp_path, public), HandClock()
+    plan = replace(signing, gates=(Gate("purge", "Purge", "purge", Poll(("on_call",), 1), signing.gates[0].position),))
+    context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@here", clock)
+    shown = PhaseProposal(
+        PhaseName.PURGE,
+        "123456789012",
+        "us-east-1",
+        "arn:x",
+        "db/app",
+        "s3://docs/",
+        "2 processes",
+        "",
+        3,
+        (),
+        clock.now(),
+    )
+    options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
+    session = Clients(AwsOptions("us-east-1"))
+    async with recording(plan, clock, who="ada", key_file=key) as kept:
+        terminal = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(terminal)
+        desk = Desk(terminal, kept, "ada")
+
+        def shut() -> bool:
+            return bool(missing(plan, "purge", clock.now(), "", "ada"))
+
+        with pytest.raises(runs.NotApproved, match="needs 1 more GO vote"):
+            await state(context, options, shown, WHY, session)
+        await desk.vote("purge", "go")
+        assert not shut()
+        for nobody, why in (
+            (replace(options, who=""), "name yourself with --as"),
+            (replace(options, key=""), "not count"),
+        ):
+            with pytest.raises(runs.NotApproved, match=why):
+                await state(context, nobody, shown, WHY, session)
+        voted = clock.now()
+        clock.time += timedelta(seconds=5)
+        made = await state(context, options, shown, WHY, session)
+        assert stated(context, options, shown) == made
+        assert stated(context, options, replace(shown, files=4)) is None, "it is good for what was shown alone"
+        assert stated(context, replace(options, who="bob"), shown) is None
+        # The votes are used: for a second purge, here and in the terminal that is open; the first may be resumed.
+        assert shut()
+        assert missing_to_resume(plan, "purge", clock.now()) == []
+        with pytest.raises(runs.NotApproved, match="needs 1 more GO vote"):
+            await state(context, options, shown, WHY, session)
+        await kept.share()
+        with pytest.raises(Refused, match="needs 1 more GO vote"):
+            await desk.migrate(WHY, shown.line, "purge")
+        await desk.vote("purge", "no-go", "the copy is not proven")
+        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on_call) votes no-go"]
+        record = record_in(kept.folder)
+    (decision,), (use,) = record.all(Decision), record.all(GateUsed)
+    assert (decision.by, decision.why) == ("ada", f"{WHY} ({shown.line})")
+    assert (use.gate, use.by, use.votes) == ("purge", "ada", (f"ada (on_call): go {voted:%H:%M:%S}",))
+    assert decision.key == use.key == plan.people[0].fingerprint
+    await session.close()
