@@ -17,7 +17,7 @@ LOOK_S = 0.5
 SILENT_LOOKS = 6
 """A supervisor that lives is heard within fewer."""
 _NO_RIGHT = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
-Tell = Callable[[str], None]
+Show = Callable[[str], None]
 
 
 async def settle(connection: Connection) -> Run | None:
@@ -38,36 +38,36 @@ async def settled_by_reader(connection: Connection) -> None:
         return
 
 
-async def unsupervised(connection: Connection, tell: Tell = lambda _: None) -> Run | None:
+async def unsupervised(connection: Connection, show: Show = lambda _: None) -> Run | None:
     """The active run, which nobody supervises, or None. Nothing is changed but a run ended that has come to its end.
 
     Waits for one lease of a supervisor that may be gone. Raises RunError where somebody supervises it.
     """
     run = await settle(connection)
-    if run is not None and not await _let_go(connection, run, tell):
+    if run is not None and not await _let_go(connection, run, show):
         raise RunError(advice(run))
     return await settle(connection)
 
 
-async def make_way(connection: Connection, phase: PhaseName, by: str = "", tell: Tell = lambda _: None) -> None:
+async def make_way(connection: Connection, phase: PhaseName, by: str = "", show: Show = lambda _: None) -> None:
     """Have the active run end, so that one of `phase` may begin: it is drained, and waited for until its workers have gone.
 
     Raises RunError where somebody supervises it, and where it is of this phase: that one is to be gone on with.
     """
-    told: set[int] = set()
-    while (run := await unsupervised(connection, tell)) is not None:
+    shown: set[int] = set()
+    while (run := await unsupervised(connection, show)) is not None:
         if run.goes_on:
             if run.phase is phase:
                 raise RunError(advice(run))
             await note(connection, run.id, by, "drain asked for", f"nobody supervises it, and {phase} is to begin")
             await runs.want(connection, run.id, Wanted.DRAIN, by)
-        if run.id not in told:
-            told.add(run.id)
-            tell(f"run {run.id} ({run.phase}) has no supervisor: it ends once its {run.workers} workers have")
+        if run.id not in shown:
+            shown.add(run.id)
+            show(f"run {run.id} ({run.phase}) has no supervisor: it ends once its {run.workers} workers have")
         await asyncio.sleep(LOOK_S)
 
 
-async def _let_go(connection: Connection, run: Run, tell: Tell) -> bool:
+async def _let_go(connection: Connection, run: Run, show: Show) -> bool:
     """Wait for one lease at most: whether nobody supervises the run then, or its supervisor renewed it."""
     until, looks = run.supervised_until, 0
     while not run.ownerless and run.ended_at is None:
@@ -75,7 +75,7 @@ async def _let_go(connection: Connection, run: Run, tell: Tell) -> bool:
             return False
         looks += 1
         if looks == SILENT_LOOKS:
-            tell(f"run {run.id}: its supervisor {run.supervisor} is silent; the run is free when its lease lapses")
+            show(f"run {run.id}: its supervisor {run.supervisor} is silent; the run is free when its lease lapses")
         await asyncio.sleep(LOOK_S)
         run = await runs.load(connection, run.id)
     return True

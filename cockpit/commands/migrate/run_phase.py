@@ -206,14 +206,14 @@ async def _begun(
         runs.approved(_to_begin(context, options), options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
     async with context.connection() as connection:
-        active = await unsupervised(connection, _tell)
+        active = await unsupervised(connection, _show)
         if active is not None and active.phase is options.phase and active.goes_on:
             yield connection, await _taken_over(begins, connection, active, options, supervisor)
         else:
             yield connection, await _begin(begins, connection, options, supervisor)
 
 
-def _tell(line: str) -> None:
+def _show(line: str) -> None:
     output(line, err=True)
 
 
@@ -262,7 +262,7 @@ async def _begin(
             changed = "; ".join(different)
             raise runs.RunError(f"it changed since it was shown, so nothing was begun: {changed}. Look again")
         statement = stated(context, options, proposal) or await state(context, options, proposal, why, session)
-        await make_way(connection, options.phase, context.by, _tell)
+        await make_way(connection, options.phase, context.by, _show)
         settings = context.settings((await describe(connection, context.migration))[0], options.table)
         if options.phase is PhaseName.COPY or not await is_prepared(connection):
             await prepare_ledger(connection, settings)
@@ -321,15 +321,15 @@ async def _supervised(
     except asyncio.CancelledError:
         if not asked():
             raise
-        await _told_what_now(connection, run, name)
+        await _show_what_now(connection, run, name)
         return INTERRUPTED
     except (runs.RunError, WrongAccount, Unseen, psycopg.Error):
-        await _told_what_now(connection, run, name)
+        await _show_what_now(connection, run, name)
         raise
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
 
 
-async def _told_what_now(connection: Connection, run: int, name: str) -> None:
+async def _show_what_now(connection: Connection, run: int, name: str) -> None:
     """A run that is left is drained, or may be gone on with: said in commands that work, if the database answers."""
     with contextlib.suppress(psycopg.Error, runs.RunError):
         await runs.leave(connection, run, name)
