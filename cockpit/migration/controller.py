@@ -21,7 +21,6 @@ import psycopg
 from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
-from cockpit.migration.ownerless import settled_by_reader
 from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
@@ -88,8 +87,6 @@ class Controller:
                         connection = await connect(self.migration.database, name="cockpit", read_only=True)
                     self.progress = await follower.poll(connection)
                     self.trouble = self._died()
-                    if self.progress.ownerless:
-                        await self._write(settled_by_reader, "")
                     self._notify()
                 except Unseen as unseen:
                     self.trouble = unseen.unknown.detail
