@@ -36,7 +36,15 @@ async def read(aws: StubbedAws, **params: Any) -> Reading:
     return reading
 
 
-def logged(aws: StubbedAws, uploaded: int = 0, fell_back: int = 0, scanned: float = 900.0) -> None:
+def logged(
+    aws: StubbedAws,
+    uploaded: int = 0,
+    fell_back: int = 0,
+    scanned: float = 900.0,
+    skipped: float = 0.0,
+    *,
+    start: bool = True,
+) -> None:
     """Queue the log's answer: rows by message, none for a message that does not occur."""
     counts = {UPLOADED: uploaded, FELL_BACK: fell_back}
     rows = [
@@ -45,7 +53,9 @@ def logged(aws: StubbedAws, uploaded: int = 0, fell_back: int = 0, scanned: floa
         if count
     ]
     statistics = {"recordsScanned": scanned, "recordsMatched": float(uploaded + fell_back), "bytesScanned": 1.0}
-    aws.answers("logs", "start_query", {"queryId": "q"})
+    statistics["estimatedRecordsSkipped"] = skipped
+    if start:
+        aws.answers("logs", "start_query", {"queryId": "q"})
     aws.answers("logs", "get_query_results", {"status": "Complete", "results": rows, "statistics": statistics})
 
 
@@ -103,6 +113,28 @@ async def test_a_silent_log_is_blind(aws: StubbedAws) -> None:
     assert reading.values == {"sources": 0}
     assert reading.unknown["failure_rate"].reason is Reason.NO_DATA
     assert "blind" in reading.evidence.lines[0]
+
+
+async def test_a_log_of_which_events_were_skipped_is_no_zero(aws: StubbedAws) -> None:
+    logged(aws, scanned=0, skipped=4000)
+    reading = await read(aws, **LOG)
+    assert reading.values == {"sources": 0}
+    assert {reading.unknown[name].reason for name in ("uploads", "failure_rate")} == {Reason.PARTIAL}
+
+
+async def test_a_log_query_that_was_late_is_counted_at_the_next_reading_with_everything_about_its_window(
+    aws: StubbedAws,
+) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q"})
+    aws.refuses("logs", "get_query_results", "InternalFailure", status=500)
+    asked = S3Uploads(S3UploadsParams.model_validate(LOG), aws.clients)
+    early = await asked.read(NOW)
+    logged(aws, uploaded=20, start=False)
+    late = await asked.read(NOW + MINUTE)
+    aws.done()
+    assert (early.values["sources"], late.values["failure_rate"]) == (0, 0.0)
+    assert late.data_at == END
+    assert f"{END:%H:%M} UTC" in late.evidence.query
 
 
 async def test_a_refused_log_query_is_the_reason(aws: StubbedAws) -> None:
