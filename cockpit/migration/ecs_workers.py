@@ -34,13 +34,13 @@ class EcsWorkers:
     _round: int = 0
     _died: list[str] = field(default_factory=list)
 
-    async def keep(self) -> int:
+    async def keep(self, others: int = 0) -> int:
         """The number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
         self._round += 1
         if self.arns and self._round % AGAIN_ROUNDS:
             return len(self.arns)
         await self._look()
-        missing = self.count - len(self.arns)
+        missing = self.count - others - len(self.arns)
         if missing > 0:
             await self._start(missing)
         return len(self.arns)

@@ -54,6 +54,8 @@ class Claim:
     sha256: bytes | None
     version_id: str | None
     state: str
+    resumed: int
+    """How often the run had been resumed when this was claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +263,12 @@ class Ledger:
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
-    async def halt(self, connection: Connection, code: str, detail: str, hint: str) -> None:
-        """Something is wrong for every file: the whole run stops, with one error."""
-        given = {"code": code, "detail": detail, "hint": hint, "run": self.run}
+    async def halt(self, connection: Connection, code: str, detail: str, hint: str, resumed: int) -> None:
+        """Something is wrong for every file: the whole run stops, with one error.
+
+        `resumed`: under which resumption the work was begun that found it. After another it changes nothing.
+        """
+        given = {"code": code, "detail": detail, "hint": hint, "run": self.run, "resumed": resumed}
         cursor = await connection.execute(_HALT_RUN, given)
         if cursor.rowcount:
             await note(connection, self.run, self.owner, "halted", f"{code}: {detail}")

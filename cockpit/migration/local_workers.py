@@ -41,10 +41,10 @@ class LocalWorkers:
     _started: float = 0.0
     _died: list[str] = field(default_factory=list)
 
-    async def keep(self) -> int:
+    async def keep(self, others: int = 0) -> int:
         """Start what is missing; how many live. One that died is replaced after a moment."""
         self._bury()
-        missing = self.wanted - len(self._processes)
+        missing = self.wanted - others - len(self._processes)
         if missing > 0 and (not self._started or time.monotonic() - self._started > AGAIN_S):
             self._started = time.monotonic()
             for _ in range(missing):

@@ -111,8 +111,10 @@ async def _alone(connection: Connection, own_run: int | None) -> Check:
     active = await runs.current(connection) if await schema.is_there(connection) else None
     if active is None or active.id == own_run:
         return good("no other run", "none is active")
-    found = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'}) is active"
-    return bad("no other run", found, "`cockpit migrate drain` ends it after files in flight finish")
+    named = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'})"
+    if active.ownerless:
+        return good("no other run", f"{named} has no supervisor: it ends before this one begins")
+    return bad("no other run", f"{named} is active", "`cockpit migrate drain` ends it after files in flight finish")
 
 
 def _off_hours(migration: Migration, now: datetime) -> Check:

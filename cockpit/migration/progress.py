@@ -85,7 +85,9 @@ class Progress:
     halted: Mapping[str, Any] | None = None
     guards: Sequence[Mapping[str, Any]] = ()
     watched: bool = True
-    """Whether somebody judges the guards: without, nothing new is begun."""
+    """Whether somebody supervises it and judges the guards: without, nothing new is begun."""
+    ownerless: bool = False
+    """Nobody supervises the active run: whoever looks may end it, or go on with it."""
     concurrency_most: int = 0
     files_per_s_most: int = 0
     tables: tuple[TableProgress, ...] = ()
@@ -222,6 +224,7 @@ async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str
         "halted": run.halted,
         "guards": tuple(run.guards),
         "watched": watched,
+        "ownerless": run.ownerless,
         "concurrency_most": run.concurrency,
         "files_per_s_most": run.files_per_s,
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,

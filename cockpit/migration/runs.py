@@ -19,7 +19,8 @@ from cockpit.migration.source_tables import enlist
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, complete
 
-GUARD_LEASE_S = 30.0
+SUPERVISION_S = 30.0
+"""One lease of supervision: for so long the run is its supervisor's, and files may begin under its guards."""
 ALIVE_S = 10.0
 _BEGIN_RUN = statement("begin_run")
 _LOAD_RUN = statement("load_run")
@@ -29,6 +30,8 @@ _WANT = statement("want")
 _LIMIT_RUN = statement("limit_run")
 _JUDGE_GUARDS = statement("judge_guards")
 _END_RUN = statement("end_run")
+_TAKE_SUPERVISION = statement("take_supervision")
+_RELEASE_SUPERVISION = statement("release_supervision")
 _COUNT_FAILED = statement("count_failed")
 _RETRY_QUARANTINED = statement("retry_quarantined")
 _OPEN: Mapping[PhaseName, sql.SQL] = complete(
@@ -88,8 +91,28 @@ class Run:
     halted: Mapping[str, Any] | None
     workers: int
     """Workers seen within the last ten seconds."""
+    left_behind: int
+    """Of these, those that were at work before its supervisor took it over."""
+    supervisor: str
+    """Who had it last: a process, as it names itself."""
+    supervised_until: datetime | None
+    """When its supervision lapses, by the database's clock."""
+    supervised: bool
+    """By that clock it has not lapsed."""
     abandoned: bool
-    """Guarded, and nobody has judged its guards for five minutes."""
+    """It was supervised, and nobody has done so for five minutes."""
+    resumed: int
+    """How often it has been resumed: a halt belongs to one of these."""
+
+    @property
+    def goes_on(self) -> bool:
+        """It is not on its way to an end that somebody asked for."""
+        return self.ended_at is None and self.wanted not in _ENDINGS
+
+    @property
+    def ownerless(self) -> bool:
+        """Nobody supervises it: whoever looks may take it over, or end it."""
+        return self.ended_at is None and not self.supervised
 
 
 async def begin(
@@ -102,8 +125,9 @@ async def begin(
     plan_digest: str = "",
     limit: int | None = None,
     guarded: bool = True,
+    supervisor: str = "",
 ) -> int:
-    """A new run, wanted at once. Raises NotApproved, and RunError while another is active."""
+    """A new run, wanted at once, for one lease its supervisor's. Raises NotApproved, and RunError while another is active."""
     approved(gate, phase)
     limits = settings.limits
     await schema.upgrade(connection)
@@ -120,6 +144,8 @@ async def begin(
                 "bytes_per_s": limits.bytes_per_s,
                 "concurrency": limits.concurrency,
                 "guarded": guarded,
+                "supervisor": supervisor,
+                "lease": SUPERVISION_S,
             },
         )
         row = await cursor.fetchone()
@@ -132,12 +158,28 @@ async def begin(
     return int(row[0])
 
 
-async def take_over(connection: Connection, run: Run, *, gate: Approval, by: str = "") -> None:
-    """Go on with a run whose supervisor has gone. Raises NotApproved."""
+async def take_over(connection: Connection, run: Run, *, gate: Approval, by: str = "", supervisor: str) -> None:
+    """Go on with a run whose supervisor has gone. Raises NotApproved, and RunError where another has it."""
     approved(gate, run.phase)
     await schema.upgrade(connection)
+    await supervise(connection, run.id, supervisor)
     if run.wanted is not Wanted.RUN:
         await want(connection, run.id, Wanted.RUN, by)
+
+
+async def supervise(connection: Connection, run: int, supervisor: str) -> None:
+    """Be the run's one supervisor for another lease. Raises RunError where another is, or the run has ended."""
+    given = {"run": run, "supervisor": supervisor, "lease": SUPERVISION_S}
+    if not (await connection.execute(_TAKE_SUPERVISION, given)).rowcount:
+        found = await load(connection, run)
+        if found.ended_at is not None:
+            raise RunError(f"run {run} has ended: {found.outcome}")
+        raise RunError(f"run {run} is supervised by {found.supervisor}: follow it with `cockpit migrate status`")
+
+
+async def leave(connection: Connection, run: int, supervisor: str) -> None:
+    """Supervise it no longer: another may at once."""
+    await connection.execute(_RELEASE_SUPERVISION, {"run": run, "supervisor": supervisor})
 
 
 def approved(gate: Approval, phase: PhaseName) -> None:
@@ -178,7 +220,9 @@ async def want(connection: Connection, run: int, wanted: Wanted, by: str = "") -
     """Run, pause, drain or abort. Resuming a halted run takes its cause as fixed."""
     cursor = await connection.execute(_WANT, {"wanted": wanted, "resumed": wanted is Wanted.RUN, "run": run})
     if not cursor.rowcount:
-        raise RunError(f"run {run} is not active any more")
+        found = await load(connection, run)
+        why = "is being aborted, which is not taken back" if found.ended_at is None else f"has ended: {found.outcome}"
+        raise RunError(f"run {run} {why}")
     await note(connection, run, by, wanted, _NOTED[wanted])
 
 
@@ -197,12 +241,24 @@ async def limit(
     )
 
 
-async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, Any]]) -> bool:
-    """Write down how the guards stand, which renews the right to begin files; whether any holds the run."""
+async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, Any]], supervisor: str) -> bool:
+    """Write down how the guards stand, which renews supervision and the right to begin files; whether any holds the run.
+
+    Raises RunError where the run is another supervisor's.
+    """
     holding = [guard for guard in guards if guard["holds"]]
-    given = {"run": run, "lease": GUARD_LEASE_S, "guards": json.dumps(list(guards)), "held": bool(holding)}
+    given = {
+        "run": run,
+        "supervisor": supervisor,
+        "lease": SUPERVISION_S,
+        "guards": json.dumps(list(guards)),
+        "held": bool(holding),
+    }
     row = await (await connection.execute(_JUDGE_GUARDS, given)).fetchone()
-    was_held = bool(row and row[0])
+    if row is None:
+        found = await load(connection, run)
+        raise RunError(f"run {run} was taken over by {found.supervisor}: follow it with `cockpit migrate status`")
+    was_held = bool(row[0])
     if was_held != bool(holding):
         why = "; ".join(f"{guard['title']}: {guard['line']}" for guard in holding)
         await note(connection, run, "guards", "held" if holding else "free", why or "nothing blocks it any more")
@@ -221,8 +277,9 @@ async def finish_if_done(connection: Connection, run: Run) -> str:
     else:
         outcome = await _outcome(connection, run)
     if outcome:
-        await connection.execute(_END_RUN, {"outcome": outcome, "run": run.id})
-        await note(connection, run.id, "", "ended", f"{run.phase}: {outcome}")
+        cursor = await connection.execute(_END_RUN, {"outcome": outcome, "run": run.id})
+        if cursor.rowcount:
+            await note(connection, run.id, "", "ended", f"{run.phase}: {outcome}")
     return outcome
 
 

@@ -30,6 +30,8 @@ _IS_THERE = statement("is_there")
 _HAS_FAILED_IN = statement("has_failed_in")
 _ADD_FAILED_IN = statement("add_failed_in")
 _FILL_FAILED_IN = statement("fill_failed_in")
+_HAS_SUPERVISION = statement("has_supervision")
+_ADD_SUPERVISION = statement("add_supervision")
 
 
 async def create(connection: Connection) -> None:
@@ -65,3 +67,6 @@ async def upgrade(connection: Connection) -> None:
             await connection.execute(_ADD_FAILED_IN)
             # An earlier version kept the phase at the beginning of the error's text.
             await connection.execute(_FILL_FAILED_IN, {"phases": [PhaseName.VERIFY, PhaseName.RESTORE]})
+    row = await (await connection.execute(_HAS_SUPERVISION)).fetchone()
+    if row is None or not row[0]:
+        await connection.execute(_ADD_SUPERVISION)

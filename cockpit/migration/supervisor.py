@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+import psycopg
 
 from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
@@ -15,17 +20,14 @@ from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import note
 from cockpit.migration.progress import Follower, Progress
-from cockpit.migration.sql_files import statement
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 
 log = logging.getLogger(__name__)
 ROUND_S = 1.0
+APPLICATION = "cockpit-migration-supervisor"
 ENLIST_S = 20.0
 GIVE_UP_S = 30 * 60.0
 """Without the database for so long, nobody is waiting any more."""
-_LOCK = 0x6375_746F_7665
-"""The advisory lock only one supervisor can hold."""
-_LOCK_SUPERVISOR = statement("lock_supervisor")
 
 
 def standing(situation: Situation) -> list[dict[str, Any]]:
@@ -51,11 +53,20 @@ def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
     }
 
 
+def new_name() -> str:
+    """A supervisor's name in the ledger: machine and process, and nobody else's.
+
+    >>> new_name() == new_name()
+    False
+    """
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
 class Workers(Protocol):
     """Worker processes of a run, local or on ECS."""
 
-    async def keep(self) -> int:
-        """Start those that are missing; how many run."""
+    async def keep(self, others: int = 0) -> int:
+        """Start those that are missing, where `others` were started by a supervisor before; how many run."""
 
     def died(self) -> list[str]:
         """How workers have died since it was last asked: each in words, with the last they wrote."""
@@ -74,9 +85,12 @@ class Supervisor:
         guards: Callable[[], list[dict[str, Any]]],
         workers: Workers,
         show: Callable[[Progress], None] = lambda _: None,
+        name: str = "",
     ) -> None:
         self._dsn = dsn
         self._run = run
+        self._name = name or new_name()
+        self._draining = ""
         self._guards = guards
         self._workers = workers
         self._noted = ""
@@ -85,10 +99,19 @@ class Supervisor:
         self._enlisted = 0.0
         self.progress = Progress()
 
+    def judged_by(self, guards: Callable[[], list[dict[str, Any]]]) -> None:
+        """How the guards stand is asked here from now on."""
+        self._guards = guards
+
+    def drain(self, by: str) -> None:
+        """Have the run drained, as soon as the database hears of it."""
+        self._draining = by
+
     async def run(self) -> str:
-        """Raises RunError when another supervisor has the run."""
-        connection = await self._alone()
+        """Raises RunError when another supervisor has the run. However it ends, another may supervise the run at once."""
+        connection = await connect(self._dsn, name=APPLICATION)
         try:
+            await runs.supervise(connection, self._run, self._name)
             while True:
                 try:
                     outcome = await self._round(connection)
@@ -101,17 +124,23 @@ class Supervisor:
                     connection = await self._again()
                 await asyncio.sleep(ROUND_S)
         finally:
+            with contextlib.suppress(psycopg.Error):
+                await runs.leave(connection, self._run, self._name)
             with contextlib.suppress(*GONE):
                 await connection.close()
 
     async def _round(self, connection: Connection) -> str:
-        await runs.judge(connection, self._run, self._guards())
         run = await runs.load(connection, self._run)
+        if run.ended_at is None:
+            await runs.judge(connection, self._run, self._guards(), self._name)
+        if self._draining and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
+            await runs.want(connection, self._run, Wanted.DRAIN, self._draining)
+            run = await runs.load(connection, self._run)
         if run.phase is PhaseName.COPY and run.wanted is Wanted.RUN and time.monotonic() - self._enlisted > ENLIST_S:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
         if run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
-            await self._workers.keep()
+            await self._workers.keep(run.left_behind)
         await self._note_dead(connection)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
@@ -126,20 +155,12 @@ class Supervisor:
                 await note(connection, self._run, "", "worker died", words)
             self._noted = cause
 
-    async def _alone(self) -> Connection:
-        connection = await connect(self._dsn, name="cockpit-migration-supervisor")
-        row = await (await connection.execute(_LOCK_SUPERVISOR, {"lock": _LOCK})).fetchone()
-        if row and row[0]:
-            return connection
-        await connection.close()
-        raise runs.RunError("another supervisor has this run: follow it with `cockpit migrate status`")
-
     async def _again(self) -> Connection:
         until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
-                return await self._alone()
-            except (*GONE, runs.RunError) as error:
+                return await connect(self._dsn, name=APPLICATION)
+            except GONE as error:
                 if time.monotonic() > until:
                     raise runs.RunError(
                         f"the database cannot be reached: {words_of(error)}. Nothing is lost: start the phase again"

@@ -106,6 +106,7 @@ class Worker:
         connection: Connection | None = None
         try:
             while not self._stop.is_set():
+                resumed = self._work.resumed if self._work else 0
                 try:
                     if connection is None or connection.closed:
                         connection = await self._connected()
@@ -122,7 +123,7 @@ class Worker:
                             await _dropped(connection)
                             connection = None
                         case About.ROW | About.EVERY_ROW:
-                            await self._halted(connection, type(error).__name__, server_words(error))
+                            await self._halted(connection, type(error).__name__, server_words(error), resumed)
                 if not taken:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(IDLE_S):
@@ -130,10 +131,11 @@ class Worker:
         finally:
             await _dropped(connection)
 
-    async def _halted(self, connection: Connection | None, code: str, detail: str) -> None:
+    async def _halted(self, connection: Connection | None, code: str, detail: str, resumed: int) -> None:
         if connection is not None and self._work is not None:
             with contextlib.suppress(*GONE):
-                await self._work.halt(connection, Halting(code, detail, "fix it in the database, then resume"))
+                halting = Halting(code, detail, "fix it in the database, then resume")
+                await self._work.halt(connection, halting, resumed)
 
     # -- heartbeat ---------------------------------------------------------------------------------------------------
 
@@ -163,6 +165,7 @@ class Worker:
 
     def _obey(self, run: runs.Run, work: Work) -> None:
         share = max(1, run.workers)
+        work.resumed = run.resumed
         work.throttle.most = max(1, run.concurrency)
         work.pace.files_per_s = run.files_per_s / share
         work.pace.bytes_per_s = run.bytes_per_s / share

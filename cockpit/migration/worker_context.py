@@ -63,6 +63,8 @@ class Work:
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """Files in parts at a time: each holds a few parts in memory."""
     renewed: float = field(default_factory=time.monotonic)
+    resumed: int = 0
+    """How often the run has been resumed, as last heard."""
     stopping: bool = False
     held: set[Claim] = field(default_factory=set)
     """What the lanes are working on now: these leases are renewed, and no others."""
@@ -117,8 +119,8 @@ class Work:
             await asyncio.sleep(min(5.0, 0.1 * 2**attempt) * self.chance.uniform(0.5, 1.5))
         raise AssertionError
 
-    async def halt(self, connection: Connection, halting: Halting) -> None:
-        await self.ledger.halt(connection, halting.code, halting.detail, halting.hint)
+    async def halt(self, connection: Connection, halting: Halting, resumed: int) -> None:
+        await self.ledger.halt(connection, halting.code, halting.detail, halting.hint, resumed)
 
     async def trouble(self, connection: Connection, claim: Claim, phase: PhaseName, error: BaseException) -> None:
         """A claim that was made to look at a file, or to change its row, came to nothing: whose fault it is decides what follows.
@@ -129,7 +131,7 @@ class Work:
             case LeaseLost():
                 return
             case Halting():
-                await self.halt(connection, error)
+                await self.halt(connection, error, claim.resumed)
                 await self.put_back(connection, claim, phase, str(error))
             case Busy():
                 await self.put_back(connection, claim, phase, str(error), after_s=AGAIN_S)

@@ -318,15 +318,15 @@ async def test_a_limited_run_begins_no_more_than_it_may(bench: Bench) -> None:
 async def test_nothing_begins_while_nobody_judges_the_guards(bench: Bench) -> None:
     bench.insert(5)
     await bench.prepare()
-    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, guarded=True, gate=lambda _: ())
+    run = await runs.begin(bench.connection, PhaseName.COPY, bench.settings, gate=lambda _: (), supervisor="one")
     bench.work(run)
     await bench.beaten()
     assert bench.states() == {"planned": 5}
     holding = {"id": "g", "title": "pool", "state": "TRIPPED", "line": "91 %", "since": "", "holds": True}
-    assert await runs.judge(bench.connection, run, [holding])
+    assert await runs.judge(bench.connection, run, [holding], "one")
     await bench.beaten()
     assert bench.states() == {"planned": 5}
-    assert not await runs.judge(bench.connection, run, [holding | {"holds": False}])
+    assert not await runs.judge(bench.connection, run, [holding | {"holds": False}], "one")
     assert await bench.finish(run) == "done"
 
 

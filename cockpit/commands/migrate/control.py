@@ -8,6 +8,7 @@ from cockpit.commands.migrate.migration_context import MigrationContext, active_
 from cockpit.console import output
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
+from cockpit.migration.ownerless import advice
 from cockpit.migration.states import Wanted
 
 
@@ -21,6 +22,11 @@ def wanted_command(name: str, wanted: Wanted, text: str) -> click.Command:
             active = await _active(connection)
             await runs.want(connection, active.id, wanted, context.by)
             output(f"run {active.id} ({active.phase}): {wanted}")
+            now = await active_run(connection)
+            if now is None:
+                output(f"run {active.id} has ended")
+            elif now.ownerless:
+                output(advice(now))
         return 0
 
     return command

@@ -25,6 +25,7 @@ from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
 from cockpit.migration.object_store import StoreError
+from cockpit.migration.ownerless import settle
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.settings import Settings
 from cockpit.plan.model import Migration, Plan
@@ -98,8 +99,8 @@ async def is_prepared(connection: Connection) -> bool:
 
 
 async def active_run(connection: Connection) -> runs.Run | None:
-    """The run that has not ended."""
-    return await runs.current(connection) if await is_prepared(connection) else None
+    """The run that has not ended; one that nobody supervises and that has come to its end is ended here."""
+    return await settle(connection)
 
 
 P = ParamSpec("P")

@@ -83,6 +83,10 @@ def progress_lines(progress: Progress) -> list[str]:
         rates = f"{progress.files_per_s:,.0f} files/s, {size(progress.bytes_per_s)}/s"
         lines.append(f"  {rates}, {progress.in_flight} in flight{left}")
     lines += [f"  blocked by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
+    if progress.ownerless:
+        lines.append(
+            f"  no supervisor: `cockpit migrate {progress.phase} PLAN` goes on with it, `drain` or `abort` ends it"
+        )
     if progress.halted:
         lines.append(f"  halted: {progress.halted['code']} {progress.halted['detail']}. {progress.halted['hint']}")
     lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.workers]

@@ -1,4 +1,4 @@
-"""`cockpit migrate plan` and `status`: what would be moved, and the progress. Both are read-only."""
+"""`cockpit migrate plan` and `status`: what would be moved, and the progress. A run that came to its end unseen is ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cockpit.commands.migrate.migration_text import Meter, check_lines, print_pr
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
 from cockpit.migration.dry_run import survey
+from cockpit.migration.ownerless import settled_by_reader
 from cockpit.migration.preflight import describe
 from cockpit.migration.progress import Follower
 
@@ -40,7 +41,8 @@ async def plan(context: MigrationContext, form: Form) -> int:
 @click.option("--follow", is_flag=True, help="Repeat until the run has ended.")
 async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
     """Progress, what blocks it, what failed."""
-    async with context.connection(read_only=True) as connection:
+    async with context.connection() as connection:
+        await settled_by_reader(connection)
         follower = Follower()
         await follower.poll(connection)
         await asyncio.sleep(1)  # a rate takes two samples
@@ -49,6 +51,7 @@ async def status(context: MigrationContext, form: Form, *, follow: bool) -> int:
         meter = Meter(form)
         while follow and progress.active:
             await asyncio.sleep(1)
+            await settled_by_reader(connection)
             progress = await follower.poll(connection)
             meter(progress)
     return 0

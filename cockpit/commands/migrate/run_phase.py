@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
 import click
+import psycopg
 
-from cockpit.commands.live_session import open_watch
+from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.migrate.confirmation import PhaseOptions, confirmed, look, number_of
 from cockpit.commands.migrate.migration_context import (
     FAILED,
     OUTSIDE_WINDOW,
     MigrationContext,
-    active_run,
     is_prepared,
     migration_command,
 )
@@ -29,17 +30,20 @@ from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import missing, missing_to_resume
 from cockpit.engine.tasks import end
+from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
+from cockpit.migration.ownerless import advice, make_way, unsupervised
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
 from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
-from cockpit.migration.states import PhaseName, Wanted
-from cockpit.migration.supervisor import Supervisor, Workers, standing
+from cockpit.migration.states import PhaseName
+from cockpit.migration.supervisor import Supervisor, Workers, new_name, standing
+from probes.reading import Unseen
 
 Guards = Callable[[], list[dict[str, Any]]]
 _RECORD = click.option(
@@ -126,11 +130,12 @@ restore = phase_command(PhaseName.RESTORE, "Copy files back to the database, wit
 
 async def _on_this_machine(context: MigrationContext, options: PhaseOptions, many: int, form: Form) -> int:
     """The phase with `many` local workers."""
-    async with _begun(context, options) as (connection, run):
+    supervisor = new_name()
+    async with _begun(context, options, supervisor) as (connection, run):
         if run is None:
             return 0
         local = LocalWorkers(context.migration.database, run, many, context.log_file)
-        return await _supervised(context, connection, run, local, form, guarded=options.guarded)
+        return await _supervised(context, connection, run, local, form, supervisor, guarded=options.guarded)
 
 
 @click.command("run-on-ecs")
@@ -174,19 +179,24 @@ async def run_on_ecs(
         who=who,
         key=key,
     )
-    async with _begun(context, options) as (connection, run):
+    supervisor = new_name()
+    async with _begun(context, options, supervisor) as (connection, run):
         if run is None:
             return 0
         async with context.clients() as clients:
             ecs_workers = EcsWorkers(clients, task, run, many)
             try:
-                return await _supervised(context, connection, run, ecs_workers, form, guarded=options.guarded)
+                return await _supervised(
+                    context, connection, run, ecs_workers, form, supervisor, guarded=options.guarded
+                )
             finally:
                 await ecs_workers.stop()
 
 
 @asynccontextmanager
-async def _begun(context: MigrationContext, options: PhaseOptions) -> AsyncIterator[tuple[Connection, int | None]]:
+async def _begun(
+    context: MigrationContext, options: PhaseOptions, supervisor: str
+) -> AsyncIterator[tuple[Connection, int | None]]:
     """The run to work on, whoever its workers are; None where one was only to be proposed.
 
     The plan's gates are asked before the database is, and again where the ledger's run begins or goes on.
@@ -196,11 +206,15 @@ async def _begun(context: MigrationContext, options: PhaseOptions) -> AsyncItera
         runs.approved(_to_begin(context, options), options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context
     async with context.connection() as connection:
-        active = await active_run(connection)
-        if active is not None and active.phase is options.phase:
-            yield connection, await _taken_over(begins, connection, active, options)
+        active = await unsupervised(connection, _show)
+        if active is not None and active.phase is options.phase and active.goes_on:
+            yield connection, await _taken_over(begins, connection, active, options, supervisor)
         else:
-            yield connection, await _begin(begins, connection, options)
+            yield connection, await _begin(begins, connection, options, supervisor)
+
+
+def _show(line: str) -> None:
+    output(line, err=True)
 
 
 def _to_begin(context: MigrationContext, options: PhaseOptions) -> runs.Approval:
@@ -214,18 +228,22 @@ def _to_resume(context: MigrationContext, options: PhaseOptions) -> runs.Approva
 
 
 async def _taken_over(
-    context: MigrationContext, connection: Connection, active: runs.Run, options: PhaseOptions
+    context: MigrationContext, connection: Connection, active: runs.Run, options: PhaseOptions, supervisor: str
 ) -> int:
     """The active run of this phase goes on: what it does was confirmed when it began."""
     if options.propose:
         raise runs.RunError(f"run {active.id} ({active.phase}) is active: it goes on as it was begun")
     output(f"resuming run {active.id} of {active.started_by}", err=True)
-    await runs.take_over(connection, active, gate=_to_resume(context, options), by=context.by)
+    await runs.take_over(connection, active, gate=_to_resume(context, options), by=context.by, supervisor=supervisor)
     return active.id
 
 
-async def _begin(context: MigrationContext, connection: Connection, options: PhaseOptions) -> int | None:
+async def _begin(
+    context: MigrationContext, connection: Connection, options: PhaseOptions, supervisor: str
+) -> int | None:
     """A new run, exactly as it was shown, confirmed and stated in the record; None where it was only to be shown.
+
+    A run of another phase that nobody supervises makes way, once it is confirmed that this one begins.
 
     Raises NotApproved, and RunError where anything changed since it was shown.
     """
@@ -244,6 +262,7 @@ async def _begin(context: MigrationContext, connection: Connection, options: Pha
             changed = "; ".join(different)
             raise runs.RunError(f"it changed since it was shown, so nothing was begun: {changed}. Look again")
         statement = stated(context, options, proposal) or await state(context, options, proposal, why, session)
+        await make_way(connection, options.phase, context.by, _show)
         settings = context.settings((await describe(connection, context.migration))[0], options.table)
         if options.phase is PhaseName.COPY or not await is_prepared(connection):
             await prepare_ledger(connection, settings)
@@ -264,6 +283,7 @@ async def _begin(context: MigrationContext, connection: Connection, options: Pha
         plan_digest=context.plan.digest,
         limit=options.limit,
         guarded=options.guarded,
+        supervisor=supervisor,
     )
 
 
@@ -274,18 +294,47 @@ def _rate_capped(settings: Settings, max_bytes_per_s: int) -> Settings:
 
 
 async def _supervised(
-    context: MigrationContext, connection: Connection, run: int, workers: Workers, form: Form, *, guarded: bool
+    context: MigrationContext,
+    connection: Connection,
+    run: int,
+    workers: Workers,
+    form: Form,
+    name: str,
+    *,
+    guarded: bool,
 ) -> int:
-    """Judge the guards and keep workers going until the run has ended."""
-    async with _guards(context, guarded=guarded) as guards:
-        supervisor = Supervisor(context.migration.database, run, guards, workers, Meter(form))
-        working = asyncio.create_task(supervisor.run(), name="supervisor")
-        _drain_on_signals(lambda: _drain(context, run), working)
+    """Judge the guards and keep workers going until the run has ended. Left before that, it says what can be done."""
+
+    async def supervised() -> str:
+        async with _guards(context, guarded=guarded) as guards:
+            supervisor.judged_by(guards)
+            outcome = await supervisor.run()
+            await workers.ended(30)
+            print_progress(await Follower().poll(connection), form)
+            return outcome
+
+    supervisor = Supervisor(context.migration.database, run, list, workers, Meter(form), name)
+    working = asyncio.create_task(supervised(), name="supervisor")
+    asked = _drain_on_signals(lambda: supervisor.drain(context.by), working)
+    try:
         outcome = await working
-        await workers.ended(30)
-        progress = await Follower().poll(connection)
-        print_progress(progress, form)
+    except asyncio.CancelledError:
+        if not asked():
+            raise
+        await _show_what_now(connection, run, name)
+        return INTERRUPTED
+    except (runs.RunError, WrongAccount, Unseen, psycopg.Error):
+        await _show_what_now(connection, run, name)
+        raise
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
+
+
+async def _show_what_now(connection: Connection, run: int, name: str) -> None:
+    """A run that is left is drained, or may be gone on with: said in commands that work, if the database answers."""
+    with contextlib.suppress(psycopg.Error, runs.RunError):
+        await runs.leave(connection, run, name)
+        if (left := await runs.load(connection, run)).ended_at is None:
+            output("", advice(left), err=True)
 
 
 @asynccontextmanager
@@ -302,22 +351,23 @@ async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[
             await end((watching,))
 
 
-async def _drain(context: MigrationContext, run: int) -> None:
-    async with context.connection() as connection:
-        await runs.want(connection, run, Wanted.DRAIN, context.by)
+def _drain_on_signals(drain: Callable[[], None], working: asyncio.Task[str]) -> Callable[[], bool]:
+    """The first ctrl-c drains: files in flight finish, nothing is lost. The second leaves at once; workers end by themselves.
 
-
-def _drain_on_signals(drain: Callable[[], Coroutine[Any, Any, None]], working: asyncio.Task[str]) -> None:
-    """The first ctrl-c drains: files in flight finish, nothing is lost. The second leaves at once; workers end by themselves."""
+    Gives whether it was asked for twice.
+    """
     loop = asyncio.get_running_loop()
-    asked: list[asyncio.Future[None]] = []
+    asked: list[int] = []
 
-    def ask() -> None:
-        if asked:
+    def ask(number: int) -> None:
+        asked.append(number)
+        if len(asked) > 1:
             working.cancel()
             return
-        output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
-        asked.append(asyncio.ensure_future(drain()))
+        drain()
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, ask)
+        loop.add_signal_handler(number, ask, number)
+    return lambda: len(asked) > 1

@@ -68,8 +68,7 @@ class Copy:
             else:
                 await self._trouble(connection, row.claim, result)
         if halting:
-            # Once for the whole batch: what is resumed meanwhile must not be halted again by the same trouble.
-            await self.work.halt(connection, halting[0][1])
+            await self.work.halt(connection, halting[0][1], halting[0][0].resumed)
             await self.work.ledger.replan(connection, [claim for claim, _ in halting], why=str(halting[0][1]))
         if done:
             await self._switch(connection, source, done)

@@ -42,7 +42,7 @@ class Restore:
                 try:
                     await self._restore(connection, claim)
                 except Halting as halting:
-                    await work.halt(connection, halting)
+                    await work.halt(connection, halting, claim.resumed)
                     await work.ledger.release(connection, claims[number:])
                     break
                 except LeaseLost:

@@ -6,6 +6,10 @@
 EXISTS (SELECT FROM cutover.run r WHERE r.id = %(run)s AND r.wanted = 'run' AND r.halted IS NULL
     AND r.held_since IS NULL AND (NOT r.guarded OR r.guard_until > clock_timestamp()))
 
+-- part: resumed
+-- Of the same snapshot as the claim, so that a halt can say which resumption its work was begun under.
+(SELECT r.resumed FROM cutover.run r WHERE r.id = %(run)s) AS resumed
+
 -- part: may_be_taken_over
 -- A worker that ended with a file has not said so, but its lease lapsed and each claim was counted before it began; from the second time
 -- files wait longer and each for another while, so that the one which takes its workers down is soon held by nobody else's.
@@ -37,7 +41,8 @@ taken AS (
         key = CASE WHEN i.state = 'diverged' OR i.key IS NULL THEN {new_key} ELSE i.key END,
         upload_id = CASE WHEN i.state = 'diverged' THEN NULL ELSE i.upload_id END
     FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s AND f.may
-    RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state),
+    RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state,
+        {resumed}),
 intent AS (
     INSERT INTO cutover.object AS o (key, tbl, doc_id, state)
     SELECT DISTINCT ON (key) key, tbl, doc_id, 'intent' FROM taken
@@ -69,7 +74,7 @@ fits AS (SELECT tbl, doc_id, row_number() OVER w = 1 OR NOT bool_or(suspect) OVE
 UPDATE cutover.item i SET owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1, attempt = {claims_unanswered},
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.may
-RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state
+RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state, {resumed}
 
 -- name: give_up_deadly
 -- Only files whose lease lapsed that often change, under a new epoch so that an owner who wakes can change nothing; state and orphan

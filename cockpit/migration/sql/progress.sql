@@ -2,9 +2,10 @@
 
 -- name: show_run_clock
 -- Reads only, and takes no lock.
-SELECT coalesce(guard_until > clock_timestamp(), false) OR NOT guarded,
+SELECT (coalesce(guard_until > clock_timestamp(), false) OR NOT guarded)
+    AND coalesce((to_jsonb(r) ->> 'supervised_until')::timestamptz > clock_timestamp(), true),
     extract(epoch FROM coalesce(ended_at, clock_timestamp()) - started_at)
-FROM cutover.run WHERE id = %(run)s
+FROM cutover.run r WHERE id = %(run)s
 
 -- name: show_tally
 -- Reads only, and takes no lock; counts commit with the change they count, so a snapshot is never in between.

@@ -2,18 +2,26 @@
 
 -- name: begin_run
 -- A unique index allows one run without an end, so of two that begin at once the second fails and changes nothing.
-INSERT INTO cutover.run (phase, settings, started_by, plan_digest, allowance, files_per_s, bytes_per_s, concurrency, guarded)
-VALUES (%(phase)s, %(settings)s, %(by)s, %(plan_digest)s, %(allowance)s, %(files_per_s)s, %(bytes_per_s)s, %(concurrency)s,
-    %(guarded)s) RETURNING id
+INSERT INTO cutover.run (phase, settings, started_by, plan_digest, allowance, files_per_s, bytes_per_s, concurrency, guarded,
+    supervisor, supervised_since, supervised_until)
+SELECT %(phase)s, %(settings)s, %(by)s, %(plan_digest)s, %(allowance)s, %(files_per_s)s, %(bytes_per_s)s, %(concurrency)s,
+    %(guarded)s, %(supervisor)s::text, s.began, s.began + make_interval(secs => %(lease)s)
+FROM (SELECT CASE WHEN %(supervisor)s::text <> '' THEN clock_timestamp() END AS began) s RETURNING id
 
 -- part: runs
--- Reads only, and takes no lock; run, workers and the age of the guards' judgement are of one snapshot.
+-- Reads only, and takes no lock; run, workers and the age of its supervision are of one snapshot, and of a ledger of an earlier
+-- version, which has no supervision, the columns read as empty.
 SELECT r.id, r.phase, r.wanted, r.settings, r.started_by, r.started_at, r.ended_at, r.outcome,
     r.allowance, r.files_per_s, r.bytes_per_s, r.concurrency, r.guarded, r.guards, r.held_since, r.halted,
     (SELECT count(*) FROM cutover.worker w WHERE w.run_id = r.id AND w.state <> 'ended'
         AND w.seen_at > clock_timestamp() - make_interval(secs => %(alive)s)),
-    r.guarded AND coalesce(r.guard_until, r.started_at) < clock_timestamp() - interval '5 minutes'
-FROM cutover.run r
+    (SELECT count(*) FROM cutover.worker w WHERE w.run_id = r.id AND w.state <> 'ended' AND w.started_at < s.supervised_since
+        AND w.seen_at > clock_timestamp() - make_interval(secs => %(alive)s)),
+    coalesce(s.supervisor, ''), s.supervised_until, coalesce(s.supervised_until > clock_timestamp(), false),
+    coalesce(coalesce(s.supervised_until, r.guard_until) < clock_timestamp() - interval '5 minutes', false),
+    coalesce(s.resumed, 0)
+FROM cutover.run r CROSS JOIN LATERAL jsonb_to_record(to_jsonb(r))
+    AS s (supervisor text, supervised_since timestamptz, supervised_until timestamptz, resumed int)
 
 -- name: load_run
 -- Reads only, and takes no lock.
@@ -28,8 +36,10 @@ FROM cutover.run r
 {runs} WHERE r.id = (SELECT max(id) FROM cutover.run)
 
 -- name: want
--- An ended run is not changed and an abort is never taken back, so of two operators at once the abort wins; a repeat writes the same.
-UPDATE cutover.run SET wanted = %(wanted)s, halted = CASE WHEN NOT %(resumed)s THEN halted END
+-- An ended run is not changed and an abort is never taken back, so of two operators at once the abort wins; a repeat
+-- writes the same, and a halt from before it comes too late.
+UPDATE cutover.run SET wanted = %(wanted)s, halted = CASE WHEN NOT %(resumed)s THEN halted END,
+    resumed = resumed + %(resumed)s::int
 WHERE id = %(run)s AND ended_at IS NULL AND (wanted <> 'abort' OR %(wanted)s = 'abort')
 
 -- name: limit_run
@@ -39,22 +49,24 @@ UPDATE cutover.run SET concurrency = coalesce(%(concurrency)s, concurrency),
 WHERE id = %(run)s AND ended_at IS NULL
 
 -- name: judge_guards
--- The right to begin files lasts one lease from here, so when the one supervisor dies it lapses by itself; a repeat keeps the time
--- since when a guard holds.
+-- Only the supervisor that has the run renews its lease and the right to begin files, so when it dies both lapse by themselves; a
+-- repeat keeps the time since when a guard holds.
 WITH was AS (SELECT held_since FROM cutover.run WHERE id = %(run)s)
 UPDATE cutover.run r SET guard_until = clock_timestamp() + make_interval(secs => %(lease)s), guards = %(guards)s,
+    supervised_until = clock_timestamp() + make_interval(secs => %(lease)s),
     held_since = CASE WHEN %(held)s THEN coalesce(r.held_since, clock_timestamp()) END
-FROM was WHERE r.id = %(run)s RETURNING was.held_since IS NOT NULL
+FROM was WHERE r.id = %(run)s AND r.supervisor = %(supervisor)s RETURNING was.held_since IS NOT NULL
 
 -- name: end_run
 -- An end is written once, the first wins, and no claim is taken from a worker: what is in flight still switches under its own epoch.
 UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = %(outcome)s WHERE id = %(run)s AND ended_at IS NULL
 
 -- name: halt_run
--- The first error wins until the run is resumed, so many workers that fail at once halt it once, and one of them notes it.
+-- The first error wins until the run is resumed, so many workers that fail at once halt it once, and one of them notes it; an
+-- error of work begun before the run was last resumed changes nothing.
 UPDATE cutover.run SET halted = jsonb_build_object('code', %(code)s::text, 'detail', %(detail)s::text, 'hint', %(hint)s::text,
     'at', clock_timestamp())
-WHERE id = %(run)s AND halted IS NULL
+WHERE id = %(run)s AND halted IS NULL AND resumed = %(resumed)s
 
 -- name: take_allowance
 -- The row is locked before it is read, so two workers never use the same allowance; a crash after it begins fewer files than were
@@ -92,9 +104,19 @@ SELECT 1 FROM cutover.item WHERE (NOT %(leased)s OR lease_until > clock_timestam
 SELECT count(*) FILTER (WHERE state = 'quarantined'), count(*) FILTER (WHERE state = 'diverged') FROM cutover.item
 WHERE state IN ('quarantined', 'diverged')
 
--- name: lock_supervisor
--- An advisory lock of the session: one connection has it, nobody waits for it, and the server frees it when the connection ends.
-SELECT pg_try_advisory_lock(%(lock)s)
+-- name: take_supervision
+-- The row's lock lets one of two take it, and only what nobody has, or this one itself; it lapses by database time, so no process
+-- has to live for it to be free again.
+UPDATE cutover.run SET supervisor = %(supervisor)s,
+    supervised_since = CASE WHEN supervisor = %(supervisor)s THEN supervised_since ELSE clock_timestamp() END,
+    supervised_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id = %(run)s AND ended_at IS NULL
+    AND (supervisor = %(supervisor)s OR supervised_until IS NULL OR supervised_until < clock_timestamp())
+
+-- name: release_supervision
+-- Only the one that has it gives it up, and the right to begin files with it; a repeat writes the same.
+UPDATE cutover.run SET supervised_until = clock_timestamp(), guard_until = clock_timestamp()
+WHERE id = %(run)s AND supervisor = %(supervisor)s AND ended_at IS NULL
 
 -- name: note_decision
 -- Adds a line unless one begins with the same words, and changes none: each statement of the record begins one run.

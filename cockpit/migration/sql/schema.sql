@@ -28,7 +28,9 @@ CREATE TABLE IF NOT EXISTS cutover.run (
     guard_until timestamptz,
     guards jsonb NOT NULL DEFAULT '[]',
     held_since timestamptz,
-    halted jsonb);
+    halted jsonb,
+    supervisor text NOT NULL DEFAULT '', supervised_since timestamptz, supervised_until timestamptz,
+    resumed int NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS run_one_active ON cutover.run ((true)) WHERE ended_at IS NULL;
 
 -- name: create_items
@@ -143,3 +145,13 @@ ALTER TABLE cutover.item ADD COLUMN IF NOT EXISTS failed_in text CHECK (failed_i
 UPDATE cutover.item SET failed_in = split_part(last_error, ':', 1),
     last_error = ltrim(substr(last_error, strpos(last_error, ':') + 1))
 WHERE state = 'quarantined' AND split_part(last_error, ':', 1) = ANY(%(phases)s)
+
+-- name: has_supervision
+-- Reads the catalog only, so a ledger that needs no upgrade is not locked.
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'cutover.run'::regclass AND attname = 'supervised_until' AND NOT attisdropped)
+
+-- name: add_supervision
+-- Locks the small table of runs for a moment; of two at once the second finds the columns.
+ALTER TABLE cutover.run ADD COLUMN IF NOT EXISTS supervisor text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS supervised_since timestamptz, ADD COLUMN IF NOT EXISTS supervised_until timestamptz,
+    ADD COLUMN IF NOT EXISTS resumed int NOT NULL DEFAULT 0
