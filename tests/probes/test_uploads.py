@@ -122,18 +122,24 @@ async def test_a_log_of_which_events_were_skipped_is_no_zero(aws: StubbedAws) ->
     assert {reading.unknown[name].reason for name in ("uploads", "failure_rate")} == {Reason.PARTIAL}
 
 
-async def test_a_log_query_that_was_late_is_counted_at_the_next_reading_with_everything_about_its_window(
-    aws: StubbedAws,
+async def test_a_log_query_that_was_late_is_compared_with_the_rows_of_its_window(
+    aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str
 ) -> None:
+    asked = S3Uploads(S3UploadsParams.model_validate(LOG | {"dsn": cockpit_dsn}), aws.clients)
+    stored(postgres_admin, "KnowledgeDocument", 20, "k")
+    stored(postgres_admin, "KnowledgeDocument", 3, "k", age=-MINUTE / 2)
     aws.answers("logs", "start_query", {"queryId": "q"})
-    aws.refuses("logs", "get_query_results", "InternalFailure", status=500)
-    asked = S3Uploads(S3UploadsParams.model_validate(LOG), aws.clients)
-    early = await asked.read(NOW)
+    for _ in range(2):
+        aws.refuses("logs", "get_query_results", "InternalFailure", status=500)
+    await asked.read(NOW)
+    waiting = await asked.read(NOW + MINUTE)
     logged(aws, uploaded=20, start=False)
-    late = await asked.read(NOW + MINUTE)
+    late = await asked.read(NOW + 2 * MINUTE)
     aws.done()
-    assert (early.values["sources"], late.values["failure_rate"]) == (0, 0.0)
-    assert late.data_at == END
+    # As long as the log says nothing, the rows are the newest.
+    assert (waiting.values["sources"], waiting.values["new_rows"], waiting.data_at) == (1, 23, END + MINUTE)
+    assert (late.values["sources"], late.values["new_rows"], late.data_at) == (2, 20, END)
+    assert late.values["failure_rate"] == 0.0
     assert f"{END:%H:%M} UTC" in late.evidence.query
 
 
