@@ -97,7 +97,7 @@ PROFILES: Mapping[str, AwsProfile] = MappingProxyType(
                 ),
                 (
                     "StartQuery and GetQueryResults are limited to 10 a second, shared with other users",
-                    "a throttled query waits and is not lost",
+                    "a throttled call waits; a query not finished in time is polled at the next reading",
                 ),
                 (
                     "CloudTrail holds hundreds of other principals' events and delivers them after 15 minutes",

@@ -30,54 +30,115 @@ GLANCE_CHARACTERS = 1000
 """Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
 FIRST_POLL_S = 0.1
 LONGEST_POLL_S = 1.0
+MOST_ROWS = 100
+KEPT_FOR_READINGS = 3
+"""So many intervals later its answer still counts: data is stale after that."""
 
 
 @dataclass(frozen=True, slots=True)
 class InsightsAnswer:
-    """A finished query. `scanned` is how many events were looked at: zero means silence, not that nothing is wrong."""
+    """A finished query. `scanned` is how many events were looked at, `skipped` about how many a field index left out."""
 
     rows: tuple[Mapping[str, str], ...]
     scanned: int
     matched: int
+    skipped: int = 0
+
+    def blind(self, groups: Sequence[str]) -> Unknown | None:
+        """Why nothing can be said of what was asked for; None where something can."""
+        if not self.matched and self.skipped:
+            detail = f"nothing matched, and about {self.skipped} events in {', '.join(groups)} were skipped"
+            return Unknown(
+                Reason.PARTIAL, detail, "a field index knows only newer events: filter with `like`, which uses none"
+            )
+        return None if self.scanned else nothing_logged(groups)
+
+
+class _EndedWithout(Unseen):
+    """The query has ended and there is no answer to it."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A query that AWS works on."""
+
+    query_id: str
+    window: tuple[datetime, datetime]
+    readings: int = 0
+    """How many have polled it."""
 
 
 class Insights:
-    """Runs Logs Insights queries to their end; one that is abandoned is stopped, because running ones are counted."""
+    """One Logs Insights query, run over one window after another.
 
-    def __init__(self, clients: Clients) -> None:
+    A query that is not finished in time, or cannot be polled, still runs: it is kept, and polled at the next reading. One
+    that AWS says has ended, or that `KEPT_FOR_READINGS` more did not see the end of, is given up. What is given up is
+    stopped, because running ones are counted.
+    """
+
+    def __init__(self, clients: Clients, groups: Sequence[str], query: str, timeout_s: float) -> None:
+        """`timeout_s`: real seconds that one `ask` may take."""
         self._clients = clients
+        self._groups = groups
+        self._query = query
+        self._timeout_s = timeout_s
+        self._running: _Running | None = None
         self._stopping: set[asyncio.Task[None]] = set()
 
-    async def ask(
-        self, groups: Sequence[str], query: str, start: datetime, end: datetime, *, timeout_s: float, limit: int = 100
-    ) -> InsightsAnswer:
-        """Rows as {column: text}. `timeout_s` is real seconds. Raises Unseen; TIMEOUT when it does not complete.
+    def window(self, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+        """What to ask about next: the window of the query that was kept, else this one."""
+        return self._running.window if self._running else (start, end)
+
+    async def ask(self, start: datetime, end: datetime) -> InsightsAnswer:
+        """Rows as {column: text}. Raises Unseen; TIMEOUT when it does not complete.
 
         The quota is the whole account's: a call that is throttled is made again until then, and no query is lost with it.
         """
-        clock = asyncio.get_running_loop().time
-        started = await self._patiently(
-            clock() + timeout_s,
-            "start_query",
-            logGroupNames=list(groups),
-            startTime=int(start.timestamp()),
-            endTime=int(end.timestamp()),
-            queryString=query,
-            limit=limit,
-        )
-        query_id, deadline = str(started["queryId"]), clock() + timeout_s
-        complete = False
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        if self._running and self._running.window != (start, end):
+            self._give_up()
+        if self._running is None:
+            self._running = await self._started(start, end, deadline)
+        running = self._running
+        running.readings += 1
         try:
             async with asyncio.timeout_at(deadline):
-                answer = await self._completed(query_id, deadline)
-            complete = True
+                answer = await self._completed(running.query_id, deadline)
+            self._running = None
         except TimeoutError:
-            detail = f"the log query did not complete within {timeout_s:g} s"
+            detail = f"the log query did not complete within {self._timeout_s:g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, "shorten the window, or name fewer log groups")) from None
+        except _EndedWithout as ended:
+            self._give_up()
+            raise Unseen(ended.unknown) from None
+        except Unseen as unseen:
+            if not unseen.unknown.transient:
+                self._give_up()
+            raise
         finally:
-            if not complete:
-                self._stop(query_id)
+            if running.readings > KEPT_FOR_READINGS:
+                self._give_up()
         return answer
+
+    async def close(self) -> None:
+        """Stop what still runs, wait a moment for the queries being stopped, and no longer."""
+        self._give_up()
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=1.0)
+        for task in self._stopping:
+            task.cancel()
+
+    async def _started(self, start: datetime, end: datetime, deadline: float) -> _Running:
+        started = await self._patiently(
+            deadline,
+            "start_query",
+            logGroupNames=list(self._groups),
+            startTime=int(start.timestamp()),
+            endTime=int(end.timestamp()),
+            queryString=self._query,
+            limit=MOST_ROWS,
+        )
+        return _Running(str(started["queryId"]), (start, end))
 
     async def _patiently(self, deadline: float, operation: str, **params: Any) -> dict[str, Any]:
         """The answer to one call, asked for again while it is throttled. Raises Unseen."""
@@ -92,14 +153,8 @@ class Insights:
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # others of the account are turned away with us
             pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
-    async def close(self) -> None:
-        """Wait a moment for the queries being stopped, and no longer."""
-        if self._stopping:
-            await asyncio.wait(self._stopping, timeout=1.0)
-        for task in self._stopping:
-            task.cancel()
-
     async def _completed(self, query_id: str, deadline: float) -> InsightsAnswer:
+        """Raises Unseen where the query could not be polled, _EndedWithout where AWS says that there will be no answer."""
         pause_s = FIRST_POLL_S
         while True:
             answer = await self._patiently(deadline, "get_query_results", queryId=query_id)
@@ -108,14 +163,18 @@ class Insights:
                 return _parsed(answer)
             if status not in ("Scheduled", "Running"):
                 detail = f"the log query ended as {status or 'nothing'}"
-                raise Unseen(Unknown(Reason.ERROR, detail, "run it in Logs Insights to see why"))
+                raise _EndedWithout(Unknown(Reason.ERROR, detail, "run it in Logs Insights to see why"))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
-    def _stop(self, query_id: str) -> None:
+    def _give_up(self) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+
         async def stop() -> None:
             try:
-                await self._clients.aws("logs", "stop_query", queryId=query_id)
+                await self._clients.aws("logs", "stop_query", queryId=running.query_id)
             except Unseen:
                 return  # it ends by itself
 
@@ -127,7 +186,10 @@ class Insights:
 def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:
     rows = tuple({cell["field"]: cell.get("value", "") for cell in row} for row in answer.get("results", ()))
     statistics = answer.get("statistics", {})
-    return InsightsAnswer(rows, int(statistics.get("recordsScanned", 0)), int(statistics.get("recordsMatched", 0)))
+    scanned, matched, skipped = (
+        int(statistics.get(name, 0)) for name in ("recordsScanned", "recordsMatched", "estimatedRecordsSkipped")
+    )
+    return InsightsAnswer(rows, scanned, matched, skipped)
 
 
 class LogsQueryParams(Params):
@@ -162,28 +224,29 @@ class LogsQuery(Probe[LogsQueryParams]):
     events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
     A log tells health checks from users only where it holds the path or the user agent: filter by it
     ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
-    a wrong group and a silent application look the same. Needs logs:StartQuery, logs:GetQueryResults,
-    logs:StopQuery.
+    a wrong group and a silent application look the same. Nothing matched while a field index made the query skip events
+    makes everything PARTIAL. A query not finished within `timeout` is kept and polled at the next reading, whose `data_at`
+    is then the end of that query's window. Needs logs:StartQuery, logs:GetQueryResults, logs:StopQuery.
     """
 
     name = "logs.query"
     params_type = LogsQueryParams
     demands = AWS_ALONE
-    cannot_see = "what is logged elsewhere, or arrives later than `settle`"
-    late = "`settle` (1 min) and the query's own seconds; an event that comes later is never counted"
+    cannot_see = "what is logged elsewhere, arrives later than `settle`, or is skipped by a field index"
+    late = "`settle` (1 min) and the query's own seconds; up to 3 intervals more where AWS is slow or throttles"
     fields = (
         Field("value", float, "the count, or the column `value`", 3.0),
         Field("matched", int, "events the query matched", 3, "count", low=0),
         Field("scanned", int, "events in the window", 5210, "count", low=0),
     )
     iam = ("logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
-    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up, or still runs at the end"})
     interval = timedelta(seconds=60)
     period = timedelta(seconds=60)
 
     def __init__(self, params: LogsQueryParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        self._insights = Insights(clients)
+        self._insights = Insights(clients, params.groups, params.query, params.timeout.total_seconds())
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options = self.clients.options
@@ -194,16 +257,15 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     async def read(self, now: datetime) -> Reading:
         asked = self.params
-        end = floor_to(now - asked.settle, timedelta(seconds=1))
+        settled = floor_to(now - asked.settle, timedelta(seconds=1))
+        start, end = self._insights.window(settled - asked.window, settled)
         evidence = self._evidence(end)
         try:
-            answer = await self._insights.ask(
-                asked.groups, asked.query, end - asked.window, end, timeout_s=asked.timeout.total_seconds()
-            )
+            answer = await self._insights.ask(start, end)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
-        if answer.scanned == 0:
-            return self.blind(now, nothing_logged(asked.groups), evidence)
+        if why := answer.blind(asked.groups):
+            return self.blind(now, why, evidence)
         values: dict[str, Value | None] = {"matched": answer.matched, "scanned": answer.scanned}
         value = self._value(answer)
         unknown = {"value": value} if isinstance(value, Unknown) else {}

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator, model_validator
 
-from probes.aws.logs_query import Insights, LogGroup, nothing_logged
+from probes.aws.logs_query import Insights, LogGroup
 from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
@@ -28,6 +28,7 @@ UPLOADED = "Document uploaded to S3"
 FELL_BACK = "S3 upload failed, falling back to database storage"
 """The two lines of the upload route, of which each upload writes exactly one."""
 _LOG_QUERY = f'filter message = "{UPLOADED}" or message = "{FELL_BACK}" | stats count(*) as uploads by message'
+LOG_TIMEOUT_S = 8.0
 _MINUTE = timedelta(minutes=1)
 _NAME = re.compile(r"[A-Za-z_]\w{0,62}")
 
@@ -124,7 +125,7 @@ class S3Uploads(Probe[S3UploadsParams]):
     params_type = S3UploadsParams
     demands = (Connects("dsn"),)
     cannot_see = "whether what was stored can be read again"
-    late = "`settle`, and the seconds of a log query; S3's request metrics, shown beside it, 15 minutes"
+    late = "`settle` and a log query: seconds, throttled up to 3 intervals; S3's request metrics 15 minutes"
     fields = (
         Field("uploads", int, "uploads tried in the window, by the source with the most", 48, "count", low=0),
         Field("failures", int, "uploads that failed, by the source with the most", 1, "count", low=0),
@@ -139,14 +140,15 @@ class S3Uploads(Probe[S3UploadsParams]):
         Field("sources", int, "of the log and the rows, those that answered", 2, "count", low=0, high=2),
     )
     iam = ("cloudwatch:GetMetricData", "logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
-    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up"})
+    iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up, or still runs at the end"})
     grants = ("PostgreSQL: SELECT on the document tables",)
     interval = _MINUTE
     period = _MINUTE
 
     def __init__(self, params: S3UploadsParams, clients: Clients) -> None:
         super().__init__(params, clients)
-        self._insights = Insights(clients)
+        groups = (params.log_group,) if params.log_group else ()
+        self._insights = Insights(clients, groups, _LOG_QUERY, LOG_TIMEOUT_S)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         group = f"log-group:{self.params.log_group or '*'}:*"
@@ -156,11 +158,14 @@ class S3Uploads(Probe[S3UploadsParams]):
         await self._insights.close()
 
     async def read(self, now: datetime) -> Reading:
-        end = floor_to(now - self.params.settle, _MINUTE)
-        start = end - self.params.window
-        log, rows, bucket = await asyncio.gather(
-            self._from_log(start, end), self._from_rows(start, end), self._from_metrics(start, end)
-        )
+        settled = floor_to(now - self.params.settle, _MINUTE)
+        start, end = newest = settled - self.params.window, settled
+        asked = self._insights.window(*newest)
+        log, (rows, bucket) = await asyncio.gather(self._from_log(*asked), self._from_others(*newest))
+        if asked != newest and isinstance(log, Seen):
+            # The log answered late, about an older window: what is compared with it must be about that one too.
+            start, end = asked
+            rows, bucket = await self._from_others(*asked)
         sources = {"log": log, "row": rows}
         values, unknown = self._values(sources)
         if isinstance(bucket, Unknown):
@@ -177,9 +182,9 @@ class S3Uploads(Probe[S3UploadsParams]):
         if group is None:
             return _not_asked("log_group")
         try:
-            answer = await self._insights.ask([group], _LOG_QUERY, start, end, timeout_s=8.0)
-            if answer.scanned == 0:
-                return nothing_logged([group])
+            answer = await self._insights.ask(start, end)
+            if why := answer.blind([group]):
+                return why
             counts = {row.get("message", ""): int(float(row.get("uploads", "0"))) for row in answer.rows}
         except Unseen as unseen:
             return unseen.unknown
@@ -187,6 +192,9 @@ class S3Uploads(Probe[S3UploadsParams]):
             return Unknown(Reason.ERROR, "the log query's counts are not numbers", "run the query in Logs Insights")
         failed = counts.get(FELL_BACK, 0)
         return Seen(counts.get(UPLOADED, 0) + failed, failed)
+
+    async def _from_others(self, start: datetime, end: datetime) -> tuple[Seen | Unknown, BucketTraffic | Unknown]:
+        return await asyncio.gather(self._from_rows(start, end), self._from_metrics(start, end))
 
     async def _from_rows(self, start: datetime, end: datetime) -> Seen | Unknown:
         if self.params.dsn is None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from support.aws.queued import MINUTE, NOW, StubbedAws
 from support.waiting import turns, until
 
-from probes.aws.logs_query import LogsQuery, LogsQueryParams
+from probes.aws.logs_query import KEPT_FOR_READINGS, LogsQuery, LogsQueryParams
 from probes.reading import Reading, Reason
 
 GROUP = "/ecs/transparent-trust-web"
@@ -30,14 +30,26 @@ def probe(aws: StubbedAws, **params: Any) -> LogsQuery:
 
 
 def results(
-    *rows: dict[str, str], scanned: float = 500.0, matched: float = 0.0, status: str = "Complete"
+    *rows: dict[str, str], scanned: float = 500.0, matched: float = 0.0, status: str = "Complete", **more: float
 ) -> dict[str, Any]:
     """As GetQueryResults gives them."""
     return {
         "status": status,
         "results": [[{"field": name, "value": value} for name, value in row.items()] for row in rows],
-        "statistics": {"recordsScanned": scanned, "recordsMatched": matched, "bytesScanned": 1.0},
+        "statistics": {"recordsScanned": scanned, "recordsMatched": matched, "bytesScanned": 1.0, **more},
     }
+
+
+BRIEFLY = {"timeout": "0.09s"}
+"""Less than the pause before a poll is made again."""
+
+
+def throttles(aws: StubbedAws) -> None:
+    aws.refuses("logs", "get_query_results", "ThrottlingException", "Rate exceeded")
+
+
+def operations(aws: StubbedAws) -> list[str]:
+    return [operation for operation, _ in aws.asked]
 
 
 async def read(aws: StubbedAws, *answers: dict[str, Any], **params: Any) -> Reading:
@@ -65,6 +77,23 @@ async def test_nothing_scanned_is_no_data_and_never_zero(aws: StubbedAws) -> Non
     assert not reading.values
     assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.NO_DATA}
     assert "logs nothing" in reading.unknown["value"].hint
+
+
+@pytest.mark.parametrize("scanned", [0.0, 500.0])
+@pytest.mark.parametrize("params", [{}, {"kind": "number", "query": "stats sum(x) as value"}, {"min_matched": 20}])
+async def test_records_that_were_skipped_are_neither_silence_nor_zero(
+    aws: StubbedAws, scanned: float, params: dict[str, Any]
+) -> None:
+    reading = await read(aws, results(scanned=scanned, estimatedRecordsSkipped=4000.0), **params)
+    assert not reading.values
+    assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.PARTIAL}
+    assert "4000" in reading.unknown["value"].detail
+    assert "field index" in reading.unknown["value"].hint
+
+
+async def test_what_was_found_beside_skipped_records_counts(aws: StubbedAws) -> None:
+    reading = await read(aws, results(matched=3, scanned=3, estimatedRecordsSkipped=4000.0))
+    assert reading.values == {"value": 3.0, "matched": 3, "scanned": 3}
 
 
 async def test_a_column_value_is_the_count(aws: StubbedAws) -> None:
@@ -124,29 +153,92 @@ async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status
     assert status in reading.unknown["value"].detail
 
 
-async def test_a_query_that_takes_too_long_is_stopped(aws: StubbedAws) -> None:
+@pytest.mark.parametrize("refused", [False, True], ids=["running", "throttled"])
+async def test_a_query_that_is_not_finished_in_time_is_polled_at_the_next_reading(
+    aws: StubbedAws, refused: bool
+) -> None:
     aws.answers("logs", "start_query", {"queryId": "q-1"})
-    aws.answers("logs", "get_query_results", results(status="Running"))
-    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
-    asked = probe(aws, timeout="0.09s")
-    reading = await asked.read(NOW)
+    throttles(aws) if refused else aws.answers("logs", "get_query_results", results(status="Running"))
+    aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
+    asked = probe(aws, **BRIEFLY)
+    early, late = await asked.read(NOW), await asked.read(NOW + MINUTE)
     await asked.close()
     aws.done()
-    assert reading.unknown["value"].reason is Reason.TIMEOUT
+    assert {why.reason for why in early.unknown.values()} == {Reason.THROTTLED if refused else Reason.TIMEOUT}
+    assert (late.values["value"], late.data_at) == (3.0, NOW - MINUTE)  # about the window that was asked for
+    assert "22:24:20 to 22:29:20" in late.evidence.query
+    assert operations(aws) == ["StartQuery", *["GetQueryResults"] * 2]
 
 
-async def test_a_query_the_engine_abandons_is_stopped(aws: StubbedAws) -> None:
+async def test_the_reading_after_a_late_answer_is_about_its_own_window(aws: StubbedAws) -> None:
+    asked = probe(aws, **BRIEFLY)
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    throttles(aws)
+    aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
+    aws.answers("logs", "start_query", {"queryId": "q-2"})
+    aws.answers("logs", "get_query_results", results(matched=4), {"queryId": "q-2"})
+    readings = [await asked.read(NOW + number * MINUTE) for number in range(3)]
+    aws.done()
+    assert (readings[2].values["value"], readings[2].data_at) == (4.0, NOW + MINUTE)
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException", ""])
+async def test_a_query_that_was_kept_and_is_lost_to_aws_is_started_again(aws: StubbedAws, code: str) -> None:
+    asked = probe(aws, **BRIEFLY)
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    throttles(aws)
+    if code:
+        aws.refuses("logs", "get_query_results", code)
+    else:
+        aws.answers("logs", "get_query_results", results(status="Timeout"), {"queryId": "q-1"})
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    aws.answers("logs", "start_query", {"queryId": "q-2"})
+    aws.answers("logs", "get_query_results", results(matched=4), {"queryId": "q-2"})
+    readings = [await asked.read(NOW), await asked.read(NOW + MINUTE)]
+    await asked.close()  # waits until the query is stopped
+    readings.append(await asked.read(NOW + 2 * MINUTE))
+    aws.done()
+    assert [bool(reading.values) for reading in readings] == [False, False, True]
+
+
+async def test_a_query_is_not_kept_for_ever(aws: StubbedAws) -> None:
+    asked = probe(aws, **BRIEFLY)
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    for number in range(1 + KEPT_FOR_READINGS):
+        throttles(aws)
+        if number == KEPT_FOR_READINGS:
+            aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+        await asked.read(NOW + number * MINUTE)
+    await asked.close()
+    aws.answers("logs", "start_query", {"queryId": "q-2"})
+    aws.answers("logs", "get_query_results", results(matched=4), {"queryId": "q-2"})
+    reading = await asked.read(NOW + 9 * MINUTE)
+    aws.done()
+    assert (reading.values["value"], reading.data_at) == (4.0, NOW + 8 * MINUTE)
+
+
+async def test_closing_stops_the_query_left_running(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    throttles(aws)
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws, **BRIEFLY)
+    await asked.read(NOW)
+    await asked.close()
+    aws.done()
+
+
+async def test_a_query_of_a_reading_that_was_cut_short_is_kept(aws: StubbedAws) -> None:
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     aws.answers("logs", "get_query_results", results(status="Running"))
-    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
     asked = probe(aws)
     reading = asyncio.create_task(asked.read(NOW))
-    await until(lambda: [operation for operation, _ in aws.asked] == ["StartQuery", "GetQueryResults"])
+    await until(lambda: operations(aws) == ["StartQuery", "GetQueryResults"])
     await turns()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    await asked.close()
+    assert (await asked.read(NOW + MINUTE)).values["value"] == 3.0
     aws.done()
 
 
@@ -181,17 +273,6 @@ async def test_a_query_that_may_not_start_yet_starts_later(aws: StubbedAws, code
     aws.done()
 
 
-async def test_a_poll_that_is_throttled_to_the_end_says_so_and_stops_the_query(aws: StubbedAws) -> None:
-    aws.answers("logs", "start_query", {"queryId": "q-1"})
-    aws.refuses("logs", "get_query_results", "ThrottlingException", "Rate exceeded")
-    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
-    asked = probe(aws, timeout="0.09s")
-    reading = await asked.read(NOW)
-    await asked.close()
-    aws.done()
-    assert {why.reason for why in reading.unknown.values()} <= {Reason.THROTTLED, Reason.TIMEOUT}
-
-
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -203,7 +284,7 @@ async def test_a_poll_that_is_throttled_to_the_end_says_so_and_stops_the_query(a
 )
 async def test_a_refusal_makes_everything_unknown(aws: StubbedAws, code: str, reason: Reason) -> None:
     aws.refuses("logs", "start_query", code)
-    reading = await probe(aws, timeout="0.09s").read(NOW)  # no time to ask again
+    reading = await probe(aws, **BRIEFLY).read(NOW)  # no time to ask again
     assert not reading.values
     assert {unknown.reason for unknown in reading.unknown.values()} == {reason}
 

@@ -36,7 +36,15 @@ async def read(aws: StubbedAws, **params: Any) -> Reading:
     return reading
 
 
-def logged(aws: StubbedAws, uploaded: int = 0, fell_back: int = 0, scanned: float = 900.0) -> None:
+def logged(
+    aws: StubbedAws,
+    uploaded: int = 0,
+    fell_back: int = 0,
+    scanned: float = 900.0,
+    skipped: float = 0.0,
+    *,
+    start: bool = True,
+) -> None:
     """Queue the log's answer: rows by message, none for a message that does not occur."""
     counts = {UPLOADED: uploaded, FELL_BACK: fell_back}
     rows = [
@@ -45,7 +53,9 @@ def logged(aws: StubbedAws, uploaded: int = 0, fell_back: int = 0, scanned: floa
         if count
     ]
     statistics = {"recordsScanned": scanned, "recordsMatched": float(uploaded + fell_back), "bytesScanned": 1.0}
-    aws.answers("logs", "start_query", {"queryId": "q"})
+    statistics["estimatedRecordsSkipped"] = skipped
+    if start:
+        aws.answers("logs", "start_query", {"queryId": "q"})
     aws.answers("logs", "get_query_results", {"status": "Complete", "results": rows, "statistics": statistics})
 
 
@@ -103,6 +113,34 @@ async def test_a_silent_log_is_blind(aws: StubbedAws) -> None:
     assert reading.values == {"sources": 0}
     assert reading.unknown["failure_rate"].reason is Reason.NO_DATA
     assert "blind" in reading.evidence.lines[0]
+
+
+async def test_a_log_of_which_events_were_skipped_is_no_zero(aws: StubbedAws) -> None:
+    logged(aws, scanned=0, skipped=4000)
+    reading = await read(aws, **LOG)
+    assert reading.values == {"sources": 0}
+    assert {reading.unknown[name].reason for name in ("uploads", "failure_rate")} == {Reason.PARTIAL}
+
+
+async def test_a_log_query_that_was_late_is_compared_with_the_rows_of_its_window(
+    aws: StubbedAws, postgres_admin: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    asked = S3Uploads(S3UploadsParams.model_validate(LOG | {"dsn": cockpit_dsn}), aws.clients)
+    stored(postgres_admin, "KnowledgeDocument", 20, "k")
+    stored(postgres_admin, "KnowledgeDocument", 3, "k", age=-MINUTE / 2)
+    aws.answers("logs", "start_query", {"queryId": "q"})
+    for _ in range(2):
+        aws.refuses("logs", "get_query_results", "InternalFailure", status=500)
+    await asked.read(NOW)
+    waiting = await asked.read(NOW + MINUTE)
+    logged(aws, uploaded=20, start=False)
+    late = await asked.read(NOW + 2 * MINUTE)
+    aws.done()
+    # As long as the log says nothing, the rows are the newest.
+    assert (waiting.values["sources"], waiting.values["new_rows"], waiting.data_at) == (1, 23, END + MINUTE)
+    assert (late.values["sources"], late.values["new_rows"], late.data_at) == (2, 20, END)
+    assert late.values["failure_rate"] == 0.0
+    assert f"{END:%H:%M} UTC" in late.evidence.query
 
 
 async def test_a_refused_log_query_is_the_reason(aws: StubbedAws) -> None:

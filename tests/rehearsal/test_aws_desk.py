@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cockpit.rehearsal.aws.simulation import SimulatedAws
+from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 
 START = datetime(2024, 12, 28, 22, 0, tzinfo=UTC)
 COCKPIT, APPLICATION, OPERATOR = "AKIACOCKPIT000000000", "AKIAAPPROLE000000000", "AKIAOPERATOR00000000"
@@ -39,9 +40,9 @@ class SetClock:
 
 
 class Desk:
-    def __init__(self, log_file: Path | None = None) -> None:
+    def __init__(self, log_file: Path | None = None, profile: str = USUAL) -> None:
         self.clock = SetClock()
-        self.aws = SimulatedAws(self.clock, log_file=log_file)
+        self.aws = SimulatedAws(self.clock, log_file=log_file, profile=PROFILES[profile])
         self.endpoint = self.aws.start()
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -74,8 +75,8 @@ class Desk:
 
 
 @contextlib.contextmanager
-def open_desk(log_file: Path | None = None) -> Iterator[Desk]:
-    desk = Desk(log_file)
+def open_desk(log_file: Path | None = None, profile: str = USUAL) -> Iterator[Desk]:
+    desk = Desk(log_file, profile)
     try:
         yield desk
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +18,9 @@ from cockpit.rehearsal.aws.logs.filter_pattern import PatternError, compile_patt
 from cockpit.rehearsal.aws.logs.insights import compile_query
 from cockpit.rehearsal.aws.logs.insights_expressions import QueryError
 from cockpit.rehearsal.aws.logs.log_store import KEPT, LogStore
+from cockpit.rehearsal.aws_profile import WORST
+from probes.aws.logs_query import LogsQuery, LogsQueryParams
+from probes.clients.clients import AwsOptions, Clients
 
 GROUP = "/ecs/transparent-trust-web"
 UPLOADED, FELL_BACK = "Document uploaded to S3", "S3 upload failed, falling back to database storage"
@@ -175,6 +180,33 @@ def test_a_query_can_be_stopped(desk: Desk) -> None:
     query = logs.start_query(logGroupName=GROUP, startTime=0, endTime=1, queryString="fields @message")["queryId"]
     assert logs.stop_query(queryId=query)["success"] is True
     assert logs.get_query_results(queryId=query)["status"] == "Cancelled"
+
+
+async def test_three_cockpits_at_once_on_one_account_lose_no_reading() -> None:
+    queries = [f'filter message = "{message}"' for message in (UPLOADED, FELL_BACK, "OAuthCallback error", "none")]
+    asked: Counter[str] = Counter()
+    with open_desk(profile=WORST) as desk:
+        desk.client("logs").create_log_group(logGroupName=GROUP)
+        story(desk)
+
+        def note(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+            asked[parsed.get("Error", {}).get("Code", model.name)] += 1
+
+        desk.client("logs").meta.events.register("after-call.cloudwatch-logs.*", note)
+        cockpits = [Clients(AwsOptions(region="us-east-1"), desk.client) for _ in range(3)]
+        given = [{"log_group": GROUP, "query": query, "window": "11m", "settle": "0s"} for query in queries]
+        probes = [LogsQuery(LogsQueryParams.model_validate(each), own) for own in cockpits for each in given]
+        readings = asyncio.gather(*(probe.read(desk.clock.now()) for probe in probes))
+        while not readings.done():
+            await asyncio.sleep(0.01)
+            desk.clock.time += timedelta(seconds=0.2)  # the quota fills again
+        for probe in probes:
+            await probe.close()
+        for own in cockpits:
+            await own.close()
+    assert [reading.values.get("value") for reading in await readings] == [8.0, 2.0, 1.0, 0.0] * 3
+    assert asked["ThrottlingException"] > 0
+    assert (asked["StartQuery"], asked["StopQuery"]) == (len(probes), 0)  # each query started was answered
 
 
 MESSAGES = [
