@@ -37,7 +37,9 @@ KEPT_FOR_READINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class InsightsAnswer:
-    """A finished query. `scanned` is how many events were looked at, `skipped` about how many a field index left out."""
+    """A finished query. `scanned` is how many events were looked at, `skipped` about how many were not, because a field index
+    knows that they do not hold what is asked for: they are no match, and no silence either.
+    """
 
     rows: tuple[Mapping[str, str], ...]
     scanned: int
@@ -46,12 +48,7 @@ class InsightsAnswer:
 
     def blind(self, groups: Sequence[str]) -> Unknown | None:
         """Why nothing can be said of what was asked for; None where something can."""
-        if not self.matched and self.skipped:
-            detail = f"nothing matched, and about {self.skipped} events in {', '.join(groups)} were skipped"
-            return Unknown(
-                Reason.PARTIAL, detail, "a field index knows only newer events: filter with `like`, which uses none"
-            )
-        return None if self.scanned else nothing_logged(groups)
+        return None if self.scanned or self.skipped else nothing_logged(groups)
 
 
 class _EndedWithout(Unseen):
@@ -224,15 +221,15 @@ class LogsQuery(Probe[LogsQueryParams]):
     events were scanned. `kind: number`: the column `value` of the first row. `data_at` is the end of the window.
     A log tells health checks from users only where it holds the path or the user agent: filter by it
     ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
-    a wrong group and a silent application look the same. Nothing matched while a field index made the query skip events
-    makes everything PARTIAL. A query not finished within `timeout` is kept and polled at the next reading, whose `data_at`
+    a wrong group and a silent application look the same. Events that a field index lets the query
+    skip are no match and no silence. A query not finished within `timeout` is kept and polled at the next reading, whose `data_at`
     is then the end of that query's window. Needs logs:StartQuery, logs:GetQueryResults, logs:StopQuery.
     """
 
     name = "logs.query"
     params_type = LogsQueryParams
     demands = AWS_ALONE
-    cannot_see = "what is logged elsewhere, arrives later than `settle`, or is skipped by a field index"
+    cannot_see = "what is logged elsewhere, or arrives later than `settle`"
     late = "`settle` (1 min) and the query's own seconds; up to 3 intervals more where AWS is slow or throttles"
     fields = (
         Field("value", float, "the count, or the column `value`", 3.0),

@@ -79,16 +79,9 @@ async def test_nothing_scanned_is_no_data_and_never_zero(aws: StubbedAws) -> Non
     assert "logs nothing" in reading.unknown["value"].hint
 
 
-@pytest.mark.parametrize("scanned", [0.0, 500.0])
-@pytest.mark.parametrize("params", [{}, {"kind": "number", "query": "stats sum(x) as value"}, {"min_matched": 20}])
-async def test_records_that_were_skipped_are_neither_silence_nor_zero(
-    aws: StubbedAws, scanned: float, params: dict[str, Any]
-) -> None:
-    reading = await read(aws, results(scanned=scanned, estimatedRecordsSkipped=4000.0), **params)
-    assert not reading.values
-    assert {unknown.reason for unknown in reading.unknown.values()} == {Reason.PARTIAL}
-    assert "4000" in reading.unknown["value"].detail
-    assert "field index" in reading.unknown["value"].hint
+async def test_records_that_an_index_skipped_are_no_match_and_no_silence(aws: StubbedAws) -> None:
+    reading = await read(aws, results(scanned=0, estimatedRecordsSkipped=4000.0))
+    assert reading.values == {"value": 0.0, "matched": 0, "scanned": 0}
 
 
 async def test_what_was_found_beside_skipped_records_counts(aws: StubbedAws) -> None:
