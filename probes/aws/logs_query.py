@@ -222,8 +222,8 @@ class LogsQuery(Probe[LogsQueryParams]):
     A log tells health checks from users only where it holds the path or the user agent: filter by it
     ("ELB-HealthChecker/2.0", "cutover-cockpit", "cutover-cockpit-synthetic"). Nothing scanned makes everything NO_DATA:
     a wrong group and a silent application look the same. Events that a field index lets the query
-    skip are no match and no silence. A query not finished within `timeout` is kept and polled at the next reading, whose `data_at`
-    is then the end of that query's window. Needs logs:StartQuery, logs:GetQueryResults, logs:StopQuery.
+    skip are no match and no silence. A query not finished within `timeout` is kept and polled at the next reading, whose
+    `data_at` is then the end of that query's window. Needs logs:StartQuery, logs:GetQueryResults, logs:StopQuery.
     """
 
     name = "logs.query"
