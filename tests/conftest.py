@@ -45,9 +45,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+SHORT = ("tests/conditions/", "tests/decide/", "tests/plan/", "tests/probes/")
+"""Rooms whose files take a second or two each."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("world") is None)
+    items.sort(key=lambda item: (item.get_closest_marker("world") is None, item.nodeid.startswith(SHORT)))
 
 
 def pytest_collection_finish() -> None:

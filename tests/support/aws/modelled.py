@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.validate import validate_parameters
 
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.quotas import Quotas
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
 REQUEST_ID = "0a1b2c3d-0000-4000-8000-0123456789ab"
@@ -29,6 +30,9 @@ def refusal(code: str, message: str = "no", status: int = 400) -> Said:
 DENIED = refusal("AccessDenied", "User is not authorized", 403)
 THROTTLED = refusal("Throttling", "Rate exceeded")
 
+QUOTAS_FILL = 1000.0
+"""How many times faster than those of AWS: nobody waits for them here."""
+
 
 class ModelledAws:
     """`on["DescribeRules"]` is what that operation says, after botocore's model of it: an answer, or a function of what is asked.
@@ -41,7 +45,9 @@ class ModelledAws:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._lock = threading.Lock()
         self._region = region
-        self.clients = Clients(AwsOptions(region=region, account=account), self._client)
+        self.clients = Clients(
+            AwsOptions(region=region, account=account), self._client, quotas=Quotas(lambda: QUOTAS_FILL)
+        )
 
     def _client(self, service: str) -> Any:
         config = Config(retries={"total_max_attempts": 1})
