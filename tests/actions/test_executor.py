@@ -282,7 +282,7 @@ async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_
             assert isinstance(app.screen, RollbackScreen)
             for _ in range(2):  # enter, twice
                 app.open_step("back.worker")
-            await until(lambda: isinstance(app.screen, AnswerScreen))
+            await until(lambda: isinstance(app.screen, AnswerScreen) and len(app.screen.query("#word")) == 1)
             page = app.screen
             assert isinstance(page, AnswerScreen)
             field = page.query_one("#word", Input)

@@ -17,8 +17,8 @@ SPEED = 30
 """As `make rehearse` plays it: fast enough, and a machine that runs four of them at once still keeps up."""
 
 
-LONG = {"flapping", "quiet-night", "quiet-night-alone", "rolled-back"}
-"""Of `make test-long`: what they show has tests of its own (windows, synthetic traffic, low volume, the end of a rollback)."""
+LONG = {"blind", "flapping", "quiet-night", "quiet-night-alone", "rolled-back"}
+"""Of `make test-long`: what they show has tests of its own (blindness, windows, synthetic traffic, low volume, the end of a rollback)."""
 SCENARIOS = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names()]
 
 

@@ -59,9 +59,9 @@ async def test_a_command_is_copied_byte_for_byte(of: Plan) -> None:
                 assert app.clipboard == step.command, step.id
                 app.copy_to_clipboard("")
                 await pilot.press("enter")
-                await until(pilot, lambda: isinstance(app.screen, AnswerScreen))
+                await until(pilot, lambda: isinstance(app.screen, AnswerScreen) and bool(app.screen.query("#word")))
                 await pilot.press("f6")
-                assert app.clipboard == step.command, step.id
+                await until(pilot, lambda step=step: app.clipboard == step.command)  # type: ignore[misc]
                 await pilot.press("escape")
                 await until(pilot, lambda: isinstance(app.screen, ListScreen))
         copied = app.saved_to / "copied.txt"

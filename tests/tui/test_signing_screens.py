@@ -70,8 +70,15 @@ async def cockpit(tmp_path: Path, who: str = "ada", size: tuple[int, int] = (100
             yield pilot, watch
 
 
+def _asks(pilot: Pilot[None]) -> bool:
+    """Whether a page with a field is in front: it is there before its field is."""
+    screen = pilot.app.screen
+    return isinstance(screen, AnswerScreen) and len(screen.query("#word")) == 1
+
+
 async def say(pilot: Pilot[None], text: str) -> None:
     """Type an answer once the page listens, and wait until it was said."""
+    await until(pilot, lambda: _asks(pilot))
     screen = pilot.app.screen
     assert isinstance(screen, AnswerScreen)
     field = screen.query_one("#word", Input)
@@ -126,8 +133,7 @@ async def test_walking_what_is_open_goes_from_one_to_the_next(tmp_path: Path) ->
         assert "Which address answered?" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "100.64.0.7 answered")
         watch.saw()
-        await until(pilot, lambda: isinstance(pilot.app.screen, AnswerScreen))
-        assert "What did you see?" in shown(pilot.app)  # type: ignore[arg-type]
+        await until(pilot, lambda: _asks(pilot) and "What did you see?" in shown(pilot.app))  # type: ignore[arg-type]
         await say(pilot, "Signed in, project 4711, an answer in 4 s")
         assert {each.subject for each in watch.record.all(SignOff)} == {"i.vpn", "i.smoke"}
 
