@@ -18,7 +18,7 @@ SPEED = 30
 
 
 LONG = {"blind", "flapping", "quiet-night", "quiet-night-alone", "rolled-back"}
-"""Of `make test-long`: what they show has tests of its own (blindness, windows, synthetic traffic, low volume, the end of a rollback)."""
+"""Of `make test-long`: what they show has tests of its own (blindness, windows, synthetic traffic, the end of a rollback)."""
 SCENARIOS = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names()]
 
 
