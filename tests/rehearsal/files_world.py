@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,13 @@ from pathlib import Path
 import psycopg
 from support.plans.trusted_plan import allow
 from support.pty_terminal import Terminal
-from support.waiting import LAST_RESORT_S
+from support.waiting import LAST_RESORT_S, at_last
 
 from cockpit.rehearsal.process.launcher import Rehearsal
 
+COCKPIT = str(Path(sys.executable).with_name("cockpit"))
+STARTED: list[asyncio.subprocess.Process] = []
+"""Commands that were typed and may still run."""
 PLAN = """
 plan: v1
 name: files
@@ -63,3 +68,30 @@ async def until(condition: Callable[[], object], terminal: Terminal | None = Non
         if terminal is not None:
             await asyncio.to_thread(terminal.drain, 0.2)
         await asyncio.sleep(0.1)
+
+
+async def typed(world: Rehearsal, *words: str) -> asyncio.subprocess.Process:
+    """`cockpit migrate WORDS`, as somebody types it; what it writes is one stream."""
+    process = await asyncio.create_subprocess_exec(
+        *(COCKPIT, "migrate", *words),
+        env={**os.environ, **world.environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    STARTED.append(process)
+    return process
+
+
+async def said(process: asyncio.subprocess.Process) -> str:
+    """What it wrote, once it has ended."""
+    told, _ = await at_last(process.communicate())
+    return told.decode()
+
+
+async def end_started() -> None:
+    """A command that a failed test leaves behind ends with it."""
+    for process in STARTED:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    STARTED.clear()

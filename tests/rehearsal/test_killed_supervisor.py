@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
-from rehearsal.files_world import counted, until, written
-from support.waiting import at_last
+from rehearsal.files_world import counted, end_started, said, typed, until, written
 
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world]
-COCKPIT = str(Path(sys.executable).with_name("cockpit"))
-STARTED: list[asyncio.subprocess.Process] = []
 A_MINUTE = (
     "UPDATE cutover.run SET supervised_until = supervised_until - interval '1 minute'",
     "UPDATE cutover.run SET guard_until = guard_until - interval '1 minute'",
@@ -31,29 +26,8 @@ A_MINUTE = (
 
 @pytest.fixture(autouse=True)
 async def _ended() -> AsyncIterator[None]:
-    """A command that a failed test leaves behind ends with it."""
     yield
-    for process in STARTED:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    STARTED.clear()
-
-
-async def typed(world: Rehearsal, *words: str) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        *(COCKPIT, "migrate", *words),
-        env={**os.environ, **world.environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    STARTED.append(process)
-    return process
-
-
-async def said(process: asyncio.subprocess.Process) -> str:
-    told, _ = await at_last(process.communicate())
-    return told.decode()
+    await end_started()
 
 
 def killed(process: asyncio.subprocess.Process) -> None:

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import boto3
 import psycopg
 import pytest
-from rehearsal.files_world import counted, until, written
-from support.waiting import at_last
+from rehearsal.files_world import counted, end_started, said, typed, until, written
 
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world]
-COCKPIT = str(Path(sys.executable).with_name("cockpit"))
 TASK = "transparent-trust-migration"
-STARTED: list[asyncio.subprocess.Process] = []
 
 
 @pytest.fixture(autouse=True)
 async def _ended() -> AsyncIterator[None]:
-    """A command that a failed test leaves behind ends with it."""
     yield
-    for process in STARTED:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    STARTED.clear()
+    await end_started()
 
 
 @pytest.fixture
@@ -44,22 +34,8 @@ async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def begun(world: Rehearsal, plan: Path) -> asyncio.subprocess.Process:
-    """`cockpit migrate run-on-ecs`, as somebody types it."""
-    process = await asyncio.create_subprocess_exec(
-        *(COCKPIT, "migrate", "run-on-ecs", str(plan), "--format", "json"),
-        *("--confirm", f"copy {host_and_name(world.environment['MIGRATION_DATABASE_URL'])}: it is time"),
-        env={**os.environ, **world.environment},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    STARTED.append(process)
-    return process
-
-
-async def said(process: asyncio.subprocess.Process) -> str:
-    """What it said, once it has ended."""
-    _, told = await at_last(process.communicate())
-    return told.decode()
+    confirm = f"copy {host_and_name(world.environment['MIGRATION_DATABASE_URL'])}: it is time"
+    return await typed(world, "run-on-ecs", str(plan), "--format", "json", "--confirm", confirm)
 
 
 def tasks(environment: Mapping[str, str]) -> list[str]:
