@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
-import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from typing import Literal
 import click
 
 from cockpit.actions.executor import Executor
+from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
@@ -47,9 +45,9 @@ from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.shipped_plans import shipped_path
+from cockpit.tui.terminal_streams import no_terminal
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
-from probes.clients.threads import run_loop
 
 
 @click.command("rehearse")
@@ -93,6 +91,9 @@ def main(
             output(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
+    if not headless and (problem := no_terminal(f"cockpit rehearse {scenario} --headless")):
+        output(problem, err=True)
+        return USAGE
     try:
         require_rehearsal_packages()
         chosen = load_scenario(scenario)
@@ -105,7 +106,7 @@ def main(
             keep=keep,
             aws_profile=aws_profile,
         )
-        return run_loop(_play(chosen, options, channels(notify, os.environ)))
+        return run_until_signal(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify, NotInstalledError) as error:
         output(str(error), err=True)
         return USAGE
@@ -142,7 +143,6 @@ class RehearsalOptions:
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
-    _end_on_signals()
     worse = "" if options.aws_profile == USUAL else f" with {PROFILES[options.aws_profile].title}"
     output(f"starting the environment of '{scenario.name}'{worse} ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
@@ -180,23 +180,7 @@ def _first(plan: Plan) -> str:
     return plan.people[0].id if plan.people else ""
 
 
-LAST_RESORT_S = 6.0
 LAST_NOTICE_S = 4.0
-
-
-def _end_on_signals() -> None:
-    """A closed terminal or a kill ends the rehearsal as ctrl-c does; what does not end in time is killed."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def end() -> None:
-        task.cancel()
-        last_resort = threading.Timer(LAST_RESORT_S, os._exit, [143])
-        last_resort.daemon = True
-        last_resort.start()
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
 
 
 @dataclass(slots=True)
@@ -329,8 +313,9 @@ async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
             executor=executor,
             record=run.kept.folder.path,
         )
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await app.run_to_end()
-        if controller is not None:
-            controller.end_started()
+        finally:
+            if controller is not None:
+                controller.end_started()
     return run.watch.situation.verdict.exit_code

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
 from cockpit.console import output
@@ -24,7 +25,7 @@ from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
-from probes.clients.threads import run_loop
+from cockpit.tui.terminal_streams import no_terminal
 
 SHOWN = 5
 
@@ -50,10 +51,13 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
     except ValueError as error:
         output(f"--at {at}: {error}", err=True)
         return USAGE
+    if not headless and (problem := no_terminal(f"cockpit replay {record} --headless")):
+        output(problem, err=True)
+        return USAGE
     gc.freeze()  # a long record is many objects, none of them garbage
     if headless:
         return _headless(trace, begin)
-    return run_loop(_terminal(trace, speed, begin))
+    return run_until_signal(_terminal(trace, speed, begin))
 
 
 def _trace(record: str, writer: str, plan: str) -> Trace:

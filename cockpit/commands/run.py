@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.live_session import (
     WrongAccount,
     action_executor,
@@ -34,7 +35,7 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
-from probes.clients.threads import run_loop
+from cockpit.tui.terminal_streams import no_terminal
 
 
 @click.command("run")
@@ -80,9 +81,12 @@ def main(
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
         output(*_unkeyed(unkeyed, plan), err=True)
         return BAD_PLAN
+    if problem := no_terminal(f"cockpit check {plan}"):
+        output(problem, err=True)
+        return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
-        return run_loop(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
+        return run_until_signal(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE

@@ -60,6 +60,7 @@ class Action:
             "colon": ":",
             "escape": "esc",
             "ctrl+s": "^s",
+            "ctrl+z": "^z",
             "f8": "F8",
             "f9": "F9",
             "space": "space",
@@ -167,6 +168,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("notices", "N", "notices", "Every notice in full, with its time"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
+    Action("suspend", "ctrl+z", "to the shell", "Stop the cockpit; fg continues it. Nothing is read meanwhile"),
     Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),
 )
 SCREENS = tuple(action for action in ACTIONS if action.handler is Handler.SCREEN)

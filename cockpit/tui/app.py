@@ -108,6 +108,7 @@ class CockpitApp(App[None]):
         self.degraded = ""
         self.noticed = NoticeLog()
         self._left_out = False
+        """Whether the terminal lacks a part of the screen that is not painted anew."""
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._general_keys = GeneralKeys(self)
@@ -118,8 +119,18 @@ class CockpitApp(App[None]):
     # -- lifecycle --------------------------------------------------------------------------------------------------------
 
     async def run_to_end(self, *, headless: bool = False) -> None:
-        """Run until it is quit, `headless` without a terminal. Raises what ended it, if that was an unexpected error."""
-        await self.run_async(headless=headless)
+        """Run until it is quit, `headless` without a terminal. Raises what ended it, if that was an unexpected error.
+
+        Cancelled, it quits, and gives the terminal back before it says so. Textual itself is never cancelled: it drops the
+        request where it is not looking for one, and then goes on forever.
+        """
+        running = asyncio.ensure_future(self.run_async(headless=headless))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.exit()
+            await running
+            raise
         if self._exception is not None:
             raise self._exception
 
@@ -134,10 +145,16 @@ class CockpitApp(App[None]):
         self.push_screen(FIRST)
         self.set_interval(FRAME_S, self.paint)
         self.cutover.on_change.append(self.paint)
+        self.app_resume_signal.subscribe(self, self._continued)
         # A moment after the first paint, so that the screen is there before anything else is loaded.
         self.set_timer(0.02, self._start)
         for seconds in SETTLED_AFTER_S:
             self.set_timer(seconds, _settle)
+
+    def _continued(self, _: App[None]) -> None:
+        """After fg: the terminal shows nothing of the screen any more."""
+        self._left_out = True
+        self.refresh(layout=True)
 
     def _start(self) -> None:
         if self._background is not None and self._watching is None:
@@ -152,6 +169,12 @@ class CockpitApp(App[None]):
         self.degraded = f"COCKPIT DEGRADED: nothing is being read or evaluated ({why})"
         log.error("the watch ended", exc_info=error)
         self.paint()
+
+    def exit(self, *args: Any, **options: Any) -> None:
+        """Quit. The watch stops first: closing the screens is enough work for an end that somebody waits for."""
+        if self._watching is not None:
+            self._watching.cancel()
+        super().exit(*args, **options)
 
     async def on_unmount(self) -> None:
         if self._watching is not None:

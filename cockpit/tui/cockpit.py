@@ -69,6 +69,10 @@ class Cockpit(Protocol):
 
     def action_command_palette(self) -> None: ...
 
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell and stop, until it is continued."""
+        ...
+
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""
         ...

@@ -139,6 +139,9 @@ class GeneralKeys:
     def _palette(self) -> None:
         self._cockpit.action_command_palette()
 
+    def _suspend(self) -> None:
+        self._cockpit.action_suspend_process()
+
     def _quit(self) -> None:
         self._cockpit.exit()
 
@@ -162,6 +165,7 @@ KEYS = handled(
         "notices": GeneralKeys._notices,
         "help": GeneralKeys._help,
         "palette": GeneralKeys._palette,
+        "suspend": GeneralKeys._suspend,
         "quit": GeneralKeys._quit,
     },
 )
