@@ -43,6 +43,10 @@ COMMANDS: Mapping[str, Lazy] = {
         "cockpit.commands.rehearse", "Rehearse a cutover in a simulated environment on this machine; no cloud account."
     ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
+    "keys": Lazy(
+        "cockpit.commands.keys",
+        "Print every key of the terminal, its action's id for the settings file, and what it does.",
+    ),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(
         "cockpit.commands.migrate.group",

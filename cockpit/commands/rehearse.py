@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
 from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
@@ -45,6 +46,7 @@ from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.shipped_plans import shipped_path
+from cockpit.tui.settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
@@ -71,6 +73,8 @@ from probes.clients.quotas import Quotas
 )
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @NOTIFY
+@THEME
+@QUIET
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 def main(
     scenario: str,
@@ -84,6 +88,8 @@ def main(
     keep: str,
     notify: tuple[Receiver, ...],
     plan: str,
+    theme: str,
+    quiet: bool,
 ) -> int:
     """Rehearse a cutover in a simulated environment on this machine; no cloud account."""
     if listing:
@@ -105,6 +111,7 @@ def main(
             armed=arm,
             keep=keep,
             aws_profile=aws_profile,
+            settings=settings_chosen(theme, quiet=quiet),
         )
         return run_until_signal(_play(chosen, options, channels(notify, os.environ)))
     except (ScenarioError, CannotNotify, NotInstalledError) as error:
@@ -140,6 +147,7 @@ class RehearsalOptions:
     """Folder in which the record stays; empty to leave nothing behind."""
     aws_profile: str = USUAL
     """How the simulated AWS behaves, by the name of its profile."""
+    settings: Settings = field(default_factory=Settings)
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
@@ -162,7 +170,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
                 watching_plan_file(run.watch, given),
             ):
-                return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
+                return await (_headless(run) if options.headless else _terminal(run, options))
         finally:
             if options.keep:
                 output(f"record kept in {root}", err=True)
@@ -293,7 +301,7 @@ async def _roll_back(executor: Executor, action: str) -> None:
             await executor.do(await executor.propose(step), "rehearsal: the release before is better")
 
 
-async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
+async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
     from cockpit.tui.app import CockpitApp
 
     given = known_vars(run.watch.plan.path, run.world.vars)
@@ -308,10 +316,11 @@ async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
             drill=run,
             background=run.watch.run,
             controller=controller,
-            armed=armed,
+            armed=options.armed,
             desk=executor.desk,
             executor=executor,
             record=run.kept.folder.path,
+            settings=options.settings,
         )
         try:
             await app.run_to_end()

@@ -21,6 +21,7 @@ from cockpit.commands.live_session import (
 )
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
+from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
 from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
@@ -35,6 +36,7 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
+from cockpit.tui.settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 
 
@@ -57,6 +59,8 @@ from cockpit.tui.terminal_streams import no_terminal
 )
 @NOTIFY
 @TSA
+@THEME
+@QUIET
 def main(
     live: LiveOptions,
     plan: str,
@@ -70,9 +74,12 @@ def main(
     allow_claimed: str,
     notify: tuple[Receiver, ...],
     tsa: str,
+    theme: str,
+    quiet: bool,
 ) -> int:
     """Open the cockpit on a live system (read-only until it is armed)."""
     log_to_file()
+    settings = settings_chosen(theme, quiet=quiet)
     loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
         known = ", ".join(person.id for person in loaded.people) or "nobody"
@@ -86,7 +93,7 @@ def main(
         return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
-        return run_until_signal(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
+        return run_until_signal(_open(loaded, live, kept, channels(notify, os.environ), settings, armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -143,7 +150,13 @@ def _witnessed(
 
 
 async def _open(
-    plan: Plan, live: LiveOptions, options: RecordOptions, receivers: Sequence[Channel], *, armed: bool
+    plan: Plan,
+    live: LiveOptions,
+    options: RecordOptions,
+    receivers: Sequence[Channel],
+    settings: Settings,
+    *,
+    armed: bool,
 ) -> int:
     from cockpit.tui.app import CockpitApp
 
@@ -178,5 +191,6 @@ async def _open(
                 desk=executor.desk,
                 executor=executor,
                 record=kept.folder.path,
+                settings=settings,
             ).run_to_end()
         return watch.situation.verdict.exit_code

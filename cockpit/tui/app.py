@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
@@ -13,17 +13,21 @@ from platformdirs import user_log_path, user_state_path
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.driver import TerminalDriver
+from cockpit.tui.key_map import KeyMap
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
 from cockpit.tui.keys.migration import MigrationKeys
 from cockpit.tui.keys.sign_and_decide import DeskKeys
+from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
+from cockpit.tui.settings import Settings, settings_path
 from cockpit.tui.text import plain
 from cockpit.tui.views.notices import NoticeLog
 from cockpit.tui.widgets.context_row import environment_label
@@ -93,6 +97,7 @@ class CockpitApp(App[None]):
         record: Path | None = None,
         controls: ReplayControls | None = None,
         armed: bool = False,
+        settings: Settings | None = None,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
@@ -104,6 +109,9 @@ class CockpitApp(App[None]):
         self.record = record
         self.controls = controls
         self.armed = armed
+        self.look_settings = settings = settings or Settings()
+        self._look = Look(settings.palette, ascii_symbols=settings.ascii_symbols)
+        self.set_keymap(dict(settings.keys.keys))
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self.noticed = NoticeLog()
@@ -204,6 +212,15 @@ class CockpitApp(App[None]):
             self._exit_renderables.clear()  # writing them would wait for the terminal
         super()._print_error_renderables()
 
+    @property
+    def key_map(self) -> KeyMap:
+        return self.look_settings.keys
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Ours comes last. Textual's own for NO_COLOR makes greys of the colours, in which what is bad is no stronger."""
+        kept = [each for each in super().get_line_filters() if not isinstance(each, Monochrome | NoColor)]
+        return [*kept, self._look] if self._look.enabled else kept
+
     def settings(self) -> list[tuple[str, str]]:
         """What is in force, for the help page."""
         plan = self.cutover.plan
@@ -218,6 +235,8 @@ class CockpitApp(App[None]):
             ("record", str(self.record or "none")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),
+            ("theme", f"{self._look.name}{', ASCII symbols' if self._look.ascii_only else ''}"),
+            ("settings", self.look_settings.source or f"none: {settings_path()} would be read"),
         ]
         return found + ([("rehearsal", f"{self.drill.scenario} at {self.drill.speed:g}x")] if self.drill else [])
 
@@ -260,7 +279,8 @@ class CockpitApp(App[None]):
 
     def actions(self) -> Iterator[Action]:
         """What can be done now."""
-        return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
+        there = available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
+        return self.key_map.of(there)
 
     def show_message(self, text: str) -> None:
         self.noticed.message(text, self.cutover.clock.now())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import Action
+from cockpit.tui.key_map import KeyMap
 from cockpit.tui.views.notices import NoticeLog
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Cockpit(Protocol):
     @property
     def who(self) -> str | None:
         """Id of the person here; empty while nobody has said who they are, None where nobody can act."""
+        ...
+
+    @property
+    def key_map(self) -> KeyMap:
+        """The user's own keys."""
         ...
 
     @property

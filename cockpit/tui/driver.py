@@ -138,7 +138,7 @@ class TerminalDriver(LinuxDriver):
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
-        self._file = screen_stream() or self._file
+        self._file = screen_stream() or self._file  # type: ignore[assignment]  # all it asks of it is its descriptor
         self._output: TerminalOutput | None = None
         self.gave_up = False
         """Whether the terminal did not take the last of it."""

@@ -48,12 +48,13 @@ class FrameScreen(Screen[None]):
 
     def _keys(self) -> list[Action]:
         cockpit = self.cockpit
-        return footer(
+        there = footer(
             rehearsal=cockpit.drill is not None,
             of=self.footer,
             armed=cockpit.armed,
             replay=cockpit.controls is not None,
         )
+        return list(cockpit.key_map.of(there))
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""

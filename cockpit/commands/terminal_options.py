@@ -1,0 +1,21 @@
+"""Options of every command that opens the terminal: how it looks, and whether it calls."""
+
+from __future__ import annotations
+
+import click
+
+from cockpit.tui.palettes import PALETTES
+from cockpit.tui.settings import AUTO, Settings, SettingsError, load_settings
+
+THEME = click.option(
+    "--theme", type=click.Choice([AUTO, *PALETTES]), default=AUTO, help="Colours and symbols; default: your settings'."
+)
+QUIET = click.option("--quiet", is_flag=True, help="No bell, notification or title when the verdict changes.")
+
+
+def settings_chosen(theme: str, *, quiet: bool) -> Settings:
+    """What both options say, over the user's settings. Raises click.UsageError with everything that is wrong with those."""
+    try:
+        return load_settings("" if theme == AUTO else theme, quiet=quiet)
+    except SettingsError as error:
+        raise click.UsageError("; ".join(error.lines)) from None
