@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from platformdirs import user_log_path, user_state_path
+from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -17,6 +18,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
 from cockpit.engine.ports import Drill, Watching
+from cockpit.tui import theme
 from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.key_map import KeyMap
@@ -27,7 +29,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
-from cockpit.tui.settings import Settings, settings_path
+from cockpit.tui.settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
 from cockpit.tui.views.notices import NoticeLog
 from cockpit.tui.widgets.context_row import environment_label
@@ -45,6 +47,8 @@ log = logging.getLogger(__name__)
 FRAME_S = 0.5
 MESSAGE = 300
 """Characters of a short notice."""
+MESSAGE_S, REFUSAL_S = 5.0, 30.0
+"""How long a notice stands, and a refusal where no other key is pressed."""
 SETTLED_AFTER_S = (1.0, 8.0)
 """When everything has been imported, and again when every client has been made."""
 
@@ -109,12 +113,13 @@ class CockpitApp(App[None]):
         self.record = record
         self.controls = controls
         self.armed = armed
-        self.look_settings = settings = settings or Settings()
+        self.look_settings = settings = settings or fitting()
         self._look = Look(settings.palette, ascii_symbols=settings.ascii_symbols)
         self.set_keymap(dict(settings.keys.keys))
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self.noticed = NoticeLog()
+        self.doing, self.message = "", Text()
         self._left_out = False
         """Whether the terminal lacks a part of the screen that is not painted anew."""
         self._background = background
@@ -256,6 +261,7 @@ class CockpitApp(App[None]):
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""
         front = self.screen if isinstance(self.screen, FrameScreen) else None
+        self.doing, self.message = action, Text()
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where is Where.MIGRATION and self.screen is not self._main["go_migration"]):
             return
@@ -284,7 +290,24 @@ class CockpitApp(App[None]):
 
     def show_message(self, text: str) -> None:
         self.noticed.message(text, self.cutover.clock.now())
-        self.notify(plain(text, longest=MESSAGE), markup=False, timeout=4)
+        self._show(Text(plain(text, longest=MESSAGE), style=theme.TEXT), MESSAGE_S)
+
+    def refuse(self, why: str, action: str = "") -> None:
+        keys = {each.id: each for each in self.key_map.of(ACTIONS)}
+        asked = keys.get(action or self.doing)
+        self.noticed.message(why, self.cutover.clock.now())
+        text = Text(f"{asked.shown} {asked.label}   " if asked else "", style=f"bold {theme.STRONG}")
+        self._show(text.append(f"BLOCKED: {plain(why, longest=MESSAGE)}", style=f"bold {theme.HOLD}"), REFUSAL_S)
+
+    def _show(self, message: Text, seconds: float) -> None:
+        self.message = message
+        self.set_timer(seconds, lambda: self._hide(message))
+        self.paint()
+
+    def _hide(self, message: Text) -> None:
+        if self.message is message:
+            self.message = Text()
+            self.paint()
 
     def _go(self, screen_id: str) -> None:
         while self.screen not in self._main.values() and len(self.screen_stack) > 2:

@@ -12,6 +12,7 @@ from cockpit.tui.key_map import KeyMap
 from cockpit.tui.views.notices import NoticeLog
 
 if TYPE_CHECKING:
+    from rich.text import Text
     from textual.screen import Screen
 
     from cockpit.actions.executor import Executor
@@ -40,6 +41,10 @@ class Cockpit(Protocol):
     degraded: str
     """Why nothing is judged now; empty while the watch runs."""
 
+    doing: str
+    """Id of the action that was asked for last."""
+    message: Text
+    """What stands above the keys; empty where nothing does."""
     noticed: NoticeLog
     """Every notice so far."""
 
@@ -112,5 +117,9 @@ class Cockpit(Protocol):
         ...
 
     def show_message(self, text: str) -> None:
-        """Show a short notice."""
+        """Show a short notice for a moment, above the keys; it covers nothing."""
+        ...
+
+    def refuse(self, why: str, action: str = "") -> None:
+        """Show why an action is not done, beside its key, until the next action; without an id, of the action under way."""
         ...

@@ -56,13 +56,18 @@ def settings_path(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(named).expanduser() if named else user_config_path("cockpit", appauthor=False) / "settings.toml"
 
 
+def fitting(environ: Mapping[str, str] = os.environ) -> Settings:
+    """What fits this terminal, where nobody has set anything."""
+    return Settings(ascii_symbols=not is_unicode(), no_color=bool(environ.get("NO_COLOR")))
+
+
 def load_settings(theme: str = "", *, quiet: bool = False, environ: Mapping[str, str] = os.environ) -> Settings:
     """An option goes before the environment, that before the file, that before what fits the terminal.
 
     Raises SettingsError.
     """
     path = settings_path(environ)
-    found = Settings(ascii_symbols=not is_unicode(), no_color=bool(environ.get("NO_COLOR")))
+    found = fitting(environ)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

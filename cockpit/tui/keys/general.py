@@ -80,7 +80,9 @@ class GeneralKeys:
         link = evidence_bundle.link(find(self._cockpit.cutover.situation, self._subject))
         if link:
             self._cockpit.copy_to_clipboard(link)
-        self._cockpit.show_message(link or "there is no link for this line")
+            self._cockpit.show_message(link)
+        else:
+            self._cockpit.refuse("there is no link for this line")
 
     # -- the cockpit -------------------------------------------------------------------------------------------------
 
