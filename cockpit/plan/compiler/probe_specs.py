@@ -18,6 +18,7 @@ from cockpit.plan.model import ProbeSpec
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
+from probes.declared_fields import may_declare_fields
 from probes.demand import rooted, variables_read
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
@@ -52,6 +53,8 @@ class Watched:
         if kind is None:
             return
         params = self._params(kind, part, (*path, "with"))
+        if params is None and may_declare_fields(kind):
+            return  # which fields it has is not known: conditions on it are not blamed for that
         self.variables.update(variables_read(kind.demands, params))
         period, settle = (getattr(params, each, None) for each in ("period", "settle"))
         period = period if isinstance(period, timedelta) else kind.period
@@ -66,7 +69,7 @@ class Watched:
             period=period,
             settle=settle if isinstance(settle, timedelta) else period,
             title=part.title,
-            fields=kind.fields,
+            fields=kind.fields if params is None else kind.fields_of(params),
             secret_params=self._secret_params((*path, "with")),
         )
 
