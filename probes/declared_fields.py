@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
@@ -39,6 +40,8 @@ class DeclaredField(Params):
     """How it is shown: ratio (0.05 is 5 %), s, ms, bytes, count, per_s or days. Of an int or a float."""
     meaning: Annotated[str, StringConstraints(max_length=200)] = ""
     """What it is, for people."""
+    scale: float = 1.0
+    """Multiplies a number: 0.01 turns percent into a ratio, 0.001 milliseconds into seconds."""
     low: float | None = None
     """The least it can ever be: lint finds conditions that can never hold."""
     high: float | None = None
@@ -46,8 +49,10 @@ class DeclaredField(Params):
 
     @model_validator(mode="after")
     def _of_numbers(self) -> Self:
-        if self.type not in ("int", "float") and (self.unit or self.low is not None or self.high is not None):
-            raise ValueError(f"unit, low and high are of an int or a float, not of a {self.type}")
+        if self.type not in ("int", "float") and (
+            self.unit or self.scale != 1 or self.low is not None or self.high is not None
+        ):
+            raise ValueError(f"unit, scale, low and high are of an int or a float, not of a {self.type}")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError("low is above high")
         return self
@@ -62,6 +67,8 @@ class DeclaredField(Params):
 
     def value(self, held: Any) -> Value | Unknown:
         """The value as it was declared, or why it cannot be that. Nothing is guessed: a text "12" is no number."""
+        if self.scale != 1 and isinstance(held, int | float) and not isinstance(held, bool):
+            held = _scaled(held, self.scale)
         made = _MAKERS[self.type](held)
         if made is None:
             shown = one_line(repr(held)[:MOST_CHARACTERS], 80)
@@ -86,6 +93,14 @@ def no_field_twice(declared: Mapping[str, object], own: tuple[Field, ...]) -> No
         raise ValueError(f"the probe itself has the field {taken[0]}: choose another name")
     if never := sorted(set(declared) & _NEVER):
         raise ValueError(f"{never[0]} is a word of conditions: choose another name")
+
+
+def _scaled(number: float, scale: float) -> float:
+    """As a person would: 41.5 by 0.01 is 0.415."""
+    if not math.isfinite(number):
+        return number
+    made = Decimal(repr(number)) * Decimal(repr(scale))
+    return int(made) if made == made.to_integral_value() and abs(made) < 2**53 else float(made)
 
 
 def _bool(held: Any) -> Value | None:

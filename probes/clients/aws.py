@@ -77,6 +77,13 @@ class AwsClient:
             made._pinned = await self._threads.run(self._credentials)
         return made
 
+    async def signed(self, service: str, region: str, method: str, url: str) -> dict[str, str]:
+        """Headers that sign one request without a body, by the accepted caller's credentials alone. Raises Unseen."""
+        held = await self._threads.run(self._credentials)
+        if self._caller is not None:
+            await self._threads.run(partial(self._caller.admit, held[0], self._identify))
+        return _signature(held, service, region or self._region, method, url)
+
     def _credentials(self) -> tuple[str, str, str | None]:
         from botocore.exceptions import NoCredentialsError
 
@@ -189,6 +196,16 @@ class AwsClient:
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
         return self._open().client(service, config=config)
+
+
+def _signature(held: tuple[str, str, str | None], service: str, region: str, method: str, url: str) -> dict[str, str]:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method=method, url=url)
+    SigV4Auth(Credentials(*held), service, region).add_auth(request)
+    return {str(name): str(value) for name, value in request.headers.items()}
 
 
 def _key_of(client: Any) -> str:

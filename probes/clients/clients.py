@@ -74,6 +74,10 @@ class Clients:
         pinned._aws = await self._aws.pinned()
         return pinned
 
+    async def signed(self, service: str, region: str, method: str, url: str) -> dict[str, str]:
+        """Headers that sign one request without a body (SigV4) with the credentials in use. Raises Unseen."""
+        return await self._aws.signed(service, region, method, url)
+
     async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
         """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
         if self._metrics is None:
