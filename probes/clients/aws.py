@@ -50,7 +50,8 @@ class AwsClient:
         self._given = factory
         self._factory = factory or self._make
         self._session: Any = None
-        self._caller: CallerCheck | None = None
+        self._own_caller: CallerCheck | None = None
+        self._held_as: AwsClient | None = None
         self._pinned: tuple[str, str, str | None] | None = None
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
@@ -100,8 +101,16 @@ class AwsClient:
 
     def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
         """From now on let no answer pass but those to the accepted caller; STS answers whoever asks."""
-        self._caller = CallerCheck(accepted, on_change)
-        return self._caller
+        self._own_caller = CallerCheck(accepted, on_change)
+        return self._own_caller
+
+    def hold_as(self, other: AwsClient) -> None:
+        """Let no answer pass but those to the caller that the other one accepts: both have the same credentials."""
+        self._held_as = other
+
+    @property
+    def _caller(self) -> CallerCheck | None:
+        return self._own_caller if self._held_as is None else self._held_as._caller
 
     async def identify_again(self) -> None:
         """Ask STS who calls now, whatever is known of the access key. Raises Unseen."""

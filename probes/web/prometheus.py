@@ -207,8 +207,8 @@ def _labels(element: Mapping[str, Any]) -> str:
 def _error(answer: HttpAnswer) -> str:
     """What Prometheus says is wrong with a query."""
     document = document_of(answer, answer.status)
-    said = document.get("error") if isinstance(document, dict) else None
-    return f"{place_of(answer.url)} answered {answer.status}: {said or 'no reason given'}"
+    error = document.get("error") if isinstance(document, dict) else None
+    return f"{place_of(answer.url)} answered {answer.status}: {error or 'no reason given'}"
 
 
 def _text(moment: datetime) -> str:
