@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cockpit.plan.model import Position
+from cockpit.plan.source.inclusion import Inclusion, Input
 from cockpit.plan.source.problems import PlanError, nearest
 from cockpit.plan.source.source_file import STDIN, Source, fatal, read
 from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, parse
@@ -31,37 +31,6 @@ BUILT_IN = ("deploy", "migrate", "purge")
 """What a gate may guard besides a step of the runbook."""
 MOST = 50
 """Inclusions of one plan."""
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One value a part asks for. Without a default it must be given."""
-
-    type: str = "text"
-    default: Any = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Inclusion:
-    """One part under one name: what its texts see."""
-
-    name: str
-    part: str
-    at: Position
-    """Where the plan includes it."""
-    inputs: Mapping[str, Input]
-    given: Mapping[str, tuple[Path_, Any]]
-    """Input -> where its value stands, and the value as written; None where there is none that can be."""
-    probes: frozenset[str]
-    """The part's own names of its probes."""
-
-    def probe(self, name: str) -> str:
-        """What a probe of the part is called in the plan."""
-        return f"{self.name}_{name}"
-
-    def var(self, name: str) -> str:
-        """What an input is called among the plan's vars: no var of a plan can have such a name."""
-        return f"{self.name}:{name}"
 
 
 @dataclass(slots=True)

@@ -11,11 +11,13 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from cockpit.plan.model import Position
+from cockpit.plan.source.condition_text import ConditionText
+from cockpit.plan.source.inclusion import Inclusion
 from cockpit.plan.source.problems import PlanError, Problem, dotted
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.source_map import locate
@@ -26,10 +28,6 @@ MAX_SCALAR = 20_000
 MAX_KEY = 100
 MAX_PROBLEMS = 200
 """More than anybody reads; the rest is found once these are fixed."""
-
-if TYPE_CHECKING:
-    from cockpit.plan.source.condition_text import ConditionText
-    from cockpit.plan.source.parts_of_plan import Inclusion
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
