@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -17,7 +17,7 @@ from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
 from cockpit.migration.object_store import Busy, Halting, Store, StoreError
 from cockpit.migration.rate_limiter import Pace, Throttle
-from cockpit.migration.row_errors import About, about, server_words
+from cockpit.migration.row_errors import About, about, apart, server_words, too_much
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.source_tables import lock_row
 from cockpit.migration.states import PhaseName
@@ -30,7 +30,10 @@ AGAIN_S = 2.0
 KEPT = "the database left the row as it is, without an error: a trigger returned NULL for it, or a rule took its place"
 BATCH = 128
 BATCH_BYTES = 12 * MIB
+ENOUGH = 64
+"""After so many batches that were done, one that was halved is doubled."""
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -66,6 +69,9 @@ class Work:
     resumed: int = 0
     """How often the run has been resumed, as last heard."""
     stopping: bool = False
+    halvings: int = 0
+    """How often a batch was halved because it took too long."""
+    _enough: int = 0
     held: set[Claim] = field(default_factory=set)
     """What the lanes are working on now: these leases are renewed, and no others."""
     chance: random.Random = field(default_factory=random.Random)
@@ -95,7 +101,35 @@ class Work:
         """How many files, and how many bytes, a lane takes at a time."""
         share = self.settings.limits.memory_bytes // (self.lanes * 4)
         many = min(self.throttle.limit, self.throttle.most) * 5 // (4 * self.lanes)
-        return min(BATCH, max(8, many)), max(MIB, min(BATCH_BYTES, share))
+        files, size = min(BATCH, max(8, many)), max(MIB, min(BATCH_BYTES, share))
+        return max(1, files >> self.halvings), max(1, size >> self.halvings)
+
+    def was_too_much(self) -> bool:
+        """A batch of half as many files from now on; False where it was of one already."""
+        more = self.batch()[0] > 1
+        self.halvings += more
+        return more
+
+    def was_enough(self) -> None:
+        """A batch was done: the next may be larger again, in a while."""
+        self._enough += 1
+        if self._enough >= ENOUGH:
+            self.halvings, self._enough = max(0, self.halvings - 1), 0
+
+    async def apart(
+        self, items: Sequence[T], change: Callable[[Sequence[T]], Awaitable[Collection[R]]]
+    ) -> tuple[list[R], list[tuple[T, psycopg.Error]]]:
+        """As of `row_errors.apart`; where it took too long for so many, the next batches are smaller, too."""
+
+        async def watched(these: Sequence[T]) -> Collection[R]:
+            try:
+                return await change(these)
+            except psycopg.Error as error:
+                if too_much(error):
+                    self.was_too_much()
+                raise
+
+        return await apart(items, watched)
 
     async def insist(self, request: Callable[[], Awaitable[T]], *, tries: int = MOST_TRIES) -> T:
         """Send a request until S3 answers, ever more slowly. Raises the last Busy, or what else it says, or LeaseLost."""

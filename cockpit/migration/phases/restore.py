@@ -36,7 +36,7 @@ class Restore:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], work.batch()[0])
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], *work.batch())
         with work.holding(claims):
             for number, claim in enumerate(claims):
                 try:

@@ -27,7 +27,7 @@ class Verify:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], work.batch()[0], independent=True)
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], *work.batch(), independent=True)
         with work.holding(claims):
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []
