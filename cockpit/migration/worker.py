@@ -20,7 +20,7 @@ import psycopg
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger
-from cockpit.migration.object_store import Halting, Store
+from cockpit.migration.object_store import Store
 from cockpit.migration.phases.copy import Copy
 from cockpit.migration.phases.purge import Purge
 from cockpit.migration.phases.restore import Restore
@@ -29,6 +29,7 @@ from cockpit.migration.rate_limiter import Throttle
 from cockpit.migration.row_errors import About, about, passes, server_words, too_much
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
+from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
 from probes.clients.threads import in_thread
 
@@ -102,7 +103,7 @@ class Worker:
         await in_thread(store.open)
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
-        work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle)
+        work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)
         self._phase = run.phase
         phase = _PHASES[run.phase](work)
         lanes = [asyncio.create_task(self._lane(phase), name=f"lane {n}") for n in range(work.lanes)]
@@ -184,11 +185,14 @@ class Worker:
             self._renewed_at = work.renewed = began
         run = await runs.load(control, self._run)
         await self._report_state(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
+        resumed, work.resumed = run.resumed != work.resumed, run.resumed
         self._obey(run, work)
+        if resumed:  # somebody may have logged in
+            with contextlib.suppress(StoreError):
+                await work.store.renew(work.store.generation)
 
     def _obey(self, run: runs.Run, work: Work) -> None:
         share = max(1, run.workers)
-        work.resumed = run.resumed
         work.throttle.most = max(1, run.concurrency)
         work.pace.files_per_s = run.files_per_s / share
         work.pace.bytes_per_s = run.bytes_per_s / share

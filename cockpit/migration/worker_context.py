@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -15,18 +15,26 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
-from cockpit.migration.object_store import Busy, Halting, Store, StoreError
+from cockpit.migration.object_store import Store
 from cockpit.migration.rate_limiter import Pace, Throttle
 from cockpit.migration.row_errors import About, about, apart, server_words, too_much
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.source_tables import lock_row
 from cockpit.migration.states import PhaseName
+from cockpit.migration.store_errors import Busy, Halting, StoreError
 from cockpit.migration_scope import MIB
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7
 AGAIN_S = 2.0
 """Until a file is taken again that S3 did not answer for."""
+CREDENTIALS_S = 60.0
+"""For so long others are looked for where S3 refuses the credentials: a provider may be late."""
+RENEWED_AGAIN_S = 2.0
+NOT_RENEWED = (
+    "they are variables of the environment the phase was started in: `cockpit migrate drain PLAN`, "
+    "then start it again with others"
+)
 KEPT = "the database left the row as it is, without an error: a trigger returned NULL for it, or a rule took its place"
 BATCH = 128
 BATCH_BYTES = 12 * MIB
@@ -132,29 +140,47 @@ class Work:
         return await apart(items, watched)
 
     async def insist(self, request: Callable[[], Awaitable[T]], *, tries: int = MOST_TRIES) -> T:
-        """Send a request until S3 answers, ever more slowly. Raises the last Busy, or what else it says, or LeaseLost."""
-        for attempt in range(tries):
+        """Send a request until S3 answers, ever more slowly; where credentials are refused, with others, for a while.
+
+        Raises the last Busy, or what else it says, or LeaseLost.
+        """
+        busy, refused_at = 0, None
+        while True:
             self.be_safe()
+            known = self.store.generation
             await self.throttle.take()
             began, took = time.monotonic(), None
             try:
                 answer = await request()
                 took = time.monotonic() - began
-            except Busy as busy:
+            except Busy as error:
                 self.counters.retries += 1
-                self.counters.throttled += busy.code in ("SlowDown", "503")
+                self.counters.throttled += error.code in ("SlowDown", "503")
                 self.throttle.objected()
-                if attempt == tries - 1:
+                busy += 1
+                if busy == tries:
                     raise
+                pause = min(5.0, 0.1 * 2 ** (busy - 1))
+            except Halting as error:
+                if not (error.of_credentials or (error.of_credentials_perhaps and refused_at is None)):
+                    raise
+                refused_at = began if refused_at is None else refused_at
+                if began - refused_at > CREDENTIALS_S:
+                    raise
+                self.counters.retries += 1
+                pause = RENEWED_AGAIN_S if known else 0.0
             else:
                 return answer
             finally:
                 self.throttle.give(took)
-            await asyncio.sleep(min(5.0, 0.1 * 2**attempt) * self.chance.uniform(0.5, 1.5))
-        raise AssertionError
+            if refused_at is not None:
+                with suppress(StoreError):  # whoever gives them out may be late, too
+                    await self.store.renew(known)
+            await asyncio.sleep(pause * self.chance.uniform(0.5, 1.5))
 
     async def halt(self, connection: Connection, halting: Halting, resumed: int) -> None:
-        await self.ledger.halt(connection, halting.code, halting.detail, halting.hint, resumed)
+        hint = NOT_RENEWED if halting.of_credentials and self.store.of_environment else halting.hint
+        await self.ledger.halt(connection, halting.code, halting.detail, hint, resumed)
 
     async def trouble(self, connection: Connection, claim: Claim, phase: PhaseName, error: BaseException) -> None:
         """A claim that was made to look at a file, or to change its row, came to nothing: whose fault it is decides what follows.

@@ -10,11 +10,11 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
-from cockpit.migration.object_store import Halting, StoreError
 from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import ItemState, PhaseName
+from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, Work
 
 _READ_ROWS = table_statement("read_rows")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Missing
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
+from cockpit.migration.store_errors import Missing
 from cockpit.migration.worker_context import Work
 
 _DROP_BYTES = table_statement("drop_bytes")
