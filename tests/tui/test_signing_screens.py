@@ -82,7 +82,7 @@ async def say(pilot: Pilot[None], text: str) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, AnswerScreen)
     field = screen.query_one("#word", Input)
-    await until(pilot, lambda: field.has_focus)
+    await until(pilot, lambda: field.has_focus and screen.listening)
     field.value = text
     await pilot.press("enter")
     if screen._submitting is not None:
@@ -277,7 +277,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         await pilot.press("enter")
         page = shown(pilot.app)  # type: ignore[arg-type]
         assert "make deploy IMAGE=web@sha256:1f" in page
-        await say(pilot, "")
+        await say(pilot, "start")
         watch.saw(600)
         pilot.app.screen.paint()
         took = {row.key: row.cell("took").plain for row in pilot.app.screen.grid.rows}
@@ -287,7 +287,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         await say(pilot, "failed: no credentials")
         watch.saw()
         await pilot.press("enter")
-        await say(pilot, "")
+        await say(pilot, "start")
         watch.saw()
         await pilot.press("enter")
         await say(pilot, "web:42, both healthy")
