@@ -15,6 +15,7 @@ import click
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.ended_by_signal import run_until_signal
+from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
@@ -161,6 +162,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
+        left: list[str] = []
         try:
             async with (
                 recording(
@@ -170,8 +172,15 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
                 watching_plan_file(run.watch, given),
             ):
-                return await (_headless(run) if options.headless else _terminal(run, options))
+                if options.headless:
+                    return await _headless(run)
+                code = await _terminal(run, options)
+                if options.keep:
+                    left += farewell(run.watch.situation, kept.folder.path, "")
+                return code
         finally:
+            if left:
+                output(*left)
             if options.keep:
                 output(f"record kept in {root}", err=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from cockpit.commands.ended_by_signal import run_until_signal
+from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import (
     WrongAccount,
     action_executor,
@@ -193,4 +195,7 @@ async def _open(
                 record=kept.folder.path,
                 settings=settings,
             ).run_to_end()
-        return watch.situation.verdict.exit_code
+        situation = watch.situation
+    resumed = shlex.join(["cockpit", "run", plan.path, "--record", kept.folder.path.name])
+    output(*farewell(situation, kept.folder.path, resumed))
+    return situation.verdict.exit_code

@@ -13,7 +13,7 @@ import pytest
 from support.clock import HandClock
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tui.stage import HERE, START, Stage, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
@@ -121,6 +121,8 @@ async def test_a_line_is_signed_beside_its_evidence_and_taken_back(tmp_path: Pat
         await pilot.press("2")
         at(pilot, "i.vpn")
         await pilot.press("z")
+        await until(pilot, lambda: listens(pilot.app))  # type: ignore[arg-type]
+        await pilot.press(*"withdraw", "enter")
         await until(pilot, lambda: watch.record.all(SignOff)[-1].retracted)
 
 

@@ -32,6 +32,7 @@ from cockpit.tui.keys.choices import (
     until,
 )
 from cockpit.tui.screens.answer import AnswerScreen, Choice
+from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find, step_of
@@ -112,7 +113,11 @@ class DeskKeys:
             await desk.retract(subject)
             return f"withdrawn: {subject}; both entries stay in the record"
 
-        self.run(retract())
+        title, consequences = (
+            f"WITHDRAW {self._title(subject)}",
+            "It counts for nothing from then on. Both entries stay.",
+        )
+        self._cockpit.push_screen(ConfirmScreen(title, consequences, "withdraw", lambda: self.run(retract())))
 
     # -- exceptions --------------------------------------------------------------------------------------------------
 
