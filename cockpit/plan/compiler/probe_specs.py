@@ -53,7 +53,7 @@ class Watched:
             return
         params = self._params(kind, part, (*path, "with"))
         self.variables.update(variables_read(kind.demands, params))
-        period, settle = (getattr(params, each, None) for each in ("period", "settle"))
+        period, settle = getattr(params, "period", None), getattr(params, "settles", getattr(params, "settle", None))
         period = period if isinstance(period, timedelta) else kind.period
         defaults = self.defaults
         self.probes[name] = ProbeSpec(
