@@ -25,13 +25,16 @@ STEP = timedelta(seconds=30)
 """How far apart it is decided."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 def plan_with(
     uses: str,
     given: Mapping[str, Any],
     good: str,
     bad: str,
-    of_trigger: Mapping[str, Any] = MappingProxyType({}),
-    **of_both: Any,
+    of_both: Mapping[str, Any] = NOTHING,
+    of_trigger: Mapping[str, Any] = NOTHING,
 ) -> Plan:
     """One probe `m`, a success criterion `fine` and a rollback trigger `broken` over it."""
     text = yaml.safe_dump(
@@ -91,7 +94,7 @@ class Night:
                 yield f"{why.reason}: {why.detail}: {why.hint}"
 
 
-def errors_of(shown: Mapping[str, Shown], past_s: float, limit: str, **of_both: Any) -> Night:
+def errors_of(shown: Mapping[str, Shown], past_s: float, limit: str, of_both: Mapping[str, Any] = NOTHING) -> Night:
     """The share of failed requests, against a limit."""
-    plan = plan_with("cloudwatch.ratio", OF_A_BALANCER, f"m.rate <= {limit}", f"m.rate > {limit}", **of_both)
+    plan = plan_with("cloudwatch.ratio", OF_A_BALANCER, f"m.rate <= {limit}", f"m.rate > {limit}", of_both)
     return Night(Filling(shown), plan, past_s)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from engine.late_nights import Night, errors_of, plan_with
@@ -23,7 +24,7 @@ async def nights() -> AsyncIterator[list[Night]]:
 async def test_thirty_requests_a_minute_in_two_halves_are_go_in_time_and_stay_go(
     nights: list[Night], past_s: float
 ) -> None:
-    night = errors_of({"RequestCount": half_then_all(30), ERRORS: never}, past_s, "0.05", **{"for": "5m"})
+    night = errors_of({"RequestCount": half_then_all(30), ERRORS: never}, past_s, "0.05", {"for": "5m"})
     nights.append(night)
     await night.live(12)
     assert night.states(0) == ["MET"]  # the periods of before were there to be seen
@@ -39,7 +40,7 @@ async def test_three_percent_under_a_limit_of_five_never_stir_a_trigger(
     nights: list[Night], past_s: float, hold: dict[str, str]
 ) -> None:
     # The failures show whole while half of the requests is still missing: then 3 of 50 look like 6 %.
-    night = errors_of({"RequestCount": half_then_all(100), ERRORS: from_age(3, 45)}, past_s, "0.05", **hold)
+    night = errors_of({"RequestCount": half_then_all(100), ERRORS: from_age(3, 45)}, past_s, "0.05", hold)
     nights.append(night)
     await night.live(8)
     assert night.states(1) == ["CLEAR"]
@@ -59,7 +60,7 @@ def outage(late_s: float, begins: int = 5) -> dict[str, Shown]:
 async def test_an_outage_whose_errors_come_late_never_looks_recovered(
     nights: list[Night], past_s: float, hold: dict[str, str]
 ) -> None:
-    night = errors_of(outage(150.0), past_s, "0.05", **hold)
+    night = errors_of(outage(150.0), past_s, "0.05", hold)
     nights.append(night)
     await night.live(14)
     began = [word for word in night.states(1) if word != "PENDING"]
@@ -72,8 +73,8 @@ async def test_an_outage_whose_errors_come_late_never_looks_recovered(
     assert set(again.words) == {"ROLLBACK"}
 
 
-DEPTH = {"namespace": "Orders", "metric": "Depth", "stat": "Average"}
-LATE = {
+DEPTH: Mapping[str, Any] = {"namespace": "Orders", "metric": "Depth", "stat": "Average"}
+LATE: Mapping[str, tuple[Mapping[str, Any], float]] = {
     "settle of 240 s": ({"settle": "240s"}, 100.0),
     "settle of 10 m": ({"settle": "10m"}, 100.0),
     "5-minute periods": ({"period": "5m"}, 130.0),
@@ -86,8 +87,8 @@ LATE = {
 @pytest.mark.parametrize("kind", LATE)
 async def test_nothing_late_is_stale_for_good_or_flickers(nights: list[Night], kind: str) -> None:
     params, late_s = LATE[kind]
-    given = DEPTH | params
-    plan = plan_with("cloudwatch.metric", given, "m.value < 10.0", "m.value >= 10.0", **{"for": "10m"})
+    given = {**DEPTH, **params}
+    plan = plan_with("cloudwatch.metric", given, "m.value < 10.0", "m.value >= 10.0", {"for": "10m"})
     night = Night(Filling({"Depth": from_age(3.0, late_s)}, "cloudwatch.metric", **given), plan, 31.0)
     nights.append(night)
     await night.live(20)
@@ -100,7 +101,7 @@ async def test_nothing_late_is_stale_for_good_or_flickers(nights: list[Night], k
 
 async def test_a_limit_of_ones_own_is_kept_and_its_hint_names_lateness(nights: list[Night]) -> None:
     limit = {"for": "10m", "stale_after": "6m"}
-    plan = plan_with("cloudwatch.metric", DEPTH, "m.value < 10.0", "m.value >= 10.0", **limit)
+    plan = plan_with("cloudwatch.metric", DEPTH, "m.value < 10.0", "m.value >= 10.0", limit)
     night = Night(Filling({"Depth": from_age(3.0, 720.0)}, "cloudwatch.metric", **DEPTH), plan, 31.0)
     nights.append(night)
     await night.live(5)
@@ -121,7 +122,7 @@ async def test_a_late_metric_is_not_blind_where_blindness_calls_for_a_rollback(n
 
 
 async def test_what_stops_coming_is_stale_however_late_it_was(nights: list[Night]) -> None:
-    plan = plan_with("cloudwatch.metric", DEPTH, "m.value < 10.0", "m.value >= 10.0", **{"for": "5m"})
+    plan = plan_with("cloudwatch.metric", DEPTH, "m.value < 10.0", "m.value >= 10.0", {"for": "5m"})
     shown = {"Depth": lambda number, age: 3.0 if number < 5 and age >= 720 else None}
     night = Night(Filling(shown, "cloudwatch.metric", **DEPTH), plan, 31.0)
     nights.append(night)
