@@ -82,7 +82,7 @@ class CloudTrailEvents(Probe[EventsParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         if now - params.since > KEPT:
-            detail = (
+            why = (
                 f"CloudTrail finds 90 days only, and {params.since:%Y-%m-%d} is {(now - params.since).days} days ago"
             )
             missing = Unknown(Reason.PARTIAL, why, "give a later `since`, or search the trail's own logs")
