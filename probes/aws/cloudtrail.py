@@ -82,9 +82,7 @@ class CloudTrailEvents(Probe[EventsParams]):
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         if now - params.since > KEPT:
-            why = (
-                f"CloudTrail finds 90 days only, and {params.since:%Y-%m-%d} is {(now - params.since).days} days ago"
-            )
+            why = f"CloudTrail finds 90 days only, and {params.since:%Y-%m-%d} is {(now - params.since).days} days ago"
             missing = Unknown(Reason.PARTIAL, why, "give a later `since`, or search the trail's own logs")
         seen = [detail for event in self._trail.kept if (detail := self._of_role(event)) is not None]
         evidence = Evidence(query, request_id(first), self._url(), tuple(_line(*each) for each in seen[:6]))
