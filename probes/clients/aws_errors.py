@@ -90,7 +90,7 @@ _IAM_ACTION = {
 }
 _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
-    "SecretId": "secret", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
+    "SecretId": "secret", "KeyId": "key", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
     "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
     "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
