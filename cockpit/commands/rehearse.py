@@ -57,7 +57,7 @@ from probes.reading import Reason
 
 
 @click.command("rehearse")
-@click.argument("scenario", required=False)
+@click.argument("scenario", default="")
 @SPEED
 @click.option(
     "--aws",
@@ -93,7 +93,7 @@ from probes.reading import Reason
 )
 @click.option("--ends", default="", metavar="VERDICT", help="Headless: the verdict it is to end in; else exit code 4.")
 def main(
-    scenario: str | None,
+    scenario: str,
     speed: float,
     *,
     aws_profile: Literal["usual", "worst"],
@@ -123,7 +123,7 @@ def main(
     try:
         given = LiveOptions(variables=variables).values()
         story = story_file(scenario, plan)
-        if played or story or (plan and scenario is None and (why := not_simulated(plan, given))):
+        if played or story or (plan and not scenario and (why := not_simulated(plan, given))):
             if not (played or story):
                 output(*why, err=True)
             of = plan or shipped(load_scenario(scenario or DEFAULT).plan)

@@ -28,12 +28,12 @@ def shipped(plan: str) -> str:
     return shipped_path(Path(plan).name)
 
 
-def story_file(name: str | None, plan: str) -> str:
+def story_file(name: str, plan: str) -> str:
     """The story of that name, as a path: a file, or one beside the plan; empty where it names a scenario.
 
     Raises ScenarioError where it is neither.
     """
-    if name is None:
+    if not name:
         return ""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
