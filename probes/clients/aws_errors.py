@@ -90,7 +90,8 @@ _IAM_ACTION = {
 }
 _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
-    "SecretId": "secret", "KeyId": "key", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
+    "KeyId": "key",
+    "SecretId": "secret", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
     "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
     "logGroupNamePrefix": "log group", "taskDefinition": "task definition", "CertificateArn": "certificate",
