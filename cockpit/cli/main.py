@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, Lazy] = {
     ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "keys": Lazy(
-        "cockpit.commands.keys",
+        "cockpit.commands.key_list",
         "Print every key of the terminal, its action's id for the settings file, and what it does.",
     ),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),

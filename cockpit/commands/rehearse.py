@@ -50,7 +50,7 @@ from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
 from cockpit.stories.played_faults import UnknownPlayedFault
-from cockpit.tui.settings import Settings
+from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas

@@ -27,7 +27,7 @@ from cockpit.stories.played_faults import PlayedFault, PlayedFaults, calls_for_r
 from cockpit.stories.story_clock import StoryClock
 from cockpit.stories.story_file import Story, load_story
 from cockpit.stories.story_run import StoryRun, run_with
-from cockpit.tui.settings import Settings
+from cockpit.tui.terminal_settings import Settings
 from probes.periods import parse_duration
 
 FAULT_AFTER = timedelta(minutes=5)

@@ -26,7 +26,7 @@ from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
-from cockpit.tui.settings import Settings
+from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 
 SHOWN = 5

@@ -38,7 +38,7 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
-from cockpit.tui.settings import Settings
+from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cockpit.tui.palettes import PALETTES
-from cockpit.tui.settings import AUTO, Settings, SettingsError, load_settings
+from cockpit.tui.terminal_settings import AUTO, Settings, SettingsError, load_settings
 
 THEME = click.option(
     "--theme", type=click.Choice([AUTO, *PALETTES]), default=AUTO, help="Colours and symbols; default: your settings'."

@@ -29,7 +29,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
-from cockpit.tui.settings import Settings, fitting, settings_path
+from cockpit.tui.terminal_settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
 from cockpit.tui.views.notices import NoticeLog
 from cockpit.tui.widgets.context_row import environment_label

@@ -14,7 +14,7 @@ from cockpit.console import DoorStream
 from cockpit.tui.action_registry import ACTIONS
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.key_map import FIXED, KeyMap
-from cockpit.tui.settings import Settings, SettingsError, load_settings
+from cockpit.tui.terminal_settings import Settings, SettingsError, load_settings
 
 
 def settings(tmp_path: Path, text: str, theme: str = "", **environ: str) -> Settings:

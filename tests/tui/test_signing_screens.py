@@ -121,7 +121,7 @@ async def test_a_line_is_signed_beside_its_evidence_and_taken_back(tmp_path: Pat
         await pilot.press("2")
         at(pilot, "i.vpn")
         await pilot.press("z")
-        await until(pilot, lambda: listens(pilot.app))  # type: ignore[arg-type]
+        await until(pilot, lambda: listens(pilot.app))
         await pilot.press(*"withdraw", "enter")
         await until(pilot, lambda: watch.record.all(SignOff)[-1].retracted)
 

@@ -13,7 +13,7 @@ from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.look import themed
 from cockpit.tui.palettes import PALETTES
-from cockpit.tui.settings import Settings
+from cockpit.tui.terminal_settings import Settings
 
 COLOURED = sorted(name for name, palette in PALETTES.items() if palette.colours)
 WORDS = ("GO", "HOLD", "BAD", "UNKNOWN")

@@ -8,7 +8,7 @@ from cockpit.console import output
 from cockpit.exit_codes import USAGE
 from cockpit.tui.action_registry import ACTIONS, Where
 from cockpit.tui.key_map import FIXED
-from cockpit.tui.settings import SettingsError, load_settings, settings_path
+from cockpit.tui.terminal_settings import SettingsError, load_settings, settings_path
 
 _THERE = {
     Where.MIGRATION: "armed, on Migration", Where.REPLAY: "in a replay", Where.REHEARSAL: "in a rehearsal",
