@@ -12,7 +12,7 @@ from cockpit.commands.plan_loading import load_for_showing
 from cockpit.commands.progress_line import Progress
 from cockpit.console import json_text, output, output_document, output_json
 from cockpit.exit_codes import HOLD
-from cockpit.stories.prove import prove
+from cockpit.stories.plan_proof import prove
 from cockpit.stories.proven import PlanProven
 from cockpit.stories.proven_html import proven_html
 from cockpit.stories.proven_text import proven_json, proven_lines

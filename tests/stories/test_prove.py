@@ -13,7 +13,7 @@ from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.stories.healthy_values import healthy
-from cockpit.stories.prove import prove
+from cockpit.stories.plan_proof import prove
 from cockpit.stories.prove_triggers import prove_trigger
 from cockpit.stories.proven import PlanProven
 from cockpit.stories.proven_html import proven_html
