@@ -201,7 +201,7 @@ class State(Shown):
     UNKNOWN = (
         "UNKNOWN",
         Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy"),
-        Judging(_SUCCESS | _TRIGGER, urgency=3, wanted="must be seen"),
+        Judging(_SUCCESS | _TRIGGER, urgency=7, wanted="must be seen"),
     )
 
 

@@ -11,6 +11,7 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.events import Decision, ReleaseSeen
 from cockpit.decide.readings import Readings
+from cockpit.decide.releases import revision
 from cockpit.decide.situation import StepStatus
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import Kind
@@ -61,7 +62,7 @@ def all_clear(judged: Sequence[Judged]) -> WorldBack:
 
 def _services(record: Counted, readings: Readings, decided: Decision, now: datetime) -> Iterator[tuple[str, bool]]:
     """Each service whose earlier release was noted and that a probe watches: a line, and whether it is back."""
-    before = {(seen.cluster, seen.service): _revision(seen) for seen in record.all(ReleaseSeen)}
+    before = {(seen.cluster, seen.service): revision(seen.task_definition) for seen in record.all(ReleaseSeen)}
     for probe, on in services_watched(readings.probes).items():
         wanted = before.get((on.cluster, on.service))
         if wanted is None or "stable" not in {each.name for each in readings.probes[probe].fields}:
@@ -82,7 +83,3 @@ def _services(record: Counted, readings: Readings, decided: Decision, now: datet
                 f"{on} runs {runs or 'what cannot be read'}{'' if stable is True else ', not stable yet'}; before: {wanted}",
                 False,
             )
-
-
-def _revision(seen: ReleaseSeen) -> str:
-    return seen.task_definition.rpartition("/")[2]
