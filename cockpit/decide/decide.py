@@ -16,7 +16,7 @@ from cockpit.decide.latch import Standing, standing
 from cockpit.decide.next_action import next_actions
 from cockpit.decide.obstacles import Judgement
 from cockpit.decide.readings import Readings
-from cockpit.decide.releases import releases
+from cockpit.decide.running_releases import releases
 from cockpit.decide.situation import Situation, StepStatus, Verdict
 from cockpit.decide.steps import steps
 from cockpit.decide.verdict import has_ended, verdict

@@ -25,7 +25,7 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     condition = criterion.condition
     if condition is None:
         return Explanation("waits for a sign-off")
-    seen = _weighed(criterion, tuple(observe(readings, probe, name) for probe, name in condition.paths), readings)
+    seen = _weighed(criterion, tuple(_limited(criterion, path, readings) for path in condition.paths), readings)
     thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
     progress = progress_of(criterion, reached)
     latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
@@ -61,6 +61,14 @@ def _times(reached: MachineState | None) -> int:
     if reached is None or reached.state not in (State.PENDING, State.TRIPPED):
         return 0
     return reached.near_misses + len(reached.trips) + (reached.state is State.PENDING)
+
+
+def _limited(criterion: Criterion, path: tuple[str, str], readings: Readings) -> Observed:
+    """The value with what it is to be, where the condition compares it once."""
+    observed = observe(readings, *path)
+    compared = criterion.condition.comparisons if criterion.condition is not None else ()
+    own = [each for each in compared if each.path == observed.path]
+    return replace(observed, limit=_limit(own[0], readings, criterion.kind)) if len(own) == 1 else observed
 
 
 def _weighed(criterion: Criterion, seen: tuple[Observed, ...], readings: Readings) -> tuple[Observed, ...]:

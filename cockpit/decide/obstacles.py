@@ -149,7 +149,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
         step = PathStep("sign: " + status.title, status.id, who=who)
         return Obstacle(Urgency.UNSIGNED, f"{status.title}: waits for {who}", step)
     soon = f", trips in {formatting.duration(status.trips_in)}" if status.trips_in is not None else ""
-    line = f"{status.title} {status.state}{soon}: {status.because.brief}"
+    line = f"{status.title} {status.state.label}{soon}: {status.because.brief}"
     return Obstacle(_urgency(each), line, _step(each, now), status.because, unseen=status.unknown)
 
 
@@ -180,7 +180,7 @@ def _item(item: ItemStatus) -> Obstacle | None:
     settles = item.unknown is not None and item.unknown.reason.traits.settles_by_itself
     unseen = Urgency.WAITING if settles else Urgency.UNSEEN
     step = PathStep(f"{item.title} must pass", item.id)
-    line = f"{item.title} {item.check}: {item.because.brief}"
+    line = f"{item.title} {item.check.label}: {item.because.brief}"
     failing = Urgency.FAILING if item.killer else Urgency.FAILING_ITEM
     urgency = failing if item.check is Check.FAIL else unseen
     return Obstacle(urgency, line, step, item.because, item.killer, unseen=item.unknown)

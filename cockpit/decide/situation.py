@@ -39,7 +39,7 @@ class Observed:
     against: bool = False
     """Whether it is what keeps a success criterion from holding, or what makes a trigger true."""
     limit: str = ""
-    """Of one that is against: what it was to be, ready to show: "want 1", "limit 5.0 %"; empty where the value says it."""
+    """What it is to be, ready to show: "want 1", "limit 5.0 %"; empty where the value says it."""
 
     @property
     def label(self) -> str:
@@ -274,7 +274,7 @@ class StepStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ServiceRelease:
     """What one service runs, and what it ran before its deployment."""
 
     cluster: str
@@ -426,7 +426,7 @@ class Situation:
     rollback_plan: tuple[StepStatus, ...] = ()
     next_actions: tuple[NextAction, ...] = ()
     """One for each person of the plan, in its order; one for whoever is there where the plan names nobody."""
-    releases: tuple[Release, ...] = ()
+    releases: tuple[ServiceRelease, ...] = ()
     """One for each service that a probe watches."""
     not_counted: tuple[NotCounted, ...] = ()
     """Statements in the record that do not count, and why; oldest first."""

@@ -131,7 +131,7 @@ def _trip_line(status: CriterionStatus) -> str:
 
 def _past(status: CriterionStatus) -> str:
     """Of a trigger that latched and is true no more."""
-    return "latched; " + ("condition cleared" if status.state is State.CLEAR else f"now {status.state}")
+    return "latched; " + ("condition cleared" if status.state is State.CLEAR else f"now {status.state.label}")
 
 
 # -- hold ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cockpit import formatting
+from cockpit.decide.excerpt import excerpt
 from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
 from cockpit.decide.states import State, Visibility
@@ -95,6 +96,8 @@ def _cause(why: Unknown) -> tuple[Reason, str]:
 NAMED = 4
 """Probes that the line of a cause names."""
 _ALLOW = re.compile(r"^allow ([\w-]+:[\w*]+)")
+_ABOUT = re.compile(r"\(((?:secret|bucket|cluster|service|instance|log group|task definition|dashboard) [^()]+)\)$")
+"""How the detail of a refused call ends: with what it was about."""
 _HEAD = 70
 
 
@@ -102,7 +105,9 @@ def cause_text(cause: RootCause) -> str:
     """What is behind a blind spot, by the name of the thing: the action that is denied, the host, the secret."""
     if action := _ALLOW.match(cause.hint):
         return f"{action.group(1)} is denied"
-    detail = " ".join(cause.detail.split()) or str(cause.reason)
+    if about := _ABOUT.search(cause.detail):
+        return f"{about.group(1)} {str(cause.reason).lower().replace('_', ' ')}"
+    detail = excerpt(cause.detail) or str(cause.reason)
     return detail if len(detail) <= _HEAD else f"{detail[: _HEAD - 1]}…"
 
 

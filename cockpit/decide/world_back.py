@@ -11,7 +11,7 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.events import Decision, ReleaseSeen
 from cockpit.decide.readings import Readings
-from cockpit.decide.releases import revision
+from cockpit.decide.running_releases import revision
 from cockpit.decide.situation import StepStatus
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import Kind
@@ -56,7 +56,7 @@ def all_clear(judged: Sequence[Judged]) -> WorldBack:
     triggers = [each for each in judged if each.criterion.kind is Kind.TRIGGER and each.criterion.enforced]
     waiting = [each.status for each in triggers if not each.status.ok]
     if waiting:
-        return WorldBack(missing=tuple(f"{each.title} {each.state}: {each.because.line}" for each in waiting))
+        return WorldBack(missing=tuple(f"{each.title} {each.state.label}: {each.because.line}" for each in waiting))
     return WorldBack(seen=(f"{formatting.count(len(triggers), 'trigger')} clear",))
 
 

@@ -54,7 +54,10 @@ class VerdictBanner(Widget):
 
     def render(self) -> Text:
         watch = self.cutover
-        age = (watch.clock.now() - watch.situation.now) / max(watch.clock.speed, 1e-9)
+        age = watch.clock.now() - watch.situation.now
+        if watch.paused:  # it goes on deciding, from readings that grow old
+            age += min((each.age for each in watch.situation.probes if each.age is not None), default=timedelta(0))
+        age /= max(watch.clock.speed, 1e-9)
         return banner_lines(
             watch.situation,
             age,
@@ -94,7 +97,7 @@ def banner_lines(
     while len(lines) < height:
         last = len(lines) == height - 1
         reason = reasons.pop(0) if reasons else ""
-        more = f"  (+{len(reasons)} more)" if last and reasons else ""
+        more = f"  (+{len(reasons)} more)" if last and reasons and not notice else ""
         beside = _notice(notice, width // 3, paused=False) if notice else Text("")
         line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
         line.truncate(max(10, width - len(more) - beside.cell_len), overflow="ellipsis")
@@ -148,9 +151,10 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
         parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
         parts.append((7, f" undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+    elif verdict.turns_to is None:
+        parts.append((4, f" for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
     parts += [
         (3, f" since {formatting.clock(verdict.since)}", colour),
-        (4, f" ({formatting.duration(situation.now - verdict.since)})", theme.QUIET),
         (1, f"  {PHASES[verdict.phase]}", theme.QUIET),
         (6 if sight.share < 1 else 2, _sight(situation, width), theme.QUIET if sight.share == 1 else theme.UNKNOWN),
         (CAUSE, f"  {plain(verdict.cause)}" if verdict.cause else "", f"bold {theme.TEXT}"),

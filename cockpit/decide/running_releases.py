@@ -8,12 +8,12 @@ from datetime import datetime
 from cockpit.decide.counted import Counted
 from cockpit.decide.events import ReleaseSeen
 from cockpit.decide.readings import Readings
-from cockpit.decide.situation import Release
+from cockpit.decide.situation import ServiceRelease
 from cockpit.plan.ecs_services import services_watched
 from probes.reading import Value
 
 
-def releases(record: Counted, readings: Readings, now: datetime) -> tuple[Release, ...]:
+def releases(record: Counted, readings: Readings, now: datetime) -> tuple[ServiceRelease, ...]:
     """One for each service that a probe watches, in the order of the plan."""
     before = {(seen.cluster, seen.service): seen for seen in record.all(ReleaseSeen)}
     seen: dict[tuple[str, str], dict[str, Value]] = {}
@@ -29,9 +29,9 @@ _READ = ("task_definition", "digests", "created_at")
 """Fields of the probes that watch a service; each is of one of them."""
 
 
-def _release(key: tuple[str, str], values: dict[str, Value], before: ReleaseSeen | None) -> Release:
+def _release(key: tuple[str, str], values: dict[str, Value], before: ReleaseSeen | None) -> ServiceRelease:
     began = values.get("created_at")
-    return Release(
+    return ServiceRelease(
         cluster=key[0],
         service=key[1],
         runs=revision(str(values.get("task_definition", ""))),
