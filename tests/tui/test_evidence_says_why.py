@@ -156,7 +156,7 @@ async def test_evidence_is_renewed_while_it_is_open() -> None:
         assert "CLEAR" in shown(app)
         stage.saw(rate=0.5)
         await pilot.pause()
-        assert "TO SIGN" in shown(app)
+        assert "BREACHING" in shown(app)
 
 
 def test_a_gate_names_who_has_voted() -> None:
