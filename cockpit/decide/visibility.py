@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.excerpt import excerpt
+from cockpit.decide.limits import own_limit
 from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
 from cockpit.decide.states import State, Visibility
@@ -33,7 +34,7 @@ def _probe(spec: ProbeSpec, history: ProbeHistory, now: datetime) -> ProbeStatus
         latency_s=latest.latency_s if latest else None,
         known=latest.values if latest else {},
         unknown=latest.unknown if latest else {},
-        visibility=_visibility(latest, stale=data_age is not None and data_age > spec.stale_after),
+        visibility=_visibility(latest, stale=data_age is not None and data_age > history.allowed(own_limit(spec))),
         readings=history.readings,
         query=latest.evidence.query if latest else "",
         console_url=latest.evidence.console_url if latest else "",
