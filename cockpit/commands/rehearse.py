@@ -18,7 +18,7 @@ from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
-from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.plan_loading import given_values, known_vars, load
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
@@ -130,7 +130,7 @@ def main(
         return USAGE
     settings = settings_chosen(theme, quiet=quiet)
     try:
-        given = LiveOptions(variables=variables).values()
+        given = given_values(variables)
         story = story_file(scenario, plan)
         if played or story or (plan and not scenario and (why := not_simulated(plan, given))):
             if not (played or story):

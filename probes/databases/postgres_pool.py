@@ -120,7 +120,7 @@ class PostgresPool(Probe[PostgresPoolParams]):
             if not through:
                 await self._try_login(now, float(values["utilization"] or 0), full)  # type: ignore[arg-type]
                 lines = [*self._login_line(), *lines]
-                exhausted = full or self._shut_out_anew(reached)
+                exhausted = full or self._by_new_login(reached)
             if isinstance(exhausted, Unknown):
                 del values["exhausted"]
                 unknown["exhausted"] = exhausted
@@ -160,7 +160,7 @@ class PostgresPool(Probe[PostgresPoolParams]):
         became = "accepted" if self._refused is None else self._refused.unknown.detail
         return (f"new login at {self._tried_at:%H:%M:%S}: {became}",)
 
-    def _shut_out_anew(self, reached: Sequence[Mapping[str, Any]]) -> bool | Unknown:
+    def _by_new_login(self, reached: Sequence[Mapping[str, Any]]) -> bool | Unknown:
         refused = self._refused
         if refused is None:
             return False
