@@ -21,7 +21,7 @@ from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Rece
 from cockpit.commands.plan_loading import given_values, known_vars, load
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
-from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
@@ -107,7 +107,7 @@ def main(
     keep: str,
     notify: tuple[Receiver, ...],
     plan: str,
-    theme: str,
+    theme: ThemeName,
     quiet: bool,
     variables: tuple[str, ...],
     played: bool,

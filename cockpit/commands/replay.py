@@ -12,7 +12,7 @@ import click
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
-from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
 from cockpit.journal.findings import Subject
@@ -43,7 +43,9 @@ SHOWN = 5
 @click.option("--plan", default="", help="Backtest: evaluate with this plan instead.", type=click.Path(dir_okay=False))
 @THEME
 @QUIET
-def main(record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str, theme: str, quiet: bool) -> int:
+def main(
+    record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str, theme: ThemeName, quiet: bool
+) -> int:
     """Replay a record on the same screens: play, pause, step, seek."""
     log_to_file()
     settings = settings_chosen(theme, quiet=quiet)

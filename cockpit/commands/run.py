@@ -23,7 +23,7 @@ from cockpit.commands.live_session import (
 )
 from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
-from cockpit.commands.terminal_options import QUIET, THEME, settings_chosen
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
@@ -76,7 +76,7 @@ def main(
     allow_claimed: str,
     notify: tuple[Receiver, ...],
     tsa: str,
-    theme: str,
+    theme: ThemeName,
     quiet: bool,
 ) -> int:
     """Open the cockpit on a live system (read-only until it is armed)."""
