@@ -43,6 +43,7 @@ _THROUGH = (
 
 class PostgresPoolParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
 
 
 class PostgresPool(Probe[PostgresPoolParams]):
@@ -153,9 +154,11 @@ def _by_size(sessions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 class PostgresQueryParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
     """One SELECT (or WITH ... SELECT) giving one row. `%(now)s` is the cutover's time, `%(since)s` `window` ago."""
     window: Duration = timedelta(minutes=10)
+    """How long before now `window_start` in the query is."""
 
     @field_validator("query")
     @classmethod

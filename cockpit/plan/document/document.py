@@ -250,7 +250,7 @@ ActionName = Annotated[
     str,
     SHOWN,
     StringConstraints(min_length=1, max_length=200),
-    WithJsonSchema({"anyOf": [{"enum": list(ACTIONS)}, {"type": "string"}]}),
+    WithJsonSchema({"enum": list(ACTIONS)}),
 ]
 
 
