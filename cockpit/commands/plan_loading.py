@@ -36,6 +36,15 @@ def given_values(variables: Sequence[str]) -> dict[str, str]:
     return given
 
 
+def load_for_showing(path: str, overrides: Mapping[str, str] | None = None) -> Plan:
+    """As `load`, of a plan that nothing is read with: what the environment lacks is no problem."""
+    try:
+        return load_plan(path, overrides=overrides, environ=os.environ, require_environment=False)
+    except PlanError as error:
+        output(*error.lines, err=True)
+        raise SystemExit(BAD_PLAN) from None
+
+
 def known_vars(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
     """Those values that the plan has a name for."""
     try:
