@@ -174,7 +174,12 @@ def _plain(
 ) -> dict[str, Any]:
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
     could_write = {names: asdict(role) for names, role in roles.items()}
-    return {"probes": probes, "blind_to": [asdict(one) for one in unevaluated], "could_write": could_write}
+    return {
+        "version": 1,
+        "probes": probes,
+        "blind_to": [asdict(one) for one in unevaluated],
+        "could_write": could_write,
+    }
 
 
 def _lines(

@@ -24,8 +24,7 @@ def main(name: str) -> int:
     """List the probes, or show one: parameters, fields, permissions."""
     if not name:
         for each in names():
-            first = (inspect.getdoc(find(each)) or "").splitlines()[0]
-            output(f"{each:24} {first}")
+            output(f"{each:24} {_first_line(each)}")
         output("", "cockpit probes NAME shows one.")
         return 0
     try:
@@ -33,7 +32,18 @@ def main(name: str) -> int:
     except UnknownProbe as error:
         output(str(error), err=True)
         return USAGE
+    except ImportError as error:
+        output(f"the probe {name} cannot be loaded: {error}", err=True)
+        return USAGE
     return 0
+
+
+def _first_line(name: str) -> str:
+    """What it reads; of a plug-in that cannot be imported, why: the others are listed all the same."""
+    try:
+        return (inspect.getdoc(find(name)) or "").partition("\n")[0]
+    except Exception as error:  # noqa: BLE001 - a third party's module may fail in any way while it is imported
+        return f"cannot be loaded: {type(error).__name__}: {error}"
 
 
 def _show(name: str) -> None:

@@ -36,7 +36,7 @@ def list_(form: Form) -> int:
     """List records, newest first: when, how many entries, by whom, and how each ended."""
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
-        output_json([asdict(each) for each in found])
+        output_json({"version": 1, "records": [asdict(each) for each in found]})
         return 0
     if not found:
         output(f"No records in {records_root()}")
