@@ -25,6 +25,7 @@ from cockpit.decide.events import (
     SignOff,
     StepBegan,
     StepEnded,
+    StepMeasured,
     Vote,
     Waiver,
 )
@@ -228,7 +229,7 @@ def _event(entry: Entry) -> Event | None:
             return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
-        case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen():
+        case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen() | StepMeasured():
             return None
         case _:
             assert_never(entry)

@@ -137,6 +137,11 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
         parts.append((7, f"  undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     else:
         parts.append((2, f"  {PHASES[verdict.phase]}", theme.QUIET))
+    if (back := situation.back) is not None and back.word:
+        colour = theme.of_meaning(back.fit.meaning)
+        parts.append((6, f"  {back.word}", f"bold {colour}" if back.calls else theme.TEXT))
+        if back.path:
+            parts.append((5, f"; {back.path_word}", colour))  # as much as since when, and dropped after it
     parts.append((4, _sight(situation, width), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))
     while len(parts) > 1 and sum(len(text) for _, text, _ in parts) > width:
         parts.remove(min(parts, key=lambda part: part[0]))
