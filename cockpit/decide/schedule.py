@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from graphlib import TopologicalSorter
 
 from cockpit.decide.counted import Counted
 from cockpit.decide.estimates import estimate
@@ -19,6 +18,7 @@ from cockpit.decide.states import RollbackFit, StepState, Word
 from cockpit.decide.timing import LAST, SOON, NightEnd, Schedule, StepTime, WayBack
 from cockpit.plan.change_window import Opening
 from cockpit.plan.model import Phase, Plan, Step
+from cockpit.plan.step_graph import ends_after, in_order, predecessors
 
 _NOTHING = timedelta(0)
 Span = tuple[datetime, datetime]
@@ -122,11 +122,7 @@ class _Steps:
         longest = {id_: found.longest for id_, found in self._estimates.items() if found is not None}
         if not longest.keys() & self._before.keys():
             return None
-        ends: dict[str, timedelta] = {}
-        for id_ in self._order:
-            starts = max((ends[each] for each in self._before[id_]), default=_NOTHING)
-            ends[id_] = starts + longest.get(id_, _NOTHING)
-        return max(ends.values())
+        return max(ends_after(self._before, longest).values())
 
     def placed(self, opens: datetime, which: str) -> dict[str, Span]:
         """When each step starts and ends, by the "shortest", "likely" or "longest" estimates of those that are not over."""
@@ -224,22 +220,6 @@ class _Steps:
         if step.owner:
             return step.owner
         return ", ".join(person.id for person in self._plan.people if set(person.roles) & set(step.roles))
-
-
-def predecessors(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
-    """By step, those of the same list that must be over first. A step that names none follows the one before it."""
-    known = {step.id for step in steps}
-    found: dict[str, tuple[str, ...]] = {}
-    before: tuple[str, ...] = ()
-    for step in steps:
-        found[step.id] = before if step.after is None else tuple(each for each in step.after if each in known)
-        before = (step.id,)
-    return found
-
-
-def in_order(before: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The steps so that each comes after those it waits for. The plan's loader refuses circles."""
-    return tuple(TopologicalSorter(before).static_order())
 
 
 # -- the way back ----------------------------------------------------------------------------------------------------

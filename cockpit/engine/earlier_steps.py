@@ -24,7 +24,7 @@ from cockpit.journal.record_folder import RecordFolder, list_records, records_ro
 log = logging.getLogger(__name__)
 MOST_RECORDS = 50
 """Of one plan, the newest: older ones say little about tonight."""
-_TELLING = (b'"step_began"', b'"step_ended"')
+_OF_STEPS = (b'"step_began"', b'"step_ended"')
 LONGEST = timedelta(days=7)
 """A record is resumed for a week at most; a step that takes longer was forgotten, not done."""
 
@@ -90,8 +90,8 @@ def _opened(folder: RecordFolder) -> Mapping[str, object]:
 def _steps_of(folder: RecordFolder, *, rehearsed: bool) -> Iterator[StepTook]:
     entries: list[StepBegan | StepEnded] = []
     for path in _chains(folder):
-        telling = (raw for raw in raw_lines(path) if any(word in raw for word in _TELLING))
-        for line in _lines(path, telling):
+        of_steps = (raw for raw in raw_lines(path) if any(word in raw for word in _OF_STEPS))
+        for line in _lines(path, of_steps):
             try:
                 entry = from_body(line.entry.body)
             except ValueError:

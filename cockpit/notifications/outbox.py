@@ -158,7 +158,7 @@ class Notices:
         changes = self._watch.record.all(Change)
         fresh, self._seen = changes[self._seen :], len(changes)
         for change in fresh:
-            if change.subject in self._titles and _tells(change):
+            if change.subject in self._titles and _is_news(change):
                 for box in self._boxes:
                     box.put(self._notice(change))
 
@@ -221,7 +221,7 @@ async def notifying(
 _CALLING = (RollbackFit.SOON, RollbackFit.LAST, RollbackFit.TOO_LATE)
 
 
-def _tells(change: Change) -> bool:
+def _is_news(change: Change) -> bool:
     """Whether somebody is to hear of it: of the last safe moment only as it comes nearer."""
     if change.subject == LAST_SAFE_MOMENT:
         return change.after in _CALLING

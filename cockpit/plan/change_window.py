@@ -46,6 +46,15 @@ class ChangeWindow:
     closes: time = time()
     """Not later than `opens`: on the next day."""
 
+    @property
+    def length(self) -> timedelta:
+        """How long it is open, on a night without a change of the clocks."""
+        if self.once is not None:
+            return self.once.length
+        day = datetime(2000, 1, 1)  # noqa: DTZ001 - a difference of clock times
+        length = datetime.combine(day, self.closes) - datetime.combine(day, self.opens)
+        return length if length > timedelta(0) else length + timedelta(days=1)
+
     def near(self, moment: datetime) -> Opening:
         """The opening that a moment is in, or else the one that is nearest to it: the one that has just ended, or comes next."""
         if self.once is not None:
