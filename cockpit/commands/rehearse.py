@@ -41,12 +41,12 @@ from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 from cockpit.rehearsal.installed import NotInstalledError, require_rehearsal_packages
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
-from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.shipped_plans import shipped_path
+from cockpit.stories import crew
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
 from probes.clients.threads import run_loop
