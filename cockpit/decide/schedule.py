@@ -200,8 +200,9 @@ class _Steps:
             if not self._is_over(id_):
                 if self._estimates[id_] is not None:
                     found[id_] = latest[id_] - ends
-                for before in self._before[id_]:
-                    latest[before] = min(latest[before], latest[id_] - (ends - starts))
+                if not self._is_under_way(id_):  # one that has begun waits for none
+                    for before in self._before[id_]:
+                        latest[before] = min(latest[before], latest[id_] - (ends - starts))
         return found
 
     def _late(self, id_: str, span: Span, planned: Mapping[str, Span]) -> timedelta | None:
@@ -215,6 +216,10 @@ class _Steps:
     def _is_over(self, id_: str) -> bool:
         status = self._status[id_]
         return status is not None and status.progress.meaning.done
+
+    def _is_under_way(self, id_: str) -> bool:
+        status = self._status[id_]
+        return status is not None and status.progress is StepState.STARTED
 
     def _owner(self, step: Step) -> str:
         if step.owner:

@@ -24,7 +24,7 @@ from cockpit.journal.record_folder import RecordFolder, list_records, records_ro
 log = logging.getLogger(__name__)
 MOST_RECORDS = 50
 """Of one plan, the newest: older ones say little about tonight."""
-_OF_STEPS = (b'"step_began"', b'"step_ended"')
+_OF_STEPS = (b"step_began", b"step_ended")
 LONGEST = timedelta(days=7)
 """A record is resumed for a week at most; a step that takes longer was forgotten, not done."""
 
@@ -44,10 +44,13 @@ def rehearsals(records: Path | None = None) -> Path:
     return (records or records_root()).parent / "rehearsals"
 
 
-def earlier_steps(plan_name: str, records: Path | None = None, *, but: Collection[str] = ()) -> Iterator[StepTook]:
-    """Every time a step was done in an earlier record of this plan or a kept rehearsal, without those in `but`."""
+def earlier_steps(
+    plan_name: str, records: Path | None = None, *, but: RecordFolder | None = None
+) -> Iterator[StepTook]:
+    """Every time a step was done in an earlier record of this plan or a kept rehearsal, without `but`."""
+    own = but.path.resolve() if but is not None else None
     for root in _roots(records):
-        folders = (folder for folder in list_records(root) if folder.path.name not in but)
+        folders = (folder for folder in list_records(root) if folder.path.resolve() != own)
         found = ((folder, opened) for folder in folders if (opened := _opened(folder)).get("plan") == plan_name)
         for folder, opened in islice(found, MOST_RECORDS):
             yield from _steps_of(folder, rehearsed=opened.get("rehearsal") is True)

@@ -366,7 +366,7 @@ def _open(
         earlier or now,
         sync=sync,
         resumed=earlier is not None,
-        earlier=tuple(earlier_steps(plan.name, root, but=(folder.path.name,))),
+        earlier=tuple(earlier_steps(plan.name, root, but=folder)),
     )
 
 

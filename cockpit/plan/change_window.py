@@ -59,15 +59,15 @@ class ChangeWindow:
         """The opening that a moment is in, or else the one that is nearest to it: the one that has just ended, or comes next."""
         if self.once is not None:
             return self.once
-        return min(self.around(moment), key=lambda one: (one.distance(moment), one.begins))
+        return min(self.openings(moment), key=lambda one: (one.distance(moment), one.begins))
 
     def next_after(self, moment: datetime) -> Opening:
         """The opening that a moment is in, or else the one that comes next. One that is open once has no other."""
         if self.once is not None:
             return self.once
-        return next(one for one in self.around(moment) if one.ends > moment)
+        return next(one for one in self.openings(moment) if one.ends > moment)
 
-    def around(self, moment: datetime) -> Iterator[Opening]:
+    def openings(self, moment: datetime) -> Iterator[Opening]:
         """The weekly openings of the week before a moment and of the week after it, the oldest first."""
         today = moment.astimezone(ZoneInfo(self.time_zone)).date()
         for offset in range(-_WEEK - 1, _WEEK + 2):

@@ -45,7 +45,7 @@ def ways_back(draw: st.DrawFn) -> tuple[Step, ...]:
     steps: list[Step] = []
     for number in range(draw(st.integers(1, 6))):
         earlier = st.sampled_from([each.id for each in steps]) if steps else st.nothing()
-        after = draw(st.none() | st.lists(earlier, max_size=3, unique=True))
+        after = draw(st.none() | st.lists(earlier, max_size=min(3, len(steps)), unique=True))
         named = None if after is None else tuple(after)
         expected = timedelta(minutes=draw(st.integers(1, 40)))
         steps.append(Step(f"back.{number}", f"Step {number}", HERE, duration=expected, after=named))
