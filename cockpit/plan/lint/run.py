@@ -11,8 +11,9 @@ from cockpit.plan.lint.rule import Finding, Found, Rule
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.load import loaded
 from cockpit.plan.model import Plan
+from cockpit.plan.source.parts_of_plan import read_plan
 from cockpit.plan.source.problems import Problem
-from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.yaml_tree import Tree
 
 DoneBefore = Callable[[Plan], Collection[str]]
@@ -20,20 +21,26 @@ DoneBefore = Callable[[Plan], Collection[str]]
 
 
 def lint_plan(
-    path: str | Path, environ: Mapping[str, str] | None = None, done_before: DoneBefore | None = None
+    path: str | Path,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+    done_before: DoneBefore | None = None,
 ) -> list[Finding]:
     """What is found in a plan's file, in the order of the file. Raises PlanError if it does not load.
 
     Without `done_before` nobody has looked into earlier records, and no rule rests on them.
     """
-    return lint_source(read(path), environ, done_before)
+    return lint_source(read_plan(path), environ, overrides, done_before)
 
 
 def lint_source(
-    source: Source, environ: Mapping[str, str] | None = None, done_before: DoneBefore | None = None
+    source: Source,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+    done_before: DoneBefore | None = None,
 ) -> list[Finding]:
     """The same for a text. Findings the plan accepts are there too, with its reason."""
-    plan, tree = loaded(source, environ=environ, require_environment=False)
+    plan, tree = loaded(source, overrides, environ, require_environment=False)
     subject = Subject(plan, tree, done_before(plan) if done_before is not None else None)
     known = tuple(acceptances(tree))
     found = [
@@ -46,5 +53,5 @@ def lint_source(
 
 def _finding(tree: Tree, rule: Rule, found: Found) -> Finding:
     place = found.at or tree.place(found.path)
-    line = tree.source.line(place.position.line)
+    line = tree.source_at(place).line(place.position.line)
     return Finding(rule, Problem(place.position, rule.id, found.message, line, place.length))
