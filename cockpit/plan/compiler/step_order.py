@@ -33,10 +33,10 @@ class StepOrder:
         return tuple(dict.fromkeys(id_ for id_ in part.after if id_ in self._paths))
 
     def gate(self, path: Path_, part: StepPart) -> str:
-        """The id of its gate; empty where it waits for none."""
+        """The id of its gate: the one it names, or the one that guards it; empty where it waits for none."""
         named = part.gate
         if named is None:
-            return ""
+            return next((gate.id for gate in self._gates if gate.before == part.id), "")
         found = [gate.id for gate in self._gates if gate.id == named] or [
             gate.id for gate in self._gates if gate.before == named
         ]
