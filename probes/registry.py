@@ -24,7 +24,7 @@ BUILT_IN: dict[str, str] = {
     "rds.cluster": "probes.aws.rds_cluster:RdsCluster",
     "rds.proxy": "probes.aws.rds_proxy:RdsProxy",
     "rds.snapshots": "probes.aws.rds_snapshots:RdsSnapshots",
-    "postgres.pool": "probes.databases.postgres:PostgresPool",
+    "postgres.pool": "probes.databases.postgres_pool:PostgresPool",
     "postgres.query": "probes.databases.postgres:PostgresQuery",
     "postgres.indexes": "probes.databases.postgres_schema:PostgresIndexes",
     "postgres.rows": "probes.databases.postgres_schema:PostgresRows",

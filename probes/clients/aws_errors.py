@@ -90,6 +90,7 @@ _IAM_ACTION = {
 }
 _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
+    "KeyId": "key",
     "SecretId": "secret", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
     "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",

@@ -117,6 +117,14 @@ class Clients:
             self._sql = SqlClient(self.named, self.clock_offset)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
+    async def sql_login(self, dsn: str) -> None:
+        """Log in to that database once more, and leave at once. Raises Unseen: PoolFull, RoleFull, or why it is not known."""
+        if self._sql is None:
+            from probes.clients.sql import SqlClient
+
+            self._sql = SqlClient(self.named, self.clock_offset)
+        await self._sql.login(dsn)
+
     def pooled(self, dsn: str) -> bool | None:
         """Whether the connection to that database is through a pooler or a proxy; None before it was asked anything."""
         return None if self._sql is None else self._sql.pooled(dsn)

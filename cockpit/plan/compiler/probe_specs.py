@@ -56,7 +56,7 @@ class Watched:
         if params is None and may_declare_fields(kind):
             return  # which fields it has is not known: conditions on it are not blamed for that
         self.variables.update(variables_read(kind.demands, params))
-        period, settle = (getattr(params, each, None) for each in ("period", "settle"))
+        period, settle = getattr(params, "period", None), getattr(params, "settles", getattr(params, "settle", None))
         period = period if isinstance(period, timedelta) else kind.period
         defaults = self.defaults
         self.probes[name] = ProbeSpec(
