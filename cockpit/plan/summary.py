@@ -12,6 +12,7 @@ from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
 from cockpit.plan.never_go import never_go
+from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.step_graph import critical_path
 from probes.clients.regions import unknown_region
 
@@ -38,12 +39,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     kinds = len({spec.uses for spec in plan.probes.values()})
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
-    never = tuple(never_go(plan))
-    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
-        yield from _row("never GO" if never else "earliest GO", why)
-    for _, why in all_never_fresh(plan):
-        if why not in never:
-            yield from _row("never fresh", why)
+    yield from _go(plan)
     for section in plan.checklist:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
@@ -70,6 +66,18 @@ def _lasting(plan: Plan) -> str:
         return ""
     there, back = (duration(critical_path(steps)) for steps in (plan.runbook, plan.rollback_plan))
     return f": {there} and {back} of a window of {duration(plan.window.length)}"
+
+
+def _go(plan: Plan) -> Iterator[str]:
+    """When GO can come, or why it never does, and the traffic it takes."""
+    never = tuple(never_go(plan))
+    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
+        yield from _row("never GO" if never else "earliest GO", why)
+    for _, why in all_never_fresh(plan):
+        if why not in never:
+            yield from _row("never fresh", why)
+    for need in needed_traffic(plan):
+        yield from _row("GO needs", str(need))
 
 
 def _context(plan: Plan) -> Iterator[str]:
