@@ -71,6 +71,7 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
         Field("files", int, "files to move or moved, without those gone or skipped", 4812, "count", low=0),
         *(Field(state, int, f"files that are {state}", 0, "count", low=0) for state in ITEM_STATES),
         Field("copied", int, "files whose row points at S3: switched, verified or purged", 4812, "count", low=0),
+        Field("copied_share", float, "files whose row points at S3 of all", 1.0, "ratio", low=0, high=1),
         Field(
             "verified_share", float, "files read back from S3 (verified or purged) of all", 1.0, "ratio", low=0, high=1
         ),
@@ -115,6 +116,7 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
         "files": ours,
         **files,
         "copied": files["switched"] + verified,
+        "copied_share": (files["switched"] + verified) / ours if ours else none,
         "verified_share": verified / ours if ours else none,
         "complete": none if complete and not ours else complete,
         "point_of_no_return": bool(row.get("purge_began")) and only_in_s3 > 0,

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def lint(text: str, head: str = HEAD) -> list[Finding]:
-    return lint_source(Source.of(head + text, "p.yaml"), environ={})
+    """On a machine without records: no step was ever done before."""
+    return lint_source(Source.of(head + text, "p.yaml"), environ={}, done_before=lambda _: ())
 
 
 def found(text: str, rule: str, head: str = HEAD) -> list[Finding]:
