@@ -53,8 +53,9 @@ bench: setup     ## benchmarks: ratios measured side by side in one run
 pictures: setup  ## export the screens to docs/
 	@$(BIN)/python -m cockpit.commands.pictures docs
 
-schema: setup    ## regenerate the plan's JSON Schema
+schema: setup    ## regenerate the JSON Schemas of plans and stories
 	@$(BIN)/python -m cockpit.plan.document.json_schema
+	@$(BIN)/python -m cockpit.stories.story_schema
 
 faults: setup    ## regenerate docs/faults.md: what one fault changes
 	@PYTHONPATH=tests $(BIN)/python tests/rehearsal/test_fault_table.py

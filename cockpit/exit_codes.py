@@ -7,6 +7,9 @@ GO, HOLD, ROLLBACK, COULD_NOT_JUDGE = 0, 1, 2, 3
 nothing burns, and nothing may go on; FIX FORWARD is 2, as ROLLBACK.
 """
 
+NOT_AS_EXPECTED = 4
+"""A rehearsal or a story did not come to what is expected of it. Where it did, a rehearsal has its verdict's code."""
+
 USAGE, BAD_PLAN = 64, 65
 """As in sysexits.h: EX_USAGE, EX_DATAERR."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 _FOLDER = "checklists"
-_SCHEMA = "plan.v1.schema.json"
+_SCHEMA = "{kind}.v1.schema.json"
 
 
 def names() -> list[str]:
@@ -23,6 +23,6 @@ def shipped_path(file: str) -> str:
     return str(files(_FOLDER) / file)
 
 
-def schema_text() -> str:
-    """What an editor checks a plan by."""
-    return (files(_FOLDER) / _SCHEMA).read_text(encoding="utf-8")
+def schema_text(kind: str = "plan") -> str:
+    """What an editor checks a plan, or a story, by."""
+    return (files(_FOLDER) / _SCHEMA.format(kind=kind)).read_text(encoding="utf-8")

@@ -38,6 +38,10 @@ COMMANDS: Mapping[str, Lazy] = {
     "rehearse": Lazy(
         "cockpit.commands.rehearse", "Rehearse a cutover in a simulated environment on this machine; no cloud account."
     ),
+    "test": Lazy(
+        "cockpit.commands.story_tests",
+        "Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.",
+    ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(

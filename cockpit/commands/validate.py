@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from cockpit.commands.options import FORMAT, PLAN_TEXT, Form
+from cockpit.commands.options import FORMAT, PLAN_TEXT, VARIABLES, Form
+from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
@@ -22,11 +23,12 @@ JSON_VERSION = 1
 
 @click.command("validate")
 @PLAN_TEXT
+@VARIABLES
 @FORMAT
-def main(plan: str, form: Form) -> int:
+def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     """Load a plan: every problem with its place, or a summary."""
     try:
-        loaded = load_plan(plan, require_environment=False)
+        loaded = load_plan(plan, overrides=given_values(variables), require_environment=False)
     except PlanError as error:
         if form == "json":
             output_json(_json(plan, None, error.problems))

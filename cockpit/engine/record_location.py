@@ -14,6 +14,7 @@ from cockpit.journal.record_folder import RecordFolder, list_records, records_ro
 from cockpit.journal.shared_store import Store
 from cockpit.journal.sharing import Sync
 from cockpit.plan.model import Plan
+from cockpit.plan.source.parts_of_plan import read_plan
 from probes.clients.threads import in_thread
 
 RESUMED_WITHIN = timedelta(days=7)
@@ -58,7 +59,7 @@ async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root
     """
 
     def look() -> Located:
-        return located(plan, Path(plan.path).read_bytes(), now, root or records_root(), name, store)
+        return located(plan, read_plan(plan.path).whole, now, root or records_root(), name, store)
 
     try:
         found = await in_thread(look)

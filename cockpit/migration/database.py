@@ -7,18 +7,42 @@ from typing import Any
 
 import psycopg
 
+from cockpit.migration.sql_files import statement
 from probes.clients.dsn import admit_connected, libpq_parameters, pinned, restricted_in
 from probes.clients.resolver import Resolver
 from probes.redact import one_line
 
 STATEMENT_MS = 60_000
+_REFUSED_OPTIONS = "unsupported startup parameter"
+_BACKEND = statement("backend")
 Connection = psycopg.AsyncConnection[Any]
 GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 """What is raised when the server, or the way to it, is gone."""
 
 
-async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool = False) -> Connection:
-    """An autocommitting connection. Raises psycopg's errors, and Unseen for a connection string that cannot be used.
+class Pooled(psycopg.ProgrammingError):
+    """A connection pooler stands between here and the database: settings of a session, on which safety rests, would not hold."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a connection pooler (PgBouncer, RDS Proxy ...) answers instead of the database, and settings of a session do not "
+            "hold there: name the database's own address in migration.database"
+        )
+
+
+class NotPrimary(psycopg.OperationalError):
+    """The server can only be read: a standby, or one that is not promoted yet."""
+
+    def __init__(self) -> None:
+        super().__init__("this server is a standby, which nothing can be written to")
+
+
+async def connect(
+    dsn: str, *, name: str = "cockpit-migration", read_only: bool = False, primary: bool = False
+) -> Connection:
+    """An autocommitting connection. Raises psycopg's errors, Pooled, and Unseen for a connection string that cannot be used.
+
+    With `primary` also NotPrimary, which is to be waited out: after a failover a name leads to the old server for a while.
 
     A link-local or metadata address must be written as such in the string: whoever runs a plan has allowed what it names.
     """
@@ -27,8 +51,9 @@ async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool 
         "default_transaction_read_only=on", f"default_transaction_read_only={'on' if read_only else 'off'}"
     )
     parameters |= {
-        # Row-level security that would hide rows is an error, never a shorter answer.
-        "options": f"{options} -c lock_timeout=5000 -c row_security=off",
+        # Row-level security that would hide rows is an error, never a shorter answer. Each statement sees what was committed
+        # before it began, whatever role or database are set to: with any other level most would fail beside a live application.
+        "options": f"{options} -c lock_timeout=5000 -c row_security=off -c default_transaction_isolation=read\\ committed",
         "application_name": name,
         "connect_timeout": "5",
         "keepalives_interval": "5",
@@ -42,9 +67,28 @@ async def connect(dsn: str, *, name: str = "cockpit-migration", read_only: bool 
         raise psycopg.OperationalError(f"{parameters.get('host', '')}: the name does not resolve") from None
     finally:
         resolver.close()
-    opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
-    admit_connected(opened, resolver)
+    try:
+        opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)  # type: ignore[arg-type]
+    except psycopg.OperationalError as error:
+        if _REFUSED_OPTIONS in str(error):
+            raise Pooled from None
+        raise
+    try:
+        admit_connected(opened, resolver)
+        await _look_at_server(opened, primary=primary)
+    except BaseException:
+        await opened.close()
+        raise
     return opened
+
+
+async def _look_at_server(connection: Connection, *, primary: bool) -> None:
+    """Raises Pooled where the process that the server named at the start is not the one that answers, and NotPrimary."""
+    row = await (await connection.execute(_BACKEND)).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise Pooled
+    if primary and row[1]:
+        raise NotPrimary
 
 
 def host_and_name(dsn: str) -> str:

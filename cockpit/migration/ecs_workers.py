@@ -35,18 +35,17 @@ class EcsWorkers:
     _died: list[str] = field(default_factory=list)
 
     async def keep(self, others: int = 0) -> int:
-        """The number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
-        self._round += 1
-        if self.arns and self._round % AGAIN_ROUNDS:
-            return len(self.arns)
-        await self._look()
+        """Start what is missing; the number of tasks that are not stopped. Raises RunError when ECS refuses to start one."""
         missing = self.count - others - len(self.arns)
         if missing > 0:
             await self._start(missing)
         return len(self.arns)
 
-    def died(self) -> list[str]:
-        """How tasks have stopped by themselves since it was last asked, as ECS says it."""
+    async def died(self) -> list[str]:
+        """How tasks have stopped by themselves since it was last asked, as ECS says it; it is asked every few rounds."""
+        if self._round % AGAIN_ROUNDS == 0:
+            await self._look()
+        self._round += 1
         died, self._died = self._died, []
         return died
 

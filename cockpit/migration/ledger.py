@@ -104,13 +104,18 @@ class Ledger:
         connection: Connection,
         states: Sequence[ItemState],
         files: int,
+        size: int,
         *,
         soak_s: float | None = None,
         independent: bool = False,
     ) -> list[Claim]:
-        """Files in these states, leased without changing their state. `independent`: none this worker has copied."""
+        """Up to `files` files of about `size` bytes in all in these states, leased without changing their state.
+
+        `independent`: none this worker has copied.
+        """
         for _ in range(2):
             given = self._given(files) | {
+                "bytes": size,
                 "states": list(states),
                 "soak": soak_s,
                 "not_by": self.owner if independent else "",

@@ -14,7 +14,6 @@ from pathlib import Path
 from probes.clients.child_process import Child, python_module, start
 
 DATABASE = "COCKPIT_MIGRATION_DATABASE"
-AGAIN_S = 3.0
 LOOK_S = 0.1
 NICE = 5
 """Workers beside a terminal wait for it, not it for them."""
@@ -38,21 +37,17 @@ class LocalWorkers:
     wanted: int
     log: str = os.devnull
     _processes: list[Child] = field(default_factory=list)
-    _started: float = 0.0
     _died: list[str] = field(default_factory=list)
 
     async def keep(self, others: int = 0) -> int:
-        """Start what is missing; how many live. One that died is replaced after a moment."""
-        self._bury()
-        missing = self.wanted - others - len(self._processes)
-        if missing > 0 and (not self._started or time.monotonic() - self._started > AGAIN_S):
-            self._started = time.monotonic()
-            for _ in range(missing):
-                self._start()
+        """Start what is missing; how many live."""
+        for _ in range(self.wanted - others - len(self._processes)):
+            self._start()
         return len(self._processes)
 
-    def died(self) -> list[str]:
+    async def died(self) -> list[str]:
         """How workers have died since it was last asked, with their last words."""
+        self._bury()
         died, self._died = self._died, []
         return died
 

@@ -2,65 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cockpit.migration.settings import Settings
+from cockpit.migration.store_errors import Busy, Halting, Missing, Rejected, StoreError, of_boto, of_obstore
 from probes.clients.threads import DaemonThreads
-from probes.redact import one_line
 
 TIMEOUT_S = 30
+ASKED_AGAIN = timedelta(minutes=6)
+"""The data plane asks for credentials again when they hold for less than five minutes."""
 _THREADS = 8
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z0-9]+)</Code>")
-_HALTING = {
-    "AccessDenied": "allow s3:PutObject and s3:GetObject on the bucket for the role that migrates, then resume",
-    "AllAccessDisabled": "the bucket is disabled: see the account, then resume",
-    "InvalidAccessKeyId": "log in again, then resume",
-    "SignatureDoesNotMatch": "log in again; check this machine's clock, then resume",
-    "ExpiredToken": "log in again, then resume",
-    "ExpiredTokenException": "log in again, then resume",
-    "InvalidToken": "log in again, then resume",
-    "TokenRefreshRequired": "log in again, then resume",
-    "RequestTimeTooSkewed": "set this machine's clock, then resume",
-    "NoSuchBucket": "correct migration.bucket in the plan, or create the bucket, then begin again",
-    "PermanentRedirect": "the bucket is in another region than the plan's: correct migration.region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region than the plan's: correct migration.region",
-    "KMS.DisabledException": "enable the bucket's KMS key, then resume",
-}
-
-
-class StoreError(Exception):
-    """Something S3 did not do."""
-
-    def __init__(self, code: str, detail: str = "", hint: str = "") -> None:
-        super().__init__(f"{code}: {detail}" if detail else code)
-        self.code, self.detail, self.hint = code, detail, hint
-
-
-class Exists(StoreError):  # noqa: N818
-    """The key is taken: by our own earlier write, or by something else."""
-
-
-class Missing(StoreError):  # noqa: N818
-    """There is no such object, or upload."""
-
-
-class Busy(StoreError):  # noqa: N818
-    """503, a timeout, a reset, a conflict: try again, more slowly."""
-
-
-class Halting(StoreError):  # noqa: N818
-    """Wrong for every file: permissions, credentials, the bucket."""
-
-
-class Rejected(StoreError):  # noqa: N818
-    """This file was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +50,34 @@ class Store:
         self._threads = DaemonThreads(_THREADS, "s3")
         self._client: Any = None
         self._objects: Any = None
+        self._renewing = asyncio.Lock()
+        self.generation = 0
+        """How often the credentials were looked for again."""
+        self.of_environment = False
+        """The credentials are variables of this process, which nothing can renew while it lives."""
+
+    async def renew(self, known: int) -> None:
+        """Look for credentials again, in every place they may come from, unless that was done since this generation."""
+        async with self._renewing:
+            if known == self.generation:
+                try:
+                    await self._threads.run(self.open)
+                except StoreError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
+                    raise of_boto(error) from None
+                finally:
+                    self.generation += 1
 
     def open(self) -> None:
         import boto3
         from botocore.config import Config
 
         session = boto3.session.Session()
+        found = session.get_credentials()
+        if found is None:
+            raise Halting("NoCredentials", "no AWS credentials were found", "log in, then resume")
+        self.of_environment = found.method == "env"
         config = Config(
             connect_timeout=5,
             read_timeout=TIMEOUT_S,
@@ -261,7 +239,6 @@ class Store:
 
 
 def _objects(session: Any, client: Any, settings: Settings) -> Any:
-    from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
     endpoint = str(client.meta.endpoint_url)
@@ -286,57 +263,23 @@ def _objects(session: Any, client: Any, settings: Settings) -> Any:
         config=config,  # type: ignore[arg-type]
         client_options=options,  # type: ignore[arg-type]
         retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=TIMEOUT_S)},
-        credential_provider=Boto3CredentialProvider(session),
+        credential_provider=_SharedCredentials(session.get_credentials()),
     )
 
 
-def of_obstore(error: Exception) -> StoreError:
-    """What an error of the data plane means. obstore says the status in its text alone."""
-    text = str(error)
-    status = _STATUS.search(text)
-    code = _CODE.search(text)
-    if status is None and "without LOCATION" in text:
-        return of_answer(301, "PermanentRedirect", "the bucket is elsewhere")
-    if status is None:
-        kind = type(error).__name__
-        if kind in ("GenericError", "OSError", "TimeoutError", "ConnectionError"):
-            return Busy("Unreachable", one_line(text.partition("Debug source")[0], 160))
-        if "credential" in text.lower() or kind in ("UnauthenticatedError", "NoCredentialsError"):
-            return Halting("NoCredentials", one_line(text, 160), "log in, then resume")
-        return Busy(kind, one_line(text.partition("Debug source")[0], 160))
-    return of_answer(int(status.group(1)), code.group(1) if code else "", "")
+class _SharedCredentials:
+    """The credentials of boto's session, which renews them in time, for the data plane too; asked for once a minute at least."""
 
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
 
-def of_boto(error: Exception) -> StoreError:
-    """What an error of the control plane means."""
-    response: Mapping[str, Any] = getattr(error, "response", None) or {}
-    if "Error" not in response:
-        name = type(error).__name__
-        if "Credential" in name or "Token" in name or "SSO" in name:
-            return Halting(name, one_line(str(error), 160), "log in, then resume")
-        return Busy("Unreachable", f"{name}: {one_line(str(error), 140)}")
-    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) or 0)
-    return of_answer(status, str(response["Error"].get("Code", "")), str(response["Error"].get("Message", "")))
-
-
-def of_answer(status: int, code: str, detail: str) -> StoreError:
-    """What an HTTP status and an S3 error code mean."""
-    detail = one_line(detail, 160)
-    if code in _HALTING:
-        return Halting(code, detail, _HALTING[code])
-    if status == 412 or code == "PreconditionFailed":
-        return Exists(code or "412", detail)
-    if status in (404, 405) or code in ("NoSuchKey", "NoSuchUpload", "NotFound"):
-        return Missing(code or str(status), detail)
-    if status == 403:
-        return Halting(code or "AccessDenied", detail, _HALTING["AccessDenied"])
-    if status in (301, 307, 401):
-        return Halting(code or str(status), detail, "check the bucket's region and the credentials, then resume")
-    if status == 400 and code in ("", "400", "BadRequest"):
-        # A HEAD has no body to say why: an expired token, another region. It is no fault of the file.
-        hint = "often credentials that have expired, or the wrong region: renew them, then resume"
-        return Halting("400", detail or "S3 refused without saying why", hint)
-    damaged = ("XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody", "RequestTimeout")
-    if status in (409, 429) or status >= 500 or code in damaged:
-        return Busy(code or str(status), detail)
-    return Rejected(code or str(status), detail)
+    def __call__(self) -> Any:
+        held = self._credentials.get_frozen_credentials()
+        until = datetime.now(UTC) + ASKED_AGAIN
+        ends = getattr(self._credentials, "_expiry_time", None)  # of those that boto renews
+        return {
+            "access_key_id": held.access_key,
+            "secret_access_key": held.secret_key,
+            "token": held.token,
+            "expires_at": min(until, ends.astimezone(UTC)) if ends else until,
+        }

@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
-from cockpit.migration.object_store import Missing, Store, StoreError
+from cockpit.migration.object_store import Store
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.preflight_check import Check, bad, good
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
+from cockpit.migration.store_errors import Missing, StoreError
 from cockpit.migration_scope import MigrationTable
 from cockpit.plan.model import Migration, Plan
 

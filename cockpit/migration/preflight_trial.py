@@ -16,6 +16,8 @@ from cockpit.migration.sql_files import statement, table_statement
 
 _FACTS_OF_SERVER = statement("facts_of_server")
 _FACTS_OF_TABLE = statement("facts_of_table")
+_SHOW_WHAT_POLICIES_ALLOW = statement("show_what_policies_allow")
+_COUNT_WHAT_IS_SHOWN = table_statement("count_what_is_shown")
 _COUNT_IDS = table_statement("count_ids")
 _PICK_TRIAL_ROWS = table_statement("pick_trial_rows")
 _CHECK_AT_ONCE = statement("check_at_once")
@@ -56,16 +58,21 @@ async def facts_of_table(connection: Connection, source: Source) -> list[Check]:
     given = {"schema": table.schema, "table": table.name, "id": table.id}
     row = await (await connection.execute(_FACTS_OF_TABLE, given)).fetchone()
     assert row is not None
-    hiding, rows, inherited, unique, not_null = row
+    hiding, rows, inherited, unique, not_null, primary, unidentified = row
     if hiding:
-        found = f"row-level security is active for this role: it may see and change only some of about {rows:,} rows"
+        shown = await _shown(connection, source)
+        found = f"row-level security is active for this role: it is shown {shown} of about {rows:,} rows"
         return [bad(label, found, "migrate as the table's owner (without FORCE), or ALTER ROLE ... BYPASSRLS")]
     checks = []
+    if unidentified:
+        found = "a publication sends its changes on, but it has no replica identity: PostgreSQL refuses every UPDATE"
+        checks.append(bad(label, found, "give it a primary key, or a replica identity by a unique index"))
     if inherited:
         found = "other tables inherit from it: their rows would count as its own, with ids that may be the same"
         checks.append(bad(label, found, "name each of them in migration.tables, with a view or without the parent"))
     if not unique:
-        found = f"nothing keeps {table.id} unique: two rows of one id would be one file"
+        key = f" (its primary key is {', '.join(primary)})" if primary and len(primary) > 1 else ""
+        found = f"nothing keeps {table.id} unique{key}: two rows of one id would be one file"
         checks.append(bad(label, found, f'CREATE UNIQUE INDEX CONCURRENTLY ON "{table.name}" ("{table.id}")'))
     if not (unique and not_null):
         counted = await (await connection.execute(_COUNT_IDS(source), {})).fetchone()
@@ -75,6 +82,17 @@ async def facts_of_table(connection: Connection, source: Source) -> list[Check]:
         if twice:
             checks.append(bad(label, f"{twice:,} rows have the {table.id} of another", "give each its own"))
     return checks
+
+
+async def _shown(connection: Connection, source: Source) -> str:
+    """How many rows this role is shown, where they can be counted."""
+    try:
+        async with connection.transaction(force_rollback=True):
+            await connection.execute(_SHOW_WHAT_POLICIES_ALLOW)
+            row = await (await connection.execute(_COUNT_WHAT_IS_SHOWN(source), {})).fetchone()
+    except psycopg.Error:
+        return "only some"
+    return f"{row[0]:,}" if row else "none"
 
 
 async def _trial(connection: Connection, settings: Settings, source: Source) -> Check:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg import sql
+
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Event
@@ -23,6 +25,7 @@ _SHOW_WORKERS = statement("show_workers")
 _SUM_WORKERS = statement("sum_workers")
 _SHOW_FAILURES = statement("show_failures")
 _SHOW_EVENTS = statement("show_events")
+_SHOW_DEATHS = statement("show_deaths")
 _SHOW_PURGED = statement("show_purged")
 
 
@@ -103,6 +106,8 @@ class Progress:
     workers: tuple[WorkerLine, ...] = ()
     failures: tuple[Failure, ...] = ()
     events: tuple[Event, ...] = ()
+    deaths: tuple[Event, ...] = ()
+    """How workers of this run died, with their last words, oldest first."""
     rates: tuple[float, ...] = ()
     """Files a second, a value a poll, oldest first."""
     purge_began: datetime | None = None
@@ -184,7 +189,7 @@ class Follower:
             throttled=sums[6],
             workers=workers,
             failures=await _failures(connection),
-            events=await _events(connection),
+            events=await _listed(connection, _SHOW_EVENTS),
             rates=tuple(self._rates),
             purge_began=purge_began,
             purged=purged,
@@ -227,6 +232,7 @@ async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str
         "ownerless": run.ownerless,
         "concurrency_most": run.concurrency,
         "files_per_s_most": run.files_per_s,
+        "deaths": await _listed(connection, _SHOW_DEATHS, run=run.id),
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,
     }
 
@@ -269,8 +275,9 @@ async def _failures(connection: Connection) -> tuple[Failure, ...]:
     return tuple(Failure(tbl, doc_id, ItemState(state), *rest) for tbl, doc_id, state, *rest in rows)
 
 
-async def _events(connection: Connection) -> tuple[Event, ...]:
-    rows = await (await connection.execute(_SHOW_EVENTS)).fetchall()
+async def _listed(connection: Connection, query: sql.SQL, **given: int) -> tuple[Event, ...]:
+    """Lines of the history, oldest first."""
+    rows = await (await connection.execute(query, given)).fetchall()
     return tuple(Event(*row) for row in reversed(rows))
 
 

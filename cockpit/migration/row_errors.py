@@ -29,7 +29,7 @@ class About(Enum):
 
 _BY_CLASS = {
     "08": About.SERVER,  # connection
-    "0A": About.SERVER,  # a plan made before the table was changed: a new connection makes a new one
+    "0A": About.EVERY_ROW,
     "25": About.SERVER,  # read only, after a failover
     "26": About.SERVER,
     "28": About.SERVER,
@@ -37,15 +37,25 @@ _BY_CLASS = {
     "40": About.MOMENT,
     "42": About.EVERY_ROW,
     "53": About.SERVER,
-    "55": About.MOMENT,
+    "55": About.EVERY_ROW,  # a published table without a replica identity, and its kin
     "57": About.SERVER,
-    "58": About.SERVER,
 }
 _BY_STATE = {
     "428C9": About.ROW,  # a generated column
     "53100": About.EVERY_ROW,  # the disk is full
+    "53200": About.ROW,  # out of memory: fewer rows take less
+    "53400": About.EVERY_ROW,
+    "55006": About.MOMENT,  # in use
+    "55P03": About.MOMENT,  # locked
     "57014": About.ROW,  # a statement's time is up: fewer rows take less
 }
+_BY_FUNCTION = (About.EVERY_ROW,)
+"""What a function says of this kind it says of the row it ran for: a table it does not find, a state it does not like."""
+_OF_TRANSACTION = ("40", "53")
+"""A conflict with another transaction, or a full disk, is that, whoever met it."""
+_STALE_PLAN = "RevalidateCachedQuery"
+"""The server's function that refuses a plan made before the table was changed: a new connection makes a new one."""
+_TOO_MUCH = ("57014", "53200")
 
 
 def about(error: psycopg.Error) -> About:
@@ -53,8 +63,22 @@ def about(error: psycopg.Error) -> About:
     state = error.sqlstate
     if state is None:
         return About.SERVER if isinstance(error, GONE) else About.ROW
+    if state == "0A000" and error.diag.source_function == _STALE_PLAN:
+        return About.SERVER
     found = _BY_STATE.get(state) or _BY_CLASS.get(state[:2], About.ROW)
-    return About.ROW if found is About.EVERY_ROW and state.startswith("42") and error.diag.context else found
+    if found in _BY_FUNCTION and state[:2] not in _OF_TRANSACTION and error.diag.context:
+        return About.ROW
+    return found
+
+
+def too_much(error: psycopg.Error) -> bool:
+    """Whether fewer rows at a time may pass: the statement's time, or the server's memory, was up."""
+    return error.sqlstate in _TOO_MUCH
+
+
+def passes(error: psycopg.Error) -> bool:
+    """Whether it passes by itself, on another connection or a moment later: a restart, a failover, a conflict."""
+    return about(error) in (About.SERVER, About.MOMENT)
 
 
 def server_words(error: psycopg.Error) -> str:

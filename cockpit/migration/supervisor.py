@@ -18,13 +18,16 @@ from cockpit.decide.situation import CriterionStatus, Situation
 from cockpit.decide.states import State
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
-from cockpit.migration.ledger import note
+from cockpit.migration.ledger import Ledger, note
 from cockpit.migration.progress import Follower, Progress
+from cockpit.migration.replacements import Replacements
+from cockpit.migration.row_errors import passes
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 
 log = logging.getLogger(__name__)
 ROUND_S = 1.0
 APPLICATION = "cockpit-migration-supervisor"
+DIED = "worker died"
 ENLIST_S = 20.0
 GIVE_UP_S = 30 * 60.0
 """Without the database for so long, nobody is waiting any more."""
@@ -68,7 +71,7 @@ class Workers(Protocol):
     async def keep(self, others: int = 0) -> int:
         """Start those that are missing, where `others` were started by a supervisor before; how many run."""
 
-    def died(self) -> list[str]:
+    async def died(self) -> list[str]:
         """How workers have died since it was last asked: each in words, with the last they wrote."""
 
     async def ended(self, within_s: float) -> object:
@@ -86,6 +89,7 @@ class Supervisor:
         workers: Workers,
         show: Callable[[Progress], None] = lambda _: None,
         name: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn = dsn
         self._run = run
@@ -94,6 +98,7 @@ class Supervisor:
         self._guards = guards
         self._workers = workers
         self._noted = ""
+        self._replacements = Replacements(clock)
         self._show = show
         self._follower = Follower()
         self._enlisted = 0.0
@@ -117,7 +122,9 @@ class Supervisor:
                     outcome = await self._round(connection)
                     if outcome:
                         return outcome
-                except GONE as error:
+                except psycopg.Error as error:
+                    if not passes(error) and not isinstance(error, GONE):
+                        raise
                     log.warning("the database cannot be reached: %s", words_of(error))
                     with contextlib.suppress(*GONE):
                         await connection.close()
@@ -139,27 +146,40 @@ class Supervisor:
         if run.phase is PhaseName.COPY and run.wanted is Wanted.RUN and time.monotonic() - self._enlisted > ENLIST_S:
             self._enlisted = time.monotonic()
             await runs.enlist_all(connection, run.settings)
-        if run.wanted in (Wanted.RUN, Wanted.PAUSE) and run.ended_at is None:
+        self._replacements.resumed(run.resumed)
+        if (
+            not await self._note_dead(connection, run)
+            and run.goes_on
+            and run.halted is None
+            and self._replacements.due()
+        ):
             await self._workers.keep(run.left_behind)
-        await self._note_dead(connection)
         outcome = run.outcome if run.ended_at is not None else await runs.finish_if_done(connection, run)
         self.progress = await self._follower.poll(connection)
         self._show(self.progress)
         return outcome
 
-    async def _note_dead(self, connection: Connection) -> None:
-        """Where every screen shows it; one that dies of the same cause again is noted once."""
-        for words in self._workers.died():
+    async def _note_dead(self, connection: Connection, run: runs.Run) -> bool:
+        """Where every screen shows it; one that dies of the same cause again is noted once, and too many halt the run.
+
+        Whether any died.
+        """
+        died = await self._workers.died()
+        for words in died:
             cause = words.partition(": ")[2] or words
             if cause != self._noted:
-                await note(connection, self._run, "", "worker died", words)
+                await note(connection, self._run, "", DIED, words)
             self._noted = cause
+        if died and self._replacements.died(self.progress.done) and run.goes_on:
+            hint = "correct what they say, then resume"
+            await Ledger(run.settings, run.id, "").halt(connection, "WorkersDie", died[-1], hint, run.resumed)
+        return bool(died)
 
     async def _again(self) -> Connection:
         until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
-                return await connect(self._dsn, name=APPLICATION)
+                return await connect(self._dsn, name=APPLICATION, primary=True)
             except GONE as error:
                 if time.monotonic() > until:
                     raise runs.RunError(
@@ -194,5 +214,6 @@ def as_json(progress: Progress) -> Mapping[str, Any]:
         "skipped": progress.count(ItemState.SKIPPED),
         "held_by": [guard["title"] for guard in progress.guards if guard.get("holds")],
         "halted": progress.halted,
+        "workers_died": [event.text for event in progress.deaths],
         "purged": progress.purged,
     }

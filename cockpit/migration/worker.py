@@ -13,22 +13,23 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import psycopg
 
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.ledger import Ledger
-from cockpit.migration.object_store import Halting, Store
+from cockpit.migration.object_store import Store
 from cockpit.migration.phases.copy import Copy
 from cockpit.migration.phases.purge import Purge
 from cockpit.migration.phases.restore import Restore
 from cockpit.migration.phases.verify import Verify
 from cockpit.migration.rate_limiter import Throttle
-from cockpit.migration.row_errors import About, about, server_words
+from cockpit.migration.row_errors import About, about, passes, server_words, too_much
 from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
+from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
 from probes.clients.threads import in_thread
 
@@ -51,6 +52,25 @@ _PHASES: Mapping[PhaseName, Callable[[Work], PhaseWork]] = complete(
 
 class Abandoned(Exception):  # noqa: N818
     """The database has been away for too long."""
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What has kept coming from the database, in whatever words, since nothing else did."""
+
+    give_up_s: float
+    clock: Callable[[], float] = time.monotonic
+    _since: float | None = None
+
+    def over(self) -> None:
+        self._since = None
+
+    def met(self, words: str) -> None:
+        """Raises Abandoned, with these last words, where it has gone on for too long."""
+        now = self.clock()
+        self._since = now if self._since is None else self._since
+        if now - self._since > self.give_up_s:
+            raise Abandoned(words)
 
 
 class Worker:
@@ -83,7 +103,7 @@ class Worker:
         await in_thread(store.open)
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
-        work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle)
+        work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)
         self._phase = run.phase
         phase = _PHASES[run.phase](work)
         lanes = [asyncio.create_task(self._lane(phase), name=f"lane {n}") for n in range(work.lanes)]
@@ -104,6 +124,7 @@ class Worker:
 
     async def _lane(self, phase: PhaseWork) -> None:
         connection: Connection | None = None
+        trouble = Trouble(GIVE_UP_S)
         try:
             while not self._stop.is_set():
                 resumed = self._work.resumed if self._work else 0
@@ -111,19 +132,20 @@ class Worker:
                     if connection is None or connection.closed:
                         connection = await self._connected()
                     taken = await phase.batch(connection)
+                    trouble.over()
+                    if taken and self._work is not None:
+                        self._work.was_enough()
                 except LeaseLost:
                     taken = 0
                 except psycopg.Error as error:
                     taken = 0
                     log.warning("%s: %s", self._phase, server_words(error))
-                    match about(error):
-                        case About.MOMENT:
-                            pass
-                        case About.SERVER:
-                            await _dropped(connection)
-                            connection = None
-                        case About.ROW | About.EVERY_ROW:
-                            await self._halted(connection, type(error).__name__, server_words(error), resumed)
+                    trouble.met(server_words(error))
+                    if about(error) is About.SERVER:
+                        await _dropped(connection)
+                        connection = None
+                    elif not passes(error) and not (too_much(error) and self._work and self._work.was_too_much()):
+                        await self._halted(connection, type(error).__name__, server_words(error), resumed)
                 if not taken:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(IDLE_S):
@@ -147,7 +169,9 @@ class Worker:
                     if control.closed:
                         control = await self._connected()
                     await self._beat(control, work)
-                except GONE as error:
+                except psycopg.Error as error:
+                    if not passes(error) and not isinstance(error, GONE):
+                        raise
                     log.warning("no heartbeat: %s", words_of(error))
                     await _dropped(control)
                 await asyncio.sleep(min(BEAT_S, work.settings.lease_s / 8))
@@ -161,11 +185,14 @@ class Worker:
             self._renewed_at = work.renewed = began
         run = await runs.load(control, self._run)
         await self._report_state(control, work, WorkerState.DRAINING if work.stopping else WorkerState.WORKING)
+        resumed, work.resumed = run.resumed != work.resumed, run.resumed
         self._obey(run, work)
+        if resumed:  # somebody may have logged in
+            with contextlib.suppress(StoreError):
+                await work.store.renew(work.store.generation)
 
     def _obey(self, run: runs.Run, work: Work) -> None:
         share = max(1, run.workers)
-        work.resumed = run.resumed
         work.throttle.most = max(1, run.concurrency)
         work.pace.files_per_s = run.files_per_s / share
         work.pace.bytes_per_s = run.bytes_per_s / share
@@ -212,7 +239,7 @@ class Worker:
         until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
-                return await connect(self._dsn)
+                return await connect(self._dsn, primary=True)
             except psycopg.OperationalError as error:
                 if time.monotonic() > until:
                     raise Abandoned(words_of(error)) from None
@@ -246,7 +273,7 @@ async def main(dsn: str, run: int) -> int:
     except runs.RunError as error:
         log.error("%s", error)
         return 1
-    except (Abandoned, *GONE) as error:
-        log.error("the database connection was lost: %s", words_of(error))
+    except (Abandoned, psycopg.Error) as error:
+        log.error("the database: %s", words_of(error))
         return 1
     return 0

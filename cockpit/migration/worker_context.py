@@ -6,8 +6,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -15,22 +15,33 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Ledger
-from cockpit.migration.object_store import Busy, Halting, Store, StoreError
+from cockpit.migration.object_store import Store
 from cockpit.migration.rate_limiter import Pace, Throttle
-from cockpit.migration.row_errors import About, about, server_words
+from cockpit.migration.row_errors import About, about, apart, server_words, too_much
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.source_tables import lock_row
 from cockpit.migration.states import PhaseName
+from cockpit.migration.store_errors import Busy, Halting, StoreError
 from cockpit.migration_scope import MIB
 
 log = logging.getLogger(__name__)
 MOST_TRIES = 7
 AGAIN_S = 2.0
 """Until a file is taken again that S3 did not answer for."""
+CREDENTIALS_S = 60.0
+"""For so long others are looked for where S3 refuses the credentials: a provider may be late."""
+RENEWED_AGAIN_S = 2.0
+NOT_RENEWED = (
+    "they are variables of the environment the phase was started in: `cockpit migrate drain PLAN`, "
+    "then start it again with others"
+)
 KEPT = "the database left the row as it is, without an error: a trigger returned NULL for it, or a rule took its place"
 BATCH = 128
 BATCH_BYTES = 12 * MIB
+ENOUGH = 64
+"""After so many batches that were done, one that was halved is doubled."""
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class LeaseLost(Exception):  # noqa: N818
@@ -66,6 +77,9 @@ class Work:
     resumed: int = 0
     """How often the run has been resumed, as last heard."""
     stopping: bool = False
+    halvings: int = 0
+    """How often a batch was halved because it took too long."""
+    _enough: int = 0
     held: set[Claim] = field(default_factory=set)
     """What the lanes are working on now: these leases are renewed, and no others."""
     chance: random.Random = field(default_factory=random.Random)
@@ -95,32 +109,78 @@ class Work:
         """How many files, and how many bytes, a lane takes at a time."""
         share = self.settings.limits.memory_bytes // (self.lanes * 4)
         many = min(self.throttle.limit, self.throttle.most) * 5 // (4 * self.lanes)
-        return min(BATCH, max(8, many)), max(MIB, min(BATCH_BYTES, share))
+        files, size = min(BATCH, max(8, many)), max(MIB, min(BATCH_BYTES, share))
+        return max(1, files >> self.halvings), max(1, size >> self.halvings)
+
+    def was_too_much(self) -> bool:
+        """A batch of half as many files from now on; False where it was of one already."""
+        more = self.batch()[0] > 1
+        self.halvings += more
+        return more
+
+    def was_enough(self) -> None:
+        """A batch was done: the next may be larger again, in a while."""
+        self._enough += 1
+        if self._enough >= ENOUGH:
+            self.halvings, self._enough = max(0, self.halvings - 1), 0
+
+    async def apart(
+        self, items: Sequence[T], change: Callable[[Sequence[T]], Awaitable[Collection[R]]]
+    ) -> tuple[list[R], list[tuple[T, psycopg.Error]]]:
+        """As of `row_errors.apart`; where it took too long for so many, the next batches are smaller, too."""
+
+        async def watched(these: Sequence[T]) -> Collection[R]:
+            try:
+                return await change(these)
+            except psycopg.Error as error:
+                if too_much(error):
+                    self.was_too_much()
+                raise
+
+        return await apart(items, watched)
 
     async def insist(self, request: Callable[[], Awaitable[T]], *, tries: int = MOST_TRIES) -> T:
-        """Send a request until S3 answers, ever more slowly. Raises the last Busy, or what else it says, or LeaseLost."""
-        for attempt in range(tries):
+        """Send a request until S3 answers, ever more slowly; where credentials are refused, with others, for a while.
+
+        Raises the last Busy, or what else it says, or LeaseLost.
+        """
+        busy, refused_at = 0, None
+        while True:
             self.be_safe()
+            known = self.store.generation
             await self.throttle.take()
             began, took = time.monotonic(), None
             try:
                 answer = await request()
                 took = time.monotonic() - began
-            except Busy as busy:
+            except Busy as error:
                 self.counters.retries += 1
-                self.counters.throttled += busy.code in ("SlowDown", "503")
+                self.counters.throttled += error.code in ("SlowDown", "503")
                 self.throttle.objected()
-                if attempt == tries - 1:
+                busy += 1
+                if busy == tries:
                     raise
+                pause = min(5.0, 0.1 * 2 ** (busy - 1))
+            except Halting as error:
+                if not (error.of_credentials or (error.of_credentials_perhaps and refused_at is None)):
+                    raise
+                refused_at = began if refused_at is None else refused_at
+                if began - refused_at > CREDENTIALS_S:
+                    raise
+                self.counters.retries += 1
+                pause = RENEWED_AGAIN_S if known else 0.0
             else:
                 return answer
             finally:
                 self.throttle.give(took)
-            await asyncio.sleep(min(5.0, 0.1 * 2**attempt) * self.chance.uniform(0.5, 1.5))
-        raise AssertionError
+            if refused_at is not None:
+                with suppress(StoreError):  # whoever gives them out may be late, too
+                    await self.store.renew(known)
+            await asyncio.sleep(pause * self.chance.uniform(0.5, 1.5))
 
     async def halt(self, connection: Connection, halting: Halting, resumed: int) -> None:
-        await self.ledger.halt(connection, halting.code, halting.detail, halting.hint, resumed)
+        hint = NOT_RENEWED if halting.of_credentials and self.store.of_environment else halting.hint
+        await self.ledger.halt(connection, halting.code, halting.detail, hint, resumed)
 
     async def trouble(self, connection: Connection, claim: Claim, phase: PhaseName, error: BaseException) -> None:
         """A claim that was made to look at a file, or to change its row, came to nothing: whose fault it is decides what follows.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from cockpit.conditions.condition import Condition
 from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
@@ -114,17 +115,16 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 
 def earliest_go(plan: Plan) -> timedelta:
-    enforced = [c for c in plan.success_criteria if c.enforced]
-    return (
-        max((c.hold_for + c.initial_delay + _seen(plan, c) for c in enforced), default=timedelta(0))
-        + plan.verdict_dwell
-    )
+    """How long after its phase begins all that decides can be good at best: what must hold, and what must be seen clear."""
+    proven = [c.hold_for + c.initial_delay + _seen(plan, c.condition) for c in plan.success_criteria if c.enforced]
+    seen = [c.initial_delay + _seen(plan, c.condition) for c in plan.rollback_triggers if c.enforced]
+    seen += [_seen(plan, item.expect) for _, item in plan.items() if item.blocking]
+    return max([*proven, *seen], default=timedelta(0)) + plan.verdict_dwell
 
 
-def _seen(plan: Plan, criterion: Criterion) -> timedelta:
+def _seen(plan: Plan, condition: Condition | None) -> timedelta:
     """How long after the phase begins the first period that counts has closed and settled; 0 where no metric is read."""
-    probes = criterion.condition.probes if criterion.condition else ()
-    return max((plan.probes[name].delay for name in probes), default=timedelta(0))
+    return max((plan.probes[name].delay for name in (condition.probes if condition else ())), default=timedelta(0))
 
 
 def _row(label: str, text: str) -> list[str]:

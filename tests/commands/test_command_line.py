@@ -48,6 +48,7 @@ def handed_over(command: click.Command) -> dict[str, object]:
 KINDS: dict[str, object] = {
     "text": str,
     "file": str,
+    "path": str,
     "integer": int,
     "integer range": int,
     "float range": float,

@@ -11,10 +11,12 @@ from migration.migration_bench import Bench
 from support.aws.modelled import ModelledAws
 from support.waiting import until
 
+from cockpit.commands.migrate.migration_text import progress_lines
 from cockpit.migration import runs
 from cockpit.migration.ecs_workers import EcsWorkers
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.progress import Follower
+from cockpit.migration.replacements import FIRST_PAUSE_S, MOST_DEATHS, Replacements
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.supervisor import Supervisor
 from cockpit.migration_scope import EcsTask
@@ -30,7 +32,8 @@ async def test_a_worker_that_dies_at_its_start_is_told_on_every_screen(bench: Be
 
     async def told() -> list[str]:
         progress = await Follower().poll(bench.connection)
-        return [event.text for event in progress.events if event.kind == "worker died"]
+        assert "connection string cannot be parsed" in "".join(progress_lines(progress))
+        return [event.text for event in progress.deaths]
 
     await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.event WHERE kind = 'worker died'"))
     [text] = await told()
@@ -40,6 +43,66 @@ async def test_a_worker_that_dies_at_its_start_is_told_on_every_screen(bench: Be
     await runs.want(bench.connection, run, Wanted.ABORT)
     assert await supervising == "aborted"
     await until(lambda: not workers._processes or workers._processes[0].code is not None)
+
+
+async def test_dead_workers_are_replaced_when_their_pause_is_over_and_at_last_the_run_is_halted_until_it_is_resumed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.migration.replacements.MOST_DEATHS", 2)
+    monkeypatch.setattr("cockpit.migration.supervisor.ROUND_S", 0.05)
+    bench.insert(2)
+    run = await bench.begin(PhaseName.COPY)
+    now, rounds = [0.0], [0]
+    workers = LocalWorkers("password=hunter2hunter2 nonsense", run, 1, str(tmp_path / "log"))
+
+    def show(_: object) -> None:
+        rounds[0] += 1
+
+    supervisor = Supervisor(bench.dsn, run, list, workers, show, clock=lambda: now[0])
+    supervising = asyncio.create_task(supervisor.run())
+
+    async def more_rounds(count: int) -> None:
+        wanted = rounds[0] + count
+        await bench.until(lambda: rounds[0] >= wanted)
+
+    await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.event WHERE kind = 'worker died'"))
+    await more_rounds(5)
+    assert not workers._processes, "its pause is not over"
+    assert bench.sql("SELECT halted FROM cutover.run") == [(None,)]
+    now[0] += FIRST_PAUSE_S
+    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+    now[0] += 1000
+    await more_rounds(5)
+    assert not workers._processes, "nobody has looked yet"
+    halted = (await runs.load(bench.connection, run)).halted
+    assert halted is not None
+    assert halted["code"] == "WorkersDie"
+    assert "the connection string cannot be parsed" in halted["detail"]
+    assert "hunter2" not in str(halted)
+    workers.dsn = bench.dsn
+    await runs.want(bench.connection, run, Wanted.RUN)
+    assert await supervising == "done"
+    assert bench.states() == {"switched": 2}
+    assert await workers.ended(60)
+
+
+def test_each_time_nothing_was_done_in_between_the_next_worker_waits_longer() -> None:
+    now = [0.0]
+    replacements = Replacements(clock=lambda: now[0])
+    waits = []
+    for _ in range(MOST_DEATHS - 1):
+        assert not replacements.died(7)
+        began = now[0]
+        while not replacements.due():
+            now[0] += 0.5
+        waits.append(now[0] - began)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+    assert not Replacements(clock=lambda: 0.0, _deaths=MOST_DEATHS, _done=6).died(7), "a file was done in between"
+    assert replacements.died(7)
+    assert not replacements.due()
+    replacements.resumed(1)
+    assert replacements.due()
+    assert not replacements.died(7)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +128,9 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
     }
     workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 1, arns=[TASK])
     try:
-        await workers._look()
-        assert workers.died() == told
-        assert workers.died() == []
+        assert await workers.died() == told
+        assert await workers.died() == []
         await workers.keep()
-        assert workers.died() == ["a task was not started: RESOURCE:MEMORY"]
+        assert await workers.died() == ["a task was not started: RESOURCE:MEMORY"]
     finally:
         await aws.clients.close()

@@ -130,7 +130,10 @@ async def test_a_bit_flipped_on_the_way_is_never_switched(bench: Bench) -> None:
     ("status", "code"),
     [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "ExpiredToken"), (403, "InvalidAccessKeyId")],
 )
-async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(bench: Bench, status: int, code: str) -> None:
+async def test_what_is_wrong_for_every_file_halts_the_run_with_one_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    monkeypatch.setattr("cockpit.migration.worker_context.CREDENTIALS_S", 0.0)
     bench.insert(50)
     bench.store.faults.append(StoreFault("status", status=status, code=code))
     run = await bench.begin(PhaseName.COPY)

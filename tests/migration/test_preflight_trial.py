@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from migration.migration_bench import Bench
 
 from cockpit.migration import runs
+from cockpit.migration.database import connect
 from cockpit.migration.preflight_check import Check
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Source
@@ -109,6 +111,12 @@ async def test_rows_of_every_kind_pass_and_none_is_waited_for(bench: Bench) -> N
         ("text", "'doc-' || n", "", "nothing keeps id unique"),
         ("text", "'doc-' || n", "CREATE UNIQUE INDEX ON docs_tried (id) WHERE archived", "nothing keeps id unique"),
         ("text", "'doc-' || n", "CREATE UNIQUE INDEX ON docs_tried (id, archived)", "nothing keeps id unique"),
+        (
+            "text",
+            "'doc-' || n",
+            "ALTER TABLE docs_tried ADD PRIMARY KEY (id, archived)",
+            "nothing keeps id unique (its primary key is archived, id)",
+        ),
         ("text", "'doc-' || n / 2", "", "9 rows have the id of another"),
         ("text UNIQUE", "CASE WHEN n > 2 THEN 'doc-' || n END", "", "2 rows have no id"),
         (
@@ -157,12 +165,71 @@ async def test_names_with_a_percent_sign_are_moved(bench: Bench) -> None:
     assert bench.states() == {"switched": 20}
 
 
-async def test_a_role_that_rows_may_be_hidden_from_is_refused(bench: Bench) -> None:
-    source = made(bench, *HIDING)
+@pytest.mark.parametrize(
+    ("policies", "shown"),
+    [
+        (HIDING, "1 of about 20 rows"),
+        ((*HIDING[:2], "CREATE POLICY all_of_them ON docs_tried FOR SELECT USING (true)",
+          "CREATE POLICY few ON docs_tried FOR UPDATE USING (archived)"), "20 of about 20 rows"),
+        ((*HIDING[:2], "CREATE POLICY broken ON docs_tried USING (current_setting('app.none') = 'a')"), "only some of about"),
+    ],
+)  # fmt: skip
+async def test_a_role_that_rows_may_be_hidden_from_is_refused(
+    bench: Bench, policies: Sequence[str], shown: str
+) -> None:
+    source = made(bench, *policies, "ANALYZE docs_tried")
     (check,) = await facts_of_table(bench.connection, source)
     assert check.ok is False
-    assert "row-level security is active for this role" in check.found
+    assert f"row-level security is active for this role: it is shown {shown}" in check.found
     assert "BYPASSRLS" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("id_", "identity", "refused"),
+    [
+        ("text PRIMARY KEY", "DEFAULT", False),
+        ("text PRIMARY KEY", "NOTHING", True),
+        ("text NOT NULL UNIQUE", "DEFAULT", True),
+        ("text NOT NULL UNIQUE", "USING INDEX docs_tried_id_key", False),
+        ("text NOT NULL UNIQUE", "FULL", False),
+    ],
+)
+async def test_a_published_table_that_no_update_passes_is_refused_though_no_row_waits(
+    bench: Bench, id_: str, identity: str, *, refused: bool
+) -> None:
+    made(bench, f"ALTER TABLE docs_tried REPLICA IDENTITY {identity}", id_=id_)
+    bench.sql("CREATE PUBLICATION elsewhere FOR TABLE docs_tried")
+    try:
+        source = Source(MigrationTable("docs_tried"))
+        checks = await checked(bench, source)
+        assert any("has no replica identity" in check.found for check in checks) is refused
+        assert all(check.ok for check in checks) is not refused
+        # Where it comes about later, the run is halted with the server's words: it would be so for every row.
+        if refused:
+            bench.settings = replace(bench.settings, sources=(source,))
+            run = await bench.begin(PhaseName.COPY)
+            bench.work(run)
+            await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+            assert "replica identity" in str(bench.sql("SELECT halted FROM cutover.run"))
+    finally:
+        bench.sql("DROP PUBLICATION elsewhere")
+
+
+async def test_what_a_role_is_set_to_does_not_reach_a_migration(bench: Bench) -> None:
+    """Serializable, a statement among a live application's would fail again and again."""
+    bench.settings = replace(bench.settings, sources=(made(bench),))
+    (name,) = bench.sql("SELECT current_user")[0]
+    odd = ("default_transaction_isolation", "statement_timeout", "lock_timeout")
+    for setting, value in zip(odd, ("serializable", "5min", "4min"), strict=True):
+        bench.sql(f"ALTER ROLE \"{name}\" SET {setting} = '{value}'")
+    try:
+        async with await connect(bench.dsn) as fresh:
+            found = [await (await fresh.execute(f"SHOW {each}".encode())).fetchone() for each in odd]
+        assert found == [("read committed",), ("1min",), ("5s",)]
+        assert await bench.phase(PhaseName.COPY) == "done"
+    finally:
+        for setting in odd:
+            bench.sql(f'ALTER ROLE "{name}" RESET {setting}')
 
 
 async def test_row_level_security_that_comes_later_halts_the_run_which_is_never_done_with_fewer(bench: Bench) -> None:

@@ -18,9 +18,9 @@ from cockpit.decide.situation import Observed, Situation
 from cockpit.decide.states import Check, Word
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
-from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
+from cockpit.stories import crew
 from probes.reading import Field, Reading
 
 SHIPPED = Path(__file__).parents[2] / "checklists" / "transparent-trust.yaml"

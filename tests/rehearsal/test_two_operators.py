@@ -18,7 +18,7 @@ from support.waiting import LAST_RESORT_S, until
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
-from cockpit.commands.rehearse import shipped
+from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.events import Decision, SignOff
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.gate_approval import missing
@@ -37,9 +37,9 @@ from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.process.pace import Pace
-from cockpit.rehearsal.script import crew
 from cockpit.report.formats.html import html
 from cockpit.report.load_record import account_of
+from cockpit.stories import crew
 from probes.clients.clients import AwsOptions, Clients
 
 pytestmark = [pytest.mark.world]

@@ -24,10 +24,10 @@ from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED
 from cockpit.log_file import log_folder, log_to_file
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect, words_of
-from cockpit.migration.object_store import StoreError
 from cockpit.migration.ownerless import settle
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.settings import Settings
+from cockpit.migration.store_errors import StoreError
 from cockpit.plan.model import Migration, Plan
 from probes.clients.clients import Clients
 from probes.clients.threads import run_loop

@@ -90,6 +90,7 @@ def progress_lines(progress: Progress) -> list[str]:
     if progress.halted:
         lines.append(f"  halted: {progress.halted['code']} {progress.halted['detail']}. {progress.halted['hint']}")
     lines += [f"  {worker.id}: {worker.state}, {worker.files:,} files, {worker.why}" for worker in progress.workers]
+    lines += [f"  {event.kind} at {event.at:%H:%M:%S}: {event.text}" for event in progress.deaths[-3:]]
     lines += [f"  {f.state}: {f.tbl} {f.doc_id} after {f.failures}: {f.why}" for f in progress.failures[:20]]
     if progress.purged:
         lines.append(f"  {progress.purged:,} files live in S3 alone: a rollback of the application would lose them")

@@ -10,12 +10,11 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim, Copied
-from cockpit.migration.object_store import Halting, StoreError
 from cockpit.migration.phases.upload import Burnt, Changed, Put, put_in_parts, put_whole
-from cockpit.migration.row_errors import apart
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import ItemState, PhaseName
+from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, Work
 
 _READ_ROWS = table_statement("read_rows")
@@ -99,7 +98,7 @@ class Copy:
                 for row in await cursor.fetchall()
             ]
 
-        rows, failed = await apart(claims, read)
+        rows, failed = await self.work.apart(claims, read)
         for claim, error in failed:
             await self._trouble(connection, claim, error)
         return rows, [claim for claim, _ in failed]
@@ -112,7 +111,7 @@ class Copy:
         work = self.work
         if not work.safe():
             return  # the leases lapse, and whoever takes the files next finds them in S3
-        ids, failed = await apart(done, lambda these: work.ledger.switch(connection, source, these))
+        ids, failed = await self.work.apart(done, lambda these: work.ledger.switch(connection, source, these))
         for copied, error in failed:
             await self._trouble(connection, copied.claim, error)
         refused = {copied.claim.doc_id for copied, _ in failed}

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Missing
 from cockpit.migration.phases.verify import Verify
-from cockpit.migration.row_errors import apart
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
+from cockpit.migration.store_errors import Missing
 from cockpit.migration.worker_context import Work
 
 _DROP_BYTES = table_statement("drop_bytes")
@@ -30,7 +29,7 @@ class Purge:
         work = self.work
         work.be_safe()
         claims = await work.ledger.claim_to_check(
-            connection, OPEN[PhaseName.PURGE], work.batch()[0], soak_s=work.settings.soak_s
+            connection, OPEN[PhaseName.PURGE], *work.batch(), soak_s=work.settings.soak_s
         )
         with work.holding(claims):
             found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
@@ -63,7 +62,7 @@ class Purge:
 
     async def _purge(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
         work = self.work
-        ids, failed = await apart(claims, lambda these: self._drop(connection, source, these))
+        ids, failed = await work.apart(claims, lambda these: self._drop(connection, source, these))
         for claim, error in failed:
             await work.trouble(connection, claim, PhaseName.PURGE, error)
         purged = {claim for claim in claims if claim.doc_id in ids}

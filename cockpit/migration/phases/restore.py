@@ -9,10 +9,10 @@ import psycopg
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.object_store import Halting, StoreError
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import statement, table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
+from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import AGAIN_S, KEPT, LeaseLost, Work
 
 _FORGET_KEY = table_statement("forget_key")
@@ -36,7 +36,7 @@ class Restore:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], work.batch()[0])
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], *work.batch())
         with work.holding(claims):
             for number, claim in enumerate(claims):
                 try:

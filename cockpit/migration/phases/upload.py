@@ -12,9 +12,10 @@ import psycopg
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
 from cockpit.migration.object_keys import content_type
-from cockpit.migration.object_store import Exists, Missing
+from cockpit.migration.object_store import Body
 from cockpit.migration.settings import PART_BYTES, Source
 from cockpit.migration.sql_files import table_statement
+from cockpit.migration.store_errors import Exists, Missing
 from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MIB
 from probes.clients.threads import in_thread
@@ -61,7 +62,7 @@ async def put_whole(work: Work, claim: Claim, body: bytes) -> Put:
 
 async def adopt(work: Work, claim: Claim, sha: bytes, size: int, kind: str) -> str:
     """Something is under our key already: if it is this very file, it is ours and need not be sent again; its version."""
-    there = await work.insist(lambda: work.store.read(claim.key))
+    there: Body = await work.insist(lambda: work.store.read(claim.key))
     if there.sha256 != sha or there.size != size or there.content_type != kind:
         raise Burnt
     work.counters.adopted += 1

@@ -10,9 +10,9 @@ import psycopg
 from cockpit.migration import ledger
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import FAILED_AGAIN_S, Claim
-from cockpit.migration.object_store import Missing
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, PhaseName
+from cockpit.migration.store_errors import Missing
 from cockpit.migration.worker_context import KEPT, Work
 
 _TAKE_BACK_ROW = table_statement("take_back_row")
@@ -27,7 +27,7 @@ class Verify:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], work.batch()[0], independent=True)
+        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], *work.batch(), independent=True)
         with work.holding(claims):
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []

@@ -64,16 +64,16 @@ FROM taken t ORDER BY tbl, doc_id
 -- SKIP LOCKED gives a row to one worker at a time and the new epoch takes it from whoever had it; the state stays, so after a crash
 -- the lease lapses and the file is claimed again as if nothing had been.
 WITH picked AS (
-    SELECT i.tbl, i.doc_id, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state = ANY(%(states)s)
+    SELECT i.tbl, i.doc_id, i.size, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state = ANY(%(states)s)
         AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s) AND (i.lease_until IS NULL OR {may_be_taken_over})
         AND i.not_before <= clock_timestamp() AND i.copied_by IS DISTINCT FROM %(not_by)s
         AND (%(soak)s::float8 IS NULL OR i.switched_at < clock_timestamp() - make_interval(secs => %(soak)s))
     ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED),
-fits AS (SELECT tbl, doc_id, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
+fits AS (SELECT tbl, doc_id, sum(size) OVER w - size AS before, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
     FROM picked WINDOW w AS (ORDER BY tbl, doc_id))
 UPDATE cutover.item i SET owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1, attempt = {claims_unanswered},
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.may
+FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s AND f.may
 RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state, {resumed}
 
 -- name: give_up_deadly

@@ -1,5 +1,9 @@
 -- What must be so before a file moves; what is tried is rolled back.
 
+-- name: backend
+-- Reads nothing of the database.
+SELECT pg_backend_pid(), pg_is_in_recovery()
+
 -- name: columns_of
 -- Reads the catalog only.
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
@@ -24,13 +28,28 @@ SELECT pg_is_in_recovery(), (SELECT coalesce(r.rolname, 'the database') FROM pg_
 
 -- name: facts_of_table
 -- Reads the catalog only.
-SELECT row_security_active(c.oid), greatest(c.reltuples, 0)::bigint,
+SELECT row_security_active(c.oid), CASE WHEN c.reltuples < 0 THEN pg_stat_get_live_tuples(c.oid) ELSE c.reltuples END::bigint,
     EXISTS (SELECT FROM pg_inherits h JOIN pg_class k ON k.oid = h.inhrelid WHERE h.inhparent = c.oid AND NOT k.relispartition),
     EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisunique AND x.indisvalid AND x.indpred IS NULL
         AND x.indnkeyatts = 1 AND x.indkey[0] = a.attnum),
-    a.attnotnull
+    a.attnotnull,
+    (SELECT array_agg(k.attname ORDER BY k.attname) FROM pg_index x JOIN pg_attribute k ON k.attrelid = x.indrelid
+        AND k.attnum = ANY(x.indkey) WHERE x.indrelid = c.oid AND x.indisprimary),
+    EXISTS (SELECT FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
+        WHERE p.pubupdate AND t.schemaname = n.nspname AND t.tablename = c.relname)
+    AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true
+        WHEN 'd' THEN NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisprimary AND x.indimmediate)
+        ELSE NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident AND x.indisvalid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = %(id)s
 WHERE n.nspname = %(schema)s AND c.relname = %(table)s
+
+-- name: show_what_policies_allow
+-- Lasts until the end of this transaction, in which rows are only counted.
+SET LOCAL row_security = on
+
+-- name: count_what_is_shown
+-- Reads only; row-level security applies, so it is the number of rows that this role is shown.
+SELECT count(*) FROM {table}
 
 -- name: count_ids
 -- Reads only, and takes no lock.

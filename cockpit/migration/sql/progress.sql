@@ -21,6 +21,10 @@ ORDER BY state = 'quarantined' DESC, tbl, doc_id LIMIT 200
 -- Reads only, and takes no lock.
 SELECT at, who, kind, text FROM cutover.event ORDER BY id DESC LIMIT 20
 
+-- name: show_deaths
+-- Reads only, and takes no lock.
+SELECT at, who, kind, text FROM cutover.event WHERE run_id = %(run)s AND kind = 'worker died' ORDER BY id DESC LIMIT 3
+
 -- name: show_purged
 -- Reads only, and takes no lock; a ledger of an earlier version has the phase in the text of the error, and is read there.
 SELECT (SELECT min(started_at) FROM cutover.run WHERE phase = 'purge'),

@@ -20,7 +20,7 @@ _REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "${name} or $
 
 def schema_text() -> str:
     """The schema as it is shipped."""
-    schema = _plainly(PlanDocument.model_json_schema(by_alias=True))
+    schema = plainly(PlanDocument.model_json_schema(by_alias=True))
     kinds = {name: find(name) for name in sorted(BUILT_IN)}
     part = schema["$defs"]["ProbePart"]
     part["properties"]["uses"] |= {"anyOf": [{"enum": list(kinds)}, {"type": "string"}]}
@@ -38,7 +38,7 @@ def schema_text() -> str:
 
 def _parameters(name: str, kind: type[Probe[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
     """What `with` holds for one kind of probe. Any parameter may be a reference instead of its own type."""
-    params = _plainly(kind.params_type.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
+    params = plainly(kind.params_type.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
     for inner, definition in params.pop("$defs", {}).items():
         definitions[f"{name}.{inner}"] = definition
     for key, held in params.get("properties", {}).items():
@@ -54,13 +54,13 @@ def _or_reference(held: dict[str, Any]) -> dict[str, Any]:
     return outer | {"anyOf": [held, _REFERENCE]}
 
 
-def _plainly(held: Any) -> Any:
+def plainly(held: Any) -> Any:
     """The schema without `null` (a plan leaves out what it does not say) and without titles that only repeat a name."""
     if isinstance(held, list):
-        return [_plainly(one) for one in held]
+        return [plainly(one) for one in held]
     if not isinstance(held, dict):
         return held
-    kept = {key: _plainly(one) for key, one in held.items() if not _is_noise(key, one)}
+    kept = {key: plainly(one) for key, one in held.items() if not _is_noise(key, one)}
     choices = kept.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         left = [one for one in choices if one != {"type": "null"}]

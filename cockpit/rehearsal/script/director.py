@@ -12,8 +12,8 @@ from cockpit.decide.events import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase, Plan
-from cockpit.rehearsal.script import crew
 from cockpit.rehearsal.script.scenario import Event, Judgement, Scenario
+from cockpit.stories import crew
 
 STEP = timedelta(seconds=1)
 

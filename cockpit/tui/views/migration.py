@@ -57,6 +57,7 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
     yield Text("")
     yield from _guards(progress, width)
     yield from _workers(progress, width)
+    yield from _deaths(progress, width)
     yield from _failures(progress, width)
     yield from _history(progress, width)
     yield from _next(progress, width, armed=armed)
@@ -148,6 +149,11 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
         yield hanging("WORKERS" if number == 0 else "", plain(text), width, indent=INDENT, styles=styles)
     if len(progress.workers) > len(shown):
         yield _row("", f"and {len(progress.workers) - len(shown)} more", width, theme.QUIET)
+
+
+def _deaths(progress: Progress, width: int) -> Iterator[Text]:
+    for number, event in enumerate(reversed(progress.deaths[-2:] if progress.active else ())):
+        yield _row("DIED" if number == 0 else "", f"{event.at:%H:%M:%S} {event.text}", width, theme.BAD)
 
 
 def _failures(progress: Progress, width: int) -> Iterator[Text]:

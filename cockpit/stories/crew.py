@@ -70,7 +70,7 @@ def sign(plan: Plan, situation: Situation) -> list[SignOff]:
     """Sign-offs for everything that waits for nothing but one; what the evidence contradicts is not signed."""
     signed = []
     for subject, waiting, seen in _waiting(situation):
-        found = _somebody(plan, waiting.roles)
+        found = somebody(plan, waiting.roles)
         if found is not None:
             person, role = found
             answer = answer_to(waiting.ask, seen)
@@ -93,7 +93,7 @@ def vote(plan: Plan, situation: Situation) -> list[Vote]:
 
 def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
     """What was already true before the cutover began is seen, by name."""
-    found = _somebody(plan, deciding_roles(plan))
+    found = somebody(plan, deciding_roles(plan))
     if found is None:
         return []
     person, role = found
@@ -121,7 +121,7 @@ def move_on(plan: Plan, record: Record, situation: Situation) -> list[PhaseBegan
     if situation.verdict.phase is not Phase.PRE_DEPLOY or situation.verdict.word is not Word.GO:
         return []
     why = "rehearsal: the gate says GO"
-    found = _somebody(plan, deciding_roles(plan))
+    found = somebody(plan, deciding_roles(plan))
     if found is None:
         return [PhaseBegan(situation.now, Phase.POST_DEPLOY, why=why)]
     person, role = found
@@ -144,7 +144,7 @@ def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus, Sequenc
             yield criterion.id, criterion.sign_off, criterion.because.observed
 
 
-def _somebody(plan: Plan, roles: tuple[str, ...]) -> tuple[Person, str] | None:
+def somebody(plan: Plan, roles: tuple[str, ...]) -> tuple[Person, str] | None:
     """Somebody who holds one of the roles."""
     return next(((person, role) for role in roles for person in plan.people if role in person.roles), None)
 

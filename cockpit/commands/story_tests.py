@@ -1,0 +1,181 @@
+"""`cockpit test`: stories of a plan, each gone through on a clock of its own, and whether they came to what they expect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import click
+
+from cockpit.commands.options import FORMAT, VARIABLES, Form, LiveOptions
+from cockpit.commands.progress_line import Progress
+from cockpit.console import output, output_json
+from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
+from cockpit.plan.load import PlanError
+from cockpit.report.escaping import safe
+from cockpit.stories.story_file import FOLDER, is_story, load_story
+from cockpit.stories.story_run import play_through
+
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
+FEW = 4
+"""So few stories are not worth another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one story ended, as text."""
+
+    path: str
+    name: str
+    title: str
+    verdict: str
+    lasted_s: float
+    failures: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    """Lines about a story or plan that cannot be used."""
+
+
+@click.command("test")
+@click.argument("plan", type=click.Path(exists=True))
+@VARIABLES
+@FORMAT
+@click.option("--junit", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write the results for CI.")
+def main(plan: str, variables: tuple[str, ...], form: Form, junit: str) -> int:
+    """Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.
+
+    PLAN is a plan (its stories lie beside it in stories/), a folder of stories, or one story.
+    """
+    paths = list(stories_of(Path(plan)))
+    if not paths:
+        output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema --story`", err=True)
+        return USAGE
+    given = dict(LiveOptions(variables=variables).values())
+    outcomes = list(_run(paths, given))
+    if junit:
+        Path(junit).write_text(junit_text(outcomes), encoding="utf-8")
+    if form == "json":
+        output_json(_json(outcomes))
+    else:
+        output(*_lines(outcomes))
+    if any(each.problems for each in outcomes):
+        return BAD_PLAN
+    return NOT_AS_EXPECTED if any(each.failures for each in outcomes) else 0
+
+
+def stories_of(path: Path) -> Iterator[Path]:
+    """The story files meant by a plan, a folder or a story, sorted by name."""
+    if path.is_dir():
+        yield from (each for each in sorted(path.rglob("*.yaml")) if is_story(each))
+    elif is_story(path):
+        yield path
+    else:
+        yield from (
+            each for each in sorted((path.parent / FOLDER).glob("*.yaml")) if is_story(each) and _is_of(each, path)
+        )
+
+
+def _is_of(story: Path, plan: Path) -> bool:
+    """Whether a story names this plan. One that cannot be read is taken along, so that its problems are shown."""
+    for line in story.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith("plan:"):
+            named = line.removeprefix("plan:").partition(" #")[0].strip().strip("\"'")
+            return (story.parent / named).resolve() == plan.resolve()
+    return True
+
+
+def _run(paths: Sequence[Path], given: dict[str, str]) -> Iterator[Outcome]:
+    progress = Progress("stories", len(paths))
+    workers = min(os.cpu_count() or 1, len(paths))
+    if len(paths) < FEW or workers < 2:
+        for number, path in enumerate(paths):
+            progress.at(number, path.stem)
+            yield outcome_of(str(path), given)
+    else:
+        # Spawned, not forked: a fork would take over locks of this process's threads.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            found = pool.map(outcome_of, map(str, paths), [given] * len(paths), chunksize=max(1, len(paths) // 32))
+            for number, (path, one) in enumerate(zip(paths, found, strict=True), 1):
+                progress.at(number, path.stem)
+                yield one
+    progress.done()
+
+
+def outcome_of(path: str, given: dict[str, str]) -> Outcome:
+    """Go through one story; also called in another process."""
+    try:
+        story = load_story(path, given)
+    except PlanError as error:
+        return Outcome(path, Path(path).stem, "", "", 0.0, (), (), tuple(error.lines))
+    ended = play_through(story)
+    return Outcome(
+        path,
+        story.name,
+        story.title,
+        str(ended.situation.verdict.word),
+        story.lasts.total_seconds(),
+        tuple(map(str, ended.failures)),
+        tuple(map(str, ended.contradictions)),
+    )
+
+
+def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for each in outcomes:
+        mark = "?" if each.problems else "✗" if each.failures else "✓"
+        yield f"{mark} {each.name:24} {each.title}".rstrip()
+        yield from (f"    {line}" for line in (*each.problems, *each.failures))
+    against = list(dict.fromkeys(line for each in outcomes for line in each.contradictions))
+    if against:
+        yield from ("", "The plan contradicts itself", *(f"  {line}" for line in against))
+    failed = sum(bool(each.failures or each.problems) for each in outcomes)
+    yield f"{len(outcomes) - failed} of {len(outcomes)} as expected"
+
+
+def _json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "version": JSON_VERSION,
+        "stories": [
+            {
+                "file": each.path,
+                "name": each.name,
+                "title": each.title,
+                "as_expected": not each.failures and not each.problems,
+                "verdict": each.verdict,
+                "lasted_s": each.lasted_s,
+                "failures": list(each.failures),
+                "contradictions": list(each.contradictions),
+                "problems": list(each.problems),
+            }
+            for each in outcomes
+        ],
+    }
+
+
+def junit_text(outcomes: Sequence[Outcome]) -> str:
+    """One test case a story: what it did not come to is a failure, a file that cannot be used an error."""
+    counts = {
+        "tests": str(len(outcomes)),
+        "failures": str(sum(bool(each.failures) for each in outcomes)),
+        "errors": str(sum(bool(each.problems) for each in outcomes)),
+        "skipped": "0",
+    }
+    root = Element("testsuites", counts | {"name": "stories"})
+    suite = SubElement(root, "testsuite", counts | {"name": "stories"})
+    for each in outcomes:
+        case = SubElement(
+            suite,
+            "testcase",
+            {"classname": safe(each.path), "name": safe(each.title or each.name), "time": f"{each.lasted_s:.3f}"},
+        )
+        for kind, lines in (("failure", each.failures), ("error", each.problems)):
+            if lines:
+                SubElement(case, kind, message=safe(lines[0])).text = safe("\n".join(lines))
+    indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'

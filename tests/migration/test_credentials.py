@@ -1,0 +1,207 @@
+"""Credentials that expire in the middle of a run are renewed, and it goes on; what cannot be renewed halts it, until resumed.
+
+A container's endpoint gives out credentials that live for seconds, and S3 refuses every token whose time is up.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from migration.migration_bench import BUCKET, Bench
+
+from cockpit.migration import runs
+from cockpit.migration.states import PhaseName, Wanted
+from cockpit.migration_scope import MIB
+from cockpit.rehearsal.object_store import ObjectStore
+from cockpit.rehearsal.object_store.server import Refused
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+class Issuer:
+    """Gives out credentials that live `lives_s`, though it says `says_s`; or nothing, while `silent`."""
+
+    def __init__(self, lives_s: float, says_s: float | None = None) -> None:
+        self.lives_s, self.says_s = lives_s, says_s or lives_s
+        self.silent = False
+        self.issued: dict[str, float] = {}
+        issuer = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps(issuer.issue()).encode()
+                self.send_response(500 if issuer.silent else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/role"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def issue(self) -> dict[str, str]:
+        if self.silent:
+            return {}
+        token = f"token-{len(self.issued)}"
+        self.issued[token] = time.monotonic() + self.lives_s
+        return {
+            "AccessKeyId": "rehearsal",
+            "SecretAccessKey": "rehearsal-secret",
+            "Token": token,
+            "Expiration": (datetime.now(UTC) + timedelta(seconds=self.says_s)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def valid(self, token: str) -> bool:
+        return time.monotonic() < self.issued.get(token, 0.0)
+
+    def expire(self) -> None:
+        """All that was given out is refused from now on."""
+        self.issued = dict.fromkeys(self.issued, 0.0)
+
+
+class StrictStore(ObjectStore):
+    """Refuses tokens whose time is up."""
+
+    issuer: Issuer | None = None
+
+    def _obey(self, request: Any, bucket: str, key: str) -> Any:
+        if self.issuer is not None and not self.issuer.valid(request.headers.get("x-amz-security-token", "")):
+            self.requests["expired"] += 1
+            raise Refused(400, "ExpiredToken", "The provided token has expired.")
+        return super()._obey(request, bucket, key)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectStore]:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", *KEYS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr("cockpit.migration.worker_context.RENEWED_AGAIN_S", 0.1)
+    with StrictStore(BUCKET) as served:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
+        yield served
+
+
+def issuing(bench: Bench, monkeypatch: pytest.MonkeyPatch, issuer: Issuer) -> Issuer:
+    assert isinstance(bench.store, StrictStore)
+    bench.store.issuer = issuer
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", issuer.url)
+    return issuer
+
+
+@pytest.mark.parametrize("rotations", [2, pytest.param(20, marks=pytest.mark.long)])
+async def test_rotations_in_a_run_halt_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, rotations: int) -> None:
+    """Both clients, small files and files in parts: what S3 refuses is renewed, though it was said to hold for longer."""
+    issuer = issuing(bench, monkeypatch, Issuer(lives_s=16 * 60))
+    bench.insert(1, id_="first")
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    for number in range(rotations):
+        await bench.until(lambda: set(bench.states()) == {"switched"})
+        issuer.expire()
+        bench.insert(1, id_=f"small-{number}")
+        bench.insert(1, 9 * MIB if number == 0 else 100, id_=f"other-{number}")
+        assert await runs.enlist_all(bench.connection, bench.settings) == 2
+    assert await bench.finish(run) == "done"
+    assert bench.store.requests["expired"] >= rotations
+    issuer.expire()
+    assert await bench.phase(PhaseName.VERIFY) == "done"
+    assert bench.sql("SELECT count(*) FROM cutover.event WHERE kind = 'halted'") == [(0,)]
+    assert bench.sql("SELECT sum(failures) FROM cutover.item") == [(0,)]
+    bench.proven()
+
+
+async def test_credentials_are_renewed_before_they_expire(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = issuing(bench, monkeypatch, Issuer(lives_s=120))
+    bench.insert(4)
+    bench.insert(1, 9 * MIB, id_="large")
+    assert await bench.phase(PhaseName.COPY) == "done"
+    assert bench.store.requests["expired"] == 0
+    assert len(issuer.issued) > 2, "none is used that ends within minutes"
+
+
+async def test_an_endpoint_that_is_late_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = issuing(bench, monkeypatch, Issuer(lives_s=16 * 60))
+    bench.insert(1, id_="first")
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    await bench.until(lambda: bench.states() == {"switched": 1})
+    issuer.silent = True
+    issuer.expire()
+    bench.insert(3)
+    await runs.enlist_all(bench.connection, bench.settings)
+    await bench.until(lambda: bench.store.requests["expired"] > 5)
+    issuer.silent = False
+    assert await bench.finish(run) == "done"
+    assert bench.sql("SELECT count(*) FROM cutover.event WHERE kind = 'halted'") == [(0,)]
+
+
+async def halted(bench: Bench, run: int) -> Any:
+    await bench.until(lambda: bench.sql("SELECT halted IS NOT NULL FROM cutover.run") == [(True,)])
+    return (await runs.load(bench.connection, run)).halted
+
+
+async def test_after_somebody_logged_in_again_resume_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("cockpit.migration.worker_context.CREDENTIALS_S", 0.0)
+    assert isinstance(bench.store, StrictStore)
+    issuer = bench.store.issuer = Issuer(lives_s=3600)
+
+    def log_in() -> None:
+        given = issuer.issue()
+        (tmp_path / "credentials").write_text(
+            f"[default]\naws_access_key_id = {given['AccessKeyId']}\n"
+            f"aws_secret_access_key = {given['SecretAccessKey']}\naws_session_token = {given['Token']}\n"
+        )
+
+    log_in()
+    bench.insert(3)
+    run = await bench.begin(PhaseName.COPY)
+    issuer.expire()
+    bench.work(run)
+    found = await halted(bench, run)
+    assert found["code"] == "ExpiredToken"
+    assert "log in" in found["hint"]
+    log_in()
+    await bench.until(lambda: "uploading" not in bench.states())
+    await runs.want(bench.connection, run, Wanted.RUN)
+    assert await bench.finish(run) == "done"
+    assert bench.states() == {"switched": 3}
+
+
+async def test_credentials_of_the_environment_are_said_to_need_another_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cockpit.migration.worker_context.CREDENTIALS_S", 0.0)
+    assert isinstance(bench.store, StrictStore)
+    issuer = bench.store.issuer = Issuer(lives_s=3600)
+    for name, value in zip((*KEYS, "AWS_SESSION_TOKEN"), list(issuer.issue().values())[:3], strict=True):
+        monkeypatch.setenv(name, value)
+    issuer.expire()
+    bench.insert(3)
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    found = await halted(bench, run)
+    assert "drain" in found["hint"]
+    await runs.want(bench.connection, run, Wanted.DRAIN)
+    assert await bench.finish(run) == "drained"
+    monkeypatch.setenv("AWS_SESSION_TOKEN", issuer.issue()["Token"])
+    assert await bench.phase(PhaseName.COPY) == "done"
