@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "init": Lazy("cockpit.commands.init", "Draft a plan from what the account holds: cockpit init plan.yaml."),
     "import": Lazy(
         "cockpit.commands.import_",
-        "Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml.",
+        "Turn a Markdown checklist or runbook into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml.",
     ),
     "rehearse": Lazy(
         "cockpit.commands.rehearse", "Rehearse a cutover in a simulated environment on this machine; no cloud account."
@@ -41,6 +41,10 @@ COMMANDS: Mapping[str, Lazy] = {
     "test": Lazy(
         "cockpit.commands.story_tests",
         "Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.",
+    ),
+    "prove": Lazy(
+        "cockpit.commands.prove",
+        "Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.",
     ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),

@@ -16,7 +16,7 @@ from probes.clients.metrics import MetricQuery
 from probes.demand import AWS_ALONE
 from probes.low_volume import ratio, too_few
 from probes.periods import Duration, dimension_pairs, trailing
-from probes.probe import Params
+from probes.probe import Least, Params
 from probes.reading import Field, Unknown, Value
 
 Stat = Annotated[
@@ -30,15 +30,22 @@ class CloudWatchMetricParams(MetricParams):
         """The metric whose presence in a period proves that the other one was being watched in that period."""
 
         metric: Name
+        """Name of the metric that has a point while the other one was watched."""
         namespace: str = ""
+        """Its namespace, where it is another."""
         dimensions: dict[str, str] = Setting(default_factory=dict)
+        """Its dimensions, where they are others."""
         stat: Stat = "Sum"
+        """Its statistic; any will do."""
 
     class ZeroWhen(Params):
         zero_when: CloudWatchMetricParams.Liveness
+        """The metric that proves it."""
 
     metric: Name
+    """Name of the metric."""
     stat: Stat
+    """The statistic: Sum, Average, Minimum, Maximum, SampleCount, a percentile (p99) or a trimmed mean (tm90)."""
     scale: float = 1.0
     """Multiplies the value: 1000 turns seconds into milliseconds."""
     absent: Literal["unknown"] | ZeroWhen = "unknown"
@@ -102,7 +109,9 @@ class TrafficParams(MetricParams):
 
 class CloudWatchRatioParams(TrafficParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
+    """Names of the metrics whose sums are the part: HTTPCode_Target_5XX_Count and HTTPCode_ELB_5XX_Count."""
     total: Name
+    """Name of the metric whose sum is the whole: RequestCount."""
     min_total: Annotated[float, Setting(ge=0)] = 1
     """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
     window: Duration | None = None
@@ -116,6 +125,11 @@ class CloudWatchRatioParams(TrafficParams):
 
     def named(self) -> tuple[MetricQuery, ...]:
         return tuple(self.query(metric, "Sum") for metric in (self.total, *self.part))
+
+    @property
+    def of(self) -> str:
+        """What is counted."""
+        return "requests" if self.total == "RequestCount" else self.total
 
     @property
     def window_periods(self) -> int:
@@ -167,9 +181,14 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
             whole = math.fsum(pair[1] for pair in counted if pair)
             yield self._values(end, part, max(self.params.of_users(whole, self.params.window_periods), part))
 
+    @classmethod
+    def least(cls, params: CloudWatchRatioParams) -> Least | None:
+        needed = max(params.min_total, 1.0) + params.monitors_per_min * params.window_periods * (params.period / MINUTE)
+        return Least(("rate",), needed, params.of, params.window_periods * params.period)
+
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
-        of = "requests" if self.params.total == "RequestCount" else self.params.total
+        of = self.params.of
         hint = "wait for traffic, widen the window, or lower min_total"
         rate = ratio(part, total, self.params.min_total, of, hint)
         if isinstance(rate, Unknown):
@@ -189,9 +208,11 @@ def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[flo
 
 class CloudWatchPercentileParams(TrafficParams):
     metric: Name
+    """Name of the metric: TargetResponseTime."""
     p: Annotated[float, Setting(gt=0, lt=100)]
     """The percentile: 95, 99, 99.9."""
     scale: float = 1.0
+    """Multiplies the value: 1000 turns seconds into milliseconds."""
     min_samples: Annotated[int | None, Setting(ge=1)] = None
     """Below this many samples in the period the percentile says nothing. Default 10/(1-p), as CloudWatch's own."""
 
@@ -227,6 +248,11 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
         Field("samples", int, "samples in that period, without the monitors'", 812, "count", low=0),
     )
+
+    @classmethod
+    def least(cls, params: CloudWatchPercentileParams) -> Least | None:
+        needed = params.needed + params.monitors_per_min * (params.period / MINUTE)
+        return Least(("value",), needed, f"samples of {params.metric}", params.period)
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series

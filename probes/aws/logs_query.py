@@ -20,7 +20,7 @@ from probes.clients.console_links import log_group_url
 from probes.demand import AWS_ALONE
 from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
-from probes.probe import LogGroupName, Params, Probe
+from probes.probe import Least, LogGroupName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
 
@@ -191,16 +191,20 @@ def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:
 
 class LogsQueryParams(Params):
     log_group: LogGroup | Annotated[list[LogGroup], Setting(min_length=1, max_length=50)]
+    """Name or ARN of the log group, or a list of them."""
     query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
     """Logs Insights. A count needs no `stats`: `filter message = "x"` counts what it matches, and shows sample lines.
     With `stats`, name the column `value`: `stats pct(durationMs, 95) as value`."""
     kind: Literal["count", "number"] = "count"
+    """count: events that match; number: the number that the query computes."""
     window: Duration = timedelta(minutes=5)
+    """How long each query looks at."""
     settle: Duration = timedelta(minutes=1)
     """Log events arrive late: the window ends this long before now."""
     min_matched: Annotated[int, Setting(ge=0)] = 0
     """With fewer matching events the value says nothing: LOW_VOLUME."""
     timeout: Duration = timedelta(seconds=8)
+    """How long a query may run before it is cancelled."""
 
     @field_validator("window")
     @classmethod
@@ -240,6 +244,10 @@ class LogsQuery(Probe[LogsQueryParams]):
     iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up, or still runs at the end"})
     interval = timedelta(seconds=60)
     period = timedelta(seconds=60)
+
+    @classmethod
+    def least(cls, params: LogsQueryParams) -> Least | None:
+        return Least(("value",), params.min_matched, "matching events", params.window) if params.min_matched else None
 
     def __init__(self, params: LogsQueryParams, clients: Clients) -> None:
         super().__init__(params, clients)

@@ -29,6 +29,7 @@ Answer = dict[str, Any] | Unknown
 
 class RoundtripParams(WritingParams):
     bucket: str
+    """Name of the bucket."""
     encryption: Literal["", "AES256", "aws:kms"] = ""
     """Encryption to ask for, as the application does; without it the bucket's default is used."""
 
@@ -58,6 +59,11 @@ class S3Roundtrip(Probe[RoundtripParams]):
     iam = ("s3:PutObject", "s3:GetObject", "s3:DeleteObject")
     interval = timedelta(minutes=10)
     writes = True
+
+    @classmethod
+    def never_known(cls, params: RoundtripParams) -> Mapping[str, str]:
+        why = f"{_ASKS_FIRST.detail}: {_ASKS_FIRST.hint}"
+        return {} if params.consent else dict.fromkeys((field.name for field in cls.fields), why)
 
     def __init__(self, params: RoundtripParams, clients: Clients) -> None:
         super().__init__(params, clients)

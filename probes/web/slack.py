@@ -39,7 +39,9 @@ class SlackWebhookParams(WritingParams, KeyParams):
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)] = (
         "Cutover cockpit: this is a test of the channel. Nothing is wrong."
     )
+    """What is posted, where `consent` is given."""
     timeout: Duration = timedelta(seconds=5)
+    """How long the request may take."""
 
 
 def _posts(asked: SlackWebhookParams) -> bool:
@@ -72,6 +74,10 @@ class SlackWebhook(Probe[SlackWebhookParams]):
     iam = ("secretsmanager:GetSecretValue",)
     interval = timedelta(minutes=5)
     writes = True
+
+    @classmethod
+    def never_known(cls, params: SlackWebhookParams) -> Mapping[str, str]:
+        return {} if _posts(params) else dict.fromkeys(("posted", "posted_at"), "not posted: set post and consent")
 
     def __init__(self, params: SlackWebhookParams, clients: Clients) -> None:
         super().__init__(params, clients)
