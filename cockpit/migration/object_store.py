@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,15 @@ class Body:
     sha256: bytes
     content_type: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one key; `size` is None for a delete marker."""
+
+    key: str
+    id: str
+    size: int | None = None
 
 
 class Store:
@@ -231,6 +241,19 @@ class Store:
     async def delete(self, key: str, version: str = "") -> None:
         given: dict[str, Any] = {"VersionId": version} if version else {}
         await self.ask("delete_object", Key=key, **given)
+
+    async def versions(self, prefix: str) -> AsyncIterator[Version]:
+        """Every version of every key that begins so, in the order of keys."""
+        marker: dict[str, Any] = {}
+        while True:
+            answer = await self.ask("list_object_versions", Prefix=prefix, **marker)
+            found = [Version(one["Key"], one["VersionId"], int(one["Size"])) for one in answer.get("Versions", [])]
+            found += [Version(one["Key"], one["VersionId"]) for one in answer.get("DeleteMarkers", [])]
+            for version in sorted(found, key=lambda one: one.key):
+                yield version
+            if not answer.get("IsTruncated"):
+                return
+            marker = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
 
     async def keys(self, prefix: str, after: str) -> list[str]:
         """Up to a thousand keys after this one, in order."""
