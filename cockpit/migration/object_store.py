@@ -264,10 +264,11 @@ class Store:
 def _objects(session: Any, client: Any, settings: Settings) -> Any:
     from obstore.store import S3Store
 
-    endpoint = str(client.meta.endpoint_url)
-    amazon = "amazonaws.com" in endpoint
+    endpoint, region = str(client.meta.endpoint_url), settings.region or str(client.meta.region_name)
+    # Any other (a VPC's, FIPS, dual-stack, another partition's, one that is no Amazon's) is the data plane's too, by path.
+    amazon = endpoint in (f"https://s3.{region}.amazonaws.com", "https://s3.amazonaws.com")
     config = {
-        "aws_region": settings.region or str(client.meta.region_name),
+        "aws_region": region,
         "aws_checksum_algorithm": "sha256",
         "aws_server_side_encryption": "AES256",
         "aws_virtual_hosted_style_request": str(amazon and "." not in settings.bucket).lower(),
