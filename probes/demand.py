@@ -5,6 +5,7 @@ Asking AWS with the operator's own credentials is none of it: the check of the a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,14 +66,22 @@ def _always(_: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs the program a parameter names."""
+    """Runs the program a parameter names; `arguments` and `environment` name what else a plan gives it, where it may."""
 
     program: str
+    arguments: str = ""
+    """The parameter with its arguments."""
+    environment: str = ""
+    """The parameter with the names of variables it gets."""
 
     def demands(self, asked: Asked) -> Iterator[Demand]:
         program = getattr(asked.params, self.program)
         # A name is looked for on PATH; a path is said as the file it leads to.
-        yield Demand(Does.RUNS, hide(str(Path(program).resolve()) if "/" in program else program))
+        words = [str((asked.folder / program).resolve()) if "/" in program else program]
+        words += getattr(asked.params, self.arguments) if self.arguments else []
+        given = getattr(asked.params, self.environment) if self.environment else []
+        also = f" with the environment variables {', '.join(given)}" if given else ""
+        yield Demand(Does.RUNS, hide(shlex.join(words) + also))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +141,11 @@ def rooted(rules: Iterable[Rule], params: Any, folder: Path) -> dict[str, str]:
 
 def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:
     """Names of the environment variables that a probe with these parameters reads by itself."""
-    names = (getattr(params, rule.variable, None) for rule in rules if isinstance(rule, SendsKey))
-    return (name for name in names if name)
+    for rule in rules:
+        if isinstance(rule, SendsKey) and (name := getattr(params, rule.variable, None)):
+            yield name
+        if isinstance(rule, Runs) and rule.environment:
+            yield from getattr(params, rule.environment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
@@ -61,6 +61,17 @@ class WritingParams(Params):
 P = TypeVar("P", bound=Params)
 
 
+@dataclass(frozen=True, slots=True)
+class Least:
+    """Below so many, counted `within` each window, `fields` are LOW_VOLUME."""
+
+    fields: tuple[str, ...]
+    count: float
+    of: str
+    """What is counted: "requests"."""
+    within: timedelta
+
+
 class Probe(ABC, Generic[P]):
     """Reads one thing. Subclasses set the class attributes and write `read`.
 
@@ -80,6 +91,7 @@ class Probe(ABC, Generic[P]):
     name: ClassVar[str]
     params_type: ClassVar[type[Params]]
     fields: ClassVar[tuple[Field, ...]]
+    """What it reports whatever the plan says; `fields_of` adds what the plan declares."""
     demands: ClassVar[tuple[Rule, ...]]
     """What the operator must have agreed to before it is read: programs, what it sends, files, writes. AWS_ALONE: nothing."""
     cannot_see: ClassVar[str]
@@ -112,8 +124,25 @@ class Probe(ABC, Generic[P]):
     def __init__(self, params: P, clients: Clients) -> None:
         self.params = params
         self.clients = clients
+        self.reported = self.fields_of(params)
+        """Every field of this one's readings."""
         self.deployment_began: Callable[[], datetime | None] = _not_begun
         """When the deployment of this cutover was begun, as its session says; None before that, and without a session."""
+
+    @classmethod
+    def fields_of(cls, params: P) -> tuple[Field, ...]:  # noqa: ARG003 - for kinds whose fields a plan declares
+        """The fields with these parameters: `fields`, and those that a plan declares where the kind lets it."""
+        return cls.fields
+
+    @classmethod
+    def least(cls, params: P) -> Least | None:  # noqa: ARG003 - for kinds that count
+        """How much must have been counted before some fields are known; None where nothing is counted, or nothing needed."""
+        return None
+
+    @classmethod
+    def never_known(cls, params: P) -> Mapping[str, str]:  # noqa: ARG003 - for kinds whose fields depend on them
+        """Fields that no reading with these parameters ever has -> why, and what to set."""
+        return {}
 
     @abstractmethod
     async def read(self, now: datetime) -> Reading:
@@ -148,12 +177,12 @@ class Probe(ABC, Generic[P]):
         held = {name: _without_secrets(value) for name, value in values.items() if value is not None}
         evidence = _evidence(evidence)
         made = Reading(now, data_at or now, held, unknown or {}, evidence, state_since=state_since, earlier=earlier)
-        return checked(made, self.fields, self.name, missing)
+        return checked(made, self.reported, self.name, missing)
 
     def blind(self, now: datetime, unknown: Unknown, evidence: Evidence = Evidence()) -> Reading:  # noqa: B008 - frozen
         """A reading in which nothing could be seen, for one reason."""
         hidden = replace(unknown, detail=hide(unknown.detail), hint=hide(unknown.hint))
-        return Reading(now, now, {}, {f.name: hidden for f in self.fields}, _evidence(evidence))
+        return Reading(now, now, {}, {f.name: hidden for f in self.reported}, _evidence(evidence))
 
 
 def _without_secrets(value: Value) -> Value:

@@ -130,6 +130,8 @@ class Reading:
     """When the world says the reported state began (an alarm's StateUpdatedTimestamp), where it says so."""
     earlier: tuple[Reading, ...] = ()
     """Older samples the same answer contained (closed metric periods), oldest first, `data_at` strictly rising."""
+    lateness: timedelta = timedelta(0)
+    """Of a metric: from which age on a period counts, as measured. Limits of age allow for what is beyond its settle."""
 
 
 class Unseen(Exception):  # noqa: N818 - not an error of ours: the world could not be seen

@@ -10,7 +10,7 @@ from typing import Any
 from cockpit.plan.model import EcsService
 from probes.aws.ecs_rollout import baking, strategy_of
 from probes.aws.ecs_task_sets import ECS, controller_of, is_alone, primary, task_sets, where_to_look
-from probes.aws.ecs_tasks import added_by_aws
+from probes.aws.image_names import added_by_aws, own, served_by
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unknown, Unseen
 
@@ -24,6 +24,7 @@ class Release:
     active: bool
     """Whether the task definition may still be started."""
     images: tuple[str, ...]
+    """Of the application's own containers."""
     digests: tuple[str, ...]
     """Of the tasks that run this revision now, sorted, each once; empty while none does."""
     settled: bool
@@ -40,6 +41,8 @@ class Release:
     """How ECS deploys it: ROLLING, BLUE_GREEN, LINEAR or CANARY."""
     bake: timedelta = timedelta(0)
     """How long a deployment by that strategy waits at the least."""
+    sidecars: tuple[str, ...] = ()
+    """Images that are not judged: named by a tag of somebody else's registry, they change whenever it is pushed."""
     under_way: str = ""
     """ARN of the service deployment that is not at its end; empty without one."""
 
@@ -56,11 +59,16 @@ async def running(clients: Clients, on: EcsService) -> Release:
     arn = release.task_definition
     defined = await clients.aws("ecs", "describe_task_definition", taskDefinition=arn)
     definition = defined.get("taskDefinition") or {}
+    containers = [
+        (str(each.get("name")), str(each.get("image", ""))) for each in definition.get("containerDefinitions") or []
+    ]
+    judged = own(containers, served_by(found))
     return replace(
         release,
         active=definition.get("status", "ACTIVE") == "ACTIVE",
-        images=images_of(definition),
-        digests=await _digests(clients, on, arn),
+        images=tuple(image for name, image in containers if name in judged),
+        sidecars=tuple(image for name, image in containers if name not in judged and not added_by_aws(name)),
+        digests=await _digests(clients, on, arn, judged),
     )
 
 
@@ -143,10 +151,10 @@ async def replaced(clients: Clients, on: EcsService, since: datetime) -> Release
     revision = next(iter(answer.get("serviceRevisions") or []), None)
     if revision is None:
         return None
-    # What AWS adds to tasks (an agent, a proxy) is not the release: it changes by itself.
-    containers = [
-        each for each in revision.get("containerImages") or [] if not added_by_aws(str(each.get("containerName")))
-    ]
+    # What AWS adds to tasks (an agent, a proxy) is not the release, nor is somebody else's sidecar: they change by themselves.
+    noted = [(str(each.get("containerName")), each) for each in revision.get("containerImages") or []]
+    judged = own(((name, str(each.get("image", ""))) for name, each in noted), served_by(revision))
+    containers = [each for name, each in noted if name in judged]
     return Release(
         task_definition=str(revision["taskDefinition"]),
         active=True,
@@ -156,11 +164,7 @@ async def replaced(clients: Clients, on: EcsService, since: datetime) -> Release
     )
 
 
-def images_of(definition: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(each.get("image", "")) for each in definition.get("containerDefinitions") or [])
-
-
-async def _digests(clients: Clients, on: EcsService, arn: str) -> tuple[str, ...]:
+async def _digests(clients: Clients, on: EcsService, arn: str, judged: frozenset[str]) -> tuple[str, ...]:
     listed = await clients.aws("ecs", "list_tasks", cluster=on.cluster, serviceName=on.service, desiredStatus="RUNNING")
     arns = list(listed.get("taskArns") or [])[:_AT_ONCE]
     if not arns:
@@ -171,6 +175,6 @@ async def _digests(clients: Clients, on: EcsService, arn: str) -> tuple[str, ...
         for task in answer.get("tasks") or []
         if task.get("taskDefinitionArn") == arn
         for container in task.get("containers") or []
-        if container.get("imageDigest") and not added_by_aws(str(container.get("name")))
+        if container.get("imageDigest") and str(container.get("name")) in judged
     }
     return tuple(sorted(found))

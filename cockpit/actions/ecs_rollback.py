@@ -20,6 +20,7 @@ from cockpit.engine.clock import Clock, Stopwatch
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import EcsService, Phase
 from probes.aws.ecs_task_sets import CODE_DEPLOY, ECS
+from probes.aws.image_names import in_ecr, short_digests
 from probes.clients.clients import Clients
 from probes.reading import Reason, Unseen
 
@@ -30,10 +31,6 @@ GIVE_UP = timedelta(minutes=30)
 CAPTURE = timedelta(seconds=30)
 JUST_BEFORE = timedelta(hours=2)
 """A deployment begun so long before it was announced is still the one that is judged."""
-_ECR = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)"
-    r"(:(?P<tag>[^:@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
 _REVISION = re.compile(r"[A-Za-z0-9_-]{1,255}:\d{1,9}")
 Note = Callable[[str], None]
 
@@ -110,6 +107,7 @@ async def check(clients: Clients, on: EcsService, before: ReleaseSeen | None) ->
     now = await _now(clients, before)
     _check_controller(now, before)
     checks = [await _check_image(clients, image, before) for image in before.images.split()]
+    checks += [f"{image} is a sidecar named by a tag, so it is not compared" for image in now.sidecars]
     if now.task_definition == before.task_definition and not now.digests:
         return Looked(before, now, (*checks, f"{short(before.task_definition)} is being deployed already"))
     if now.task_definition == before.task_definition and " ".join(now.digests) != before.digests:
@@ -161,18 +159,18 @@ async def _by_strategy(clients: Clients, looked: Looked) -> Looked:
 
 async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str:
     """What was found out about an image. Raises RollbackRefused unless it is there, and still what ran."""
-    found = _ECR.fullmatch(image)
+    found = in_ecr(image)
     if found is None:
         if "@sha256:" in image:
-            return f"{image[:80]} is not in ECR, so its existence was not checked"
+            return f"{image} is not in ECR, so its existence was not checked"
         raise RollbackRefused(f"{image} is referenced by a tag, and the tag cannot be resolved now")
-    wanted = {"imageDigest": found["digest"]} if found["digest"] else {"imageTag": found["tag"] or "latest"}
+    wanted = {"imageDigest": found.digest} if found.digest else {"imageTag": found.tag or "latest"}
     try:
         answer = await clients.aws(
             "ecr",
             "describe_images",
-            registryId=found["registry"],
-            repositoryName=found["repository"],
+            registryId=found.registry,
+            repositoryName=found.repository,
             imageIds=[wanted],
         )
     except Unseen as unseen:
@@ -183,12 +181,14 @@ async def _check_image(clients: Clients, image: str, before: ReleaseSeen) -> str
             ) from None
         raise RollbackRefused(f"what {image} refers to now cannot be determined: {unseen.unknown.detail}") from None
     digest = str(next(iter(answer.get("imageDetails") or [{}])).get("imageDigest", ""))
-    if digest not in before.digests.split():
+    ran = before.digests.split()
+    if digest not in ran:
+        means = short_digests([digest], *ran) or "nothing"
         raise RollbackRefused(
-            f"{short(before.task_definition)} names {image}, and that means {digest[:19] or 'nothing'} now: "
-            f"going back would not start what ran ({before.digests[:19]}). Register a revision with the digest instead"
+            f"{short(before.task_definition)} names {image}, and that means {means} now: going back would not start what ran "
+            f"({short_digests(ran, digest)}). Register a revision with the digest instead"
         )
-    return f"ECR has {found['repository']}@{digest[:19]}"
+    return f"ECR has {found.repository}@{short_digests([digest], *ran)}"
 
 
 async def is_back(clients: Clients, before: ReleaseSeen) -> str:
@@ -314,13 +314,14 @@ def _check_under_way(now: Release, before: ReleaseSeen) -> None:
 
 
 def _ended(now: Release, before: ReleaseSeen) -> str:
-    if " ".join(now.digests) != before.digests:
+    ran = before.digests.split()
+    if list(now.digests) != ran:
         raise RollbackRefused(
-            f"{short(before.task_definition)} is complete, but its tasks run {' '.join(now.digests)[:19]}, "
-            f"not {before.digests[:19]} as before"
+            f"{short(before.task_definition)} is complete, but its tasks run {short_digests(now.digests, *ran)}, "
+            f"not {short_digests(ran, *now.digests)} as before"
         )
     of = f"{now.running} of {now.desired} tasks"
-    return f"{service_of(before)}: {short(before.task_definition)} complete, {of} on {before.digests[:19]}"
+    return f"{service_of(before)}: {short(before.task_definition)} complete, {of} on {short_digests(ran)}"
 
 
 async def _now(clients: Clients, before: ReleaseSeen) -> Release:

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -23,6 +24,8 @@ from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
+from probes.aws.insights_fields import never_logged
+from probes.aws.logs_query import LogsQueryParams
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.threads import run_loop
 from probes.clients.writing_role import WritingRole, writing_role
@@ -83,27 +86,43 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     log_to_file()
     loaded = load(plan, live.variables)
     try:
-        readings, roles = run_loop(_read_once(loaded, live))
+        readings, roles, absent = run_loop(_read_once(loaded, live))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
     if form == "json":
-        output_json(_plain(diagnoses, unevaluated, roles))
+        output_json(_plain(diagnoses, unevaluated, roles, absent))
     else:
-        output(*_lines(diagnoses, unevaluated, roles))
+        output(*_lines(diagnoses, unevaluated, roles, absent))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 
-async def _read_once(plan: Plan, live: LiveOptions) -> tuple[dict[str, Reading], dict[str, WritingRole]]:
-    """The reading of every probe; and by database (the probes that read it), a role that could write."""
+async def _read_once(
+    plan: Plan, live: LiveOptions
+) -> tuple[dict[str, Reading], dict[str, WritingRole], dict[str, tuple[str, ...]]]:
+    """The reading of every probe; by database (the probes that read it), a role that could write; and by probe, the fields of
+    its log query that no event of the last day has."""
     async with open_watch(plan, live) as watch:
         await watch_until(watch, every_probe_answered)
         show_notice(watch)
         readings = {name: reading for name in plan.probes if (reading := watch.latest(name)) is not None}
         assert isinstance(watch.source, LiveSource)
-        return readings, await _writing_roles(plan, watch.source)
+        absent = await _absent_fields(plan, watch.source, watch.clock.now())
+        return readings, await _writing_roles(plan, watch.source), absent
+
+
+async def _absent_fields(plan: Plan, source: LiveSource, now: datetime) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for spec in plan.probes.values():
+        if spec.uses != "logs.query" or spec.name in source.held_back:
+            continue
+        asked = LogsQueryParams.model_validate(spec.params)
+        with contextlib.suppress(Unseen):  # the probe itself says why its log cannot be read
+            if fields := await never_logged(source.clients, asked.groups, asked.query, now):
+                found[spec.name] = fields
+    return found
 
 
 async def _writing_roles(plan: Plan, source: LiveSource) -> dict[str, WritingRole]:
@@ -170,15 +189,22 @@ def blind_to(plan: Plan, diagnoses: Sequence[ProbeDiagnosis]) -> Iterator[Uneval
 
 
 def _plain(
-    diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
+    diagnoses: Sequence[ProbeDiagnosis],
+    unevaluated: Sequence[Unevaluated],
+    roles: Mapping[str, WritingRole],
+    absent: Mapping[str, tuple[str, ...]],
 ) -> dict[str, Any]:
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
     could_write = {names: asdict(role) for names, role in roles.items()}
-    return {"probes": probes, "blind_to": [asdict(one) for one in unevaluated], "could_write": could_write}
+    blind_to = [asdict(one) for one in unevaluated]
+    return {"probes": probes, "blind_to": blind_to, "could_write": could_write, "fields_never_logged": dict(absent)}
 
 
 def _lines(
-    diagnoses: Sequence[ProbeDiagnosis], unevaluated: Sequence[Unevaluated], roles: Mapping[str, WritingRole]
+    diagnoses: Sequence[ProbeDiagnosis],
+    unevaluated: Sequence[Unevaluated],
+    roles: Mapping[str, WritingRole],
+    absent: Mapping[str, tuple[str, ...]],
 ) -> Iterator[str]:
     for diagnosis in diagnoses:
         yield f"{'sees ' if diagnosis.seeing else 'BLIND'}  {diagnosis.probe} ({diagnosis.uses})"
@@ -192,6 +218,10 @@ def _lines(
     for names, role in roles.items():
         yield ""
         yield f"{names}: {role}. The cockpit writes none; a role that cannot is safer: pg_monitor and pg_read_all_data"
+    for probe, fields in absent.items():
+        yield ""
+        yield f"{probe}: no event of the last day has {', '.join(fields)}. A misspelt field matches nothing, for good"
+        yield "       next:    compare its spelling with an event; where only a failure logs it, there has been none"
     blind = sum(not diagnosis.seeing for diagnosis in diagnoses)
     yield ""
     if unevaluated:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from cockpit.commands.options import PLAN_TEXT
+from cockpit.commands.options import PLAN_TEXT, VARIABLES
+from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
@@ -50,12 +51,13 @@ ROLLBACK = {
 
 @click.command("iam")
 @PLAN_TEXT
+@VARIABLES
 @click.option("--migration", is_flag=True, help="Include the permissions of the file migration.")
 @click.option("--actions", is_flag=True, help="Include the permissions of the plan's built-in actions (ecs.rollback).")
-def main(plan: str, *, migration: bool, actions: bool) -> int:
+def main(plan: str, variables: tuple[str, ...], *, migration: bool, actions: bool) -> int:
     """Print the least-privilege IAM policy for a plan's probes."""
     try:
-        loaded = load_plan(plan, require_environment=False)
+        loaded = load_plan(plan, overrides=given_values(variables), require_environment=False)
     except PlanError as error:
         output(*error.lines, err=True)
         return BAD_PLAN
@@ -78,13 +80,16 @@ def main(plan: str, *, migration: bool, actions: bool) -> int:
         output(f"{plan}: its probes need no AWS permission", err=True)
     for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):
         output(f"Besides this policy: {grant}", err=True)
+    for spec in (spec for spec in loaded.probes.values() if spec.profile):
+        needed = ", ".join(find(spec.uses).iam)
+        output(f"Besides this policy: the profile {spec.profile} needs, for {spec.name}: {needed}", err=True)
     return 0
 
 
 def probes_need(plan: Plan) -> dict[str, set[str]]:
-    """IAM action -> ARNs, for every probe of a plan. What a probe does not narrow down is needed on `*`."""
+    """IAM action -> ARNs, of all probes but those with another profile. What one does not narrow down is needed on `*`."""
     clients = Clients(AwsOptions(region=plan.target.region, account=plan.target.account))
-    return _joined(_probe_needs(spec, clients) for spec in plan.probes.values())
+    return _joined(_probe_needs(spec, clients) for spec in plan.probes.values() if not spec.profile)
 
 
 def _probe_needs(spec: ProbeSpec, clients: Clients) -> dict[str, set[str]]:
@@ -98,7 +103,9 @@ def resources(spec: ProbeSpec, clients: Clients) -> Mapping[str, tuple[str, ...]
     """IAM action -> ARNs that one probe narrows its needs down to."""
     kind = find(spec.uses)
     try:
-        probe: Probe[Any] = kind(kind.params_type.model_validate(spec.params), clients)
+        probe: Probe[Any] = kind(
+            kind.params_type.model_validate(spec.params), clients.elsewhere(spec.region, spec.profile)
+        )
     except ValidationError:  # a parameter from a variable of the environment that is not set
         return {}
     return probe.resources()

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from cockpit.commands.options import FORMAT, PLAN_TEXT, Form
+from cockpit.commands.options import FORMAT, PLAN_TEXT, VARIABLES, Form
+from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
@@ -20,11 +21,12 @@ FINDINGS = 1
 
 @click.command("lint")
 @PLAN_TEXT
+@VARIABLES
 @FORMAT
-def main(plan: str, form: Form) -> int:
+def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     """Report legal but risky settings of a plan. Exit 0 clean, 1 with findings, 65 bad plan."""
     try:
-        findings = lint_plan(plan)
+        findings = lint_plan(plan, overrides=given_values(variables))
     except PlanError as error:
         output(*error.lines, err=True)
         return BAD_PLAN

@@ -11,8 +11,12 @@ from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
 
 import click
 
+from cockpit.console import output
+from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.model import Phase, Plan
+from cockpit.plan.source.problems import PlanError
 from cockpit.plan.source.source_file import STDIN
+from cockpit.plan.source.vars_file import read_vars
 from probes.clients.child_process import GIVEN_VARS
 from probes.clients.clients import AwsOptions
 
@@ -37,8 +41,21 @@ PROFILE = click.option("--profile", default="", help="AWS profile; default: the 
 REGION = click.option("--region", default="", help="AWS region; default: the plan's.")
 
 
-def _variables(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the environment first: what may be secret stands in no command line, which every user can read."""
+_FILE = "cockpit.vars_file"
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _vars_file(context: click.Context, _parameter: click.Parameter, given: str) -> None:
+    """Its vars are kept for `--var`, which is looked at after it."""
+    try:
+        context.meta[_FILE] = read_vars(given) if given else ()
+    except PlanError as error:
+        output(*error.lines, err=True)
+        raise SystemExit(BAD_PLAN) from None
+
+
+def _variables(context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The file's, then the environment's: what may be secret stands in no command line, which every user can read."""
     text = os.environ.get(GIVEN_VARS, "")
     try:
         held = json.loads(text) if text else []
@@ -46,10 +63,19 @@ def _variables(_context: click.Context, _parameter: click.Parameter, given: tupl
         held = None
     if not isinstance(held, list) or not all(isinstance(each, str) for each in held):
         raise click.BadParameter(f'{GIVEN_VARS} is not a JSON list of texts: ["NAME=VALUE"]')
-    return (*held, *given)
+    return (*context.meta.get(_FILE, ()), *held, *given)
 
 
-VARIABLES = click.option(
+_VARS_FILE = click.option(
+    "--vars",
+    default="",
+    metavar="FILE",
+    callback=_vars_file,
+    is_eager=True,
+    expose_value=False,
+    help="Set the plan's vars that this file names (name: value): one for each environment. --var outdoes it.",
+)
+_VAR = click.option(
     "--var",
     "variables",
     multiple=True,
@@ -57,6 +83,13 @@ VARIABLES = click.option(
     callback=_variables,
     help=f"Set one of the plan's vars; those that are secret in {GIVEN_VARS}, a JSON list.",
 )
+
+
+def VARIABLES(command: F) -> F:  # noqa: N802 - an option like the others here
+    """`--vars FILE` and `--var NAME=VALUE`: together `variables`."""
+    return _VAR(_VARS_FILE(command))
+
+
 PHASE = click.option(
     "--phase",
     type=click.Choice(get_args(PhaseText)),
@@ -145,7 +178,7 @@ TEXTS = ("__name__", "__doc__")
 
 
 def live_options(command: Callable[Concatenate[LiveOptions, P], R]) -> Callable[..., R]:
-    """Give a command `--profile`, `--region`, `--var` and `--phase`; it takes them as one `LiveOptions`."""
+    """Give a command `--profile`, `--region`, `--var`, `--vars` and `--phase`; it takes them as one `LiveOptions`."""
 
     @PROFILE
     @REGION

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from cockpit.commands.plan_loading import load
-from cockpit.commands.rehearse import RehearsalRun, rehearsal_run, shipped
+from cockpit.commands.rehearse import RehearsalRun, rehearsal_run
+from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording

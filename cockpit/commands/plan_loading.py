@@ -16,15 +16,30 @@ from cockpit.plan.model import Plan
 
 def load(path: str, variables: Sequence[str] = (), overrides: Mapping[str, str] | None = None) -> Plan:
     """The plan, or all its problems on standard error and exit 65."""
-    given = dict(overrides or {})
+    given = {**(overrides or {}), **given_values(variables)}
+    try:
+        return load_plan(path, overrides=given, environ=os.environ)
+    except PlanError as error:
+        output(*error.lines, err=True)
+        raise SystemExit(BAD_PLAN) from None
+
+
+def given_values(variables: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE by name, the last of each; exit 64 for what is none."""
+    given = {}
     for pair in variables:
         name, equals, text = pair.partition("=")
         if not equals or not name:
             output(f"--var {pair}: write NAME=VALUE", err=True)
             raise SystemExit(USAGE)
         given[name] = text
+    return given
+
+
+def load_for_showing(path: str, overrides: Mapping[str, str] | None = None) -> Plan:
+    """As `load`, of a plan that nothing is read with: what the environment lacks is no problem."""
     try:
-        return load_plan(path, overrides=given, environ=os.environ)
+        return load_plan(path, overrides=overrides, environ=os.environ, require_environment=False)
     except PlanError as error:
         output(*error.lines, err=True)
         raise SystemExit(BAD_PLAN) from None

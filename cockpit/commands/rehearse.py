@@ -18,8 +18,10 @@ import click
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.live_session import action_executor, migration_controller
-from cockpit.commands.options import NOTIFY, SPEED, LiveOptions, Receiver
+from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
 from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
+from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
@@ -31,29 +33,31 @@ from cockpit.engine.recording import Recording, recording
 from cockpit.engine.tasks import end
 from cockpit.engine.trusted_plans import TRUSTED_PLANS, TrustedPlans
 from cockpit.engine.watch import Watch
-from cockpit.exit_codes import COULD_NOT_JUDGE, INTERRUPTED, USAGE
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED, NOT_AS_EXPECTED, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import GRACE_S, notifying
 from cockpit.plan.ecs_services import SYNTHETIC
+from cockpit.plan.load import PlanError
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 from cockpit.rehearsal.installed import NotInstalledError, require_rehearsal_packages
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.process.pace import Pace
 from cockpit.rehearsal.script.director import Director
-from cockpit.rehearsal.script.fault_catalogue import FaultState
+from cockpit.rehearsal.script.fault_catalogue import FaultState, UnknownFault
 from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
-from cockpit.shipped_plans import shipped_path
 from cockpit.stories import crew
+from cockpit.stories.played_faults import UnknownPlayedFault
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
 from probes.clients.threads import run_loop
+from probes.reading import Reason
 
 
 @click.command("rehearse")
-@click.argument("scenario", default="smooth")
+@click.argument("scenario", default="")
 @SPEED
 @click.option(
     "--aws",
@@ -74,6 +78,20 @@ from probes.clients.threads import run_loop
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @NOTIFY
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
+@VARIABLES
+@click.option(
+    "--played",
+    is_flag=True,
+    help="Play the plan's probes from a story, without the simulated environment: for any plan.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[@TIME]",
+    help="Inject a fault, by its name in the fault panel, so long after the deployment (played) or the beginning.",
+)
+@click.option("--ends", default="", metavar="VERDICT", help="Headless: the verdict it is to end in; else exit code 4.")
 def main(
     scenario: str,
     speed: float,
@@ -86,16 +104,35 @@ def main(
     keep: str,
     notify: tuple[Receiver, ...],
     plan: str,
+    variables: tuple[str, ...],
+    played: bool,
+    faults: tuple[str, ...],
+    ends: str,
 ) -> int:
-    """Rehearse a cutover in a simulated environment on this machine; no cloud account."""
+    """Rehearse a cutover in a simulated environment on this machine; no cloud account.
+
+    SCENARIO is a scenario of the simulated environment, or (of any plan) a story: a file, or one of the folder stories/ beside
+    the plan. A plan whose probes are not those of the simulated environment is played. Exit code: the verdict's where it ended
+    as the scenario or story expects, else 4.
+    """
     if listing:
         for each in scenarios():
             output(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
     try:
+        given = LiveOptions(variables=variables).values()
+        story = story_file(scenario, plan)
+        if played or story or (plan and not scenario and (why := not_simulated(plan, given))):
+            if not (played or story):
+                output(*why, err=True)
+            of = plan or shipped(load_scenario(scenario or DEFAULT).plan)
+            options_played = PlayedOptions(
+                speed, headless=headless, plays_crew=crew_plays or headless, keep=keep, faults=faults, ends=ends
+            )
+            return run_loop(rehearse_played(story_for(of, story, given), options_played, channels(notify, os.environ)))
         require_rehearsal_packages()
-        chosen = load_scenario(scenario)
+        chosen = with_faults(load_scenario(scenario or DEFAULT), faults, ends)
         options = RehearsalOptions(
             plan or shipped(chosen.plan),
             speed,
@@ -104,9 +141,14 @@ def main(
             armed=arm,
             keep=keep,
             aws_profile=aws_profile,
+            variables=variables,
+            lists_lacking=bool(plan),
         )
         return run_loop(_play(chosen, options, channels(notify, os.environ)))
-    except (ScenarioError, CannotNotify, NotInstalledError) as error:
+    except PlanError as error:
+        output(*error.lines, err=True)
+        return BAD_PLAN
+    except (ScenarioError, CannotNotify, NotInstalledError, UnknownFault, UnknownPlayedFault, ValueError) as error:
         output(str(error), err=True)
         return USAGE
     except WorldError as error:
@@ -114,13 +156,6 @@ def main(
         return COULD_NOT_JUDGE
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
-
-
-def shipped(plan: str) -> str:
-    """A scenario's plan: a path, or one of those that come with the cockpit."""
-    if Path(plan).exists():
-        return plan
-    return shipped_path(Path(plan).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +174,10 @@ class RehearsalOptions:
     """Folder in which the record stays; empty to leave nothing behind."""
     aws_profile: str = USUAL
     """How the simulated AWS behaves, by the name of its profile."""
+    variables: Sequence[str] = ()
+    """NAME=VALUE, for the plan's vars; what the world needs to be seen comes before them."""
+    lists_lacking: bool = False
+    """Whether the plan is another than the scenario's: then what this world lacks is listed."""
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
@@ -149,7 +188,9 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
     async with Rehearsal(profile=options.aws_profile) as world:
         world.apply(os.environ)
         given = known_vars(options.plan, world.vars)
-        plan = load(options.plan, overrides=given)
+        plan = load(options.plan, options.variables, overrides=given)
+        if options.lists_lacking and given:
+            output(f"vars this environment replaces: {', '.join(sorted(given))}", err=True)
         allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
@@ -162,6 +203,8 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
                 watching_plan_file(run.watch, given),
             ):
+                if options.lists_lacking:
+                    run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
         finally:
             if options.keep:
@@ -291,15 +334,31 @@ async def _headless(run: RehearsalRun) -> int:
         situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
     ends = run.director.scenario.ends
+    notice = run.watch.notice
     output(
         *situation_lines(situation),
         "",
         "Verdict changes",
         *(verdict_changes(run.watch.changes(), start) or ["  none"]),
         "",
+        *([notice] if notice else []),
         f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
     )
-    return situation.verdict.exit_code
+    return situation.verdict.exit_code if judgement is Judgement.AS_EXPECTED else NOT_AS_EXPECTED
+
+
+def _lacking_notice(watch: Watch) -> str:
+    """What the plan names and this environment does not have; empty where nothing is missing."""
+    lacking = [
+        f"{probe.name} ({why.detail})"
+        for probe in watch.situation.probes
+        if not probe.known
+        for why in list(probe.unknown.values())[:1]
+        if why.reason is Reason.NOT_FOUND
+    ]
+    return (
+        f"NOT IN THIS ENVIRONMENT: {', '.join(lacking)}; with --played it is rehearsed all the same" if lacking else ""
+    )
 
 
 async def _roll_back(executor: Executor, action: str) -> None:

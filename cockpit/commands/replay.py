@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -19,6 +18,7 @@ from cockpit.journal.record_folder import find_record
 from cockpit.journal.verify import verify_record
 from cockpit.log_file import log_to_file
 from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.source.parts_of_plan import read_plan
 from cockpit.replay.backtest import judged_by
 from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
@@ -59,7 +59,7 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
 def _trace(record: str, writer: str, plan: str) -> Trace:
     """Raises NotReplayable, OSError and PlanError."""
     trace = trace_of(find_record(record), writer, Path(plan) if plan else None)
-    if not plan or sha256(Path(plan).read_bytes()).hexdigest() == trace.plan.digest:
+    if not plan or read_plan(plan).digest == trace.plan.digest:
         return trace
     given = known_vars(plan, trace.given)
     return judged_by(trace, load_plan(plan, overrides=given, environ={}, require_environment=False))

@@ -7,14 +7,17 @@ from typing import Any
 
 import click
 
-from cockpit.commands.options import FORMAT, PLAN_TEXT, Form
+from cockpit.commands.options import FORMAT, PLAN_TEXT, VARIABLES, Form
+from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.never_go import never_go
+from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.source.problems import Problem
 from cockpit.plan.summary import earliest_go, summarise
+from cockpit.stories.healthy_values import healthy
 
 JSON_VERSION = 1
 """Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
@@ -22,11 +25,12 @@ JSON_VERSION = 1
 
 @click.command("validate")
 @PLAN_TEXT
+@VARIABLES
 @FORMAT
-def main(plan: str, form: Form) -> int:
+def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     """Load a plan: every problem with its place, or a summary."""
     try:
-        loaded = load_plan(plan, require_environment=False)
+        loaded = load_plan(plan, overrides=given_values(variables), require_environment=False)
     except PlanError as error:
         if form == "json":
             output_json(_json(plan, None, error.problems))
@@ -36,7 +40,7 @@ def main(plan: str, form: Form) -> int:
     if form == "json":
         output_json(_json(plan, loaded, ()))
     else:
-        output(*summarise(loaded))
+        output(*summarise(loaded), *(f"  contradicts {each}" for each in healthy(loaded).contradictions))
     return 0
 
 
@@ -64,6 +68,8 @@ def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str
             "environment": plan.environment,
             "digest": plan.digest,
             "never_go": never,
+            "contradictions": [str(each) for each in healthy(plan).contradictions],
+            "needs_traffic": [str(need) for need in needed_traffic(plan)],
             "earliest_go_s": None if never else earliest_go(plan).total_seconds(),
             "needs_environment": list(plan.needs_environment),
         }

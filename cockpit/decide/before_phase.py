@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cockpit.conditions.condition import Condition
+from cockpit.decide.limits import Limit
 from cockpit.decide.readings import Readings
 from probes.reading import Reading, Unknown
 
@@ -26,9 +27,7 @@ Unseen = Mapping[str, Unknown]
 class BeforePhase:
     """Of one condition. Its phase begins at `origin`; it is judged from `begins` on, `stale` are its limits by probe."""
 
-    def __init__(
-        self, condition: Condition, origin: datetime, begins: datetime, stale: Mapping[str, timedelta]
-    ) -> None:
+    def __init__(self, condition: Condition, origin: datetime, begins: datetime, stale: Mapping[str, Limit]) -> None:
         self.condition = condition
         self.origin = origin
         self.begins = begins
@@ -76,8 +75,10 @@ class BeforePhase:
     def _last_seen(self, readings: Readings) -> tuple[Used, Unseen]:
         """What it read just before the phase; where the condition was unknown then, the last time it was not."""
         just_before = self.origin - _INSTANT
-        limit = max(self.stale.values(), default=timedelta(0))
-        for moment in (just_before, *reversed(self._moments(readings, just_before - limit, just_before))):
+        last = {name: readings.histories[name].at(just_before) for name in self.condition.probes}
+        limits = (self.stale[name].of(seen) for name, seen in last.items() if seen is not None)
+        since = just_before - max(limits, default=timedelta(0))
+        for moment in (just_before, *reversed(self._moments(readings, since, just_before))):
             seen = readings.at(self.condition.probes, moment, _EVER, self.stale)
             if self._truth(self.condition.paths, *seen) is not None:
                 return seen

@@ -101,7 +101,9 @@ class Evaluator:
     def unwatched(self, readings: Readings, since: datetime) -> None:
         """The cockpit was not watching from `since` on: what rests on a reading from just before does not go on so long."""
         self.gaps = readings.gaps_of(self.probes)
-        first = bisect_left(self.times, since - max(self.limits.gap.values(), default=ZERO))
+        last = {name: readings.histories[name].at(since) for name in self.probes}
+        reach = (self.limits.gap[name].of(sample) for name, sample in last.items() if sample is not None)
+        first = bisect_left(self.times, since - max(reach, default=ZERO))
         for index in range(first, len(self.times)):
             self.samples[index] = self.sampler.sample(readings, self.times[index])
         self._advance(readings, first)
@@ -193,7 +195,9 @@ class Evaluator:
         """The state with the trip for having been blind too long before this sample, where the plan wants one."""
         if before is not None and sample.observed_at <= before.observed_at:
             return reached  # the same answer: it was known together with the sample before
-        since = self._blind_trip(before.data_at if before else self.begins, sample.observed_at)
+        last: MachineState | Sample = before or sample
+        seen_at = before.data_at if before else self.begins
+        since = self._blind_trip(seen_at, sample.observed_at, last.fresh_until - last.data_at)
         if since is None:
             return reached
         return replace(reached, trips=(*reached.trips, Trip(since, sample.observed_at, sample.observed_at)))
@@ -212,7 +216,7 @@ class Evaluator:
             reached,
             explained,
             blindness,
-            self._trips(blindness, now),
+            self._trips(blindness, readings, now),
             self._left(reached, readings, now),
         )
 
@@ -246,16 +250,21 @@ class Evaluator:
         if self.now.unknown is not None:
             return self.now.unknown
         ages = {probe: now - (readings.histories[probe].newest_data_at or reached.data_at) for probe in self.probes}
-        oldest = max(ages, key=lambda probe: ages[probe] - self.limits.stale[probe])
-        settle = readings.probes[oldest].settle
-        late = (
-            f"{oldest} comes later than its settle of {formatting.duration(settle)}, or not at all: wait, or see Probes"
-        )
+        over = {probe: age - readings.histories[probe].allowed(self.limits.stale[probe]) for probe, age in ages.items()}
+        oldest = max(over, key=lambda probe: over[probe])
+        late = f"{oldest} comes later than {self._measured(readings, oldest)}, or not at all: wait, or see Probes"
         return Unknown(
             Reason.STALE,
             f"the newest data of {oldest} is {formatting.duration(ages[oldest])} old",
             late if readings.probes[oldest].period else f"press r to read {oldest} again; see Probes",
         )
+
+    @staticmethod
+    def _measured(readings: Readings, probe: str) -> str:
+        settle, lateness = readings.probes[probe].settle, readings.histories[probe].lateness
+        if lateness <= settle:
+            return f"its settle of {formatting.duration(settle)}"
+        return f"its lateness, measured as {formatting.duration(lateness)}"
 
     def _unreadable(self, readings: Readings) -> Unknown | None:
         if self.now.truth is not None:
@@ -265,23 +274,29 @@ class Evaluator:
             return None
         return self.now.unknown or Unknown(Reason.WARMING, "no reading yet")
 
-    def _trips(self, blindness: Unknown | None, now: datetime) -> tuple[Trip, ...]:
+    def _trips(self, blindness: Unknown | None, readings: Readings, now: datetime) -> tuple[Trip, ...]:
         reached = self.reached
         trips = reached.trips if reached else ()
         if self.criterion.kind is not Kind.TRIGGER or blindness is None:
             return trips
-        since = self._blind_trip(reached.data_at if reached else self.begins, now)
+        if reached is not None:
+            since = self._blind_trip(reached.data_at, now, reached.fresh_until - reached.data_at)
+        else:
+            allowed = (readings.histories[name].allowed(limit) for name, limit in self.limits.stale.items())
+            since = self._blind_trip(self.begins, now, max(allowed, default=ZERO))
         return trips if since is None else (*trips, Trip(since))
 
-    def _blind_trip(self, seen_at: datetime, until: datetime) -> datetime | None:
+    def _blind_trip(self, seen_at: datetime, until: datetime, fresh: timedelta) -> datetime | None:
         """When a trigger with `on_unknown: rollback` trips for not having been seen from `seen_at` to `until`; else None.
+
+        `fresh`: how old data may be to count, with what was measured of its lateness.
 
         Its limit is never shorter than what it takes to call data stale, and time without watching does not count.
         """
         criterion = self.criterion
         if criterion.on_unknown is not OnUnknown.ROLLBACK or criterion.severity is not Severity.CRITICAL:
             return None
-        limit = max(criterion.unknown_limit or ZERO, self.limits.blind)
+        limit = max(criterion.unknown_limit or ZERO, self.limits.blind, fresh)
         if until - seen_at <= limit:
             return None
         over = until - seen_at - gone(seen_at, until, self.gaps) - limit

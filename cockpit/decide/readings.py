@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cockpit.conditions.condition import Outcome
+from cockpit.decide.limits import Limit
 from cockpit.plan.model import ProbeSpec
 from probes.reading import Reading, Reason, Unknown, Value, checked
 
@@ -76,6 +77,15 @@ class ProbeHistory:
             insort(self.polls, reading, key=_rank)
         del self.polls[: -self.polls_kept]
 
+    @property
+    def lateness(self) -> timedelta:
+        """How late the newest sample was measured to be."""
+        return self.samples[-1].lateness if self.samples else timedelta(0)
+
+    def allowed(self, limit: Limit) -> timedelta:
+        """How old the newest sample may be."""
+        return limit.of(self.samples[-1]) if self.samples else limit.age
+
     def failures(self, name: str) -> int:
         """How many of the newest polls in a row could not read a field."""
         count = 0
@@ -125,13 +135,21 @@ def _distinct(answers: Sequence[Reading]) -> list[Reading]:
 
 
 def _same(one: Reading, other: Reading) -> bool:
-    return one.values == other.values and one.unknown == other.unknown and one.state_since == other.state_since
+    return (one.values, one.unknown, one.state_since, one.lateness) == (
+        other.values,
+        other.unknown,
+        other.state_since,
+        other.lateness,
+    )
 
 
 def _rank(reading: Reading) -> tuple[datetime, str]:
     """By the time of asking; any fixed order between answers of the same instant, so that arrival never matters."""
     unknown = sorted((name, why.reason, why.detail) for name, why in reading.unknown.items())
-    return reading.observed_at, f"{sorted(reading.values.items())}{unknown}{reading.data_at}{reading.state_since}"
+    return (
+        reading.observed_at,
+        f"{sorted(reading.values.items())}{unknown}{reading.data_at}{reading.state_since}{reading.lateness}",
+    )
 
 
 class Readings:
@@ -195,7 +213,7 @@ class Readings:
         return until
 
     def at(
-        self, probes: Sequence[str], moment: datetime, since: datetime, stale: Mapping[str, timedelta]
+        self, probes: Sequence[str], moment: datetime, since: datetime, stale: Mapping[str, Limit]
     ) -> tuple[dict[str, Reading], dict[str, Unknown]]:
         """Samples by probe as of a data time, and why others are absent.
 
@@ -207,7 +225,7 @@ class Readings:
             sample = self.histories[probe].at(moment)
             if sample is None or sample.data_at < since:
                 continue
-            if moment - sample.data_at > stale[probe]:
+            if moment - sample.data_at > stale[probe].of(sample):
                 unknown[probe] = Unknown(Reason.STALE, f"{probe} had no data for this moment")
                 continue
             used[probe] = sample

@@ -53,15 +53,17 @@ class Sampler:
             data_at=min((ages[name] for name in newest), default=moment),
             observed_at=max((used[name].observed_at for name in newest), default=moment),
             truth=truth,
-            holds_until=deciding.longest({name: self._holds(readings, name, at) for name, at in ages.items()}, moment),
-            fresh_until=deciding.longest({name: at + self.limits.stale[name] for name, at in ages.items()}, moment),
+            holds_until=deciding.longest({name: self._holds(readings, name, used[name]) for name in ages}, moment),
+            fresh_until=deciding.longest(
+                {name: at + self.limits.stale[name].of(used[name]) for name, at in ages.items()}, moment
+            ),
             recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
             pre_existing=before.state_since(deciding.readings, unknown) if before is not None else None,
         )
 
-    def _holds(self, readings: Readings, probe: str, data_at: datetime) -> datetime:
+    def _holds(self, readings: Readings, probe: str, used: Reading) -> datetime:
         """Until when a window goes on with this reading: its gap tolerance, or until the cockpit stopped watching."""
-        return readings.watched_until(probe, data_at, data_at + self.limits.gap[probe])
+        return readings.watched_until(probe, used.data_at, used.data_at + self.limits.gap[probe].of(used))
 
 
 class _Deciding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from cockpit.decide.limits import own_limit
 from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
 from cockpit.decide.states import State, Visibility
@@ -30,7 +31,7 @@ def _probe(spec: ProbeSpec, history: ProbeHistory, now: datetime) -> ProbeStatus
         latency_s=latest.latency_s if latest else None,
         known=latest.values if latest else {},
         unknown=latest.unknown if latest else {},
-        visibility=_visibility(latest, stale=data_age is not None and data_age > spec.stale_after),
+        visibility=_visibility(latest, stale=data_age is not None and data_age > history.allowed(own_limit(spec))),
         readings=history.readings,
         query=latest.evidence.query if latest else "",
         console_url=latest.evidence.console_url if latest else "",

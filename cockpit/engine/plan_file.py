@@ -18,7 +18,7 @@ from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
-from cockpit.plan.source.source_file import read
+from cockpit.plan.source.parts_of_plan import read_plan
 from probes.clients.threads import in_thread
 
 LOOK_S = 2.0
@@ -63,7 +63,7 @@ class PlanFile:
     def _found(self) -> str:
         """A plan takes a while to load: only one that was edited since the last look is."""
         try:
-            digest = read(self.watch.plan.path).digest
+            digest = read_plan(self.watch.plan.path).digest
         except PlanError:
             digest = ""
         if digest == self.watch.plan.digest:

@@ -148,7 +148,7 @@ class HeldBack:
 
 def _make(spec: ProbeSpec, clients: Clients) -> Probe[Any]:
     kind = find(spec.uses)
-    return kind(kind.params_type.model_validate(dict(spec.params)), clients)
+    return kind(kind.params_type.model_validate(dict(spec.params)), clients.elsewhere(spec.region, spec.profile))
 
 
 class ProbeLoop:

@@ -33,6 +33,7 @@ from cockpit.journal.validity import UNCHANGED, WATCHING
 from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.journal.writer_thread import WriterThread
 from cockpit.plan.model import Person, Plan
+from cockpit.plan.source.parts_of_plan import read_plan
 from cockpit.plan.ssh_public_key import fingerprint
 from probes.clients.threads import in_thread, within
 from probes.redact import HIDDEN
@@ -284,7 +285,7 @@ def _open(
     claimed_because: str,
 ) -> Recording:
     now = clock.now()
-    text = Path(plan.path).read_bytes()
+    text = read_plan(plan.path).whole
     root = records_root() if root is None else root
     shared, silent = "", ""
     if store is not None:

@@ -265,6 +265,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return database
 
 
+_MICRO = timedelta(microseconds=1)
+
+
 def _micros(at: datetime) -> int:
     delta = at - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
@@ -292,6 +295,8 @@ def _plain(reading: Reading) -> dict[str, Any]:
         plain["evidence"] = [*texts, [redact(line) for line in evidence.lines]]
     if reading.state_since is not None:
         plain["since"] = _micros(reading.state_since)
+    if reading.lateness:
+        plain["late"] = reading.lateness // _MICRO
     if reading.earlier:
         plain["earlier"] = [_plain(each) for each in reading.earlier]
     return plain
@@ -334,6 +339,7 @@ def _reading(plain: Mapping[str, Any]) -> Reading:
         plain["latency"],
         None if since is None else _moment(since),
         tuple(_reading(each) for each in plain.get("earlier", ())),
+        plain.get("late", 0) * _MICRO,
     )
 
 

@@ -58,6 +58,8 @@ def record_demands(plan: Plan) -> tuple[Demand, ...]:
 
 def _of_probe(spec: ProbeSpec, folder: Path) -> Iterator[Demand]:
     kind = find(spec.uses)
+    if spec.profile:
+        yield Demand(Does.SENDS, hide(f"requests to AWS, signed by the profile {spec.profile}"))
     try:
         params = kind.params_type.model_validate(dict(spec.params))
     except ValidationError:  # a variable of the environment is not set: the plan is for showing

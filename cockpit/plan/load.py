@@ -10,8 +10,9 @@ from cockpit.plan.compiler.compiler import Compiler
 from cockpit.plan.document.document import PlanDocument
 from cockpit.plan.document.entries import Parts
 from cockpit.plan.model import Plan
+from cockpit.plan.source.parts_of_plan import expand, read_plan
 from cockpit.plan.source.problems import PlanError
-from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import TooMany, Tree, parse
 
@@ -31,7 +32,7 @@ def load_plan(
     is not set is a problem only with `require_environment`; otherwise it is named in `Plan.needs_environment` and what reads
     it holds a placeholder: such a plan is for showing, not for watching. Raises PlanError with every problem.
     """
-    return _plan(read(path), overrides, environ, require_environment=require_environment)
+    return _plan(read_plan(path), overrides, environ, require_environment=require_environment)
 
 
 def load_text(
@@ -65,6 +66,7 @@ def loaded(
     try:
         parse(tree)
         if isinstance(tree.value, dict):
+            expand(tree)
             environ = os.environ if environ is None else environ
             kind = PlanDocument.text_kind
             plan = _compiled(tree, Substitution(tree, kind, overrides or {}, environ, required=require_environment))

@@ -103,6 +103,10 @@ class ProbeSpec:
     fields: tuple[Field, ...] = ()
     secret_params: tuple[str, ...] = ()
     """Parameters that hold a value of the environment, by name: "dsn", "headers.Authorization"."""
+    region: str = ""
+    """AWS region to ask; empty for the session's."""
+    profile: str = ""
+    """AWS profile to ask with; empty for the session's."""
 
     @property
     def pace(self) -> timedelta:

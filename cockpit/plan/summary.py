@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from cockpit.conditions.condition import Condition
 from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
 from cockpit.plan.never_go import never_go
+from cockpit.plan.probe_limits import needed_traffic
 from probes.clients.regions import unknown_region
 
 WIDTH = 100
@@ -36,12 +38,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     kinds = len({spec.uses for spec in plan.probes.values()})
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
-    never = tuple(never_go(plan))
-    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
-        yield from _row("never GO" if never else "earliest GO", why)
-    for _, why in all_never_fresh(plan):
-        if why not in never:
-            yield from _row("never fresh", why)
+    yield from _go(plan)
     for section in plan.checklist:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
@@ -58,6 +55,18 @@ def _lines(plan: Plan) -> Iterator[str]:
     used = {probe for condition in plan.conditions() for probe in condition.probes}
     if idle := sorted(set(plan.probes) - used - named_by_itself):
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
+
+
+def _go(plan: Plan) -> Iterator[str]:
+    """When GO can come, or why it never does, and the traffic it takes."""
+    never = tuple(never_go(plan))
+    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
+        yield from _row("never GO" if never else "earliest GO", why)
+    for _, why in all_never_fresh(plan):
+        if why not in never:
+            yield from _row("never fresh", why)
+    for need in needed_traffic(plan):
+        yield from _row("GO needs", str(need))
 
 
 def _context(plan: Plan) -> Iterator[str]:
@@ -114,17 +123,16 @@ def _section(section: Section, width: int) -> Iterator[str]:
 
 
 def earliest_go(plan: Plan) -> timedelta:
-    enforced = [c for c in plan.success_criteria if c.enforced]
-    return (
-        max((c.hold_for + c.initial_delay + _seen(plan, c) for c in enforced), default=timedelta(0))
-        + plan.verdict_dwell
-    )
+    """How long after its phase begins all that decides can be good at best: what must hold, and what must be seen clear."""
+    proven = [c.hold_for + c.initial_delay + _seen(plan, c.condition) for c in plan.success_criteria if c.enforced]
+    seen = [c.initial_delay + _seen(plan, c.condition) for c in plan.rollback_triggers if c.enforced]
+    seen += [_seen(plan, item.expect) for _, item in plan.items() if item.blocking]
+    return max([*proven, *seen], default=timedelta(0)) + plan.verdict_dwell
 
 
-def _seen(plan: Plan, criterion: Criterion) -> timedelta:
+def _seen(plan: Plan, condition: Condition | None) -> timedelta:
     """How long after the phase begins the first period that counts has closed and settled; 0 where no metric is read."""
-    probes = criterion.condition.probes if criterion.condition else ()
-    return max((plan.probes[name].delay for name in probes), default=timedelta(0))
+    return max((plan.probes[name].delay for name in (condition.probes if condition else ())), default=timedelta(0))
 
 
 def _row(label: str, text: str) -> list[str]:

@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.aws.trail_reader import TrailReader
 from probes.clients.arns import console
-from probes.clients.paging import first_pages, request_id
+from probes.clients.clients import Clients
+from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -21,9 +23,6 @@ LATE = timedelta(minutes=15)
 """How long an event can take to be found (CloudTrail's own documentation)."""
 KEPT = timedelta(days=90)
 """How long LookupEvents finds it."""
-MOST_PAGES = 12
-"""LookupEvents answers twice a second for the whole account: more pages would take longer than a call may."""
-
 MOST_EVENTS = 1e9
 """More than any role makes in the time LookupEvents finds; the upper end of a count that is known from below."""
 NAMING = ("Id", "Name", "Arn", "ARN", "name")
@@ -46,8 +45,9 @@ class CloudTrailEvents(Probe[EventsParams]):
     Reads cloudtrail LookupEvents (EventTime, EventSource, Resources[].ResourceName, and from CloudTrailEvent
     userIdentity.sessionContext.sessionIssuer, userIdentity.principalId, requestParameters, errorCode). Events come up to 15
     minutes late, so none in the first 15 minutes proves nothing and is WARMING. Only management events are found: S3 objects
-    being read or written are not among them. Where others' events fill 12 pages the older ones are not read: counts are PARTIAL,
-    and known from below by what was found in the newest. A role that fell back to something else leaves no event.
+    being read or written are not among them. LookupEvents cannot look up by role, so others' events are read too, 4 pages a
+    reading, the newest first: until all since the moment are read, counts are PARTIAL and known from below. The same where the
+    moment is over 90 days ago. A role that fell back to something else leaves no event.
     """
 
     name = "cloudtrail.events"
@@ -66,6 +66,10 @@ class CloudTrailEvents(Probe[EventsParams]):
     iam = ("cloudtrail:LookupEvents",)
     interval = timedelta(minutes=2)
 
+    def __init__(self, params: EventsParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._trail = TrailReader(clients, params.event, LATE, lambda event: self._of_role(event) is not None)
+
     async def read(self, now: datetime) -> Reading:
         params = self.params
         query = f"cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue={params.event}"
@@ -73,27 +77,15 @@ class CloudTrailEvents(Probe[EventsParams]):
         if now <= params.since:
             soon = Unknown(Reason.WARMING, f"it is not yet {params.since:%Y-%m-%d %H:%M}")
             return self.blind(now, soon, Evidence(query))
-        if now - params.since > KEPT:
-            hint = "give a later `since`, or search the trail's own logs"
-            return self.blind(now, Unknown(Reason.PARTIAL, "CloudTrail finds 90 days only", hint), Evidence(query))
         try:
-            found, missing = await first_pages(
-                self.clients,
-                "cloudtrail",
-                "lookup_events",
-                request_key="NextToken",
-                response_key="NextToken",
-                most=MOST_PAGES,
-                LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": params.event}],
-                StartTime=params.since,
-                EndTime=now,
-                MaxResults=50,
-            )
+            first, missing = await self._trail.read(max(params.since, now - KEPT), now)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
-        events = [event for page in found for event in page.get("Events") or ()]
-        seen = [detail for event in events if (detail := self._of_role(event)) is not None]
-        evidence = Evidence(query, request_id(found[0]), self._url(), tuple(_line(*each) for each in seen[:6]))
+        if now - params.since > KEPT:
+            why = f"CloudTrail finds 90 days only, and {params.since:%Y-%m-%d} is {(now - params.since).days} days ago"
+            missing = Unknown(Reason.PARTIAL, why, "give a later `since`, or search the trail's own logs")
+        seen = [detail for event in self._trail.kept if (detail := self._of_role(event)) is not None]
+        evidence = Evidence(query, request_id(first), self._url(), tuple(_line(*each) for each in seen[:6]))
         values, unknown = self._values(seen, now)
         if missing is not None:
             unknown |= _at_least(values, missing)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.aws.dashboard_graphs import Graphed, choices, graphed, properties_of, with_defaults
 from probes.clients.arns import arn, console
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-
-SPOKEN = frozenset({"title", "label", "markdown"})
-"""Properties that are read by people: a name there graphs nothing."""
 
 
 class DashboardParams(Params):
@@ -31,7 +29,9 @@ class CloudWatchDashboard(Probe[DashboardParams]):
     """A dashboard: does it exist, and do its graphs name these resources and not those of long ago.
 
     Reads cloudwatch GetDashboard: DashboardBody, of which every widget's properties are searched for whole names, except titles,
-    labels and text.
+    labels and text. Variables are taken at their defaults, as the dashboard opens; a name that somebody must choose first is
+    missing. So is one that only hidden metrics name, where no visible expression reads them, and one of another account than
+    `target.account`.
     """
 
     name = "cloudwatch.dashboard"
@@ -44,7 +44,7 @@ class CloudWatchDashboard(Probe[DashboardParams]):
         Field("widgets", int, "widgets on it", 5, "count", low=0),
         Field("names_missing_count", int, "`resources` that no graph names", 0, "count", low=0),
         Field("names_missing", tuple, "those names", ("transparent-trust-db-prod",)),
-        Field("widgets_elsewhere", int, "widgets that show another region", 0, "count", low=0),
+        Field("widgets_elsewhere", int, "widgets that show another region or account", 0, "count", low=0),
     )
     iam = ("cloudwatch:GetDashboard",)
     interval = timedelta(minutes=5)
@@ -61,21 +61,25 @@ class CloudWatchDashboard(Probe[DashboardParams]):
                 return self.blind(now, unseen.unknown, Evidence(query))
             others = {field.name: unseen.unknown for field in self.fields if field.name != "exists"}
             return self.reading(now, {"exists": False}, unknown=others, evidence=Evidence(query))
-        widgets = _widgets(answer.get("DashboardBody"))
+        widgets, variables = _widgets(answer.get("DashboardBody"))
         evidence = Evidence(query, request_id(answer), self._url())
         if isinstance(widgets, Unknown):
             others = {field.name: widgets for field in self.fields if field.name != "exists"}
             return self.reading(now, {"exists": True}, unknown=others, evidence=evidence)
-        values, unknown = self._values(widgets)
+        values, unknown = self._values(with_defaults(widgets, variables))
         lines = tuple(_line(widget) for widget in widgets[:8])
+        for name in values["names_missing"]:
+            chosen = next((variable for variable, value in choices(variables) if _names(value, name)), None)
+            if chosen is not None:
+                lines = (one_line(f"{name} shows once the variable {chosen} is set to it"), *lines)
         evidence = Evidence(query, evidence.request_id, evidence.console_url, lines)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     def _values(self, widgets: list[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Unknown]]:
         region = self.clients.options.region
-        texts = [text for widget in widgets for text in _graphed(widget)]
+        shown = [list(graphed(widget)) for widget in widgets]
+        texts = [each.text for one in shown for each in one if not self._is_of_another_account(each)]
         missing = tuple(name for name in self.params.resources if not any(_names(text, name) for text in texts))
-        regions = [_properties(widget).get("region") for widget in widgets]
         unknown: dict[str, Unknown] = {}
         if not self.params.resources:
             none = Unknown(Reason.NO_DATA, "the plan gives no resources", "set them in the plan")
@@ -89,39 +93,29 @@ class CloudWatchDashboard(Probe[DashboardParams]):
             "widgets": len(widgets),
             "names_missing_count": len(missing),
             "names_missing": missing,
-            "widgets_elsewhere": sum(bool(each) and each != region for each in regions),
+            "widgets_elsewhere": sum(any(self._is_elsewhere(each) for each in one) for one in shown),
         }, unknown
+
+    def _is_of_another_account(self, each: Graphed) -> bool:
+        return bool(each.account and self.clients.options.account) and each.account != self.clients.options.account
+
+    def _is_elsewhere(self, each: Graphed) -> bool:
+        return self._is_of_another_account(each) or bool(each.region and each.region != self.clients.options.region)
 
     def _url(self) -> str:
         region = self.clients.options.region
         return console(region, f"cloudwatch/home?region={region}#dashboards/dashboard/{self.params.dashboard}")
 
 
-def _widgets(body: Any) -> list[Mapping[str, Any]] | Unknown:
+def _widgets(body: Any) -> tuple[list[Mapping[str, Any]] | Unknown, Any]:
+    """Its widgets, and its variables."""
     try:
-        widgets = json.loads(body)["widgets"]
+        held = json.loads(body)
+        widgets = held["widgets"]
     except (TypeError, ValueError, KeyError):
-        return Unknown(Reason.NO_DATA, "DashboardBody holds no widgets", "open the dashboard and save it again")
+        return Unknown(Reason.NO_DATA, "DashboardBody holds no widgets", "open the dashboard and save it again"), None
     kept = isinstance(widgets, list) and all(isinstance(widget, dict) for widget in widgets)
-    return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody has an unexpected shape")
-
-
-def _properties(widget: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = widget.get("properties")
-    return found if isinstance(found, dict) else {}
-
-
-def _graphed(widget: Mapping[str, Any]) -> Iterator[str]:
-    """Every text of a widget's properties that chooses what it shows."""
-    waiting: list[Any] = [_properties(widget)]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, dict):
-            waiting += [value for key, value in part.items() if key not in SPOKEN]
-        elif isinstance(part, list):
-            waiting += part
+    return widgets if kept else Unknown(Reason.NO_DATA, "DashboardBody has an unexpected shape"), held.get("variables")
 
 
 def _names(text: str, name: str) -> bool:
@@ -130,5 +124,5 @@ def _names(text: str, name: str) -> bool:
 
 
 def _line(widget: Mapping[str, Any]) -> str:
-    title = _properties(widget).get("title") or "untitled"
+    title = properties_of(widget).get("title") or "untitled"
     return one_line(f"{widget.get('type', '?')}: {title}", 100)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Self, TypeVar
@@ -12,8 +13,8 @@ from typing import Annotated, ClassVar, Self, TypeVar
 from pydantic import Field as Setting
 from pydantic import model_validator
 
-from probes.aws.lateness import Lateness
-from probes.aws.metric_names import problem
+from probes.aws.lateness import Latenesses
+from probes.aws.metric_names import known_lateness, problem, published_every
 from probes.aws.proven_counts import ProvenCounts
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
@@ -26,6 +27,8 @@ _ARN = re.compile(r"^arn:[\w-]+:elasticloadbalancing:[\w-]*:\d*:(loadbalancer/)?
 MINUTE = timedelta(minutes=1)
 SETTLE = 2 * MINUTE
 """What AWS's own metrics usually need. Where one is seen to need more, the newest periods are provisional for longer."""
+MOST_PERIODS = 400
+"""Of an answer: a metric that is seen to be later still is not followed."""
 
 
 class MetricParams(Params):
@@ -38,8 +41,9 @@ class MetricParams(Params):
     target_group: str = ""
     """`targetgroup/name/0123456789abcdef`, to narrow a load balancer's metrics to one target group."""
     period: Period = MINUTE
-    settle: Duration = SETTLE
-    """How long after its end a period is still filling up; until then it does not count."""
+    settle: Duration | None = None
+    """How long after its end a period is still filling up; until then it does not count. Default 2m, for S3's request
+    metrics 15m. Whatever it is, a period that is seen to change later counts later."""
     lookback: Annotated[int, Setting(ge=1, le=120)] = 15
     """How many closed periods an answer reports, so that points that arrive late still count."""
     unlisted: bool = False
@@ -76,7 +80,31 @@ class MetricParams(Params):
         asked = dict.fromkeys((q.namespace, q.metric, tuple(name for name, _ in q.dimensions)) for q in self.named())
         if found := [why for each in asked if (why := problem(*each)) is not None]:
             raise ValueError("; ".join(found))
+        for namespace, metric, _ in asked:
+            if (why := self._never_seen(namespace, metric)) is not None:
+                raise ValueError(why)
         return self
+
+    def _never_seen(self, namespace: str, metric: str) -> str | None:
+        """Why no period of it is ever seen whole, with the numbers; None where AWS publishes it often and soon enough."""
+        every, late = published_every(namespace, metric), known_lateness(namespace, metric)
+        if every > self.period:
+            return f"{namespace} {metric} has one point every {_span(every)}, and period is {_span(self.period)}"
+        reach = self.settles + self.period * self.lookback
+        if late is not None and reach < late + self.period:
+            return (
+                f"{namespace} {metric} comes up to {_span(late)} late, and settle {_span(self.settles)} with lookback "
+                f"{self.lookback} of {_span(self.period)} reaches back {_span(reach)}: leave settle out"
+            )
+        return None
+
+    @property
+    def settles(self) -> timedelta:
+        """`settle`, or what the metrics asked for usually need."""
+        if self.settle is not None:
+            return self.settle
+        known = [known_lateness(query.namespace, query.metric) or SETTLE for query in self.named()]
+        return max(known, default=SETTLE)
 
     def query(self, metric: str, stat: str) -> MetricQuery:
         namespace, dimensions = self.where()
@@ -124,7 +152,8 @@ class PeriodProbe(Probe[M]):
         super().__init__(params, clients)
         self.period = params.period  # type: ignore[misc]  # the plan's period, where it is not the usual minute
         self._proven = ProvenCounts(clients)
-        self._lateness = Lateness(params.period)
+        queries, assumed = len(params.named()), params.settle is None
+        self._lateness = Latenesses(queries, params.period, params.settles, assumed=assumed)
 
     def queries(self) -> tuple[MetricQuery, ...]:
         return self.params.named()
@@ -139,8 +168,10 @@ class PeriodProbe(Probe[M]):
 
     async def read(self, now: datetime) -> Reading:
         period = self.params.period
-        until = last_closed(now, period, self.params.settle)
-        ends = trailing(until, period, self.params.lookback)
+        until = last_closed(now, period, timedelta(0))
+        # Periods that do not count yet are asked for too: what is seen of them measures how late the metric is.
+        young = math.ceil(self._lateness.counts_from(now) / period)
+        ends = trailing(until, period, min(self.params.lookback + young, MOST_PERIODS))
         start = ends[0] - period * (1 + self.extra_periods())
         evidence = self._evidence(self.queries())
         try:
@@ -152,43 +183,56 @@ class PeriodProbe(Probe[M]):
         if (unproven := await self._proven.missing(self.counts(), seen)) is not None:
             return self.blind(now, unproven, evidence)
         self._lateness.note(now, ends, [each.points if each.complete else None for each in closed])
-        final = [end for end in ends if now - end >= self._lateness.measured]
-        evidence = self._evidence(self.queries(), _lines(self.queries(), ends, closed, len(final), self._late()))
-        if not final:
-            return self.blind(now, self._all_provisional(), evidence)
-        readings = [self._as_reading(now, sample, evidence) for sample in self.by_period(final, closed)]
+        counts_from = self._lateness.counts_from(now)
+        final = [end for end in ends if now - end >= counts_from]
+        settled = [end for end in ends if now - end >= self.params.settles]
+        evidence = self._evidence(self.queries(), _lines(self.queries(), settled, closed, len(final), self._late()))
+        readings = [self._as_reading(now, sample, evidence, counts_from) for sample in self.by_period(final, closed)]
         if not readings:
-            return self.blind(now, self._nothing(answers), evidence)
+            return self.blind(now, self._nothing(answers, closed, ends[len(final) :], counts_from), evidence)
         *earlier, newest = readings
-        without = tuple(Reading(r.observed_at, r.data_at, r.values, r.unknown) for r in earlier)
-        return Reading(newest.observed_at, newest.data_at, newest.values, newest.unknown, evidence, earlier=without)
+        return replace(newest, earlier=tuple(replace(each, evidence=Evidence()) for each in earlier))
 
-    def _as_reading(self, now: datetime, sample: PeriodValues, evidence: Evidence) -> Reading:
-        return self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
+    def _as_reading(self, now: datetime, sample: PeriodValues, evidence: Evidence, counts_from: timedelta) -> Reading:
+        reading = self.reading(now, sample.values, unknown=sample.unknown, data_at=sample.end, evidence=evidence)
+        return replace(reading, lateness=counts_from)
 
     def counts(self) -> tuple[MetricQuery, ...]:
         """Of `queries()`: those whose absent point may come to mean zero."""
         return ()
 
-    def _nothing(self, answers: Sequence[Series]) -> Unknown:
-        """Why there is no sample at all: the answer was cut short, or there is nothing to see."""
-        names = ", ".join(dict.fromkeys(query.metric for query in self.queries()))
+    def _nothing(
+        self,
+        answers: Sequence[Series],
+        closed: Sequence[Closed],
+        provisional: Sequence[datetime],
+        counts_from: timedelta,
+    ) -> Unknown:
+        """Why there is no sample at all: the answer was cut short, it is too new to count, or there is nothing to see."""
+        names = self._names()
         if not all(answer.complete for answer in answers):
             return Unknown(Reason.PARTIAL, f"CloudWatch gave only part of {names}", "it is asked again")
+        if any(end in each.points for end in provisional for each in closed):
+            detail = f"{names}: a period counts once it is {_seconds(counts_from)} old, and only newer ones have points"
+            return Unknown(Reason.NO_DATA, detail, "wait: the metric is late by that much")
         minutes = self.params.lookback * self.params.period.total_seconds() / 60
         detail = f"{names}: no complete period in the last {minutes:g} min"
-        return Unknown(Reason.NO_DATA, detail, self.hint_when_empty())
+        reach = _span(self.params.lookback * self.params.period + self.params.settles)
+        late = f"a metric that is later than {reach} looks so too: raise `lookback`"
+        return Unknown(Reason.NO_DATA, detail, f"{self.hint_when_empty()}; {late}")
 
-    def _late(self) -> str:
-        """What was measured, where it is later than the plan allows for."""
-        measured = self._lateness.measured
-        return f"values come up to {_seconds(measured)} after the end of their period" if measured else ""
+    def _names(self) -> str:
+        return ", ".join(dict.fromkeys(query.metric for query in self.queries()))
 
-    def _all_provisional(self) -> Unknown:
-        names = ", ".join(dict.fromkeys(query.metric for query in self.queries()))
-        detail = f"{names}: {self._late()}, so no period of the {self.params.lookback} looked back over is final"
-        return Unknown(
-            Reason.STALE, detail, "CloudWatch is late with this metric: wait, or raise `settle` and `lookback`"
+    def _late(self) -> tuple[str, ...]:
+        """What was measured of each metric."""
+        measured: dict[str, timedelta] = {}
+        for query, late in zip(self.queries(), self._lateness.measured, strict=True):
+            measured[query.metric] = max(late, measured.get(query.metric, timedelta(0)))
+        return tuple(
+            f"{metric} comes up to {_seconds(late)} after the end of its period"
+            for metric, late in measured.items()
+            if late
         )
 
     def hint_when_empty(self) -> str:
@@ -207,7 +251,11 @@ def _as_typed(query: MetricQuery) -> str:
 
 
 def _lines(
-    queries: Sequence[MetricQuery], ends: Sequence[datetime], series: Sequence[Closed], final: int, late: str
+    queries: Sequence[MetricQuery],
+    ends: Sequence[datetime],
+    series: Sequence[Closed],
+    final: int,
+    late: tuple[str, ...],
 ) -> tuple[str, ...]:
     """The newest five periods as they came, newest first; the first `final` of all count, the newer ones not yet."""
 
@@ -217,7 +265,7 @@ def _lines(
         return f"until {end:%H:%M}  " + "  ".join(points) + ("" if number < final else "  (provisional)")
 
     newest = tuple(shown(number) for number in reversed(range(len(ends))[-5:]))
-    return (*newest, late) if late else newest
+    return (*newest, *late)
 
 
 def _number(value: float | None) -> str:
@@ -226,3 +274,12 @@ def _number(value: float | None) -> str:
 
 def _seconds(span: timedelta) -> str:
     return f"{span.total_seconds():.0f} s"
+
+
+def _span(span: timedelta) -> str:
+    """
+    >>> _span(timedelta(minutes=5))
+    '5m'
+    """
+    seconds = round(span.total_seconds())
+    return f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s"

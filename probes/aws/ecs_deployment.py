@@ -13,7 +13,7 @@ from pydantic import AfterValidator
 from probes.aws import ecs_rollout
 from probes.aws.ecs import ServiceParams, service_url
 from probes.aws.ecs_task_sets import ECS, controller_of, elsewhere, is_alone, line, task_sets
-from probes.aws.ecs_tasks import added_by_aws
+from probes.aws.image_names import own, served_by
 from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.paging import pages, request_id
@@ -285,8 +285,9 @@ class EcsDeployment(Probe[DeploymentParams]):
                 return untold
             if _revision(str(revision["taskDefinition"])) != wanted:
                 return False
-        images = [c for c in revision.get("containerImages") or () if not added_by_aws(str(c.get("containerName")))]
-        digests = {image.get("imageDigest") for image in images}
+        images = [(str(c.get("containerName")), c) for c in revision.get("containerImages") or ()]
+        judged = own(((name, str(image.get("image", ""))) for name, image in images), served_by(revision))
+        digests = {image.get("imageDigest") for name, image in images if name in judged}
         if digest is None or digest in digests:
             return True
         return untold if not digests or None in digests else False

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from probes.aws.ecs import ServiceParams, service_url
+from probes.aws.image_names import own
 from probes.clients.arns import arn
 from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
@@ -36,8 +37,8 @@ class EcsTasks(Probe[TasksParams]):
     taskDefinitionArn, containers[].imageDigest, exitCode. Without a container health check every task's health is UNKNOWN
     (`health_unknown`), not healthy. A task that a deployment, scaling or a person stopped is no failure; one that failed a
     health check is. What AWS took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is
-    neither: the count is then unknown. Images are those of the plan's containers: those that AWS adds (GuardDuty, Service
-    Connect) are left out.
+    neither: the count is then unknown. Images are those of the application's own containers: those that AWS adds (GuardDuty,
+    Service Connect) and sidecars named by a tag of somebody else's registry are left out.
     """
 
     name = "ecs.tasks"
@@ -150,13 +151,6 @@ _ENDS = {
 }
 """By stopCode, as ECS documents it; none at all is what old tasks have."""
 _HOST_GONE = re.compile(r"^host ec2 .*(terminated|stopped)|retire|capacity provider .*(drain|reclaim)", re.IGNORECASE)
-_ADDED_BY_AWS = ("aws-guardduty-agent", "ecs-service-connect")
-"""How the containers that AWS adds to a task are named: no task definition has them."""
-
-
-def added_by_aws(container: str) -> bool:
-    """Whether a container of this name is one that AWS adds to tasks, not one that somebody deployed."""
-    return container.startswith(_ADDED_BY_AWS)
 
 
 def _ended(tasks: Sequence[Mapping[str, Any]], how: End, since: datetime) -> list[Mapping[str, Any]]:
@@ -203,9 +197,9 @@ def _stopped(tasks: int) -> str:
 def _running_values(running: Sequence[Mapping[str, Any]], now: datetime) -> tuple[dict[str, Any], dict[str, Unknown]]:
     health = Counter(str(task.get("healthStatus", "UNKNOWN")) for task in running)
     images: dict[str, set[str]] = {}
-    for container in (
-        c for task in running for c in task.get("containers") or () if not added_by_aws(str(c.get("name")))
-    ):
+    containers = [container for task in running for container in task.get("containers") or ()]
+    judged = own((str(each.get("name")), str(each.get("image") or "")) for each in containers)
+    for container in (each for each in containers if str(each.get("name")) in judged):
         images.setdefault(str(container.get("name")), set()).add(str(container.get("imageDigest") or ""))
     digests = set().union(*images.values()) - {""}
     all_known = bool(digests) and "" not in set().union(*images.values())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field as Setting
 
+from probes.aws.secret_keys import DECRYPT, GET, customer_keys
 from probes.clients.arns import arn_in, console, is_arn
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -62,7 +64,9 @@ class IamSimulate(Probe[SimulateParams]):
     Reads iam SimulatePrincipalPolicy (EvalDecision, MissingContextValues, OrganizationsDecisionDetail,
     PermissionsBoundaryDecisionDetail, ResourceSpecificResults) and, for a role given by name, GetRole (Arn). A decision that
     lacks a condition's context is PARTIAL, neither allowed nor denied. The policies of buckets, keys and VPC endpoints are not
-    simulated: they can still refuse what is allowed here.
+    simulated: they can still refuse what is allowed here, and a key's policy can allow by itself. Where `actions` has
+    secretsmanager:GetSecretValue and one of the secrets is under a customer managed key (secretsmanager ListSecrets, kms
+    DescribeKey), kms:Decrypt on that key by way of Secrets Manager is simulated too.
     """
 
     name = "iam.simulate"
@@ -80,12 +84,18 @@ class IamSimulate(Probe[SimulateParams]):
         Field("denied_by_organization", bool, "a policy of the organization denies a pair", example=False),
         Field("denied_by_boundary", bool, "the role's permissions boundary denies a pair", example=False),
     )
-    iam = ("iam:SimulatePrincipalPolicy", "iam:GetRole")
+    iam = ("iam:SimulatePrincipalPolicy", "iam:GetRole", "secretsmanager:ListSecrets", "kms:DescribeKey")
+    iam_sometimes = MappingProxyType(
+        {
+            "secretsmanager:ListSecrets": "reading secrets is simulated",
+            "kms:DescribeKey": "one of those secrets names its key by an alias",
+        }
+    )
     interval = timedelta(minutes=5)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         role, region, account = self.params.role, self.clients.options.region, self.clients.options.account
-        return dict.fromkeys(self.iam, (role if is_arn(role) else arn_in(region, account, "iam", f"role/{role}"),))
+        return dict.fromkeys(self.iam[:2], (role if is_arn(role) else arn_in(region, account, "iam", f"role/{role}"),))
 
     async def read(self, now: datetime) -> Reading:
         params = self.params
@@ -94,14 +104,14 @@ class IamSimulate(Probe[SimulateParams]):
         )
         query += f" --resource-arns {' '.join(params.resources)}"
         try:
-            found = await self._simulated()
+            found, keys = await self._simulated()
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query))
         simulated = [verdict for page in found for verdict in _simulated_actions(page.get("EvaluationResults") or ())]
         evidence = Evidence(
             query, request_id(found[0]), self._url(), tuple(v.text for v in _worst_first(simulated)[:8])
         )
-        pairs = len(set(params.actions)) * len(set(params.resources))
+        pairs = len(set(params.actions)) * len(set(params.resources)) + len(keys)
         if len(simulated) < pairs:
             short = Unknown(
                 Reason.PARTIAL, f"{len(simulated)} of {pairs} decisions came", "name fewer pairs in a probe"
@@ -110,7 +120,8 @@ class IamSimulate(Probe[SimulateParams]):
         values, unknown = _together(simulated)
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
-    async def _simulated(self) -> list[dict[str, Any]]:
+    async def _simulated(self) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """The answers, and the keys of secrets that were asked about beside what the plan names."""
         params = self.params
         role = params.role
         if not role.startswith("arn:"):
@@ -118,9 +129,19 @@ class IamSimulate(Probe[SimulateParams]):
             role = str((answer.get("Role") or {}).get("Arn") or "")
             if not role:
                 raise Unseen(Unknown(Reason.NO_DATA, f"IAM gives no ARN of {params.role}", "give the role's ARN"))
+        found = await self._asked(role, params.actions, params.resources, params.context)
+        keys = await customer_keys(self.clients, params.resources) if GET in params.actions else ()
+        if keys:
+            via = {"kms:ViaService": f"secretsmanager.{self.clients.options.region}.amazonaws.com"}
+            found += await self._asked(role, [DECRYPT], keys, via | params.context)
+        return found, keys
+
+    async def _asked(
+        self, role: str, actions: Sequence[str], resources: Sequence[str], context: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
         entries = [
             {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-            for key, value in params.context.items()
+            for key, value in context.items()
         ]
         more: dict[str, Any] = {"ContextEntries": entries} if entries else {}
         return await pages(
@@ -130,8 +151,8 @@ class IamSimulate(Probe[SimulateParams]):
             request_key="Marker",
             response_key="Marker",
             PolicySourceArn=role,
-            ActionNames=params.actions,
-            ResourceArns=params.resources,
+            ActionNames=list(actions),
+            ResourceArns=list(resources),
             **more,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 Dimensions = frozenset[str]
@@ -153,6 +154,31 @@ PUBLISHED: Mapping[str, Mapping[str, frozenset[Dimensions]]] = MappingProxyType(
     }
 )
 """By namespace and name: the sets of dimensions it is published under. Closed: what is not here is not published."""
+
+
+_DAILY = ("BucketSizeBytes", "NumberOfObjects")
+_FIVE_MINUTELY = (
+    "CPUCreditBalance", "CPUCreditUsage", "CPUSurplusCreditBalance", "CPUSurplusCreditsCharged",
+    "VolumeBytesUsed", "VolumeReadIOPs", "VolumeWriteIOPs",
+)  # fmt: skip
+
+
+def published_every(namespace: str, metric: str) -> timedelta:
+    """How far apart AWS's points of a metric are, where it is further than a minute."""
+    if namespace == "AWS/S3" and metric in _DAILY:
+        return timedelta(days=1)
+    if namespace == "AWS/RDS" and metric in _FIVE_MINUTELY:
+        return timedelta(minutes=5)
+    return timedelta(minutes=1)
+
+
+def known_lateness(namespace: str, metric: str) -> timedelta | None:
+    """How late AWS's own documentation says a metric may be, where it is later than usual: S3's request metrics.
+
+    >>> known_lateness("AWS/S3", "4xxErrors")
+    datetime.timedelta(seconds=900)
+    """
+    return timedelta(minutes=15) if namespace == "AWS/S3" and metric not in _DAILY else None
 
 
 def is_published(namespace: str, metric: str, dimensions: Iterable[str]) -> bool:

@@ -37,6 +37,7 @@ class S3Bucket(Probe[BucketParams]):
     fields = (
         Field("exists", bool, "the bucket exists and is ours", example=True),
         Field("region", str, "where it is", "us-east-1"),
+        Field("in_region", bool, "it is in the plan's region", example=True),
         Field("versioning", str, "Enabled, Suspended or Off", "Enabled"),
         Field("versioned", bool, "versioning is enabled", example=True),
         Field("encryption", str, "default encryption: AES256, aws:kms, or none", "AES256"),
@@ -96,6 +97,10 @@ class S3Bucket(Probe[BucketParams]):
                 known, blind = reader(answer)
                 values |= known
                 unknown |= blind
+        if region and values.get("region"):
+            values["in_region"] = values["region"] == region
+        elif not region:
+            unknown["in_region"] = Unknown(Reason.NO_DATA, "the plan names no region", "set target.region")
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
     async def _ask(self, operation: str, none: str = "") -> dict[str, Any] | Unknown:
@@ -119,7 +124,7 @@ def _most_telling(head: Unknown, parts: Sequence[dict[str, Any] | Unknown]) -> U
 
 
 _FIELDS = {
-    "_head": ("exists", "region"),
+    "_head": ("exists", "region", "in_region"),
     "_versioning": ("versioning", "versioned"),
     "_encryption": ("encryption", "encrypted"),
     "_lifecycle": ("has_lifecycle", "archive_after_days", "archive_class", "expires", "abort_multipart_days"),

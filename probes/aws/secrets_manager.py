@@ -73,6 +73,10 @@ class SecretMetadata(Probe[MetadataParams]):
     iam = ("secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds")
     interval = timedelta(minutes=5)
 
+    @classmethod
+    def never_known(cls, params: MetadataParams) -> Mapping[str, str]:
+        return {} if params.rotated_after is not None else {"all_rotated": "the plan gives no rotated_after"}
+
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         return dict.fromkeys(self.iam, tuple(secret_arn(self.clients, name) for name in self.params.names))
 

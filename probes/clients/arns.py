@@ -47,7 +47,7 @@ def arn(options: AwsOptions, service: str, resource: str) -> str:
 
 
 def arn_in(region: str, account: str, service: str, resource: str) -> str:
-    """A resource of an account in a region: those of S3 name neither, those of IAM and CloudWatch dashboards no region.
+    """A resource of an account in a region: those of S3 name neither, those of IAM, CloudFront, dashboards no region.
 
     >>> arn_in("us-gov-west-1", "123456789012", "ecs", "cluster/prod")
     'arn:aws-us-gov:ecs:us-gov-west-1:123456789012:cluster/prod'
@@ -56,7 +56,10 @@ def arn_in(region: str, account: str, service: str, resource: str) -> str:
     """
     if is_arn(resource):
         return resource
-    where = {"s3": ":", "iam": f":{account or '*'}"}.get(service, f"{region or '*'}:{account or '*'}")
+    of_the_account = f":{account or '*'}"
+    where = {"s3": ":", "iam": of_the_account, "cloudfront": of_the_account}.get(
+        service, f"{region or '*'}{of_the_account}"
+    )
     if service == "cloudwatch" and resource.startswith("dashboard/"):
         where = f":{account or '*'}"
     return f"arn:{partition(region)}:{service}:{where}:{resource}"

@@ -50,7 +50,8 @@ class AwsClient:
         self._given = factory
         self._factory = factory or self._make
         self._session: Any = None
-        self._caller: CallerCheck | None = None
+        self._own_caller: CallerCheck | None = None
+        self._held_as: AwsClient | None = None
         self._pinned: tuple[str, str, str | None] | None = None
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
@@ -77,6 +78,13 @@ class AwsClient:
             made._pinned = await self._threads.run(self._credentials)
         return made
 
+    async def signed(self, service: str, region: str, method: str, url: str) -> dict[str, str]:
+        """Headers that sign one request without a body, by the accepted caller's credentials alone. Raises Unseen."""
+        held = await self._threads.run(self._credentials)
+        if self._caller is not None:
+            await self._threads.run(partial(self._caller.admit, held[0], self._identify))
+        return _signature(held, service, region or self._region, method, url)
+
     def _credentials(self) -> tuple[str, str, str | None]:
         from botocore.exceptions import NoCredentialsError
 
@@ -93,8 +101,16 @@ class AwsClient:
 
     def hold(self, accepted: Caller | None, on_change: Callable[[], None]) -> CallerCheck:
         """From now on let no answer pass but those to the accepted caller; STS answers whoever asks."""
-        self._caller = CallerCheck(accepted, on_change)
-        return self._caller
+        self._own_caller = CallerCheck(accepted, on_change)
+        return self._own_caller
+
+    def hold_as(self, other: AwsClient) -> None:
+        """Let no answer pass but those to the caller that the other one accepts: both have the same credentials."""
+        self._held_as = other
+
+    @property
+    def _caller(self) -> CallerCheck | None:
+        return self._own_caller if self._held_as is None else self._held_as._caller
 
     async def identify_again(self) -> None:
         """Ask STS who calls now, whatever is known of the access key. Raises Unseen."""
@@ -189,6 +205,16 @@ class AwsClient:
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
         return self._open().client(service, config=config)
+
+
+def _signature(held: tuple[str, str, str | None], service: str, region: str, method: str, url: str) -> dict[str, str]:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method=method, url=url)
+    SigV4Auth(Credentials(*held), service, region).add_auth(request)
+    return {str(name): str(value) for name, value in request.headers.items()}
 
 
 def _key_of(client: Any) -> str:

@@ -73,7 +73,7 @@ _PASSING = {
     "UpdateInProgressException",
 }
 """Something is being changed: another moment, another answer."""
-_NOT_FOUND = {"404"}
+_NOT_FOUND = {"404", "NonExistentQueue"}
 """Besides every code with NotFound, NoSuch or DoesNotExist in it."""
 _ELSEWHERE = {"PermanentRedirect", "301", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"}
 _IAM_PREFIX = {"elbv2": "elasticloadbalancing", "logs": "logs", "cloudwatch": "cloudwatch", "stepfunctions": "states"}
@@ -90,6 +90,7 @@ _IAM_ACTION = {
 }
 _NAMING = {
     "cluster": "cluster", "service": "service", "serviceName": "service", "services": "service", "Bucket": "bucket",
+    "KeyId": "key",
     "SecretId": "secret", "DBInstanceIdentifier": "instance", "DBClusterIdentifier": "cluster", "DBProxyName": "proxy",
     "Names": "target group", "TargetGroupArns": "target group",
     "TargetGroupArn": "target group", "logGroupName": "log group", "logGroupNames": "log group",
@@ -99,10 +100,15 @@ _NAMING = {
     "PolicySourceArn": "role", "RoleName": "role", "ListenerArn": "listener", "PrefixListId": "prefix list",
     "serviceDeploymentArns": "deployment", "serviceRevisionArns": "revision", "queryId": "query",
     "MetricName": "metric", "AlarmName": "alarm", "ChildrenOfAlarmName": "alarm",
+    "QueueName": "queue", "QueueUrl": "queue", "FunctionName": "function", "Qualifier": "alias",
+    "ReplicationGroupId": "replication group", "applicationName": "application", "deploymentGroupName": "deployment group",
+    "deploymentId": "deployment",
 }  # fmt: skip
 _NAMING_OF = {
     "describe_load_balancers": {"Names": "load balancer"},
     "describe_db_instances": {"Filters": "cluster"},
+    "get_alias": {"Name": "alias"},
+    "get_distribution": {"Id": "distribution"},
 }
 _NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"}
 _CREDENTIALS_END = {

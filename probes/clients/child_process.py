@@ -271,11 +271,19 @@ def run(command: Command, *, timeout_s: float, folder: str | None = None, user: 
     return Completed(done.returncode, _text(done.stdout), _text(done.stderr))
 
 
-async def ask_program(words: Sequence[str], *, timeout_s: float, hint: str) -> Completed:
-    """Run a program to its end for a probe, without input. Raises Unseen; `hint` says what to do when it is not there."""
+async def ask_program(
+    words: Sequence[str], *, timeout_s: float, hint: str, environment: Mapping[str, str] | None = None
+) -> Completed:
+    """Run a program to its end for a probe, without input. Raises Unseen; `hint` says what to do when it is not there.
+
+    With `environment` it gets that and a safe PATH, and nothing else.
+    """
     name = words[0]
     try:
-        return await complete(program(*words), timeout_s=timeout_s)
+        command = program(*words)
+        if environment is not None:
+            command = Command(command.words, {"PATH": command.environment["PATH"], **environment})
+        return await complete(command, timeout_s=timeout_s)
     except FileNotFoundError as error:
         raise Unseen(Unknown(Reason.NOT_FOUND, _why(error, f"there is no program {name}"), hint)) from None
     except PermissionError:
@@ -288,25 +296,41 @@ async def ask_program(words: Sequence[str], *, timeout_s: float, hint: str) -> C
 
 
 async def complete(command: Command, *, timeout_s: float) -> Completed:
-    """As `run`, without blocking. It is killed at the deadline, and where this task is cancelled."""
+    """As `run`, without blocking. It is killed at the deadline, and where this task is cancelled, with all it started.
+
+    Of what it writes `MOST_BYTES` are kept.
+    """
     process = await asyncio.create_subprocess_exec(
         *command.words,
         env=command.environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    ended = False
     try:
         async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate()
+            out, err, _ = await asyncio.gather(_most(process.stdout), _most(process.stderr), process.wait())
+        ended = True
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            with suppress(TimeoutError):  # a child of its own may hold the pipes open: it is left behind
+        if not ended:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(TimeoutError):  # what left its group may hold the pipes open: it is left behind
                 async with asyncio.timeout(GRACE_S):
                     await process.wait()
     return Completed(process.returncode or 0, _text(out), _text(err))
+
+
+async def _most(stream: asyncio.StreamReader) -> bytes:
+    """What is written to the end; the rest is read and dropped, so that the writer is not stopped by a full pipe."""
+    kept = bytearray()
+    while chunk := await stream.read(1 << 16):
+        kept += chunk[: MOST_BYTES - len(kept)]
+    return bytes(kept)
 
 
 def _why(error: OSError, otherwise: str) -> str:

@@ -55,6 +55,27 @@ class Clients:
         self._metrics: MetricBatch | None = None
         self._sql: SqlClient | None = None
         self._http: HttpClient | None = None
+        self._factory, self._quotas = factory, quotas
+        self._elsewhere: dict[tuple[str, str], Clients] = {}
+
+    def elsewhere(self, region: str, profile: str) -> Clients:
+        """Clients that ask AWS in another region, or by another profile; empty: as these do. Closed with these.
+
+        Another profile is of another account or principal: it is not held to the caller that these are held to.
+        """
+        region, profile = region or self.options.region, profile or self.options.profile
+        if (region, profile) == (self.options.region, self.options.profile):
+            return self
+        if (region, profile) not in self._elsewhere:
+            same = profile == self.options.profile
+            options = AwsOptions(region, profile, self.options.account if same else "")
+            made = Clients(
+                options, self._factory, named=self.named, clock_offset=self.clock_offset, quotas=self._quotas
+            )
+            if same:
+                made._aws.hold_as(self._aws)
+            self._elsewhere[region, profile] = made
+        return self._elsewhere[region, profile]
 
     async def aws(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call one AWS operation, e.g. `await clients.aws("ecs", "describe_services", cluster=..., services=[...])`."""
@@ -74,6 +95,10 @@ class Clients:
         pinned._aws = await self._aws.pinned()
         return pinned
 
+    async def signed(self, service: str, region: str, method: str, url: str) -> dict[str, str]:
+        """Headers that sign one request without a body (SigV4) with the credentials in use. Raises Unseen."""
+        return await self._aws.signed(service, region, method, url)
+
     async def metrics(self, queries: Sequence[MetricQuery], start: datetime, end: datetime) -> list[Series]:
         """Series for `queries`, in order. Requests made within the same few milliseconds share one GetMetricData call."""
         if self._metrics is None:
@@ -92,6 +117,14 @@ class Clients:
             self._sql = SqlClient(self.named, self.clock_offset)
         return await self._sql.rows(dsn, query, params, timeout_s=timeout_s)
 
+    async def sql_login(self, dsn: str) -> None:
+        """Log in to that database once more, and leave at once. Raises Unseen: PoolFull, RoleFull, or why it is not known."""
+        if self._sql is None:
+            from probes.clients.sql import SqlClient
+
+            self._sql = SqlClient(self.named, self.clock_offset)
+        await self._sql.login(dsn)
+
     def pooled(self, dsn: str) -> bool | None:
         """Whether the connection to that database is through a pooler or a proxy; None before it was asked anything."""
         return None if self._sql is None else self._sql.pooled(dsn)
@@ -106,6 +139,6 @@ class Clients:
 
     async def close(self) -> None:
         """Close every connection at once; never waits for a call that hangs."""
-        for part in (self._metrics, self._sql, self._http, self._aws):
+        for part in (self._metrics, self._sql, self._http, self._aws, *self._elsewhere.values()):
             if part is not None:
                 await part.close()

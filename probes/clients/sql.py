@@ -58,6 +58,11 @@ class SqlClient:
         session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, self._session(dsn))
         return await session.rows(query, params, timeout_s)
 
+    async def login(self, dsn: str, *, timeout_s: float = 2.0) -> None:
+        """Log in once more, and leave at once: what a new client meets, a kept connection cannot see. Raises Unseen."""
+        if not self._closed:
+            await (self._sessions.get(dsn) or self._sessions.setdefault(dsn, self._session(dsn))).login(timeout_s)
+
     def pooled(self, dsn: str) -> bool | None:
         """Whether somebody stands between us and the server, as of the last question; None before the first."""
         session = self._sessions.get(dsn)
@@ -103,6 +108,15 @@ class _Session:
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
 
+    async def login(self, timeout_s: float) -> None:
+        from psycopg import Error
+
+        try:
+            opened = await self._opened(timeout_s, asyncio.get_running_loop().time() + timeout_s)
+        except Error as error:
+            raise self._unseen(error) from None
+        await opened.close()
+
     async def close(self) -> None:
         for task in self._asking:
             task.cancel()
@@ -147,13 +161,16 @@ class _Session:
                 kept = False
 
     async def _connected(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
+        if self._connection is None or self._connection.closed:
+            await self._drop()
+            self._connection = await self._opened(timeout_s, deadline)
+        return self._connection
+
+    async def _opened(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
         from psycopg import AsyncConnection
         from psycopg.conninfo import make_conninfo
         from psycopg.rows import dict_row
 
-        if self._connection is not None and not self._connection.closed:
-            return self._connection
-        await self._drop()
         parameters = libpq_parameters(self._dsn, _statement_timeout_ms(timeout_s))
         try:
             async with asyncio.timeout_at(deadline):
@@ -169,7 +186,6 @@ class _Session:
             hint = "check the address, DNS, and whether the VPN is up"
             raise Unseen(Unknown(Reason.UNREACHABLE, detail, hint)) from None
         admit_connected(opened, self._resolver)
-        self._connection = opened
         return opened
 
     async def _ask(

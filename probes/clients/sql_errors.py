@@ -17,6 +17,8 @@ POOL_FULL = re.compile(
 )
 """SQLSTATE 53300 as the server words it: libpq does not expose the SQLSTATE of a refused connection."""
 _ROLE_FULL = re.compile(r'too many connections for role "?([^"\s]+)', re.IGNORECASE)
+_NO_TLS = re.compile(r"no pg_hba\.conf entry for .*(no encryption|SSL off)", re.IGNORECASE)
+"""How the server refuses a client without TLS; RDS does where rds.force_ssl is 1, as it is from PostgreSQL 15 on."""
 _STARTING = re.compile(
     r"the database system is (starting up|shutting down|in recovery mode|not yet accepting)", re.IGNORECASE
 )
@@ -39,6 +41,14 @@ ROUTE = "check the route: VPN, security group, address"
 
 class PoolFull(Unseen):
     """The server has no connection slot left (SQLSTATE 53300): seen from outside, this *is* the exhausted pool."""
+
+
+class RoleFull(Unseen):
+    """The role we log in by is at its own CONNECTION LIMIT. Whether that is the application's is not known from this alone."""
+
+    def __init__(self, unknown: Unknown, role: str) -> None:
+        super().__init__(unknown)
+        self.role = role
 
 
 def connection_lost(error: Error) -> bool:
@@ -88,6 +98,8 @@ def _by_state(state: str, text: str) -> Unseen:
         case "55P03":
             return _is(Reason.TIMEOUT, detail, "another session holds the lock")
     if state.startswith("28"):
+        if _NO_TLS.search(text):
+            return _by_words(text)
         return _is(Reason.ACCESS_DENIED, detail, "check the user and the password in the connection string")
     if state.startswith("08") or state in ("57P01", "57P02", "57P03"):
         return _is(Reason.UNREACHABLE, detail, "the database restarts or fails over; it is tried again")
@@ -97,11 +109,16 @@ def _by_state(state: str, text: str) -> Unseen:
 def _by_words(text: str) -> Unseen:
     """A refused connection carries no SQLSTATE, only words."""
     if match := _ROLE_FULL.search(text):
-        return _is(Reason.ERROR, text, f"raise the role's own limit: ALTER ROLE {match.group(1)} CONNECTION LIMIT -1")
+        role = match.group(1).strip('"')
+        hint = f'raise the role\'s own limit: ALTER ROLE "{role}" CONNECTION LIMIT -1'
+        return RoleFull(Unknown(Reason.ERROR, text, hint), role)
     if POOL_FULL.search(text):
         return _full(text)
     if match := _NO_DATABASE.search(text):
         return _is(Reason.NOT_FOUND, text, f'there is no database "{match.group(1)}" on that server')
+    if _NO_TLS.search(text):
+        hint = "the server takes TLS only (on RDS rds.force_ssl = 1): add sslmode=verify-full or sslmode=require"
+        return _is(Reason.ACCESS_DENIED, text, hint)
     if _AUTH.search(text):
         return _is(Reason.ACCESS_DENIED, text, "check the user, the password and pg_hba.conf (or rds-db:connect)")
     if _STARTING.search(text):

@@ -130,6 +130,25 @@ async def test_back_to_the_digest_that_ran(world: Furnished, clients: Clients) -
     await clients.close()
 
 
+async def test_a_sidecar_by_tag_of_somebody_elses_registry_is_named_and_not_compared(
+    world: Furnished, clients: Clients
+) -> None:
+    image, sidecar = pushed(world, "a"), "public.ecr.aws/xray/aws-xray-daemon:3.x"
+    containers = [{"name": "web", "image": image, "memory": 512}, {"name": "xray", "image": sidecar, "memory": 64}]
+    made = world.ecs.register_task_definition(family=PLACE["service"], containerDefinitions=containers)
+    good, bad = str(made["taskDefinition"]["taskDefinitionArn"]), by_digest(world, "b")
+    await deployed(world, good)
+    seen = earlier(await noted(world, clients), WEB)
+    assert seen is not None
+    assert (seen.images, seen.digests) == (image, digest_of(world, "a"))
+    looked = await check(clients, WEB, seen)  # while it still runs beside the sidecar
+    assert f"{sidecar} is a sidecar named by a tag, so it is not compared" in looked.checks
+    await deployed(world, bad)
+    notes: list[str] = []
+    assert "complete" in await roll_back(clients, await check(clients, WEB, seen), Passing(world), notes.append)
+    await clients.close()
+
+
 async def test_a_blue_green_deployment_under_way_is_stopped_and_its_traffic_goes_back(
     world: Furnished, clients: Clients
 ) -> None:

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 
-from cockpit.commands.rehearse import shipped
+from cockpit.commands.simulated_plans import shipped
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal

@@ -11,6 +11,7 @@ import pytest
 from commands.watched_site import Site
 from support.cockpit_process import ROOT, cockpit
 
+from cockpit.commands import doctor as doctor_command
 from cockpit.commands import iam
 from cockpit.plan.load import load_plan, load_text
 
@@ -118,6 +119,14 @@ def test_doctor_names_the_missing_permission_and_what_go_would_not_see(aws: Any,
     assert "BLIND  service (ecs.service)" in said
     assert "missing: ecs:DescribeServices" in said
     assert "does not cover:" in said
+
+
+def test_doctor_names_fields_of_log_queries_that_no_event_has() -> None:
+    absent = {"sign_ins": ("mesage",)}
+    said = "\n".join(doctor_command._lines([], [], {}, absent))
+    assert "sign_ins: no event of the last day has mesage" in said
+    assert doctor_command._plain([], [], {}, absent)["fields_never_logged"] == absent
+    assert "no event" not in "\n".join(doctor_command._lines([], [], {}, {}))
 
 
 def test_doctor_without_credentials_reads_nothing_and_says_so(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ PLAN = """
 plan: v1
 name: p
 target: {account: "123456789012", region: eu-central-1}
-probes: {queue: {uses: sqs.queue, with: {queue: jobs}}}
+probes: {topic: {uses: sns.topic, with: {topic: alerts}}}
 rollback_triggers: [{id: t, title: T, failure_condition: "CONDITION", for: 5m}]
 """
 
@@ -59,7 +59,7 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-@pytest.mark.parametrize(("source", "path"), [(PROBE, "probes/aws/sqs.py"), (PROBE_TEST, "tests/probes/test_sqs.py")])
+@pytest.mark.parametrize(("source", "path"), [(PROBE, "probes/aws/sns.py"), (PROBE_TEST, "tests/probes/test_sns.py")])
 def test_the_probe_s_code_is_formatted_and_passes_ruff(source: str, path: str) -> None:
     # I001: what of a file that is not there is ours, ruff cannot tell.
     for command in (["check", "--ignore", "I001"], ["format", "--check"]):
@@ -69,7 +69,7 @@ def test_the_probe_s_code_is_formatted_and_passes_ruff(source: str, path: str) -
 
 
 def test_the_probe_s_tests_pass(probe: str) -> None:
-    tests = {name: test for name, test in vars(run(PROBE_TEST, "test_sqs")).items() if name.startswith("test_")}
+    tests = {name: test for name, test in vars(run(PROBE_TEST, "test_sns")).items() if name.startswith("test_")}
     assert len(tests) > 2
     for test in tests.values():
         asyncio.run(test())
@@ -77,16 +77,16 @@ def test_the_probe_s_tests_pass(probe: str) -> None:
 
 def test_the_probe_is_listed_explained_and_part_of_the_schema(probe: str) -> None:
     assert probe in CliRunner().invoke(main, ["probes"]).output
-    assert "sqs:GetQueueAttributes" in CliRunner().invoke(main, ["probes", probe]).output
+    assert "sns:GetTopicAttributes" in CliRunner().invoke(main, ["probes", probe]).output
     assert f'"const": "{probe}"' in json_schema.schema_text()
 
 
 def test_conditions_on_the_probe_are_type_checked_and_its_permissions_are_narrow(probe: str) -> None:
-    plan = load_text(PLAN.replace("CONDITION", "queue.waiting > 100"), "p.yaml", environ={})
-    arn = "arn:aws:sqs:eu-central-1:123456789012:jobs"
-    assert iam.probes_need(plan) == {"sqs:GetQueueUrl": {arn}, "sqs:GetQueueAttributes": {arn}}
-    with pytest.raises(PlanError, match="waiting"):
-        load_text(PLAN.replace("CONDITION", "queue.waiting == 'x'"), "p.yaml", environ={})
+    plan = load_text(PLAN.replace("CONDITION", "topic.subscribers > 100"), "p.yaml", environ={})
+    arn = "arn:aws:sns:eu-central-1:123456789012:alerts"
+    assert iam.probes_need(plan) == {"sns:GetTopicAttributes": {arn}}
+    with pytest.raises(PlanError, match="subscribers"):
+        load_text(PLAN.replace("CONDITION", "topic.subscribers == 'x'"), "p.yaml", environ={})
 
 
 def test_the_places_the_probe_recipe_names_for_errors_are_there() -> None:
@@ -149,7 +149,7 @@ def test_every_name_in_a_recipe_is_in_the_code(recipe: str) -> None:
 
 
 def test_every_file_in_a_recipe_is_there() -> None:
-    new = {"sqs.py", "test_sqs.py", "heads.py"}
+    new = {"sns.py", "test_sns.py", "heads.py"}
     there = {path.name for room in ("cockpit", "probes", "tests") for path in (ROOT / room).rglob("*.py")}
     named = {name for recipe in RECIPES for name in re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", section(recipe))}
     assert named - there - new == set()

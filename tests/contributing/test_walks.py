@@ -75,6 +75,6 @@ def test_each_file_leads_to_the_next(walk: str) -> None:
 
 def test_every_file_named_on_the_page_exists() -> None:
     named = set(re.findall(r"`((?:cockpit|probes|tests)/[\w/]+\.\w+)`", contributing()))
-    new = {"probes/aws/sqs.py", "tests/probes/test_sqs.py"}
+    new = {"probes/aws/sns.py", "tests/probes/test_sns.py"}
     root = Path(__file__).parents[2]
     assert {path for path in named - new if not (root / path).exists()} == set()

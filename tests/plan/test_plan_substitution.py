@@ -64,9 +64,40 @@ def test_two_dollars_mean_the_characters_themselves() -> None:
     assert (step.title, step.command) == ("To prod", "push ${REPO}:prod $HOME")
 
 
-def test_conditions_have_fields_and_no_vars() -> None:
-    text = 'vars: {n: 2}\nsuccess_criteria: [{id: c, title: C, success_condition: "live.running == ${n}"}]\n'
-    assert problem(text).message == "vars are not replaced in conditions: write the value itself"
+CONDITION = 'vars: {VAR}\nsuccess_criteria: [{id: c, title: C, success_condition: "WRITTEN"}]\n'
+
+
+@pytest.mark.parametrize(
+    ("var", "written", "compiled"),
+    [
+        ("n: 2", "live.running == ${n}", "live.running == 2"),
+        ("n: 2", "  live.running >= ${n} && live.running != ${n}  ", "live.running >= 2 && live.running != 2"),
+        ("n: true", "live.ok == ${n}", "live.ok == true"),
+        ("n: two", "live.status == ${n}", 'live.status == "two"'),
+        ("n: 'it''s'", "live.status == 'so ${n}'", "live.status == 'so it\\'s'"),
+        ("m: 3, n: '${m}'", "live.running == ${n}", "live.running == 3"),
+    ],
+)
+def test_a_var_in_a_condition_is_a_literal_of_its_type(var: str, written: str, compiled: str) -> None:
+    (criterion,) = plan(CONDITION.replace("VAR", var).replace("WRITTEN", written)).success_criteria
+    assert criterion.condition
+    assert criterion.condition.source == compiled
+
+
+@pytest.mark.parametrize(
+    ("var", "written", "shown", "words"),
+    [
+        ("n: 2", "live.running == ${m}", "${m}", "there is no var 'm'"),
+        ("n: two", "live.ok && live.running == ${n}", "live.running == ${n}", "live.running"),
+        ("n: 2", "live.running == ${n} && live.runing == 1", "runing", "did you mean 'running'"),
+        ("n: 2", "live.running == ${n", "${", "without its '}'"),
+    ],
+)
+def test_a_problem_of_such_a_condition_is_shown_where_it_is_written(
+    var: str, written: str, shown: str, words: str
+) -> None:
+    found = problem(CONDITION.replace("VAR", var).replace("WRITTEN", written))
+    assert (marked(found), words in found.message) == (shown, True)
 
 
 # -- overrides -------------------------------------------------------------------------------------------------------

@@ -101,8 +101,13 @@ async def test_before_the_moment_nothing_is_asked(aws: ModelledAws) -> None:
 
 
 async def test_older_than_cloudtrail_remembers_is_partial(aws: ModelledAws) -> None:
-    reading = await read(aws, since=timedelta(days=91))
+    reading = await read(aws, event(), since=timedelta(days=91))
     assert {u.reason for u in reading.unknown.values()} == {Reason.PARTIAL}
+    assert "90 days only" in reading.unknown["count"].detail
+    assert "91 days ago" in reading.unknown["count"].detail
+    assert (bounds := reading.unknown["count"].bounds) is not None
+    assert bounds.low == 1.0  # what is found is there all the same
+    assert aws.asked[0][1]["StartTime"] == NOW - timedelta(days=90)
 
 
 async def test_a_role_is_found_by_its_session_s_arn_too(aws: ModelledAws) -> None:
@@ -136,7 +141,7 @@ async def test_events_of_others_that_fill_the_pages_leave_a_count_that_is_known_
     full = {"Events": [*others, event()], "NextToken": "again"}
     reading = await read(aws, said=full)
     bounds = reading.unknown["count"].bounds
-    assert (bounds is not None and bounds.low, "count" in reading.values) == (12.0, False)
+    assert (bounds is not None and bounds.low, "count" in reading.values) == (1.0, False)
     assert "last_age_s" in reading.values
     nobody = {"Events": others, "NextToken": "again"}
     unseen = (await read(aws, said=nobody)).unknown
@@ -151,3 +156,51 @@ async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, said: Any, r
     assert {u.reason for u in reading.unknown.values()} == {reason}
     if reason is Reason.ACCESS_DENIED:
         assert "cloudtrail:LookupEvents" in reading.unknown["count"].hint
+
+
+class Trail:
+    """A trail with hundreds of other principals' events; LookupEvents as it is: newest first, in pages of 50."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self.events = sorted(events, key=lambda each: each["EventTime"], reverse=True)
+        self.calls = 0
+
+    def __call__(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.calls += 1
+        found = [each for each in self.events if asked["StartTime"] <= each["EventTime"] <= asked["EndTime"]]
+        skip = int(asked.get("NextToken", 0))
+        more = {"NextToken": str(skip + 50)} if len(found) > skip + 50 else {}
+        return {"Events": found[skip : skip + 50], **more}
+
+
+async def test_hundreds_of_others_cost_a_handful_of_calls_and_are_read_in_the_end(aws: ModelledAws) -> None:
+    others = [
+        event(timedelta(seconds=20 * number), role="batch", session=f"b{number}") | {"EventId": f"o{number}"}
+        for number in range(900)
+    ]
+    own = [event(age * MINUTE, session=f"t{age}") | {"EventId": f"w{age}"} for age in (30, 200, 290)]
+    trail = Trail([*others, *own])
+    aws.on["LookupEvents"] = trail
+    params = EventsParams(event="GetSecretValue", role="web-task", since=NOW - timedelta(hours=5))
+    probe = CloudTrailEvents(params, aws.clients)
+    calls, readings = [], []
+    for minute in range(0, 14, 2):
+        before = trail.calls
+        readings.append(await probe.read(NOW + minute * MINUTE))
+        calls.append(trail.calls - before)
+    assert max(calls) <= 4
+    first = readings[0].unknown["count"]
+    assert (first.reason, first.bounds and first.bounds.low) == (Reason.PARTIAL, 1.0)
+    assert readings[-1].values["count"] == 3
+    assert calls[-1] == 1  # what is read is not read again
+
+
+async def test_an_event_delivered_late_is_found_by_a_later_reading(aws: ModelledAws) -> None:
+    trail = Trail([])
+    aws.on["LookupEvents"] = trail
+    params = EventsParams(event="GetSecretValue", role="web-task", since=NOW - timedelta(hours=1))
+    probe = CloudTrailEvents(params, aws.clients)
+    assert (await probe.read(NOW)).values["count"] == 0
+    trail.events = [event(12 * MINUTE)]
+    assert (await probe.read(NOW + 2 * MINUTE)).values["count"] == 1
+    assert (await probe.read(NOW + 4 * MINUTE)).values["count"] == 1

@@ -35,18 +35,25 @@ async def aws() -> AsyncIterator[StubbedAws]:
 
 
 def metric(aws: StubbedAws, **params: Any) -> CloudWatchMetric:
-    given = {"namespace": "AWS/RDS", "metric": "DatabaseConnections", "stat": "Maximum", "lookback": 3} | params
+    given = {
+        "namespace": "AWS/RDS",
+        "metric": "DatabaseConnections",
+        "stat": "Maximum",
+        "lookback": 3,
+        "settle": "2m",
+    } | params
     return CloudWatchMetric(CloudWatchMetricParams.model_validate(given), aws.clients)
 
 
 def ratio(aws: StubbedAws, **params: Any) -> CloudWatchRatio:
     parts = ["HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"]
-    given = {"load_balancer": ALB, "part": parts, "total": "RequestCount", "min_total": 50, "lookback": 3} | params
+    given = {"load_balancer": ALB, "part": parts, "total": "RequestCount", "min_total": 50, "lookback": 3}
+    given |= {"settle": "2m"} | params
     return CloudWatchRatio(CloudWatchRatioParams.model_validate(given), aws.clients)
 
 
 def percentile(aws: StubbedAws, **params: Any) -> CloudWatchPercentile:
-    given = {"load_balancer": ALB, "metric": "TargetResponseTime", "p": 95, "lookback": 3} | params
+    given = {"load_balancer": ALB, "metric": "TargetResponseTime", "p": 95, "lookback": 3, "settle": "2m"} | params
     return CloudWatchPercentile(CloudWatchPercentileParams.model_validate(given), aws.clients)
 
 
@@ -80,7 +87,8 @@ async def test_only_closed_periods_are_asked_for(aws: StubbedAws) -> None:
     await metric(aws, dimensions={"DBInstanceIdentifier": "db"}).read(NOW)
     ((operation, asked),) = aws.asked
     assert operation == "GetMetricData"
-    assert (asked["StartTime"], asked["EndTime"]) == (LAST_CLOSED - 5 * MINUTE, LAST_CLOSED)
+    # Those that have not settled are asked for too: what changes of them measures how late the metric is.
+    assert (asked["StartTime"], asked["EndTime"]) == (LAST_CLOSED - 5 * MINUTE, NOW.replace(second=0))
 
 
 async def test_an_old_point_keeps_its_old_time(aws: StubbedAws) -> None:
@@ -301,7 +309,8 @@ async def test_a_five_minute_period_is_five_minutes(aws: StubbedAws) -> None:
     probe = percentile(aws, period="5m")
     assert probe.period == timedelta(minutes=5)
     await probe.read(NOW)
-    assert aws.asked[0][1]["EndTime"] == NOW.replace(minute=25, second=0)
+    assert aws.asked[0][1]["EndTime"] == NOW.replace(minute=30, second=0)
+    assert {query["MetricStat"]["Period"] for query in aws.asked[0][1]["MetricDataQueries"]} == {300}
     assert aws.asked[0][1]["MetricDataQueries"][0]["MetricStat"]["Period"] == 300
 
 

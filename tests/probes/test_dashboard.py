@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,6 +88,65 @@ async def test_a_name_inside_an_arn_or_an_expression_counts(aws: ModelledAws, wi
 async def test_a_graph_of_another_region_is_counted(aws: ModelledAws) -> None:
     reading = await read(aws, said=body(*GRAPHS, graph(region="eu-west-1")))
     assert reading.values["widgets_elsewhere"] == 1
+
+
+OTHERS = "999999999999"
+OWN = ["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", DATABASE]
+
+
+def of(*metrics: Any, **properties: Any) -> dict[str, Any]:
+    return {"type": "metric", "properties": {"metrics": list(metrics), "region": "us-east-1", **properties}}
+
+
+@pytest.mark.parametrize(
+    ("widget", "missing", "elsewhere"),
+    [
+        (of([*OWN, {"accountId": OTHERS}]), 1, 1),
+        (of(OWN, accountId=OTHERS), 1, 1),
+        (of([*OWN, {"accountId": "123456789012"}]), 0, 0),
+        (of([*OWN, {"region": "eu-west-1"}]), 0, 1),
+        (of([*OWN, {"visible": False}]), 1, 0),
+        (of([*OWN, {"visible": False, "id": "m1"}], [{"expression": "m1 * 100", "id": "e1"}]), 0, 0),
+        (of([*OWN, {"visible": False, "id": "m1"}], [{"expression": "m1", "id": "e1", "visible": False}]), 1, 0),
+        (
+            of(
+                [*OWN, {"visible": False, "id": "m1"}],
+                [{"expression": "m1", "id": "e1", "visible": False}],
+                [{"expression": "RATE(e1)", "id": "e2"}],
+            ),
+            0,
+            0,
+        ),
+        (of([*OWN, {"visible": False}], [".", "FreeStorageSpace", ".", "."]), 0, 0),
+        (of(["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", "old", {"visible": False}], ["...", DATABASE]), 0, 0),
+    ],
+)
+async def test_what_is_hidden_or_of_another_account_is_not_shown(
+    aws: ModelledAws, widget: dict[str, Any], missing: int, elsewhere: int
+) -> None:
+    aws.clients.options = replace(aws.clients.options, account="123456789012")
+    values = (await read(aws, DATABASE, said=body(widget))).values
+    assert (values["names_missing_count"], values["widgets_elsewhere"]) == (missing, elsewhere)
+
+
+def variable(**more: Any) -> dict[str, Any]:
+    values = [{"value": DATABASE, "label": "prod"}, {"value": "app-db-old", "label": "old"}]
+    return {"id": "db", "label": "Database", "inputType": "select", "values": values, **more}
+
+
+BY_PATTERN = {"type": "pattern", "pattern": "DATABASE"}
+BY_PROPERTY = {"type": "property", "property": "DBInstanceIdentifier"}
+
+
+@pytest.mark.parametrize("kind", [BY_PATTERN, BY_PROPERTY])
+@pytest.mark.parametrize(("default", "missing"), [(DATABASE, 0), ("app-db-old", 1)])
+async def test_a_variable_shows_its_default(aws: ModelledAws, kind: dict[str, str], default: str, missing: int) -> None:
+    widget = of(["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", "DATABASE"])
+    held = {"widgets": [widget], "variables": [variable(**kind, defaultValue=default)]}
+    reading = await read(aws, DATABASE, said={"DashboardBody": json.dumps(held)})
+    assert reading.values["names_missing_count"] == missing
+    chosen = f"{DATABASE} shows once the variable Database is set to it"
+    assert (chosen in reading.evidence.lines) is bool(missing)
 
 
 async def test_without_resources_none_is_missing_or_not(aws: ModelledAws) -> None:

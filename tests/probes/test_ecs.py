@@ -239,6 +239,16 @@ async def test_a_sidecar_is_not_a_second_image(aws: AnsweringAws) -> None:
     assert (await tasks(aws, task(1, containers=both), task(2, containers=both))).values["one_image"] is True
 
 
+async def test_somebody_elses_sidecar_by_tag_is_no_second_image(aws: AnsweringAws) -> None:
+    def beside(digest: str) -> list[dict[str, str]]:
+        web = {"name": "web", "image": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/web:7", "imageDigest": DIGEST}
+        return [web, {"name": "xray", "image": "public.ecr.aws/xray/aws-xray-daemon:3.x", "imageDigest": digest}]
+
+    newer, older = beside("sha256:" + "2e" * 32), beside("sha256:" + "2d" * 32)
+    values = (await tasks(aws, task(1, containers=newer), task(2, containers=older))).values
+    assert (values["one_image"], values["digests"]) == (True, (DIGEST,))
+
+
 async def test_an_image_that_is_not_named_could_be_another(aws: AnsweringAws) -> None:
     reading = await tasks(aws, task(1), task(2, containers=[{"name": "web"}]))
     assert reading.unknown["one_image"].reason is Reason.NO_DATA

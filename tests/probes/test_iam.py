@@ -167,3 +167,55 @@ async def test_a_refusal_makes_everything_unknown(aws: ModelledAws, operation: s
 def test_there_must_be_something_to_try(given: Any) -> None:
     with pytest.raises(ValidationError):
         SimulateParams.model_validate(given)
+
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1f3a"
+READS = {"role": ROLE, "actions": ["secretsmanager:GetSecretValue"], "resources": [f"{SECRET}web/*"]}
+
+
+def secret(name: str, key: str = "") -> dict[str, Any]:
+    return {"Name": name, "ARN": f"{SECRET}{name}-AbCdEf"} | ({"KmsKeyId": key} if key else {})
+
+
+def simulator(allowed: frozenset[str]) -> Any:
+    def answered(asked: dict[str, Any]) -> dict[str, Any]:
+        pairs = [(action, resource) for action in asked["ActionNames"] for resource in asked["ResourceArns"]]
+        decided = [(a, r, "allowed" if a in allowed else "implicitDeny") for a, r in pairs]
+        return answer(*({"EvalActionName": a, "EvalResourceName": r, "EvalDecision": d} for a, r, d in decided))
+
+    return answered
+
+
+READ_ONLY, WITH_KEY = frozenset(READS["actions"]), frozenset({*READS["actions"], "kms:Decrypt"})
+
+
+@pytest.mark.parametrize(
+    ("secrets", "allowed", "denied"),
+    [
+        ([secret("web/key")], READ_ONLY, None),
+        ([secret("web/key", "alias/aws/secretsmanager")], READ_ONLY, None),
+        ([secret("web/key", KEY)], READ_ONLY, f"kms:Decrypt on {KEY}: implicitDeny"),
+        ([secret("web/key", KEY), secret("web/other", "1f3a")], WITH_KEY, None),
+        ([secret("web/key", "alias/web")], READ_ONLY, f"kms:Decrypt on {KEY}: implicitDeny"),
+        ([secret("website/key", KEY)], READ_ONLY, None),
+    ],
+)
+async def test_who_reads_a_secret_under_a_key_of_ones_own_must_be_allowed_to_use_the_key(
+    aws: ModelledAws, secrets: list[dict[str, Any]], allowed: frozenset[str], denied: str | None
+) -> None:
+    aws.on |= {"SimulatePrincipalPolicy": simulator(allowed), "ListSecrets": {"SecretList": secrets}}
+    aws.on["DescribeKey"] = {"KeyMetadata": {"KeyId": "1f3a", "Arn": KEY}}
+    reading = await IamSimulate(SimulateParams.model_validate(READS), aws.clients).read(NOW)
+    assert reading.values["all_allowed"] is (denied is None)
+    assert reading.values.get("denied") == ((denied,) if denied else None)
+    via = [e for op, asked in aws.asked if op == "SimulatePrincipalPolicy" for e in asked.get("ContextEntries", ())]
+    if allowed == WITH_KEY or denied:
+        assert [each["ContextKeyValues"] for each in via] == [["secretsmanager.us-east-1.amazonaws.com"]]
+
+
+async def test_without_the_list_of_secrets_nothing_is_said_to_be_allowed(aws: ModelledAws) -> None:
+    aws.on |= {"SimulatePrincipalPolicy": simulator(READ_ONLY), "ListSecrets": DENIED}
+    reading = await IamSimulate(SimulateParams.model_validate(READS), aws.clients).read(NOW)
+    assert reading.unknown["all_allowed"].reason is Reason.ACCESS_DENIED
+    assert "secretsmanager:ListSecrets" in reading.unknown["all_allowed"].hint

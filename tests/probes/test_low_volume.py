@@ -75,6 +75,8 @@ MEASURED = {
     "ecs.deployment": {"traffic_share"},
     "rds.proxy": {"utilization"},
     "rds.cluster": {"serverless_utilization"},
+    "lambda.function": {"additional_share"},
+    "elasticache.replication_group": {"engine_cpu", "memory_used"},
 }
 """Ratios of what is counted whole (slots, files, weights, connections, capacity), not of a sample of trials."""
 

@@ -15,15 +15,20 @@ from probes.registry import BUILT_IN
 
 WITHOUT_A_PROBE = {
     "probes.aws.cloudwatch_periods",
+    "probes.aws.dashboard_graphs",
     "probes.aws.ecs_rollout",
     "probes.aws.ecs_task_sets",
+    "probes.aws.image_names",
+    "probes.aws.insights_fields",
     "probes.aws.lateness",
     "probes.aws.listener_rules",
     "probes.aws.metric_names",
     "probes.aws.newest_minute",
     "probes.aws.proven_counts",
     "probes.aws.rds_status",
+    "probes.aws.secret_keys",
     "probes.aws.security_rules",
+    "probes.aws.trail_reader",
 }
 """Modules that only help another probe of their folder."""
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}

@@ -71,6 +71,7 @@ async def test_a_bucket_as_it_should_be(aws: AnsweringAws) -> None:
     assert reading.values == {
         "exists": True,
         "region": "us-east-1",
+        "in_region": True,
         "versioning": "Enabled",
         "versioned": True,
         "encryption": "AES256",
@@ -233,6 +234,7 @@ async def test_a_bucket_of_another_account_is_not_said_to_exist(aws: AnsweringAw
     assert {name: u.reason for name, u in reading.unknown.items()} == {
         "exists": Reason.ACCESS_DENIED,
         "region": Reason.ACCESS_DENIED,
+        "in_region": Reason.ACCESS_DENIED,
     }
     assert "s3:ListBucket" in reading.unknown["exists"].hint
 
@@ -284,3 +286,10 @@ async def test_against_a_simulated_bucket(monkeypatch: pytest.MonkeyPatch) -> No
     assert (furnished.values["versioned"], furnished.values["public_access_blocked"]) == (True, True)
     assert (furnished.values["archive_after_days"], furnished.values["archive_class"]) == (90, "STANDARD_IA")
     assert gone.values == {"exists": False}
+
+
+async def test_a_bucket_in_another_region_is_not_where_the_plan_says(aws: AnsweringAws) -> None:
+    values = (await read(aws, HeadBucket=wire("", x_amz_bucket_region="eu-west-1"))).values
+    assert (values["exists"], values["region"], values["in_region"]) == (True, "eu-west-1", False)
+    silent = await read(aws, HeadBucket=wire(""))
+    assert silent.unknown["in_region"].reason is Reason.NO_DATA

@@ -18,7 +18,7 @@ from support.waiting import LAST_RESORT_S, until
 
 from cockpit.actions.executor import Executor
 from cockpit.commands.plan_loading import known_vars
-from cockpit.commands.rehearse import shipped
+from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.events import Decision, SignOff
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.gate_approval import missing

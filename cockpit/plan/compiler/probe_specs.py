@@ -18,6 +18,7 @@ from cockpit.plan.model import ProbeSpec
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
+from probes.declared_fields import may_declare_fields
 from probes.demand import rooted, variables_read
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
@@ -52,8 +53,10 @@ class Watched:
         if kind is None:
             return
         params = self._params(kind, part, (*path, "with"))
+        if params is None and may_declare_fields(kind):
+            return  # which fields it has is not known: conditions on it are not blamed for that
         self.variables.update(variables_read(kind.demands, params))
-        period, settle = (getattr(params, each, None) for each in ("period", "settle"))
+        period, settle = getattr(params, "period", None), getattr(params, "settles", getattr(params, "settle", None))
         period = period if isinstance(period, timedelta) else kind.period
         defaults = self.defaults
         self.probes[name] = ProbeSpec(
@@ -66,7 +69,9 @@ class Watched:
             period=period,
             settle=settle if isinstance(settle, timedelta) else period,
             title=part.title,
-            fields=kind.fields,
+            region=part.region,
+            profile=part.profile,
+            fields=kind.fields if params is None else kind.fields_of(params),
             secret_params=self._secret_params((*path, "with")),
         )
 
@@ -130,29 +135,38 @@ class Watched:
 
     def condition(self, path: Path_, source: str | None) -> Condition | None:
         """A compiled and checked condition; None where there is none, or none that can be used (then it is reported)."""
-        if source is None or "${" in source:  # the latter is already reported
+        if source is None:
             return None
+        held = self.substitution.condition(path, source)
+        if held is None:  # already reported
+            return None
+        self.tree.conditions[path] = held
+        source = held.text
         self._left -= len(source)
         if self._left < 0:
             self.tree.report(path, f"the conditions of this plan are longer than {MAX_CONDITIONS:,} characters in all")
             raise TooMany
-        lead = len(source) - len(source.lstrip())
         try:
             condition = compile_condition(source.strip())
         except ConditionError as error:
             for each in (error, *error.more):
-                self._condition_problem(path, source, each, lead)
+                self._condition_problem(path, each)
             return None
         fields = {name: spec.fields for name, spec in self.probes.items()}
+        if (inclusion := self.tree.inclusion(path)) is not None:
+            own = {inclusion.probe(name) for name in inclusion.probes}
+            for name in sorted(set(condition.probes) & (fields.keys() - own)):
+                self.tree.report(path, f"a part sees its own probes alone, and '{name}' is the plan's")
+                return None
         blameless = condition.source if self.broken & set(condition.probes) else ""
         for problem in condition.check(fields):
             named = condition.source[problem.offset : problem.offset + problem.length]
             if not (blameless and named in self.broken):
-                self._condition_problem(path, source, problem, lead)
+                self._condition_problem(path, problem)
         return condition if all(name in self.probes for name in condition.probes) else None
 
-    def _condition_problem(self, path: Path_, source: str, error: ConditionError, lead: int) -> None:
-        place = self.tree.within(path, source, error.offset + lead, error.length)
+    def _condition_problem(self, path: Path_, error: ConditionError) -> None:
+        place = self.tree.within_condition(path, error.offset, error.length)
         problem = error.message
         for name, spec in self.probes.items():
             problem = problem.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)

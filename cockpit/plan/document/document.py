@@ -101,6 +101,13 @@ class ProbePart(Part):
     )
     interval: Period | None = Field(None, description="How often it reads")
     timeout: Period | None = Field(None, description="Longest a read may take, in real time")
+    region: Region = Field(
+        "", description="AWS region to ask, where it is not the target's: metrics of CloudFront are in us-east-1"
+    )
+    profile: Note = Field(
+        "",
+        description="AWS profile to ask with, such as one that assumes a role in another account; its account is not checked",
+    )
     title: Note = Field("", description="What to call it on screen")
 
 
@@ -397,6 +404,21 @@ class TransparencyLogPart(Part):
     key: PublicKey = Field(description="Its public key, in PEM, by which its entries are checked")
 
 
+PartPlace = Annotated[
+    Any, SHOWN, WithJsonSchema({"type": ["string", "object"], "examples": ["parts/web-service.yaml"]})
+]
+
+
+class IncludePart(Part):
+    """A part put in under a name: its probes are NAME_probe in conditions, its lines NAME.id."""
+
+    part: Id = Field(description="One of `parts`")
+    as_: Text = Field(alias="as", description="Short name, such as api: it stands before every id of the part")
+    with_: Parameters = Field(
+        default_factory=dict, alias="with", description="What the part's inputs are; ${name} stands for a var"
+    )
+
+
 class RecordPart(Part):
     """Who outside is asked to prove when the record was written. Without these nobody is."""
 
@@ -416,6 +438,15 @@ class HeaderPart(Part):
     vars: dict[str, Scalar] = Field(
         default_factory=dict,
         description="Values used as ${name}; ${env:NAME} and ${env:NAME:-default} read the environment, never shown",
+    )
+    parts: dict[Id, PartPlace] = Field(
+        default_factory=dict,
+        description="Fragments by name: a file in the plan's folder, or the part itself (part: v1, inputs, probes, ...)",
+    )
+    include: list[IncludePart] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Parts to put in, in order: {part: NAME, as: api, with: {input: value}}",
     )
     contacts: dict[str, Contact] = Field(
         default_factory=dict, description="Channels and links to reach people: text, or {at: text, ref: file:line}"

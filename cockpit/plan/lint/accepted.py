@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cockpit.plan.lint.rule import Finding
+from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
 _COMMENT = re.compile(r"#\s*lint:\s*ignore\b[ \t]*(?P<rule>[\w-]*)[ \t,:]*(?P<reason>[^\r\n]*)")
@@ -16,17 +17,23 @@ _INNERMOST = {"checklist": 4, "probes": 2, "contacts": 2, "vars": 2, "target": 2
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A comment: the rule it accepts, why, its line, and the first line below that is not a comment."""
+    """A comment: the rule it accepts, why, its file and line, and the first line below that is not a comment."""
 
     rule: str
     reason: str
+    file: str
     line: int
     column: int
     below: int
 
 
 def acceptances(tree: Tree) -> Iterator[Acceptance]:
-    lines = tree.source.text.splitlines()
+    for source in (tree.source, *tree.sources.values()):
+        yield from _in(source)
+
+
+def _in(source: Source) -> Iterator[Acceptance]:
+    lines = source.text.splitlines()
     for index, text in enumerate(lines):
         found = _COMMENT.search(text)
         if found is None:
@@ -36,7 +43,9 @@ def acceptances(tree: Tree) -> Iterator[Acceptance]:
             below += 1
         alone = not text[: found.start()].strip()
         reason = found["reason"].strip().rstrip("}")
-        yield Acceptance(found["rule"], reason, index + 1, found.start() + 1, below + 1 if alone else index + 1)
+        yield Acceptance(
+            found["rule"], reason, source.file, index + 1, found.start() + 1, below + 1 if alone else index + 1
+        )
 
 
 def accept(tree: Tree, path: Path_, finding: Finding, known: Sequence[Acceptance]) -> Finding:
@@ -46,6 +55,8 @@ def accept(tree: Tree, path: Path_, finding: Finding, known: Sequence[Acceptance
     key = tree.keys.get(entry)
     lines = {finding.problem.position.line, first, key.position.line if key else first}
     for one in known:
+        if one.file != finding.problem.position.file:
+            continue
         if one.rule == finding.rule.id and one.reason and lines & {one.line, one.below}:
             return replace(finding, accepted=one.reason)
     return finding

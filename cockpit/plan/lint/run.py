@@ -10,19 +10,24 @@ from cockpit.plan.lint.registry import RULES
 from cockpit.plan.lint.rule import Finding, Found, Rule
 from cockpit.plan.lint.subject import Subject
 from cockpit.plan.load import loaded
+from cockpit.plan.source.parts_of_plan import read_plan
 from cockpit.plan.source.problems import Problem
-from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.yaml_tree import Tree
 
 
-def lint_plan(path: str | Path, environ: Mapping[str, str] | None = None) -> list[Finding]:
+def lint_plan(
+    path: str | Path, environ: Mapping[str, str] | None = None, overrides: Mapping[str, str] | None = None
+) -> list[Finding]:
     """What is found in a plan's file, in the order of the file. Raises PlanError if it does not load."""
-    return lint_source(read(path), environ)
+    return lint_source(read_plan(path), environ, overrides)
 
 
-def lint_source(source: Source, environ: Mapping[str, str] | None = None) -> list[Finding]:
+def lint_source(
+    source: Source, environ: Mapping[str, str] | None = None, overrides: Mapping[str, str] | None = None
+) -> list[Finding]:
     """The same for a text. Findings the plan accepts are there too, with its reason."""
-    plan, tree = loaded(source, environ=environ, require_environment=False)
+    plan, tree = loaded(source, overrides, environ, require_environment=False)
     subject = Subject(plan, tree)
     known = tuple(acceptances(tree))
     found = [
@@ -35,5 +40,5 @@ def lint_source(source: Source, environ: Mapping[str, str] | None = None) -> lis
 
 def _finding(tree: Tree, rule: Rule, found: Found) -> Finding:
     place = found.at or tree.place(found.path)
-    line = tree.source.line(place.position.line)
+    line = tree.source_at(place).line(place.position.line)
     return Finding(rule, Problem(place.position, rule.id, found.message, line, place.length))

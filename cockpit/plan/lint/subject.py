@@ -149,9 +149,7 @@ class Subject:
 
     def piece(self, judged: Judged, offset: int, length: int) -> Place:
         """The place of a piece of a condition."""
-        raw = self.tree.value_at(judged.path)
-        lead = len(raw) - len(raw.lstrip())
-        return self.tree.within(judged.path, raw, offset + lead, length)
+        return self.tree.within_condition(judged.path, offset, length)
 
 
 def _written(value: object, path: Path_, kind: str) -> Iterator[Text]:

@@ -7,7 +7,8 @@ import re
 import stat
 import sys
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cockpit.plan.model import Position
@@ -26,19 +27,24 @@ _EMPTY = "is empty: `cockpit example minimal` prints a plan to start from"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of a plan. `file` is how problems name it; `digest` is the SHA-256 of its bytes, hex."""
+    """The text of a plan. `file` is how problems name it; `digest` is the SHA-256 of `whole`, hex."""
 
     file: str
     text: str
     digest: str
     starts: tuple[int, ...]
     """Index of the first character of each line."""
+    whole: bytes = b""
+    """What a record keeps: the plan's bytes, with its parts written into it."""
+    parts: Mapping[str, Source] = field(default_factory=dict)
+    """The files of its parts, by the names the plan gives them."""
 
     @classmethod
     def of(cls, text: str, file: str, raw: bytes | None = None) -> Source:
         """Raises PlanError for a text that holds nothing, or a character no YAML may hold."""
         starts = (0, *(match.end() for match in _BREAK.finditer(text)))
-        source = cls(file, text, hashlib.sha256(text.encode() if raw is None else raw).hexdigest(), starts)
+        whole = text.encode() if raw is None else raw
+        source = cls(file, text, hashlib.sha256(whole).hexdigest(), starts, whole)
         if odd := _ODD.search(text):
             line = text.count("\n", 0, odd.start()) + 1
             raise fatal(file, f"holds the character U+{ord(odd.group()):04X}, which has no place in a plan", line)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cockpit.plan.source.condition_text import ConditionText, condition_text
+from cockpit.plan.source.parts_of_plan import is_of
 from cockpit.plan.source.problems import nearest
-from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, plain_value
+from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, plain_value
 from cockpit.plan.text_kind import TextKind
 from probes.known_secrets import is_public, remember, words_of
 
@@ -61,6 +63,8 @@ class Substitution:
         self.unset: set[Path_] = set()
         self._vars: dict[str, Any] = {}
         self._done: dict[str, _Resolved] = {}
+        self._places: dict[str, Path_] = {}
+        """Where inputs of parts are given."""
         self._left = _ALL
         self._plan_words = words_of(tree.source.text)
         self._read_vars(tree.value.get("vars"), overrides)
@@ -69,9 +73,58 @@ class Substitution:
         """The whole document with every reference replaced. Conditions are left as they are: they have fields, not vars."""
         return {key: held if key == "vars" else self._value(held, (key,)) for key, held in self.tree.value.items()}
 
+    def condition(self, path: Path_, written: str) -> ConditionText | None:
+        """A condition as it is compiled: with vars as literals, and a part's probes by their names in the plan.
+
+        None where a var has no value, or one that must not be seen (then it is reported).
+        """
+        inclusion = self.tree.inclusion(path)
+        probes = {name: inclusion.probe(name) for name in inclusion.probes} if inclusion else {}
+
+        def var(name: str, offset: int, length: int) -> Any:
+            at = self.tree.within(path, written, offset, length)
+            found = self._named(name, path, at)
+            if found.unset and not found.secret:
+                return None
+            if found.secret:
+                self.tree.report(path, "a value from the environment may be secret, and conditions are shown", at=at)
+                return None
+            return found.value
+
+        held = condition_text(written, var, probes)
+        if held is not None and "${" in held.text:
+            at = self.tree.within(path, written, written.index("${"), 2)
+            self.tree.report(path, "'${' without its '}': write ${name}", at=at)
+            return None
+        return held
+
+    def _named(self, name: str, path: Path_, at: Place) -> _Resolved:
+        """A var by its name in a condition."""
+        match = _REFERENCE.fullmatch(f"${{{name}}}")
+        if name.startswith("env:") or match is None:
+            return _Resolved(PLACEHOLDER, secret=True)
+        known = self._visible(path)
+        if name not in known:
+            self.tree.report(path, self._unknown(name, path), at=at)
+            return _Resolved(PLACEHOLDER, unset=True)
+        return self._var(known[name], ())
+
+    def _visible(self, path: Path_) -> Mapping[str, str]:
+        """What a text may name: the plan's vars, in a part its inputs alone; each with its name among all of them."""
+        inclusion = self.tree.inclusion(path)
+        if inclusion is None:
+            return {name: name for name in self._vars if ":" not in name}
+        return {name: inclusion.var(name) for name in inclusion.inputs}
+
+    def _unknown(self, name: str, path: Path_) -> str:
+        what = "var" if self.tree.inclusion(path) is None else "input"
+        hint = nearest(name, self._visible(path)) or f"; to mean the characters themselves write $${{{name}}}"
+        return f"there is no {what} '{name}'{hint}"
+
     def secret_vars(self) -> tuple[str, ...]:
         """Vars that read the environment, by name, whatever stands in their place now."""
-        return tuple(sorted(name for name in self._vars if self._reads_environment(name)))
+        named = (name for name in self._vars if ":" not in name)
+        return tuple(sorted(name for name in named if self._reads_environment(name)))
 
     def touches(self, path: Path_, among: set[Path_]) -> bool:
         """Whether a value at, above or below `path` is among those."""
@@ -85,24 +138,44 @@ class Substitution:
                 self.tree.report(("vars", name), "a var is text, a number, true or false")
             self._vars[name] = PLACEHOLDER if isinstance(value, dict | list) else value
         for name, text in overrides.items():
-            if name not in self._vars:
+            if name not in self._vars or ":" in name:
                 hint = nearest(name, self._vars, "there is")
                 self.tree.report(("vars",), f"there is no var '{name}' to override{hint}", on_key=True)
                 continue
             declared = self._vars[name]
             value = text if isinstance(declared, str) else plain_value(text)
+            if not _alike(value, declared):
+                kind = "true or false" if isinstance(declared, bool) else "a number"
+                self.tree.report(("vars", name), f"is {kind} in the plan: what takes its place is none")
+                continue
             # A var that reads the environment, by way of others too, stays secret when something else takes its place.
             secret = self._reads_environment(name)
             if secret or not is_public(name, text, declared):
                 remember(text, public=self._plan_words)
             self._done[name] = _Resolved(value, secret)
+        self._read_inputs()
         for name in self._vars:
             self._var(name, ())
+
+    def _read_inputs(self) -> None:
+        """What parts are given, each under a name that no var can have."""
+        for inclusion in dict.fromkeys(self.tree.inclusions.values()):
+            for name, (path, value) in inclusion.given.items():
+                self._vars[inclusion.var(name)] = PLACEHOLDER if value is None else value
+                if value is None:
+                    self._done[inclusion.var(name)] = _Resolved(PLACEHOLDER, unset=True)
+                self._places[inclusion.var(name)] = path
+            for name, asked in inclusion.inputs.items():
+                path, _ = inclusion.given[name]
+                found = self._var(inclusion.var(name), ())
+                if not found.unset and not is_of(found.value, asked.type):
+                    self.tree.report(path, f"the input '{name}' of the part '{inclusion.part}' is a {asked.type}")
 
     def _var(self, name: str, within: tuple[str, ...]) -> _Resolved:
         if name not in self._done:
             held = self._vars[name]
-            done = self._text(held, ("vars", name), (*within, name)) if isinstance(held, str) else _Resolved(held)
+            path = self._places.get(name, ("vars", name))
+            done = self._text(held, path, (*within, name)) if isinstance(held, str) else _Resolved(held)
             self._done[name] = done
         return self._done[name]
 
@@ -129,9 +202,7 @@ class Substitution:
         if not isinstance(value, str) or "${" not in value:
             return value
         kind = self.kind(path)
-        if not kind.references:
-            at = self.tree.within(path, value, value.index("${"), 2)
-            self.tree.report(path, "vars are not replaced in conditions: write the value itself", at=at)
+        if not kind.references:  # a condition: see `condition`
             return value
         resolved = self._text(value, path, ())
         if resolved.secret and (why := self._refusal(kind, resolved)):
@@ -181,14 +252,15 @@ class Substitution:
             return self._refuse(match, path, "'${' without its '}'; to mean the characters themselves write $${")
         if name.startswith("env:"):
             return self._environment(match, path)
+        known = self._visible(path)
+        if name not in known:
+            return self._refuse(match, path, self._unknown(name, path))
+        name = known[name]
         if name in within:
             circle = " -> ".join((*within[within.index(name) :], name))
             return self._refuse(match, path, f"vars refer to each other in a circle: {circle}")
         if len(within) > _LONGEST_CHAIN:
             return self._refuse(match, path, f"vars refer to each other through more than {_LONGEST_CHAIN} others")
-        if name not in self._vars:
-            hint = nearest(name, self._vars) or f"; to mean the characters themselves write $${{{name}}}"
-            return self._refuse(match, path, f"there is no var '{name}'{hint}")
         return self._var(name, within)
 
     def _environment(self, match: re.Match[str], path: Path_) -> _Resolved:
@@ -210,6 +282,15 @@ class Substitution:
         at = self.tree.within(path, match.string, match.start(), match.end() - match.start())
         self.tree.report(path, message, at=at)
         return _Resolved(PLACEHOLDER, unset=True)
+
+
+def _alike(value: object, declared: object) -> bool:
+    """Whether a value may take the place of a declared one: a number of any kind of a number's."""
+    if isinstance(declared, str):
+        return True
+    if isinstance(declared, bool) or isinstance(value, bool):
+        return isinstance(declared, bool) and isinstance(value, bool)
+    return isinstance(value, int | float)
 
 
 def _written(value: Any) -> str:

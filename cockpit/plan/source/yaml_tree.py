@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from cockpit.plan.model import Position
+from cockpit.plan.source.condition_text import ConditionText
+from cockpit.plan.source.inclusion import Inclusion
 from cockpit.plan.source.problems import PlanError, Problem, dotted
 from cockpit.plan.source.source_file import Source
 from cockpit.plan.source.source_map import locate
@@ -64,6 +66,12 @@ class Tree:
     places: dict[Path_, Place] = field(default_factory=dict)
     keys: dict[Path_, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Files besides its own that values of it stand in, by name."""
+    inclusions: dict[Path_, Inclusion] = field(default_factory=dict)
+    """Entries that a part brought."""
+    conditions: dict[Path_, ConditionText] = field(default_factory=dict)
+    """Conditions as they are compiled."""
 
     @property
     def file(self) -> str:
@@ -85,16 +93,34 @@ class Tree:
                 return None
         return value
 
+    def source_at(self, place: Place) -> Source:
+        """The file a place is in."""
+        return self.sources.get(place.position.file, self.source)
+
+    def inclusion(self, path: Path_) -> Inclusion | None:
+        """What brought the entry that a path leads into; None for the plan's own."""
+        return self.inclusions.get(path[:2])
+
     def within(self, path: Path_, text: str, offset: int, length: int) -> Place:
         """The place of a piece of a scalar's text, however the scalar is written (plain, quoted, block)."""
         place = self.place(path)
-        at, count = locate(self.source.text[place.start : place.end], place.style, text, offset, length)
-        return Place(self.source.position(place.start + at), count)
+        source = self.source_at(place)
+        at, count = locate(source.text[place.start : place.end], place.style, text, offset, length)
+        return Place(source.position(place.start + at), count)
+
+    def within_condition(self, path: Path_, offset: int, length: int) -> Place:
+        """The place of a piece of a condition that was compiled."""
+        held = self.conditions[path]
+        lead = len(held.text) - len(held.text.lstrip())
+        return self.within(path, held.written, *held.origin(offset + lead, length))
 
     def report(self, path: Path_, message: str, *, on_key: bool = False, at: Place | None = None) -> None:
         """Note a problem: at the value, at its key, or at a place of its own. Raises TooMany."""
         place = at or (self.keys.get(path) if on_key else None) or self.place(path)
-        problem = Problem(place.position, dotted(path), message, self.source.line(place.position.line), place.length)
+        if (inclusion := self.inclusion(path)) is not None:
+            message += f" (part '{inclusion.name}', included in {inclusion.at})"
+        line = self.source_at(place).line(place.position.line)
+        problem = Problem(place.position, dotted(path), message, line, place.length)
         if problem not in self.problems:
             self.problems.append(problem)
         if len(self.problems) >= MAX_PROBLEMS:
