@@ -89,6 +89,11 @@ def clock(at: datetime) -> str:
     return f"{at:%H:%M:%S}"
 
 
+def time_of_day(at: datetime) -> str:
+    """Hours and minutes, UTC: of what is planned or estimated, seconds say nothing."""
+    return f"{at:%H:%M}"
+
+
 def count(number: int, noun: str) -> str:
     """
     >>> count(1, "waiver"), count(3, "criterion")
@@ -97,6 +102,18 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} criteria" if noun == "criterion" else f"{number} {noun}s"
+
+
+def ordinal(number: int) -> str:
+    """
+    >>> ordinal(2), ordinal(4)
+    ('second', '4th')
+    """
+    named = {1: "first", 2: "second", 3: "third"}
+    if number in named:
+        return named[number]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def role(name: str) -> str:

@@ -95,8 +95,13 @@ class _Moment:
     def _decide(self, person: Person) -> Iterator[NextAction]:
         if role := _role(person, self.deciding):
             past = self.situation.verdict.word is Word.FIX_FORWARD
-            what = "decide: fix forward or dismiss" if past else "decide: roll back or fix forward"
+            what = "decide: fix forward or dismiss" if past else f"decide: roll back{self._released()} or fix forward"
             yield NextAction(Act.DECIDE, what, role=role, owed="has to decide on the rollback")
+
+    def _released(self) -> str:
+        """What a rollback would take away, by its revision."""
+        new = [each.runs for each in self.situation.releases if each.differs]
+        return f" {new[0]}" if len(new) == 1 else f" {len(new)} services" if new else ""
 
     def _carry_out(self, person: Person, choice: str) -> Iterator[NextAction]:
         if choice != "execute":
@@ -164,7 +169,8 @@ class _Moment:
                 yield NextAction(Act.VOTE, what, role=role, owed=f"has to vote: {gate.title}", subject=gate.id)
 
     def _wants_votes(self, gate: GateStatus) -> bool:
-        """Votes are wanted when all else before the deployment is there; they lapse. After it, for the copy of the files."""
+        """Votes are wanted when all else before the deployment is there; they lapse. After it, for the
+        copy of the files, and for the step that comes next."""
         verdict = self.situation.verdict
         if gate.before == "deploy" and verdict.word is Word.ROLLED_BACK:
             return not gate.passed or gate.used_at is not None
@@ -173,7 +179,11 @@ class _Moment:
         if verdict.phase is Phase.PRE_DEPLOY:
             others = {each.id for each in self.situation.gates}
             return gate.before == "deploy" and all(step.subject in others for step in self.situation.path_to_go)
-        return gate.before == "migrate"
+        return gate.before == "migrate" or gate.before == self._next_step()
+
+    def _next_step(self) -> str:
+        """The first step of the runbook that is not over; empty where there is none."""
+        return next((step.id for step in self.situation.runbook if not step.over), "")
 
     def _begin(self, person: Person) -> Iterator[NextAction]:
         verdict = self.situation.verdict

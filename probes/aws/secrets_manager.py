@@ -41,6 +41,7 @@ _WHOLE_TEXT = (
 
 class MetadataParams(Params):
     names: list[str] = Setting(min_length=1)
+    """Names or ARNs of the secrets."""
     rotated_after: Moment | None = None
     """Every secret's current version must have been made after this moment."""
 
@@ -89,10 +90,8 @@ class SecretMetadata(Probe[MetadataParams]):
             return self.blind(now, hidden, Evidence(query))
         missing = tuple(name for name, d in zip(self.params.names, described, strict=True) if isinstance(d, Unknown))
         found = [d for d in described if not isinstance(d, Unknown)]
-        deleted = sum("DeletedDate" in d for d in found)
-        without = sum(
-            not any("AWSCURRENT" in stages for stages in (d.get("VersionIdsToStages") or {}).values()) for d in found
-        )
+        deleted = [str(d.get("Name")) for d in found if "DeletedDate" in d]
+        without = [str(d.get("Name")) for d in found if not _has_current(d)]
         made: list[datetime | Unknown | None] = list(await asyncio.gather(*(self._current_since(d) for d in found)))
         dated = [at for at in made if isinstance(at, datetime)]
         unknown = self._undated(missing, made)
@@ -100,13 +99,16 @@ class SecretMetadata(Probe[MetadataParams]):
             "all_present": not missing and not deleted and not without,
             "missing_count": len(missing),
             "missing": missing,
-            "deleted_count": deleted,
-            "without_current": without,
+            "deleted_count": len(deleted),
+            "without_current": len(without),
             "oldest_version_age_s": max((now - min(dated)).total_seconds(), 0.0) if dated else None,
             "all_rotated": self._all_rotated(missing, made),
         }
         lines = (
-            *(f"missing: {name}" for name in missing),
+            # What is wrong first: the first line stands for all of them where there is little room.
+            *([f"missing: {', '.join(missing)}"] if missing else []),
+            *([f"being deleted: {', '.join(deleted)}"] if deleted else []),
+            *([f"without a current version: {', '.join(without)}"] if without else []),
             *(
                 f"{d.get('Name')}: current version of {at:%Y-%m-%d %H:%M} UTC"
                 for d, at in zip(found, made, strict=True)
@@ -169,9 +171,11 @@ class SecretMetadata(Probe[MetadataParams]):
 
 class ValueParams(Params):
     secret: str
+    """Name or ARN of the secret."""
     json_key: str = ""
     """The key of a JSON secret that the application reads (`valueFrom: <arn>:<key>::`). Empty: it reads the whole text."""
     min_length: int = Setting(1, ge=1)
+    """Characters each value must at least have."""
     json_keys: list[str] = Setting(default_factory=list)
     """Keys a JSON secret must have, each with a real value of at least `min_length` characters."""
     aes_256_gcm: bool = False
@@ -287,6 +291,10 @@ class SecretValue(Probe[ValueParams]):
             stored,
             _WHOLE_TEXT,
         )
+
+
+def _has_current(described: Mapping[str, Any]) -> bool:
+    return any("AWSCURRENT" in stages for stages in (described.get("VersionIdsToStages") or {}).values())
 
 
 def is_real(text: str) -> bool:

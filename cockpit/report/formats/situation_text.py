@@ -31,17 +31,21 @@ def situation_lines(situation: Situation) -> Iterable[str]:
         yield f"    and {len(verdict.reasons) - 8} more"
     if verdict.latch is not None:
         yield f"    undecided for {formatting.duration(verdict.latch.undecided)}"
+    if situation.back is not None and situation.back.word:
+        yield f"    {situation.back.line} (UTC)"
     for action in situation.next_actions:
         if action.act is not Act.WAIT:
             who = f", {formatting.person(action.by, action.role)}" if action.by else ""
             yield f"    next{who}: {action.what}"
+    if situation.schedule is not None and situation.schedule.end is not None and situation.schedule.window is not None:
+        yield f"    the runbook {situation.schedule.end.line(situation.schedule.window)} (UTC)"
     for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):
         yield from ("", title)
         yield from (_criterion(status) for status in situation.criteria if status.kind is kind)
     for section in situation.sections:
         yield from ("", f"{section.title}  {section.done}/{len(section.items)}")
         yield from (
-            f"  {item.check.meaning.symbol} {item.check:8} {item.title}"
+            f"  {item.check.meaning.symbol} {item.check.label:8} {item.title}"
             + ("" if item.check.meaning.done else f": {item.detail or item.because.line}")
             for item in section.items
         )
@@ -59,7 +63,7 @@ def _eta(step: PathStep) -> str:
 
 def _criterion(status: CriterionStatus) -> str:
     badges = "".join(f" [{badge}]" for badge in status.badges)
-    return f"  {status.state.meaning.symbol} {status.state:10} {status.title}{badges}: {status.because.line}"
+    return f"  {status.state.meaning.symbol} {status.state.label:10} {status.title}{badges}: {status.because.line}"
 
 
 def verdict_changes(changes: Sequence[Change], start: datetime) -> list[str]:
