@@ -96,6 +96,18 @@ def count(number: int, noun: str) -> str:
     return f"{number} criteria" if noun == "criterion" else f"{number} {noun}s"
 
 
+def ordinal(number: int) -> str:
+    """
+    >>> ordinal(2), ordinal(4)
+    ('second', '4th')
+    """
+    named = {1: "first", 2: "second", 3: "third"}
+    if number in named:
+        return named[number]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def role(name: str) -> str:
     """A role of a plan as people say it.
 

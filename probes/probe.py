@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
@@ -59,6 +59,17 @@ class WritingParams(Params):
 
 
 P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """Below so many, counted `within` each window, `fields` are LOW_VOLUME."""
+
+    fields: tuple[str, ...]
+    count: float
+    of: str
+    """What is counted: "requests"."""
+    within: timedelta
 
 
 class Probe(ABC, Generic[P]):
@@ -122,6 +133,16 @@ class Probe(ABC, Generic[P]):
     def fields_of(cls, params: P) -> tuple[Field, ...]:  # noqa: ARG003 - for kinds whose fields a plan declares
         """The fields with these parameters: `fields`, and those that a plan declares where the kind lets it."""
         return cls.fields
+
+    @classmethod
+    def least(cls, params: P) -> Least | None:  # noqa: ARG003 - for kinds that count
+        """How much must have been counted before some fields are known; None where nothing is counted, or nothing needed."""
+        return None
+
+    @classmethod
+    def never_known(cls, params: P) -> Mapping[str, str]:  # noqa: ARG003 - for kinds whose fields depend on them
+        """Fields that no reading with these parameters ever has -> why, and what to set."""
+        return {}
 
     @abstractmethod
     async def read(self, now: datetime) -> Reading:

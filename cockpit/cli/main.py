@@ -42,6 +42,10 @@ COMMANDS: Mapping[str, Lazy] = {
         "cockpit.commands.story_tests",
         "Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.",
     ),
+    "prove": Lazy(
+        "cockpit.commands.prove",
+        "Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.",
+    ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(

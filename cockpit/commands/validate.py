@@ -14,8 +14,10 @@ from cockpit.exit_codes import BAD_PLAN
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.never_go import never_go
+from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.source.problems import Problem
 from cockpit.plan.summary import earliest_go, summarise
+from cockpit.stories.healthy_values import healthy
 
 JSON_VERSION = 1
 """Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
@@ -38,7 +40,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     if form == "json":
         output_json(_json(plan, loaded, ()))
     else:
-        output(*summarise(loaded))
+        output(*summarise(loaded), *(f"  contradicts {each}" for each in healthy(loaded).contradictions))
     return 0
 
 
@@ -66,6 +68,8 @@ def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str
             "environment": plan.environment,
             "digest": plan.digest,
             "never_go": never,
+            "contradictions": [str(each) for each in healthy(plan).contradictions],
+            "needs_traffic": [str(need) for need in needed_traffic(plan)],
             "earliest_go_s": None if never else earliest_go(plan).total_seconds(),
             "needs_environment": list(plan.needs_environment),
         }

@@ -14,10 +14,12 @@ from cockpit.decide.events import Change, Record
 from cockpit.decide.gate import gates
 from cockpit.decide.latch import Standing, standing
 from cockpit.decide.next_action import next_actions
+from cockpit.decide.obstacles import Judgement
 from cockpit.decide.readings import Readings
+from cockpit.decide.running_releases import releases
 from cockpit.decide.situation import Situation, StepStatus, Verdict
 from cockpit.decide.steps import steps
-from cockpit.decide.verdict import Judgement, has_ended, verdict
+from cockpit.decide.verdict import has_ended, verdict
 from cockpit.decide.visibility import probe_statuses, root_causes, sight
 from cockpit.decide.world_back import WorldBack, all_clear, world_back
 from cockpit.plan.model import Criterion, Phase, Plan
@@ -81,6 +83,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         guards=guarding,
         runbook=steps(plan.runbook, counts, now),
         rollback_plan=rollback_plan,
+        releases=releases(counts, readings, now),
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
     )

@@ -9,6 +9,7 @@ from datetime import timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Comparison
 from cockpit.conditions.deciding import deciding
+from cockpit.decide.excerpt import excerpt
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import Explanation, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
@@ -24,7 +25,7 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     condition = criterion.condition
     if condition is None:
         return Explanation("waits for a sign-off")
-    seen = _weighed(criterion, tuple(observe(readings, probe, name) for probe, name in condition.paths), readings)
+    seen = _weighed(criterion, tuple(_limited(criterion, path, readings) for path in condition.paths), readings)
     thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
     progress = progress_of(criterion, reached)
     latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
@@ -43,7 +44,31 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
         request_id=evidence.request_id if evidence else "",
         console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
         lines=tuple(line for r in latest for line in r.evidence.lines),
+        excerpt=_excerpt(seen, readings),
+        times=_times(reached),
     )
+
+
+def _excerpt(seen: tuple[Observed, ...], readings: Readings) -> str:
+    """The first line of detail behind a value that is against; a line of a probe that is fine would mislead."""
+    probes = dict.fromkeys(each.path.partition(".")[0] for each in seen if each.against)
+    latest = (readings.latest(probe) for probe in probes)
+    lines = (line for reading in latest if reading is not None for line in reading.evidence.lines[:1])
+    return excerpt(next(lines, ""))
+
+
+def _times(reached: MachineState | None) -> int:
+    if reached is None or reached.state not in (State.PENDING, State.TRIPPED):
+        return 0
+    return reached.near_misses + len(reached.trips) + (reached.state is State.PENDING)
+
+
+def _limited(criterion: Criterion, path: tuple[str, str], readings: Readings) -> Observed:
+    """The value with what it is to be, where the condition compares it once."""
+    observed = observe(readings, *path)
+    compared = criterion.condition.comparisons if criterion.condition is not None else ()
+    own = [each for each in compared if each.path == observed.path]
+    return replace(observed, limit=_limit(own[0], readings, criterion.kind)) if len(own) == 1 else observed
 
 
 def _weighed(criterion: Criterion, seen: tuple[Observed, ...], readings: Readings) -> tuple[Observed, ...]:
@@ -127,10 +152,10 @@ def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progres
     word = "trips" if kind is Kind.TRIGGER else "needs"
     parts = []
     for observed in sorted(seen, key=lambda each: not each.against):
-        probe, _, name = observed.path.partition(".")
-        label = (probe if name == "value" else f"{probe} {name}").replace("_", " ")
         limit = limits.get(observed.path)
-        parts.append(f"{label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else ""))
+        parts.append(
+            f"{observed.label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else "")
+        )
     line = ", ".join(parts)
     if progress is not None and progress.need:
         line += f"; {progress.verb} {formatting.duration(progress.have)} of {_needed(progress)}"

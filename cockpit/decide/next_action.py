@@ -95,8 +95,13 @@ class _Moment:
     def _decide(self, person: Person) -> Iterator[NextAction]:
         if role := _role(person, self.deciding):
             past = self.situation.verdict.word is Word.FIX_FORWARD
-            what = "decide: fix forward or dismiss" if past else "decide: roll back or fix forward"
+            what = "decide: fix forward or dismiss" if past else f"decide: roll back{self._released()} or fix forward"
             yield NextAction(Act.DECIDE, what, role=role, owed="has to decide on the rollback")
+
+    def _released(self) -> str:
+        """What a rollback would take away, by its revision."""
+        new = [each.runs for each in self.situation.releases if each.differs]
+        return f" {new[0]}" if len(new) == 1 else f" {len(new)} services" if new else ""
 
     def _carry_out(self, person: Person, choice: str) -> Iterator[NextAction]:
         if choice != "execute":

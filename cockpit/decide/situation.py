@@ -39,7 +39,18 @@ class Observed:
     against: bool = False
     """Whether it is what keeps a success criterion from holding, or what makes a trigger true."""
     limit: str = ""
-    """Of one that is against: what it was to be, ready to show: "want 1", "limit 5.0 %"; empty where the value says it."""
+    """What it is to be, ready to show: "want 1", "limit 5.0 %"; empty where the value says it."""
+
+    @property
+    def label(self) -> str:
+        """`service running`; the probe alone where the field has no name of its own."""
+        probe, _, name = self.path.partition(".")
+        return (probe if name == "value" else f"{probe} {name}").replace("_", " ")
+
+    @property
+    def shown(self) -> str:
+        """`service running 1 (want 2)`"""
+        return f"{self.label} {self.text}" + (f" ({self.limit})" if self.limit else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,27 @@ class Explanation:
     request_id: str = ""
     console_url: str = ""
     lines: tuple[str, ...] = ()
+    excerpt: str = ""
+    """The first line of raw detail of a probe whose value is against: the log line, the secret that is missing."""
+    times: int = 0
+    """For a trigger that is true: the how-many-th time in this phase it is; 0 where it is the first."""
+
+    @property
+    def against(self) -> str:
+        """The values that are against, with what they were to be: `errors rate 12.0 % (limit 5.0 %)`."""
+        return ", ".join(each.shown for each in self.observed if each.against)
+
+    @property
+    def again(self) -> str:
+        """`second time`; empty the first time."""
+        return f"{formatting.ordinal(self.times)} time" if self.times > 1 else ""
+
+    @property
+    def brief(self) -> str:
+        """What decides and nothing else: the values that are against, and what is behind them; else the whole line."""
+        if not self.against:
+            return self.line
+        return "; ".join(filter(None, [self.against, self.again, self.excerpt]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +274,29 @@ class StepStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceRelease:
+    """What one service runs, and what it ran before its deployment."""
+
+    cluster: str
+    service: str
+    runs: str
+    """Revision of its task definition, `web:42`; empty where that cannot be seen now."""
+    digests: tuple[str, ...] = ()
+    """Of the images that its tasks run."""
+    since: datetime | None = None
+    """When its newest deployment began; None where no probe sees that."""
+    before: str = ""
+    """The revision noted before the deployment, to which a rollback goes back; empty where none was noted."""
+    before_digests: tuple[str, ...] = ()
+    noted_at: datetime | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether a rollback would change what runs, as far as is seen."""
+        return bool(self.runs and self.before) and self.runs != self.before
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeStatus:
     """What one probe can and cannot see now."""
 
@@ -332,6 +387,11 @@ class Verdict:
     """The decision that is being carried out, and has not come to its end."""
     decided: str = ""
     """The newest decision that the word rests on, in words; empty where it rests on none."""
+    cause: str = ""
+    """What is behind the first reason in as few words as there are: for the line that has the word."""
+    turns_in: timedelta | None = None
+    """When the word becomes `turns_to` if nothing changes; None where no trigger is on its way."""
+    turns_to: Word | None = None
     judged: bool = True
     """False when nothing at all could be seen: the exit code is then 3."""
 
@@ -366,6 +426,8 @@ class Situation:
     rollback_plan: tuple[StepStatus, ...] = ()
     next_actions: tuple[NextAction, ...] = ()
     """One for each person of the plan, in its order; one for whoever is there where the plan names nobody."""
+    releases: tuple[ServiceRelease, ...] = ()
+    """One for each service that a probe watches."""
     not_counted: tuple[NotCounted, ...] = ()
     """Statements in the record that do not count, and why; oldest first."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)

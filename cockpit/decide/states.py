@@ -50,6 +50,8 @@ class Meaning:
     """Whether it does not stand in the way of GO."""
     failing: bool = False
     """Whether a report counts it as failed. A word that is neither done nor failing was not judged: an error."""
+    label: str = ""
+    """What people read in the place of the recorded text; empty where that says it."""
 
     @property
     def stands_out(self) -> bool:
@@ -65,6 +67,15 @@ class Shown(StrEnum):
     def __new__(cls, text: str, meaning: Meaning | None = None) -> Self:
         """Called for each member as it is defined; a look-up by text (`Check("PASS")`) never comes here."""
         return cls._defined(text, meaning)
+
+    @property
+    def label(self) -> str:
+        """What people read; the text itself is what journals and JSON keep.
+
+        >>> State.PENDING.label, Check.PENDING.label, str(State.PENDING)
+        ('BREACHING', 'TO SIGN', 'PENDING')
+        """
+        return self.meaning.label or str(self)
 
     @classmethod
     def _defined(cls, text: str, meaning: Meaning | None) -> Self:
@@ -168,7 +179,9 @@ class State(Shown):
     )
     PROVING = (
         "PROVING",
-        Meaning("…", Tone.WAITING, Badness.WAITING, "holds, but not yet for long enough", failing=True),
+        Meaning(
+            "…", Tone.WAITING, Badness.WAITING, "holds, but not yet for long enough", failing=True, label="HOLDING"
+        ),
         Judging(_SUCCESS, urgency=8, wanted="must keep holding", running=True),
     )
     MET = (
@@ -183,7 +196,14 @@ class State(Shown):
     )
     PENDING = (
         "PENDING",
-        Meaning("!", Tone.WAITING, Badness.SUSPECT, "a trigger is true, but not yet for long enough", failing=True),
+        Meaning(
+            "!",
+            Tone.WAITING,
+            Badness.SUSPECT,
+            "a trigger is true, but not yet for long enough",
+            failing=True,
+            label="BREACHING",
+        ),
         Judging(_TRIGGER, urgency=1, wanted="must clear", running=True, suspected=True),
     )
     TRIPPED = (
@@ -201,7 +221,7 @@ class State(Shown):
     UNKNOWN = (
         "UNKNOWN",
         Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy"),
-        Judging(_SUCCESS | _TRIGGER, urgency=3, wanted="must be seen"),
+        Judging(_SUCCESS | _TRIGGER, urgency=7, wanted="must be seen"),
     )
 
 
@@ -211,7 +231,7 @@ class Check(Shown):
     PASS = "PASS", Meaning("✓", Tone.GOOD, Badness.FINE, "what was asked is seen, signed where it must be", done=True)
     FAIL = "FAIL", Meaning("✗", Tone.BAD, Badness.ALARM, "a probe sees that it does not hold", failing=True)
     UNKNOWN = "UNKNOWN", Meaning("?", Tone.UNKNOWN, Badness.UNSEEN, "cannot be seen: never counts as healthy")
-    PENDING = "PENDING", Meaning("!", Tone.WAITING, Badness.SUSPECT, "waits for a sign-off")
+    PENDING = "PENDING", Meaning("!", Tone.WAITING, Badness.SUSPECT, "waits for a sign-off", label="TO SIGN")
     STALE = "STALE", Meaning("?", Tone.WAITING, Badness.SUSPECT, "the sign-off no longer counts; the line shows why")
     WAIVED = "WAIVED", Meaning("~", Tone.GOOD, Badness.FINE, "suspended by a named person until a time", done=True)
 

@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cockpit import formatting
-from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged, shown_since
 from cockpit.decide.events import Change, Decision, PointOfNoReturn
 from cockpit.decide.latch import Standing
-from cockpit.decide.situation import (
-    Badge,
-    CriterionStatus,
-    GateStatus,
-    ItemStatus,
-    Latch,
-    PathStep,
-    RootCause,
-    SectionStatus,
-    Verdict,
-)
+from cockpit.decide.obstacles import Judgement, Obstacle, Urgency, cause, deploy_gates, obstacles, reasons, worded_cause
+from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
 from cockpit.decide.states import Check, State, Word
 from cockpit.decide.world_back import WorldBack
-from cockpit.plan.model import Kind, Phase
-from probes.reading import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """One thing that stands between now and GO. `rank` orders reasons: lower is more urgent."""
-
-    rank: int
-    line: str
-    step: PathStep
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """All that the verdict rests on, at one moment."""
-
-    judged: Sequence[Judged]
-    sections: Sequence[SectionStatus]
-    gates: Sequence[GateStatus]
-    causes: Sequence[RootCause]
-    record: Counted
-    stands: Standing
-    back: WorldBack
-    """Of a rollback that was decided: how far the world is back."""
-    phase: Phase
-    dwell: timedelta
-    """How long everything must have held before GO."""
-    saw_something: bool
-    started_at: datetime
-    now: datetime
-
-    @property
-    def before_deployment(self) -> bool:
-        return self.phase is Phase.PRE_DEPLOY
-
-    def items(self) -> Iterator[ItemStatus]:
-        """The items that count in this phase: before the deployment, those that come before it."""
-        for section in self.sections:
-            if not self.before_deployment or section.phase is Phase.PRE_DEPLOY:
-                yield from section.items
+from cockpit.plan.model import Kind, Severity
 
 
 def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     """The verdict and the path to GO."""
-    obstacles = sorted(_obstacles(judgement), key=lambda o: o.rank)
-    path = tuple(o.step for o in obstacles)
+    found = obstacles(judgement)
+    path = tuple(each.step for each in found)
     stands, ended = judgement.stands, has_ended(judgement.stands, judgement.back)
     if stands.latch is not None:
         return _roll_back(judgement, stands.latch), path
@@ -78,14 +27,14 @@ def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
         return _under_way(judgement, stands.course), path
     if stands.course is not None and stands.course.choice == "execute":
         return _rolled_back(judgement, stands.course), (PathStep("vote anew, then begin the deployment again"),)
-    if not obstacles:
+    if not found:
         ready = _settled_at(judgement) + judgement.dwell
         if judgement.now >= ready:
             return _go(judgement, ready), ()
         wait = formatting.duration(ready - judgement.now)
         line = f"everything holds; GO in {wait} if it stays so"
-        obstacles = [Obstacle(0, line, PathStep("everything must keep holding", "verdict", ready))]
-    return _hold(judgement, obstacles), tuple(o.step for o in obstacles)
+        found = [Obstacle(Urgency.WAITING, line, PathStep("everything must keep holding", "verdict", ready))]
+    return _hold(judgement, found), tuple(each.step for each in found)
 
 
 # -- rollback --------------------------------------------------------------------------------------------------------
@@ -123,11 +72,34 @@ def _calling(
     loses = past[-1].loses if past else ""
     if past:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
-    word = Word.FIX_FORWARD if past else Word.ROLLBACK
     decided = _decided(course) if course is not None else ""
     return Verdict(
-        word, since, judgement.phase, tuple(lines), latch=latch, loses=loses, under_way=course, decided=decided
+        _calling_word(judgement),
+        since,
+        judgement.phase,
+        tuple(lines),
+        latch=latch,
+        loses=loses,
+        under_way=course,
+        decided=decided,
+        cause=_latched_cause(judgement, latch),
     )
+
+
+def _calling_word(judgement: Judgement) -> Word:
+    """The word of a tripped trigger: past the point of no return a rollback would lose something."""
+    return Word.FIX_FORWARD if judgement.record.all(PointOfNoReturn) else Word.ROLLBACK
+
+
+def _latched_cause(judgement: Judgement, latch: Latch | None) -> str:
+    """What is behind the triggers that wait for a decision; the first one's title where none is true any more."""
+    waiting = latch.triggers if latch is not None else ()
+    latched = [each.status for each in judgement.judged if each.criterion.id in waiting]
+    if not latched:
+        return ""
+    failing = [each.status for each in judgement.judged if each.criterion.enforced and not each.status.ok]
+    worded = worded_cause([each.because for each in (*latched, *failing)])
+    return worded or f"{latched[0].title} ({_past(latched[0])})"
 
 
 def _rolled_back(judgement: Judgement, course: Decision) -> Verdict:
@@ -151,32 +123,63 @@ def _decided(decision: Decision) -> str:
 
 
 def _trip_line(status: CriterionStatus) -> str:
-    now = "" if status.state is State.TRIPPED else f" (tripped earlier, now {status.state})"
+    now = "" if status.state is State.TRIPPED else f" ({_past(status)})"
     blind = " BLIND" if Badge.BLIND in status.badges else ""
     waived = " (waived: a waiver does not answer a rollback)" if Badge.WAIVED in status.badges else ""
-    return f"{status.title}{now}{blind}{waived}: {status.because.line}"
+    return f"{status.title}{now}{blind}{waived}: {status.because.brief}"
+
+
+def _past(status: CriterionStatus) -> str:
+    """Of a trigger that latched and is true no more."""
+    return "latched; " + ("condition cleared" if status.state is State.CLEAR else f"now {status.state.label}")
 
 
 # -- hold ------------------------------------------------------------------------------------------------------------
 
 
-def _hold(judgement: Judgement, obstacles: Sequence[Obstacle]) -> Verdict:
-    causes = judgement.causes[:3]
-    blinded = {subject for cause in causes for subject in cause.subjects}
-    reasons = (
-        *(_cause_line(cause) for cause in causes),
-        *(o.line for o in obstacles if o.step.subject not in blinded),
-        *(_decided(each) for each in judgement.stands.dismissals),
-    )
+def _hold(judgement: Judgement, found: Sequence[Obstacle]) -> Verdict:
+    lines = (*reasons(judgement, found), *(_decided(each) for each in judgement.stands.dismissals))
     shown = shown_since(judgement.record.latest(Change, "verdict"), Word.HOLD, judgement.now)
+    turns_in = _turns_in(judgement)
     return Verdict(
         Word.HOLD,
         shown or judgement.started_at,
         judgement.phase,
-        reasons,
+        lines,
         _waivers(judgement),
         judged=judgement.saw_something,
         decided=_newest(judgement.stands),
+        cause=cause(found, judgement.causes),
+        turns_in=turns_in,
+        turns_to=_calling_word(judgement) if turns_in is not None else None,
+    )
+
+
+def _turns_in(judgement: Judgement) -> timedelta | None:
+    """When a rollback is called for if nothing changes: by a critical trigger, or by the second of two major ones."""
+    if judgement.before_deployment:
+        return None
+    counted = [each for each in judgement.judged if each.criterion.enforced and _may_trip(each, judgement)]
+    left = [(each.criterion.severity, each.status.trips_in) for each in counted]
+    criticals = [soon for severity, soon in left if severity is Severity.CRITICAL and soon is not None]
+    majors = [soon for severity, soon in left if severity is Severity.MAJOR and soon is not None]
+    majors += [timedelta(0)] * sum(
+        each.criterion.severity is Severity.MAJOR and each.status.state is State.TRIPPED and each.status.unknown is None
+        for each in counted
+    )
+    return min([*criticals, *sorted(majors)[1:2]], default=None) if any(soon is not None for _, soon in left) else None
+
+
+def _may_trip(each: Judged, judgement: Judgement) -> bool:
+    """Not what was there before the cutover, nor while it is waived or dismissed until later."""
+    if each.pre_existing or Badge.WAIVED in each.status.badges:
+        return False
+    trips_at = judgement.now + (each.status.trips_in or timedelta(0))
+    return not any(
+        decision.until is not None
+        and decision.until > trips_at
+        and any(answer.subject == each.criterion.id for answer in decision.answers or ())
+        for decision in judgement.stands.dismissals
     )
 
 
@@ -184,94 +187,6 @@ def _newest(stands: Standing) -> str:
     """The newest decision that keeps a rollback from being called for."""
     counting = [*stands.dismissals, *([stands.course] if stands.course is not None else [])]
     return _decided(max(counting, key=lambda each: each.at)) if counting else ""
-
-
-def _obstacles(judgement: Judgement) -> list[Obstacle]:
-    found = _emptiness(judgement.judged)
-    for each in judgement.judged:
-        if each.criterion.enforced and (obstacle := _criterion(each, judgement.phase, judgement.now)) is not None:
-            found.append(obstacle)
-    found += [o for item in judgement.items() if item.blocking and (o := _item(item)) is not None]
-    found += [_gate(gate) for gate in _deploy_gates(judgement) if not gate.passed]
-    if not found and not _anything_seen(judgement):
-        found.append(Obstacle(0, "nothing that is judged can be seen", PathStep("something must be seen")))
-    return found
-
-
-def _deploy_gates(judgement: Judgement) -> list[GateStatus]:
-    """Gates that count in this phase: those before the deployment, before the deployment."""
-    return [gate for gate in judgement.gates if judgement.before_deployment and gate.before == "deploy"]
-
-
-def _gate(gate: GateStatus) -> Obstacle:
-    line = f"{gate.title}: {'; '.join(gate.missing)}"
-    return Obstacle(7, line, PathStep(line, gate.id))
-
-
-def _anything_seen(judgement: Judgement) -> bool:
-    """Before a deployment triggers may be excused for want of traffic, but not all of it may be signatures and excuses."""
-    seen = (
-        e.criterion.decides and e.criterion.condition is not None and e.status.unknown is None for e in judgement.judged
-    )
-    items = (item for section in judgement.sections for item in section.items)
-    return any(seen) or any(item.automatic and item.blocking and item.unknown is None for item in items)
-
-
-def _emptiness(judged: Sequence[Judged]) -> list[Obstacle]:
-    found = []
-    for kind, noun in ((Kind.SUCCESS, "success criterion"), (Kind.TRIGGER, "rollback trigger")):
-        if not any(each.criterion.decides for each in judged if each.criterion.kind is kind):
-            line = f"the plan enforces no {noun}: nothing is never GO"
-            found.append(Obstacle(0, line, PathStep(f"add a {noun} to the plan")))
-    return found
-
-
-def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
-    status = each.status
-    if each.criterion.kind is Kind.SUCCESS and phase is Phase.PRE_DEPLOY:
-        return None
-    if status.ok:
-        return None
-    quiet = status.unknown is not None and status.unknown.reason.traits.is_no_traffic
-    if phase is Phase.PRE_DEPLOY and quiet and not each.suspected:
-        return None
-    line = f"{status.title} {status.state}: {status.because.line}"
-    if each.pre_existing and not each.acknowledged:
-        line = f"{status.title} was already true before the cutover began: acknowledge it by name"
-        return Obstacle(1, line, PathStep("acknowledge: " + status.title, status.id))
-    if (
-        status.sign_off is not None
-        and not status.sign_off.given
-        and (status.state.meaning.done or status.state is State.NOT_MET)
-    ):
-        who = " or ".join(status.sign_off.roles)
-        return Obstacle(6, f"{status.title}: waits for {who}", PathStep("sign: " + status.title, status.id, who=who))
-    waiting = status.unknown is not None and status.unknown.reason is Reason.WARMING
-    return Obstacle(7 if waiting else status.state.judging.urgency, line, _step(each, now))
-
-
-def _step(each: Judged, now: datetime) -> PathStep:
-    status = each.status
-    left = status.met_in if status.met_in is not None else each.clears_in
-    eta = now + left if left is not None else None
-    return PathStep(f"{status.title} {status.state.judging.wanted}", status.id, eta)
-
-
-def _item(item: ItemStatus) -> Obstacle | None:
-    if item.check.meaning.done:
-        return None
-    who = " or ".join(item.sign_off.roles) if item.sign_off else ""
-    if item.check in (Check.PENDING, Check.STALE):
-        why = f"sign-off stale: {item.detail}" if item.check is Check.STALE else f"waits for {who}"
-        return Obstacle(6, f"{item.title}: {why}", PathStep(f"sign: {item.title}", item.id, who=who))
-    rank = 5 if item.check is Check.FAIL else 3
-    return Obstacle(
-        rank, f"{item.title} {item.check}: {item.because.line}", PathStep(f"{item.title} must pass", item.id)
-    )
-
-
-def _cause_line(cause: RootCause) -> str:
-    return f"{cause.reason} blinds {formatting.count(len(cause.subjects), 'line')}: {cause.hint or cause.detail}"
 
 
 # -- go --------------------------------------------------------------------------------------------------------------
@@ -283,7 +198,7 @@ def _settled_at(judgement: Judgement) -> datetime:
     moments = [
         *(e.status.ok_since for e in counted if not (judgement.before_deployment and e.criterion.kind is Kind.SUCCESS)),
         *(item.ok_since for item in judgement.items() if item.blocking),
-        *(gate.ok_since for gate in _deploy_gates(judgement)),
+        *(gate.ok_since for gate in deploy_gates(judgement)),
     ]
     return max((moment for moment in moments if moment is not None), default=judgement.now)
 

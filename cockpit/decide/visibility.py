@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from cockpit import formatting
+from cockpit.decide.excerpt import excerpt
 from cockpit.decide.limits import own_limit
 from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
@@ -89,3 +92,30 @@ def root_causes(
 def _cause(why: Unknown) -> tuple[Reason, str]:
     """Two unknowns are one cause when the same action would fix both."""
     return why.reason, why.hint or why.detail
+
+
+NAMED = 4
+"""Probes that the line of a cause names."""
+_ALLOW = re.compile(r"^allow ([\w-]+:[\w*]+)")
+_ABOUT = re.compile(r"\(((?:secret|bucket|cluster|service|instance|log group|task definition|dashboard) [^()]+)\)$")
+"""How the detail of a refused call ends: with what it was about."""
+_HEAD = 70
+
+
+def cause_text(cause: RootCause) -> str:
+    """What is behind a blind spot, by the name of the thing: the action that is denied, the host, the secret."""
+    if action := _ALLOW.match(cause.hint):
+        return f"{action.group(1)} is denied"
+    if about := _ABOUT.search(cause.detail):
+        return f"{about.group(1)} {str(cause.reason).lower().replace('_', ' ')}"
+    detail = excerpt(cause.detail) or str(cause.reason)
+    return detail if len(detail) <= _HEAD else f"{detail[: _HEAD - 1]}…"
+
+
+def cause_line(cause: RootCause) -> str:
+    """`cloudwatch:GetMetricData is denied: errors, response (6 checks cannot be evaluated); allow it, then press r`"""
+    names = list(cause.probes[:NAMED]) + ([f"+{len(cause.probes) - NAMED}"] if len(cause.probes) > NAMED else [])
+    seen = f": {', '.join(names)}" if names else ""
+    blind = f"{formatting.count(len(cause.subjects), 'check')} cannot be evaluated"
+    hint = f"; {cause.hint}" if cause.hint else ""
+    return f"{cause_text(cause)}{seen} ({blind}){hint}"

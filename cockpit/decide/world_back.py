@@ -11,6 +11,7 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.events import Decision, ReleaseSeen
 from cockpit.decide.readings import Readings
+from cockpit.decide.running_releases import revision
 from cockpit.decide.situation import StepStatus
 from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import Kind
@@ -55,13 +56,13 @@ def all_clear(judged: Sequence[Judged]) -> WorldBack:
     triggers = [each for each in judged if each.criterion.kind is Kind.TRIGGER and each.criterion.enforced]
     waiting = [each.status for each in triggers if not each.status.ok]
     if waiting:
-        return WorldBack(missing=tuple(f"{each.title} {each.state}: {each.because.line}" for each in waiting))
+        return WorldBack(missing=tuple(f"{each.title} {each.state.label}: {each.because.line}" for each in waiting))
     return WorldBack(seen=(f"{formatting.count(len(triggers), 'trigger')} clear",))
 
 
 def _services(record: Counted, readings: Readings, decided: Decision, now: datetime) -> Iterator[tuple[str, bool]]:
     """Each service whose earlier release was noted and that a probe watches: a line, and whether it is back."""
-    before = {(seen.cluster, seen.service): _revision(seen) for seen in record.all(ReleaseSeen)}
+    before = {(seen.cluster, seen.service): revision(seen.task_definition) for seen in record.all(ReleaseSeen)}
     for probe, on in services_watched(readings.probes).items():
         wanted = before.get((on.cluster, on.service))
         if wanted is None or "stable" not in {each.name for each in readings.probes[probe].fields}:
@@ -82,7 +83,3 @@ def _services(record: Counted, readings: Readings, decided: Decision, now: datet
                 f"{on} runs {runs or 'what cannot be read'}{'' if stable is True else ', not stable yet'}; before: {wanted}",
                 False,
             )
-
-
-def _revision(seen: ReleaseSeen) -> str:
-    return seen.task_definition.rpartition("/")[2]

@@ -12,6 +12,7 @@ from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
 from cockpit.plan.never_go import never_go
+from cockpit.plan.probe_limits import needed_traffic
 from probes.clients.regions import unknown_region
 
 WIDTH = 100
@@ -37,12 +38,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     kinds = len({spec.uses for spec in plan.probes.values()})
     yield from _row("probes", f"{len(plan.probes)} of {count(kinds, 'kind')}")
     yield from _row("judged by", _judged(plan))
-    never = tuple(never_go(plan))
-    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
-        yield from _row("never GO" if never else "earliest GO", why)
-    for _, why in all_never_fresh(plan):
-        if why not in never:
-            yield from _row("never fresh", why)
+    yield from _go(plan)
     for section in plan.checklist:
         yield from _section(section, max(len(one.title) for one in plan.checklist))
     for gate in plan.gates:
@@ -59,6 +55,18 @@ def _lines(plan: Plan) -> Iterator[str]:
     used = {probe for condition in plan.conditions() for probe in condition.probes}
     if idle := sorted(set(plan.probes) - used - named_by_itself):
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
+
+
+def _go(plan: Plan) -> Iterator[str]:
+    """When GO can come, or why it never does, and the traffic it takes."""
+    never = tuple(never_go(plan))
+    for why in never or [f"{duration(earliest_go(plan))} after the phase begins"]:
+        yield from _row("never GO" if never else "earliest GO", why)
+    for _, why in all_never_fresh(plan):
+        if why not in never:
+            yield from _row("never fresh", why)
+    for need in needed_traffic(plan):
+        yield from _row("GO needs", str(need))
 
 
 def _context(plan: Plan) -> Iterator[str]:

@@ -143,13 +143,20 @@ def _numbers(declared: Field, literals: Literals, *, near: bool) -> Iterator[Val
         order = steps + far + outer if near else [_as_int(declared.example), *steps, *far, *outer]
         yield from (*order, _as_int(declared.example), *map(int, ends), 0, 1)
         return
-    just = [limit + by * max(abs(limit) * SHARE_OF_LIMIT, 1e-6) for limit in limits for by in (1, -1)]
+    just = [limit + by * _just_beyond(limit, declared) for limit in limits for by in (1, -1)]
     middle = [(one + other) / 2 for one, other in pairwise(every)]
     outer_ends = [every[-1] + max(1.0, abs(every[-1])), every[0] - max(1.0, abs(every[0]))] if every else []
     example = float(declared.example) if isinstance(declared.example, int | float) else 0.0
     margin = [example, *middle, *outer_ends, *ends]
     yield from ([*just, *limits, *margin] if near else [*margin, *limits, *just])
     yield from (0.0, 1.0)
+
+
+def _just_beyond(limit: float, declared: Field) -> float:
+    """How far from its limit a number is just beyond it: a count by one, what has no other size by a hundredth."""
+    if declared.unit == "count" or (not limit and declared.high != 1):
+        return 1.0
+    return max(abs(limit), 1.0 if not limit else 0.0) * SHARE_OF_LIMIT
 
 
 def _as_int(value: Value) -> int:

@@ -64,6 +64,15 @@ class PlayedWatch(Watch):
             for call in self.after_step:
                 call()
 
+    def leap(self, until: datetime, rest: timedelta, least: timedelta) -> None:
+        """Go on to the next moment at which anything can change, `least` from now and `rest` at most; decide there."""
+        now, (foreseen, _) = self.story_clock.at, self._decided
+        moments = [self.played.due, now + rest, *([foreseen] if foreseen is not None else [])]
+        at = self.story_clock.at = min(max(min(moments), now + least), until)
+        for probe, reading in self.played.take(at):
+            self.take(probe, reading)
+        self.tick()
+
     def tick(self) -> None:
         super().tick()
         self._decided = _next_change(self.situation), len(self.record.entries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cockpit.plan.model import Plan, ProbeSpec
 from cockpit.stories.value_search import Values
@@ -82,6 +82,10 @@ class PlayedWorld:
     def blind(self, at: datetime, target: str, reason: Reason, until: datetime | None = None) -> None:
         """A probe, or one of its fields, cannot be read."""
         self.hindrances.append(Hindrance(target, at, until, _unknown(reason)))
+
+    def never(self, path: str, why: str) -> None:
+        """No reading has this field: the plan's parameters leave it out."""
+        self.hindrances.append(Hindrance(path, datetime.min.replace(tzinfo=UTC), None, Unknown(Reason.NO_DATA, why)))
 
     def late(self, at: datetime, probe: str, by: timedelta, until: datetime | None = None) -> None:
         """What a probe reads is older by so much."""

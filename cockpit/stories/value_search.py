@@ -58,21 +58,26 @@ class ValueSearch:
         self.pinned = dict(pinned or {})
         self.literals: dict[str, Literals] = literals_of(plan.conditions(), self.pinned)
 
-    def find(self, demands: Sequence[Demand], first: Values | None = None, *, near: bool = False) -> Found:
-        """Values for every field the demands read, those of `first` wherever they serve; `near` as for `candidates`."""
+    def find(
+        self, demands: Sequence[Demand], first: Values | None = None, *, near: bool = False, fixed: Values | None = None
+    ) -> Found:
+        """Values for every field the demands read, those of `first` wherever they serve; `near` as for `candidates`.
+
+        `fixed`: fields that have a value for this once.
+        """
         values: dict[str, Value] = {}
         decided = True
         for group in grouped(demands):
-            found = self._group(group, first or {}, near=near)
+            found = self._group(group, first or {}, fixed or {}, near=near)
             if found.values is None:
                 return found
             values |= found.values
             decided = decided and found.decided
         return Found(values, decided)
 
-    def _group(self, demands: Sequence[Demand], first: Values, *, near: bool) -> Found:
+    def _group(self, demands: Sequence[Demand], first: Values, fixed: Values, *, near: bool) -> Found:
         paths = list(dict.fromkeys(path for demand in demands for path in demand.paths))
-        choices = [self._choices(path, first, near=near) for path in paths]
+        choices = [(fixed[path],) if path in fixed else self._choices(path, first, near=near) for path in paths]
         touching = [[demand for demand in demands if path in demand.paths] for path in paths]
         search = _Backtracking(paths, choices, touching)
         values = search.run()

@@ -21,10 +21,20 @@ def coming_out(plan: Plan, subject: str, search: ValueSearch, values: Values, *,
     demand = demand_of(plan, subject, wanted=wanted)
     if demand is None:
         return Found(None)
-    found = search.find([demand], values, near=True)
+    found = _one_change(demand, search, values) or search.find([demand], values, near=True)
     if found.values is None:
         return found
     return Found({path: value for path, value in found.values.items() if value != values.get(path)}, found.decided)
+
+
+def _one_change(demand: Demand, search: ValueSearch, values: Values) -> Found | None:
+    """By one field alone, where that is enough; None where it is not."""
+    for path in demand.paths:
+        others = {other: values[other] for other in demand.paths if other != path}
+        found = search.find([demand], values, near=True, fixed=others)
+        if found.values is not None:
+            return found
+    return None
 
 
 def demand_of(plan: Plan, subject: str, *, wanted: bool) -> Demand | None:

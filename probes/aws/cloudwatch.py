@@ -16,7 +16,7 @@ from probes.clients.metrics import MetricQuery
 from probes.demand import AWS_ALONE
 from probes.low_volume import ratio, too_few
 from probes.periods import Duration, dimension_pairs, trailing
-from probes.probe import Params
+from probes.probe import Least, Params
 from probes.reading import Field, Unknown, Value
 
 Stat = Annotated[
@@ -118,6 +118,11 @@ class CloudWatchRatioParams(TrafficParams):
         return tuple(self.query(metric, "Sum") for metric in (self.total, *self.part))
 
     @property
+    def of(self) -> str:
+        """What is counted."""
+        return "requests" if self.total == "RequestCount" else self.total
+
+    @property
     def window_periods(self) -> int:
         return 1 if self.window is None else self.window // self.period
 
@@ -167,9 +172,14 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
             whole = math.fsum(pair[1] for pair in counted if pair)
             yield self._values(end, part, max(self.params.of_users(whole, self.params.window_periods), part))
 
+    @classmethod
+    def least(cls, params: CloudWatchRatioParams) -> Least | None:
+        needed = max(params.min_total, 1.0) + params.monitors_per_min * params.window_periods * (params.period / MINUTE)
+        return Least(("rate",), needed, params.of, params.window_periods * params.period)
+
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
-        of = "requests" if self.params.total == "RequestCount" else self.params.total
+        of = self.params.of
         hint = "wait for traffic, widen the window, or lower min_total"
         rate = ratio(part, total, self.params.min_total, of, hint)
         if isinstance(rate, Unknown):
@@ -227,6 +237,11 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
         Field("value", float, "the percentile of the newest closed period, times scale", 0.42),
         Field("samples", int, "samples in that period, without the monitors'", 812, "count", low=0),
     )
+
+    @classmethod
+    def least(cls, params: CloudWatchPercentileParams) -> Least | None:
+        needed = params.needed + params.monitors_per_min * (params.period / MINUTE)
+        return Least(("value",), needed, f"samples of {params.metric}", params.period)
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series

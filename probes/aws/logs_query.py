@@ -20,7 +20,7 @@ from probes.clients.console_links import log_group_url
 from probes.demand import AWS_ALONE
 from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
-from probes.probe import LogGroupName, Params, Probe
+from probes.probe import Least, LogGroupName, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line
 
@@ -240,6 +240,10 @@ class LogsQuery(Probe[LogsQueryParams]):
     iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up, or still runs at the end"})
     interval = timedelta(seconds=60)
     period = timedelta(seconds=60)
+
+    @classmethod
+    def least(cls, params: LogsQueryParams) -> Least | None:
+        return Least(("value",), params.min_matched, "matching events", params.window) if params.min_matched else None
 
     def __init__(self, params: LogsQueryParams, clients: Clients) -> None:
         super().__init__(params, clients)

@@ -59,6 +59,11 @@ class S3Roundtrip(Probe[RoundtripParams]):
     interval = timedelta(minutes=10)
     writes = True
 
+    @classmethod
+    def never_known(cls, params: RoundtripParams) -> Mapping[str, str]:
+        why = f"{_ASKS_FIRST.detail}: {_ASKS_FIRST.hint}"
+        return {} if params.consent else dict.fromkeys((field.name for field in cls.fields), why)
+
     def __init__(self, params: RoundtripParams, clients: Clients) -> None:
         super().__init__(params, clients)
         self._threads = DaemonThreads(size=1, name="s3-body")

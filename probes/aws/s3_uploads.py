@@ -21,7 +21,7 @@ from probes.clients.metrics import MetricQuery
 from probes.demand import Connects
 from probes.low_volume import ratio
 from probes.periods import Duration, by_end, floor_to
-from probes.probe import Params, Probe
+from probes.probe import Least, Params, Probe
 from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 
 UPLOADED = "Document uploaded to S3"
@@ -144,6 +144,18 @@ class S3Uploads(Probe[S3UploadsParams]):
     grants = ("PostgreSQL: SELECT on the document tables",)
     interval = _MINUTE
     period = _MINUTE
+
+    @classmethod
+    def least(cls, params: S3UploadsParams) -> Least | None:
+        rates = ("failure_rate", "log_failure_rate", "row_failure_rate")
+        return Least(rates, params.min_uploads, "uploads", params.window)
+
+    @classmethod
+    def never_known(cls, params: S3UploadsParams) -> Mapping[str, str]:
+        sources = {"log_failure_rate": params.log_group, "row_failure_rate": params.dsn}
+        rows = ("new_rows", "new_rows_without_key") if not params.dsn else ()
+        never = {name: "the plan names no source of it" for name, source in sources.items() if not source}
+        return never | dict.fromkeys(rows, "the plan gives no dsn")
 
     def __init__(self, params: S3UploadsParams, clients: Clients) -> None:
         super().__init__(params, clients)

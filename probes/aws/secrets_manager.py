@@ -73,6 +73,10 @@ class SecretMetadata(Probe[MetadataParams]):
     iam = ("secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds")
     interval = timedelta(minutes=5)
 
+    @classmethod
+    def never_known(cls, params: MetadataParams) -> Mapping[str, str]:
+        return {} if params.rotated_after is not None else {"all_rotated": "the plan gives no rotated_after"}
+
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         return dict.fromkeys(self.iam, tuple(secret_arn(self.clients, name) for name in self.params.names))
 
@@ -85,10 +89,8 @@ class SecretMetadata(Probe[MetadataParams]):
             return self.blind(now, hidden, Evidence(query))
         missing = tuple(name for name, d in zip(self.params.names, described, strict=True) if isinstance(d, Unknown))
         found = [d for d in described if not isinstance(d, Unknown)]
-        deleted = sum("DeletedDate" in d for d in found)
-        without = sum(
-            not any("AWSCURRENT" in stages for stages in (d.get("VersionIdsToStages") or {}).values()) for d in found
-        )
+        deleted = [str(d.get("Name")) for d in found if "DeletedDate" in d]
+        without = [str(d.get("Name")) for d in found if not _has_current(d)]
         made: list[datetime | Unknown | None] = list(await asyncio.gather(*(self._current_since(d) for d in found)))
         dated = [at for at in made if isinstance(at, datetime)]
         unknown = self._undated(missing, made)
@@ -96,13 +98,16 @@ class SecretMetadata(Probe[MetadataParams]):
             "all_present": not missing and not deleted and not without,
             "missing_count": len(missing),
             "missing": missing,
-            "deleted_count": deleted,
-            "without_current": without,
+            "deleted_count": len(deleted),
+            "without_current": len(without),
             "oldest_version_age_s": max((now - min(dated)).total_seconds(), 0.0) if dated else None,
             "all_rotated": self._all_rotated(missing, made),
         }
         lines = (
-            *(f"missing: {name}" for name in missing),
+            # What is wrong first: the first line stands for all of them where there is little room.
+            *([f"missing: {', '.join(missing)}"] if missing else []),
+            *([f"being deleted: {', '.join(deleted)}"] if deleted else []),
+            *([f"without a current version: {', '.join(without)}"] if without else []),
             *(
                 f"{d.get('Name')}: current version of {at:%Y-%m-%d %H:%M} UTC"
                 for d, at in zip(found, made, strict=True)
@@ -283,6 +288,10 @@ class SecretValue(Probe[ValueParams]):
             stored,
             _WHOLE_TEXT,
         )
+
+
+def _has_current(described: Mapping[str, Any]) -> bool:
+    return any("AWSCURRENT" in stages for stages in (described.get("VersionIdsToStages") or {}).values())
 
 
 def is_real(text: str) -> bool:

@@ -73,6 +73,10 @@ class SlackWebhook(Probe[SlackWebhookParams]):
     interval = timedelta(minutes=5)
     writes = True
 
+    @classmethod
+    def never_known(cls, params: SlackWebhookParams) -> Mapping[str, str]:
+        return {} if _posts(params) else dict.fromkeys(("posted", "posted_at"), "not posted: set post and consent")
+
     def __init__(self, params: SlackWebhookParams, clients: Clients) -> None:
         super().__init__(params, clients)
         self._kept: dict[str, FieldValue] | None = None

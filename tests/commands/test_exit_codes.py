@@ -47,7 +47,7 @@ def test_check_exits_1_while_something_is_missing(plan: Path) -> None:
     plan.write_text(text)
     done = cockpit("check", str(plan), "--for", "2s")
     assert done.returncode == 1
-    assert "PROVING" in done.stdout
+    assert "HOLDING" in done.stdout
 
 
 def test_check_exits_3_when_nothing_can_be_seen(plan: Path, site: Site) -> None:

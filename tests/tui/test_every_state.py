@@ -41,7 +41,7 @@ def with_criteria(situation: Situation, **changed: Any) -> Situation:
 @pytest.mark.parametrize("state", list(State))
 def test_every_state_of_a_criterion_is_shown(situation: Situation, state: State, kind: Kind) -> None:
     if kind in state.judging.kinds:
-        assert f"{state.meaning.symbol} {state}" in shown(with_criteria(situation, state=state, kind=kind))
+        assert f"{state.meaning.symbol} {state.label}" in shown(with_criteria(situation, state=state, kind=kind))
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -56,7 +56,7 @@ def test_every_check_of_an_item_is_shown(situation: Situation, check: Check) -> 
         replace(section, items=tuple(replace(item, check=check) for item in section.items))
         for section in situation.sections
     )
-    assert f"{check.meaning.symbol} {check}" in shown(replace(situation, sections=sections))
+    assert f"{check.meaning.symbol} {check.label}" in shown(replace(situation, sections=sections))
 
 
 @pytest.mark.parametrize("word", list(Word))
@@ -72,4 +72,4 @@ def test_every_visibility_of_a_probe_is_shown(situation: Situation, visibility: 
 
 @pytest.mark.parametrize("state", [*GateState, *StepState])
 def test_every_state_of_a_gate_or_step_has_its_cell(state: GateState | StepState) -> None:
-    assert lists.state_text(state).plain == f"{state.meaning.symbol} {state}"
+    assert lists.state_text(state).plain == f"{state.meaning.symbol} {state.label}"

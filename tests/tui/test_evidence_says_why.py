@@ -21,7 +21,7 @@ ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"
 WHY = {
     "criterion": (["1", "end", "up", "enter"], ["✗ TRIPPED", "errors.rate > 0.05", "plan.yaml:12:5", "r-1", "╌"]),
     "item": (["2", "down", "enter"], ["✓ PASS", "critical", "service.running == 2"]),
-    "signed item": (["2", "down", "enter"], ["! PENDING", "Which address answered? (on_call)"]),
+    "signed item": (["2", "down", "enter"], ["! TO SIGN", "Which address answered? (on_call)"]),
     "gate": (["2", "end", "enter"], ["Go / no-go", "○ open", "missing"]),
     "probe": (["3", "enter"], ["✓ SEES", "read 9 times, every 15s", "12.0 %", "https://console.example/ecs"]),
     "timeline entry": (["6", "enter"], ["✗ TRIPPED", "errors.rate > 0.05"]),
@@ -156,7 +156,7 @@ async def test_evidence_is_renewed_while_it_is_open() -> None:
         assert "CLEAR" in shown(app)
         stage.saw(rate=0.5)
         await pilot.pause()
-        assert "PENDING" in shown(app)
+        assert "BREACHING" in shown(app)
 
 
 def test_a_gate_names_who_has_voted() -> None:

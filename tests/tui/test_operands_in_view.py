@@ -10,11 +10,13 @@ from functools import partial
 import pytest
 from tui.stage import Stage, criterion, plan, shown, until
 
+from cockpit.decide.events import PhaseBegan
 from cockpit.decide.states import State
-from cockpit.plan.model import Kind, Plan
+from cockpit.plan.model import Kind, Phase, Plan
+from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.views import lists
-from cockpit.tui.widgets.grid import fit
+from cockpit.tui.widgets.grid import MARGIN, Row, fit
 from probes.reading import Reason, Unknown
 
 WIDTHS = (80, 100, 120, 140, 200)
@@ -74,9 +76,9 @@ async def test_what_decides_is_in_view_and_so_is_its_age(kind: Kind, state: Stat
     for width in WIDTHS:
         app = CockpitApp(stage)
         async with app.run_test(size=(width, 24)) as pilot:
-            await until(pilot, partial(in_view, app, str(state)))
+            await until(pilot, partial(in_view, app, state.label))
             lines = shown(app).splitlines()
-            row = next(line for line in lines[5:] if f"{state.meaning.symbol} {state} " in line)
+            row = next(line for line in lines[5:] if f"{state.meaning.symbol} {state.label} " in line)
             assert wanted in row, width
             titles = next(line for line in lines if "VALUE (LIMIT)" in line)
             assert "AGE" in titles, width
@@ -88,7 +90,68 @@ def test_an_ornament_goes_before_a_title_or_a_value_has_too_little_room(width: i
     layout = {column.key: cells for column, cells in fit(lists.CUTOVER, width)}
     if layout.keys() & {"spark", "bar"}:
         assert layout["title"] >= 40
-        assert layout["value"] >= 34
+        assert layout["value"] >= 32
+
+
+@pytest.mark.parametrize(("kind", "state"), STATES, ids=str)
+def test_no_width_hides_the_state_its_window_or_the_operand_that_decides(
+    kind: Kind, state: State, rows: dict[tuple[Kind, State], Row]
+) -> None:
+    row = rows[kind, state]
+    for width in range(76, 220):
+        layout = {column.key: cells for column, cells in fit(lists.CUTOVER, width - MARGIN)}
+        assert row.cell("state").cell_len <= layout["state"], width
+        assert STATES[kind, state][1] in row.cell("value").plain[: layout["value"]], width
+        assert layout["title"] >= 20, width
+        assert "age" in layout, width
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[tuple[Kind, State], Row]:
+    found = {}
+    for (kind, state), (runnings, _) in STATES.items():
+        situation = feed(Stage(crowded(kind)), runnings).situation
+        found[kind, state] = next(row for row in lists.cutover(situation, lambda *_: ()) if row.key == "crowded")
+    return found
+
+
+def test_a_window_says_how_far_it_is() -> None:
+    proving = feed(Stage(crowded(Kind.SUCCESS)), [2, 2])
+    assert state_shown(proving) == "… HOLDING 15s of 1m"
+    breaching = feed(Stage(crowded(Kind.TRIGGER)), [2, 1, 1, 1])
+    assert state_shown(breaching) == "! BREACHING 30s/1m"
+
+
+def test_a_state_that_stands_though_its_newest_reading_failed_is_as_old_as_its_data_and_not_green() -> None:
+    stage = feed(Stage(crowded(Kind.SUCCESS)), [2] * 8)
+    stage.saw(blind={"service": Unknown(Reason.TIMEOUT, "no answer", "wait")})
+    assert stage.situation.criterion("crowded").state is State.MET
+    assert state_shown(stage) == "? MET 15s ago"
+    (cell,) = [row.cell("state") for row in cutover(stage) if row.key == "crowded"]
+    assert theme.GO not in str(cell.style)
+
+
+def test_before_the_deployment_a_success_criterion_is_a_baseline() -> None:
+    stage = Stage(crowded(Kind.SUCCESS))
+    stage.record.append(PhaseBegan(stage.hand.time, Phase.PRE_DEPLOY))
+    feed(stage, [2] * 8)
+    heading, row, *_ = cutover(stage)
+    assert heading.heading is not None
+    assert heading.heading.plain == "SUCCESS CRITERIA  baseline, does not count yet"
+    assert theme.GO not in str([span.style for span in row.cell("state").spans])
+
+
+def test_who_waits_for_a_first_reading_does_not_hear_of_a_fault() -> None:
+    row = next(row for row in cutover(Stage(crowded(Kind.SUCCESS))) if row.key == "crowded")
+    assert row.cell("value").plain == "waiting for first reading"
+
+
+def cutover(stage: Stage) -> list[Row]:
+    return lists.cutover(stage.situation, lambda *_: ())
+
+
+def state_shown(stage: Stage) -> str:
+    return next(row for row in cutover(stage) if row.key == "crowded").cell("state").plain
 
 
 def test_what_is_wrong_stands_alone_and_the_rest_is_counted() -> None:

@@ -10,7 +10,7 @@ from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Judged, Subject
 from cockpit.plan.model import Criterion, Kind
 
-_KIN = {
+KIN = {
     "cloudwatch.ratio": ({"rate", "part"},),
     "postgres.pool": ({"utilization", "exhausted"},),
     "s3.uploads": ({"failure_rate", "new_rows_without_key", "row_failure_rate", "log_failure_rate", "failures"},),
@@ -84,7 +84,7 @@ def _kin(subject: Subject, stay: Atom, back: Atom) -> bool:
     (one, _, left), (other, _, right) = stay.path.partition("."), back.path.partition(".")
     if one != other:
         return False
-    return any({left, right} <= group for group in _KIN.get(subject.plan.probes[one].uses, ()))
+    return any({left, right} <= group for group in KIN.get(subject.plan.probes[one].uses, ()))
 
 
 def _same_meaning(stay: Atom, back: Atom) -> bool:

@@ -41,7 +41,7 @@ def situation_lines(situation: Situation) -> Iterable[str]:
     for section in situation.sections:
         yield from ("", f"{section.title}  {section.done}/{len(section.items)}")
         yield from (
-            f"  {item.check.meaning.symbol} {item.check:8} {item.title}"
+            f"  {item.check.meaning.symbol} {item.check.label:8} {item.title}"
             + ("" if item.check.meaning.done else f": {item.detail or item.because.line}")
             for item in section.items
         )
@@ -59,7 +59,7 @@ def _eta(step: PathStep) -> str:
 
 def _criterion(status: CriterionStatus) -> str:
     badges = "".join(f" [{badge}]" for badge in status.badges)
-    return f"  {status.state.meaning.symbol} {status.state:10} {status.title}{badges}: {status.because.line}"
+    return f"  {status.state.meaning.symbol} {status.state.label:10} {status.title}{badges}: {status.because.line}"
 
 
 def verdict_changes(changes: Sequence[Change], start: datetime) -> list[str]:

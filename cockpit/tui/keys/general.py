@@ -9,7 +9,7 @@ from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.pages import FaultsScreen, HelpScreen, NoticesScreen
 from cockpit.tui.views import evidence_bundle
-from cockpit.tui.views.lookup import find
+from cockpit.tui.views.lookup import find, read_again
 
 if TYPE_CHECKING:
     from cockpit.tui.cockpit import Cockpit
@@ -61,6 +61,8 @@ class GeneralKeys:
         subject = find(self._cockpit.cutover.situation, self._subject)
         because = getattr(subject, "because", None)
         names = because.probes if because is not None else [getattr(subject, "name", "")] if subject else []
+        if self._subject:  # what blinds it blinds others too: all of them are read again
+            names = list(dict.fromkeys((*names, *read_again(self._cockpit.cutover.situation, self._subject))))
         for name in names or [""]:
             self._cockpit.cutover.probe_now(name)
         self._cockpit.show_message(f"reading {', '.join(names) if names and names[0] else 'every probe'}")

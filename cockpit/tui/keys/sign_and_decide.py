@@ -145,7 +145,7 @@ class DeskKeys:
         found = find(self._cockpit.cutover.situation, subject)
         due = self._due(Act.VOTE)
         gate = found if isinstance(found, GateStatus) else next((g for g in gates if g.id == due), None)
-        gate = gate or next((g for g in gates if not g.passed), None)
+        gate = gate or next((g for g in gates if not g.passed and g.used_at is None), None)
         gate = gate or next(iter(gates), None)
         if gate is None:
             self._cockpit.show_message("this plan has no gates")

@@ -369,7 +369,9 @@ class TimelineScreen(ListScreen):
 
     def rows(self) -> list[Row]:
         cutover = self.cockpit.cutover
-        return lists.timeline(timeline.changes(cutover.record, cutover.situation), evidence_bundle.titles(cutover.plan))
+        items = {item.id for _, item in cutover.plan.items()}
+        changes = timeline.changes(cutover.record, cutover.situation)
+        return lists.timeline(changes, evidence_bundle.titles(cutover.plan), items)
 
     def about(self, row: Row) -> Lines:
         change = change_of(self.cockpit.cutover, row.key)

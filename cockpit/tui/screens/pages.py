@@ -98,7 +98,9 @@ class HelpScreen(Page):
             text.append(f"\n{title}\n", style=f"bold {theme.TEXT}")
             for word in shown:
                 styles = (f"bold {theme.of_meaning(word.meaning)}", theme.QUIET)
-                text += hanging(f"{word.meaning.symbol} {word}", word.meaning.help, width, indent=14, styles=styles)
+                text += hanging(
+                    f"{word.meaning.symbol} {word.label}", word.meaning.help, width, indent=14, styles=styles
+                )
         return text
 
     def _key(self, text: Text, shown: str, label: str, meaning: str) -> None:

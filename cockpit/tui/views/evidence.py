@@ -22,12 +22,13 @@ from cockpit.decide.situation import (
     ProbeStatus,
     Threshold,
 )
+from cockpit.decide.states import Check, State
 from cockpit.engine.ports import Watching
 from cockpit.plan.model import Kind, Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
 from cockpit.tui.views.evidence_bundle import titles
-from cockpit.tui.views.lists import recorded_text, state_text, window
+from cockpit.tui.views.lists import criterion_state, gate_state, recorded_text, state_text, window
 from cockpit.tui.views.lookup import change_of, find
 from cockpit.tui.widgets.chart import chart
 from probes.reading import Unknown
@@ -77,7 +78,7 @@ class _Page:
     def _head(self, subject: CriterionStatus | ItemStatus) -> Text:
         text = self._lines(subject.title, f"bold {theme.STRONG}")
         if isinstance(subject, CriterionStatus):
-            state = state_text(subject.state, subject.badges)
+            state = criterion_state(subject, self.watch.situation.now, self.watch.situation.verdict.phase)
             facts = [window(subject), *subject.badges, f"since {formatting.clock(subject.since)}"]
             facts += [str(subject.kind), str(subject.severity)]
         else:
@@ -167,7 +168,7 @@ class _Page:
 
     def gate(self, gate: GateStatus) -> Text:
         text = self._lines(gate.title, f"bold {theme.STRONG}")
-        text += self._facts(state_text(gate.state), [f"before {gate.before}"])
+        text += self._facts(gate_state(gate), [f"before {gate.before}"])
         for name, parts in (("missing", gate.missing), ("votes", gate.votes), ("left out", gate.not_counted)):
             for number, part in enumerate(parts):
                 text += self._pair(name if number == 0 else "", part)
@@ -176,15 +177,21 @@ class _Page:
     def change(self, change: Change) -> Text:
         """Why the word became another: the reason kept, and what changed at the same time."""
         titled = titles(self.watch.plan)
+        items = {item.id for _, item in self.watch.plan.items()}
+
+        def word(text: str, subject: str) -> Text:
+            return recorded_text(text, of=Check if subject in items else State)
+
         what = "Verdict" if change.subject == "verdict" else titled.get(change.subject, change.subject)
-        text = self._lines(f"{what}: {change.before} → {change.after}", f"bold {theme.STRONG}")
-        text += self._facts(recorded_text(change.after), [f"at {formatting.clock(change.at)} UTC"])
+        turn = " → ".join(word(each, change.subject).plain[2:] for each in (change.before, change.after))
+        text = self._lines(f"{what}: {turn}", f"bold {theme.STRONG}")
+        text += self._facts(word(change.after, change.subject), [f"at {formatting.clock(change.at)} UTC"])
         text += self._lines(change.because or "no reason was recorded", theme.TEXT)
         together = [c for c in self.watch.changes() if c.at == change.at and c is not change]
         if together:
             text.append("\nAT THE SAME TIME\n", style=f"bold {theme.TEXT}")
         for other in together:
-            text += self._facts(recorded_text(other.after), [titled.get(other.subject, other.subject)])
+            text += self._facts(word(other.after, other.subject), [titled.get(other.subject, other.subject)])
             text += self._lines(other.because, theme.QUIET, indent=4)
         return text
 

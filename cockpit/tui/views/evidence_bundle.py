@@ -18,7 +18,7 @@ def line(situation: Situation, subject: Subject | None) -> str:
     """One line to paste into the incident channel."""
     at = f"{situation.now:%H:%M:%S} UTC"
     if isinstance(subject, CriterionStatus):
-        return f"{at} {subject.state}: {subject.title}: {subject.because.line}"
+        return f"{at} {subject.state.label}: {subject.title}: {subject.because.line}"
     if isinstance(subject, ItemStatus):
         return f"{at} {subject.check}: {subject.title}: {subject.detail or subject.because.line}"
     if isinstance(subject, ProbeStatus):

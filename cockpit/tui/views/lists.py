@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from rich.text import Text
 
 from cockpit import formatting
 from cockpit.decide.events import Change
-from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, Observed, ProbeStatus, SectionStatus, Situation
+from cockpit.decide.situation import (
+    Badge,
+    CriterionStatus,
+    GateStatus,
+    ItemStatus,
+    Observed,
+    ProbeStatus,
+    SectionStatus,
+    Situation,
+)
 from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
 from cockpit.plan.model import Kind, Phase
 from cockpit.tui import theme
 from cockpit.tui.widgets.chart import bar, sparkline
 from cockpit.tui.widgets.grid import Column, Row
+from probes.reading import Reason
 
 SPARK = 16
 Series = Callable[[str, str], Sequence[tuple[datetime, float | None]]]
 
+STATE = 20
+"""Cells for a state with how far its window is."""
+
 CUTOVER = (
-    Column("state", "STATE", 12),
-    Column("title", "CRITERION", rank=0, least=14, ample=40, weight=3, most=64, middle=True),
-    Column("value", "VALUE (LIMIT)", rank=1, least=22, ample=34, weight=2),
-    Column("window", "WINDOW", 14, rank=2),
-    Column("bar", "", 10, rank=5, ornament=True),
+    Column("state", "STATE", STATE),
+    Column("title", "CRITERION", rank=0, least=20, ample=40, weight=3, most=64, middle=True),
+    Column("value", "VALUE (LIMIT)", rank=1, least=22, ample=32, weight=2),
+    Column("window", "WINDOW", 12, rank=4),
+    Column("bar", "", 10, rank=6, ornament=True),
     Column("age", "AGE", 6, rank=3),
-    Column("spark", "TREND", SPARK, rank=4, ornament=True),
+    Column("spark", "TREND", SPARK, rank=5, ornament=True),
 )
 CHECKLIST = (
     Column("state", "STATE", 11),
@@ -55,12 +68,50 @@ TIMELINE = (
 def state_text(state: Shown, badges: Sequence[Badge] = ()) -> Text:
     """Symbol and word in its colour; WAIVED for what is waived."""
     shown = Check.WAIVED if Badge.WAIVED in badges else state
-    return Text(f"{shown.meaning.symbol} {shown}", style=f"bold {theme.of_meaning(shown.meaning)}", no_wrap=True)
+    return Text(f"{shown.meaning.symbol} {shown.label}", style=f"bold {theme.of_meaning(shown.meaning)}", no_wrap=True)
 
 
-def recorded_text(word: str, style: str = "bold") -> Text:
-    """A word of the record as `state_text` shows it; what is no state (an act, say) as plain text."""
+def criterion_state(status: CriterionStatus, now: datetime, phase: Phase) -> Text:
+    """The state with how far its window is; what could not be read the last time is as old as its data, and no longer green."""
+    baseline = phase is Phase.PRE_DEPLOY and status.kind is Kind.SUCCESS
+    because, progress = status.because, status.because.progress
+    if Badge.WAIVED in status.badges:
+        return state_text(status.state, status.badges)
+    if in_grace(status) and because.data_at is not None:
+        ago = formatting.duration(now - because.data_at)
+        return Text(f"? {status.state.label} {ago} ago", style=f"dim {theme.UNKNOWN}", no_wrap=True)
+    text = state_text(status.state)
+    if status.unknown is None and progress is not None and progress.need and status.state.judging.running:
+        have, need = _floored(progress.have), formatting.duration(progress.need)
+        of = " of " if text.cell_len + len(have) + len(need) + 5 <= STATE else "/"
+        text.append(f" {have}{of}{need}")
+    if baseline:
+        text.stylize(theme.QUIET)
+    return text
+
+
+def in_grace(status: CriterionStatus) -> bool:
+    """Whether its newest reading failed in a way that may pass by itself: for a few readings the state stands as it was."""
+    return status.unknown is None and any(
+        each.unknown is not None and each.unknown.bounds is None and each.unknown.reason.traits.transient
+        for each in status.because.observed
+    )
+
+
+def _floored(have: timedelta) -> str:
+    """Whole minutes, from one on: seconds that pass are no news.
+
+    >>> _floored(timedelta(seconds=299)), _floored(timedelta(seconds=45))
+    ('4m', '45s')
+    """
+    seconds = int(have.total_seconds())
+    return formatting.duration(timedelta(seconds=seconds - seconds % 60 if seconds >= 60 else seconds))
+
+
+def recorded_text(word: str, style: str = "bold", *, of: type[Shown] = State) -> Text:
+    """A word of the record as `state_text` shows it; what is no state (an act, say) as plain text. `of`: whose word it is."""
     meaning = known_meaning(word)
+    word = of(word).label if word in set(of) else word
     symbol, colour = (meaning.symbol, theme.of_meaning(meaning)) if meaning else (" ", theme.TEXT)
     return Text(f"{symbol} {word}", style=f"{style} {colour}".strip(), no_wrap=True)
 
@@ -82,8 +133,10 @@ def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> l
     ):
         own = [status for status in situation.criteria if status.kind is kind]
         done = sum(status.state.meaning.done for status in own)
-        rows.append(Row(f"heading:{kind}", heading=_heading(title, f"{done}/{len(own)} {healthy}"), selectable=False))
-        rows += [_kept(status, situation.now, series, kept) for status in own]
+        baseline = kind is Kind.SUCCESS and situation.verdict.phase is Phase.PRE_DEPLOY
+        count = "baseline, does not count yet" if baseline else f"{done}/{len(own)} {healthy}"
+        rows.append(Row(f"heading:{kind}", heading=_heading(title, count), selectable=False))
+        rows += [_kept(status, situation, series, kept) for status in own]
     return rows
 
 
@@ -93,21 +146,22 @@ def _heading(title: str, count: str) -> Text:
     return text
 
 
-def _kept(status: CriterionStatus, now: datetime, series: Series, memo: Memo) -> Row:
+def _kept(status: CriterionStatus, situation: Situation, series: Series, memo: Memo) -> Row:
     """The row of a criterion, made again only when something it shows has changed."""
+    now, phase = situation.now, situation.verdict.phase
     age = formatting.duration(now - status.because.data_at) if status.because.data_at else ""
     left = formatting.duration(status.trips_in) if status.trips_in is not None else ""
-    made_from = (status.because, status.state, status.badges, status.ok, age, left)
+    made_from = (status.because, status.state, status.badges, status.ok, age, left, phase)
     held = memo.get(status.id)
     # Most of an explanation is the same object until a reading changes it: comparing it is then nearly free.
     if held is not None and held[0] == made_from:
         return held[1]
-    row = _criterion(status, now, series)
+    row = _criterion(status, now, series, phase)
     memo[status.id] = (made_from, row)
     return row
 
 
-def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
+def _criterion(status: CriterionStatus, now: datetime, series: Series, phase: Phase) -> Row:
     because = status.because
     title = Text(status.title, style=theme.TEXT if status.enforced else theme.QUIET)
     for badge in status.badges:
@@ -120,9 +174,9 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
     progress = because.progress
     proving = progress is not None and progress.need and status.state.judging.running
     cells = (
-        ("state", state_text(status.state, status.badges)),
+        ("state", criterion_state(status, now, phase)),
         ("title", title),
-        ("window", Text(window(status), style=theme.of_meaning(status.state.meaning))),
+        ("window", Text(window(status).replace(" in ", " "), style=theme.of_meaning(status.state.meaning))),
         ("value", Text(value(status), style=theme.TEXT if status.unknown is None else theme.UNKNOWN)),
         ("age", Text(age, style=theme.QUIET)),
         ("spark", Text(trend, style=theme.QUIET)),
@@ -131,19 +185,19 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series) -> Row:
             Text(bar(progress.ratio, 10) if proving and progress else "", style=theme.of_meaning(status.state.meaning)),
         ),
     )
-    search = f"{status.id} {status.title} {status.state} {because.line}".lower()
+    search = f"{status.id} {status.title} {status.state} {status.state.label} {because.line}".lower()
     return Row(status.id, cells, search=search, failing=not status.ok)
 
 
 def window(status: CriterionStatus) -> str:
-    """How far the window is, as short as possible."""
+    """When the window of a state ends, or how long it was, as short as possible."""
     progress = status.because.progress
     if status.trips_in is not None:
         return f"trips in {formatting.duration(status.trips_in)}"
     if status.unknown is not None or progress is None or not progress.need:
         return ""
-    if status.state is State.PROVING:
-        return f"{formatting.duration(progress.have)} of {formatting.duration(progress.need)}"
+    if status.met_in is not None:
+        return f"met in {formatting.duration(status.met_in)}"
     if status.state is State.RECOVERING:
         return f"clear {formatting.duration(progress.have)}"
     return f"{progress.verb} {formatting.duration(progress.need)}"
@@ -155,17 +209,17 @@ def value(status: CriterionStatus) -> str:
     if status.unknown is not None:
         hidden = [each for each in seen if each.unknown is not None]
         named = f" ({_name(hidden[0], seen)})" if 0 < len(hidden) < len(seen) else ""
-        return f"{status.unknown.reason}{named}"
-    limits = {t.path: t.text for t in status.because.thresholds if not isinstance(t.value, bool)}
-    if len(seen) == 1 and seen[0].path in limits:
-        return f"{seen[0].text} ({limits[seen[0].path]})"
+        waits = status.unknown.reason is Reason.WARMING
+        return "waiting for first reading" if waits else f"{status.unknown.reason}{named}"
+    if len(seen) == 1:
+        return seen[0].text + (f" ({seen[0].limit})" if seen[0].limit else "")
     against = [each for each in seen if each.against]
     fine = f"  +{len(seen) - len(against)} ok" if 0 < len(against) < len(seen) else ""
-    return ", ".join(_against(each, seen) for each in against or seen) + fine
+    return ", ".join(_worded(each, seen) for each in against or seen) + fine
 
 
-def _against(observed: Observed, among: Sequence[Observed]) -> str:
-    limit = f" ({observed.limit})" if observed.limit else ""
+def _worded(observed: Observed, among: Sequence[Observed]) -> str:
+    limit = f" ({observed.limit})" if observed.against and observed.limit else ""
     return f"{_name(observed, among)} {observed.text}{limit}"
 
 
@@ -202,7 +256,7 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
             Row(
                 gate.id,
                 (
-                    ("state", state_text(gate.state)),
+                    ("state", gate_state(gate)),
                     ("title", Text(f"  {gate.title}, before {gate.before}", style=f"bold {theme.TEXT}")),
                     ("who", Text("; ".join(gate.votes), style=theme.QUIET)),
                     ("because", Text("; ".join((*gate.missing, *gate.not_counted)), style=theme.HOLD)),
@@ -212,6 +266,14 @@ def checklist(situation: Situation, folded: set[str]) -> list[Row]:
             )
         )
     return rows
+
+
+def gate_state(gate: GateStatus) -> Text:
+    """A gate that was used says when: its votes are spent, and it asks for none."""
+    text = state_text(gate.state)
+    if gate.used_at is not None:
+        text = Text(f"{gate.state.meaning.symbol} used {gate.used_at:%H:%M}", style=text.style, no_wrap=True)
+    return text
 
 
 def _section(section: SectionStatus, *, closed: bool) -> Row:
@@ -233,7 +295,7 @@ def _item(item: ItemStatus, section: SectionStatus) -> Row:
         ("who", Text(_who(item), style=theme.QUIET)),
         ("because", Text(item.detail if item.check is Check.STALE else item.because.line, style=theme.QUIET)),
     )
-    search = f"{item.id} {item.title} {item.check} {item.because.line} {section.title}".lower()
+    search = f"{item.id} {item.title} {item.check} {item.check.label} {item.because.line} {section.title}".lower()
     return Row(item.id, cells, search=search, failing=not item.check.meaning.done)
 
 
@@ -297,22 +359,28 @@ def saw(status: ProbeStatus, units: Units) -> str:
 # -- timeline --------------------------------------------------------------------------------------------------------
 
 
-def timeline(changes: Sequence[Change], titles: dict[str, str]) -> list[Row]:
-    """Every change, the newest first; verdicts stand out."""
+def timeline(changes: Sequence[Change], titles: dict[str, str], items: Container[str] = ()) -> list[Row]:
+    """Every change, the newest first; verdicts stand out. `items`: ids of checklist items, whose words are their own."""
     rows = []
     for number, change in reversed(list(enumerate(changes))):
         verdict = change.subject == "verdict"
+        of = Check if change.subject in items else State
         subject = "VERDICT" if verdict else titles.get(change.subject, change.subject)
         cells = (
             ("at", Text(formatting.clock(change.at), style=theme.QUIET)),
-            ("before", Text(f"{change.before:>11} →" if change.before else "", style=theme.QUIET)),
-            ("after", recorded_text(change.after, "bold" if verdict else "")),
+            ("before", _before(change, of)),
+            ("after", recorded_text(change.after, "bold" if verdict else "", of=of)),
             ("subject", Text(subject, style=f"bold {theme.STRONG}" if verdict else theme.TEXT)),
             ("because", Text(change.because, style=theme.QUIET)),
         )
         search = f"{subject} {change.before} {change.after} {change.because}".lower()
         rows.append(Row(f"change:{number}", cells, search=search, failing=verdict or _stands_out(change.after)))
     return rows
+
+
+def _before(change: Change, of: type[Shown]) -> Text:
+    shown = recorded_text(change.before, "", of=of).plain[2:]
+    return Text(f"{shown:>11} →" if change.before else "", style=theme.QUIET)
 
 
 def _stands_out(word: str) -> bool:

@@ -24,6 +24,16 @@ def find(situation: Situation, id_: str) -> Subject | None:
     return next((probe for probe in situation.probes if probe.name == id_), None)
 
 
+def read_again(situation: Situation, id_: str) -> tuple[str, ...]:
+    """The probes that one cause has made blind, where it blinds this line or probe too; empty where nothing does."""
+    return tuple(
+        probe
+        for cause in situation.root_causes
+        if id_ in cause.subjects or id_ in cause.probes
+        for probe in cause.probes
+    )
+
+
 def step_of(situation: Situation, id_: str) -> StepStatus | None:
     """The step of the runbook or the rollback plan that an id names."""
     return next((step for step in (*situation.runbook, *situation.rollback_plan) if step.id == id_), None)

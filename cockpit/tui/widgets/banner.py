@@ -20,7 +20,7 @@ from cockpit.tui import theme
 from cockpit.tui.text import plain, wrapped
 
 STALE_AFTER_S = 3.0
-WIDE = 76
+WIDE = 100
 LOW, HIGH = 3, 4
 """Lines of the banner."""
 HIGH_FROM = 30
@@ -54,7 +54,10 @@ class VerdictBanner(Widget):
 
     def render(self) -> Text:
         watch = self.cutover
-        age = (watch.clock.now() - watch.situation.now) / max(watch.clock.speed, 1e-9)
+        age = watch.clock.now() - watch.situation.now
+        if watch.paused:  # it goes on deciding, from readings that grow old
+            age += min((each.age for each in watch.situation.probes if each.age is not None), default=timedelta(0))
+        age /= max(watch.clock.speed, 1e-9)
         return banner_lines(
             watch.situation,
             age,
@@ -85,21 +88,30 @@ def banner_lines(
     stale = f"STALE {formatting.duration(age)}" if age.total_seconds() > STALE_AFTER_S or paused else ""
     lines = [_word_line(situation, stale, width), next_line(situation, here, width)]
     reasons = [plain(reason) for reason in situation.verdict.reasons]
-    if notice:
-        colour = theme.BAD if paused else theme.HOLD
-        lines.append(Text(f" ▲ {plain(notice)}", style=f"bold {colour}", no_wrap=True))
-    elif len(reasons) == 1:
-        lines += _wrapped(reasons.pop(), width, height - len(lines))
+    if notice and (paused or height > LOW):
+        lines.append(_notice(notice, width, paused=paused))
+        notice = ""
+    if len(reasons) == 1 and not notice:
+        lines[2:2] = _wrapped(reasons.pop(), width, height - len(lines))
+    at = 2
     while len(lines) < height:
+        last = len(lines) == height - 1
         reason = reasons.pop(0) if reasons else ""
-        more = f"  (+{len(reasons)} more)" if len(lines) == height - 1 and reasons else ""
+        more = f"  (+{len(reasons)} more)" if last and reasons and not notice else ""
+        beside = _notice(notice, width // 3, paused=False) if notice else Text("")
         line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
-        line.truncate(max(10, width - len(more)), overflow="ellipsis")
-        line.append(more, style=theme.QUIET)
-        lines.append(line)
+        line.truncate(max(10, width - len(more) - beside.cell_len), overflow="ellipsis")
+        lines.insert(at, line.append(more, style=theme.QUIET).append_text(beside))
+        at += 1
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)
+
+
+def _notice(notice: str, width: int, *, paused: bool) -> Text:
+    line = Text(f" ▲ {plain(notice)}", style=f"bold {theme.BAD if paused else theme.HOLD}", no_wrap=True)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def next_line(situation: Situation, here: Here, width: int) -> Text:
@@ -119,27 +131,40 @@ def next_line(situation: Situation, here: Here, width: int) -> Text:
     return line
 
 
+CAUSE = 5
+"""Its rank: what is weaker goes for it; beside what is stronger it is cut."""
+SHORTEST = 12
+"""Cells below which a cause says nothing."""
+
+
 def _word_line(situation: Situation, stale: str, width: int) -> Text:
-    """The word, then as much as fits. What is dropped first: the phase, how much is seen, since when."""
-    verdict = situation.verdict
+    """The word with what it will become, the cause, then as much as fits: since when, the phase, how much is seen."""
+    verdict, sight = situation.verdict, situation.sight
     colour = theme.of_meaning(verdict.word.meaning)
     # A word that may no longer be true must not shine in its colour.
     ground = theme.UNKNOWN if stale else colour
-    parts = [
-        (9, f" {verdict.word.meaning.symbol} {verdict.label} ", f"bold {theme.GROUND} on {ground}"),
-        (8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"),
-        (5, f" since {formatting.clock(verdict.since)}", colour),
-        (3, f" ({formatting.duration(situation.now - verdict.since)})", theme.QUIET),
-    ]
-    if not stale:
-        parts.pop(1)
+    parts = [(9, f" {verdict.word.meaning.symbol} {verdict.label} ", f"bold {theme.GROUND} on {ground}")]
+    if stale:
+        parts.append((8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"))
+    if verdict.turns_to is not None and verdict.turns_in is not None:
+        soon = f" -> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
+        parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
-        parts.append((7, f"  undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
-    else:
-        parts.append((2, f"  {PHASES[verdict.phase]}", theme.QUIET))
-    parts.append((4, _sight(situation, width), theme.QUIET if situation.sight.share == 1 else theme.UNKNOWN))
-    while len(parts) > 1 and sum(len(text) for _, text, _ in parts) > width:
-        parts.remove(min(parts, key=lambda part: part[0]))
+        parts.append((7, f" undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+    elif verdict.turns_to is None:
+        parts.append((4, f" for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
+    parts += [
+        (3, f" since {formatting.clock(verdict.since)}", colour),
+        (1, f"  {PHASES[verdict.phase]}", theme.QUIET),
+        (6 if sight.share < 1 else 2, _sight(situation, width), theme.QUIET if sight.share == 1 else theme.UNKNOWN),
+        (CAUSE, f"  {plain(verdict.cause)}" if verdict.cause else "", f"bold {theme.TEXT}"),
+    ]
+    parts = [part for part in parts if part[1]]
+    while len(parts) > 1 and (over := sum(len(text) for _, text, _ in parts) - width) > 0:
+        weakest = min(parts, key=lambda part: part[0])
+        if weakest[0] == CAUSE and len(weakest[1]) - over >= SHORTEST:
+            break
+        parts.remove(weakest)
     line = Text(no_wrap=True)
     for _, text, style in parts:
         line.append(text, style=style)
@@ -159,5 +184,5 @@ def _sight(situation: Situation, width: int) -> str:
     return (
         f"  {sight.visible} of {sight.enforced} checks visible"
         if width >= WIDE
-        else f"  {sight.visible}/{sight.enforced} visible"
+        else f"  {sight.visible}/{sight.enforced} seen"
     )

@@ -1,0 +1,55 @@
+"""`cockpit prove`: what a plan can and cannot do, before the night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from cockpit.commands.options import PLAN_TEXT, VARIABLES
+from cockpit.commands.plan_loading import given_values, load_for_showing
+from cockpit.commands.progress_line import Progress
+from cockpit.console import json_text, output, output_document, output_json
+from cockpit.exit_codes import HOLD
+from cockpit.stories.plan_proof import prove
+from cockpit.stories.proven import PlanProven
+from cockpit.stories.proven_html import proven_html
+from cockpit.stories.proven_text import proven_json, proven_lines
+
+ProvenForm = Literal["text", "json", "html"]
+
+
+@click.command("prove")
+@PLAN_TEXT
+@VARIABLES
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("--out", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to a file.")
+def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> int:
+    """Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.
+
+    By search over its conditions and by playing it; nothing is read. Exit code 1: something can never come.
+    """
+    loaded = load_for_showing(plan, given_values(variables))
+    progress = Progress("proving", 0)
+
+    def on_step(done: int, total: int, what: str) -> None:
+        progress.total = total
+        progress.at(done, what)
+
+    proven = prove(loaded, on_step)
+    progress.done()
+    if out:
+        text = proven_html(proven) if form == "html" else _text(proven, form)
+        Path(out).write_text(text, encoding="utf-8")
+    elif form == "html":
+        output_document(proven_html(proven))
+    elif form == "json":
+        output_json(proven_json(proven))
+    else:
+        output(*proven_lines(proven))
+    return HOLD if any(proven.findings()) else 0
+
+
+def _text(proven: PlanProven, form: ProvenForm) -> str:
+    return json_text(proven_json(proven)) if form == "json" else "".join(f"{line}\n" for line in proven_lines(proven))

@@ -1,0 +1,66 @@
+"""A part of a plan that is judged as the whole would judge it: what a question is about, and one of each kind that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from cockpit.plan.model import Criterion, Item, Plan, Section
+
+ZERO = timedelta(0)
+
+
+def cheapest(criteria: Sequence[Criterion], plan: Plan, but: Collection[str] = ()) -> Criterion | None:
+    """Of those that decide, the one whose probes answer soonest: it stands in where a plan must enforce one of a kind."""
+    deciding = [one for one in criteria if one.decides and one.condition is not None and one.id not in but]
+
+    def cost(one: Criterion) -> timedelta:
+        names = one.condition.probes if one.condition else ()
+        return sum((plan.probes[name].oldest_fresh for name in names), ZERO) + one.needs
+
+    return min(deciding, key=cost, default=None)
+
+
+def plan_slice(
+    plan: Plan,
+    success: Sequence[Criterion] = (),
+    triggers: Sequence[Criterion] = (),
+    items: Sequence[Item] = (),
+) -> Plan:
+    """The plan with these alone, without people, gates and steps; only the probes they read.
+
+    What is taken in for want of a criterion or trigger has no window, so that it holds nothing up.
+    """
+    success, triggers = list(success), list(triggers)
+    if not any(one.decides for one in success) and (more := cheapest(plan.success_criteria, plan)) is not None:
+        success.append(at_once(more))
+    if not any(one.decides for one in triggers) and (more := cheapest(plan.rollback_triggers, plan)) is not None:
+        triggers.append(more)
+    conditions = [one.condition for one in (*success, *triggers)] + [item.expect for item in items]
+    conditions += [one.clear_condition for one in triggers]
+    used = {probe for condition in conditions if condition is not None for probe in condition.probes}
+    section = (
+        Section("lines", plan.checklist[0].phase, tuple(without_signing(item) for item in items)) if items else None
+    )
+    return replace(
+        plan,
+        people=(),
+        probes={name: spec for name, spec in plan.probes.items() if name in used},
+        checklist=(section,) if section is not None else (),
+        gates=(),
+        success_criteria=tuple(replace(one, sign_off=None) for one in success),
+        rollback_triggers=tuple(replace(one, sign_off=None) for one in triggers),
+        runbook=(),
+        rollback_plan=(),
+        migration=None,
+    )
+
+
+def at_once(one: Criterion) -> Criterion:
+    """The criterion without its window: it holds as soon as it is seen to hold."""
+    return replace(one, hold_for=ZERO, within=None, min_samples=1, initial_delay=ZERO)
+
+
+def without_signing(item: Item) -> Item:
+    return replace(item, sign_off=None)

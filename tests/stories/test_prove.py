@@ -1,0 +1,196 @@
+"""What a plan can do is proven: each trigger of each shipped plan trips; each mutation of a plan that cannot is found."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.plans.written_plan import own_probes, plan
+
+from cockpit.plan.load import load_plan
+from cockpit.plan.model import Plan
+from cockpit.plan.probe_limits import needed_traffic
+from cockpit.stories.healthy_values import healthy
+from cockpit.stories.plan_proof import prove
+from cockpit.stories.prove_triggers import prove_trigger
+from cockpit.stories.proven import PlanProven
+from cockpit.stories.proven_html import proven_html
+from cockpit.stories.proven_text import proven_json, proven_lines
+from cockpit.stories.value_search import ValueSearch
+
+__all__ = ["own_probes"]
+SHIPPED = sorted((Path(__file__).parents[2] / "checklists").glob("*.yaml"))
+MINUTE = timedelta(minutes=1)
+GOOD = """\
+success_criteria:
+  - {id: good, title: Good, success_condition: live.ok && metric.rate < 0.02, for: 5m}
+rollback_triggers:
+  - {id: bad, title: Bad, failure_condition: metric.rate > 0.05, for: 3m}
+"""
+
+
+def loaded(path: Path) -> Plan:
+    return load_plan(path, environ={}, require_environment=False)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_trigger_of_a_shipped_plan_trips(path: Path) -> None:
+    of = loaded(path)
+    values, search = healthy(of).values, ValueSearch(of)
+    for one in of.rollback_triggers:
+        proven = prove_trigger(of, one, values, search)
+        assert proven.trips, one.id
+        assert proven.best is not None
+        assert proven.worst is not None
+        assert one.needs <= proven.best <= proven.worst
+        assert proven.verdict.startswith(("ROLLBACK", "HOLD; ROLLBACK with", "HOLD: it is the only major"))
+        assert {each.verdict for each in proven.hidden_by} <= {"HOLD", "ROLLBACK"}, "what is hidden is never GO"
+
+
+@pytest.fixture(scope="module")
+def minimal() -> PlanProven:
+    return prove(loaded(next(path for path in SHIPPED if path.stem == "minimal")))
+
+
+def test_a_plan_that_works_has_no_finding_and_says_when_go_comes(minimal: PlanProven) -> None:
+    assert (list(minimal.findings()), list(minimal.undecided())) == ([], [])
+    assert minimal.go.earliest is not None
+    assert 11 * MINUTE <= minimal.go.earliest <= 12 * MINUTE
+    assert minimal.go.waits_for == "site.healthy"
+    met = {one.id: one.earliest for one in minimal.criteria}
+    assert met == {"site.healthy": 10 * MINUTE, "service.stable": 5 * MINUTE}
+
+
+def test_times_go_from_right_before_a_reading_to_right_after_one(minimal: PlanProven) -> None:
+    down = next(one for one in minimal.triggers if one.id == "site.down")
+    assert (down.best, down.worst) == (timedelta(seconds=121), timedelta(seconds=134))
+    assert down.values == {"site.ok": False}
+    assert {(each.probe, each.verdict) for each in down.hidden_by} == {("site", "HOLD")}
+
+
+def test_every_probe_blinded_alone_takes_go_away_or_decides_nothing(minimal: PlanProven) -> None:
+    for one in minimal.probes:
+        assert one.decides
+        assert one.refused is not None
+        assert one.throttled is not None
+        assert one.refused[0] == one.throttled[0] == "HOLD"
+        assert one.refused[1] < one.throttled[1], "what may pass by itself is borne a while"
+
+
+def test_it_is_shown_as_text_as_json_and_as_a_page_of_its_own(minimal: PlanProven) -> None:
+    text = "\n".join(proven_lines(minimal))
+    assert "2m01s to 2m14s  site.down: site.ok false" in text
+    document = json.loads(json.dumps(proven_json(minimal)))
+    assert document["earliest_go_s"] == minimal.go.earliest.total_seconds()  # type: ignore[union-attr]
+    page = proven_html(minimal)
+    assert page.count("<svg") == 2
+    assert "http" not in page.replace("http.health", "")
+
+
+def test_a_probe_that_nothing_reads_decides_nothing() -> None:
+    proven = prove(plan(GOOD.replace("live.ok && ", "")), play_go=False)
+    (live,) = (one for one in proven.probes if one.name == "live")
+    assert (live.decides, live.refused) == ((), None)
+    assert "changes nothing, no condition that decides reads it: live" in "\n".join(proven_lines(proven))
+
+
+MUTATIONS = {
+    "a threshold beyond the field's bound": (("metric.rate > 0.05", "metric.rate > 1.5"), "bad can never trip"),
+    "a criterion its own retention restarts": (("for: 5m", "for: 5m, stale_after: 10s"), "good can never be met"),
+    "conditions that contradict": (("metric.rate > 0.05", "metric.rate < 0.5"), "contradicts"),
+    "a criterion beyond its bound": (("metric.rate < 0.02", "metric.rate < 0.0"), "has no values"),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_that_can_never_come_is_found(name: str) -> None:
+    assert list(prove(plan(GOOD), play_go=False).findings()) == []
+    (old, new), said = MUTATIONS[name]
+    assert old in GOOD
+    found = [each.text for each in prove(plan(GOOD.replace(old, new)), play_go=False).findings()]
+    assert any(said in text for text in found), found
+
+
+SLOW = """\
+plan: v1
+name: p
+probes:
+  live: {uses: sample.live, with: {target: x}, interval: 10m}
+success_criteria:
+  - {id: good, title: G, success_condition: live.ok, for: 5m, gap_tolerance: 1m}
+rollback_triggers:
+  - {id: bad, title: B, failure_condition: "!live.ok", for: 3m, gap_tolerance: 1s}
+"""
+
+
+def test_a_probe_slower_than_the_window_and_what_it_keeps_is_found() -> None:
+    found = [each.text for each in prove(plan(SLOW, head=""), play_go=False).findings()]
+    assert "the trigger bad can never trip: however long it is true, it never trips" in found
+    assert "the criterion good can never be met, with every reading healthy" in found
+    faster = SLOW.replace("interval: 10m", "interval: 30s").replace("gap_tolerance: 1s", "gap_tolerance: 1m")
+    assert list(prove(plan(faster, head=""), play_go=False).findings()) == []
+
+
+UNKNOWN = """\
+plan: v1
+name: p
+probes:
+  keys: {uses: secrets.metadata, with: {names: [a]}}
+  site: {uses: http.health, with: {url: "https://a.example"}}
+checklist:
+  - section: S
+    phase: pre_deploy
+    items:
+      - {id: rotated, title: R, expect: keys.all_rotated}
+success_criteria:
+  - {id: good, title: G, success_condition: site.ok && keys.all_rotated}
+rollback_triggers:
+  - {id: bad, title: B, failure_condition: "!keys.all_rotated"}
+"""
+
+
+def test_a_field_that_no_reading_ever_has_is_found_with_the_reason() -> None:
+    found = {each.subject: each.text for each in prove(plan(UNKNOWN, head=""), play_go=False).findings()}
+    assert found.keys() == {"bad", "good", "rotated", "verdict"}
+    assert "keys.all_rotated is never known: the plan gives no rotated_after" in found["rotated"]
+
+
+def test_what_is_not_found_within_the_bound_is_undecided_and_never_fine() -> None:
+    proven = prove(
+        plan(GOOD.replace("metric.rate > 0.05", "metric.rate * 3.0 > 0.11 && metric.rate * 3.0 < 0.1100001"))
+    )
+    assert [line.partition(":")[0] for line in proven.undecided()] == ["bad"]
+    assert "? bad: no values were found within the bound" in "\n".join(proven_lines(proven))
+
+
+def test_bands_say_where_neither_speaks_and_what_trips_unseen_by_the_criteria() -> None:
+    proven = prove(plan(GOOD), play_go=False)
+    assert [each.text for each in proven.bands] == [
+        "between good and bad lies what is neither (metric.rate 0.0202): it stays HOLD"
+    ]
+    apart = prove(
+        plan(GOOD.replace("failure_condition: metric.rate > 0.05", "failure_condition: live.running > 9")),
+        play_go=False,
+    )
+    assert "bad trips while every success criterion holds (live.running 10)" in apart.bands[0].text
+    both = prove(plan(GOOD.replace("metric.rate > 0.05", "metric.rate > 0.01")), play_go=False)
+    assert "good and bad are both true at metric.rate" in both.bands[-1].text
+
+
+def test_a_criterion_that_another_implies_is_redundant() -> None:
+    more = GOOD.replace(
+        "rollback_triggers", "  - {id: weak, title: W, success_condition: metric.rate < 0.5}\nrollback_triggers"
+    )
+    assert [each.text for each in prove(plan(more), play_go=False).redundant] == [
+        "weak holds wherever good does: it proves nothing more"
+    ]
+
+
+def test_the_traffic_that_go_needs_is_counted() -> None:
+    needs = {
+        need.criterion: need for need in needed_traffic(loaded(next(p for p in SHIPPED if p.stem == "quiet-night")))
+    }
+    assert (needs["errors.few"].least.count, needs["errors.few"].in_all) == (24, 120)
+    assert str(needs["errors.few"]).startswith("errors.few needs 24 requests in every 1m for 5m, 120 in all")
