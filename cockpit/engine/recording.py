@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
-from cockpit.decide.events import Entry, ObserverGap, Record
+from cockpit.decide.events import Entry, ObserverGap, Record, StepMeasured
 from cockpit.engine.clock import WatchClock
+from cockpit.engine.earlier_steps import StepTook, earlier_steps, measured
 from cockpit.engine.ports import Refused
 from cockpit.engine.share_at_start import Silent, in_time, shared_record
 from cockpit.engine.tasks import end
@@ -74,6 +75,8 @@ class Recording:
     """account, arn and user_id of the AWS credentials in use."""
     on_news: Any = None
     """Called when entries of others have arrived."""
+    earlier: Sequence[StepTook] = ()
+    """Every time a step of this plan was done in an earlier record on this machine."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
@@ -115,6 +118,15 @@ class Recording:
         self.writer_thread.submit(
             Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}), held=True
         )
+        self._note_earlier(watch)
+
+    def _note_earlier(self, watch: Watch) -> None:
+        """Keep how long steps took before: a replay elsewhere has the same estimates."""
+        steps = [step.id for step in (*watch.plan.runbook, *watch.plan.rollback_plan)]
+        known = {each.subject: each for each in self.record.all(StepMeasured)}
+        for each in measured(self.earlier, steps, watch.moment()):
+            if (held := known.get(each.subject)) is None or replace(held, at=each.at) != each:
+                self.record.append(each)
 
     def _unchanged(self, at: datetime) -> None:
         self._quiet = at, len(self.record.entries)
@@ -347,7 +359,15 @@ def _open(
         readings.close()
         raise
     return Recording(
-        folder, writer_thread, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None
+        folder,
+        writer_thread,
+        record,
+        readings,
+        clock,
+        earlier or now,
+        sync=sync,
+        resumed=earlier is not None,
+        earlier=tuple(earlier_steps(plan.name, root, but=folder)),
     )
 
 
