@@ -19,6 +19,8 @@ from cockpit.plan.load import PlanError
 from cockpit.plan.model import Plan
 
 FINDINGS = 1
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 
 
 @click.command("lint")
@@ -34,7 +36,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
         return BAD_PLAN
     open_ = [one for one in findings if not one.accepted]
     if form == "json":
-        output_json([_json(one) for one in findings])
+        output_json({"version": JSON_VERSION, "findings": [_json(one) for one in findings]})
     else:
         output(*_lines(findings, plan))
     return FINDINGS if open_ else 0

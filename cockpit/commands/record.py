@@ -45,7 +45,7 @@ def list_(form: Form, *, durations: bool) -> int:
         return _durations(form)
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
-        output_json([asdict(each) for each in found])
+        output_json({"version": 1, "records": [asdict(each) for each in found]})
         return 0
     if not found:
         output(f"No records in {records_root()}")

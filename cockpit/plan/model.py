@@ -227,7 +227,7 @@ class Gate:
     id: str
     title: str
     before: str
-    """What it guards: "deploy", "migrate", "purge"."""
+    """What it guards: "deploy", "migrate", "purge", or a step of the runbook by its id."""
     poll: Poll
     position: Position
 

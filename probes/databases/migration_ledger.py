@@ -43,6 +43,7 @@ SELECT (SELECT jsonb_build_object('id', id, 'phase', phase, 'wanted', wanted, 'o
 
 class CutoverMigrationParams(Params):
     dsn: Dsn
+    """Connection string of the database with the ledger, from the environment: `${env:DATABASE_URL}`."""
     tables: Annotated[list[TableName], Setting(min_length=1, max_length=10)]
     """Tables whose files move: `Table` or `schema.Table`. One that is not there makes all unknown: it is another database."""
 

@@ -163,7 +163,7 @@ def test_record_list(state: Path, record: RecordFolder) -> None:
     listed = cockpit(state, "record", "list").stdout.splitlines()
     assert listed[0] == "20260102T220000Z-test-2  1 entry, bo-desk, no verdict, not closed"
     assert listed[1] == "20260102T220000Z-test  3 entries, alex-laptop, GO, closed"
-    first, second = json.loads(cockpit(state, "record", "list", "--format", "json").stdout)
+    first, second = json.loads(cockpit(state, "record", "list", "--format", "json").stdout)["records"]
     assert (first["name"], second["writers"], second["verdict"]) == ("20260102T220000Z-test-2", ["alex-laptop"], "GO")
 
 

@@ -32,6 +32,7 @@ from cockpit.plan.model import (
     Witness,
 )
 from cockpit.plan.names import unique
+from cockpit.plan.source.parts_of_plan import BUILT_IN
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree
@@ -163,6 +164,10 @@ class Compiler:
 
     def _gate(self, path: Path_, part: GatePart) -> Gate:
         poll = part.poll
+        steps = [step.id for _, step in self.parts.runbook]
+        if part.before not in (*BUILT_IN, *steps):
+            hint = nearest(part.before, (*BUILT_IN, *steps), "there is")
+            self.tree.report((*path, "before"), f"the runbook has no step '{part.before}'{hint}")
         self._known_roles((*path, "poll", "roles"), poll.roles)
         voters = [p for _, p in self.parts.people if set(p.roles) & set(poll.roles)]
         votes = len(voters) if poll.distinct_people else sum(len(set(p.roles) & set(poll.roles)) for p in voters)

@@ -157,12 +157,22 @@ class PollPart(Part):
     )
 
 
+GuardedName = Annotated[
+    str,
+    SHOWN,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,100}$"),
+    WithJsonSchema({"anyOf": [{"enum": ["deploy", "migrate", "purge"]}, {"type": "string"}]}),
+]
+
+
 class GatePart(Part):
     """A poll that must be go before something that is hard to undo."""
 
     id: Id = Field(description="Unique among items, criteria, gates and steps")
     title: Note = Field("", description="What to call it on screen")
-    before: Literal["deploy", "migrate", "purge"] = Field(description="What it guards")
+    before: GuardedName = Field(
+        description="What it guards: deploy, migrate, purge, or a step of the runbook by its id"
+    )
     poll: PollPart = Field(description="Who must say go")
 
 
@@ -242,7 +252,7 @@ ActionName = Annotated[
     str,
     SHOWN,
     StringConstraints(min_length=1, max_length=200),
-    WithJsonSchema({"anyOf": [{"enum": list(ACTIONS)}, {"type": "string"}]}),
+    WithJsonSchema({"enum": list(ACTIONS)}),
 ]
 
 
