@@ -147,12 +147,12 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     if stale:
         parts.append((8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"))
     if verdict.turns_to is not None and verdict.turns_in is not None:
-        soon = f" -> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
+        soon = f"-> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
         parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
-        parts.append((7, f" undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+        parts.append((7, f"undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     elif verdict.turns_to is None:
-        parts.append((4, f" for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
+        parts.append((4, f"for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
     parts += [
         (3, f" since {formatting.clock(verdict.since)}", colour),
         (1, f"  {PHASES[verdict.phase]}", theme.QUIET),
