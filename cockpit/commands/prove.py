@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from cockpit.commands.options import PLAN_TEXT, VARIABLES, LiveOptions
-from cockpit.commands.plan_loading import load_for_showing
+from cockpit.commands.options import PLAN_TEXT, VARIABLES
+from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.commands.progress_line import Progress
 from cockpit.console import json_text, output, output_document, output_json
 from cockpit.exit_codes import HOLD
@@ -30,7 +30,7 @@ def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> i
 
     By search over its conditions and by playing it; nothing is read. Exit code 1: something can never come.
     """
-    loaded = load_for_showing(plan, LiveOptions(variables=variables).values())
+    loaded = load_for_showing(plan, given_values(variables))
     progress = Progress("proving", 0)
 
     def on_step(done: int, total: int, what: str) -> None:

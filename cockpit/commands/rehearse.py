@@ -19,7 +19,7 @@ import click
 from cockpit.actions.executor import Executor
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
-from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.plan_loading import given_values, known_vars, load
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.console import output
@@ -121,7 +121,7 @@ def main(
         return 0
     log_to_file()
     try:
-        given = LiveOptions(variables=variables).values()
+        given = given_values(variables)
         story = story_file(scenario, plan)
         if played or story or (plan and not scenario and (why := not_simulated(plan, given))):
             if not (played or story):

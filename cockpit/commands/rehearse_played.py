@@ -114,7 +114,7 @@ def story_for(plan: str, name: str, variables: Mapping[str, str]) -> Story:
     loaded = load_for_showing(plan, variables)
     before = any(section.phase is Phase.PRE_DEPLOY for section in loaded.checklist)
     before = before or any(gate.before == "deploy" for gate in loaded.gates)
-    return Story("healthy", "Nothing goes wrong", plan, loaded, begin_on_go=before)
+    return Story("healthy", "Nothing goes wrong", plan, loaded, begin_on_go=before, variables=variables)
 
 
 async def rehearse_played(story: Story, options: PlayedOptions, receivers: Sequence[Channel]) -> int:
@@ -125,7 +125,9 @@ async def rehearse_played(story: Story, options: PlayedOptions, receivers: Seque
         root = Path(options.keep) if options.keep else Path(folder) / "records"
         clock = StoryClock(datetime.now(UTC).replace(second=0, microsecond=0), options.speed)
         who = story.plan.people[0].id if story.plan.people else ""
-        async with recording(story.plan, clock, who=who, root=root, new=True, rehearsal=True) as kept:
+        async with recording(
+            story.plan, clock, who=who, root=root, new=True, rehearsal=True, variables=story.variables
+        ) as kept:
             run = run_with(story, clock, kept.record, plays_crew=options.plays_crew)
             drill = PlayedDrill(run, PlayedFaults(story.plan, run.director.world))
             drill.planned = [_planned(text, drill.played) for text in options.faults]

@@ -13,13 +13,15 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import click
 
-from cockpit.commands.options import FORMAT, VARIABLES, Form, LiveOptions
+from cockpit.commands.options import FORMAT, VARIABLES, Form
+from cockpit.commands.plan_loading import given_values
 from cockpit.commands.progress_line import Progress
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
 from cockpit.plan.load import PlanError
 from cockpit.report.escaping import safe
 from cockpit.stories.story_file import FOLDER, is_story, load_story
+from cockpit.stories.story_html import StoryBand, story_page
 from cockpit.stories.story_run import play_through
 
 JSON_VERSION = 1
@@ -41,6 +43,8 @@ class Outcome:
     contradictions: tuple[str, ...]
     problems: tuple[str, ...] = ()
     """Lines about a story or plan that cannot be used."""
+    verdicts: tuple[tuple[float, str, str], ...] = ()
+    """Each change of the verdict: seconds from the beginning, the word, and why."""
 
 
 @click.command("test")
@@ -48,7 +52,10 @@ class Outcome:
 @VARIABLES
 @FORMAT
 @click.option("--junit", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write the results for CI.")
-def main(plan: str, variables: tuple[str, ...], form: Form, junit: str) -> int:
+@click.option(
+    "--html", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page with every verdict."
+)
+def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: str) -> int:
     """Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.
 
     PLAN is a plan (its stories lie beside it in stories/), a folder of stories, or one story.
@@ -57,10 +64,20 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str) -> int:
     if not paths:
         output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema --story`", err=True)
         return USAGE
-    given = dict(LiveOptions(variables=variables).values())
+    given = given_values(variables)
     outcomes = list(_run(paths, given))
     if junit:
         Path(junit).write_text(junit_text(outcomes), encoding="utf-8")
+    if html:
+        Path(html).write_text(
+            story_page(
+                [
+                    StoryBand(each.name, each.title, each.lasted_s, each.verdicts, (*each.problems, *each.failures))
+                    for each in outcomes
+                ]
+            ),
+            encoding="utf-8",
+        )
     if form == "json":
         output_json(_json(outcomes))
     else:
@@ -123,6 +140,11 @@ def outcome_of(path: str, given: dict[str, str]) -> Outcome:
         story.lasts.total_seconds(),
         tuple(map(str, ended.failures)),
         tuple(map(str, ended.contradictions)),
+        verdicts=tuple(
+            ((change.at - ended.started_at).total_seconds(), str(change.after), change.because)
+            for change in ended.changes
+            if change.subject == "verdict"
+        ),
     )
 
 
@@ -152,6 +174,7 @@ def _json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "failures": list(each.failures),
                 "contradictions": list(each.contradictions),
                 "problems": list(each.problems),
+                "verdicts": [{"at_s": at, "verdict": word, "because": why} for at, word, why in each.verdicts],
             }
             for each in outcomes
         ],

@@ -12,7 +12,7 @@ from cockpit.stories.proven import PlanProven, ProbeProven, TriggerProven
 
 ZERO = timedelta(0)
 _WIDTH, _ROW, _LABEL = 900, 26, 240
-_STYLE = """
+STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem;color:#23272f;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #dcdad3}
 table{border-collapse:collapse;width:100%}
@@ -48,7 +48,7 @@ def proven_html(proven: PlanProven) -> str:
     if worth:
         parts += _section("Worth knowing", _list(worth))
     body = "\n".join(parts)
-    head = f'<meta charset="utf-8"><title>{_esc(proven.name)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{_esc(proven.name)}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -74,6 +74,8 @@ class Story:
     timeline: tuple[Deed, ...] = ()
     expect: tuple[Expectation, ...] = ()
     lasts: timedelta = timedelta(hours=1)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the plan's vars were given."""
 
     @property
     def first_phase(self) -> Phase:
@@ -107,12 +109,18 @@ def _loaded(tree: Tree, variables: Mapping[str, str]) -> Story:
         parse(tree)
         part = _part(tree)
         if part is not None:
-            story = _Reader(tree, part, _plan(tree, part, variables)).story()
+            given = {name: _as_text(value) for name, value in part.vars.items()} | dict(variables)
+            story = replace(_Reader(tree, part, _plan(tree, part, given)).story(), variables=given)
     except TooMany:
         story = None
     if tree.problems or story is None:
         raise PlanError(tree.problems)
     return story
+
+
+def _as_text(value: Any) -> str:
+    """As `--var` would write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _part(tree: Tree) -> StoryPart | None:
@@ -127,12 +135,11 @@ def _part(tree: Tree) -> StoryPart | None:
 
 
 def _plan(tree: Tree, part: StoryPart, variables: Mapping[str, str]) -> Plan:
-    given = {name: str(value) for name, value in part.vars.items()} | dict(variables)
     path = Path(tree.file).parent / part.plan
     if not path.is_file():
         tree.report(("plan",), f"there is no file {path}")
         raise TooMany
-    return load_plan(path, overrides=given, require_environment=False)
+    return load_plan(path, overrides=variables, require_environment=False)
 
 
 class _Reader:

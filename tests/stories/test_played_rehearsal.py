@@ -11,9 +11,12 @@ from cockpit.commands import simulated_plans
 from cockpit.commands.rehearse_played import PlayedDrill, PlayedOptions, rehearse_played, story_for
 from cockpit.decide.events import Record
 from cockpit.exit_codes import GO, NOT_AS_EXPECTED, ROLLBACK
+from cockpit.journal.record_folder import list_records
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.script.fault_catalogue import UnknownFault
 from cockpit.rehearsal.script.scenario import ScenarioError, load_scenario
+from cockpit.replay.player import play_through
+from cockpit.replay.trace import trace_of
 from cockpit.stories.played_faults import PlayedFaults, UnknownPlayedFault, calls_for_rollback
 from cockpit.stories.story_clock import BEGINS, StoryClock
 from cockpit.stories.story_run import run_with
@@ -109,3 +112,14 @@ def test_a_name_that_is_no_story_and_no_scenario_is_answered_with_the_nearest() 
     with pytest.raises(ScenarioError, match="did you mean 'site-down'"):
         simulated_plans.story_file("site-dwon", MINIMAL)
     assert simulated_plans.story_file("smooth", MINIMAL) == ""
+
+
+async def test_a_kept_rehearsal_is_replayed_with_the_vars_it_was_given(tmp_path: Path) -> None:
+    story = story_for(MINIMAL, "", {"cluster": "green"})
+    kept = PlayedOptions(600.0, headless=True, plays_crew=True, keep=str(tmp_path))
+    assert await rehearse_played(story, kept, ()) == GO
+    (folder,) = list_records(tmp_path)
+    trace = trace_of(folder)
+    assert trace.plan.probes["service"].params["cluster"] == "green"
+    situation, _, differences = play_through(trace)
+    assert (differences, str(situation.verdict.word)) == ([], "GO")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from cockpit.commands.story_tests import outcome_of, stories_of
+from cockpit.commands.story_tests import Outcome, junit_text, outcome_of, stories_of
+from cockpit.stories.story_html import StoryBand, story_page
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"
 STORIES = list(stories_of(CHECKLISTS / "stories"))
@@ -20,3 +22,23 @@ def test_a_story_of_a_shipped_plan_comes_to_what_it_expects(path: Path) -> None:
 
 def test_every_shipped_plan_has_a_story() -> None:
     assert [plan.name for plan in CHECKLISTS.glob("*.yaml") if not list(stories_of(plan))] == []
+
+
+FAILED = Outcome(
+    "s.yaml", "s", "A <title>", "HOLD", 600.0, ("GO by 8m: it was HOLD",), (), verdicts=((300.0, "GO", "<b>"),)
+)
+
+
+def test_what_failed_and_what_cannot_be_used_is_so_for_ci() -> None:
+    bad = Outcome("t.yaml", "t", "", "", 0.0, (), (), ("t.yaml:1:1: is not a story",))
+    suite = fromstring(junit_text([FAILED, bad]))[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "1")
+    assert [case[0].tag for case in suite] == ["failure", "error"]
+
+
+def test_the_page_shows_every_verdict_over_time_and_no_markup_of_others() -> None:
+    page = story_page([StoryBand(FAILED.name, FAILED.title, FAILED.lasted_s, FAILED.verdicts, FAILED.failures)])
+    assert page.count("<rect") == 2
+    assert "0 of 1 stories as expected" in page
+    assert "A &lt;title&gt;" in page
+    assert "<b>" not in page
