@@ -115,6 +115,19 @@ def rows() -> dict[tuple[Kind, State], Row]:
     return found
 
 
+@pytest.mark.parametrize("width", [40, 50, 59])
+async def test_a_side_pane_shows_the_verdict_and_only_what_fails_with_what_decides(width: int) -> None:
+    stage = feed(Stage(crowded(Kind.SUCCESS)), [2, 1])
+    app = CockpitApp(stage)
+    async with app.run_test(size=(width, 30)) as pilot:
+        await until(pilot, partial(in_view, app, "NOT MET"))
+        lines = shown(app).splitlines()
+        assert "HOLD" in lines[1]
+        assert "NEXT" in lines[2]
+        assert "running 1 (want 2)" in next(line for line in lines[5:] if "✗ NOT MET" in line)
+        assert "✓" not in "\n".join(lines[5:-4])
+
+
 def test_a_window_says_how_far_it_is() -> None:
     proving = feed(Stage(crowded(Kind.SUCCESS)), [2, 2])
     assert state_shown(proving) == "… HOLDING 15s of 1m"

@@ -20,7 +20,7 @@ from cockpit.tui.text import safe, wrapped
 from cockpit.tui.views import evidence_bundle, lists, outlook, timeline
 from cockpit.tui.views.lookup import change_of, find, is_known
 from cockpit.tui.widgets.banner import banner_height
-from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.widgets.grid import NARROW, Column, Grid, Row
 
 TALL = 32
 FRAME_ROWS = 3
@@ -51,6 +51,8 @@ class ListScreen(FrameScreen):
     """What the four lists share."""
 
     columns: Sequence[Column] = ()
+    narrow: Sequence[Column] = ()
+    """The columns of a side pane, where they are others."""
     empty = "nothing here yet"
     follow = False
 
@@ -75,6 +77,7 @@ class ListScreen(FrameScreen):
     def body(self) -> Iterable[Widget]:
         yield Static("", id="titles", markup=False)
         grid = Grid(self.columns, id="grid")
+        grid.narrow = self.narrow
         grid.empty = self.empty
         grid.follow = self.follow
         yield grid
@@ -239,13 +242,19 @@ def _without_empty_headings(shown: list[Row]) -> list[Row]:
 class CutoverScreen(ListScreen):
     screen_id = "go_cutover"
     columns = lists.CUTOVER
+    narrow = lists.COMPACT
+    empty = "nothing fails"
 
     def __init__(self) -> None:
         super().__init__()
         self._memo: lists.Memo = {}
 
     def rows(self) -> list[Row]:
-        return lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        if self.size.width >= NARROW:
+            return rows
+        # A side pane shows the verdict, what to do next, and what fails.
+        return _without_empty_headings([row for row in rows if row.heading is not None or row.failing])
 
     def about(self, row: Row) -> Lines:
         status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)

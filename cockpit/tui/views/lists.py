@@ -41,6 +41,12 @@ CUTOVER = (
     Column("age", "AGE", 6, rank=3),
     Column("spark", "TREND", SPARK, rank=5, ornament=True),
 )
+COMPACT = (
+    Column("state", "STATE", 12),
+    Column("value", "VALUE (LIMIT)", rank=0, least=21),
+    Column("title", "CRITERION", rank=1, least=10, middle=True),
+)
+"""Of a side pane: what decides comes before the title."""
 CHECKLIST = (
     Column("state", "STATE", 11),
     Column("title", "ITEM", rank=0, least=32, most=70),
