@@ -53,8 +53,9 @@ bench: setup     ## benchmarks: ratios measured side by side in one run
 pictures: setup  ## export the screens to docs/
 	@$(BIN)/python -m cockpit.commands.pictures docs
 
-schema: setup    ## regenerate the JSON Schemas of plans and stories
+schema: setup    ## regenerate the JSON Schemas of plans and stories, and docs/probes.md
 	@$(BIN)/python -m cockpit.plan.document.json_schema
+	@$(BIN)/python -m cockpit.plan.document.probe_pages
 	@$(BIN)/python -m cockpit.stories.story_schema
 
 faults: setup    ## regenerate docs/faults.md: what one fault changes

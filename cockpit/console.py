@@ -6,22 +6,25 @@ terminal writes to the original stream; it makes its texts safe where they becom
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import click
 
+from cockpit.exit_codes import CANNOT_WRITE
 from probes.display_text import json_escaped, visible
 from probes.known_secrets import hide
 
 NOBODY_READS = 141
 """Exit code where the reader of our output has gone: 128 + SIGPIPE, as a shell reports it. Never 1, which is HOLD."""
 _KEPT = "\n\t"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 
 
 class DoorStream(io.TextIOBase):
@@ -52,14 +55,14 @@ class DoorStream(io.TextIOBase):
         """Written as it is: for the cockpit's own control characters alone."""
         try:
             self._behind.write(text)
-        except BrokenPipeError:
-            self._gone()
+        except OSError as error:
+            self._lost(error)
 
     def flush(self) -> None:
         try:
             self._behind.flush()
-        except BrokenPipeError:
-            self._gone()
+        except OSError as error:
+            self._lost(error)
         except ValueError:
             return  # closed already
 
@@ -72,12 +75,22 @@ class DoorStream(io.TextIOBase):
     def fileno(self) -> int:
         return self._behind.fileno()
 
+    def _lost(self, error: OSError) -> None:
+        """Raises SystemExit: quietly where nobody reads any more, with a line where there is no room."""
+        if not isinstance(error, BrokenPipeError) and error.errno not in _NO_ROOM:
+            raise error
+        self._gone()
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(NOBODY_READS)
+        with suppress(OSError):
+            os.write(2, f"cannot write the output: {error.strerror}\n".encode())
+        raise SystemExit(CANNOT_WRITE)
+
     def _gone(self) -> None:
         # What is still buffered must go somewhere, or the interpreter complains at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._behind.fileno())
         os.close(nowhere)
-        raise SystemExit(NOBODY_READS)
 
 
 @contextmanager

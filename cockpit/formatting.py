@@ -86,6 +86,11 @@ def clock(at: datetime) -> str:
     return f"{at:%H:%M:%S}"
 
 
+def time_of_day(at: datetime) -> str:
+    """Hours and minutes, UTC: of what is planned or estimated, seconds say nothing."""
+    return f"{at:%H:%M}"
+
+
 def count(number: int, noun: str) -> str:
     """
     >>> count(1, "waiver"), count(3, "criterion")

@@ -48,7 +48,7 @@ def _not_begun() -> datetime | None:
 class Params(BaseModel):
     """Parameters of a probe as the plan gives them under `with:`; strict, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class WritingParams(Params):

@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "init": Lazy("cockpit.commands.init", "Draft a plan from what the account holds: cockpit init plan.yaml."),
     "import": Lazy(
         "cockpit.commands.import_",
-        "Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml.",
+        "Turn a Markdown checklist or runbook into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml.",
     ),
     "rehearse": Lazy(
         "cockpit.commands.rehearse", "Rehearse a cutover in a simulated environment on this machine; no cloud account."

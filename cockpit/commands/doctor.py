@@ -197,7 +197,13 @@ def _plain(
     probes = [{**asdict(diagnosis), "seeing": diagnosis.seeing} for diagnosis in diagnoses]
     could_write = {names: asdict(role) for names, role in roles.items()}
     blind_to = [asdict(one) for one in unevaluated]
-    return {"probes": probes, "blind_to": blind_to, "could_write": could_write, "fields_never_logged": dict(absent)}
+    return {
+        "version": 1,
+        "probes": probes,
+        "blind_to": blind_to,
+        "could_write": could_write,
+        "fields_never_logged": dict(absent),
+    }
 
 
 def _lines(

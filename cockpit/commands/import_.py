@@ -17,7 +17,7 @@ MAX_BYTES = 1_000_000
 @click.command("import")
 @click.argument("file", type=click.Path(dir_okay=False))
 def main(file: str) -> int:
-    """Turn a Markdown checklist into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
+    """Turn a Markdown checklist or runbook into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
     try:
         with Path(file).open("rb") as opened:
             raw = opened.read(MAX_BYTES + 1)
@@ -30,13 +30,13 @@ def main(file: str) -> int:
     sketch = Sketch(raw.decode("utf-8-sig", errors="replace"), Path(file).name)
     groups = sketch.outline.groups
     if not groups:
-        return _refuse(file, "has no checklist line: `- [ ] something` outside code fences")
+        return _refuse(file, "asks for nothing: no `- [ ] something`, no numbered step, no criterion")
     output_document(sketch.text())
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
-    if sketch.outline.left_out:
-        summary += f"; {count(sketch.outline.left_out, 'line')} beyond that left out"
-    output(f"{file}: {summary}", err=True)
+    output(f"{file}: {summary}; people sign all of them", err=True)
+    for one in sketch.outline.left_out:
+        output(f"{file}:{one.number}: left out: {one.text[:100]} ({one.why})", err=True)
     return 0
 
 

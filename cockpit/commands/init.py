@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,11 +31,15 @@ class Unclear(Exception):  # noqa: N818 - what keeps the plan from being drafted
 @click.command("init")
 @click.argument("out", default="plan.yaml")
 @PROFILE
-@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--region", default="", help="AWS region; default: AWS_REGION, else the profile's.")
 @click.option("--name", default="", help="The plan's name.")
 @click.option("--url", default="", help="URL of its health check; default: the load balancer's.")
 @click.option(
-    "--service", default="", metavar="CLUSTER/NAME", help="The ECS service to use, where there is more than one."
+    "--service",
+    "services",
+    multiple=True,
+    metavar="CLUSTER/NAME",
+    help="The ECS service to use, where there is more than one; several: repeat it, the one people reach first.",
 )
 @click.option("--database", default="", metavar="ID", help="RDS instance, or none.")
 @click.option("--bucket", default="", help="Bucket of its files, or none.")
@@ -57,7 +62,7 @@ def main(
     region: str,
     name: str,
     url: str,
-    service: str,
+    services: tuple[str, ...],
     database: str,
     bucket: str,
     secrets: str,
@@ -73,7 +78,7 @@ def main(
     ask = sys.stdin.isatty() and not yes
     try:
         found = run_loop(_look(profile, region))
-        chosen = _choose(found, name, url, service, database, bucket, secrets, alarms, ask=ask)
+        chosen = _choose(found, name, url, services, database, bucket, secrets, alarms, ask=ask)
         text = draft(found, chosen)
         load_text(text, out)
     except Unseen as unseen:
@@ -89,6 +94,7 @@ def main(
         output_document(text)
     else:
         Path(out).write_text(text)
+    output(f"looked in account {found.account}, region {found.region}", err=True)
     for part, why in sorted(found.unseen.items()):
         output(f"not seen: {part}. {why}", err=True)
     output(
@@ -99,18 +105,34 @@ def main(
 
 
 async def _look(profile: str, region: str) -> Found:
+    region = region or _usual_region(profile)
     clients = Clients(AwsOptions(region, profile))
     try:
-        return await survey(clients, region or "us-east-1")
+        return await survey(clients, region)
     finally:
         await clients.close()
+
+
+def _usual_region(profile: str) -> str:
+    """As AWS's own command line finds it: the environment's, else the profile's. Raises Unclear."""
+    from boto3.session import Session
+    from botocore.exceptions import ProfileNotFound
+
+    asked = os.environ.get("AWS_REGION", "")
+    try:
+        found = asked or Session(profile_name=profile or None).region_name
+    except ProfileNotFound as error:
+        raise Unclear(f"{error}: `aws configure list-profiles` lists them") from None
+    if not found:
+        raise Unclear("no AWS region is set: give --region, or set AWS_REGION")
+    return str(found)
 
 
 def _choose(
     found: Found,
     name: str,
     url: str,
-    service: str,
+    services: Sequence[str],
     database: str,
     bucket: str,
     secrets: str,
@@ -120,14 +142,16 @@ def _choose(
 ) -> Chosen:
     if not found.services:
         why = found.unseen.get("services", "there is none in this region")
-        raise Unclear(f"no ECS service was found: {why}")
-    label = _one("service", service, [each.label for each in found.services], ask=ask, needed=True)
-    picked = next(each for each in found.services if each.label == label)
+        raise Unclear(f"no ECS service was found in account {found.account}, region {found.region}: {why}")
+    there = {each.label: each for each in found.services}
+    labels = [_one("service", each, list(there), ask=ask, needed=True) for each in services or ("",)]
+    picked, *others = (there[label] for label in dict.fromkeys(labels))
     stem = _stem(picked)
     return Chosen(
         name=name or f"{picked.name}-cutover",
         url=url or _address(picked, ask=ask),
         service=picked,
+        others=others,
         database=_one("database", database, found.databases, ask=ask),
         bucket=_one("bucket", bucket, found.buckets, ask=ask),
         secrets=_alike(found.secrets, secrets or stem),
@@ -154,7 +178,7 @@ def _one(what: str, given: str, there: Sequence[str], *, ask: bool, needed: bool
 
 
 def _address(service: FoundService, *, ask: bool) -> str:
-    guess = f"https://{service.host}/" if service.host else "https://[host]/"
+    guess = service.health_url
     return console.ask("URL of its health check", default=guess) if ask else guess
 
 

@@ -10,13 +10,17 @@ import click
 from cockpit.commands.options import FORMAT, PLAN_TEXT, VARIABLES, Form
 from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
+from cockpit.engine.earlier_steps import earlier_steps
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
 from cockpit.plan.lint.rule import Finding
 from cockpit.plan.lint.run import lint_plan
 from cockpit.plan.load import PlanError
+from cockpit.plan.model import Plan
 
 FINDINGS = 1
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 
 
 @click.command("lint")
@@ -26,16 +30,20 @@ FINDINGS = 1
 def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     """Report legal but risky settings of a plan. Exit 0 clean, 1 with findings, 65 bad plan."""
     try:
-        findings = lint_plan(plan, overrides=given_values(variables))
+        findings = lint_plan(plan, overrides=given_values(variables), done_before=_done_before)
     except PlanError as error:
         output(*error.lines, err=True)
         return BAD_PLAN
     open_ = [one for one in findings if not one.accepted]
     if form == "json":
-        output_json([_json(one) for one in findings])
+        output_json({"version": JSON_VERSION, "findings": [_json(one) for one in findings]})
     else:
         output(*_lines(findings, plan))
     return FINDINGS if open_ else 0
+
+
+def _done_before(plan: Plan) -> set[str]:
+    return {each.step for each in earlier_steps(plan.name)}
 
 
 def _lines(findings: Sequence[Finding], plan: str) -> Iterator[str]:

@@ -29,6 +29,7 @@ from cockpit.engine.time_sources import learn_the_time
 from cockpit.engine.trusted_plans import TrustedPlans, how_to_allow
 from cockpit.engine.watch import Watch
 from cockpit.formatting import count
+from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_folder
 from cockpit.migration.chronicle import Chronicle
 from cockpit.plan.model import Phase, Plan
@@ -250,3 +251,10 @@ async def migration_controller(
 def _as_words(**options: str) -> Sequence[str]:
     """Those that are set, as a command line writes them."""
     return tuple(word for name, value in options.items() if value for word in (f"--{name}", value))
+
+
+def share_of(plan: Plan, live: LiveOptions, place: str) -> Store | None:
+    """Where the record is shared (`--share`); a bucket must be of the plan's account. Raises ValueError for no place."""
+    if not place:
+        return None
+    return store_at(place, profile=live.profile, region=live.region_for(plan), account=plan.target.account)

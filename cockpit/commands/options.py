@@ -117,6 +117,7 @@ ANCHORS = click.option(
     metavar="TEXT|FILE",
     help="A head that was published elsewhere, or a message or file that holds it; may be repeated.",
 )
+SHARE = click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
 TSA = click.option(
     "--tsa",
     default="",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 
 import click
 
+from cockpit import formatting
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
+from cockpit.decide.estimates import measured as worded
+from cockpit.engine.earlier_steps import earlier_steps, measured, plans_recorded, rehearsals
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
 
@@ -31,12 +35,17 @@ def main() -> None:
 
 
 @main.command("list")
+@click.option(
+    "--durations", is_flag=True, help="How long each step took: every plan, in its records and kept rehearsals."
+)
 @FORMAT
-def list_(form: Form) -> int:
+def list_(form: Form, *, durations: bool) -> int:
     """List records, newest first: when, how many entries, by whom, and how each ended."""
+    if durations:
+        return _durations(form)
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
-        output_json([asdict(each) for each in found])
+        output_json({"version": 1, "records": [asdict(each) for each in found]})
         return 0
     if not found:
         output(f"No records in {records_root()}")
@@ -44,6 +53,37 @@ def list_(form: Form) -> int:
         end = "closed" if each.closed else "not closed"
         many = "1 entry" if each.entries == 1 else f"{each.entries} entries"
         output(f"{each.name}  {many}, {', '.join(each.writers)}, {each.verdict or 'no verdict'}, {end}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _StepDuration:
+    plan: str
+    step: str
+    times: int
+    rehearsed: int
+    shortest_s: int
+    median_s: int
+    longest_s: int
+
+
+def _durations(form: Form) -> int:
+    """A line for each step that was ever done; what `cockpit run` estimates by."""
+    now = datetime.now(UTC)
+    found: list[_StepDuration] = []
+    lines: list[str] = []
+    for plan in plans_recorded():
+        took = list(earlier_steps(plan))
+        for each in measured(took, dict.fromkeys(one.step for one in took), now):
+            numbers = (each.times, each.rehearsed, each.shortest_s, each.median_s, each.longest_s)
+            found.append(_StepDuration(plan, each.subject, *numbers))
+            middle = formatting.duration(timedelta(seconds=each.median_s))
+            lines.append(f"{plan}  {each.subject}: {worded(each)}, median {middle}")
+    if form == "json":
+        output_json([asdict(each) for each in found])
+    else:
+        output(*(lines or [f"No step was done in a record in {records_root()}"]))
+        output(f"Rehearsals count that are kept there: cockpit rehearse --keep {rehearsals()}")
     return 0
 
 

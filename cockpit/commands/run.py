@@ -17,8 +17,9 @@ from cockpit.commands.live_session import (
     clock_in_use,
     migration_controller,
     open_watch,
+    share_of,
 )
-from cockpit.commands.options import NOTIFY, PLAN, TSA, LiveOptions, Receiver, live_options
+from cockpit.commands.options import NOTIFY, PLAN, SHARE, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
 from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
@@ -28,7 +29,6 @@ from cockpit.engine.timestamping import timestamping
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
-from cockpit.journal.shared_store import Store, store_at
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
@@ -46,7 +46,7 @@ from probes.clients.threads import run_loop
 @click.option("--as", "who", default="", metavar="ID", help="Who you are: one of the plan's people; else key i.")
 @click.option("--record", default="", metavar="NAME", help="Resume this record; default: this plan's newest.")
 @click.option("--new", is_flag=True, help="Start a new record.")
-@click.option("--share", default="", metavar="PLACE", help="Share the record: s3://bucket/prefix, or a folder.")
+@SHARE
 @click.option("--key", default="", metavar="FILE", help="SSH key to sign with, where the agent does not hold it.")
 @click.option(
     "--allow-claimed",
@@ -119,13 +119,6 @@ def _unkeyed(roles: Sequence[tuple[str, Sequence[str]]], plan: str) -> list[str]
     ]
 
 
-def _store(plan: Plan, live: LiveOptions, place: str) -> Store | None:
-    """Where the record is shared; a bucket must be of the plan's account."""
-    if not place:
-        return None
-    return store_at(place, profile=live.profile, region=live.region_for(plan), account=plan.target.account)
-
-
 def _witnessed(
     plan: Plan, live: LiveOptions, kept: Recording, tsa: str, watch: Watch
 ) -> AbstractAsyncContextManager[None]:
@@ -152,7 +145,7 @@ async def _open(
             who=options.who,
             name=options.name,
             new=options.new,
-            store=_store(plan, live, options.share),
+            store=share_of(plan, live, options.share),
             key_file=Path(options.key) if options.key else None,
             variables=live.values(),
             claimed_because=options.claimed_because,

@@ -32,6 +32,7 @@ from cockpit.decide.events import (
     Statement,
     StepBegan,
     StepEnded,
+    StepMeasured,
     Vote,
     Waiver,
 )
@@ -296,8 +297,8 @@ def deciding_roles(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked or [role for each in plan.people for role in each.roles]))
 
 
-_UNCHECKED = (Change, ObserverGap, Happened)
-"""A Record takes in this cockpit's own changes and gaps alone; nothing rests on what merely happened."""
+_UNCHECKED = (Change, ObserverGap, StepMeasured, Happened)
+"""A Record takes in this cockpit's own changes, gaps and measures alone; nothing rests on what merely happened."""
 _KINDS: tuple[type[Entry], ...] = (*get_args(Statement), ReleaseSeen, PointOfNoReturn, *_UNCHECKED)
 
 if missing := set(get_args(Entry)) - set(_KINDS):

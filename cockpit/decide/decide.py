@@ -10,13 +10,14 @@ from cockpit.decide.board import Board
 from cockpit.decide.checklist import checklist
 from cockpit.decide.counted import Counted, counted
 from cockpit.decide.criterion import Judged, judge
-from cockpit.decide.events import Change, Record
+from cockpit.decide.events import LAST_SAFE_MOMENT, Change, Record
 from cockpit.decide.gate import gates
 from cockpit.decide.latch import Standing, standing
 from cockpit.decide.next_action import next_actions
 from cockpit.decide.obstacles import Judgement
 from cockpit.decide.readings import Readings
 from cockpit.decide.running_releases import releases
+from cockpit.decide.schedule import Seen, schedule
 from cockpit.decide.situation import Situation, StepStatus, Verdict
 from cockpit.decide.steps import steps
 from cockpit.decide.verdict import has_ended, verdict
@@ -67,6 +68,8 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
             now=now,
         )
     )
+    runbook = steps(plan.runbook, counts, now)
+    seen = Seen(runbook, rollback_plan, polls, word, path)
     situation = Situation(
         now=now,
         started_at=started_at,
@@ -81,8 +84,9 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         path_to_go=path,
         sight=sight(statuses, now),
         guards=guarding,
-        runbook=steps(plan.runbook, counts, now),
+        runbook=runbook,
         rollback_plan=rollback_plan,
+        schedule=schedule(plan, counts, readings, seen, now),
         releases=releases(counts, readings, now),
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},
@@ -112,7 +116,7 @@ def _back(
 
 
 def changes(before: Situation, after: Situation) -> Iterator[Change]:
-    """What changed its word between two situations: the verdict first, then criteria, guards, items and gates."""
+    """What changed its word between two situations: the verdict, criteria, guards, items, gates, the way back."""
     if (turn := _turn(before.verdict, after.verdict, after.now)) is not None:
         yield turn
     old = {status.id: status for status in (*before.criteria, *before.guards)}
@@ -128,6 +132,8 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     for gate in after.gates:
         if gate.id in polls and polls[gate.id] is not gate.state:
             yield Change(after.now, gate.id, polls[gate.id], gate.state, gate.because)
+    if before.back is not None and after.back is not None and before.back.fit is not after.back.fit:
+        yield Change(after.now, LAST_SAFE_MOMENT, before.back.fit, after.back.fit, after.back.line)
 
 
 def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:

@@ -170,6 +170,10 @@ MIGRATION = "migration"
 """Subject of what happened to the migration."""
 
 
+LAST_SAFE_MOMENT = "last safe moment"
+"""Subject of the changes of how a rollback fits into the change window; no id of a plan has spaces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Happened(_Recorded):
     """Something the cockpit did or saw that no verdict rests on: an action, a phase or a guard of the migration."""
@@ -179,6 +183,22 @@ class Happened(_Recorded):
     """What it is about: "migration", "ecs.rollback", "release", "notice"."""
     text: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepMeasured(_Recorded):
+    """How long one step took in earlier records of plans of this name, as this cockpit found them when it began to watch."""
+
+    at: datetime
+    subject: str
+    """Id of the step."""
+    times: int
+    """How often it was done."""
+    rehearsed: int
+    """How many of those were rehearsals."""
+    shortest_s: int
+    median_s: int
+    longest_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +282,7 @@ Entry = (
     | StepBegan
     | StepEnded
     | Happened
+    | StepMeasured
     | ReleaseSeen
     | PhaseBegan
     | GateUsed
@@ -304,8 +325,8 @@ class Record:
         self.extend(given)
 
     def append(self, entry: Entry) -> None:
-        if isinstance(entry, Change | ObserverGap) and not entry.proof.own:
-            return  # every cockpit sees for itself what changes, and when it was not watching
+        if isinstance(entry, Change | ObserverGap | StepMeasured) and not entry.proof.own:
+            return  # every cockpit sees for itself what changes, when it was not watching, and what its own records hold
         self.places[id(entry)] = len(self.entries)
         self.entries.append(entry)
         if isinstance(entry, Change):

@@ -32,7 +32,7 @@ class Missing:
 
 
 def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
-    """What the gates before `what` (deploy, migrate, purge) still need; empty where `who` may begin it."""
+    """What the gates before `what` (deploy, migrate, purge, a step) still need; empty where `who` may begin it."""
     found = []
     counts = counted(plan, record, now)
     for gate in plan.gates:

@@ -178,7 +178,8 @@ class _Moment:
                 yield NextAction(Act.VOTE, what, role=role, owed=f"has to vote: {gate.title}", subject=gate.id)
 
     def _wants_votes(self, gate: GateStatus) -> bool:
-        """Votes are wanted when all else before the deployment is there; they lapse. After it, for the copy of the files."""
+        """Votes are wanted when all else before the deployment is there; they lapse. After it, for the
+        copy of the files, and for the step that comes next."""
         verdict = self.situation.verdict
         if gate.before == "deploy" and verdict.word is Word.ROLLED_BACK:
             return not gate.passed or gate.used_at is not None
@@ -187,7 +188,11 @@ class _Moment:
         if verdict.phase is Phase.PRE_DEPLOY:
             others = {each.id for each in self.situation.gates}
             return gate.before == "deploy" and all(step.subject in others for step in self.situation.path_to_go)
-        return gate.before == "migrate"
+        return gate.before == "migrate" or gate.before == self._next_step()
+
+    def _next_step(self) -> str:
+        """The first step of the runbook that is not over; empty where there is none."""
+        return next((step.id for step in self.situation.runbook if not step.over), "")
 
     def _begin(self, person: Person) -> Iterator[NextAction]:
         verdict = self.situation.verdict

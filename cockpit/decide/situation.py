@@ -11,6 +11,7 @@ from cockpit import formatting
 from cockpit.decide.act import NextAction
 from cockpit.decide.events import Decision, NotCounted, Occurrence
 from cockpit.decide.states import Check, GateState, State, StepState, Visibility, Word
+from cockpit.decide.timing import Schedule, WayBack
 from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.plan.model import Kind, Phase, Position, Severity, StepAction
 from probes.reading import Reason, Unknown, Value
@@ -424,6 +425,8 @@ class Situation:
     """What pauses the file migration while it is true or unknown; never part of the verdict."""
     runbook: tuple[StepStatus, ...] = ()
     rollback_plan: tuple[StepStatus, ...] = ()
+    schedule: Schedule | None = None
+    """When its steps begin and end, and until when a rollback fits into the change window; None for a plan without steps."""
     next_actions: tuple[NextAction, ...] = ()
     """One for each person of the plan, in its order; one for whoever is there where the plan names nobody."""
     releases: tuple[ServiceRelease, ...] = ()
@@ -431,6 +434,11 @@ class Situation:
     not_counted: tuple[NotCounted, ...] = ()
     """Statements in the record that do not count, and why; oldest first."""
     _by_id: Mapping[str, CriterionStatus] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def back(self) -> WayBack | None:
+        """Until when a rollback fits; None without a change window."""
+        return self.schedule.back if self.schedule else None
 
     def criterion(self, id_: str) -> CriterionStatus:
         """The status of one criterion. Raises KeyError."""

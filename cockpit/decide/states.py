@@ -253,6 +253,35 @@ class StepState(Shown):
     SKIPPED = "skipped", Meaning("~", Tone.QUIET, Badness.FINE, "a step that was left out", done=True)
 
 
+class RollbackFit(Shown):
+    """Whether a rollback still fits into the change window. It is advice: no verdict rests on it."""
+
+    NOT_DEPLOYED = (
+        "not deployed",
+        Meaning("·", Tone.QUIET, Badness.WAITING, "the deployment has not begun: there is nothing to roll back"),
+    )
+    FITS = "fits", Meaning("·", Tone.QUIET, Badness.WAITING, "a rollback begun now ends within the change window")
+    SOON = "30m left", Meaning("!", Tone.WAITING, Badness.SUSPECT, "30 minutes are left to begin a rollback that fits")
+    LAST = "10m left", Meaning("!", Tone.WAITING, Badness.SUSPECT, "10 minutes are left to begin a rollback that fits")
+    TOO_LATE = (
+        "too late",
+        Meaning("✗", Tone.BAD, Badness.FAILING, "a rollback begun now ends after the change window", failing=True),
+    )
+    UNDER_WAY = "rolling back", Meaning("▸", Tone.WAITING, Badness.WAITING, "the rollback has begun")
+    FIX_FORWARD = (
+        "forward only",
+        Meaning(
+            "✗", Tone.BAD, Badness.FAILING, "past the point of no return: only fixing forward is left", failing=True
+        ),
+    )
+    UNTIMED = (
+        "untimed",
+        Meaning(
+            "?", Tone.UNKNOWN, Badness.UNSEEN, "no step of the rollback plan has a duration: nobody knows when it ends"
+        ),
+    )
+
+
 class Visibility(Shown):
     """How much of what it reads one probe sees now."""
 
@@ -266,7 +295,7 @@ class Visibility(Shown):
 def _by_text() -> Mapping[str, Meaning]:
     """Meanings of the words a journal keeps. Two words of one text must look alike, since only the text is kept."""
     found: dict[str, Meaning] = {}
-    for member in (*Word, *State, *Check, *GateState):
+    for member in (*Word, *State, *Check, *GateState, *RollbackFit):
         held = found.setdefault(str(member), member.meaning)
         if (held.symbol, held.tone, held.badness) != (
             member.meaning.symbol,

@@ -18,6 +18,7 @@ PERMISSIONS = {
         "ecs:DescribeTaskDefinition",
         "elasticloadbalancing:DescribeTargetGroups",
         "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeListeners",
     ),
     "databases": ("rds:DescribeDBInstances",),
     "buckets": ("s3:ListAllMyBuckets",),
@@ -42,11 +43,24 @@ class FoundService:
     """The ARN's part after loadbalancer/, as metrics name it."""
     host: str = ""
     """The load balancer's own name in DNS."""
+    scheme: str = "https"
+    """Of the listener that people reach: HTTPS where there is one."""
+    port: int = 0
+    """That listener's; 0 for the scheme's own."""
+    health_path: str = "/"
+    """What the load balancer asks each task for."""
     log_group: str = ""
 
     @property
     def label(self) -> str:
         return f"{self.cluster}/{self.name}"
+
+    @property
+    def health_url(self) -> str:
+        """What the load balancer asks for, by its own name; with a place to fill in where that is not known."""
+        own = {"https": 443, "http": 80}[self.scheme]
+        port = f":{self.port}" if self.port not in (0, own) else ""
+        return f"{self.scheme}://{self.host or '[host]'}{port}{self.health_path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +130,26 @@ async def _services_of(clients: Clients, cluster: str) -> list[FoundService]:
 async def _balanced(clients: Clients, service: FoundService, group: str) -> FoundService:
     answer = await clients.aws("elbv2", "describe_target_groups", TargetGroupArns=[group])
     target = (answer.get("TargetGroups") or [{}])[0]
-    service = replace(service, target_group=str(target.get("TargetGroupName", "")))
+    path = str(target.get("HealthCheckPath") or "/")
+    service = replace(service, target_group=str(target.get("TargetGroupName", "")), health_path=path)
     balancers = target.get("LoadBalancerArns") or []
     if not balancers:
         return service
     answer = await clients.aws("elbv2", "describe_load_balancers", LoadBalancerArns=[balancers[0]])
     host = str((answer.get("LoadBalancers") or [{}])[0].get("DNSName", ""))
-    return replace(service, load_balancer=str(balancers[0]).partition(":loadbalancer/")[2], host=host)
+    service = replace(service, load_balancer=str(balancers[0]).partition(":loadbalancer/")[2], host=host)
+    return await _listened(clients, service, str(balancers[0]))
+
+
+async def _listened(clients: Clients, service: FoundService, balancer: str) -> FoundService:
+    """With the listener that people reach; as it is where listeners may not be seen."""
+    try:
+        answer = await clients.aws("elbv2", "describe_listeners", LoadBalancerArn=balancer)
+    except Unseen:
+        return service
+    found = {str(each.get("Protocol")): int(each.get("Port") or 0) for each in answer.get("Listeners") or ()}
+    scheme = next((name for name in ("HTTPS", "HTTP") if name in found), "")
+    return replace(service, scheme=scheme.lower(), port=found[scheme]) if scheme else service
 
 
 async def _logged(clients: Clients, service: FoundService, definition: str) -> FoundService:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from cockpit.drafts.account_inventory import Found, FoundService
@@ -21,11 +21,15 @@ class Chosen:
     bucket: str = ""
     secrets: Sequence[str] = ()
     alarms: Sequence[str] = ()
+    others: Sequence[FoundService] = ()
+    """Services that are released with it."""
 
 
 def draft(found: Found, chosen: Chosen) -> str:
     """The plan's text. It validates; what is in [brackets] is for people to fill in."""
-    return "\n".join((*_head(found, chosen), *_probes(chosen), *_checklist(chosen), *_criteria(chosen), *_steps(), ""))
+    return "\n".join(
+        (*_head(found, chosen), *_probes(chosen), *_checklist(chosen), *_criteria(chosen), *_steps(chosen), "")
+    )
 
 
 def _name(text: str) -> str:
@@ -75,6 +79,59 @@ def _head(found: Found, chosen: Chosen) -> Iterator[str]:
     yield "contacts:"
     yield '  channel: "[#channel]"'
     yield ""
+    yield from _others(chosen)
+
+
+_PART = """\
+parts:
+  ecs-service:                            # of each further service
+    part: v1
+    inputs: {cluster: {}, service: {}, tasks: {type: number}}
+    probes:
+      service: {uses: ecs.service, with: {cluster: "${cluster}", service: "${service}"}, interval: 15s}
+      deployment: {uses: ecs.deployment, with: {cluster: "${cluster}", service: "${service}", after: phase}, interval: 15s}
+    success_criteria:
+      - id: released
+        title: "${service}: the release was deployed, and its ${tasks} tasks run"
+        success_condition: deployment.succeeded && service.stable && service.running >= ${tasks}
+        for: 10m
+    rollback_triggers:
+      - id: failing
+        title: "${service}: tasks of the new release keep failing, or ECS went back by itself"
+        failure_condition: service.failed_tasks >= 3 || deployment.failed
+    runbook:
+      - id: deploy
+        title: "Deploy ${service}"
+        command: aws ecs update-service --cluster ${cluster} --service ${service} --task-definition $${REVISION}
+    rollback_plan:
+      - {id: back, title: "${service}: back to the revision before", action: {uses: ecs.rollback, service: service}}
+"""
+
+
+def _others(chosen: Chosen) -> Iterator[str]:
+    """Further services: one part, put in for each."""
+    if not chosen.others:
+        return
+    yield from _PART.splitlines()
+    yield "include:                                  # their probes are NAME_service, their lines NAME.released"
+    used: set[str] = set()
+    for each in chosen.others:
+        name = _short(each.name, used)
+        used.add(name)
+        given = f"cluster: {_quoted(each.cluster)}, service: {_quoted(each.name)}, tasks: {each.desired}"
+        yield f"  - {{part: ecs-service, as: {name}, with: {{{given}}}}}"
+    yield ""
+
+
+def _short(name: str, used: Collection[str]) -> str:
+    """A name for a part: the end of the service's.
+
+    >>> _short("orders-worker", ()), _short("2nd", ()), _short("orders-worker", ("worker",))
+    ('worker', 's_2nd', 'worker_2')
+    """
+    made = re.sub(r"[^a-z0-9_]+", "_", name.lower().rpartition("-")[2]).strip("_")[:14] or "other"
+    made = made if made[0].isalpha() and made != "env" else f"s_{made}"
+    return made if made not in used else f"{made}_{len(used) + 1}"
 
 
 def _probes(chosen: Chosen) -> Iterator[str]:
@@ -215,7 +272,7 @@ def _criteria(chosen: Chosen) -> Iterator[str]:
     yield ""
 
 
-def _steps() -> Iterator[str]:
+def _steps(chosen: Chosen) -> Iterator[str]:
     yield "runbook:"
     yield "  - id: run.deploy"
     yield "    title: Deploy the release by its digest"
@@ -229,7 +286,8 @@ def _steps() -> Iterator[str]:
     yield "rollback_plan:"
     yield "  - id: back.revision"
     yield "    title: Back to the revision that ran before"
-    yield "    action: ecs.rollback                  # the cockpit does it, once armed; it has noted the revision"
+    named = "{uses: ecs.rollback, service: service}" if chosen.others else "ecs.rollback"
+    yield f"    action: {named:<22}        # the cockpit does it, once armed; it has noted the revision"
     yield "    duration: 10m"
     yield "    expect: the earlier revision runs on every task, and errors fall"
     yield "  - id: back.notify"

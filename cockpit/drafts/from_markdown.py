@@ -1,21 +1,27 @@
-"""The plan, written from an outline: what is known is real, what is not stands in comments beside it."""
+"""The plan, written from an outline. A person signs every line: what a probe could see is proposed beside it, never asserted."""
 
 from __future__ import annotations
 
-import json
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
-from cockpit.drafts.names_in_text import names, secret_names
-from cockpit.drafts.probe_matching import PROBES, Suggestion, suggestion
+from cockpit.drafts.markdown_outline import Group, Line, Outline, Role, outline
+from cockpit.drafts.names_in_text import names
+from cockpit.drafts.probe_matching import proposals
 from probes.display_text import visible, yaml_quoted
 
 _ASK = "What did you look at, and what did it show?"
+_ASK_TRIGGER = "Is this so now? What did you see?"
 _LONGEST_TITLE = 300
 _VARS = ("bucket", "cluster", "service", "database", "url")
+_OPTIONAL = re.compile(r"\s*[\[(]?\boptional\b[\])]?:?\s*", re.IGNORECASE)
+_DURATION = re.compile(
+    r"[(\[~]\s*(?:~|about |approx\.? )?(\d{1,3})\s*(s|sec\w*|m|min\w*|h|hours?)\s*[)\]]?", re.IGNORECASE
+)
+_OWNER = re.compile(r"[(\[]?\b(?:owner|responsible|who|by|assignee):\s*([^)\],;]+)[)\]]?|\s@([\w.-]+)", re.IGNORECASE)
 
 
 class Sketch:
@@ -25,19 +31,17 @@ class Sketch:
         self.outline: Outline = outline(text)
         self.file = file
         self.known = names(text)
-        self.secrets = secret_names(text)
-        if self.secrets:
-            self.known["secrets"] = ", ".join(self.secrets)
         self._ids: set[str] = set()
 
     def text(self) -> str:
         """The plan as YAML."""
-        return "\n".join([*self._header(), *self._probes(), *self._checklist(), *self._rollback()]) + "\n"
+        made = [*self._header(), *self._checklist(), *self._criteria(), *self._steps(), *self._left_out()]
+        return "\n".join(made) + "\n"
 
     def _header(self) -> Iterator[str]:
         stem = PurePath(self.file).stem
-        yield f"# The checklist of {_comment(self.file)} as a plan. Next: fill in the brackets, take up the suggestions in the"
-        yield "# comments, then `cockpit validate` and `cockpit lint`."
+        yield f"# {_comment(self.file)} as a plan. People sign each line of it; `suggest` names probes that could see a part, and"
+        yield "# what they would not show. Next: fill in the brackets, take up suggestions, `cockpit validate`, `cockpit lint`."
         yield "plan: v1"
         yield f"name: {_quoted(_slug(stem) or 'imported')}"
         yield f"title: {_quoted(self.outline.title or stem)}"
@@ -46,29 +50,20 @@ class Sketch:
         if "region" in self.known:
             yield f"target: {{region: {self.known['region']}}}"
         if known := [(key, self.known[key]) for key in _VARS if key in self.known]:
-            yield "\nvars:"
+            yield "\nvars:                                     # names found in the text"
             yield from (f"  {key}: {_quoted(value)}" for key, value in known)
         yield "\npeople:"
         yield '  - {id: primary, name: "[Your Name]", roles: [on_call]}'
-
-    def _probes(self) -> Iterator[str]:
-        suggested = [
-            found for group in self.outline.groups for line in group.lines if (found := suggestion(line.title))
-        ]
-        wanted = list(dict.fromkeys(one.probe for one in suggested if one.probe))
-        real = {one.probe for one in suggested if one.probe and self._real(one)}
         yield "\nprobes:"
         yield "  identity: {uses: aws.identity, interval: 60s}"
-        for name in wanted:
-            written = PROBES[name] % ", ".join(self.secrets) if name == "secrets" else PROBES[name]
-            if name in real:
-                yield f"  {name}: {written}"
-            else:
-                yield f"  # {name}: {written.replace('$${', '${')}"
+
+    # -- what must be so ---------------------------------------------------------------------------------------------
 
     def _checklist(self) -> Iterator[str]:
-        yield "\nchecklist:"
-        for group in self.outline.groups:
+        groups = self.outline.of(Role.CHECKLIST)
+        if groups:
+            yield "\nchecklist:"
+        for group in groups:
             yield f"  - section: {_quoted(group.title)}"
             yield f"    phase: {'post_deploy' if group.after_deployment else 'pre_deploy'}"
             yield "    items:"
@@ -76,36 +71,63 @@ class Sketch:
                 yield from self._item(group, line)
 
     def _item(self, group: Group, line: Line) -> Iterator[str]:
-        found = suggestion(line.title)
-        yield f"      - id: {self._id(group.title, line.title, line.number)}"
-        yield f"        title: {_quoted(line.title)}"
-        yield f"        ref: {_quoted(f'{self.file}:{line.number}')}"
-        if found is not None and self._real(found):
-            yield f"        expect: {json.dumps(found.expect)}"
-            if found.enough:
-                return
-            found = None
+        title, optional = _without_optional(line.title)
+        yield from self._entry(6, group, line, title)
         yield f'        sign_off: {{ask: "{_ASK}", roles: [on_call]}}'
-        if found is not None and found.note:
-            yield f"        # {found.note}"
-        elif found is not None:
-            yield f"        # expect: {found.expect}   (with the probe {found.probe} above)"
+        if optional:
+            yield "        blocking: false                     # it is called optional"
+        cautions = list(_cautions(line))
         if line.ticked:
-            yield "        caution: It was ticked already; a tick says neither who looked nor what was seen."
+            cautions.append("It was ticked already; a tick says neither who looked nor what was seen.")
+        if cautions:
+            yield f"        caution: {_quoted(' '.join(cautions))}"
+        yield from _suggested(8, line.title)
 
-    def _rollback(self) -> Iterator[str]:
-        if not self.outline.rollback:
-            return
-        yield "\nrollback_plan:"
-        for step in self.outline.rollback:
-            yield f"  - id: {self._id('back', step.title, step.number)}"
-            yield f"    title: {_quoted(step.title or 'Step')}"
-            yield f"    ref: {_quoted(f'{self.file}:{step.number}')}"
-            if step.command:
-                yield f"    command: {_quoted(step.command)}"
+    def _criteria(self) -> Iterator[str]:
+        """Criteria, and triggers in shadow: they are shown, and decide nothing until somebody writes their condition."""
+        for role, ask in ((Role.SUCCESS, _ASK), (Role.TRIGGERS, _ASK_TRIGGER)):
+            groups = self.outline.of(role)
+            if groups:
+                yield f"\n{role}:"
+            for group in groups:
+                for line in group.lines:
+                    yield from self._entry(2, group, line, line.title)
+                    if role is Role.TRIGGERS:
+                        yield "    mode: shadow                          # fill in failure_condition and for, then drop this line"
+                    yield f'    sign_off: {{ask: "{ask}", roles: [on_call]}}'
+                    if cautions := list(_cautions(line)):
+                        yield f"    caution: {_quoted(' '.join(cautions))}"
+                    yield from _suggested(4, line.title)
 
-    def _real(self, found: Suggestion) -> bool:
-        return bool(found.needs) and all(need in self.known for need in found.needs)
+    # -- what is done ------------------------------------------------------------------------------------------------
+
+    def _steps(self) -> Iterator[str]:
+        for role in (Role.RUNBOOK, Role.ROLLBACK):
+            groups = self.outline.of(role)
+            if groups:
+                yield f"\n{role}:"
+            for group in groups:
+                for line in group.lines:
+                    yield from self._entry(2, group, line, line.title)
+                    if line.command:
+                        yield f"    command: {_quoted_lines(textwrap.dedent(line.command))}"
+                    if duration := _duration(line.title):
+                        yield f"    duration: {duration}"
+                    optional = ["It is called optional."] if _without_optional(line.title)[1] else []
+                    if cautions := [*_cautions(line), *optional]:
+                        yield f"    caution: {_quoted(' '.join(cautions))}"
+
+    def _entry(self, indent: int, group: Group, line: Line, title: str) -> Iterator[str]:
+        space = indent * " "
+        yield f"{space}- id: {self._id(group.title, line.title, line.number)}"
+        yield f"{space}  title: {_quoted(title or 'Step')}"
+        yield f"{space}  ref: {_quoted(f'{self.file}:{line.number}')}"
+
+    def _left_out(self) -> Iterator[str]:
+        if self.outline.left_out:
+            yield "\n# Left out:"
+        for one in self.outline.left_out:
+            yield f"# {_comment(self.file)}:{one.number}: {_comment(one.text)} ({one.why})"
 
     def _id(self, group: str, title: str, number: int) -> str:
         first = _slug(group)[:20].rstrip("-")
@@ -115,6 +137,38 @@ class Sketch:
             id_ = f"{id_}-{number}"
         self._ids.add(id_)
         return id_
+
+
+def _suggested(indent: int, title: str) -> Iterator[str]:
+    for one in proposals(title):
+        space = indent * " "
+        yield f"{space}# suggest: {one.probe}, perhaps its field {one.field} ({one.meaning})"
+        yield f"{space}#          it cannot see {one.cannot_see}"
+
+
+def _cautions(line: Line) -> Iterator[str]:
+    if line.notes:
+        yield " ".join(line.notes)
+    if owner := _OWNER.search(line.title):
+        yield f"Owner: {(owner[1] or owner[2]).strip()}."
+
+
+def _without_optional(title: str) -> tuple[str, bool]:
+    """
+    >>> _without_optional("(optional) Warm the cache"), _without_optional("Warm it")
+    (('Warm the cache', True), ('Warm it', False))
+    """
+    found = _OPTIONAL.search(title)
+    return (_OPTIONAL.sub(" ", title).strip() or title, True) if found else (title, False)
+
+
+def _duration(title: str) -> str:
+    """
+    >>> _duration("Deploy (15 min)"), _duration("Wait [~1 h]"), _duration("2 tasks")
+    ('15m', '1h', '')
+    """
+    found = _DURATION.search(title)
+    return f"{found[1]}{found[2][0].lower()}" if found and int(found[1]) else ""
 
 
 def _slug(text: str) -> str:
@@ -130,6 +184,12 @@ def _slug(text: str) -> str:
 def _quoted(text: str) -> str:
     """A double-quoted scalar of one line in which ${ stands for itself."""
     return yaml_quoted(_comment(text).replace("${", "$${"))
+
+
+def _quoted_lines(text: str) -> str:
+    """The same with its line ends, and each line's indentation."""
+    lines = [" " * (len(line) - len(line.lstrip())) + _quoted(line)[1:-1] for line in text.split("\n")]
+    return '"' + "\\n".join(lines)[:3900] + '"'
 
 
 def _comment(text: str) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from cockpit.decide.events import Decision, Happened, Record
 from cockpit.decide.gate import GATE_OF_PHASE, Missing, decided_to_begin, missing_before, missing_to_go_on, worded
-from cockpit.engine.recording import newest_of, record_in
+from cockpit.engine.record_location import newest_of
+from cockpit.engine.recording import record_in
 from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.plan.model import Plan
 

@@ -293,7 +293,18 @@ class Desk:
     # -- steps -------------------------------------------------------------------------------------------------------
 
     async def start_step(self, step: str) -> None:
-        await self._step(StepBegan(self.watch.clock.now(), step, self._identified().id))
+        """Begin a step, by the votes of the gates before it. Raises Refused where they are not passed."""
+        person = self._identified()
+        guarded = any(gate.before == step for gate in self.watch.plan.gates)
+        if guarded and (missing := self.missing_before(step)):
+            raise Refused(f"{missing[0]}; the step was not begun")
+        uses: list[GateUsed] = []
+        if guarded:
+            person, role = self._in_role(self.deciding_roles, "beginning this step")
+            uses = self._gates_before(step, person, role)
+        await self._step(StepBegan(self.watch.clock.now(), step, person.id))
+        for use in uses:
+            await self._keep(use, person, use.role)
 
     async def end_step(self, step: str, outcome: str, seen: str) -> None:
         """How a step ended (done, failed, skipped), with what was seen."""

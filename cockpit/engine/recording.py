@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit.decide.board import Board
-from cockpit.decide.events import Entry, ObserverGap, Record
+from cockpit.decide.events import Entry, ObserverGap, Record, StepMeasured
 from cockpit.engine.clock import WatchClock
+from cockpit.engine.earlier_steps import StepTook, earlier_steps, measured
 from cockpit.engine.ports import Refused
-from cockpit.engine.share_at_start import Silent, in_time, shared_record
+from cockpit.engine.record_location import located, started_at
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.chain import merged
-from cockpit.journal.codec import moment, time_text
+from cockpit.journal.codec import time_text
 from cockpit.journal.entry import PERSONAL, Actor, Type
 from cockpit.journal.persisted_log import PersistedRecord
-from cockpit.journal.provenance import kind_of, lines_of, marked_sessions, seen_by, session_of
+from cockpit.journal.provenance import kind_of, lines_of, marked_sessions, seen_by
 from cockpit.journal.readings import ReadingStore, Taken, taken
-from cockpit.journal.record_folder import RecordFolder, list_records, records_root
+from cockpit.journal.record_folder import RecordFolder, records_root
 from cockpit.journal.shared_store import Store
 from cockpit.journal.sharing import Sync
 from cockpit.journal.ssh.keys import find_signer
@@ -48,7 +49,6 @@ SHARE_S = 1.0
 """Between two synchronisations of a shared record."""
 QUIET = timedelta(minutes=2)
 """Between two notes that nothing changed: a replay checks that nothing changes there either."""
-RESUMED_WITHIN = timedelta(days=7)
 RESTORE_WITHIN = timedelta(hours=12)
 """Readings older than this are not restored."""
 
@@ -74,6 +74,8 @@ class Recording:
     """account, arn and user_id of the AWS credentials in use."""
     on_news: Any = None
     """Called when entries of others have arrived."""
+    earlier: Sequence[StepTook] = ()
+    """Every time a step of this plan was done in an earlier record on this machine."""
     _signers: dict[str, Signer | None] = field(default_factory=dict)
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
@@ -115,6 +117,15 @@ class Recording:
         self.writer_thread.submit(
             Draft(Type.NOTE, {"kind": WATCHING, "since": time_text(last), "readings": row}), held=True
         )
+        self._note_earlier(watch)
+
+    def _note_earlier(self, watch: Watch) -> None:
+        """Keep how long steps took before: a replay elsewhere has the same estimates."""
+        steps = [step.id for step in (*watch.plan.runbook, *watch.plan.rollback_plan)]
+        known = {each.subject: each for each in self.record.all(StepMeasured)}
+        for each in measured(self.earlier, steps, watch.moment()):
+            if (held := known.get(each.subject)) is None or replace(held, at=each.at) != each:
+                self.record.append(each)
 
     def _unchanged(self, at: datetime) -> None:
         self._quiet = at, len(self.record.entries)
@@ -286,23 +297,10 @@ def _open(
 ) -> Recording:
     now = clock.now()
     text = read_plan(plan.path).whole
-    root = records_root() if root is None else root
-    shared, silent = "", ""
-    if store is not None:
-        try:
-            shared = shared_record(store, name)
-        except Silent as error:
-            silent = str(error)
-    folder = _folder(plan, text, now, root, shared or name, new=new)
+    found = located(plan, text, now, records_root() if root is None else root, name, store, new=new)
+    folder, shared, silent = found.folder, found.shared, found.silent
     sync = None
     writer = writer_name(who or "cockpit")
-    if store is not None:
-        sync = Sync(folder.journal, store, [], record=shared)
-        try:
-            if shared and not in_time(sync.once):
-                raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
-        except Silent as error:
-            silent = str(error)
     earlier = started_at(folder)
     own = marked_sessions(line for _, line in folder.lines())
     if earlier is not None:
@@ -347,40 +345,16 @@ def _open(
         readings.close()
         raise
     return Recording(
-        folder, writer_thread, record, readings, clock, earlier or now, sync=sync, resumed=earlier is not None
+        folder,
+        writer_thread,
+        record,
+        readings,
+        clock,
+        earlier or now,
+        sync=sync,
+        resumed=earlier is not None,
+        earlier=tuple(earlier_steps(plan.name, root, but=folder)),
     )
-
-
-def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:
-    if name:
-        path = root / name if not Path(name).is_dir() else Path(name)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (path / "journal").mkdir(mode=0o700, exist_ok=True)
-        return RecordFolder(path)
-    return (None if new else newest_of(plan, now, root)) or RecordFolder.create(plan.name, text, now, root)
-
-
-def newest_of(plan: Plan, now: datetime, root: Path | None = None) -> RecordFolder | None:
-    """The newest record of a plan that is still resumable; None where there is none. Raises OSError."""
-    for folder in list_records(root):
-        if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
-            return folder
-    return None
-
-
-def _is_of(folder: RecordFolder, plan: Plan) -> bool:
-    opens = (line.entry.body for _, line in folder.lines() if line.entry.type is Type.OPEN)
-    return any(body.get("plan") == plan.name for body in opens)
-
-
-def started_at(folder: RecordFolder) -> datetime | None:
-    """When the cutover of a record began: as the first session on this machine has it; where there is none, as the first one
-    of all. None for a record without one.
-    """
-    opens = [line for _, line in folder.lines() if line.entry.type is Type.OPEN and "started_at" in line.entry.body]
-    own = set(marked_sessions(opens))
-    found = [line for line in opens if session_of(line) in own] or opens
-    return min((moment(line.entry.body["started_at"]) for line in found), default=None)
 
 
 def record_in(folder: RecordFolder) -> Record:

@@ -90,25 +90,34 @@ class Follower:
     """Reads of a folder's chains only what was added since it last looked."""
 
     journal: Path
-    _read: dict[str, int] = field(default_factory=dict)
+    _read: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By writer: which file was read, and how far."""
+    _known: dict[str, set[str]] = field(default_factory=dict)
+    """By writer: hashes of the lines that were read."""
 
     def new(self) -> list[Chain]:
-        """The lines added, by writer. Raises OSError."""
+        """The lines added, by writer: in a file that took another's place, those that were not in that one. Raises OSError."""
         found = []
         for path in files(self.journal):
-            at = self._read.get(path.stem, 0)
-            if path.stat().st_size <= at:
+            about = path.stat()
+            file_read, at = self._read.get(path.stem, (about.st_ino, 0))
+            if file_read != about.st_ino:
+                at = 0
+            if about.st_size <= at:
                 continue
             with path.open("rb") as file:
                 file.seek(at)
-                found.append(_chain(path.stem, self._whole_lines(path.stem, file)))
+                found.append(_chain(path.stem, self._whole_lines(path.stem, about.st_ino, file)))
         return found
 
-    def _whole_lines(self, writer: str, file: BinaryIO) -> Iterator[bytes]:
+    def _whole_lines(self, writer: str, inode: int, file: BinaryIO) -> Iterator[bytes]:
+        known = self._known.setdefault(writer, set())
         for raw in _lines(file):
             if raw.endswith(b"\n"):
-                self._read[writer] = file.tell()
-                yield raw
+                self._read[writer] = inode, file.tell()
+                if (hash_ := hash_of(raw)) not in known:
+                    known.add(hash_)
+                    yield raw
 
 
 def read_all(journal: Path) -> list[Chain]:

@@ -35,6 +35,7 @@ _KINDS: Mapping[str, type[kinds.Entry]] = {
     "step_began": kinds.StepBegan,
     "step_ended": kinds.StepEnded,
     "happened": kinds.Happened,
+    "step_measured": kinds.StepMeasured,
     "release_seen": kinds.ReleaseSeen,
     "phase_began": kinds.PhaseBegan,
     "gate_used": kinds.GateUsed,
@@ -56,12 +57,15 @@ _READ: Mapping[Any, Callable[[Any], Any]] = {
     Phase: Phase,
     str: lambda text: _bounded(text),  # noqa: PLW0108 - defined below
     bool: lambda text: _exactly(bool, text),
+    int: lambda number: _counted(number),  # noqa: PLW0108 - defined below
     datetime | None: lambda text: None if text is None else moment(text),
     tuple[str, ...]: lambda listed: tuple(_bounded(text) for text in _listed(listed)),
     tuple[kinds.Occurrence, ...] | None: lambda listed: (
         None if listed is None else tuple(_occurrence(each) for each in _listed(listed))
     ),
 }
+HIGHEST = 10**9
+"""A number of an entry: of seconds, thirty years."""
 MOST_LISTED = 1_000
 """Members of one list of an entry."""
 
@@ -100,7 +104,7 @@ def type_of(entry: kinds.Entry) -> Type:
             return Type.MIGRATION if entry.subject.startswith("migration") else Type.NOTE
         case kinds.Change():
             return Type.TRIGGER if entry.after in (Word.ROLLBACK, State.TRIPPED) else Type.PROBE
-        case kinds.ReleaseSeen() | kinds.PointOfNoReturn() | kinds.ObserverGap():
+        case kinds.StepMeasured() | kinds.ReleaseSeen() | kinds.PointOfNoReturn() | kinds.ObserverGap():
             return Type.NOTE
         case _:
             assert_never(entry)
@@ -197,6 +201,12 @@ def _bounded(text: Any) -> str:
     if len(_exactly(str, text)) > LONGEST_TEXT:
         raise ValueError(f"has more than {LONGEST_TEXT} characters")
     return str(text)
+
+
+def _counted(given: Any) -> int:
+    if not 0 <= _exactly(int, given) <= HIGHEST:
+        raise ValueError(f"is not between 0 and {HIGHEST}")
+    return int(given)
 
 
 def _listed(given: Any) -> list[Any]:

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from cockpit.journal.chain import SUFFIX, files
@@ -42,6 +43,14 @@ class _Agreed:
     """Names of those that hold something else."""
     vetted: Vetted | None = None
     """The chain up to there, where it is another's."""
+    left: tuple[int, int, int] = (0, 0, 0)
+    """What tells that file from itself after a change (inode, length, time of change), as this cockpit left it."""
+
+    def forget(self) -> None:
+        """Nothing is known of it any more."""
+        self.upto, self.vetted, self.left = 0, None, (0, 0, 0)
+        self.parts.clear()
+        self.odd.clear()
 
 
 class Sync:
@@ -75,6 +84,8 @@ class Sync:
         self._agreed: dict[str, _Agreed] = {}
         self._refused: dict[Part, str] = {}
         self._strange: dict[str, str] = {}
+        self._altered: set[str] = set()
+        """Copies of others' chains that were altered on this machine, and fetched again."""
         self._failed: dict[str, int] = {}
         """By writer, how often something of its chain could not be read."""
         self.trouble = ""
@@ -104,7 +115,8 @@ class Sync:
             f"{count} object{'s' * (count > 1)} as of {writer}: {why}" for (writer, why), count in sorted(of.items())
         ]
         more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        return "; ".join([*lines[:SHOWN], *more])
+        altered = [f"{name} was altered on this machine, and fetched again" for name in sorted(self._altered)]
+        return "; ".join([*lines[:SHOWN], *more, *altered[:SHOWN]])
 
     def _look(self) -> None:
         """Raises StoreUnreachable where the store holds another record: two in one place would be in each other's way."""
@@ -176,14 +188,12 @@ class Sync:
         """What is missing here of another writer's chain."""
         if not self._candidates(parts, agreed):
             return
-        try:
-            if agreed.vetted is None:
-                agreed.vetted = self._found(path, parts, agreed)
-        except Refused as refused:
-            self._refused |= {part: str(refused) for part in self._candidates(parts, agreed)}
         unread: dict[Part, StoreUnreachable] = {}
         while part := next((each for each in self._candidates(parts, agreed) if each not in unread), None):
             try:
+                if agreed.vetted is None:
+                    agreed.vetted = self._found(path, parts, agreed)
+                    continue  # it may have found more that is known already
                 if not self._add(path, part, agreed):
                     return
             except Refused as refused:
@@ -220,10 +230,17 @@ class Sync:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if agreed.left[0] and agreed.left != _identity(handle):
+                agreed.forget()  # somebody else wrote to it: what is the same still is looked at anew
+                return True
+            size = os.fstat(handle).st_size
             here = os.pread(handle, part.length, part.start)
             if data[: len(here)] != here:
-                raise Refused("this machine has another text in this place")
+                self._set_aside(path, os.pread(handle, min(size, MAX_CHAIN), 0), part.start, data)
+                agreed.forget()
+                return True
             _append(handle, data[len(here) :])
+            agreed.left = _identity(handle)
         except BlockingIOError:
             return False
         finally:
@@ -231,6 +248,30 @@ class Sync:
         agreed.parts.add(part.name)
         agreed.upto, agreed.vetted = part.end, vetted
         return True
+
+    def _set_aside(self, path: Path, here: bytes, start: int, theirs: bytes) -> None:
+        """Put away what lies here in the place of a chain and is not its writer's: it is fetched again from its beginning.
+
+        Raises Refused where the writer signed both texts: then neither is better than the other.
+        """
+        lines = whole_lines(here)
+        torn = theirs.startswith(b"".join(lines)[start:])
+        try:
+            Vetted(path.stem, self._record).then(lines)
+            signed = not torn
+        except Refused:
+            signed = False
+        if signed:
+            raise Refused("this machine has another text in this place")
+        kept = next(free for n in count(1) if not (free := path.with_suffix(f".altered-{n}")).exists())
+        path.rename(kept)
+        log.warning("sharing the journal: %s was altered on this machine: put away as %s", path.name, kept.name)
+        self._altered.add(path.name)
+
+
+def _identity(handle: int) -> tuple[int, int, int]:
+    about = os.fstat(handle)
+    return about.st_ino, about.st_size, about.st_ctime_ns
 
 
 def _append(handle: int, data: bytes) -> None:

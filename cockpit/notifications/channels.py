@@ -37,7 +37,7 @@ class Notice:
     environment: str
     record: str
     subject: str
-    """"verdict", or the title of a gate."""
+    """"verdict", "last safe moment", or the title of a gate."""
     before: str
     after: str
     label: str

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from cockpit.decide.events import Change
+from cockpit.decide.events import LAST_SAFE_MOMENT, Change
 from cockpit.decide.next_action import worded
+from cockpit.decide.states import RollbackFit
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
@@ -150,6 +151,7 @@ class Notices:
         self._boxes = boxes
         self._rehearsal = rehearsal
         self._titles = {gate.id: gate.title for gate in watch.plan.gates} | {"verdict": "verdict"}
+        self._titles[LAST_SAFE_MOMENT] = LAST_SAFE_MOMENT
         self._seen = len(watch.record.all(Change))
 
     def look(self) -> None:
@@ -157,7 +159,7 @@ class Notices:
         changes = self._watch.record.all(Change)
         fresh, self._seen = changes[self._seen :], len(changes)
         for change in fresh:
-            if change.subject in self._titles and (change.before != change.after or change.latched):
+            if change.subject in self._titles and _is_news(change):
                 for box in self._boxes:
                     box.put(self._notice(change))
 
@@ -216,6 +218,16 @@ async def notifying(
         finally:
             await end(tasks)
             await http.close()
+
+
+_CALLING = (RollbackFit.SOON, RollbackFit.LAST, RollbackFit.TOO_LATE)
+
+
+def _is_news(change: Change) -> bool:
+    """Whether somebody is to hear of it: of the last safe moment only as it comes nearer."""
+    if change.subject == LAST_SAFE_MOMENT:
+        return change.after in _CALLING
+    return change.before != change.after or bool(change.latched)
 
 
 def _seconds(text: str) -> float:

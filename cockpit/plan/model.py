@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cockpit.conditions.condition import Condition
 from cockpit.migration_scope import EcsTask, Limits, MigrationTable
+from cockpit.plan.change_window import ChangeWindow
 from cockpit.plan.ssh_public_key import fingerprint_of
 from probes.reading import Field
 
@@ -226,7 +227,7 @@ class Gate:
     id: str
     title: str
     before: str
-    """What it guards: "deploy", "migrate", "purge"."""
+    """What it guards: "deploy", "migrate", "purge", or a step of the runbook by its id."""
     poll: Poll
     position: Position
 
@@ -297,10 +298,22 @@ class Step:
     expect: str = ""
     """What to see when it worked, in words."""
     duration: timedelta | None = None
+    """How long it should take: `expected` in the plan."""
     sign_off: Ask | None = None
     action: StepAction | None = None
     caution: str = ""
     ref: str = ""
+    after: tuple[str, ...] | None = None
+    """Steps of the same list that must be over first; None: the one before it."""
+    roles: tuple[str, ...] = ()
+    owner: str = ""
+    """Id of the person who does it."""
+    gate: str = ""
+    """Id of the gate it waits for."""
+    progress: tuple[str, ...] = ()
+    """Fields, as `probe.field`, whose mean goes from 0 to 1 as it proceeds."""
+    in_window: bool = True
+    """False: it is prepared before the change window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,6 +457,9 @@ class Plan:
     timestamps: Witness | None = None
     transparency_log: Witness | None = None
     verdict_dwell: timedelta = VERDICT_DWELL
+    window: ChangeWindow | None = None
+    rollback_reserve: timedelta = timedelta(0)
+    """Kept free at the window's end, on top of what a rollback takes."""
     needs_environment: tuple[str, ...] = ()
     """Environment variables the plan reads that are not set (only when loaded without requiring them)."""
     reads_environment: tuple[str, ...] = ()

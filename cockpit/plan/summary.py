@@ -13,6 +13,7 @@ from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Level, Plan, Section
 from cockpit.plan.never_go import never_go
 from cockpit.plan.probe_limits import needed_traffic
+from cockpit.plan.step_graph import critical_path
 from probes.clients.regions import unknown_region
 
 WIDTH = 100
@@ -47,7 +48,9 @@ def _lines(plan: Plan) -> Iterator[str]:
         asked = f"{poll.required}{people} of {', '.join(poll.roles)} say go before {gate.before}"
         yield from _row("gate", f"{gate.title}: {asked}")
     if plan.runbook or plan.rollback_plan:
-        yield from _row("steps", f"{len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back")
+        yield from _row(
+            "steps", f"{len(plan.runbook)} in the runbook, {len(plan.rollback_plan)} to roll back{_lasting(plan)}"
+        )
     yield from _context(plan)
     if plan.needs_environment:
         yield from _row("not set", f"{', '.join(plan.needs_environment)} in the environment")
@@ -55,6 +58,14 @@ def _lines(plan: Plan) -> Iterator[str]:
     used = {probe for condition in plan.conditions() for probe in condition.probes}
     if idle := sorted(set(plan.probes) - used - named_by_itself):
         yield from _row("unused", f"no condition uses {', '.join(idle)}")
+
+
+def _lasting(plan: Plan) -> str:
+    """How long they take of the change window; empty without one."""
+    if plan.window is None:
+        return ""
+    there, back = (duration(critical_path(steps)) for steps in (plan.runbook, plan.rollback_plan))
+    return f": {there} and {back} of a window of {duration(plan.window.length)}"
 
 
 def _go(plan: Plan) -> Iterator[str]:

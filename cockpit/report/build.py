@@ -10,6 +10,7 @@ from typing import assert_never
 from cockpit.decide.counted import Counted, counted, unruled
 from cockpit.decide.criterion import active_waiver
 from cockpit.decide.events import (
+    LAST_SAFE_MOMENT,
     Acknowledgement,
     Change,
     Decision,
@@ -25,6 +26,7 @@ from cockpit.decide.events import (
     SignOff,
     StepBegan,
     StepEnded,
+    StepMeasured,
     Vote,
     Waiver,
 )
@@ -53,6 +55,7 @@ from cockpit.report.model import (
 from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
 from cockpit.report.state_history import Seen, changes_of, sessions, spans
+from cockpit.report.step_times import at_the_end, night_account
 
 UNKNOWN = "UNKNOWN"
 
@@ -99,6 +102,7 @@ def account(given: Material) -> Account:
     guards = plan.guards()
     listed = [*((each, str(each.kind)) for each in plan.criteria()), *((each, "guard") for each in guards)]
     criteria = tuple(_criterion(each, kind, context) for each, kind in listed)
+    night = at_the_end(plan, context.counts, context.now, next((s.word for s in reversed(verdict_spans) if s.word), ""))
     titles = {each.id: each.title for each, _ in listed} | {item.id: item.title for _, item in plan.items()}
     made = Account(
         record=given.record,
@@ -123,8 +127,9 @@ def account(given: Material) -> Account:
         waivers=sign_offs.waivers(kept, titles),
         acknowledgements=sign_offs.acknowledgements(kept),
         decisions=sign_offs.decisions(kept),
-        runbook=sign_offs.step_accounts(plan.runbook, context.counts, kept, context.now),
-        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, context.counts, kept, context.now),
+        runbook=sign_offs.step_accounts(plan.runbook, context.counts, kept, context.now, night),
+        rollback_plan=sign_offs.step_accounts(plan.rollback_plan, context.counts, kept, context.now, night),
+        night=night_account(night, context.turns.get(LAST_SAFE_MOMENT, ())),
         happened=_happened(record),
         gaps=tuple(Gap(e.since, e.at) for each in kept if isinstance(e := each.entry, ObserverGap)),
         undecided=standing((), context.counts, context.now).latch is not None,
@@ -228,7 +233,7 @@ def _event(entry: Entry) -> Event | None:
             return Event(entry.at, "point of no return", f"from here a rollback loses {entry.loses}")
         case SignOff() | Vote() | Waiver() | Acknowledgement() | Decision() | StepBegan() | StepEnded():
             return None
-        case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen():
+        case PhaseBegan() | GateUsed() | Change() | ObserverGap() | ReleaseSeen() | StepMeasured():
             return None
         case _:
             assert_never(entry)

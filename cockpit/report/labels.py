@@ -75,6 +75,40 @@ def planned_and_took(step: StepAccount) -> str:
     return planned + (f", took {formatting.duration(step.took)}" if step.took is not None else "")
 
 
+def lateness(step: StepAccount) -> str:
+    """Against the plan, where it is a minute or more."""
+    if step.late is None or abs(step.late) < timedelta(minutes=1):
+        return ""
+    return f"{formatting.duration(abs(step.late))} {'late' if step.late > timedelta(0) else 'early'}"
+
+
+def next_time(step: StepAccount) -> str:
+    return f"expected: {formatting.duration(step.expect_next)}" if step.expect_next is not None else ""
+
+
+def between(since: datetime | None, until: datetime | None) -> str:
+    """Clock times, UTC; empty where there are none."""
+    if since is None:
+        return ""
+    return f"{formatting.time_of_day(since)} to {formatting.time_of_day(until) if until else '...'}"
+
+
+def night(account: Account) -> list[str]:
+    """The change window, and until when a rollback fitted into it: a sentence each."""
+    of = account.night
+    if of is None:
+        return []
+    lines = [
+        f"Change window: {of.begins:%Y-%m-%d %H:%M} to {of.ends:%Y-%m-%d %H:%M} UTC, by the clocks of {of.time_zone}."
+    ]
+    if of.last_safe_moment is not None and of.rollback_takes is not None:
+        reserve = f", reserve {formatting.duration(of.reserve)}" if of.reserve else ""
+        takes = f"a rollback takes {formatting.duration(of.rollback_takes)}{reserve}"
+        lines.append(f"Last safe moment to go back: {formatting.time_of_day(of.last_safe_moment)} UTC ({takes}).")
+    lines += [f"{stamp(turn.at, account)} {turn.after}: {turn.because}" for turn in of.turns]
+    return lines
+
+
 def limit(measure: Measure, kind: str) -> str:
     """The threshold as text; empty where there is none."""
     if measure.threshold is None:

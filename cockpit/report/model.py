@@ -16,7 +16,8 @@ what is not known is null or empty. `form` says which edition of this structure 
     criteria      success criteria, triggers and guards, with their changes, their sign-offs and their main value over time
     items         the checklist, the same way        gates       each with its votes and whether it passed
     waivers, acknowledgements, decisions             exceptions and decisions, with reasons
-    runbook, rollback_plan                           steps as planned and as done
+    runbook, rollback_plan                           steps as planned and as done, and what to expect next time
+    night         the change window and the last safe moment to go back; null where the plan has no window
     happened      actions and phases of the migration, and the point of no return
     gaps          when the cockpit was not watching  open        what was left open: one sentence each
     proof         what `cockpit journal verify` says of the record, with the heads of its chains
@@ -275,6 +276,30 @@ class StepAccount:
     by: str
     seen: str
     sign_off: Asked | None = None
+    planned_start: datetime | None = None
+    planned_end: datetime | None = None
+    """From the window's begin, by the durations of the plan."""
+    late: timedelta | None = None
+    """Its end against the planned one, negative: early; of a step that is not over, how it stood at the end of the record."""
+    expect_next: timedelta | None = None
+    """What to expect of it next time; None where what the plan says was right, or it was not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightAccount:
+    """The change window the cutover was in, and until when a rollback fitted into it."""
+
+    begins: datetime
+    ends: datetime
+    time_zone: str
+    last_safe_moment: datetime | None
+    """None where no step of the rollback plan has a duration."""
+    rollback_takes: timedelta | None
+    reserve: timedelta
+    fit: str
+    """How a rollback fitted at the end of the record; empty where there is no rollback plan."""
+    turns: tuple[StateChange, ...] = ()
+    """Every change of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +383,7 @@ class Account:
     readings: Readings
     claimed_because: str = ""
     not_counted: tuple[NotCountedAccount, ...] = ()
+    night: NightAccount | None = None
     undecided: bool = False
     """Whether a trip that called for a rollback was still waiting for a decision at the end."""
     form: str = FORM

@@ -11,7 +11,9 @@ from cockpit.decide.events import Acknowledgement, Change, Decision, Entry, Gate
 from cockpit.decide.gate import gate_status
 from cockpit.decide.occurrence_text import answers_of
 from cockpit.decide.situation import SignOffStatus, StepStatus
+from cockpit.decide.states import StepState
 from cockpit.decide.steps import steps
+from cockpit.decide.timing import Schedule, StepTime
 from cockpit.journal.entry import Line, Type
 from cockpit.plan.model import Gate, Person, Plan, Step
 from cockpit.report.model import (
@@ -25,6 +27,7 @@ from cockpit.report.model import (
     VoteAccount,
     WaiverAccount,
 )
+from cockpit.report.step_times import expect_next
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +157,13 @@ def acknowledgements(kept: Iterable[Kept]) -> tuple[DecisionAccount, ...]:
 
 
 def step_accounts(
-    listed: Sequence[Step], record: Counted, kept: Sequence[Kept], now: datetime
+    listed: Sequence[Step], record: Counted, kept: Sequence[Kept], now: datetime, night: Schedule | None
 ) -> tuple[StepAccount, ...]:
-    return tuple(_step(status, kept) for status in steps(listed, record, now))
+    times = night.of if night is not None else StepTime
+    return tuple(_step(status, kept, times(status.id) or StepTime(status.id)) for status in steps(listed, record, now))
 
 
-def _step(status: StepStatus, kept: Sequence[Kept]) -> StepAccount:
+def _step(status: StepStatus, kept: Sequence[Kept], time: StepTime) -> StepAccount:
     took = status.ended - status.began if status.began and status.ended else None
     return StepAccount(
         status.id,
@@ -172,4 +176,8 @@ def _step(status: StepStatus, kept: Sequence[Kept]) -> StepAccount:
         status.by,
         status.seen,
         asked(status.id, status.sign_off, kept),
+        time.planned_start,
+        time.planned_end,
+        time.late,
+        expect_next(status.duration, took) if status.progress is StepState.DONE else None,
     )

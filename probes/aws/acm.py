@@ -30,6 +30,7 @@ class CertificateParams(Params):
     load_balancer: str = ""
     """Name or ARN of the load balancer that must show it."""
     port: int = Setting(443, ge=1, le=65535)
+    """The listener's port."""
     host: str = ""
     """Name the certificate must be good for, and by which the load balancer picks one."""
 

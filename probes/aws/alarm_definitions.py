@@ -34,6 +34,7 @@ class AlarmDefinitionParams(Params):
     names: list[Name] = Setting(default_factory=list, max_length=MAX_NAMES)
     """Alarms to judge; left out, every alarm on the metric."""
     namespace: str = ""
+    """The namespace its metric must have; not compared where it is not given."""
     metric: str = ""
     """An alarm on metric math is on each metric below it."""
     dimensions: dict[str, str] = Setting(default_factory=dict)
@@ -41,9 +42,13 @@ class AlarmDefinitionParams(Params):
     statistic: str = ""
     """Sum, Average, p95, ..."""
     threshold: float | None = None
+    """The threshold it must have, in the metric's unit; not compared where it is not given."""
     comparison: Comparison | None = None
+    """How it must compare; not compared where it is not given."""
     period: Duration | None = None
+    """The length of period it must have; not compared where it is not given."""
     evaluation_periods: int | None = Setting(None, ge=1)
+    """How many periods it must look at; not compared where it is not given."""
     datapoints_to_alarm: int | None = Setting(None, ge=1)
     """Of the evaluation periods, how many must be bad; all of them if the plan says nothing."""
     unit: str = ""

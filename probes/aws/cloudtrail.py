@@ -35,6 +35,7 @@ class EventsParams(Params):
     role: str = Setting(min_length=1)
     """Name or ARN of the role that called."""
     since: Moment
+    """Only events after this time count."""
     source: str = ""
     """Its service, where several have an operation of this name: secretsmanager.amazonaws.com."""
 

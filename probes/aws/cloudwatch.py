@@ -30,15 +30,22 @@ class CloudWatchMetricParams(MetricParams):
         """The metric whose presence in a period proves that the other one was being watched in that period."""
 
         metric: Name
+        """Name of the metric that has a point while the other one was watched."""
         namespace: str = ""
+        """Its namespace, where it is another."""
         dimensions: dict[str, str] = Setting(default_factory=dict)
+        """Its dimensions, where they are others."""
         stat: Stat = "Sum"
+        """Its statistic; any will do."""
 
     class ZeroWhen(Params):
         zero_when: CloudWatchMetricParams.Liveness
+        """The metric that proves it."""
 
     metric: Name
+    """Name of the metric."""
     stat: Stat
+    """The statistic: Sum, Average, Minimum, Maximum, SampleCount, a percentile (p99) or a trimmed mean (tm90)."""
     scale: float = 1.0
     """Multiplies the value: 1000 turns seconds into milliseconds."""
     absent: Literal["unknown"] | ZeroWhen = "unknown"
@@ -102,7 +109,9 @@ class TrafficParams(MetricParams):
 
 class CloudWatchRatioParams(TrafficParams):
     part: Annotated[list[Name], Setting(min_length=1, max_length=10)]
+    """Names of the metrics whose sums are the part: HTTPCode_Target_5XX_Count and HTTPCode_ELB_5XX_Count."""
     total: Name
+    """Name of the metric whose sum is the whole: RequestCount."""
     min_total: Annotated[float, Setting(ge=0)] = 1
     """Below this much in the window the rate is LOW_VOLUME: only what its bounds decide is decided."""
     window: Duration | None = None
@@ -199,9 +208,11 @@ def _counted(end: datetime, total: Closed, parts: Sequence[Closed]) -> tuple[flo
 
 class CloudWatchPercentileParams(TrafficParams):
     metric: Name
+    """Name of the metric: TargetResponseTime."""
     p: Annotated[float, Setting(gt=0, lt=100)]
     """The percentile: 95, 99, 99.9."""
     scale: float = 1.0
+    """Multiplies the value: 1000 turns seconds into milliseconds."""
     min_samples: Annotated[int | None, Setting(ge=1)] = None
     """Below this many samples in the period the percentile says nothing. Default 10/(1-p), as CloudWatch's own."""
 

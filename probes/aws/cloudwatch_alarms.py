@@ -26,6 +26,7 @@ _ONE_NAME_ONLY = Unknown(
 
 class CloudWatchAlarmsParams(Params):
     names: Annotated[list[Annotated[str, Setting(min_length=1)]], Setting(min_length=1, max_length=MAX_NAMES)]
+    """Names of the alarms."""
 
 
 class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):

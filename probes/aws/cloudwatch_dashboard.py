@@ -21,6 +21,7 @@ from probes.redact import one_line
 
 class DashboardParams(Params):
     dashboard: str
+    """Name of the dashboard."""
     resources: list[str] = Setting(default_factory=list)
     """Names that its graphs must name: a cluster, a database, `app/web/0123456789abcdef`."""
 

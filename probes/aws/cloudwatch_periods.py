@@ -35,12 +35,15 @@ class MetricParams(Params):
     """Which metric: a namespace and its dimensions, or a load balancer, whose metrics are in AWS/ApplicationELB."""
 
     namespace: str = ""
+    """The metric's namespace: AWS/ApplicationELB, or your own; with `load_balancer` it need not be given."""
     dimensions: dict[str, str] = Setting(default_factory=dict)
+    """The metric's dimensions, all of them: another set is another series."""
     load_balancer: str = ""
     """`app/name/0123456789abcdef`, or the load balancer's ARN."""
     target_group: str = ""
     """`targetgroup/name/0123456789abcdef`, to narrow a load balancer's metrics to one target group."""
     period: Period = MINUTE
+    """Length of a period: 60s, or minutes that divide an hour."""
     settle: Duration | None = None
     """How long after its end a period is still filling up; until then it does not count. Default 2m, for S3's request
     metrics 15m. Whatever it is, a period that is seen to change later counts later."""

@@ -21,7 +21,9 @@ MISSING_IMAGE = "ImageNotFound"
 
 class ImageParams(Params):
     repository: str
+    """Name of the repository."""
     tag: str = ""
+    """The image's tag."""
     digest: str = ""
     """With a tag, the digest it must mean; alone, the image looked for. `sha256:...`."""
     registry: str = ""

@@ -22,7 +22,9 @@ _ROLLOUT_STATES = ("COMPLETED", "IN_PROGRESS", "FAILED")
 
 class ServiceParams(Params):
     cluster: EcsName
+    """Name or ARN of the cluster."""
     service: EcsName
+    """Name or ARN of the service."""
 
 
 class _OfService(Probe[ServiceParams]):

@@ -23,6 +23,7 @@ Part = tuple[dict[str, Any], dict[str, Unknown]]
 
 class TaskDefinitionParams(Params):
     cluster: EcsName = ""
+    """Name or ARN of the cluster, where `service` is given."""
     service: EcsName = ""
     """With `cluster`: the service whose newest (PRIMARY) deployment's task definition is read."""
     task_definition: str = ""

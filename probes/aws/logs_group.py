@@ -17,6 +17,7 @@ from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
 class LogGroupParams(Params):
     log_group: LogGroup
+    """Name or ARN of the log group."""
 
 
 class LogsGroup(Probe[LogGroupParams]):

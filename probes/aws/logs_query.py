@@ -191,11 +191,14 @@ def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:
 
 class LogsQueryParams(Params):
     log_group: LogGroup | Annotated[list[LogGroup], Setting(min_length=1, max_length=50)]
+    """Name or ARN of the log group, or a list of them."""
     query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
     """Logs Insights. A count needs no `stats`: `filter message = "x"` counts what it matches, and shows sample lines.
     With `stats`, name the column `value`: `stats pct(durationMs, 95) as value`."""
     kind: Literal["count", "number"] = "count"
+    """count: events that match; number: the number that the query computes."""
     window: Duration = timedelta(minutes=5)
+    """How long each query looks at."""
     settle: Duration = timedelta(minutes=1)
     """Log events arrive late: the window ends this long before now."""
     min_matched: Annotated[int, Setting(ge=0)] = 0
@@ -203,6 +206,7 @@ class LogsQueryParams(Params):
     unit: Literal["", "count", "ratio", "bytes", "s", "ms", "per_s"] = ""
     """What the value is measured in, as it is shown: with `ms`, 22737 is 22.7 s."""
     timeout: Duration = timedelta(seconds=8)
+    """How long a query may run before it is cancelled."""
 
     @field_validator("window")
     @classmethod

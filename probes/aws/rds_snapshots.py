@@ -20,6 +20,7 @@ _KNOWN = ("available", "deleting", "failed", *_UNDER_WAY)
 
 class SnapshotsParams(Params):
     instance: str
+    """Identifier of the DB instance."""
     after: Moment | None = None
     """A snapshot must have been taken after this moment for `taken_after`."""
 

@@ -18,6 +18,7 @@ COOLER = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLA
 
 class BucketParams(Params):
     bucket: str
+    """Name of the bucket."""
 
 
 class S3Bucket(Probe[BucketParams]):

@@ -29,6 +29,7 @@ Answer = dict[str, Any] | Unknown
 
 class RoundtripParams(WritingParams):
     bucket: str
+    """Name of the bucket."""
     encryption: Literal["", "AES256", "aws:kms"] = ""
     """Encryption to ask for, as the application does; without it the bucket's default is used."""
 

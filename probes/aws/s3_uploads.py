@@ -37,17 +37,25 @@ class S3UploadsParams(Params):
     """Give `log_group`, `dsn` or both: the bucket's own metrics cannot tell an upload from any other request."""
 
     bucket: str = ""
+    """Name of the bucket, whose objects are then counted."""
     filter_id: str = ""
     """Id of the bucket's request-metrics configuration; without one S3 publishes no request metrics."""
     log_group: LogGroup | None = None
+    """Name of the application's log group, whose lines about uploads are then counted."""
     dsn: Annotated[str, StringConstraints(min_length=1)] | None = Setting(default=None, repr=False)
+    """Connection string of the database, whose rows are then counted: `${env:DATABASE_URL}`."""
     tables: Annotated[list[str], Setting(min_length=1, max_length=10)] = Setting(
         default_factory=lambda: ["KnowledgeDocument", "CustomerDocument"]
     )
+    """Tables that hold a row for each upload."""
     created_column: str = "createdAt"
+    """Column with the time a row was made."""
     key_column: str = "s3Key"
+    """Column with the object's key."""
     window: Duration = timedelta(minutes=10)
+    """How far back uploads are counted."""
     settle: Duration = _MINUTE
+    """How long after its end a window is still filling up."""
     min_uploads: Annotated[int, Setting(ge=1)] = 10
     """A source with fewer uploads than this gives no rate, only bounds."""
     certain_above: Annotated[float, Setting(ge=0, le=1)] = 0.1

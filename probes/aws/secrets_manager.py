@@ -41,6 +41,7 @@ _WHOLE_TEXT = (
 
 class MetadataParams(Params):
     names: list[str] = Setting(min_length=1)
+    """Names or ARNs of the secrets."""
     rotated_after: Moment | None = None
     """Every secret's current version must have been made after this moment."""
 
@@ -170,9 +171,11 @@ class SecretMetadata(Probe[MetadataParams]):
 
 class ValueParams(Params):
     secret: str
+    """Name or ARN of the secret."""
     json_key: str = ""
     """The key of a JSON secret that the application reads (`valueFrom: <arn>:<key>::`). Empty: it reads the whole text."""
     min_length: int = Setting(1, ge=1)
+    """Characters each value must at least have."""
     json_keys: list[str] = Setting(default_factory=list)
     """Keys a JSON secret must have, each with a real value of at least `min_length` characters."""
     aes_256_gcm: bool = False

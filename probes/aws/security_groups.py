@@ -24,6 +24,7 @@ class SecurityGroupsParams(Params):
     groups: list[str] = Setting(default_factory=list)
     """Ids (`sg-...`) or names of groups."""
     cluster: str = ""
+    """Name or ARN of the ECS cluster, where `service` is given."""
     service: str = ""
     """With `cluster`: the groups of an ECS service's network configuration."""
     instance: str = ""

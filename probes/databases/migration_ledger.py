@@ -43,6 +43,7 @@ SELECT (SELECT jsonb_build_object('id', id, 'phase', phase, 'wanted', wanted, 'o
 
 class CutoverMigrationParams(Params):
     dsn: Dsn
+    """Connection string of the database with the ledger, from the environment: `${env:DATABASE_URL}`."""
     tables: Annotated[list[TableName], Setting(min_length=1, max_length=10)]
     """Tables whose files move: `Table` or `schema.Table`. One that is not there makes all unknown: it is another database."""
 
@@ -70,6 +71,7 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
         Field("files", int, "files to move or moved, without those gone or skipped", 4812, "count", low=0),
         *(Field(state, int, f"files that are {state}", 0, "count", low=0) for state in ITEM_STATES),
         Field("copied", int, "files whose row points at S3: switched, verified or purged", 4812, "count", low=0),
+        Field("copied_share", float, "files whose row points at S3 of all", 1.0, "ratio", low=0, high=1),
         Field(
             "verified_share", float, "files read back from S3 (verified or purged) of all", 1.0, "ratio", low=0, high=1
         ),
@@ -114,6 +116,7 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
         "files": ours,
         **files,
         "copied": files["switched"] + verified,
+        "copied_share": (files["switched"] + verified) / ours if ours else none,
         "verified_share": verified / ours if ours else none,
         "complete": none if complete and not ours else complete,
         "point_of_no_return": bool(row.get("purge_began")) and only_in_s3 > 0,

@@ -24,9 +24,11 @@ TEXT_CHARACTERS = 1000
 
 class PostgresQueryParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     query: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
     """One SELECT (or WITH ... SELECT) giving one row. `%(now)s` is the cutover's time, `%(since)s` `window` ago."""
     window: Duration = timedelta(minutes=10)
+    """How long before now `%(since)s` in the query is."""
 
     @field_validator("query")
     @classmethod

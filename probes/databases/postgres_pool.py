@@ -51,6 +51,7 @@ _THROUGH = (
 
 class PostgresPoolParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     roles: list[str] = Setting(default_factory=list)
     """Roles by which the application logs in: one of them at its own CONNECTION LIMIT exhausts the pool too."""
 

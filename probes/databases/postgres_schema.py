@@ -38,7 +38,9 @@ _NONE = Unknown(Reason.NO_DATA, "there is none")
 
 class PostgresIndexesParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     indexes: Annotated[list[IndexName], Setting(min_length=1, max_length=50)]
+    """Names of the indexes that must exist, with their schema where it is not on the search path."""
 
 
 class PostgresIndexes(Probe[PostgresIndexesParams]):
@@ -115,6 +117,7 @@ def _words(row: Mapping[str, Any] | None) -> str:
 
 class PostgresRowsParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     floors: Annotated[dict[Name, Annotated[int, Setting(ge=0)]], Setting(min_length=1, max_length=20)]
     """Table -> the fewest rows it may have: {SkillCategory: 8, DefaultPrompt: 5}."""
 

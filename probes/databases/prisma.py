@@ -26,6 +26,7 @@ _LINES = 8
 
 class PrismaMigrationsParams(Params):
     dsn: Dsn
+    """Connection string of the database, from the environment: `${env:DATABASE_URL}`."""
     folder: str = ""
     """prisma/migrations of the commit that is deployed; without it, what is pending is unknown."""
 

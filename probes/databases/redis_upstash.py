@@ -24,6 +24,7 @@ class RedisUpstashParams(Params):
     token_env: Variable = "UPSTASH_REDIS_REST_TOKEN"
     """The environment variable that holds the token."""
     timeout: Duration = timedelta(seconds=5)
+    """How long the request may take."""
 
     @field_validator("url")
     @classmethod

@@ -36,9 +36,11 @@ _NONE = Unknown(Reason.NO_DATA, "there is none")
 
 class EnvExampleParams(Params):
     path: str = ".env.example"
+    """The file with the names of the variables; a relative path is of the plan's folder."""
     required: Annotated[list[Variable], Setting(min_length=1, max_length=200)]
     """Variables the application does not start without."""
     optional: list[Variable] = Setting(default_factory=list, max_length=200)
+    """Names that may be missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class TailscaleParams(Params):
     must_not_reach: str = ""
     """An address that must not answer from here: the public one of what should be private."""
     timeout: Duration = timedelta(seconds=5)
+    """How long the program, and the request, may take."""
 
     @field_validator("must_not_reach")
     @classmethod

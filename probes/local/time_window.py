@@ -39,6 +39,7 @@ class TimeWindowParams(Params):
     ends: TimeOfDay = Setting(alias="to")
     """06:00; not later than `from` means the next day, and 24:00 is midnight."""
     timezone: Annotated[str, AfterValidator(_zone)]
+    """The time zone of the hours: Europe/Berlin."""
 
     @model_validator(mode="after")
     def _some_time(self) -> Self:

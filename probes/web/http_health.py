@@ -24,17 +24,23 @@ GLANCE_CHARACTERS = 1000
 
 class HttpHealthParams(Params):
     url: str
+    """The whole address: https://host/path."""
     method: Literal["GET", "HEAD", "POST"] = "GET"
+    """The request's method; a POST may change something, and asks for trust."""
     expect_status: Annotated[int, Setting(ge=100, le=599)] = 200
+    """The HTTP status of a good answer."""
     expect_text: Text | None = None
     """Text the body must contain: a build id, or a word that only the right page has."""
     forbid_text: Text | None = None
     """Text the body must not contain: the words of an error or login page answered with 200."""
     headers: dict[str, str] = Setting(default_factory=dict, repr=False)
+    """Headers to send; a secret as `${env:NAME}`."""
     follow_redirects: bool = False
+    """Whether the last page counts, where the address redirects."""
     min_body: Annotated[int, Setting(ge=0, le=256 * 1024)] = 0
     """Characters the body must at least have: an empty page answered with 200 is not a page."""
     timeout: Duration = timedelta(seconds=5)
+    """How long all of it may take, redirects included."""
 
     @field_validator("url")
     @classmethod

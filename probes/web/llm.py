@@ -26,11 +26,13 @@ _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}")
 
 class LlmModelsParams(KeyParams):
     url: str = "https://api.anthropic.com"
+    """Where the vendor's API is, without /v1."""
     style: Literal["anthropic", "openai"] = "anthropic"
     """How the key is presented: x-api-key with anthropic-version, or Authorization: Bearer."""
     model: str = ""
     """The model the application uses: claude-sonnet-4-5, with or without its date."""
     timeout: Duration = timedelta(seconds=6)
+    """How long the request may take."""
 
     @field_validator("url")
     @classmethod

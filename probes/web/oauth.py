@@ -44,6 +44,7 @@ class OAuthParams(Params):
     url: str
     """The application as people reach it: https://app.company.com."""
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "google"
+    """The provider's id in NextAuth: google."""
     callback: str = ""
     """The callback address registered with the provider; else the application's own, as NextAuth makes it."""
     client_id: str = ""

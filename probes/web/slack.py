@@ -39,7 +39,9 @@ class SlackWebhookParams(WritingParams, KeyParams):
     text: Annotated[str, StringConstraints(min_length=1, max_length=500)] = (
         "Cutover cockpit: this is a test of the channel. Nothing is wrong."
     )
+    """What is posted, where `consent` is given."""
     timeout: Duration = timedelta(seconds=5)
+    """How long the request may take."""
 
 
 def _posts(asked: SlackWebhookParams) -> bool:

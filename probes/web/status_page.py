@@ -32,9 +32,11 @@ class StatusPageParams(Params):
     url: str
     """https://status.anthropic.com, or https://www.google.com/appsstatus/dashboard with kind: google."""
     kind: Literal["statuspage", "google"] = "statuspage"
+    """Whose form the page has: Statuspage's, or Google's dashboard."""
     components: list[str] = Setting(default_factory=list, max_length=30)
     """The components, or Google's products, that matter here, as the page spells them; without any, all of them."""
     timeout: Duration = timedelta(seconds=8)
+    """How long the request may take."""
 
     @field_validator("url")
     @classmethod

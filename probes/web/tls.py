@@ -27,12 +27,15 @@ _DAY = timedelta(days=1)
 
 class TlsCertificateParams(Params):
     host: Annotated[str, Setting(pattern=r"^[^\s/:@?#]+$|^\[?[0-9a-fA-F:.]+\]?$", max_length=253)]
+    """The host whose certificate is read."""
     port: Annotated[int, Setting(ge=1, le=65535)] = 443
+    """Its port."""
     addresses: list[str] = Setting(default_factory=list, max_length=MOST_ADDRESSES)
     """Look here instead of where DNS points: a new load balancer before the name is moved."""
     ca: str = ""
     """A file of PEM certificates to trust instead of the system's store."""
     timeout: Duration = timedelta(seconds=5)
+    """How long the handshake may take."""
 
     @field_validator("addresses")
     @classmethod

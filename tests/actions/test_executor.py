@@ -13,6 +13,7 @@ import pytest
 from actions.test_ecs_rollback import Passing, by_digest
 from rehearsal.test_aws_desk import COCKPIT, START
 from rehearsal.test_aws_ecs import TARGETS, Furnished
+from support.cockpit_process import ROOT
 from support.sources import NoSource
 from support.waiting import until
 from textual.widgets import Input
@@ -79,7 +80,7 @@ class Seat:
 
 
 @asynccontextmanager
-async def opened(world: Furnished, root: Path, *, noted: bool = True) -> AsyncIterator[Seat]:
+async def opened(world: Furnished, root: Path, *, noted: bool = True, text: str = PLAN) -> AsyncIterator[Seat]:
     """Two services that ran one release, which was noted unless not `noted`, and run a bad one now."""
     good, bad = by_digest(world, "a"), by_digest(world, "b")
     for service in (API, WORKER):
@@ -87,7 +88,7 @@ async def opened(world: Furnished, root: Path, *, noted: bool = True) -> AsyncIt
     keys = [COCKPIT]
     clients = Clients(AwsOptions("us-east-1", account="123456789012"), lambda service: world.client(service, keys[-1]))
     clock = Passing(world)
-    (root / "orders.yaml").write_text(PLAN)
+    (root / "orders.yaml").write_text(text)
     plan = load_plan(root / "orders.yaml", environ={})
     async with recording(plan, clock, who="ada", root=root) as kept:
         watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
@@ -142,6 +143,24 @@ async def test_each_step_updates_its_own_service_once(world: Furnished, tmp_path
     page = markdown(account_of(RecordFolder(seat.folder)))
     for said in ("orders/orders-api", "orders/orders-worker", "region us-east-1"):
         assert said in page, said
+
+
+@pytest.mark.long
+async def test_the_shipped_plan_for_two_services_goes_back_on_both(world: Furnished, tmp_path: Path) -> None:
+    text = (
+        (ROOT / "checklists" / "orders.yaml")
+        .read_text()
+        .replace("id: primary", "id: ada")
+        .replace("[Your Name]", "Ada")
+    )
+    async with opened(world, tmp_path, text=text) as seat:
+        for step, service in (("api.back", API), ("worker.back", WORKER)):
+            assert seat.runs(service) == seat.bad
+            assert "complete, 2 of 2 tasks" in await seat.executor.do(
+                await seat.executor.propose(seat.step(step)), "5xx at 12 %"
+            )
+            assert seat.runs(service) == seat.good
+            assert seat.step(step).progress is StepState.DONE
 
 
 async def test_the_decision_with_its_reason_is_kept_before_anything_is_done(world: Furnished, tmp_path: Path) -> None:

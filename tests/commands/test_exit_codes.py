@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commands.watched_site import Site
-from support.cockpit_process import cockpit
+from support.cockpit_process import ROOT, cockpit
 
 
 @pytest.fixture
@@ -183,3 +185,12 @@ def test_probes_lists_and_shows() -> None:
 def test_rehearse_lists_its_scenarios() -> None:
     listed = cockpit("rehearse", "--list").stdout
     assert {"smooth", "bad-release", "crash-loop", "pool-exhaustion", "s3-denied", "blind"} <= set(listed.split())
+
+
+def test_an_output_without_room_is_one_line_and_its_own_code() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cockpit", "validate", "checklists/minimal.yaml"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (73, "cannot write the output: No space left on device\n")

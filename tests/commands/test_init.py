@@ -35,6 +35,7 @@ def desk(furnished: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
         "AWS_ENDPOINT_URL": furnished.endpoint,
         "AWS_ACCESS_KEY_ID": "AKIACOCKPIT",
         "AWS_SECRET_ACCESS_KEY": "rehearsed",
+        "AWS_REGION": "us-east-1",
         "XDG_STATE_HOME": str(tmp_path),
     }.items():
         monkeypatch.setenv(name, text)
@@ -131,3 +132,38 @@ def test_every_draft_loads(chosen: Chosen) -> None:
     assert plan.success_criteria
     assert plan.rollback_triggers
     assert plan.probes["service"].params["service"] == chosen.service.name
+
+
+def test_several_services_are_drafted_from_one_part(tmp_path: Path) -> None:
+    worker = FoundService("prod", "shop-worker", 2)
+    chosen = Chosen("shop", "https://shop.example", WEB, others=(worker, FoundService("prod", "cron-worker", 1)))
+    plan = load_text(draft(FOUND, chosen), "plan.yaml")
+    assert {"service", "worker_service", "worker_2_service"} <= plan.probes.keys()
+    assert {"worker.released", "worker_2.released"} <= {each.id for each in plan.success_criteria}
+    back = [str(step.action.on) for step in plan.rollback_plan if step.action]
+    assert back == ["prod/shop-web", "prod/shop-worker", "prod/cron-worker"]
+
+
+@pytest.mark.parametrize(
+    ("service", "url"),
+    [
+        (FoundService("c", "s"), "https://[host]/"),
+        (FoundService("c", "s", host="h", scheme="http", port=80, health_path="/up"), "http://h/up"),
+        (FoundService("c", "s", host="h", port=8443, health_path="/up"), "https://h:8443/up"),
+    ],
+)
+def test_the_health_check_is_the_load_balancer_s_own(service: FoundService, url: str) -> None:
+    assert service.health_url == url
+
+
+def test_the_region_is_the_environment_s_and_it_says_where_it_looked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    done = init("-", "--yes", "--bucket", "none")
+    assert "looked in account 123456789012, region us-east-1" in done.stderr
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    done = init("-", "--yes")
+    assert (done.exit_code, "give --region, or set AWS_REGION" in done.output) == (USAGE, True)

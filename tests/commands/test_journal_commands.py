@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ from support.records.short_record import (
 from support.timestamp_authority import TimestampAuthority, timestamp_server
 from support.transparency_log import TransparencyLog
 
+from cockpit.decide.events import StepBegan, StepEnded
 from cockpit.journal.entry import Type
 from cockpit.journal.findings import Subject
 from cockpit.journal.record_folder import RecordFolder, find_record, list_records
 from cockpit.journal.ssh.keys import KeyFile
 from cockpit.journal.transparency_log import KEY, EntryKey, LogEntry
-from cockpit.journal.writer import Draft
+from cockpit.journal.writer import Draft, Journal
 from cockpit.notifications.channels import Channel, Notice, PagerDuty, Slack
 
 
@@ -161,7 +163,7 @@ def test_record_list(state: Path, record: RecordFolder) -> None:
     listed = cockpit(state, "record", "list").stdout.splitlines()
     assert listed[0] == "20260102T220000Z-test-2  1 entry, bo-desk, no verdict, not closed"
     assert listed[1] == "20260102T220000Z-test  3 entries, alex-laptop, GO, closed"
-    first, second = json.loads(cockpit(state, "record", "list", "--format", "json").stdout)
+    first, second = json.loads(cockpit(state, "record", "list", "--format", "json").stdout)["records"]
     assert (first["name"], second["writers"], second["verdict"]) == ("20260102T220000Z-test-2", ["alex-laptop"], "GO")
 
 
@@ -200,3 +202,22 @@ def test_the_verifier_s_own_plan_says_whose_log_entries_count(
     assert "give --plan" in time()
     assert "the last 2 lines" in time("--plan", str(tmp_path / "own.yaml"))
     assert "another log than the plan names" in time("--plan", str(tmp_path / "other.yaml"))
+
+
+def test_record_list_shows_how_long_steps_took(state: Path, record: RecordFolder) -> None:
+    none = cockpit(state, "record", "list", "--durations")
+    assert none.stdout.splitlines()[0] == f"No step was done in a record in {record.path.parent}"
+    journal = Journal.open(record.journal, "alex-laptop", record.id, actor=ALEX, body={"plan": "orders"})
+    for begins, took in ((0, 6), (30, 9), (60, 90)):
+        at = START + timedelta(minutes=begins)
+        outcome = "done" if took < 60 else "failed"
+        journal.add(StepBegan(at, "back.ecs", "alex", "on_call"))
+        journal.add(StepEnded(at + timedelta(minutes=took), "back.ecs", "alex", outcome, "", "on_call"))
+    journal.close()
+    shown = cockpit(state, "record", "list", "--durations")
+    assert shown.stdout.splitlines()[0] == "orders  back.ecs: done 2 times before, 6m to 9m, median 7m30s"
+    assert shown.stdout.splitlines()[1].endswith("cockpit/rehearsals")
+    (found,) = json.loads(cockpit(state, "record", "list", "--durations", "--format", "json").stdout)
+    assert found == {
+        "plan": "orders", "step": "back.ecs", "times": 2, "rehearsed": 0, "shortest_s": 360, "median_s": 450, "longest_s": 540,
+    }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from support.sources import NoSource
 
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext
-from cockpit.commands.migrate.statement import state, stated
+from cockpit.commands.migrate.statement import state, stated, with_shared_record
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import Decision, GateUsed
 from cockpit.engine.gate_approval import missing, missing_to_resume
@@ -21,24 +21,18 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
+from cockpit.journal.shared_store import store_at
 from cockpit.migration import runs
 from cockpit.migration.phase_proposal import PhaseProposal
 from cockpit.migration.states import PhaseName
-from cockpit.plan.model import Gate, Migration, Poll
+from cockpit.plan.model import Gate, Migration, Plan, Poll
 from probes.clients.clients import AwsOptions, Clients
 
 WHY = "the soak is over"
 
 
-async def test_votes_that_a_purge_was_begun_with_begin_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    key, public = keys_for(tmp_path, "ada")
-    signing, clock = signing_plan(tmp_path, public), HandClock()
-    plan = replace(signing, gates=(Gate("purge", "Purge", "purge", Poll(("on_call",), 1), signing.gates[0].position),))
-    context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@here", clock)
-    shown = PhaseProposal(
+def _shown(at: datetime) -> PhaseProposal:
+    return PhaseProposal(
         PhaseName.PURGE,
         "123456789012",
         "us-east-1",
@@ -49,8 +43,54 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         "",
         3,
         (),
-        clock.now(),
+        at,
     )
+
+
+def _gated(folder: Path, public: str) -> Plan:
+    """A plan that asks for one vote before a purge."""
+    signing = signing_plan(folder, public)
+    return replace(signing, gates=(Gate("purge", "Purge", "purge", Poll(("on_call",), 1), signing.gates[0].position),))
+
+
+async def test_on_another_machine_it_is_stated_in_the_record_that_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    key, public = keys_for(tmp_path, "ada")
+    plan, clock = _gated(tmp_path, public), HandClock()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "first"))
+    async with recording(plan, clock, who="ada", key_file=key, store=store_at(str(share))) as kept:
+        terminal = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(terminal)
+        await Desk(terminal, kept, "ada").vote("purge", "go")
+        await kept.share()
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "second"))
+        context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@there", clock)
+        options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
+        session, shown = Clients(AwsOptions("us-east-1")), _shown(clock.now())
+        assert missing(plan, "purge", clock.now()), "without the share that machine knows of no vote"
+        with pytest.raises(runs.RunError, match="bucket"):
+            await with_shared_record(context, replace(options, share="s3:///no-bucket"))
+        shared = await with_shared_record(context, replace(options, share=str(share)))
+        assert missing(plan, "purge", clock.now(), shared.record, "ada") == []
+        made = await state(context, shared, shown, WHY, session)
+        await kept.share()
+        uses = terminal.record.all(GateUsed)
+    assert [(use.by, use.gate) for use in uses] == [("ada", "purge")]
+    assert made.by == "ada"
+    await session.close()
+
+
+async def test_votes_that_a_purge_was_begun_with_begin_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    key, public = keys_for(tmp_path, "ada")
+    plan, clock = _gated(tmp_path, public), HandClock()
+    context = MigrationContext(plan, Migration("", "docs", "", ()), LiveOptions(), "ada@here", clock)
+    shown = _shown(clock.now())
     options = PhaseOptions(PhaseName.PURGE, who="ada", key=str(key))
     session = Clients(AwsOptions("us-east-1"))
     async with recording(plan, clock, who="ada", key_file=key) as kept:

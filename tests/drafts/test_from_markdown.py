@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from cockpit.cli.main import main
 from cockpit.drafts.from_markdown import Sketch
-from cockpit.drafts.markdown_outline import MAX_LINES, outline
+from cockpit.drafts.markdown_outline import MAX_LINES, Role, outline
+from cockpit.drafts.probe_matching import proposals
 from cockpit.plan.load import load_text
-from cockpit.plan.model import Item, Phase, Plan
+from cockpit.plan.model import Item, Mode, Phase, Plan
 
 REPORT = """\
 # Pre-Deployment Checklist
@@ -79,37 +80,51 @@ def test_the_numbered_steps_of_a_rollback_become_the_rollback_plan() -> None:
     assert back[1].command == "npx prisma migrate resolve --rolled-back {migration_name}"
 
 
-def test_what_is_not_known_stays_a_suggestion_and_a_person_signs() -> None:
-    plan = imported(REPORT)
-    assert list(plan.probes) == ["identity"]
-    assert all(item.sign_off is not None for _, item in plan.items())
-    written = Sketch(REPORT, "CHECK.md").text()
-    for comment in (
-        '# documents: {uses: s3.bucket, with: {bucket: "${bucket}"}, interval: 5m}',
-        "# expect: documents.versioned",
-        "# expect: alarms.actions_enabled && alarms.with_actions",
-        "# no probe sees the retention of a log group",
-    ):
-        assert comment in written
+def test_no_line_becomes_automatic_whatever_names_are_found_in_the_text() -> None:
+    for text in (REPORT, REPORT + NAMES + 'NEXTAUTH_URL="https://app.corp.net"\n'):
+        plan = imported(text)
+        assert list(plan.probes) == ["identity"]
+        assert all(item.expect is None and item.sign_off is not None for _, item in plan.items())
 
 
-def test_names_found_in_the_text_make_probes_real() -> None:
+def test_names_found_in_the_text_become_vars() -> None:
     plan = imported(REPORT + NAMES)
     assert plan.target.region == "eu-west-1"
-    assert plan.probes["documents"].params["bucket"] == "docs-prod"
-    assert plan.probes["database"].params["instance"] == "db-prod"
-    versioned = items(plan)["S3 bucket created with versioning enabled"]
-    assert versioned.expect is not None
-    assert versioned.expect.source == "documents.versioned"
-    assert versioned.sign_off is None
+    assert '  bucket: "docs-prod"' in Sketch(REPORT + NAMES, "CHECK.md").text()
 
 
-def test_a_probe_that_sees_only_part_of_it_leaves_the_rest_to_a_person() -> None:
-    smoke = items(imported(REPORT + 'NEXTAUTH_URL="https://app.corp.net"\n'))[
-        "Smoke tests passed (login, create project, answer question)"
-    ]
-    assert smoke.expect is not None
-    assert smoke.sign_off is not None
+def suggested(title: str) -> list[str]:
+    return [one.probe for one in proposals(title)]
+
+
+@pytest.mark.parametrize(
+    ("title", "probe"),
+    [
+        ("S3 bucket created with versioning enabled", "s3.bucket"),
+        ("Connection pooling configured (100+ connections)", "postgres.pool"),
+        ("The dead-letter queue of SQS is empty", "sqs.queue"),
+        ("The DNS name leads to the new place at every public resolver", "dns.record"),
+        ("CloudFront distribution is deployed", "cloudfront.distribution"),
+        ("Lambda function runs the new version", "lambda.function"),
+        ("ElastiCache replication group is available", "elasticache.replication_group"),
+        ("TLS certificate is valid for 30 days", "tls.certificate"),
+    ],
+)
+def test_every_kind_of_probe_is_proposed_by_its_own_words(title: str, probe: str) -> None:
+    assert probe in suggested(title)
+    written = Sketch(f"- [ ] {title}\n", "x.md").text()
+    assert f"# suggest: {probe}, perhaps its field" in written
+    assert "it cannot see" in written
+
+
+@pytest.mark.parametrize("title", ["Team informed", "Order pizza", "備份", ""])
+def test_what_no_probe_has_words_for_is_proposed_nothing(title: str) -> None:
+    assert suggested(title) == []
+
+
+def test_rds_enforces_tls_is_no_available_database() -> None:
+    assert {(one.probe, one.field) for one in proposals("RDS enforces TLS")} == {("rds.proxy", "requires_tls")}
+    assert imported("- [ ] RDS enforces TLS\n").checklist[0].items[0].expect is None
 
 
 def test_nested_boxes_carry_what_they_are_nested_in() -> None:
@@ -155,7 +170,131 @@ def test_equal_lines_get_ids_of_their_own() -> None:
 
 def test_more_lines_than_anybody_works_through_are_left_out_and_counted() -> None:
     found = outline("- [ ] x\n" * (MAX_LINES + 7))
-    assert (len(found.groups[0].lines), found.left_out) == (MAX_LINES, 7)
+    assert (len(found.groups[0].lines), len(found.left_out)) == (MAX_LINES, 7)
+
+
+GO_LIVE = """\
+# Payments cutover
+
+## Pre-Deployment
+- [ ] RDS enforces TLS
+- [ ] (optional) Warm the cache
+- [ ] Backup taken (owner: Bob)
+      and restored once
+
+## Deployment Steps
+
+1. Announce the window (5 min)
+2. **Deploy the API**
+   ```bash
+   aws ecs update-service \\
+     --cluster prod
+   ```
+   - watch the events
+
+**Step 3: Switch the DNS** ~10 min
+
+## Post-Deployment
+
+### Smoke Tests
+- [ ] Login works
+
+### First 24 hours
+| Check | Who | Done |
+|---|---|---|
+| Error rate below 1 % | Ann | [ ] |
+| Queue drains | Bob | [x] |
+
+## Success Criteria
+- p99 below 800 ms
+* [ ] Orders go through
+
+## Rollback Triggers
+| Metric | Threshold | Window |
+|---|---|---|
+| 5xx rate | 5 % | 5 min |
+| Queue age | 900 s | 10 min |
+
+## Rollback Plan
+1. Switch the DNS back: `aws route53 change-resource-record-sets --hosted-zone-id Z1`
+2. Deploy the release before
+
+### Post-Rollback
+1. Write the post-mortem
+
+## Post-mortem
+1. The rollback of May took an hour
+"""
+
+
+def test_a_document_is_carried_over_by_its_structure() -> None:
+    plan = imported(GO_LIVE)
+    sections = {section.title: section for section in plan.checklist}
+    assert {name: section.phase for name, section in sections.items()} == {
+        "Pre-Deployment": Phase.PRE_DEPLOY,
+        "Smoke Tests": Phase.POST_DEPLOY,
+        "First 24 hours": Phase.POST_DEPLOY,
+    }
+    _, cache, backup = sections["Pre-Deployment"].items
+    assert (cache.title, cache.blocking) == ("Warm the cache", False)
+    assert backup.caution == "and restored once Owner: Bob."
+    assert [item.title for item in sections["First 24 hours"].items] == [
+        "Error rate below 1 %, Who: Ann",
+        "Queue drains, Who: Bob",
+    ]
+    assert "ticked already" in sections["First 24 hours"].items[1].caution
+    assert [one.title for one in plan.success_criteria] == ["p99 below 800 ms", "Orders go through"]
+
+
+def test_steps_keep_their_commands_nesting_and_durations() -> None:
+    plan = imported(GO_LIVE)
+    assert [step.title for step in plan.runbook] == [
+        "Announce the window (5 min)",
+        "Deploy the API",
+        "Deploy the API: watch the events",
+        "Switch the DNS ~10 min",
+    ]
+    assert [step.duration and step.duration.total_seconds() for step in plan.runbook] == [300, None, None, 600]
+    assert plan.runbook[1].command == "aws ecs update-service \\\n  --cluster prod"
+    assert [(step.title, step.command[:11]) for step in plan.rollback_plan] == [
+        ("Switch the DNS back", "aws route53"),
+        ("Deploy the release before", ""),
+    ]
+
+
+def test_triggers_arrive_in_shadow_with_their_thresholds() -> None:
+    triggers = imported(GO_LIVE).rollback_triggers
+    assert [(one.title, one.mode) for one in triggers] == [
+        ("5xx rate, Threshold: 5 %, Window: 5 min", Mode.SHADOW),
+        ("Queue age, Threshold: 900 s, Window: 10 min", Mode.SHADOW),
+    ]
+
+
+def test_what_is_left_out_is_said_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "golive.md"
+    path.write_text(GO_LIVE)
+    done = CliRunner().invoke(main, ["import", str(path)])
+    lines = GO_LIVE.splitlines()
+    for text, heading in (
+        ("Write the post-mortem", "Post-Rollback"),
+        ("The rollback of May took an hour", "Post-mortem"),
+    ):
+        number = lines.index(f"1. {text}") + 1
+        assert f"golive.md:{number}: left out: {text}" in done.stderr
+        assert f"# golive.md:{number}: {text} (it is of '{heading}'" in done.stdout
+
+
+def test_numbered_steps_without_a_box_are_a_runbook() -> None:
+    plan = imported("# Move\n\n## Monday\n1. Stop the writers\n2. Copy\n\n## Tuesday\n1) Start them\n")
+    assert [step.title for step in plan.runbook] == ["Stop the writers", "Copy", "Start them"]
+    assert not plan.checklist
+
+
+def test_after_the_steps_of_the_deployment_it_is_after_the_deployment() -> None:
+    text = "## Ready\n- [ ] a\n## Deployment\n1. do it\n## Looking at it\n- [ ] b\n"
+    phases = {section.title: section.phase for section in imported(text).checklist}
+    assert phases == {"Ready": Phase.PRE_DEPLOY, "Looking at it": Phase.POST_DEPLOY}
+    assert [group.role for group in outline(text).groups] == [Role.CHECKLIST, Role.RUNBOOK, Role.CHECKLIST]
 
 
 @settings(max_examples=60)
@@ -181,5 +320,5 @@ def test_the_plan_goes_to_standard_output_and_the_summary_aside(tmp_path: Path) 
     done = CliRunner().invoke(main, ["import", str(path)])
     assert done.exit_code == 0
     assert load_text(done.stdout, "plan.yaml", environ={}).name == "deployment-checklist"
-    assert "9 lines in 3 sections" in done.stderr
+    assert "11 lines in 4 sections; people sign all of them" in done.stderr
     assert CliRunner().invoke(main, ["import", str(tmp_path / "absent.md")]).exit_code == 65

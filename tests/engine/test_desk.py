@@ -14,7 +14,7 @@ from support.clock import HandClock
 from support.plans.signing_plan import keys_for, signing_plan
 from support.sources import NoSource
 
-from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, GateUsed, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -22,7 +22,7 @@ from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.verify import verify_record
-from cockpit.plan.model import Phase, Plan, Poll
+from cockpit.plan.model import Gate, Phase, Plan, Poll
 
 
 @asynccontextmanager
@@ -198,6 +198,26 @@ async def test_a_step_is_read_done_and_told(plan: Plan, tmp_path: Path) -> None:
         assert len(watch.record.all(StepEnded)) == 2
         with pytest.raises(Refused, match="no such step"):
             await desk.start_step("vpn")
+
+
+async def test_a_gate_before_a_step_is_passed_by_votes_and_used_once(plan: Plan, tmp_path: Path) -> None:
+    poll = Poll(("on_call", "dba"), 2)
+    gate = Gate("full", "All users", "run.deploy", poll, plan.gates[0].position)
+    async with seat(replace(plan, gates=(*plan.gates, gate)), tmp_path) as (watch, desk, _):
+        with pytest.raises(Refused, match=r"All users: .*the step was not begun"):
+            await desk.start_step("run.deploy")
+        assert watch.record.all(StepBegan) == []
+        await desk.vote("full", "go")
+        with pytest.raises(Refused, match="All users"):
+            await desk.start_step("run.deploy")
+        desk.identify("bob")
+        await desk.vote("full", "go")
+        await desk.start_step("run.deploy")
+        assert [(use.gate, use.act, use.by) for use in watch.record.all(GateUsed)] == [("full", "run.deploy", "bob")]
+        watch.tick()
+        assert watch.situation.runbook[0].progress is StepState.STARTED
+        with pytest.raises(Refused, match="All users"):
+            await desk.start_step("run.deploy")
 
 
 async def test_no_decision_where_none_waits_and_nobody_speaks_unnamed(plan: Plan, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ VALUES: dict[Any, Any] = {
     datetime | None: AT,
     str: "text",
     bool: True,
+    int: 3,
     Phase: Phase.PRE_DEPLOY,
     tuple[str, ...]: ("text",),
     tuple[kinds.Occurrence, ...] | None: (kinds.Occurrence(AT, "errors"),),

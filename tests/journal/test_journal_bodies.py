@@ -28,6 +28,7 @@ VALUES = {
     datetime | None: TIMES | st.none(),
     str: st.text(),
     bool: st.booleans(),
+    int: st.integers(0, 10**9),
     Phase: st.sampled_from(Phase),
     tuple[str, ...]: st.lists(st.text(), max_size=3).map(tuple),
     tuple[Occurrence, ...] | None: OCCURRENCES | st.none(),

@@ -10,7 +10,7 @@ import pytest
 from support.records.short_record import DIGEST, change, make_folder, open_journal
 
 from cockpit.engine.share_at_start import shared_record
-from cockpit.journal.chain import read
+from cockpit.journal.chain import Follower, read
 from cockpit.journal.machine import machine_id
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.shared_store import MAX_FETCHED, DirectoryStore, Part
@@ -223,3 +223,35 @@ def test_what_a_crash_left_torn_is_shared_with_the_line_that_names_it(
     assert len(chain.set_aside) == 1
     assert chain.unexplained() == []
     again.close()
+
+
+@pytest.mark.parametrize("how", ["shortened", "torn", "changed", "added to"])
+def test_a_copy_that_was_altered_here_is_put_away_and_fetched_again(
+    how: str, shared: Journal, store: DirectoryStore, theirs: RecordFolder
+) -> None:
+    there = Sync(theirs.journal, store, [])
+    assert there.once()
+    copy = theirs.journal / shared.path.name
+    shared.add(change(1))
+    assert Sync(shared.folder, store, [shared.writer]).once()
+    assert there.once()
+    follower = Follower(theirs.journal)
+    assert [len(chain.lines) for chain in follower.new()] == [2]
+    text = copy.read_bytes()
+    match how:
+        case "shortened":
+            copy.write_bytes(text[: text.index(b"\n") + 1])
+        case "torn":
+            copy.write_bytes(text[:-40])
+        case "changed":
+            copy.write_bytes(text.replace(b"reason 1", b"reason 7"))
+        case "added to":
+            copy.write_bytes(text + text.splitlines(keepends=True)[-1])
+    shared.add(change(2))
+    assert Sync(shared.folder, store, [shared.writer]).once()
+    assert there.once()
+    assert copy.read_bytes() == shared.path.read_bytes()
+    assert [[line.entry.body["because"] for line in chain.lines] for chain in follower.new()][-1] == ["reason 2"]
+    altered = list(theirs.journal.glob("*.altered-1"))
+    assert bool(altered) == (how in ("changed", "added to"))
+    assert ("was altered on this machine, and fetched again" in there.strange) == bool(altered)

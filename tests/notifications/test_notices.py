@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.clock import HandClock
 from support.cockpit_process import run
+from support.plans.night_plan import night_plan
 from support.plans.signing_plan import signing_plan
 from support.sources import NoSource
 from support.waiting import LAST_RESORT_S
@@ -333,3 +334,32 @@ def test_a_journal_that_is_not_written_is_said(tmp_path: Path) -> None:
 def test_the_longest_wait_for_a_message_is_minutes() -> None:
     waits = [min(outbox.LONGEST_PAUSE_S, 2**n) for n in range(outbox.TRIES - 1)]
     assert sum(waits) < 180
+
+
+async def test_the_last_safe_moment_is_brought_up_thirty_and_ten_minutes_before_and_once_it_is_past(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    plan = night_plan(tmp_path)
+    async with receiving() as slack, receiving() as pager:
+        where: list[Channel] = [Slack(slack.url), PagerDuty(pager.url, "k" * 32)]
+        async with recording(plan, clock, who="ada", root=tmp_path / "records") as kept:
+            watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+            kept.attach(watch)
+            watch.record.append(PhaseBegan(clock.now(), Phase.POST_DEPLOY))
+            watch.tick()
+            async with notifying(watch, kept, where, sleep=Pauses(), grace_s=5.0) as notices:
+                for minute in range(0, 360, 2):  # 03:30 is minute 330
+                    clock.time = kept.started_at + timedelta(minutes=minute)
+                    watch.tick()
+                await notices.delivered()
+    texts = [str(body["text"]).splitlines() for body in slack.bodies]
+    assert [text[0] for text in texts] == [
+        "*signing (staging) last safe moment: 30m left*",
+        "*signing (staging) last safe moment: 10m left*",
+        "*signing (staging) last safe moment: too late*",
+    ]
+    assert texts[0][2].startswith("decide by 03:30 (in 30m): ")
+    assert "a rollback takes 15m, reserve 15m, the window ends 04:00" in texts[0][2]
+    assert texts[2][2].startswith("a rollback now would end at 03:47, 13m before the window ends: ")
+    assert pager.bodies == []

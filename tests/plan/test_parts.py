@@ -194,3 +194,23 @@ def test_lint_speaks_of_the_part_s_file_and_takes_its_reasons(write: Any) -> Non
     reasoned = PART.replace("  - id: tasks\n", f"  # lint: ignore {rule} another line proves it\n  - id: tasks\n")
     again = [one for one in lint_plan(write(part=reasoned), {}) if one.rule.id == rule]
     assert {one.accepted for one in again} == {"another line proves it"}
+
+
+STEPS = """\
+gates:
+  - {id: go, before: deploy, poll: {roles: [on_call]}}
+runbook:
+  - {id: push, title: Push, expected: 5m}
+  - {id: roll, title: Roll, expected: 5m, after: [push, first], gate: go, progress: [service.share]}
+"""
+
+
+def test_steps_of_a_part_wait_for_its_own_steps_and_gates_under_the_names_they_have_there(write: Any) -> None:
+    first = "runbook: [{id: first, title: First, expected: 5m}]\n"
+    deployment = "  service: {uses: ecs.deployment, with: {cluster: c, service: s}}\n"
+    part = "part: v1\nprobes:\n" + deployment + STEPS.replace("service.share", "service.traffic_share")
+    included = PLAN[: PLAN.index("parts:")] + "parts: {web: parts/web.yaml}\ninclude: [{part: web, as: api}]\n"
+    plan = load(write(included + "probes: {queue: {uses: sqs.queue, with: {queue: jobs}}}\n" + first, part))
+    assert [step.id for step in plan.runbook] == ["first", "api.push", "api.roll"]
+    roll = plan.runbook[2]
+    assert (roll.after, roll.gate, roll.progress) == (("api.push", "first"), "api.go", ("api_service.traffic_share",))

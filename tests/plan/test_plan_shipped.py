@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cockpit.plan.document import json_schema
+from cockpit.plan.document import json_schema, probe_pages
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan, Severity
 from cockpit.plan.summary import summarise
@@ -28,6 +28,8 @@ def lines_of(refs: list[str]) -> list[int]:
 
 
 def test_the_schema_beside_the_plans_is_current() -> None:
+    assert probe_pages.path().read_text(encoding="utf-8") == probe_pages.pages(), "a probe changed: run `make schema`"
+    assert probe_pages.path().read_text(encoding="utf-8") == probe_pages.pages(), "a probe changed: run `make schema`"
     shipped = json_schema.path().read_text(encoding="utf-8")
     assert shipped == json_schema.schema_text(), "a probe or a key of the plan changed: run `make schema`"
 

@@ -90,6 +90,7 @@ async def test_of_nothing_everything_is_verified_and_that_proves_nothing(
     reading = await read(clients, cockpit_dsn)
     assert (reading.values["prepared"], reading.values["state"], reading.values["files"]) == (True, "READY", 0)
     assert {name: why.reason for name, why in reading.unknown.items()} == {
+        "copied_share": Reason.NO_DATA,
         "verified_share": Reason.NO_DATA,
         "complete": Reason.NO_DATA,
     }
@@ -117,6 +118,9 @@ async def test_files_are_counted_by_state(
     verified = held["verified"] + held["purged"]
     assert (reading.values["files"], reading.values["copied"]) == (ours, verified + held["switched"])
     assert reading.values["verified_share"] == verified / ours
+    copied = reading.values["copied"]
+    assert isinstance(copied, int)
+    assert reading.values["copied_share"] == copied / ours
     assert (reading.values["complete"], reading.values["phase"], reading.values["state"]) == (False, "verify", "DONE")
     assert not reading.unknown
 

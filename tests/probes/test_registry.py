@@ -8,9 +8,11 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pydantic import ValidationError
 
 import probes.registry
+from cockpit.cli.main import main
 from probes.probe import Params, Probe
 from probes.registry import BUILT_IN, UnknownProbe, find, names
 
@@ -116,3 +118,12 @@ def test_others_can_add_probes_but_not_replace_ours(third_party: Any) -> None:
 
 def test_the_examples_of_times_are_aware() -> None:
     assert any(field.example == datetime(2026, 1, 1, tzinfo=UTC) for field in find("ecs.deployment").fields)
+
+
+def test_a_plug_in_that_cannot_be_imported_is_named_alone(third_party: Any) -> None:
+    third_party(acme__broken="no.such.module:Probe")
+    done = CliRunner().invoke(main, ["probes"])
+    lines = {line.split()[0]: line for line in done.output.splitlines() if line.strip()}
+    assert "cannot be loaded: ModuleNotFoundError" in lines["acme.broken"]
+    assert "cannot be loaded" not in lines["ecs.service"]
+    assert CliRunner().invoke(main, ["probes", "acme.broken"], standalone_mode=False).return_value == 64

@@ -18,7 +18,7 @@ from cockpit.tui.screens.answer import AnswerScreen
 from cockpit.tui.screens.lists import ListScreen
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
-SHIPPED = ("alarms", "minimal", "quiet-night", "transparent-trust")
+SHIPPED = ("alarms", "minimal", "orders", "quiet-night", "transparent-trust")
 ODD = "cat <<'EOF' > a.txt\n\tone [bold]\n\n  two \\\n  three\nEOF\nprintf '%s\\n' \"$HOME\"\n"
 
 

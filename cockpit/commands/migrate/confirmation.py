@@ -49,6 +49,8 @@ class PhaseOptions:
     """Who begins it, as the plan knows them."""
     key: str = ""
     """File of the SSH key they sign with; empty for the agent's."""
+    share: str = ""
+    """Where that record is shared: `s3://bucket/prefix` or a folder; empty where it is not."""
 
     @property
     def guarded(self) -> bool:

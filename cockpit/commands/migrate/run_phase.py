@@ -25,8 +25,8 @@ from cockpit.commands.migrate.migration_context import (
     migration_command,
 )
 from cockpit.commands.migrate.migration_text import Meter, print_progress
-from cockpit.commands.migrate.statement import spend, state, stated
-from cockpit.commands.options import FORMAT, Form
+from cockpit.commands.migrate.statement import spend, state, stated, with_shared_record
+from cockpit.commands.options import FORMAT, SHARE, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import missing, missing_to_resume
 from cockpit.engine.tasks import end
@@ -65,6 +65,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
 
     @click.command(phase, help=text)
     @_RECORD
+    @SHARE
     @_WHO
     @_KEY
     @migration_command
@@ -84,6 +85,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
     async def command(
         context: MigrationContext,
         record: str,
+        share: str,
         who: str,
         key: str,
         limit: int | None,
@@ -109,6 +111,7 @@ def phase_command(phase: PhaseName, text: str) -> click.Command:
             propose,
             unguarded,
             record=record,
+            share=share,
             who=who,
             key=key,
         )
@@ -140,6 +143,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 
 @click.command("run-on-ecs")
 @_RECORD
+@SHARE
 @_WHO
 @_KEY
 @migration_command
@@ -152,6 +156,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 async def run_on_ecs(
     context: MigrationContext,
     record: str,
+    share: str,
     who: str,
     key: str,
     count: int,
@@ -176,6 +181,7 @@ async def run_on_ecs(
         confirm=confirm,
         propose=propose,
         record=record,
+        share=share,
         who=who,
         key=key,
     )
@@ -202,6 +208,7 @@ async def _begun(
     The plan's gates are asked before the database is, and again where the ledger's run begins or goes on.
     """
     await context.right_account()  # its answer says what time it is, too
+    options = await with_shared_record(context, options)
     if _to_resume(context, options)(options.phase):
         runs.approved(_to_begin(context, options), options.phase)
     begins = replace(context, by=f"{options.who} ({context.by})") if options.who else context

@@ -5,9 +5,11 @@ A terminal has stated it, with the key of its person, before it starts the phase
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from cockpit.commands.live_session import share_of
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext
 from cockpit.decide.events import Decision, Happened
@@ -16,6 +18,7 @@ from cockpit.engine import gate_approval
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
+from cockpit.engine.record_location import shared_folder
 from cockpit.engine.recording import CannotRecord, record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.migration import runs
@@ -27,6 +30,19 @@ from probes.clients.clients import Clients
 Stated = Decision | Happened
 GOOD_FOR = timedelta(hours=1)
 """After that, what was stated and not begun is stated again."""
+
+
+async def with_shared_record(context: MigrationContext, options: PhaseOptions) -> PhaseOptions:
+    """Where the record is shared, what others stated until now is taken in first. Raises RunError where that cannot be known."""
+    try:
+        store = share_of(context.plan, context.live, options.share)
+        if store is None:
+            return options
+        return replace(
+            options, record=str(await shared_folder(context.plan, context.clock.now(), options.record, store))
+        )
+    except (OSError, ValueError) as error:
+        raise runs.RunError(str(error)) from None
 
 
 def stated(context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal) -> Stated | None:
@@ -57,6 +73,7 @@ async def state(
             clock,
             who=options.who,
             name=str(folder.path) if folder else "",
+            store=share_of(plan, context.live, options.share),
             key_file=Path(options.key) if options.key else None,
             variables=context.live.values(),
             rehearsal=before is not None and before.rehearsal,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from cockpit.plan.compiler.actions import Actions
 from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
 from cockpit.plan.compiler.migration import Moving
 from cockpit.plan.compiler.probe_specs import Watched
+from cockpit.plan.compiler.step_order import StepOrder
+from cockpit.plan.compiler.window_moments import change_window
 from cockpit.plan.document.document import GatePart, HeaderPart, ItemPart, SignOffPart, StepPart
-from cockpit.plan.document.entries import STAND_IN, Parts
+from cockpit.plan.document.entries import STAND_IN, Parts, Placed
 from cockpit.plan.model import (
     VERDICT_DWELL,
     Ask,
@@ -29,6 +32,7 @@ from cockpit.plan.model import (
     Witness,
 )
 from cockpit.plan.names import unique
+from cockpit.plan.source.parts_of_plan import BUILT_IN
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree
@@ -43,6 +47,7 @@ class Compiler:
         self.needs_environment = tuple(sorted(substitution.missing))
         self.secret_vars = substitution.secret_vars()
         self.roles = {role for _, person in parts.people for role in person.roles}
+        self.people = {person.id for _, person in parts.people}
         self.watched = Watched(tree, parts, substitution)
         self.reads_environment = tuple(sorted(substitution.read | self.watched.variables))
         self.synthetic = _synthetic(parts.header)
@@ -59,8 +64,7 @@ class Compiler:
         gates = tuple(self._gate(path, part) for path, part in self.parts.gates)
         success = tuple(self.criteria.success(path, part) for path, part in self.parts.success)
         triggers = tuple(self.criteria.trigger(path, part) for path, part in self.parts.triggers)
-        runbook = tuple(self._step(path, part) for path, part in self.parts.runbook)
-        rollback_plan = tuple(self._step(path, part) for path, part in self.parts.rollback_plan)
+        runbook, rollback_plan = (self._steps(listed) for listed in (self.parts.runbook, self.parts.rollback_plan))
         header = self.parts.header
         migration = Moving(self.tree, self.watched).migration(header)
         guards = migration.guards if migration else ()
@@ -98,6 +102,8 @@ class Compiler:
             timestamps=Witness(stamps.url, stamps.root) if (stamps := header.record.timestamps) else None,
             transparency_log=Witness(log.url, log.key) if (log := header.record.transparency_log) else None,
             verdict_dwell=VERDICT_DWELL if header.verdict_dwell is None else header.verdict_dwell,
+            window=change_window(self.tree, header.window),
+            rollback_reserve=header.rollback_reserve or timedelta(0),
             needs_environment=self.needs_environment,
             reads_environment=self.reads_environment,
             secret_vars=self.secret_vars,
@@ -118,18 +124,34 @@ class Compiler:
             ref=part.ref,
         )
 
-    def _step(self, path: Path_, part: StepPart) -> Step:
+    def _steps(self, listed: Placed[StepPart]) -> tuple[Step, ...]:
+        order = StepOrder(self.tree, listed, self.parts.gates, self.watched)
+        return tuple(self._step(path, part, order) for path, part in listed)
+
+    def _step(self, path: Path_, part: StepPart, order: StepOrder) -> Step:
+        self._known_roles((*path, "roles"), part.roles)
+        if part.owner is not None and part.owner not in self.people:
+            hint = nearest(part.owner, self.people, "there is")
+            self.tree.report((*path, "owner"), f"there is no person '{part.owner}'{hint}")
+        if path[0] == "rollback_plan" and not part.in_window:
+            self.tree.report((*path, "in_window"), "a rollback is never prepared before the window: leave it out")
         return Step(
             id=part.id,
             title=part.title,
             position=self._at(path),
             command=part.command,
             expect=part.expect,
-            duration=part.duration,
+            duration=part.expected or part.duration,
             sign_off=self._ask((*path, "sign_off"), part.sign_off),
             action=self.actions.action((*path, "action"), part.action),
             caution=part.caution,
             ref=part.ref,
+            after=order.after(path, part),
+            roles=tuple(part.roles),
+            owner=part.owner or "",
+            gate=order.gate(path, part),
+            progress=order.progress(path, part),
+            in_window=part.in_window,
         )
 
     # -- people ------------------------------------------------------------------------------------------------------
@@ -142,6 +164,10 @@ class Compiler:
 
     def _gate(self, path: Path_, part: GatePart) -> Gate:
         poll = part.poll
+        steps = [step.id for _, step in self.parts.runbook]
+        if part.before not in (*BUILT_IN, *steps):
+            hint = nearest(part.before, (*BUILT_IN, *steps), "there is")
+            self.tree.report((*path, "before"), f"the runbook has no step '{part.before}'{hint}")
         self._known_roles((*path, "poll", "roles"), poll.roles)
         voters = [p for _, p in self.parts.people if set(p.roles) & set(poll.roles)]
         votes = len(voters) if poll.distinct_people else sum(len(set(p.roles) & set(poll.roles)) for p in voters)

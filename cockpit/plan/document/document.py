@@ -31,6 +31,7 @@ from cockpit.plan.document.field_types import (
     Part,
     Period,
     Prefix,
+    ProbeField,
     ProbeName,
     PublicKey,
     Region,
@@ -42,6 +43,7 @@ from cockpit.plan.document.field_types import (
     WebAddress,
     Within,
 )
+from cockpit.plan.document.window_part import WindowPart
 from cockpit.plan.ecs_services import ACTIONS
 from cockpit.plan.model import Mode, OnUnknown, Phase, Severity
 from cockpit.plan.text_kind import SHOWN
@@ -155,12 +157,22 @@ class PollPart(Part):
     )
 
 
+GuardedName = Annotated[
+    str,
+    SHOWN,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,100}$"),
+    WithJsonSchema({"anyOf": [{"enum": ["deploy", "migrate", "purge"]}, {"type": "string"}]}),
+]
+
+
 class GatePart(Part):
     """A poll that must be go before something that is hard to undo."""
 
     id: Id = Field(description="Unique among items, criteria, gates and steps")
     title: Note = Field("", description="What to call it on screen")
-    before: Literal["deploy", "migrate", "purge"] = Field(description="What it guards")
+    before: GuardedName = Field(
+        description="What it guards: deploy, migrate, purge, or a step of the runbook by its id"
+    )
     poll: PollPart = Field(description="Who must say go")
 
 
@@ -240,7 +252,7 @@ ActionName = Annotated[
     str,
     SHOWN,
     StringConstraints(min_length=1, max_length=200),
-    WithJsonSchema({"anyOf": [{"enum": list(ACTIONS)}, {"type": "string"}]}),
+    WithJsonSchema({"enum": list(ACTIONS)}),
 ]
 
 
@@ -270,7 +282,22 @@ class StepPart(Part):
         "", description="What to copy and run; ${name} stands for an entry of vars, $${NAME} for ${NAME} itself"
     )
     expect: Note = Field("", description="What to see when it worked, in words")
-    duration: Period | None = Field(None, description="How long it should take")
+    expected: Period | None = Field(None, description="How long it should take")
+    duration: Period | None = Field(None, description="The earlier name of expected")
+    after: list[Id] | None = Field(
+        None, max_length=50, description="Steps of the same list that must be over first; default the one before it"
+    )
+    roles: list[Id] = Field(default_factory=list, max_length=20, description="Roles whose people do it")
+    owner: Id | None = Field(None, description="The person who does it, by id")
+    gate: Id | None = Field(
+        None, description="The gate it waits for, by id; or what that guards: deploy, migrate, purge"
+    )
+    progress: list[ProbeField] = Field(
+        default_factory=list,
+        max_length=10,
+        description="Fields that go from 0 to 1 as it proceeds, as probe.field; of several their mean. They give its end",
+    )
+    in_window: bool = Field(True, description="false: prepared before the change window, and no part of that night")
     sign_off: SignOffPart | None = Field(None, description="What a person must answer when it is done")
     action: Action | None = Field(
         None,
@@ -278,6 +305,12 @@ class StepPart(Part):
     )
     caution: Note = Field("", description="What bites about this step")
     ref: Note = Field("", description="Where the step comes from: file:line")
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if self.expected is not None and self.duration is not None:
+            raise ValueError("expected and duration are one thing: write expected")
+        return self
 
 
 class MigrationTablePart(Part):
@@ -450,6 +483,10 @@ class HeaderPart(Part):
     )
     defaults: DefaultsPart = Field(default_factory=DefaultsPart, description="What probes do unless they say otherwise")
     verdict_dwell: Span | None = Field(None, description="How long everything must hold before GO; default 60s")
+    window: WindowPart | None = Field(None, description="The change window: when production may be changed")
+    rollback_reserve: Span | None = Field(
+        None, description="Kept free at the window's end, on top of the rollback's steps; default 0s"
+    )
     migration: MigrationPart | None = Field(None, description="The file migration")
     synthetic: SyntheticPart | None = Field(None, description="Traffic in the users' place, for a quiet night")
     record: RecordPart = Field(default_factory=RecordPart, description="What proves when the record was written")

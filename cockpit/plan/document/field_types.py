@@ -81,6 +81,10 @@ Within = Annotated[Duration, AfterValidator(_within_reach), _DURATION]
 
 Id = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
 ProbeName = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")]
+ProbeField = Annotated[
+    str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}\.[A-Za-z_][A-Za-z0-9_]{0,79}$")
+]
+"""`probe.field`"""
 Variable = Annotated[str, SHOWN, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,119}$")]
 _LINE = AfterValidator(lambda text: " ".join(text.splitlines()).strip())
 """Shown within a line, however many the file has for it."""

@@ -1,7 +1,7 @@
 """The plan's JSON Schema, for editors: made from the document model and the built-in probes, shipped beside the plans.
 
 `python -m cockpit.plan.document.json_schema` writes it again; a test holds it to be current. It is kinder than the
-loader, which also knows references, roles and conditions, and stricter nowhere.
+loader, which also knows references, roles and conditions, and stricter where a probe is of another package.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.plan.document.document import PlanDocument
+from probes.parameters import parameters_of
 from probes.probe import Probe
 from probes.registry import BUILT_IN, find
 
@@ -23,7 +24,7 @@ def schema_text() -> str:
     schema = plainly(PlanDocument.model_json_schema(by_alias=True))
     kinds = {name: find(name) for name in sorted(BUILT_IN)}
     part = schema["$defs"]["ProbePart"]
-    part["properties"]["uses"] |= {"anyOf": [{"enum": list(kinds)}, {"type": "string"}]}
+    part["properties"]["uses"] |= {"enum": list(kinds)}
     part["allOf"] = [
         {
             "if": {"properties": {"uses": {"const": name}}, "required": ["uses"]},
@@ -41,12 +42,18 @@ def _parameters(name: str, kind: type[Probe[Any]], definitions: dict[str, Any]) 
     params = plainly(kind.params_type.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
     for inner, definition in params.pop("$defs", {}).items():
         definitions[f"{name}.{inner}"] = definition
+    explained = {parameter.name: parameter for parameter in parameters_of(kind)}
     for key, held in params.get("properties", {}).items():
+        held["description"] = f"{explained[key].meaning} {_capital(explained[key].type)}. {explained[key].example}"
         if held.get("type") != "string" or len(held) > 2:
             params["properties"][key] = _or_reference(held)
     params["description"] = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
     required = ["with"] if params.get("required") else []
     return {"properties": {"with": params}, "required": required}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _or_reference(held: dict[str, Any]) -> dict[str, Any]:

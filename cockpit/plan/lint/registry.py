@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from cockpit.plan.lint import bands, capacity, deployed, irreversible, people, reach, release, secrets, storage, windows
+from cockpit.plan.lint import (
+    bands,
+    capacity,
+    deployed,
+    irreversible,
+    night,
+    people,
+    reach,
+    release,
+    secrets,
+    storage,
+    windows,
+)
 from cockpit.plan.lint.rule import Rule
 
-_FAMILIES = (reach, windows, bands, people, release, deployed, irreversible, storage, capacity, secrets)
+_FAMILIES = (reach, windows, bands, people, release, deployed, irreversible, storage, capacity, secrets, night)
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,9 +38,11 @@ class Judged:
 class Subject:
     """Everything rules look at. Values that came from the environment are never part of a message."""
 
-    def __init__(self, plan: Plan, tree: Tree) -> None:
+    def __init__(self, plan: Plan, tree: Tree, done_before: Collection[str] | None = None) -> None:
+        """`done_before`: ids of the steps that were done in an earlier record or rehearsal; None where nobody has looked."""
         self.plan = plan
         self.tree = tree
+        self.done_before = done_before
 
     # -- what there is, with its path --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -246,6 +246,7 @@ def _put_in(tree: Tree, inclusion: Inclusion, part: _Part) -> None:
                 _move(tree, part, ("probes", name), ("probes", new), inclusion)
             elif isinstance(into, dict):
                 tree.report(("probes", new), f"the part '{inclusion.name}' has a probe of that name too", on_key=True)
+    own = frozenset(_ids(part.value))
     for key in LISTS:
         entries = part.value.get(key)
         if entries is not None and not isinstance(entries, list):
@@ -254,7 +255,7 @@ def _put_in(tree: Tree, inclusion: Inclusion, part: _Part) -> None:
         if isinstance(entries, list) and isinstance(into, list):
             for index, entry in enumerate(entries):
                 _move(tree, part, (key, index), (key, len(into)), inclusion)
-                into.append(_renamed(entry, inclusion, key))
+                into.append(_renamed(entry, inclusion, key, own))
 
 
 def _move(tree: Tree, part: _Part, at: Path_, to: Path_, inclusion: Inclusion) -> None:
@@ -265,18 +266,48 @@ def _move(tree: Tree, part: _Part, at: Path_, to: Path_, inclusion: Inclusion) -
     tree.inclusions[to] = inclusion
 
 
-def _renamed(entry: Any, inclusion: Inclusion, key: str) -> Any:
-    """The entry with its ids, and what it says of the part's own probes, as the plan calls them."""
+def _ids(value: Mapping[str, Any]) -> Iterator[str]:
+    """Of the steps and gates of a part: what its steps may wait for."""
+    for key in ("runbook", "rollback_plan", "gates"):
+        for entry in value[key] if isinstance(value.get(key), list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+                yield entry["id"]
+
+
+def _renamed(entry: Any, inclusion: Inclusion, key: str, own: frozenset[str]) -> Any:
+    """The entry with its ids, and what it says of the part's own probes, steps and gates, as the plan calls them."""
     if not isinstance(entry, dict):
         return entry
     made = dict(entry)
     if isinstance(made.get("id"), str):
         made["id"] = f"{inclusion.name}.{made['id']}"
     if key == "checklist" and isinstance(made.get("items"), list):
-        made["items"] = [_renamed(item, inclusion, "") for item in made["items"]]
+        made["items"] = [_renamed(item, inclusion, "", own) for item in made["items"]]
     if key == "gates" and made.get("before") not in (None, *BUILT_IN):
         made["before"] = f"{inclusion.name}.{made['before']}"
+    if key in ("runbook", "rollback_plan"):
+        made |= _waits_of(made, inclusion, own)
     action = made.get("action")
     if isinstance(action, dict) and action.get("service") in inclusion.probes:
         made["action"] = {**action, "service": inclusion.probe(str(action["service"]))}
+    return made
+
+
+def _waits_of(step: Mapping[str, Any], inclusion: Inclusion, own: frozenset[str]) -> dict[str, Any]:
+    """What a step says of others: which it waits for, its gate, and the fields that show its progress."""
+
+    def renamed(name: Any) -> Any:
+        return f"{inclusion.name}.{name}" if isinstance(name, str) and name in own else name
+
+    def of_probe(named: Any) -> Any:
+        probe, _, field_ = named.partition(".") if isinstance(named, str) else ("", "", "")
+        return f"{inclusion.probe(probe)}.{field_}" if probe in inclusion.probes else named
+
+    made: dict[str, Any] = {}
+    if isinstance(step.get("after"), list):
+        made["after"] = [renamed(each) for each in step["after"]]
+    if "gate" in step:
+        made["gate"] = renamed(step["gate"])
+    if isinstance(step.get("progress"), list):
+        made["progress"] = [of_probe(each) for each in step["progress"]]
     return made

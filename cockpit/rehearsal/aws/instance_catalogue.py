@@ -1,4 +1,4 @@
-"""moto's catalogue of EC2 instance types is not read: half a second of the start of every rehearsal, and nobody starts a machine.
+"""moto's catalogue of EC2 instance types is not read: half a second of a rehearsal's start, and nobody here starts a machine.
 
 moto parses 60 files of it (which type is offered in which zone of every region) as its EC2 module is imported.
 """

@@ -83,6 +83,8 @@ class OperatorMachine:
             "google_status": f"{vendors}/status/google",
             "off_hours_from": f"{begins:%H:%M}",
             "off_hours_to": f"{ends:%H:%M}",
+            "cutover_from": f"{begins:%H:%M}",
+            "cutover_to": f"{ends:%H:%M}",
             "time_zone": "UTC",
             "write_probe": "true",
             "since": (now - _SINCE).isoformat(),

@@ -5,7 +5,7 @@ The text of a record is untrusted: all of it goes through `esc`, and nothing bec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -15,7 +15,7 @@ from cockpit.decide.states import GateState, StepState, meaning_of
 from cockpit.report import labels
 from cockpit.report.formats.html_criteria import criteria
 from cockpit.report.formats.html_elements import MOST_ROWS, dots, esc, rows, section, signed, state, time_of
-from cockpit.report.formats.svg_charts import Window, band, step_tone, tone
+from cockpit.report.formats.svg_charts import Window, band, step_bar, step_tone, tone
 from cockpit.report.model import Account, Asked, DecisionAccount, Span, StepAccount
 
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
@@ -29,7 +29,8 @@ def html(account: Account) -> str:
         for part in (
             _head(account), _verdict(account), _open(account), _decisions(account), _gates(account),
             _not_counted(account), _waivers(account),
-            criteria(account), _checklist(account), _steps(account), _happened(account), _people(account), _proof(account),
+            criteria(account), _checklist(account), _steps(account), _night(account), _happened(account),
+            _people(account), _proof(account),
         )
         if part
     )  # fmt: skip
@@ -251,6 +252,38 @@ def _step(step: StepAccount, account: Account) -> str:
     return (
         f'{state(progress, step_tone(progress), progress.meaning.symbol)}<div><h3>{esc(step.title)}</h3><div class="quiet">'
         f"{esc(labels.planned_and_took(step))}{began}{by}</div>{seen}{_answers(step.sign_off, account)}</div>"
+    )
+
+
+def _night(account: Account) -> str:
+    """Every step on one time axis: planned against actual."""
+    timed = [step for step in (*account.runbook, *account.rollback_plan) if step.began or step.planned_end]
+    if account.night is None and not any(step.took for step in timed):
+        return ""
+    night = account.night
+    ends = [at for step in timed for at in (step.planned_start, step.planned_end, step.began, step.ended) if at]
+    ends += [night.begins, night.ends] if night else []
+    window = Window(min(ends), max(ends))
+    marks = [night.ends, *([night.last_safe_moment] if night.last_safe_moment else [])] if night else []
+    listed = [_times(step, window, marks) for step in timed]
+    key = (
+        '<div class="key"><span><i class="k-none"></i>planned</span><span><i class="k-go"></i>done</span>'
+        "<span>lines: the last safe moment to go back, the window's end</span></div>"
+    )
+    lines = dots([esc(line) for line in labels.night(account)])
+    return section("Planned against actual", f"{lines}{key}{rows(listed)}{_ticks(window)}")
+
+
+def _times(step: StepAccount, window: Window, marks: Sequence[datetime]) -> str:
+    progress = StepState(step.progress)
+    planned, actual = labels.between(step.planned_start, step.planned_end), labels.between(step.began, step.ended)
+    notes = [labels.planned_and_took(step), labels.lateness(step), labels.next_time(step)]
+    spans = ((step.planned_start, step.planned_end), (step.began, step.ended or window.ended))
+    picture = step_bar(*spans, step_tone(progress), window, marks)
+    return (
+        f'<div class="num">{esc(actual or "not done")}'
+        f'<div class="quiet">{esc(f"planned {planned}" if planned else "")}</div></div>'
+        f'<div><h3>{esc(step.title)}</h3>{picture}<div class="quiet">{esc(", ".join(each for each in notes if each))}</div></div>'
     )
 
 

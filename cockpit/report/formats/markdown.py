@@ -21,7 +21,8 @@ def markdown(account: Account) -> str:
     parts = (
         _head(account), _open(account), _verdict(account), _decisions(account), _gates(account),
         _not_counted(account), _waivers(account),
-        _criteria(account), _checklist(account), _steps(account), _happened(account), _people(account), _proof(account),
+        _criteria(account), _checklist(account), _steps(account), _night(account), _happened(account),
+        _people(account), _proof(account),
     )  # fmt: skip
     return "\n".join(line for part in parts for line in part) + "\n"
 
@@ -172,6 +173,31 @@ def _steps(account: Account) -> Iterator[str]:
 def _step(step: StepAccount) -> tuple[str, ...]:
     seen = " · ".join(each for each in (step.seen, labels.answer(step.sign_off)) if each)
     return step.progress, text(step.title), labels.planned_and_took(step), text(step.by), text(seen)
+
+
+def _night(account: Account) -> Iterator[str]:
+    """Planned against actual."""
+    timed = [step for step in (*account.runbook, *account.rollback_plan) if step.began or step.planned_end]
+    if account.night is None and not any(step.took for step in timed):
+        return
+    yield "\n## Planned against actual (UTC)\n"
+    yield from (f"* {text(line)}" for line in labels.night(account))
+    if account.night is not None:
+        yield ""
+    head = ("step", "planned", "actual", "duration", "against the plan", "next time")
+    yield from _table(head, (_times(step) for step in timed))
+
+
+def _times(step: StepAccount) -> tuple[str, ...]:
+    planned, actual = labels.between(step.planned_start, step.planned_end), labels.between(step.began, step.ended)
+    return (
+        text(step.title),
+        planned,
+        actual,
+        labels.planned_and_took(step),
+        labels.lateness(step),
+        labels.next_time(step),
+    )
 
 
 def _happened(account: Account) -> Iterator[str]:

@@ -11,10 +11,13 @@ from typing import Any
 from cockpit.console import json_text
 from cockpit.decide.situation import Situation
 
+JSON_VERSION = 1
+"""Members may be added; none changes its meaning or goes."""
+
 
 def situation_json(situation: Situation) -> str:
     """One JSON object, stable key order, with the exit code beside the verdict."""
-    plain = to_plain(situation)
+    plain = {"version": JSON_VERSION, **to_plain(situation)}
     plain["verdict"]["label"] = situation.verdict.label
     plain["verdict"]["exit_code"] = situation.verdict.exit_code
     return json_text(plain)

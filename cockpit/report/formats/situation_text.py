@@ -31,7 +31,11 @@ def situation_lines(situation: Situation) -> Iterable[str]:
         yield f"    and {len(verdict.reasons) - 8} more"
     if verdict.latch is not None:
         yield f"    undecided for {formatting.duration(verdict.latch.undecided)}"
+    if situation.back is not None and situation.back.word:
+        yield f"    {situation.back.line} (UTC)"
     yield from (f"    next {line}" for line in worded(situation))
+    if situation.schedule is not None and situation.schedule.end is not None and situation.schedule.window is not None:
+        yield f"    the runbook {situation.schedule.end.line(situation.schedule.window)} (UTC)"
     for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):
         yield from ("", title)
         yield from (_criterion(status) for status in situation.criteria if status.kind is kind)

@@ -107,6 +107,26 @@ def band(spans: Sequence[Span], gaps: Sequence[Gap], marks: Sequence[datetime], 
     )
 
 
+Stretch = tuple[datetime | None, datetime | None]
+
+
+def step_bar(planned: Stretch, actual: Stretch, kind: str, window: Window, marks: Sequence[datetime]) -> str:
+    """One step on the time axis: above as planned, below as done; `marks` are lines across both."""
+    parts = []
+    for (since, until), style, y in ((planned, "none", 2), (actual, kind, 12)):
+        if since is not None and until is not None:
+            x = BAND * window.share(since)
+            width = max(BAND * window.share(until) - x, 2.0)
+            parts.append(f'<rect {_STYLES[style]} x="{x:.1f}" y="{y}" width="{width:.1f}" height="8"/>')
+    parts += [
+        f'<rect {_STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="2" height="22"/>' for at in marks
+    ]
+    return (
+        f'<svg class="step" viewBox="0 0 {BAND:.0f} 22" preserveAspectRatio="none" role="img" '
+        f'aria-label="Planned and actual time">{"".join(parts)}</svg>'
+    )
+
+
 def _cells(spans: Sequence[Span], window: Window) -> Iterator[tuple[str, float, float]]:
     """(word, x, width), at most MOST_CELLS of them."""
     if len(spans) <= MOST_CELLS:

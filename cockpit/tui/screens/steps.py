@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
 from cockpit.tui.action_registry import STEPS_FOOTER
 from cockpit.tui.screens.lists import Lines, ListScreen
-from cockpit.tui.views import steps
+from cockpit.tui.views import gantt, steps
 from cockpit.tui.views.lookup import step_of
-from cockpit.tui.widgets.grid import Row
+from cockpit.tui.widgets.grid import Column, Row
 
 
 class StepsScreen(ListScreen):
     """A list of steps."""
 
-    columns = steps.STEPS
+    columns: Sequence[Column] = steps.STEPS
     footer = STEPS_FOOTER
 
     def step(self, key: str) -> StepStatus | None:
@@ -26,8 +28,11 @@ class StepsScreen(ListScreen):
             status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
             return ((status.because.line if status else row.cell("seen").plain, theme.TEXT),)
         asked = f"signature: {step.sign_off.ask}" if step.sign_off else ""
+        schedule = self.cockpit.cutover.situation.schedule
+        time = schedule.of(step.id) if schedule else None
         return (
             (f"{step.title}: {step.seen or step.expect or 'enter starts it'}", theme.TEXT),
+            (gantt.when_text(step, time) if time else "", theme.QUIET),
             (step.caution, theme.HOLD),
             (asked, theme.QUIET),
         )
@@ -51,10 +56,11 @@ class StepsScreen(ListScreen):
 
 class RunbookScreen(StepsScreen):
     screen_id = "go_runbook"
+    columns = steps.RUNBOOK
     empty = "this plan has no runbook"
 
     def rows(self) -> list[Row]:
-        return steps.runbook(self.cockpit.cutover.situation)
+        return steps.runbook(self.cockpit.cutover.situation, self.grid.widths.get("chart", 0))
 
 
 class RollbackScreen(StepsScreen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from rich.text import Text
@@ -11,8 +12,10 @@ from cockpit import formatting
 from cockpit.decide.occurrence_text import named
 from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
 from cockpit.decide.states import StepState, Word
+from cockpit.decide.timing import Schedule
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, wrapped
+from cockpit.tui.views import gantt
 from cockpit.tui.views.lists import state_text, window
 from cockpit.tui.widgets.grid import Column, Row
 
@@ -23,6 +26,15 @@ STEPS = (
     Column("who", "BY", 16, rank=2),
     Column("seen", "SEEN", rank=3, least=24),
 )
+RUNBOOK = (
+    *STEPS[:2],
+    Column("slack", "SLACK/LATE", 10, rank=1),
+    Column("took", "TOOK (PLAN)", 16, rank=1),
+    Column("chart", "TIME (UTC)", rank=2, least=36, weight=3),
+    Column("who", "BY", 16, rank=3),
+    Column("seen", "SEEN", rank=4, least=24),
+)
+"""With the steps on a time axis, where there is room."""
 OPTIONS = (
     ("execute", "EXECUTE the rollback", "then go through the plan below, step by step"),
     ("dismiss", "DISMISS it, until when and why", "what trips later brings it back"),
@@ -36,13 +48,34 @@ INSTEAD = (
 """Where a decision is under way."""
 
 
-def runbook(situation: Situation) -> list[Row]:
-    """Every step in order, with a heading that counts."""
-    steps = situation.runbook
+def runbook(situation: Situation, chart: int = 0) -> list[Row]:
+    """Every step in order, with headings that count and say when it ends. `chart`: cells there are for the time axis."""
+    steps, schedule = situation.runbook, situation.schedule
+    if not steps:
+        return []
     done = sum(step.over for step in steps)
-    rows = [_heading("RUNBOOK", f"{done}/{len(steps)} done")] if steps else []
+    rows = [_heading("RUNBOOK", f"{done}/{len(steps)} done{_ends(schedule)}")]
+    if schedule is not None and schedule.window is not None:
+        rows.append(_heading("WINDOW", gantt.window_text(schedule)))
+    if schedule is not None and schedule.back is not None:
+        rows.append(_heading("WAY BACK", schedule.back.line))
     rows += [_fact(name, fact) for name, fact in progress(situation)]
-    return rows + [step_row(step, situation, number) for number, step in enumerate(steps, 1)]
+    axis = gantt.axis_of(situation)
+    if axis is not None and chart:
+        rows.append(Row("heading:axis", (("chart", gantt.scale(axis, chart)),), selectable=False))
+    for number, step in enumerate(steps, 1):
+        row, time = step_row(step, situation, number), schedule.of(step.id) if schedule else None
+        if time is not None:
+            cells = (*row.cells, ("slack", gantt.slack_text(step, time)))
+            if axis is not None and chart:
+                cells = (*cells, ("chart", gantt.bar(step, time, axis, chart)))
+            row = replace(row, cells=cells)
+        rows.append(row)
+    return rows
+
+
+def _ends(schedule: Schedule | None) -> str:
+    return f"; {schedule.end.line(schedule.window)}" if schedule is not None and schedule.end is not None else ""
 
 
 def progress(situation: Situation) -> Iterator[tuple[str, str]]:
@@ -94,7 +127,8 @@ def rollback(situation: Situation) -> list[Row]:
     steps = situation.rollback_plan
     if steps:
         done = sum(step.over for step in steps)
-        rows.append(_heading("ROLLBACK PLAN", f"{done}/{len(steps)} done"))
+        back = f"; {situation.back.line}" if situation.back is not None else ""
+        rows.append(_heading("ROLLBACK PLAN", f"{done}/{len(steps)} done{back}"))
         rows += [step_row(step, situation, number) for number, step in enumerate(steps, 1)]
     return rows
 
@@ -201,6 +235,11 @@ def step_text(step: StepStatus, situation: Situation, width: int) -> Text:
             text.append_text(hanging(name, value, width, indent=9, styles=(theme.QUIET, style)))
 
     pair("now", f"{step.progress} {step.by} {took(step, situation)}".strip(), f"bold {theme.STRONG}")
+    time = situation.schedule.of(step.id) if situation.schedule else None
+    if time is not None:
+        pair("when", gantt.when_text(step, time), theme.TEXT)
+        pair("owner", time.owner, theme.TEXT)
+        pair("gate", f"waits for {time.gate}" if time.gate else "", theme.HOLD)
     if step.command:
         text.append("\n")
         for line in step.command.splitlines():

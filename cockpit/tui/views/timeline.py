@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from cockpit import formatting
+from cockpit.decide.estimates import measured
 from cockpit.decide.events import (
     Acknowledgement,
     Change,
@@ -21,6 +22,7 @@ from cockpit.decide.events import (
     SignOff,
     StepBegan,
     StepEnded,
+    StepMeasured,
     Vote,
     Waiver,
 )
@@ -28,7 +30,17 @@ from cockpit.decide.occurrence_text import answers_of
 from cockpit.decide.situation import Situation
 
 _Statement = SignOff | Vote | Waiver | Acknowledgement | Decision
-_Event = StepBegan | StepEnded | PhaseBegan | GateUsed | PointOfNoReturn | ObserverGap | ReleaseSeen | Happened
+_Event = (
+    StepBegan
+    | StepEnded
+    | StepMeasured
+    | PhaseBegan
+    | GateUsed
+    | PointOfNoReturn
+    | ObserverGap
+    | ReleaseSeen
+    | Happened
+)
 
 
 def as_change(entry: Entry) -> Change:
@@ -96,6 +108,8 @@ def _event(entry: _Event) -> Change:
             return Change(
                 entry.at, "cockpit", "", "GAP", f"the cockpit was not watching since {formatting.clock(entry.since)}"
             )
+        case StepMeasured():
+            return Change(entry.at, entry.subject, "", "MEASURED", measured(entry))
         case ReleaseSeen():
             seen = f"{entry.cluster}/{entry.service} {entry.task_definition.rpartition('/')[2]} {entry.digests}"
             return Change(entry.at, "release", "", "NOTED", seen)

@@ -156,6 +156,7 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     parts += [
         (3, f" since {formatting.clock(verdict.since)}", colour),
         (1, f"  {PHASES[verdict.phase]}", theme.QUIET),
+        *_way_back(situation),
         (6 if sight.share < 1 else 2, _sight(situation, width), theme.QUIET if sight.share == 1 else theme.UNKNOWN),
         (CAUSE, f"  {plain(verdict.cause)}" if verdict.cause else "", f"bold {theme.TEXT}"),
     ]
@@ -170,6 +171,20 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
         line.append(text, style=style)
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _way_back(situation: Situation) -> list[tuple[int, str, str]]:
+    """Until when a rollback fits into the change window, and the path to GO against that; none where there is nothing to say.
+
+    It stands before the cause, which is cut for it.
+    """
+    back = situation.back
+    if back is None or not back.word:
+        return []
+    colour = theme.of_meaning(back.fit.meaning)
+    strong = f"bold {colour}" if back.calls else theme.TEXT
+    parts = [(7 if back.calls else 6, f"  {back.word}", strong)]
+    return [*parts, (6, f"; {back.path_word}", colour)] if back.path else parts
 
 
 def _wrapped(reason: str, width: int, most: int) -> list[Text]:

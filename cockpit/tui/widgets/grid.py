@@ -6,7 +6,7 @@ row's strip is kept until its content, the width or the cursor changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -269,6 +269,11 @@ class Grid(ScrollView, can_focus=True):
         if self.on_layout is not None:
             self.on_layout()
         self.refresh()
+
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """How many cells each column that is shown has, by key; empty before there is a size."""
+        return {column.key: width for column, width in self._layout}
 
     @property
     def header(self) -> Text:

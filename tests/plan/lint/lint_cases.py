@@ -57,6 +57,21 @@ DEPLOYED = HEAD.replace(
 HEADS = {"success-of-the-release-before": DEPLOYED, "primary-fools": DEPLOYED}
 """Of rules whose plans need another head."""
 
+
+def night(runbook: str, *, to: str = "2026-06-07T04:00", back: str = "expected: 30m", more: str = "") -> str:
+    """A plan with a change window of six hours, a runbook and a step back."""
+    return (
+        f'window: {{from: "2026-06-06T22:00", to: "{to}", time_zone: America/New_York}}\nrunbook:\n{runbook}'
+        + (f"rollback_plan: [{{id: back, title: Go back, {back}}}]\n" if back else "")
+        + more
+    )
+
+
+DEPLOY = "  - {id: deploy, title: Deploy, expected: %s}\n"
+VOTED = "gates: [{id: g, before: deploy, poll: {roles: [on_call], required: 1, valid_for: %s}}]\n"
+WAITING = "  - {id: build, title: Build, expected: 1h}\n  - {id: deploy, title: Deploy, expected: 1h, gate: g}\n"
+CLOCKS = 'window: {from: "2026-%sT22:00", to: "2026-%sT06:00", time_zone: America/New_York}\n'
+
 CASES: dict[str, tuple[str, str]] = {
     "never-trips": (trigger("errors.rate > 5.0"), trigger("errors.rate > 0.05")),
     "never-met": (success("pool.utilization < 0.0"), success("pool.utilization < 0.8")),
@@ -155,4 +170,12 @@ CASES: dict[str, tuple[str, str]] = {
         step("docker build --build-arg NEXT_PUBLIC_APP_URL=https://x.example .")
         + "environment_variables:\n  - {name: NEXT_PUBLIC_APP_URL, value: https://x.example}\n",
     ),
+    "window-too-short": (night(DEPLOY % "6h"), night(DEPLOY % "5h")),
+    "step-without-expected": (
+        night("  - {id: a, title: A}\n" + DEPLOY % "1h"),
+        night("  - {id: a, title: A, expected: 5m}\n" + DEPLOY % "1h"),
+    ),
+    "rollback-never-rehearsed": (night(DEPLOY % "1h"), night(DEPLOY % "1h", back="")),
+    "window-over-clock-change": (CLOCKS % ("10-31", "11-01"), CLOCKS % ("11-01", "11-02")),
+    "votes-expire-too-soon": (night(WAITING, more=VOTED % "30m"), night(WAITING, more=VOTED % "1h")),
 }

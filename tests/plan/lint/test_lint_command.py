@@ -49,7 +49,7 @@ def test_json_has_every_finding_and_the_accepted_ones_with_their_reason(tmp_path
     text = trigger("errors.rate > 5.0").replace("\n", "  # lint: ignore never-trips a drill\n")
     done = linted(plan(tmp_path, text), "json")
     assert done.exit_code == 0, done.output
-    (one,) = json.loads(done.stdout)
+    (one,) = json.loads(done.stdout)["findings"]
     assert (one["rule"], one["line"], one["accepted"]) == ("never-trips", 13, "a drill")
     assert one["why"]
     assert one["instead"]

@@ -1,0 +1,274 @@
+"""The night as a schedule: critical path, end of the night, and the last safe moment to go back.
+
+A pure function of the plan, the record, what was read, and now. It is advice: no verdict rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cockpit.decide.counted import Counted
+from cockpit.decide.estimates import estimate
+from cockpit.decide.events import PointOfNoReturn
+from cockpit.decide.readings import Readings
+from cockpit.decide.situation import GateStatus, PathStep, StepStatus, Verdict
+from cockpit.decide.states import RollbackFit, StepState, Word
+from cockpit.decide.timing import LAST, SOON, NightEnd, Schedule, StepTime, WayBack
+from cockpit.plan.change_window import Opening
+from cockpit.plan.model import Phase, Plan, Step
+from cockpit.plan.step_graph import ends_after, in_order, predecessors
+
+_NOTHING = timedelta(0)
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What else was decided at that moment."""
+
+    runbook: Sequence[StepStatus]
+    rollback_plan: Sequence[StepStatus]
+    gates: Sequence[GateStatus]
+    verdict: Verdict
+    path_to_go: Sequence[PathStep]
+
+
+def schedule(plan: Plan, record: Counted, readings: Readings, seen: Seen, now: datetime) -> Schedule | None:
+    """The schedule at `now`; None for a plan without steps."""
+    if not plan.runbook and not plan.rollback_plan:
+        return None
+    window = _window(plan, record, seen, now)
+    gates = {gate.id: gate.title for gate in seen.gates if not gate.passed}
+    there = _Steps(plan.runbook, seen.runbook, plan, record, readings, now, gates)
+    back = _Steps(plan.rollback_plan, _of_this_attempt(seen.rollback_plan, record), plan, record, readings, now, {})
+    opens = max(now, window.begins) if window and not _deployed(seen) else now
+    begin = window.begins if window else min((s.began for s in seen.runbook if s.began), default=None)
+    runbook = there.times(opens, begin)
+    rollback = back.times(now, None)
+    return Schedule(
+        window=window,
+        time_zone=plan.window.time_zone if plan.window else "",
+        runbook=runbook,
+        rollback_plan=rollback,
+        end=there.end(opens),
+        back=_way_back(plan, record, seen, back, window, now) if window and plan.rollback_plan else None,
+        _by_id={each.id: each for each in (*runbook, *rollback)},
+    )
+
+
+def _deployed(seen: Seen) -> bool:
+    return seen.verdict.phase is Phase.POST_DEPLOY
+
+
+def _window(plan: Plan, record: Counted, seen: Seen, now: datetime) -> Opening | None:
+    """The opening that this cutover is in: of a weekly window the one nearest to its beginning, else the next one."""
+    if plan.window is None:
+        return None
+    began = record.phase()
+    if _deployed(seen):
+        return plan.window.near(began.at if began else now)
+    first = min((step.began for step, each in zip(seen.runbook, plan.runbook, strict=True) if step.began and each.in_window),
+                default=None)  # fmt: skip
+    return plan.window.near(first) if first is not None else plan.window.next_after(now)
+
+
+def _of_this_attempt(statuses: Sequence[StepStatus], record: Counted) -> list[StepStatus | None]:
+    """Steps of the rollback as done since the deployment began: those of an earlier rollback are not done now."""
+    began = record.phase()
+    since = began.at if began else None
+    return [each if since is None or each.began is None or each.began >= since else None for each in statuses]
+
+
+class _Steps:
+    """One list of steps, with their estimates, placed on the time axis."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        statuses: Sequence[StepStatus | None],
+        plan: Plan,
+        record: Counted,
+        readings: Readings,
+        now: datetime,
+        gates: Mapping[str, str],
+    ) -> None:
+        self._all = list(zip(steps, statuses, strict=True))
+        self.steps = [step for step in steps if step.in_window]
+        self._status = {step.id: status for step, status in self._all}
+        self._estimates = {step.id: estimate(step, status, record, readings, now) for step, status in self._all}
+        self._plan, self._now, self._gates = plan, now, gates
+        self._before = predecessors(self.steps)
+        self._order = in_order(self._before)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """Titles of the steps that are not over and have no estimate."""
+        return tuple(
+            step.title for step in self.steps if not self._is_over(step.id) and self._estimates[step.id] is None
+        )
+
+    @property
+    def begun(self) -> bool:
+        return any(status is not None and status.began is not None for status in self._status.values())
+
+    @property
+    def over(self) -> bool:
+        return bool(self.steps) and all(self._is_over(step.id) for step in self.steps)
+
+    def takes(self) -> timedelta | None:
+        """From a beginning to the end, at worst, as if none of it had begun; None where no step has an estimate."""
+        longest = {id_: found.longest for id_, found in self._estimates.items() if found is not None}
+        if not longest.keys() & self._before.keys():
+            return None
+        return max(ends_after(self._before, longest).values())
+
+    def placed(self, opens: datetime, which: str) -> dict[str, Span]:
+        """When each step starts and ends, by the "shortest", "likely" or "longest" estimates of those that are not over."""
+        spans: dict[str, Span] = {}
+        for id_ in self._order:
+            status, found = self._status[id_], self._estimates[id_]
+            takes = getattr(found, which) if found is not None else _NOTHING
+            if status is not None and status.progress.meaning.done and status.ended is not None:
+                spans[id_] = status.began or status.ended, status.ended
+            elif status is not None and status.progress is StepState.STARTED and status.began is not None:
+                spans[id_] = status.began, max(self._now, status.began + takes)
+            else:
+                starts = max([opens, *(spans[each][1] for each in self._before[id_])])
+                spans[id_] = starts, starts + takes
+        return spans
+
+    def end(self, opens: datetime) -> NightEnd | None:
+        """When the last of them ends."""
+        if not self.steps:
+            return None
+        earliest, likely, latest = (
+            max(end for _, end in self.placed(opens, which).values()) for which in ("shortest", "likely", "longest")
+        )
+        return NightEnd(earliest, likely, latest, self.without, self.over)
+
+    def times(self, opens: datetime, begin: datetime | None) -> tuple[StepTime, ...]:
+        """Every step on the time axis, those that are prepared before the window without times. `begin`: of the plan's times."""
+        likely, slack = self.placed(opens, "likely"), {}
+        best, worst = (self.placed(opens, which) for which in ("shortest", "longest"))
+        if likely:
+            slack = self._slack(likely, max(end for _, end in likely.values()))
+        planned = self._planned(begin) if begin is not None else {}
+        return tuple(
+            StepTime(
+                step.id,
+                *likely[step.id],
+                earliest=best[step.id][1],
+                latest=worst[step.id][1],
+                planned_start=planned[step.id][0] if planned else None,
+                planned_end=planned[step.id][1] if planned else None,
+                slack=slack.get(step.id),
+                late=self._late(step.id, likely[step.id], planned),
+                owner=self._owner(step),
+                gate="" if self._is_over(step.id) else self._gates.get(step.gate, ""),
+                rests_on=found.rests_on if (found := self._estimates[step.id]) and not self._is_over(step.id) else "",
+            )
+            if step.id in likely
+            else self._prepared(step, begin)
+            for step, _ in self._all
+        )
+
+    def _prepared(self, step: Step, begin: datetime | None) -> StepTime:
+        """A step that is to be over when the window begins."""
+        status = self._status[step.id]
+        until = (
+            status.ended if status is not None and status.ended is not None and self._is_over(step.id) else self._now
+        )
+        late = until - begin if begin is not None and until > begin else None
+        return StepTime(step.id, planned_end=begin, late=late, owner=self._owner(step))
+
+    def _planned(self, begin: datetime) -> dict[str, Span]:
+        spans: dict[str, Span] = {}
+        lasts = {step.id: step.duration or _NOTHING for step in self.steps}
+        for id_ in self._order:
+            starts = max([begin, *(spans[each][1] for each in self._before[id_])])
+            spans[id_] = starts, starts + lasts[id_]
+        return spans
+
+    def _slack(self, spans: Mapping[str, Span], end: datetime) -> dict[str, timedelta]:
+        """How much later each step that is not over may end; backwards from the end of the last."""
+        latest = dict.fromkeys(spans, end)
+        found: dict[str, timedelta] = {}
+        for id_ in reversed(self._order):
+            starts, ends = spans[id_]
+            if not self._is_over(id_):
+                if self._estimates[id_] is not None:
+                    found[id_] = latest[id_] - ends
+                if not self._is_under_way(id_):  # one that has begun waits for none
+                    for before in self._before[id_]:
+                        latest[before] = min(latest[before], latest[id_] - (ends - starts))
+        return found
+
+    def _late(self, id_: str, span: Span, planned: Mapping[str, Span]) -> timedelta | None:
+        if id_ not in planned:
+            return None
+        status = self._status[id_]
+        begun = status is not None and status.began is not None and status.progress is not StepState.FAILED
+        by = span[1] - planned[id_][1] if begun else span[0] - planned[id_][0]
+        return by if not begun or self._is_over(id_) or self._estimates[id_] is not None else None
+
+    def _is_over(self, id_: str) -> bool:
+        status = self._status[id_]
+        return status is not None and status.progress.meaning.done
+
+    def _is_under_way(self, id_: str) -> bool:
+        status = self._status[id_]
+        return status is not None and status.progress is StepState.STARTED
+
+    def _owner(self, step: Step) -> str:
+        if step.owner:
+            return step.owner
+        return ", ".join(person.id for person in self._plan.people if set(person.roles) & set(step.roles))
+
+
+# -- the way back ----------------------------------------------------------------------------------------------------
+
+
+def _way_back(plan: Plan, record: Counted, seen: Seen, back: _Steps, window: Opening, now: datetime) -> WayBack | None:
+    if seen.verdict.word is Word.ROLLED_BACK:
+        return None
+    takes, past = back.takes(), record.all(PointOfNoReturn)
+    ends = max((end for _, end in back.placed(now, "longest").values()), default=None) if takes is not None else None
+    moment = window.ends - takes - plan.rollback_reserve if takes is not None else None
+    return WayBack(
+        fit=_fit(seen, back, past=bool(past), moment=moment, now=now),
+        now=now,
+        window=window,
+        takes=takes,
+        reserve=plan.rollback_reserve,
+        without=back.without,
+        ends=ends,
+        go=_earliest_go(plan, seen, now),
+        loses=past[-1].loses if past else "",
+    )
+
+
+def _fit(seen: Seen, back: _Steps, *, past: bool, moment: datetime | None, now: datetime) -> RollbackFit:
+    under_way = seen.verdict.under_way
+    if past:
+        return RollbackFit.FIX_FORWARD
+    if not _deployed(seen):
+        return RollbackFit.NOT_DEPLOYED
+    if (under_way is not None and under_way.choice == "execute") or (back.begun and not back.over):
+        return RollbackFit.UNDER_WAY
+    if moment is None:
+        return RollbackFit.UNTIMED
+    left = moment - now
+    if left < _NOTHING:
+        return RollbackFit.TOO_LATE
+    return RollbackFit.LAST if left <= LAST else RollbackFit.SOON if left <= SOON else RollbackFit.FITS
+
+
+def _earliest_go(plan: Plan, seen: Seen, now: datetime) -> datetime | None:
+    """Before when GO cannot come, by the estimates there are; None where it stands, or waits for a decision."""
+    if seen.verdict.word is not Word.HOLD:
+        return None
+    if [step.subject for step in seen.path_to_go] == ["verdict"]:
+        return seen.path_to_go[0].eta
+    return max([now, *(step.eta for step in seen.path_to_go if step.eta is not None)]) + plan.verdict_dwell
