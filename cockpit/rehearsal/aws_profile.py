@@ -88,7 +88,7 @@ PROFILES: Mapping[str, AwsProfile] = MappingProxyType(
             traits=(
                 (
                     "CloudWatch periods fill over 45 to 180 s, counts and their total not at the same moment",
-                    "a period counts once it is older than what was measured to be late; until then it is provisional",
+                    "a period counts once it is older than what was measured of its metric, and is fresh for so much longer",
                 ),
                 ("S3 request metrics come 15 minutes late", "uploads are judged by the log and the rows"),
                 (

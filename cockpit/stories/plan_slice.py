@@ -11,15 +11,16 @@ from cockpit.plan.model import Criterion, Item, Plan, Section
 ZERO = timedelta(0)
 
 
-def cheapest(criteria: Sequence[Criterion], plan: Plan, but: Collection[str] = ()) -> Criterion | None:
-    """Of those that decide, the one whose probes answer soonest: it stands in where a plan must enforce one of a kind."""
-    deciding = [one for one in criteria if one.decides and one.condition is not None and one.id not in but]
+def cheapest(criteria: Sequence[Criterion], plan: Plan, used: Collection[str]) -> Criterion | None:
+    """Of those that decide, the one that has fewest readings to be taken beside those of the probes in use: it stands in where
+    a plan must enforce one of a kind."""
 
-    def cost(one: Criterion) -> timedelta:
+    def readings_an_hour(one: Criterion) -> float:
         names = one.condition.probes if one.condition else ()
-        return sum((plan.probes[name].oldest_fresh for name in names), ZERO) + one.needs
+        return sum(timedelta(hours=1) / plan.probes[name].interval for name in names if name not in used)
 
-    return min(deciding, key=cost, default=None)
+    deciding = [one for one in criteria if one.decides and one.condition is not None]
+    return min(deciding, key=readings_an_hour, default=None)
 
 
 def plan_slice(
@@ -33,13 +34,13 @@ def plan_slice(
     What is taken in for want of a criterion or trigger has no window, so that it holds nothing up.
     """
     success, triggers = list(success), list(triggers)
-    if not any(one.decides for one in success) and (more := cheapest(plan.success_criteria, plan)) is not None:
+    used = _read_by(success, triggers, items)
+    if not any(one.decides for one in success) and (more := cheapest(plan.success_criteria, plan, used)) is not None:
         success.append(at_once(more))
-    if not any(one.decides for one in triggers) and (more := cheapest(plan.rollback_triggers, plan)) is not None:
+        used = _read_by(success, triggers, items)
+    if not any(one.decides for one in triggers) and (more := cheapest(plan.rollback_triggers, plan, used)) is not None:
         triggers.append(more)
-    conditions = [one.condition for one in (*success, *triggers)] + [item.expect for item in items]
-    conditions += [one.clear_condition for one in triggers]
-    used = {probe for condition in conditions if condition is not None for probe in condition.probes}
+    used = _read_by(success, triggers, items)
     section = (
         Section("lines", plan.checklist[0].phase, tuple(without_signing(item) for item in items)) if items else None
     )
@@ -55,6 +56,13 @@ def plan_slice(
         rollback_plan=(),
         migration=None,
     )
+
+
+def _read_by(success: Sequence[Criterion], triggers: Sequence[Criterion], items: Sequence[Item]) -> set[str]:
+    """The probes that these read."""
+    conditions = [one.condition for one in (*success, *triggers)] + [item.expect for item in items]
+    conditions += [one.clear_condition for one in triggers]
+    return {probe for condition in conditions if condition is not None for probe in condition.probes}
 
 
 def at_once(one: Criterion) -> Criterion:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.states import State
-from cockpit.plan.model import Criterion, Plan, Severity
+from cockpit.plan.model import Criterion, OnUnknown, Plan, Severity
 from cockpit.stories.plan_slice import plan_slice
 from cockpit.stories.proven import Hidden, TriggerProven
 from cockpit.stories.short_play import ShortPlay
@@ -17,7 +17,7 @@ from probes.reading import Reason
 
 ZERO, SECOND = timedelta(0), timedelta(seconds=1)
 PHASES = 4
-"""So many moments between two readings a fault is tried at."""
+"""So many moments between two readings a fault is tried at, where several probes are read; for one, both ends will do."""
 LONGEST = timedelta(hours=30)
 """Longer than this nothing is played: then it is undecided."""
 HIDING = (Reason.ACCESS_DENIED, Reason.THROTTLED)
@@ -48,14 +48,15 @@ def prove_trigger(plan: Plan, one: Criterion, healthy: Values, search: ValueSear
     if not seen:
         return replace(proven, values=found.values)
     soonest = min(seen, key=lambda each: each.after)
+    worst = max(each.after for each in seen)
     return replace(
         proven,
         values=found.values,
         readings=min(each.readings for each in seen),
         best=soonest.after,
-        worst=max(each.after for each in seen),
+        worst=worst,
         verdict=_verdict(plan, one, soonest),
-        hidden_by=tuple(play.hidden()),
+        hidden_by=tuple(play.hidden(worst)),
     )
 
 
@@ -97,7 +98,7 @@ class _Play:
     def phases(self) -> Iterator[timedelta]:
         """Moments of the fault between two readings: right after one, right before the next, and between."""
         yield SECOND
-        for part in range(1, PHASES - 1):
+        for part in range(1, PHASES - 1) if len(self.probes) > 1 else ():
             yield self.pace * part / (PHASES - 1)
         yield self.pace - SECOND
 
@@ -121,13 +122,20 @@ class _Play:
     def _is_tripped(self, play: ShortPlay) -> bool:
         return play.situation.criterion(self.one.id).state is State.TRIPPED
 
-    def hidden(self) -> Iterator[Hidden]:
-        """Every blindness of one probe, from just before the fault on, under which it does not trip."""
+    def hidden(self, worst: timedelta) -> Iterator[Hidden]:
+        """Every blindness of one probe, from just before the fault on, under which it does not trip.
+
+        Why it cannot be read makes a difference only to a trigger that trips for being unseen. `worst`: after the fault, when
+        all is seen.
+        """
+        calls = self.one.on_unknown is OnUnknown.ROLLBACK
+        stale = max(self.plan.probes[name].stale_after for name in self.probes)
+        limit = worst + 2 * self.pace + ((self.one.unknown_limit or ZERO) + 2 * stale if calls else ZERO)
         for probe in self.probes:
-            for reason in HIDING:
+            for reason in HIDING if calls else HIDING[:1]:
                 play, fault = self._begun(SECOND)
                 play.world.blind(fault - SECOND, probe, reason)
-                if not play.until(lambda _, play=play: self._called(play), fault + self.limit):  # type: ignore[misc]
+                if not play.until(lambda _, play=play: self._called(play), fault + limit):  # type: ignore[misc]
                     yield Hidden(probe, str(reason), str(play.situation.verdict.word))
 
     def _called(self, play: ShortPlay) -> bool:

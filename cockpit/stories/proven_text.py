@@ -57,10 +57,7 @@ def _trigger(one: TriggerProven) -> Iterator[str]:
         times += f" to {duration(one.worst or timedelta(0))}"
     yield f"  {times:>16}  {one.id}: {worded(one.values)}, {count(one.readings, 'reading')} -> {one.verdict}"
     if one.hidden_by:
-        by: dict[str, list[str]] = {}
-        for each in one.hidden_by:
-            by.setdefault(each.probe, []).append(each.reason)
-        shown = ", ".join(f"{probe} ({', '.join(reasons)})" for probe, reasons in by.items())
+        shown = ", ".join(dict.fromkeys(each.probe for each in one.hidden_by))
         verdicts = " or ".join(dict.fromkeys(each.verdict for each in one.hidden_by))
         yield f"{'':18}  hidden where this cannot be read: {shown}; then {verdicts}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -47,8 +48,8 @@ class AcmCertificate(Probe[CertificateParams]):
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
     RenewalEligibility, KeyAlgorithm; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
     DescribeListenerCertificates (CertificateArn) of its listener on `port`. Of several the load balancer picks by the name that a
-    client asks for: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer key; with none,
-    the default one. An imported certificate never renews by itself.
+    client asks for: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer hash
+    (SignatureAlgorithm), the longer key; with none, the default one. An imported certificate never renews by itself.
     """
 
     name = "acm.certificate"
@@ -197,12 +198,14 @@ def _is_it(picked: str | Unknown, arn: str) -> bool | Unknown:
     return picked if isinstance(picked, Unknown) else picked == arn
 
 
-def _preference(found: Mapping[str, Any], now: datetime) -> tuple[bool, bool, int, float]:
-    """How a load balancer ranks certificates that are good for one name, the best highest."""
+def _preference(found: Mapping[str, Any], now: datetime) -> tuple[bool, bool, int, int, float]:
+    """How a load balancer ranks certificates that are good for one name, the best highest (AWS's "smart selection")."""
     algorithm, begins, ends = str(found.get("KeyAlgorithm", "")), found.get("NotBefore"), found.get("NotAfter")
     digits = "".join(char for char in algorithm if char.isdigit())
     valid_s = (ends - begins).total_seconds() if begins and ends else 0.0
-    return algorithm.startswith("EC"), ends is None or now < ends, int(digits or 0), valid_s
+    sha = re.match(r"SHA(\d+)", str(found.get("SignatureAlgorithm", "")))
+    hashed = int(sha[1]) if sha else 0
+    return algorithm.startswith("EC"), ends is None or now < ends, hashed, int(digits or 0), valid_s
 
 
 def _alternatives(found: Mapping[str, Any]) -> list[str]:

@@ -139,6 +139,7 @@ ENDED = {"NotAfter": NOW - timedelta(days=1)}
         ("elsewhere.example.com", [ELSEWHERE, WILD], ARN),
         (HOST, [{"KeyAlgorithm": "EC_prime256v1"}], f"{OTHER}0"),
         (HOST, [{"KeyAlgorithm": "RSA_4096"}], f"{OTHER}0"),
+        (HOST, [{"KeyAlgorithm": "RSA_2048", "SignatureAlgorithm": "SHA512WITHRSA"}], f"{OTHER}0"),
         (HOST, [{"KeyAlgorithm": "RSA_4096"} | ENDED], ARN),
         (HOST, [{"KeyAlgorithm": "EC_prime256v1"} | ENDED], f"{OTHER}0"),
     ],

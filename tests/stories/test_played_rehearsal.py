@@ -36,7 +36,7 @@ def options(*faults: str, ends: str = "") -> PlayedOptions:
     [
         ((), "", GO),
         (("trip:site.down@1m",), "", ROLLBACK),
-        (("trip:site.down@1m",), "GO", NOT_AS_EXPECTED),
+        pytest.param(("trip:site.down@1m",), "GO", NOT_AS_EXPECTED, marks=pytest.mark.long),
     ],
     ids=["go", "rollback", "not-as-expected"],
 )

@@ -14,6 +14,7 @@ from cockpit.plan.model import Plan
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.stories.healthy_values import healthy
 from cockpit.stories.plan_proof import prove
+from cockpit.stories.prove_bands import prove_bands, redundant
 from cockpit.stories.prove_triggers import prove_trigger
 from cockpit.stories.proven import PlanProven
 from cockpit.stories.proven_html import proven_html
@@ -89,8 +90,9 @@ def test_it_is_shown_as_text_as_json_and_as_a_page_of_its_own(minimal: PlanProve
     assert "http" not in page.replace("http.health", "")
 
 
-def test_a_probe_that_nothing_reads_decides_nothing() -> None:
+def test_a_probe_that_nothing_reads_decides_nothing_and_nothing_is_found_where_all_can_come() -> None:
     proven = prove(plan(GOOD.replace("live.ok && ", "")), play_go=False)
+    assert list(proven.findings()) == []
     (live,) = (one for one in proven.probes if one.name == "live")
     assert (live.decides, live.refused) == ((), None)
     assert "changes nothing, no condition that decides reads it: live" in "\n".join(proven_lines(proven))
@@ -106,7 +108,6 @@ MUTATIONS = {
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_that_can_never_come_is_found(name: str) -> None:
-    assert list(prove(plan(GOOD), play_go=False).findings()) == []
     (old, new), said = MUTATIONS[name]
     assert old in GOOD
     found = [each.text for each in prove(plan(GOOD.replace(old, new)), play_go=False).findings()]
@@ -165,25 +166,28 @@ def test_what_is_not_found_within_the_bound_is_undecided_and_never_fine() -> Non
     assert "? bad: no values were found within the bound" in "\n".join(proven_lines(proven))
 
 
+def bands(text: str) -> list[str]:
+    of = plan(text)
+    return [each.text for each in prove_bands(of, healthy(of).values, ValueSearch(of))]
+
+
 def test_bands_say_where_neither_speaks_and_what_trips_unseen_by_the_criteria() -> None:
-    proven = prove(plan(GOOD), play_go=False)
-    assert [each.text for each in proven.bands] == [
-        "between good and bad lies what is neither (metric.rate 0.0202): it stays HOLD"
-    ]
-    apart = prove(
-        plan(GOOD.replace("failure_condition: metric.rate > 0.05", "failure_condition: live.running > 9")),
-        play_go=False,
+    assert bands(GOOD) == ["between good and bad lies what is neither (metric.rate 0.0202): it stays HOLD"]
+    (apart,) = bands(GOOD.replace("failure_condition: metric.rate > 0.05", "failure_condition: live.running > 9"))
+    assert "bad trips while every success criterion holds (live.running 10)" in apart
+    assert (
+        "good and bad are both true at metric.rate"
+        in bands(GOOD.replace("metric.rate > 0.05", "metric.rate > 0.01"))[-1]
     )
-    assert "bad trips while every success criterion holds (live.running 10)" in apart.bands[0].text
-    both = prove(plan(GOOD.replace("metric.rate > 0.05", "metric.rate > 0.01")), play_go=False)
-    assert "good and bad are both true at metric.rate" in both.bands[-1].text
 
 
 def test_a_criterion_that_another_implies_is_redundant() -> None:
-    more = GOOD.replace(
-        "rollback_triggers", "  - {id: weak, title: W, success_condition: metric.rate < 0.5}\nrollback_triggers"
+    of = plan(
+        GOOD.replace(
+            "rollback_triggers", "  - {id: weak, title: W, success_condition: metric.rate < 0.5}\nrollback_triggers"
+        )
     )
-    assert [each.text for each in prove(plan(more), play_go=False).redundant] == [
+    assert [each.text for each in redundant(of, ValueSearch(of))] == [
         "weak holds wherever good does: it proves nothing more"
     ]
 

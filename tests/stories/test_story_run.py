@@ -89,7 +89,11 @@ def changes_of(found: Sequence[Change]) -> list[tuple[str, ...]]:
     return [(str(each.at), each.subject, str(each.before), str(each.after), each.because) for each in found]
 
 
-@pytest.mark.parametrize("text", [SITE + "expect: [{never: FIX FORWARD}]\n", EVERYTHING], ids=["site", "everything"])
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(SITE + "expect: [{never: FIX FORWARD}]\n", marks=pytest.mark.long), EVERYTHING],
+    ids=["site", "everything"],
+)
 async def test_live_replayed_and_tested_it_comes_to_the_same_changes(text: str, tmp_path: Path) -> None:
     story = replace(read(text), lasts=timedelta(minutes=20))
     tested = play_through(story)
