@@ -59,7 +59,6 @@ def runbook(situation: Situation, chart: int = 0) -> list[Row]:
         rows.append(_heading("WINDOW", gantt.window_text(schedule)))
     if schedule is not None and schedule.back is not None:
         rows.append(_heading("WAY BACK", schedule.back.line))
-    rows += [_fact(name, fact) for name, fact in progress(situation)]
     axis = gantt.axis_of(situation)
     if axis is not None and chart:
         rows.append(Row("heading:axis", (("chart", gantt.scale(axis, chart)),), selectable=False))

@@ -176,15 +176,15 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
 def _way_back(situation: Situation) -> list[tuple[int, str, str]]:
     """Until when a rollback fits into the change window, and the path to GO against that; none where there is nothing to say.
 
-    It stands before the cause, which is cut for it.
+    Where somebody must act soon it stands before the cause, which is cut for it; a distant moment makes way for the cause.
     """
     back = situation.back
     if back is None or not back.word:
         return []
     colour = theme.of_meaning(back.fit.meaning)
     strong = f"bold {colour}" if back.calls else theme.TEXT
-    parts = [(7 if back.calls else 6, f"  {back.word}", strong)]
-    return [*parts, (6, f"; {back.path_word}", colour)] if back.path else parts
+    parts = [(7 if back.calls else 4, f"  {back.word}", strong)]
+    return [*parts, (7 if back.calls else 4, f"; {back.path_word}", colour)] if back.path else parts
 
 
 def _wrapped(reason: str, width: int, most: int) -> list[Text]:
