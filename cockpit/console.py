@@ -132,6 +132,11 @@ def json_text(value: Any, *, indent: int | None = 2) -> str:
     return json_escaped(text)
 
 
+def on_terminal() -> bool:
+    """Whether standard error is read by a person, so that a line may be written over."""
+    return sys.stderr.isatty()
+
+
 def redraw(line: str) -> None:
     """Write over the last line of standard error."""
     with door():

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from probes.reading import Value
 
+NARROW = 1.25
+"""A band of time this narrow is shown as one duration."""
+
 
 def duration(value: timedelta) -> str:
     """Two units at most.
@@ -129,3 +132,13 @@ def person(who: str, in_role: str) -> str:
     ('second (DB owner)', 'second')
     """
     return f"{who} ({role(in_role)})" if in_role else who
+
+
+def between(least_s: float, most_s: float) -> str:
+    """A band of seconds; one duration where its ends read the same, or nearly.
+
+    >>> between(30, 33), between(50, 200)
+    ('33s', '50s to 3m20s')
+    """
+    least, most = (duration(timedelta(seconds=max(1, round(each)))) for each in (least_s, most_s))
+    return most if least == most or most_s <= NARROW * least_s else f"{least} to {most}"

@@ -54,3 +54,5 @@ class EcsTask:
     """The container whose command is replaced; the task's only one by default."""
     count: int = 2
     public_ip: bool = False
+    spot: bool = False
+    """On Fargate Spot: a task that is reclaimed drains, and another takes its place."""

@@ -20,10 +20,17 @@ from probes.probe import Probe
 from probes.registry import find
 
 MIGRATION = {
-    "bucket": ("s3:ListBucket",),
+    "bucket": (
+        "s3:GetBucketVersioning",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListBucketVersions",
+    ),
     "objects": (
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
         "s3:GetObject",
         "s3:ListMultipartUploadParts",
         "s3:PutObject",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from cockpit.console import output
+from cockpit.console import on_terminal, output, redraw
 
 EVERY_S = 0.1
 IN_A_PIPE_S = 5.0
-_CLEAR = "\r\x1b[2K"
 
 
 class Progress:
@@ -17,7 +15,7 @@ class Progress:
 
     def __init__(self, what: str, total: int) -> None:
         self.what, self.total = what, total
-        self._terminal = sys.stderr.isatty()
+        self._terminal = on_terminal()
         self._shown = time.monotonic()
 
     def at(self, number: int, subject: str = "") -> None:
@@ -28,15 +26,10 @@ class Progress:
         self._shown = now
         line = f"{self.what} {number} of {self.total}" + (f": {subject}" if subject else "")
         if self._terminal:
-            self._write(f"{_CLEAR}{line[:79]}")
+            redraw(line[:79])
         else:
             output(line, err=True)
 
     def done(self) -> None:
         if self._terminal:
-            self._write(_CLEAR)
-
-    def _write(self, text: str) -> None:
-        raw = getattr(sys.stderr, "raw", sys.stderr.write)
-        raw(text)
-        sys.stderr.flush()
+            redraw("")

@@ -19,6 +19,7 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.running_releases import releases
 from cockpit.decide.schedule import Seen, schedule
 from cockpit.decide.situation import Situation, StepStatus, Verdict
+from cockpit.decide.states import RollbackFit
 from cockpit.decide.steps import steps
 from cockpit.decide.verdict import has_ended, verdict
 from cockpit.decide.visibility import probe_statuses, root_causes, sight
@@ -132,8 +133,17 @@ def changes(before: Situation, after: Situation) -> Iterator[Change]:
     for gate in after.gates:
         if gate.id in polls and polls[gate.id] is not gate.state:
             yield Change(after.now, gate.id, polls[gate.id], gate.state, gate.because)
-    if before.back is not None and after.back is not None and before.back.fit is not after.back.fit:
-        yield Change(after.now, LAST_SAFE_MOMENT, before.back.fit, after.back.fit, after.back.line)
+    if (turned := _way_back(before, after)) is not None:
+        yield turned
+
+
+def _way_back(before: Situation, after: Situation) -> Change | None:
+    """How a rollback fits, where that has changed; that the deployment has not begun is no news."""
+    if before.back is None or after.back is None or before.back.fit is after.back.fit:
+        return None
+    if after.back.fit is RollbackFit.NOT_DEPLOYED:
+        return None
+    return Change(after.now, LAST_SAFE_MOMENT, before.back.fit, after.back.fit, after.back.line)
 
 
 def _turn(before: Verdict, after: Verdict, now: datetime) -> Change | None:

@@ -43,6 +43,15 @@ def also(situation: Situation, mine: NextAction) -> tuple[str, ...]:
     return tuple(each.for_others for each in situation.next_actions if each.owed and each.by != mine.by)
 
 
+def worded(situation: Situation) -> tuple[str, ...]:
+    """What there is to do for everybody who has something to do: `primary (on-call): decide: roll back or fix forward`."""
+    return tuple(
+        f"{formatting.person(each.by, each.role)}: {each.what}" if each.by else each.what
+        for each in situation.next_actions
+        if each.act is not Act.WAIT
+    )
+
+
 def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
     """Items and criteria of this phase whose sign-off is missing and which somebody in one of `roles` may give."""
     held, before = frozenset(roles), situation.verdict.phase is Phase.PRE_DEPLOY

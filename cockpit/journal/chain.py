@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,8 +93,10 @@ class Follower:
     journal: Path
     _read: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By writer: which file was read, and how far."""
-    _known: dict[str, set[str]] = field(default_factory=dict)
+    _known: dict[str, Counter[str]] = field(default_factory=dict)
     """By writer: hashes of the lines that were read."""
+    _again: dict[str, Counter[str]] = field(default_factory=dict)
+    """By writer: those of them that are still to come again, in a file that took the place of the one they were read in."""
 
     def new(self) -> list[Chain]:
         """The lines added, by writer: in a file that took another's place, those that were not in that one. Raises OSError."""
@@ -103,6 +106,7 @@ class Follower:
             file_read, at = self._read.get(path.stem, (about.st_ino, 0))
             if file_read != about.st_ino:
                 at = 0
+                self._again[path.stem] = self._known[path.stem].copy()
             if about.st_size <= at:
                 continue
             with path.open("rb") as file:
@@ -111,13 +115,16 @@ class Follower:
         return found
 
     def _whole_lines(self, writer: str, inode: int, file: BinaryIO) -> Iterator[bytes]:
-        known = self._known.setdefault(writer, set())
+        known, again = self._known.setdefault(writer, Counter()), self._again.get(writer, Counter())
         for raw in _lines(file):
             if raw.endswith(b"\n"):
                 self._read[writer] = inode, file.tell()
-                if (hash_ := hash_of(raw)) not in known:
-                    known.add(hash_)
-                    yield raw
+                hash_ = hash_of(raw)
+                if again[hash_]:
+                    again[hash_] -= 1
+                    continue
+                known[hash_] += 1
+                yield raw
 
 
 def read_all(journal: Path) -> list[Chain]:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 STARTED_BY = "cockpit-migration"
 WORKER = ("python", "-P", "-m", "cockpit.migration")
 """What a task's container runs, followed by the run: nothing in its working folder is imported."""
+MOST_AT_ONCE = 10
+"""Tasks that one RunTask starts, at most."""
 AGAIN_ROUNDS = 15
 """Rounds between two looks at the tasks: the ledger says how the workers do, ECS only whether they are there."""
 
@@ -86,6 +88,21 @@ class EcsWorkers:
         self.arns = [arn for arn in self.arns if arn not in gone]
 
     async def _start(self, count: int) -> None:
+        """In batches, as RunTask takes them. What ECS cannot do now is tried again later; what it refuses at all ends a run.
+
+        Tasks that run are never stopped because another was not started.
+        """
+        for begun in range(0, count, MOST_AT_ONCE):
+            try:
+                await self._run_task(min(MOST_AT_ONCE, count - begun))
+            except Unseen as unseen:
+                why = f"{unseen.unknown.detail}. {unseen.unknown.hint}"
+                if not (self.arns or unseen.unknown.reason.traits.transient):
+                    raise RunError(f"ECS did not start a worker: {why}") from None
+                self._died.append(f"a task was not started: {why}")
+                return
+
+    async def _run_task(self, count: int) -> None:
         asked = self.task
         override = {"name": asked.container or await self._container(), "command": self._command()}
         network = {
@@ -93,20 +110,18 @@ class EcsWorkers:
             "securityGroups": list(asked.security_groups),
             "assignPublicIp": "ENABLED" if asked.public_ip else "DISABLED",
         }
-        try:
-            answer = await self.clients.aws(
-                "ecs",
-                "run_task",
-                cluster=asked.cluster,
-                taskDefinition=asked.task_definition,
-                count=count,
-                launchType="FARGATE",
-                networkConfiguration={"awsvpcConfiguration": network},
-                overrides={"containerOverrides": [override]},
-                startedBy=STARTED_BY,
-            )
-        except Unseen as unseen:
-            raise RunError(f"ECS did not start a worker: {unseen.unknown.detail}. {unseen.unknown.hint}") from None
+        spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+        answer = await self.clients.aws(
+            "ecs",
+            "run_task",
+            cluster=asked.cluster,
+            taskDefinition=asked.task_definition,
+            count=count,
+            networkConfiguration={"awsvpcConfiguration": network},
+            overrides={"containerOverrides": [override]},
+            startedBy=STARTED_BY,
+            **(spot if asked.spot else {"launchType": "FARGATE"}),
+        )
         self.arns += [task["taskArn"] for task in answer.get("tasks", [])]
         for failure in answer.get("failures", []):
             self._died.append(f"a task was not started: {failure.get('reason', 'ECS gives no reason')}")

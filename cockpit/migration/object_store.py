@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,15 @@ class Body:
     sha256: bytes
     content_type: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one key; `size` is None for a delete marker."""
+
+    key: str
+    id: str
+    size: int | None = None
 
 
 class Store:
@@ -232,6 +242,19 @@ class Store:
         given: dict[str, Any] = {"VersionId": version} if version else {}
         await self.ask("delete_object", Key=key, **given)
 
+    async def versions(self, prefix: str) -> AsyncIterator[Version]:
+        """Every version of every key that begins so, in the order of keys."""
+        marker: dict[str, Any] = {}
+        while True:
+            answer = await self.ask("list_object_versions", Prefix=prefix, **marker)
+            found = [Version(one["Key"], one["VersionId"], int(one["Size"])) for one in answer.get("Versions", [])]
+            found += [Version(one["Key"], one["VersionId"]) for one in answer.get("DeleteMarkers", [])]
+            for version in sorted(found, key=lambda one: one.key):
+                yield version
+            if not answer.get("IsTruncated"):
+                return
+            marker = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
+
     async def keys(self, prefix: str, after: str) -> list[str]:
         """Up to a thousand keys after this one, in order."""
         answer = await self.ask("list_objects_v2", Prefix=prefix, StartAfter=after)
@@ -241,10 +264,11 @@ class Store:
 def _objects(session: Any, client: Any, settings: Settings) -> Any:
     from obstore.store import S3Store
 
-    endpoint = str(client.meta.endpoint_url)
-    amazon = "amazonaws.com" in endpoint
+    endpoint, region = str(client.meta.endpoint_url), settings.region or str(client.meta.region_name)
+    # Any other (a VPC's, FIPS, dual-stack, another partition's, one that is no Amazon's) is the data plane's too, by path.
+    amazon = endpoint in (f"https://s3.{region}.amazonaws.com", "https://s3.amazonaws.com")
     config = {
-        "aws_region": settings.region or str(client.meta.region_name),
+        "aws_region": region,
         "aws_checksum_algorithm": "sha256",
         "aws_server_side_encryption": "AES256",
         "aws_virtual_hosted_style_request": str(amazon and "." not in settings.bucket).lower(),

@@ -15,10 +15,12 @@ from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Event
 from cockpit.migration.sql_files import statement
-from cockpit.migration.states import DONE, NOT_OURS, WANTED_WORDS, ItemState, PhaseName, Wanted
+from cockpit.migration.states import DONE, NOT_OURS, OPEN, WANTED_WORDS, ItemState, PhaseName, Wanted
+from cockpit.migration.time_left import Pace
 
 WINDOW_S = 10.0
 KEPT = 120
+_ONE_MOMENT = statement("one_moment")
 _SHOW_RUN_CLOCK = statement("show_run_clock")
 _SHOW_TALLY = statement("show_tally")
 _SHOW_WORKERS = statement("show_workers")
@@ -39,6 +41,9 @@ class TableProgress:
     bytes: int
     done_bytes: int
     states: Mapping[ItemState, int]
+    left: int = 0
+    """Files that the phase still has to do: of what cannot be done, none."""
+    left_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class Progress:
     bytes_per_s: float = 0.0
     run_files_per_s: float = 0.0
     eta_s: float | None = None
+    """Seconds until the phase is done, at most; None where nothing can be said, or nothing moves."""
+    eta_least_s: float | None = None
     uploads: int = 0
     adopted: int = 0
     retries: int = 0
@@ -138,6 +145,12 @@ class Progress:
         return sum(table.states.get(state, 0) for table in self.tables for state in states)
 
     @property
+    def waits_for_guards(self) -> bool:
+        """Nothing is known to be wrong: what holds the run has no first reading yet."""
+        holding = [guard for guard in self.guards if guard.get("holds")]
+        return bool(holding) and all(guard.get("first_sight") for guard in holding)
+
+    @property
     def word(self) -> str:
         """The state of the migration in one word or two."""
         if not self.prepared:
@@ -151,7 +164,7 @@ class Progress:
         if self.wanted is not Wanted.RUN:
             return WANTED_WORDS[self.wanted]
         if self.held_since:
-            return "HELD BY A GUARD"
+            return "WAITING FOR GUARDS" if self.waits_for_guards else "HELD BY A GUARD"
         return WANTED_WORDS[self.wanted] if self.watched else "NO SUPERVISOR"
 
 
@@ -161,10 +174,16 @@ class Follower:
 
     _seen: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT))
     _rates: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _pace: Pace = field(default_factory=Pace)
     _run: int = 0
 
     async def poll(self, connection: Connection) -> Progress:
-        """The migration now; a few small queries, whatever the number of files."""
+        """The migration at one moment; a few small queries, whatever the number of files."""
+        async with connection.transaction():
+            await connection.execute(_ONE_MOMENT)
+            return await self._poll(connection)
+
+    async def _poll(self, connection: Connection) -> Progress:
         if not await schema.is_there(connection):
             return Progress()
         run = await runs.latest(connection)
@@ -173,7 +192,7 @@ class Follower:
         workers = await _workers(connection, run.id) if run else ()
         sums = await _sums(connection, run.id) if run else (0, 0, 0, 0, 0, 0, 0)
         files_per_s, bytes_per_s = self._rate(run.id if run else 0, sums[0], sums[1])
-        left = sum(table.files - table.done for table in tables)
+        of_run, eta = await self._of_run(connection, run, sums, tables) if run else ({}, None)
         purge_began, purged = await _purged(connection)
         return Progress(
             prepared=True,
@@ -181,7 +200,8 @@ class Follower:
             tables=tables,
             files_per_s=files_per_s,
             bytes_per_s=bytes_per_s,
-            eta_s=left / files_per_s if files_per_s > 0.05 and run and run.ended_at is None else None,
+            eta_s=eta[1] if eta else None,
+            eta_least_s=eta[0] if eta else None,
             uploads=sums[2],
             adopted=sums[3],
             retries=sums[4],
@@ -193,8 +213,21 @@ class Follower:
             rates=tuple(self._rates),
             purge_began=purge_began,
             purged=purged,
-            **(await _of_run(connection, run, sums[0]) if run else {}),
+            **of_run,
         )
+
+    async def _of_run(
+        self, connection: Connection, run: runs.Run, sums: tuple[int, ...], tables: tuple[TableProgress, ...]
+    ) -> tuple[dict[str, Any], tuple[float, float] | None]:
+        """What the run's row says, and how long it still takes."""
+        row = await (await connection.execute(_SHOW_RUN_CLOCK, {"run": run.id})).fetchone()
+        watched, seconds = (bool(row[0]), float(row[1])) if row else (False, 0.0)
+        moving = run.goes_on and run.wanted is Wanted.RUN and not (run.held_since or run.halted) and watched
+        self._pace.seen(time.monotonic(), sums[0], sums[1], moving=moving)
+        left = sum(table.left for table in tables), sum(table.left_bytes for table in tables)
+        eta = self._pace.left(left, (seconds, sums[0], sums[1])) if moving else None
+        deaths = await _listed(connection, _SHOW_DEATHS, run=run.id)
+        return _row_of_run(run, watched=watched, files=sums[0], seconds=seconds) | {"deaths": deaths}, eta
 
     def _rate(self, run: int, files: int, size: int) -> tuple[float, float]:
         now = time.monotonic()
@@ -202,6 +235,7 @@ class Follower:
             self._run = run
             self._seen.clear()
             self._rates.clear()
+            self._pace.clear()
         self._seen.append((now, files, size))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW_S:
             self._seen.popleft()
@@ -214,9 +248,7 @@ class Follower:
         return rate, max(0.0, (size - held) / passed)
 
 
-async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str, Any]:
-    row = await (await connection.execute(_SHOW_RUN_CLOCK, {"run": run.id})).fetchone()
-    watched, seconds = (bool(row[0]), float(row[1])) if row else (False, 0.0)
+def _row_of_run(run: runs.Run, *, watched: bool, files: int, seconds: float) -> dict[str, Any]:
     return {
         "run": run.id,
         "wanted": run.wanted,
@@ -232,7 +264,6 @@ async def _of_run(connection: Connection, run: runs.Run, files: int) -> dict[str
         "ownerless": run.ownerless,
         "concurrency_most": run.concurrency,
         "files_per_s_most": run.files_per_s,
-        "deaths": await _listed(connection, _SHOW_DEATHS, run=run.id),
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,
     }
 
@@ -247,6 +278,7 @@ async def _tables(connection: Connection, phase: PhaseName) -> tuple[TableProgre
         states = found[label]
         ours = {state: held for state, held in states.items() if state not in NOT_OURS}
         done = [ours.get(state, (0, 0)) for state in DONE[phase]]
+        left = [ours.get(state, (0, 0)) for state in OPEN[phase]]
         tables.append(
             TableProgress(
                 label,
@@ -255,6 +287,8 @@ async def _tables(connection: Connection, phase: PhaseName) -> tuple[TableProgre
                 sum(size for _, size in ours.values()),
                 sum(size for _, size in done),
                 {state: n for state, (n, _) in states.items() if n},
+                sum(n for n, _ in left),
+                sum(size for _, size in left),
             )
         )
     return tuple(tables)

@@ -99,7 +99,7 @@ ITEM_TRANSITIONS: Mapping[ItemState, frozenset[ItemState]] = complete(
             {_I.VERIFIED, _I.DIVERGED, _I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}
         ),
         _I.VERIFIED: frozenset({_I.PURGED, _I.DIVERGED, _I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}),
-        _I.PURGED: frozenset({_I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}),
+        _I.PURGED: frozenset({_I.DIVERGED, _I.RESTORED, _I.GONE, _I.SKIPPED, _I.QUARANTINED, _I.PLANNED}),
         _I.DIVERGED: frozenset({_I.UPLOADING}),
         _I.QUARANTINED: frozenset({_I.PLANNED, _I.SWITCHED, _I.VERIFIED, _I.PURGED}),
         _I.GONE: frozenset({_I.PLANNED}),

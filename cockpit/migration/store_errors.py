@@ -121,6 +121,8 @@ def of_answer(status: int, code: str, detail: str) -> StoreError:
         hint = "often credentials that have expired, or the wrong region: renew them, then resume"
         return Halting("400", detail or "S3 refused without saying why", hint)
     damaged = ("XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody", "RequestTimeout")
+    if status == 501:
+        return Rejected(code or str(status), detail)
     if status in (409, 429) or status >= 500 or code in damaged:
         return Busy(code or str(status), detail)
     return Rejected(code or str(status), detail)

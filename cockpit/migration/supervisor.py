@@ -29,6 +29,8 @@ ROUND_S = 1.0
 APPLICATION = "cockpit-migration-supervisor"
 DIED = "worker died"
 ENLIST_S = 20.0
+FIRST_SIGHT_S = 60.0
+"""For so long a guard that was never seen is waited for, not feared."""
 GIVE_UP_S = 30 * 60.0
 """Without the database for so long, nobody is waiting any more."""
 
@@ -99,6 +101,8 @@ class Supervisor:
         self._workers = workers
         self._noted = ""
         self._replacements = Replacements(clock)
+        self._clock, self._began = clock, clock()
+        self._seen: set[str] = set()
         self._show = show
         self._follower = Follower()
         self._enlisted = 0.0
@@ -139,7 +143,7 @@ class Supervisor:
     async def _round(self, connection: Connection) -> str:
         run = await runs.load(connection, self._run)
         if run.ended_at is None:
-            await runs.judge(connection, self._run, self._guards(), self._name)
+            await runs.judge(connection, self._run, self._sighted(self._guards()), self._name)
         if self._draining and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
             await runs.want(connection, self._run, Wanted.DRAIN, self._draining)
             run = await runs.load(connection, self._run)
@@ -158,6 +162,12 @@ class Supervisor:
         self.progress = await self._follower.poll(connection)
         self._show(self.progress)
         return outcome
+
+    def _sighted(self, guards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """With those marked that hold only because nobody has had time to see anything of them yet."""
+        self._seen |= {guard["id"] for guard in guards if guard["state"] != State.UNKNOWN}
+        early = self._clock() - self._began < FIRST_SIGHT_S
+        return [guard | {"first_sight": early and guard["id"] not in self._seen} for guard in guards]
 
     async def _note_dead(self, connection: Connection, run: runs.Run) -> bool:
         """Where every screen shows it; one that dies of the same cause again is noted once, and too many halt the run.
@@ -201,6 +211,7 @@ def as_json(progress: Progress) -> Mapping[str, Any]:
         "done_bytes": progress.done_bytes,
         "files_per_s": round(progress.files_per_s, 1),
         "bytes_per_s": round(progress.bytes_per_s),
+        "eta_least_s": None if progress.eta_least_s is None else round(progress.eta_least_s),
         "eta_s": None if progress.eta_s is None else round(progress.eta_s),
         "in_flight": progress.in_flight,
         "workers": len(progress.workers),

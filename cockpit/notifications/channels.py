@@ -44,6 +44,13 @@ class Notice:
     """`after` as it is shown: "GO (2 waivers)"."""
     because: str
     rehearsal: bool = False
+    actions: tuple[str, ...] = ()
+    """What there is to do now, a line for each person who has something to do."""
+
+    @property
+    def next(self) -> str:
+        """`next: primary (on-call): decide: roll back or fix forward`; empty where nobody has anything to do."""
+        return one_line(f"next: {'; '.join(self.actions)}", 500) if self.actions else ""
 
     @property
     def line(self) -> str:
@@ -89,6 +96,7 @@ class Slack:
     def body(self, notice: Notice, head: str) -> str:
         lines = [f"*{_plain(notice.line)}*", f"{notice.at:%Y-%m-%d %H:%M:%S} UTC"]
         lines += [_plain(notice.reason)] if notice.because else []
+        lines += [_plain(notice.next)] if notice.next else []
         lines.append(
             f"record {_plain(one_line(notice.record))}, head `{head}`" if head else "the record is NOT being written"
         )
@@ -115,7 +123,12 @@ class PagerDuty:
             "source": one_line(notice.record),
             "severity": "info" if notice.rehearsal else "critical",
             "timestamp": notice.at.isoformat(),
-            "custom_details": {"because": notice.reason, "head": head, "rehearsal": notice.rehearsal},
+            "custom_details": {
+                "because": notice.reason,
+                "next": notice.next,
+                "head": head,
+                "rehearsal": notice.rehearsal,
+            },
         }
         return json.dumps(event | {"event_action": "trigger", "payload": payload})
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from cockpit.decide.events import LAST_SAFE_MOMENT, Change
+from cockpit.decide.next_action import worded
 from cockpit.decide.states import RollbackFit
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
@@ -184,6 +185,7 @@ class Notices:
             label=verdict.label if shown else change.after,
             because=change.because,
             rehearsal=self._rehearsal,
+            actions=worded(self._watch.situation) if shown else (),
         )
 
 

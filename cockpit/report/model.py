@@ -280,7 +280,7 @@ class StepAccount:
     planned_end: datetime | None = None
     """From the window's begin, by the durations of the plan."""
     late: timedelta | None = None
-    """Its end against the planned one, negative: early; of a step that is not over, how it stood at the end of the record."""
+    """Its end against the planned one, negative: early. None where it was not begun, or the plan has no time for it."""
     expect_next: timedelta | None = None
     """What to expect of it next time; None where what the plan says was right, or it was not done."""
 

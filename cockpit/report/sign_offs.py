@@ -178,6 +178,6 @@ def _step(status: StepStatus, kept: Sequence[Kept], time: StepTime) -> StepAccou
         asked(status.id, status.sign_off, kept),
         time.planned_start,
         time.planned_end,
-        time.late,
+        time.late if status.began else None,
         expect_next(status.duration, took) if status.progress is StepState.DONE else None,
     )

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -203,6 +203,8 @@ class LogsQueryParams(Params):
     """Log events arrive late: the window ends this long before now."""
     min_matched: Annotated[int, Setting(ge=0)] = 0
     """With fewer matching events the value says nothing: LOW_VOLUME."""
+    unit: Literal["", "count", "ratio", "bytes", "s", "ms", "per_s"] = ""
+    """What the value is measured in, as it is shown: with `ms`, 22737 is 22.7 s."""
     timeout: Duration = timedelta(seconds=8)
     """How long a query may run before it is cancelled."""
 
@@ -240,6 +242,11 @@ class LogsQuery(Probe[LogsQueryParams]):
         Field("matched", int, "events the query matched", 3, "count", low=0),
         Field("scanned", int, "events in the window", 5210, "count", low=0),
     )
+
+    @classmethod
+    def fields_of(cls, params: LogsQueryParams) -> tuple[Field, ...]:
+        return tuple(replace(each, unit=params.unit) if each.name == "value" else each for each in cls.fields)
+
     iam = ("logs:StartQuery", "logs:GetQueryResults", "logs:StopQuery")
     iam_sometimes = MappingProxyType({"logs:StopQuery": "a query is given up, or still runs at the end"})
     interval = timedelta(seconds=60)

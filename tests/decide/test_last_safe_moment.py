@@ -80,7 +80,7 @@ def closes_at(evening: datetime, window: ChangeWindow) -> datetime:
     return shows(NEW_YORK, opened, tomorrow)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ways_back(), nights(), st.integers(0, 30), st.sets(st.integers(0, 5)), st.integers(-200, 200))
 def test_a_rollback_begun_at_the_last_safe_moment_ends_with_the_window(
     back: tuple[Step, ...], night: tuple[datetime, ChangeWindow], reserve: int, rehearsed: set[int], off: int
@@ -103,7 +103,7 @@ def test_a_rollback_begun_at_the_last_safe_moment_ends_with_the_window(
     assert at_that_time.ends == max(each.ended for each in rolled_back(back, takes, now))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(ways_back(), nights(), st.integers(0, 60))
 def test_a_rollback_under_way_ends_as_it_is_played(
     back: tuple[Step, ...], night: tuple[datetime, ChangeWindow], early: int

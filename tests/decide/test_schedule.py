@@ -204,4 +204,6 @@ def test_every_turn_of_the_way_back_is_a_change_once() -> None:
         after = decide(made, board, record, TEN + minutes(minute))
         seen += [(minute, each.after) for each in changes(before, after) if each.subject == "last safe moment"]
         before = after
+    again = decide(made, board, Record([PhaseBegan(TEN, Phase.PRE_DEPLOY)]), TEN)
+    assert [each for each in changes(before, again) if each.subject == "last safe moment"] == []
     assert seen == [(60, "fits"), (300, "30m left"), (320, "10m left"), (335, "too late")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from migration.migration_bench import Bench
-from support.aws.modelled import ModelledAws
+from support.aws.modelled import ModelledAws, refusal
 from support.waiting import until
 
 from cockpit.commands.migrate.migration_text import progress_lines
@@ -132,5 +132,41 @@ async def test_a_task_that_stops_by_itself_says_what_ecs_says(ended: dict[str, A
         assert await workers.died() == []
         await workers.keep()
         assert await workers.died() == ["a task was not started: RESOURCE:MEMORY"]
+    finally:
+        await aws.clients.close()
+
+
+@pytest.mark.parametrize(
+    ("running", "code"), [(0, "ThrottlingException"), (1, "AccessDeniedException"), (0, "AccessDeniedException")]
+)
+async def test_what_ecs_cannot_start_now_is_started_later_and_stops_no_task_that_runs(running: int, code: str) -> None:
+    aws = ModelledAws()
+    aws.on = {"RunTask": refusal(code)}
+    arns = [f"{TASK}-{n}" for n in range(running)]
+    workers = EcsWorkers(aws.clients, EcsTask("main", "worker:1", ("subnet-1",), container="worker"), 7, 2, arns=arns)
+    try:
+        if not running and code == "AccessDeniedException":
+            with pytest.raises(runs.RunError, match="ECS did not start a worker"):
+                await workers.keep()
+            return
+        assert await workers.keep() == running
+        [words] = await workers.died()
+        assert words.startswith("a task was not started: ")
+        assert not [name for name, _ in aws.asked if name == "StopTask"]
+    finally:
+        await aws.clients.close()
+
+
+@pytest.mark.parametrize("spot", [False, True])
+async def test_many_tasks_are_started_ten_at_a_time_on_spot_where_the_plan_says_so(*, spot: bool) -> None:
+    aws = ModelledAws()
+    aws.on = {"RunTask": {"tasks": [{"taskArn": f"{TASK}-{n}"} for n in range(8)], "failures": []}}
+    task = EcsTask("main", "worker:1", ("subnet-1",), container="worker", spot=spot)
+    workers = EcsWorkers(aws.clients, task, 7, 64)
+    try:
+        assert await workers.keep() == 56
+        asked = [given for name, given in aws.asked if name == "RunTask"]
+        assert [given["count"] for given in asked] == [10] * 6 + [4]
+        assert all(("launchType" in given) is not spot for given in asked)
     finally:
         await aws.clients.close()

@@ -235,6 +235,7 @@ def test_from_every_state_every_command_leads_to_an_end(night: type[Night]) -> N
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 def test_from_every_state_of_longer_nights_too(night: type[Night]) -> None:
     run_state_machine_as_test(night, settings=examples(400, 40))
 

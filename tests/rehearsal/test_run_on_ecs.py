@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from rehearsal.files_world import counted, end_started, said, typed, until, written
 
+from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
@@ -66,12 +67,15 @@ async def test_two_tasks_move_the_files_and_end(world: Rehearsal, tmp_path: Path
     assert tasks(world.environment) == []
 
 
-async def test_interrupted_its_tasks_are_drained_and_stopped(world: Rehearsal, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
+async def test_interrupted_its_tasks_are_drained_and_stopped(
+    world: Rehearsal, tmp_path: Path, number: signal.Signals
+) -> None:
     process = await begun(world, written(world, tmp_path, rate=20, task=TASK))
     dsn = world.environment["MIGRATION_DATABASE_URL"]
     await until(lambda: counted(dsn).get("switched", 0) > 10)
     assert len(tasks(world.environment)) == 2
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     told = await said(process)
     assert process.returncode == 0, told
     assert "draining" in told
@@ -81,6 +85,20 @@ async def test_interrupted_its_tasks_are_drained_and_stopped(world: Rehearsal, t
     with psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT outcome FROM cutover.run").fetchone() == ("drained",)
         assert connection.execute("SELECT count(*) FROM cutover.item WHERE lease_until IS NOT NULL").fetchone() == (0,)
+    assert tasks(world.environment) == []
+
+
+@pytest.mark.long
+async def test_interrupted_twice_it_leaves_at_once_and_says_what_can_be_done(world: Rehearsal, tmp_path: Path) -> None:
+    process = await begun(world, written(world, tmp_path, rate=20, task=TASK))
+    dsn = world.environment["MIGRATION_DATABASE_URL"]
+    await until(lambda: counted(dsn).get("switched", 0) > 10)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # another, because two of one kind may arrive as one
+    told = await said(process)
+    assert process.returncode == INTERRUPTED, told
+    assert "Traceback" not in told
+    assert "cockpit migrate " in told
     assert tasks(world.environment) == []
 
 

@@ -58,5 +58,5 @@ def test_a_night_names_its_cause_in_the_first_two_lines(name: str) -> None:
 def test_a_breach_is_counted_down_beside_the_word() -> None:
     situation = situation_of("bad-release", timedelta(minutes=2))
     assert situation.verdict.turns_to is Word.ROLLBACK
-    assert " ■ HOLD  -> ROLLBACK in " in lines(situation)[0]
+    assert " ■ HOLD -> ROLLBACK in " in lines(situation)[0]
     assert lines(situation)[2].strip().startswith("500 error rate above 5 % for 5 minutes BREACHING, trips in ")

@@ -86,6 +86,33 @@ def test_what_holds_it_is_said_with_its_value() -> None:
     assert "HOLDS since 01:59: utilization 91 %" in " ".join(text.split())
 
 
+def test_what_went_wrong_is_above_the_fold_at_80_by_24() -> None:
+    guards = tuple(GUARD | {"id": str(n), "holds": False} for n in range(4))
+    workers = progress().workers * 6
+    text = said(progress(guards=guards, workers=workers, errors=12, retries=7))
+    above = "\n".join(text.splitlines()[:8])
+    assert "2 quarantined  0 stale  12 errors  7 retries" in above
+
+
+def test_a_guard_that_nobody_has_seen_yet_is_waited_for_and_is_no_alarm() -> None:
+    first = GUARD | {"first_sight": True, "state": "UNKNOWN", "line": "no reading yet"}
+    text = " ".join(said(progress(guards=(first,), held_since=START)).split())
+    assert "WAITING FOR GUARDS" in text
+    assert "… Pool below 80 %: waits for its first reading" in text
+    assert "HOLDS" not in text
+    both = said(progress(guards=(first, GUARD), held_since=START))
+    assert "HELD BY A GUARD" in both
+
+
+def test_the_end_is_a_band_where_nobody_can_know_it_better() -> None:
+    assert "1m to 5m left" in said(progress(eta_least_s=60.0, eta_s=300.0), 97)
+
+
+def test_how_workers_died_is_shown_while_the_run_goes_on() -> None:
+    death = Event(START, "", "worker died", "worker 77 ended with 70: no space left on device")
+    assert "worker 77 ended with 70: no space left on device" in " ".join(said(progress(deaths=(death,))).split())
+
+
 def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> None:
     assert "NO SUPERVISOR" in said(progress(watched=False))
     halted = {"code": "AccessDenied", "detail": "", "hint": "allow s3:PutObject"}

@@ -115,6 +115,19 @@ def rows() -> dict[tuple[Kind, State], Row]:
     return found
 
 
+@pytest.mark.parametrize("width", [40, 50, 59])
+async def test_a_side_pane_shows_the_verdict_and_only_what_fails_with_what_decides(width: int) -> None:
+    stage = feed(Stage(crowded(Kind.SUCCESS)), [2, 1])
+    app = CockpitApp(stage)
+    async with app.run_test(size=(width, 30)) as pilot:
+        await until(pilot, partial(in_view, app, "NOT MET"))
+        lines = shown(app).splitlines()
+        assert "HOLD" in lines[1]
+        assert "NEXT" in lines[2]
+        assert "running 1 (want 2)" in next(line for line in lines[5:] if "✗ NOT MET" in line)
+        assert "✓" not in "\n".join(lines[5:-4])
+
+
 def test_a_window_says_how_far_it_is() -> None:
     proving = feed(Stage(crowded(Kind.SUCCESS)), [2, 2])
     assert state_shown(proving) == "… HOLDING 15s of 1m"
@@ -131,6 +144,12 @@ def test_a_state_that_stands_though_its_newest_reading_failed_is_as_old_as_its_d
     assert theme.GO not in str(cell.style)
 
 
+def test_what_fails_is_not_dimmed_because_another_reading_is_missing() -> None:
+    stage = feed(Stage(crowded(Kind.SUCCESS)), [2, 1])
+    stage.saw(running=1, blind={"site": Unknown(Reason.TIMEOUT, "no answer", "wait")})
+    assert state_shown(stage) == "✗ NOT MET"
+
+
 def test_before_the_deployment_a_success_criterion_is_a_baseline() -> None:
     stage = Stage(crowded(Kind.SUCCESS))
     stage.record.append(PhaseBegan(stage.hand.time, Phase.PRE_DEPLOY))
@@ -143,7 +162,7 @@ def test_before_the_deployment_a_success_criterion_is_a_baseline() -> None:
 
 def test_who_waits_for_a_first_reading_does_not_hear_of_a_fault() -> None:
     row = next(row for row in cutover(Stage(crowded(Kind.SUCCESS))) if row.key == "crowded")
-    assert row.cell("value").plain == "waiting for first reading"
+    assert row.cell("value").plain == "waiting for 1st reading"
 
 
 def cutover(stage: Stage) -> list[Row]:

@@ -6,6 +6,7 @@ import click
 
 from cockpit.commands.migrate.migration_context import MigrationContext, active_run, migration_command
 from cockpit.console import output
+from cockpit.formatting import size
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.ownerless import advice
@@ -51,6 +52,14 @@ async def limit(
         active = await _active(connection)
         await runs.limit(
             connection, active.id, concurrency=concurrency, files_per_s=max_files_per_s, bytes_per_s=max_bytes_per_s
+        )
+        now = await runs.load(connection, active.id)
+        most = (
+            f"{now.files_per_s:,} files/s" if now.files_per_s else "any number of files/s",
+            f"{size(now.bytes_per_s)}/s" if now.bytes_per_s else "any number of bytes/s",
+        )
+        output(
+            f"run {now.id} ({now.phase}): at most {now.concurrency} uploads at once of each worker, {', '.join(most)} of all"
         )
     return 0
 

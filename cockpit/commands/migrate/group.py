@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "sweep": Lazy(f"{LEDGER}:sweep", "Delete left-over objects; report unknown keys."),
     "audit": Lazy(
         f"{LEDGER}:audit",
-        "Report keys under the prefix that are in neither the ledger nor a row. Exit 1 if there are any.",
+        "Look at every object a row names again, and list unknown keys. Exit 1 if anything is wrong.",
     ),
     "forget": Lazy(f"{LEDGER}:forget", "Drop the ledger, once every file is purged or restored."),
     "run-on-ecs": Lazy(f"{RUN}:run_on_ecs", "Run the workers as ECS tasks, follow them, drain and stop them."),

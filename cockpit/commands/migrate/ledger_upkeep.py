@@ -11,9 +11,11 @@ from cockpit.commands.migrate.confirmation import refused
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
+from cockpit.formatting import size
 from cockpit.migration import runs, schema
 from cockpit.migration.database import host_and_name
 from cockpit.migration.object_store import Store
+from cockpit.migration.phases import audit as audited
 from cockpit.migration.phases import sweep as leftovers
 from cockpit.migration.preflight import describe, preflight
 from cockpit.migration.preflight import prepare as prepare_ledger
@@ -52,19 +54,39 @@ async def sweep(context: MigrationContext) -> int:
         f"{swept.deleted:,} left-over objects deleted, {swept.aborted:,} unfinished uploads aborted, "
         f"{swept.waiting:,} are kept until no delayed request can reach them"
     )
+    if swept.hidden or swept.unseen:
+        much = "an unknown number of" if swept.unseen else f"{size(swept.hidden_bytes)} in {swept.hidden:,}"
+        output(
+            f"{much} left-over objects stay, and are billed, behind delete markers: allow s3:ListBucketVersions and "
+            "s3:DeleteObjectVersion under the prefix (none may be under Object Lock), then `cockpit migrate sweep PLAN` again"
+        )
     return _reported(swept.unknown, settings)
 
 
 @click.command("audit")
 @migration_command
-async def audit(context: MigrationContext) -> int:
-    """Report keys under the prefix that are in neither the ledger nor a row. Exit 1 if there are any."""
+@click.option("--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the files to look at.")
+@click.option("--read", is_flag=True, help="Read every byte back, instead of asking S3 for the checksum it recorded.")
+async def audit(context: MigrationContext, share: float, *, read: bool) -> int:
+    """Look at every object a row names again, and list unknown keys. Exit 1 if anything is wrong.
+
+    Files that the application wrote again after they were copied are taken back to the database, to be copied again.
+    """
     async with context.connection() as connection:
         await context.right_account()
         settings = context.settings((await describe(connection, context.migration))[0])
         with _store(settings) as store:
+            found = await audited.audit(connection, settings, store, share=share, read=read)
             unknown = await leftovers.unknown_keys(connection, settings, store)
-    return _reported(unknown, settings)
+    output(
+        f"{found.files:,} objects looked at, {found.read:,} of them read back: {len(found.wrong):,} wrong, "
+        f"{len(found.stale):,} stale"
+    )
+    for tbl, doc_id, what in found.wrong[:50]:
+        output(f"  wrong: {tbl} {doc_id}: {what}")
+    for tbl, doc_id, what in found.stale[:50]:
+        output(f"  stale: {tbl} {doc_id}: {what}")
+    return _reported(unknown, settings) or (FAILED if found.wrong or found.stale else 0)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from cockpit.console import output, output_json, redraw
-from cockpit.formatting import duration, size
+from cockpit.formatting import between, duration, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight_check import Check
 from cockpit.migration.progress import Progress
@@ -15,6 +16,8 @@ from cockpit.migration.states import ItemState
 from cockpit.migration.supervisor import as_json
 from cockpit.plan.model import Migration
 
+PIPED_S = 10.0
+PIPED_WIDTH = 140
 _MARK = {True: "ok  ", False: "FAIL", None: "note"}
 
 
@@ -50,6 +53,11 @@ def duration_text(seconds: float) -> str:
     return duration(timedelta(seconds=max(1, round(seconds))))
 
 
+def eta_text(progress: Progress) -> str:
+    """The band in which the end lies."""
+    return f"{between(progress.eta_least_s or progress.eta_s or 0, progress.eta_s or 0)} left"
+
+
 def progress_line(progress: Progress, width: int) -> str:
     """One line: bar, files, rates, time left, what is in the way."""
     share = progress.done / progress.files if progress.files else 0.0
@@ -60,7 +68,7 @@ def progress_line(progress: Progress, width: int) -> str:
         f"{progress.in_flight} in flight",
     ]
     if progress.eta_s is not None:
-        facts.append(f"{duration_text(progress.eta_s)} left")
+        facts.append(eta_text(progress))
     if progress.errors or progress.count(ItemState.QUARANTINED):
         facts.append(f"{progress.count(ItemState.QUARANTINED)} quarantined, {progress.errors} errors")
     tail = f" {share:4.0%} " + " · ".join(facts)
@@ -79,7 +87,7 @@ def progress_lines(progress: Progress) -> list[str]:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
         lines.append(f"  {table.label}: {table.done:,} of {table.files:,} files, {size(table.done_bytes)}; {states}")
     if progress.active:
-        left = "" if progress.eta_s is None else f", {duration_text(progress.eta_s)} left"
+        left = "" if progress.eta_s is None else f", {eta_text(progress)}"
         rates = f"{progress.files_per_s:,.0f} files/s, {size(progress.bytes_per_s)}/s"
         lines.append(f"  {rates}, {progress.in_flight} in flight{left}")
     lines += [f"  blocked by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
@@ -98,19 +106,24 @@ def progress_lines(progress: Progress) -> list[str]:
 
 
 class Meter:
-    """Progress: one line updated in place on a terminal, JSON lines when piped."""
+    """Progress as it goes: one line updated in place on a terminal, a line every ten seconds in a pipe, or JSON lines."""
 
-    def __init__(self, form: str) -> None:
-        self._json = form == "json" or not sys.stderr.isatty()
+    def __init__(self, form: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._json = form == "json"
+        self._live = sys.stderr.isatty()
+        self._clock = clock
+        self._next = 0.0
 
     def __call__(self, progress: Progress) -> None:
         if self._json:
             print_progress(progress, "json")
-            return
-        width = os.get_terminal_size(sys.stderr.fileno()).columns
-        redraw(progress_line(progress, width))
-        if not progress.active:
-            output(err=True)
+        elif self._live:
+            redraw(progress_line(progress, os.get_terminal_size(sys.stderr.fileno()).columns))
+            if not progress.active:
+                output(err=True)
+        elif self._clock() >= self._next or not progress.active:
+            self._next = self._clock() + PIPED_S
+            output(progress_line(progress, PIPED_WIDTH), err=True)
 
 
 def print_progress(progress: Progress, form: str) -> None:

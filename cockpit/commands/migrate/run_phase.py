@@ -147,7 +147,7 @@ async def _on_this_machine(context: MigrationContext, options: PhaseOptions, man
 @_WHO
 @_KEY
 @migration_command
-@click.option("--count", type=click.IntRange(0, 10), default=0, help="Tasks; default: the plan's.")
+@click.option("--count", type=click.IntRange(0, 64), default=0, help="Tasks; default: the plan's.")
 @click.option("--phase", type=click.Choice(["copy", "verify", "restore"]), default="copy", show_default=True)
 @_CONFIRM
 @_PROPOSE

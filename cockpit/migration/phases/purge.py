@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
-from cockpit.migration.phases.verify import Verify
+from cockpit.migration.phases.verify import STALE, Verify
 from cockpit.migration.settings import Source
 from cockpit.migration.sql_files import table_statement
 from cockpit.migration.states import OPEN, ItemState, PhaseName
@@ -103,6 +103,5 @@ class Purge:
 
             return await self.work.insist_on_row(connection, source, claim, PhaseName.PURGE, drop)
         else:
-            why = "the application changed the file after it was copied"
-            await self._verify.take_back(connection, claim, PhaseName.PURGE, why)
+            await self._verify.take_back(connection, claim, PhaseName.PURGE, STALE)
         return False

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cockpit.migration.database import Connection
-from cockpit.migration.object_store import Store
+from cockpit.migration.object_store import Store, Version
 from cockpit.migration.settings import Settings
 from cockpit.migration.sql_files import statement, table_statement
+from cockpit.migration.store_errors import Busy, StoreError
 
+PAGE = 500
 _MARK_GONE = table_statement("mark_gone")
 _MARK_UNNAMED = statement("mark_unnamed")
 _LIST_LEFT_OVER = statement("list_left_over")
@@ -25,6 +27,11 @@ class Swept:
     aborted: int = 0
     waiting: int = 0
     """Left-overs that may still be needed by a delayed request: another time."""
+    hidden: int = 0
+    """Left-overs whose bytes stay, and are billed, behind a delete marker: this role may not remove versions."""
+    hidden_bytes: int = 0
+    unseen: bool = False
+    """This role may not list versions, so nobody knows how many bytes stay."""
     unknown: list[str] = field(default_factory=list)
     """Keys under the prefix that neither the ledger nor a row knows."""
 
@@ -46,7 +53,7 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
         for upload in uploads.pop(key, ()):
             await store.abort_parts(key, upload)
             swept.aborted += 1
-        await store.delete(key, version or "")
+        await _erase(store, key, version or "")
         await connection.execute(_MARK_DELETED, {"key": key})
         swept.deleted += 1
     await _abort_finished(connection, store, uploads, swept)
@@ -54,7 +61,66 @@ async def sweep(connection: Connection, settings: Settings, store: Store) -> Swe
     # A request that was held up for longer than we waited: what it left is deleted the next time.
     await connection.execute(_MARK_RETURNED, {"keys": returned})
     swept.waiting += len(returned)
+    await _hidden(connection, settings, store, swept)
     return swept
+
+
+async def _erase(store: Store, key: str, version: str) -> None:
+    """Remove every version of a key that nothing needs; where that may not be, one hides behind a delete marker."""
+    try:
+        for each in [one.id async for one in store.versions(key) if one.key == key]:
+            await store.delete(key, each)
+    except Busy:
+        raise
+    except StoreError:
+        if not await _erasable(store, key, version):
+            await store.delete(key)
+
+
+async def _erasable(store: Store, key: str, version: str) -> bool:
+    """Whether one version may be removed, though versions may not be listed."""
+    if not version:
+        return False
+    try:
+        await store.delete(key, version)
+    except Busy:
+        raise
+    except StoreError:
+        return False
+    return True
+
+
+async def _hidden(connection: Connection, settings: Settings, store: Store, swept: Swept) -> None:
+    """Versions of keys that were swept before: removed now, or counted."""
+    page: dict[str, list[Version]] = {}
+    try:
+        async for version in store.versions(settings.prefix):
+            if version.key not in page and len(page) >= PAGE:
+                await _remove_hidden(connection, settings, store, page, swept)
+                page = {}
+            page.setdefault(version.key, []).append(version)
+        await _remove_hidden(connection, settings, store, page, swept)
+    except Busy:
+        raise
+    except StoreError:
+        swept.unseen = swept.deleted > 0
+
+
+async def _remove_hidden(
+    connection: Connection, settings: Settings, store: Store, page: dict[str, list[Version]], swept: Swept
+) -> None:
+    rows = await (await connection.execute(_KNOWN_KEYS, {"keys": list(page)})).fetchall()
+    gone = [key for key, deleted in rows if deleted]
+    for key in set(gone) - await _carried(connection, settings, gone):
+        try:
+            for version in page[key]:
+                await store.delete(key, version.id)
+        except Busy:
+            raise
+        except StoreError:
+            held = sum(version.size or 0 for version in page[key])
+            swept.hidden += held > 0
+            swept.hidden_bytes += held
 
 
 async def _mark_gone(connection: Connection, settings: Settings) -> None:

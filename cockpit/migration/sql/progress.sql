@@ -1,5 +1,9 @@
 -- What the screens show; all of it reads only.
 
+-- name: one_moment
+-- Lasts until the end of this transaction, which only reads: all of its numbers are those of one snapshot.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
 -- name: show_run_clock
 -- Reads only, and takes no lock.
 SELECT (coalesce(guard_until > clock_timestamp(), false) OR NOT guarded)

@@ -43,3 +43,28 @@ SELECT key, state = 'deleted' FROM cutover.object WHERE key = ANY(%(keys)s)
 -- name: carried_keys
 -- Reads only, and takes no lock.
 SELECT {key} FROM {table} WHERE {key} = ANY(%(keys)s)
+
+-- name: list_named
+-- Reads only, and takes no lock; in the order of the primary key, so that each page begins after the one before.
+SELECT tbl, doc_id, state, key, size, sha256, content_type FROM cutover.item
+WHERE state IN ('switched', 'verified', 'purged') AND key IS NOT NULL AND (tbl, doc_id) > (%(after_tbl)s, %(after_id)s)
+ORDER BY tbl, doc_id LIMIT %(files)s
+
+-- name: stale_rows
+-- Reads only, and takes no lock; what follows from it is written by a statement that compares again.
+SELECT d.{id}::text FROM {table} AS d JOIN unnest(%(ids)s::text[], %(keys)s::text[], %(hashes)s::bytea[]) AS v (doc_id, its_key, hash)
+    ON d.{id} = v.doc_id::{type} AND d.{key} = v.its_key
+WHERE d.{data} IS NOT NULL AND sha256(d.{data}) <> v.hash
+
+-- name: take_back_stale
+-- Only a file that no worker has, and only where the row still carries our key with other bytes than those we have stored, compared
+-- under its lock; row, object and ledger change in one transaction, a new epoch takes it from whoever had it, and a repeat finds none.
+WITH ours AS (SELECT i.tbl, i.doc_id, i.key, i.sha256 FROM cutover.item i WHERE i.tbl = %(tbl)s AND i.doc_id = %(id)s AND i.key = %(key)s
+        AND i.state IN ('switched', 'verified', 'purged') AND (i.lease_until IS NULL OR i.lease_until < clock_timestamp()) FOR UPDATE),
+freed AS (UPDATE {table} AS d SET {key} = NULL, {bucket} = NULL, {region} = NULL FROM ours o
+    WHERE d.{id} = %(id)s::{type} AND d.{key} = o.key AND d.{data} IS NOT NULL AND sha256(d.{data}) <> o.sha256 RETURNING 1),
+left_over AS (UPDATE cutover.object SET state = 'orphan', last_intent_at = clock_timestamp()
+    WHERE key = %(key)s AND EXISTS (SELECT FROM freed))
+UPDATE cutover.item i SET state = 'diverged', epoch = i.epoch + 1, owner = NULL, lease_until = NULL, attempt = 0,
+    not_before = '-infinity', failed_in = 'verify', last_error = %(why)s
+FROM ours o WHERE i.tbl = o.tbl AND i.doc_id = o.doc_id AND EXISTS (SELECT FROM freed) RETURNING i.doc_id

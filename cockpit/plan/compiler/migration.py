@@ -101,4 +101,5 @@ def _ecs(part: EcsTaskPart) -> EcsTask:
         container=part.container,
         count=part.count,
         public_ip=part.public_ip,
+        spot=part.spot,
     )

@@ -366,8 +366,11 @@ class EcsTaskPart(Part):
     subnets: list[Text] = Field(min_length=1, max_length=16, description="Subnets of the tasks")
     security_groups: list[Text] = Field(default_factory=list, max_length=5, description="Their security groups")
     container: Note = Field("", description="Container whose command is replaced; default the only one")
-    count: int = Field(2, ge=1, le=10, description="How many tasks")
+    count: int = Field(2, ge=1, le=64, description="How many tasks")
     public_ip: bool = Field(False, description="Whether the tasks get a public address")
+    spot: bool = Field(
+        False, description="Whether they run on Fargate Spot: cheaper, and reclaimed at two minutes' notice"
+    )
 
 
 class MigrationPart(Part):

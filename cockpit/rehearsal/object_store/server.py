@@ -275,7 +275,29 @@ class ObjectStore:
                 if p.key.startswith(prefix)
             )
             return _xml("ListMultipartUploadsResult", f"<IsTruncated>false</IsTruncated>{items}")
-        return _listing(shelf, query)
+        return _versions(shelf, query) if "versions" in query else _listing(shelf, query)
+
+
+def _versions(shelf: Shelf, query: Mapping[str, str]) -> Response:
+    """Every version under a prefix, the newest of each key first; the key alone marks where the next page begins."""
+    prefix, limit = query.get("prefix", ""), int(query.get("max-keys") or 1000)
+    keys = sorted(key for key in shelf.versions if key.startswith(prefix) and key > query.get("key-marker", ""))
+    items, shown = "", 0
+    for number, key in enumerate(keys):
+        if shown >= limit:
+            more = (
+                f"<NextKeyMarker>{escape(keys[number - 1])}</NextKeyMarker><NextVersionIdMarker>x</NextVersionIdMarker>"
+            )
+            return _xml("ListVersionsResult", f"<IsTruncated>true</IsTruncated>{more}{items}")
+        for place, held in enumerate(reversed(shelf.versions[key])):
+            kind = "DeleteMarker" if held.deleted else "Version"
+            size = "" if held.deleted else f"<Size>{held.size}</Size>"
+            items += (
+                f"<{kind}><Key>{escape(key)}</Key><VersionId>{held.version}</VersionId>"
+                f"<IsLatest>{str(place == 0).lower()}</IsLatest>{size}</{kind}>"
+            )
+            shown += 1
+    return _xml("ListVersionsResult", f"<IsTruncated>false</IsTruncated>{items}")
 
 
 def _listing(shelf: Shelf, query: Mapping[str, str]) -> Response:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from cockpit import formatting
-from cockpit.decide.act import Act
 from cockpit.decide.events import Change
+from cockpit.decide.next_action import worded
 from cockpit.decide.situation import CriterionStatus, PathStep, Situation
 from cockpit.plan.model import Kind
 from cockpit.report.escaping import safe
@@ -33,10 +33,7 @@ def situation_lines(situation: Situation) -> Iterable[str]:
         yield f"    undecided for {formatting.duration(verdict.latch.undecided)}"
     if situation.back is not None and situation.back.word:
         yield f"    {situation.back.line} (UTC)"
-    for action in situation.next_actions:
-        if action.act is not Act.WAIT:
-            who = f", {formatting.person(action.by, action.role)}" if action.by else ""
-            yield f"    next{who}: {action.what}"
+    yield from (f"    next {line}" for line in worded(situation))
     if situation.schedule is not None and situation.schedule.end is not None and situation.schedule.window is not None:
         yield f"    the runbook {situation.schedule.end.line(situation.schedule.window)} (UTC)"
     for kind, title in ((Kind.SUCCESS, "Success criteria"), (Kind.TRIGGER, "Rollback triggers")):

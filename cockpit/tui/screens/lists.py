@@ -11,17 +11,16 @@ from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from cockpit import formatting
 from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import EvidenceScreen
-from cockpit.tui.text import hanging, plain, safe, wrapped
-from cockpit.tui.views import evidence_bundle, lists, timeline
+from cockpit.tui.text import safe, wrapped
+from cockpit.tui.views import evidence_bundle, lists, outlook, timeline
 from cockpit.tui.views.lookup import change_of, find, is_known
 from cockpit.tui.widgets.banner import banner_height
-from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.widgets.grid import NARROW, Column, Grid, Row
 
 TALL = 32
 FRAME_ROWS = 3
@@ -29,7 +28,8 @@ FRAME_ROWS = 3
 TALL_ABOUT = 4
 """Lines about the row in a tall terminal; below the list is a blank line."""
 BELOW_ROWS = 6
-PATH_SHOWN = 16
+BROAD = 120
+"""Columns from which the step under way stands on the Cutover screen too."""
 Lines = Sequence[tuple[str, str]]
 """Lines with their styles; empty ones are left out."""
 
@@ -51,6 +51,8 @@ class ListScreen(FrameScreen):
     """What the four lists share."""
 
     columns: Sequence[Column] = ()
+    narrow: Sequence[Column] = ()
+    """The columns of a side pane, where they are others."""
     empty = "nothing here yet"
     follow = False
 
@@ -75,6 +77,7 @@ class ListScreen(FrameScreen):
     def body(self) -> Iterable[Widget]:
         yield Static("", id="titles", markup=False)
         grid = Grid(self.columns, id="grid")
+        grid.narrow = self.narrow
         grid.empty = self.empty
         grid.follow = self.follow
         yield grid
@@ -239,13 +242,19 @@ def _without_empty_headings(shown: list[Row]) -> list[Row]:
 class CutoverScreen(ListScreen):
     screen_id = "go_cutover"
     columns = lists.CUTOVER
+    narrow = lists.COMPACT
+    empty = "nothing fails"
 
     def __init__(self) -> None:
         super().__init__()
         self._memo: lists.Memo = {}
 
     def rows(self) -> list[Row]:
-        return lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        if self.size.width >= NARROW:
+            return rows
+        # A side pane shows the verdict, what to do next, and what fails.
+        return _without_empty_headings([row for row in rows if row.heading is not None or row.failing])
 
     def about(self, row: Row) -> Lines:
         status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
@@ -259,37 +268,12 @@ class CutoverScreen(ListScreen):
         )
 
     def below(self) -> tuple[Text, Text]:
-        """Path to GO; blind spots and what causes them."""
-        return self._path(), self._blind_spots()
-
-    def _path(self) -> Text:
-        situation = self.cockpit.cutover.situation
-        text = Text().append("PATH TO GO\n", style=f"bold {theme.TEXT}")
-        width = self.size.width // 2 - 2
-        for step in situation.path_to_go[:PATH_SHOWN]:
-            when = formatting.clock(step.eta) if step.eta else step.who or "open"
-            colour = theme.HOLD if step.eta or step.who else theme.QUIET
-            text += hanging(when, step.what, width, indent=9, styles=(colour, theme.TEXT))
-        if len(situation.path_to_go) > PATH_SHOWN:
-            text.append(f"           and {len(situation.path_to_go) - PATH_SHOWN} more\n", style=theme.QUIET)
-        if not situation.path_to_go:
-            text.append("nothing is missing\n", style=theme.GO)
-        return text
-
-    def _blind_spots(self) -> Text:
-        situation = self.cockpit.cutover.situation
-        text = Text().append("BLIND SPOTS\n", style=f"bold {theme.TEXT}")
-        sight = situation.sight
-        text.append(f"{sight.visible} of {sight.enforced} enforced criteria can be seen", style=theme.TEXT)
-        if sight.oldest is not None:
-            text.append(f"; oldest data {formatting.duration(sight.oldest)}", style=theme.QUIET)
-        for cause in situation.root_causes[:6]:
-            text.append(
-                f"\n? {cause.reason}, {formatting.count(len(cause.subjects), 'check')} cannot be evaluated: ",
-                style=f"bold {theme.UNKNOWN}",
-            )
-            text.append(plain(cause.hint or cause.detail), style=theme.TEXT)
-        return text
+        """Path to GO; blind spots and what causes them, and the step under way."""
+        situation, half = self.cockpit.cutover.situation, self.size.width // 2 - 2
+        right = outlook.blind_spots(situation)
+        if self.size.width >= BROAD:
+            right.append_text(outlook.runbook(situation, half))
+        return outlook.path(situation, half), right
 
 
 class ChecklistScreen(ListScreen):

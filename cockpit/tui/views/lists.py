@@ -41,6 +41,12 @@ CUTOVER = (
     Column("age", "AGE", 6, rank=3),
     Column("spark", "TREND", SPARK, rank=5, ornament=True),
 )
+COMPACT = (
+    Column("state", "STATE", 12),
+    Column("value", "VALUE (LIMIT)", rank=0, least=21),
+    Column("title", "CRITERION", rank=1, least=10, middle=True),
+)
+"""Of a side pane: what decides comes before the title."""
 CHECKLIST = (
     Column("state", "STATE", 11),
     Column("title", "ITEM", rank=0, least=32, most=70),
@@ -91,10 +97,14 @@ def criterion_state(status: CriterionStatus, now: datetime, phase: Phase) -> Tex
 
 
 def in_grace(status: CriterionStatus) -> bool:
-    """Whether its newest reading failed in a way that may pass by itself: for a few readings the state stands as it was."""
-    return status.unknown is None and any(
-        each.unknown is not None and each.unknown.bounds is None and each.unknown.reason.traits.transient
-        for each in status.because.observed
+    """Whether a good state stands only because its newest reading failed in a way that may pass by itself."""
+    return (
+        status.unknown is None
+        and status.state.meaning.done
+        and any(
+            each.unknown is not None and each.unknown.bounds is None and each.unknown.reason.traits.transient
+            for each in status.because.observed
+        )
     )
 
 
@@ -210,7 +220,7 @@ def value(status: CriterionStatus) -> str:
         hidden = [each for each in seen if each.unknown is not None]
         named = f" ({_name(hidden[0], seen)})" if 0 < len(hidden) < len(seen) else ""
         waits = status.unknown.reason is Reason.WARMING
-        return "waiting for first reading" if waits else f"{status.unknown.reason}{named}"
+        return "waiting for 1st reading" if waits else f"{status.unknown.reason}{named}"
     if len(seen) == 1:
         return seen[0].text + (f" ({seen[0].limit})" if seen[0].limit else "")
     against = [each for each in seen if each.against]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _COLOURS = {
     "RUNNING": theme.GO, "DONE": theme.GO, "READY": theme.TEXT, "HALTED": theme.BAD, "ABORTED": theme.BAD,
-    "ABORTING": theme.BAD, "NO SUPERVISOR": theme.UNKNOWN,
+    "ABORTING": theme.BAD, "NO SUPERVISOR": theme.UNKNOWN, "WAITING FOR GUARDS": theme.QUIET,
 }  # fmt: skip
-_SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NO SUPERVISOR": "?"}
+_SYMBOLS = {"RUNNING": "▶", "DONE": "✓", "HALTED": "✗", "ABORTED": "✗", "NO SUPERVISOR": "?", "WAITING FOR GUARDS": "…"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 INDENT = 10
 WIDE = 110
@@ -51,7 +51,7 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
         yield _row("HALTED", text, width, theme.BAD)
     yield _bar(progress.done, progress.files, width, progress)
     yield _rates(progress, width)
-    yield Text("")
+    yield _counts(progress, width)
     for table in progress.tables:
         yield _table(table, width)
     yield Text("")
@@ -83,7 +83,7 @@ def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
     share = done / files if files else 1.0
     tail = f" {share:4.0%}  {done:,} of {files:,} files  {size(progress.done_bytes)} of {size(progress.bytes)}"
     if progress.eta_s is not None:
-        tail += f"  {formatting.duration(timedelta(seconds=max(1, round(progress.eta_s))))} left"
+        tail += f"  {formatting.between(progress.eta_least_s or progress.eta_s, progress.eta_s)} left"
     room = max(8, width - len(tail) - 2)
     filled = round(room * share)
     line = Text(" ", no_wrap=True)
@@ -99,11 +99,25 @@ def _rates(progress: Progress, width: int) -> Text:
         line.append(f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {theme.TEXT}")
         line.append(f"  {progress.in_flight} in flight", style=theme.TEXT)
     line.append(f"  run average {progress.run_files_per_s:,.0f} files/s  ", style=theme.QUIET)
-    facts = f"{progress.uploads:,} uploads, {progress.adopted:,} adopted, {progress.retries:,} retries, "
-    facts += f"{progress.errors:,} errors "
     if width >= WIDE:
-        line.append(facts, style=theme.QUIET)
+        line.append(f"{progress.uploads:,} uploads, {progress.adopted:,} adopted ", style=theme.QUIET)
     line.append(_spark(progress.rates, max(0, width - line.cell_len - 1)), style=theme.GO_FILL)
+    return line
+
+
+def _counts(progress: Progress, width: int) -> Text:
+    """What went wrong, in one line that is always there."""
+    line = Text(" ", no_wrap=True)
+    counts = (
+        (progress.count(ItemState.QUARANTINED), "quarantined", theme.BAD),
+        (progress.count(ItemState.DIVERGED), "stale", theme.HOLD),
+        (progress.errors, "errors", theme.HOLD),
+        (progress.retries, "retries", theme.TEXT),
+    )
+    for number, (count, what, colour) in enumerate(counts):
+        line.append("  " if number else "")
+        line.append(f"{count:,} {what}", style=colour if count else theme.QUIET)
+    line.truncate(width, overflow="ellipsis")
     return line
 
 
@@ -129,10 +143,11 @@ def _table(table: TableProgress, width: int) -> Text:
 
 def _guards(progress: Progress, width: int) -> Iterator[Text]:
     for number, guard in enumerate(progress.guards):
-        holds = bool(guard.get("holds"))
-        mark, colour = ("✗", theme.HOLD) if holds else ("✓", theme.GO)
+        holds, first = bool(guard.get("holds")), bool(guard.get("first_sight"))
+        mark, colour = ("…", theme.QUIET) if first else ("✗", theme.HOLD) if holds else ("✓", theme.GO)
         since = f" since {str(guard['since'])[11:16]}" if holds and guard.get("since") else ""
-        text = f"{mark} {guard['title']}{': HOLDS' + since if holds else ''}: {guard['line']}"
+        held = "" if not holds else ": waits for its first reading" if first else f": HOLDS{since}"
+        text = f"{mark} {guard['title']}{held}: {guard['line']}"
         yield hanging("GUARDS" if number == 0 else "", text, width, indent=INDENT, styles=(theme.QUIET, colour))
 
 

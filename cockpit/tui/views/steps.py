@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from rich.text import Text
 
@@ -76,6 +77,25 @@ def _ends(schedule: Schedule | None) -> str:
     return f"; {schedule.end.line(schedule.window)}" if schedule is not None and schedule.end is not None else ""
 
 
+def progress(situation: Situation) -> Iterator[tuple[str, str]]:
+    """The step under way with its owner and its time, and the one that comes next; empty where neither is."""
+    numbered = list(enumerate(situation.runbook, 1))
+    under_way = [(number, step) for number, step in numbered if step.progress is StepState.STARTED]
+    for number, step in under_way:
+        late = " LATE" if is_late(step, situation) else ""
+        yield "now", f"{number} {step.title}: {step.by}, {took(step, situation)}{late}"
+    last = max((number for number, step in numbered if step.progress is not StepState.OPEN), default=0)
+    following = next(((n, step) for n, step in numbered if n > last and step.progress is StepState.OPEN), None)
+    if following is not None:
+        planned = f" ({formatting.duration(following[1].duration)})" if following[1].duration else ""
+        yield "next", f"{following[0]} {following[1].title}{planned}"
+
+
+def is_late(step: StepStatus, situation: Situation) -> bool:
+    """Whether a step that is under way takes longer than planned."""
+    return step.began is not None and step.duration is not None and situation.now - step.began > step.duration
+
+
 def rollback(situation: Situation) -> list[Row]:
     """What latched, what can be decided, and the plan."""
     rows: list[Row] = []
@@ -95,6 +115,10 @@ def rollback(situation: Situation) -> list[Row]:
             )
             rows.append(Row(f"decide:{choice}", cells, search=title.lower(), failing=True))
     latched = set(latch.triggers) if latch else set()
+    if latch is not None or under_way is not None:
+        rows += [_fact(name, fact) for name, fact in panel(situation)]
+    elif situation.verdict.word is Word.ROLLED_BACK:
+        rows.append(_heading(f"ROLLED BACK {situation.verdict.since:%H:%M}", _ended(situation)))
     bad = [c for c in situation.criteria if c.id in latched or c.state.judging.suspected]
     if bad:
         rows.append(_heading("WHY", formatting.count(len(bad), "trigger")))
@@ -108,6 +132,48 @@ def rollback(situation: Situation) -> list[Row]:
     return rows
 
 
+def panel(situation: Situation) -> Iterator[tuple[str, str]]:
+    """What a rollback is about, name and fact: what runs, back to what, what is lost, how long it takes."""
+    for each in situation.releases:
+        since = f" since {formatting.clock(each.since)}" if each.since else ""
+        runs = f"{each.runs}{_digest(each.digests)}{since}" if each.runs else "cannot be seen now"
+        yield ("runs" if len(situation.releases) == 1 else f"{each.service} runs"), runs
+        noted = f", noted {formatting.clock(each.noted_at)}" if each.noted_at else ""
+        back = f"{each.before}{_digest(each.before_digests)}{noted}"
+        yield "back to", back if each.before else "not noted before the deployment: find the revision by hand"
+    yield "loses", situation.verdict.loses or "nothing: no point of no return was passed"
+    yield "takes", _takes(situation)
+
+
+def _digest(digests: Sequence[str]) -> str:
+    return f" ({digests[0][:19]})" if len(digests) == 1 else f" ({len(digests)} images)" if digests else ""
+
+
+def _takes(situation: Situation) -> str:
+    """As planned, and as measured in this cutover where a step has ended."""
+    steps = situation.rollback_plan
+    planned = sum((step.duration for step in steps if step.duration), timedelta(0))
+    ended = [step.ended - step.began for step in steps if step.began and step.ended]
+    measured = (
+        f"; {len(ended)} of {len(steps)} steps took {formatting.duration(sum(ended, timedelta(0)))}" if ended else ""
+    )
+    return (f"{formatting.duration(planned)} as planned" if planned else "no time is planned") + measured
+
+
+def _ended(situation: Situation) -> str:
+    steps = situation.rollback_plan
+    unsigned = sum(not step.over and step.progress.meaning.done for step in steps)
+    open_ = sum(not step.progress.meaning.done for step in steps)
+    parts = [f"{sum(step.over for step in steps)} of {len(steps)} steps are done"]
+    parts += [f"{unsigned} need a signature"] if unsigned else []
+    return ", ".join(parts + ([f"{open_} are not recorded"] if open_ else []))
+
+
+def _fact(name: str, fact: str) -> Row:
+    text = Text(no_wrap=True).append(f"{name:>9}  ", style=theme.QUIET).append(fact, style=f"bold {theme.TEXT}")
+    return Row(f"fact:{name}", heading=text, selectable=False)
+
+
 def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
     title = Text(f"{number:>2} {step.title}", style=theme.TEXT)
     if step.action:
@@ -119,7 +185,13 @@ def step_row(step: StepStatus, situation: Situation, number: int) -> Row:
         ("title", title),
         ("took", Text(took(step, situation), style=theme.QUIET)),
         ("who", Text(_who(step), style=theme.QUIET)),
-        ("seen", Text(step.seen or step.expect, style=theme.TEXT if step.seen else theme.QUIET)),
+        (
+            "seen",
+            Text(
+                step.seen or (f"expect: {step.expect}" if step.expect else ""),
+                style=theme.TEXT if step.seen else theme.QUIET,
+            ),
+        ),
     )
     search = f"{step.id} {step.title} {step.progress} {step.seen}".lower()
     return Row(step.id, cells, search=search, failing=not step.over)

@@ -147,12 +147,12 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     if stale:
         parts.append((8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"))
     if verdict.turns_to is not None and verdict.turns_in is not None:
-        soon = f" -> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
+        soon = f"-> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
         parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
-        parts.append((7, f" undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
+        parts.append((7, f"undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
     elif verdict.turns_to is None:
-        parts.append((4, f" for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
+        parts.append((4, f"for {formatting.duration(situation.now - verdict.since)}", theme.QUIET))
     parts += [
         (3, f" since {formatting.clock(verdict.since)}", colour),
         (1, f"  {PHASES[verdict.phase]}", theme.QUIET),
@@ -176,15 +176,15 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
 def _way_back(situation: Situation) -> list[tuple[int, str, str]]:
     """Until when a rollback fits into the change window, and the path to GO against that; none where there is nothing to say.
 
-    It stands before the cause, which is cut for it.
+    Where somebody must act soon it stands before the cause, which is cut for it; a distant moment makes way for the cause.
     """
     back = situation.back
     if back is None or not back.word:
         return []
     colour = theme.of_meaning(back.fit.meaning)
     strong = f"bold {colour}" if back.calls else theme.TEXT
-    parts = [(7 if back.calls else 6, f"  {back.word}", strong)]
-    return [*parts, (6, f"; {back.path_word}", colour)] if back.path else parts
+    parts = [(7 if back.calls else 4, f"  {back.word}", strong)]
+    return [*parts, (7 if back.calls else 4, f"; {back.path_word}", colour)] if back.path else parts
 
 
 def _wrapped(reason: str, width: int, most: int) -> list[Text]:

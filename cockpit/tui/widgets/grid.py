@@ -21,6 +21,8 @@ from cockpit.tui import theme
 from cockpit.tui.text import safe
 
 GAP = 2
+NARROW = 60
+"""Columns below which a list is one of a side pane."""
 MARGIN = 1
 """Left of every row: the cursor's mark, which is there without colours too."""
 
@@ -142,6 +144,8 @@ class Grid(ScrollView, can_focus=True):
         self.empty = "nothing to show"
         self.follow = False
         """Stay on the first row until another is chosen: for lists that grow at the top."""
+        self.narrow: Sequence[Column] = ()
+        """The columns of a terminal narrower than `NARROW`; empty where they are the same."""
         self._aimed = False
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
         self._layout: list[tuple[Column, int]] = []
@@ -258,7 +262,8 @@ class Grid(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(0, len(self.rows))
-        self._layout = fit(self.columns, (self.scrollable_content_region.width or self.size.width) - MARGIN)
+        columns = self.narrow if self.narrow and self.size.width < NARROW else self.columns
+        self._layout = fit(columns, (self.scrollable_content_region.width or self.size.width) - MARGIN)
         self._strips.clear()
         self._scroll_to_cursor()
         if self.on_layout is not None:
