@@ -17,8 +17,9 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
+from cockpit.ascii_symbols import ascii_only
 from cockpit.engine.ports import Drill, Watching
-from cockpit.tui import theme
+from cockpit.tui import calling, theme
 from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.key_map import KeyMap
@@ -120,6 +121,8 @@ class CockpitApp(App[None]):
         self.degraded = ""
         self.noticed = NoticeLog()
         self.doing, self.message = "", Text()
+        self._called = ""
+        """The verdict that was called last."""
         self._left_out = False
         """Whether the terminal lacks a part of the screen that is not painted anew."""
         self._background = background
@@ -197,10 +200,21 @@ class CockpitApp(App[None]):
     def paint(self) -> None:
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
         self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
+        self._call()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
                 screen.paint()
                 return
+
+    def _call(self) -> None:
+        """At a change of the verdict: the title, the bell, a notification; the first one and a replay's are not rung."""
+        situation = self.cutover.situation
+        before, self._called = self._called, situation.verdict.label
+        if self.look_settings.quiet or self._driver is None or before == self._called:
+            return
+        text = calling.title(situation, self.cutover.plan.name)
+        text += calling.call(situation) if before and self.controls is None else ""
+        self._driver.write(ascii_only(text) if self._look.ascii_only else text)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """A frame the terminal has no room for is left out, and the next one is of the whole screen."""

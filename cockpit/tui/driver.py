@@ -15,6 +15,7 @@ from typing import Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from cockpit.tui.calling import GIVEN_BACK, KEPT
 from cockpit.tui.terminal_streams import screen_stream
 
 MOST_WAITING = 64 * 1024
@@ -162,12 +163,14 @@ class TerminalDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         assert self._file is not None, "Textual's choice of a stream"
         self._output = TerminalOutput(self._file.fileno(), self._refresh, self._gone)
+        self.write(KEPT)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
         if self._output is not None:
             self.gave_up = not self._output.settle()
         super().stop_application_mode()
+        self.write(GIVEN_BACK)
 
     def close(self) -> None:
         """At the end, and whenever the shell has the terminal."""
