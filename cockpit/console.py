@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import click
 
+from cockpit.ascii_symbols import BACKSLASHED
 from cockpit.exit_codes import CANNOT_WRITE
 from probes.display_text import json_escaped, visible
 from probes.known_secrets import hide
@@ -35,7 +36,7 @@ class DoorStream(io.TextIOBase):
         self._behind = behind
         if isinstance(behind, io.TextIOWrapper):
             ascii_only = behind.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968")
-            behind.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
+            behind.reconfigure(encoding="utf-8" if ascii_only else None, errors=BACKSLASHED)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a property here, an attribute there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Mapping
 
 import click
@@ -10,6 +12,8 @@ from cockpit.cli.lazy_group import Lazy, LazyGroup
 from cockpit.exit_codes import USAGE
 
 click.ClickException.exit_code = click.UsageError.exit_code = USAGE
+# What is there at the end goes with the process. Else the interpreter looks through a million objects first: most of a second.
+atexit.register(gc.freeze)
 
 COMMANDS: Mapping[str, Lazy] = {
     "run": Lazy("cockpit.commands.run", "Open the cockpit on a live system (read-only until it is armed)."),
@@ -47,6 +51,10 @@ COMMANDS: Mapping[str, Lazy] = {
         "Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.",
     ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
+    "keys": Lazy(
+        "cockpit.commands.key_list",
+        "Print every key of the terminal, its action's id for the settings file, and what it does.",
+    ),
     "probes": Lazy("cockpit.commands.probes", "List the probes, or show one: parameters, fields, permissions."),
     "migrate": Lazy(
         "cockpit.commands.migrate.group",

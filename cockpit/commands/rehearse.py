@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
-import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,11 +14,14 @@ from typing import Literal
 import click
 
 from cockpit.actions.executor import Executor
+from cockpit.commands.ended_by_signal import run_until_signal
+from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
 from cockpit.commands.plan_loading import given_values, known_vars, load
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.decide.events import Entry
 from cockpit.decide.situation import Situation
@@ -50,9 +50,10 @@ from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
 from cockpit.stories.played_faults import UnknownPlayedFault
+from cockpit.tui.terminal_settings import Settings
+from cockpit.tui.terminal_streams import no_terminal
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
-from probes.clients.threads import run_loop
 from probes.reading import Reason
 
 
@@ -77,6 +78,8 @@ from probes.reading import Reason
 )
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @NOTIFY
+@THEME
+@QUIET
 @click.option("--plan", default="", help="Another plan than the scenario's.", type=click.Path(dir_okay=False))
 @VARIABLES
 @click.option(
@@ -104,6 +107,8 @@ def main(
     keep: str,
     notify: tuple[Receiver, ...],
     plan: str,
+    theme: ThemeName,
+    quiet: bool,
     variables: tuple[str, ...],
     played: bool,
     faults: tuple[str, ...],
@@ -120,6 +125,10 @@ def main(
             output(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
+    if not headless and (problem := no_terminal(" ".join(filter(None, ("cockpit rehearse", scenario, "--headless"))))):
+        output(problem, err=True)
+        return USAGE
+    settings = settings_chosen(theme, quiet=quiet)
     try:
         given = given_values(variables)
         story = story_file(scenario, plan)
@@ -128,9 +137,17 @@ def main(
                 output(*why, err=True)
             of = plan or shipped(load_scenario(scenario or DEFAULT).plan)
             options_played = PlayedOptions(
-                speed, headless=headless, plays_crew=crew_plays or headless, keep=keep, faults=faults, ends=ends
+                speed,
+                headless=headless,
+                plays_crew=crew_plays or headless,
+                keep=keep,
+                faults=faults,
+                ends=ends,
+                settings=settings,
             )
-            return run_loop(rehearse_played(story_for(of, story, given), options_played, channels(notify, os.environ)))
+            return run_until_signal(
+                rehearse_played(story_for(of, story, given), options_played, channels(notify, os.environ))
+            )
         require_rehearsal_packages()
         chosen = with_faults(load_scenario(scenario or DEFAULT), faults, ends)
         options = RehearsalOptions(
@@ -143,8 +160,9 @@ def main(
             aws_profile=aws_profile,
             variables=variables,
             lists_lacking=bool(plan),
+            settings=settings,
         )
-        return run_loop(_play(chosen, options, channels(notify, os.environ)))
+        return run_until_signal(_play(chosen, options, channels(notify, os.environ)))
     except PlanError as error:
         output(*error.lines, err=True)
         return BAD_PLAN
@@ -174,6 +192,7 @@ class RehearsalOptions:
     """Folder in which the record stays; empty to leave nothing behind."""
     aws_profile: str = USUAL
     """How the simulated AWS behaves, by the name of its profile."""
+    settings: Settings = field(default_factory=Settings)
     variables: Sequence[str] = ()
     """NAME=VALUE, for the plan's vars; what the world needs to be seen comes before them."""
     lists_lacking: bool = False
@@ -181,7 +200,6 @@ class RehearsalOptions:
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
-    _end_on_signals()
     worse = "" if options.aws_profile == USUAL else f" with {PROFILES[options.aws_profile].title}"
     output(f"starting the environment of '{scenario.name}'{worse} ...", err=True)
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
@@ -194,6 +212,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
+        left: list[str] = []
         try:
             async with (
                 recording(
@@ -205,8 +224,15 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
             ):
                 if options.lists_lacking:
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
-                return await (_headless(run) if options.headless else _terminal(run, armed=options.armed))
+                if options.headless:
+                    return await _headless(run)
+                code = await _terminal(run, options)
+                if options.keep:
+                    left += farewell(run.watch.situation, kept.folder.path, "")
+                return code
         finally:
+            if left:
+                output(*left)
             if options.keep:
                 output(f"record kept in {root}", err=True)
 
@@ -223,23 +249,7 @@ def _first(plan: Plan) -> str:
     return plan.people[0].id if plan.people else ""
 
 
-LAST_RESORT_S = 6.0
 LAST_NOTICE_S = 4.0
-
-
-def _end_on_signals() -> None:
-    """A closed terminal or a kill ends the rehearsal as ctrl-c does; what does not end in time is killed."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def end() -> None:
-        task.cancel()
-        last_resort = threading.Timer(LAST_RESORT_S, os._exit, [143])
-        last_resort.daemon = True
-        last_resort.start()
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
 
 
 @dataclass(slots=True)
@@ -368,7 +378,7 @@ async def _roll_back(executor: Executor, action: str) -> None:
             await executor.do(await executor.propose(step), "rehearsal: the release before is better")
 
 
-async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
+async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
     from cockpit.tui.app import CockpitApp
 
     given = known_vars(run.watch.plan.path, run.world.vars)
@@ -383,13 +393,15 @@ async def _terminal(run: RehearsalRun, *, armed: bool) -> int:
             drill=run,
             background=run.watch.run,
             controller=controller,
-            armed=armed,
+            armed=options.armed,
             desk=executor.desk,
             executor=executor,
             record=run.kept.folder.path,
+            settings=options.settings,
         )
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await app.run_to_end()
-        if controller is not None:
-            controller.end_started()
+        finally:
+            if controller is not None:
+                controller.end_started()
     return run.watch.situation.verdict.exit_code

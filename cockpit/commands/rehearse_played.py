@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from cockpit.stories.played_faults import PlayedFault, PlayedFaults, calls_for_r
 from cockpit.stories.story_clock import StoryClock
 from cockpit.stories.story_file import Story, load_story
 from cockpit.stories.story_run import StoryRun, run_with
+from cockpit.tui.terminal_settings import Settings
 from probes.periods import parse_duration
 
 FAULT_AFTER = timedelta(minutes=5)
@@ -48,6 +48,7 @@ class PlayedOptions:
     """As `--fault` names them: an id, and after @ when, from the beginning of the deployment."""
     ends: str = ""
     """The verdict it is to end in; empty: what the story or the faults make of it."""
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ async def rehearse_played(story: Story, options: PlayedOptions, receivers: Seque
             async with notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s):
                 if options.headless:
                     return await _headless(drill, options)
-                return await _terminal(drill, kept, who)
+                return await _terminal(drill, kept, who, options.settings)
 
 
 def _planned(text: str, faults: PlayedFaults) -> PlannedFault:
@@ -194,7 +195,7 @@ def _over(run: StoryRun, drill: PlayedDrill, wanted: str, limit: timedelta | Non
     return (there and wanted != Word.HOLD) or run.watch.clock.now() - begun >= wait
 
 
-async def _terminal(drill: PlayedDrill, kept: Recording, who: str) -> int:
+async def _terminal(drill: PlayedDrill, kept: Recording, who: str, settings: Settings) -> int:
     from cockpit.tui.app import CockpitApp
 
     watch = drill.run.watch
@@ -205,7 +206,7 @@ async def _terminal(drill: PlayedDrill, kept: Recording, who: str) -> int:
         background=watch.run,
         desk=Desk(watch, kept, who),
         record=kept.folder.path,
+        settings=settings,
     )
-    with contextlib.suppress(asyncio.CancelledError):
-        await app.run_to_end()
+    await app.run_to_end()
     return watch.situation.verdict.exit_code

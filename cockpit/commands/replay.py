@@ -9,8 +9,10 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.options import RECORD, SPEED
 from cockpit.commands.plan_loading import known_vars
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
 from cockpit.journal.findings import Subject
@@ -24,7 +26,8 @@ from cockpit.replay.player import play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, NotReplayable, Trace, trace_of
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
-from probes.clients.threads import run_loop
+from cockpit.tui.terminal_settings import Settings
+from cockpit.tui.terminal_streams import no_terminal
 
 SHOWN = 5
 
@@ -38,9 +41,14 @@ SHOWN = 5
 )
 @click.option("--headless", is_flag=True, help="No terminal: replay every decision; exit 70 if any differs.")
 @click.option("--plan", default="", help="Backtest: evaluate with this plan instead.", type=click.Path(dir_okay=False))
-def main(record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str) -> int:
+@THEME
+@QUIET
+def main(
+    record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str, theme: ThemeName, quiet: bool
+) -> int:
     """Replay a record on the same screens: play, pause, step, seek."""
     log_to_file()
+    settings = settings_chosen(theme, quiet=quiet)
     try:
         trace = _trace(record, writer, plan)
         begin = moment_of(at, trace) if at else None
@@ -50,10 +58,13 @@ def main(record: str, speed: float, at: str, writer: str, *, headless: bool, pla
     except ValueError as error:
         output(f"--at {at}: {error}", err=True)
         return USAGE
+    if not headless and (problem := no_terminal(f"cockpit replay {record} --headless")):
+        output(problem, err=True)
+        return USAGE
     gc.freeze()  # a long record is many objects, none of them garbage
     if headless:
         return _headless(trace, begin)
-    return run_loop(_terminal(trace, speed, begin))
+    return run_until_signal(_terminal(trace, speed, begin, settings))
 
 
 def _trace(record: str, writer: str, plan: str) -> Trace:
@@ -116,12 +127,17 @@ def _print_findings(title: str, found: Sequence[object]) -> None:
         output("", title, *(f"  {each}" for each in found[:SHOWN]), err=True)
 
 
-async def _terminal(trace: Trace, speed: float, begin: datetime | None) -> int:
+async def _terminal(trace: Trace, speed: float, begin: datetime | None, settings: Settings) -> int:
     from cockpit.tui.app import CockpitApp
 
     replay = Replay(trace, speed, begin)
     app = CockpitApp(
-        replay, environment_label="REPLAY", background=replay.run, controls=replay, record=trace.folder.path
+        replay,
+        environment_label="REPLAY",
+        background=replay.run,
+        controls=replay,
+        record=trace.folder.path,
+        settings=settings,
     )
     await app.run_to_end()
     return replay.situation.verdict.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.ended_by_signal import run_until_signal
+from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import (
     WrongAccount,
     action_executor,
@@ -21,6 +24,7 @@ from cockpit.commands.live_session import (
 )
 from cockpit.commands.options import NOTIFY, PLAN, SHARE, TSA, LiveOptions, Receiver, live_options
 from cockpit.commands.plan_loading import load
+from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
@@ -34,7 +38,8 @@ from cockpit.notifications.channels import CannotNotify, Channel, channels
 from cockpit.notifications.outbox import notifying
 from cockpit.plan.model import Plan
 from cockpit.plan.signing_keys import without_keys
-from probes.clients.threads import run_loop
+from cockpit.tui.terminal_settings import Settings
+from cockpit.tui.terminal_streams import no_terminal
 
 
 @click.command("run")
@@ -56,6 +61,8 @@ from probes.clients.threads import run_loop
 )
 @NOTIFY
 @TSA
+@THEME
+@QUIET
 def main(
     live: LiveOptions,
     plan: str,
@@ -69,9 +76,12 @@ def main(
     allow_claimed: str,
     notify: tuple[Receiver, ...],
     tsa: str,
+    theme: ThemeName,
+    quiet: bool,
 ) -> int:
     """Open the cockpit on a live system (read-only until it is armed)."""
     log_to_file()
+    settings = settings_chosen(theme, quiet=quiet)
     loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
         known = ", ".join(person.id for person in loaded.people) or "nobody"
@@ -80,9 +90,12 @@ def main(
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
         output(*_unkeyed(unkeyed, plan), err=True)
         return BAD_PLAN
+    if problem := no_terminal(f"cockpit check {plan}"):
+        output(problem, err=True)
+        return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
-        return run_loop(_open(loaded, live, kept, channels(notify, os.environ), armed=arm))
+        return run_until_signal(_open(loaded, live, kept, channels(notify, os.environ), settings, armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -132,7 +145,13 @@ def _witnessed(
 
 
 async def _open(
-    plan: Plan, live: LiveOptions, options: RecordOptions, receivers: Sequence[Channel], *, armed: bool
+    plan: Plan,
+    live: LiveOptions,
+    options: RecordOptions,
+    receivers: Sequence[Channel],
+    settings: Settings,
+    *,
+    armed: bool,
 ) -> int:
     from cockpit.tui.app import CockpitApp
 
@@ -167,5 +186,9 @@ async def _open(
                 desk=executor.desk,
                 executor=executor,
                 record=kept.folder.path,
+                settings=settings,
             ).run_to_end()
-        return watch.situation.verdict.exit_code
+        situation = watch.situation
+    resumed = shlex.join(["cockpit", "run", plan.path, "--record", kept.folder.path.name])
+    output(*farewell(situation, kept.folder.path, resumed))
+    return situation.verdict.exit_code

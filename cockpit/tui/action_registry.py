@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import TypeVar
@@ -35,6 +37,28 @@ class Where(StrEnum):
     REHEARSAL = auto()
 
 
+_NAMED = {"slash": "/", "backslash": "\\", "at": "@", "minus": "-", "plus": "+", "underscore": "_", "escape": "esc"}
+"""Keys that have other names in Textual than in Unicode, or longer ones than on the keyboard."""
+
+
+def shown_key(key: str) -> str:
+    """A key of Textual's, as people read it.
+
+    >>> [shown_key(key) for key in ("slash", "question_mark", "ctrl+s", "f8", "f", "space")]
+    ['/', '?', '^s', 'F8', 'f', 'space']
+    """
+    if key.startswith("ctrl+"):
+        return f"^{key.removeprefix('ctrl+')}"
+    if key[:1] == "f" and key[1:].isdigit():
+        return key.upper()
+    if key in _NAMED or key in ("space", "enter", "tab") or len(key) == 1:
+        return _NAMED.get(key, key)
+    for hyphens in range(key.count("_") + 1):  # "question mark", "greater-than sign"
+        with suppress(KeyError):
+            return unicodedata.lookup(key.replace("_", "-", hyphens).replace("_", " "))
+    return key
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One thing a key does. `footer` ranks it for the footer (0: not there)."""
@@ -53,26 +77,7 @@ class Action:
     @property
     def shown(self) -> str:
         """The key as people read it."""
-        names = {
-            "question_mark": "?",
-            "slash": "/",
-            "exclamation_mark": "!",
-            "colon": ":",
-            "escape": "esc",
-            "ctrl+s": "^s",
-            "f8": "F8",
-            "f9": "F9",
-            "space": "space",
-            "right_square_bracket": "]",
-            "left_square_bracket": "[",
-            "full_stop": ".",
-            "comma": ",",
-            "greater_than_sign": ">",
-            "less_than_sign": "<",
-            "plus": "+",
-            "minus": "-",
-        }
-        return names.get(self.key, self.key)
+        return shown_key(self.key)
 
     @property
     def keys(self) -> str:
@@ -167,6 +172,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("notices", "N", "notices", "Every notice in full, with its time"),
     Action("help", "question_mark", "help", "This page", footer=5),
     Action("palette", "colon", "palette", "Find an action by its name", also="ctrl+p"),
+    Action("suspend", "ctrl+z", "to the shell", "Stop the cockpit; fg continues it. Nothing is read meanwhile"),
     Action("quit", "q", "quit", "Leave the cockpit", footer=6, also="ctrl+q"),
 )
 SCREENS = tuple(action for action in ACTIONS if action.handler is Handler.SCREEN)

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from platformdirs import user_log_path, user_state_path
+from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
+from cockpit.ascii_symbols import ascii_only
 from cockpit.engine.ports import Drill, Watching
+from cockpit.tui import calling, theme
 from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
 from cockpit.tui.driver import TerminalDriver
+from cockpit.tui.key_map import KeyMap
 from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
 from cockpit.tui.keys.migration import MigrationKeys
 from cockpit.tui.keys.sign_and_decide import DeskKeys
+from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
+from cockpit.tui.terminal_settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
 from cockpit.tui.views.notices import NoticeLog
 from cockpit.tui.widgets.context_row import environment_label
@@ -41,6 +48,8 @@ log = logging.getLogger(__name__)
 FRAME_S = 0.5
 MESSAGE = 300
 """Characters of a short notice."""
+MESSAGE_S, REFUSAL_S = 5.0, 30.0
+"""How long a notice stands, and a refusal where no other key is pressed."""
 SETTLED_AFTER_S = (1.0, 8.0)
 """When everything has been imported, and again when every client has been made."""
 
@@ -93,6 +102,7 @@ class CockpitApp(App[None]):
         record: Path | None = None,
         controls: ReplayControls | None = None,
         armed: bool = False,
+        settings: Settings | None = None,
         background: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
@@ -104,10 +114,17 @@ class CockpitApp(App[None]):
         self.record = record
         self.controls = controls
         self.armed = armed
+        self.look_settings = settings = settings or fitting()
+        self._look = Look(settings.palette, ascii_symbols=settings.ascii_symbols)
+        self.set_keymap(dict(settings.keys.keys))
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self.noticed = NoticeLog()
+        self.doing, self.message = "", Text()
+        self._called = ""
+        """The verdict that was called last."""
         self._left_out = False
+        """Whether the terminal lacks a part of the screen that is not painted anew."""
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._general_keys = GeneralKeys(self)
@@ -118,8 +135,18 @@ class CockpitApp(App[None]):
     # -- lifecycle --------------------------------------------------------------------------------------------------------
 
     async def run_to_end(self, *, headless: bool = False) -> None:
-        """Run until it is quit, `headless` without a terminal. Raises what ended it, if that was an unexpected error."""
-        await self.run_async(headless=headless)
+        """Run until it is quit, `headless` without a terminal. Raises what ended it, if that was an unexpected error.
+
+        Cancelled, it quits, and gives the terminal back before it says so. Textual itself is never cancelled: it drops the
+        request where it is not looking for one, and then goes on forever.
+        """
+        running = asyncio.ensure_future(self.run_async(headless=headless))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.exit()
+            await running
+            raise
         if self._exception is not None:
             raise self._exception
 
@@ -134,10 +161,16 @@ class CockpitApp(App[None]):
         self.push_screen(FIRST)
         self.set_interval(FRAME_S, self.paint)
         self.cutover.on_change.append(self.paint)
+        self.app_resume_signal.subscribe(self, self._continued)
         # A moment after the first paint, so that the screen is there before anything else is loaded.
         self.set_timer(0.02, self._start)
         for seconds in SETTLED_AFTER_S:
             self.set_timer(seconds, _settle)
+
+    def _continued(self, _: App[None]) -> None:
+        """After fg: the terminal shows nothing of the screen any more."""
+        self._left_out = True
+        self.refresh(layout=True)
 
     def _start(self) -> None:
         if self._background is not None and self._watching is None:
@@ -153,6 +186,12 @@ class CockpitApp(App[None]):
         log.error("the watch ended", exc_info=error)
         self.paint()
 
+    def exit(self, *args: Any, **options: Any) -> None:
+        """Quit. The watch stops first: closing the screens is enough work for an end that somebody waits for."""
+        if self._watching is not None:
+            self._watching.cancel()
+        super().exit(*args, **options)
+
     async def on_unmount(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
@@ -161,10 +200,21 @@ class CockpitApp(App[None]):
     def paint(self) -> None:
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
         self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
+        self._call()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
                 screen.paint()
                 return
+
+    def _call(self) -> None:
+        """At a change of the verdict: the title, the bell, a notification; the first one and a replay's are not rung."""
+        situation = self.cutover.situation
+        before, self._called = self._called, situation.verdict.label
+        if self.look_settings.quiet or self._driver is None or before == self._called:
+            return
+        text = calling.title(situation, self.cutover.plan.name)
+        text += calling.call(situation) if before and self.controls is None else ""
+        self._driver.write(ascii_only(text) if self._look.ascii_only else text)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """A frame the terminal has no room for is left out, and the next one is of the whole screen."""
@@ -181,6 +231,15 @@ class CockpitApp(App[None]):
             self._exit_renderables.clear()  # writing them would wait for the terminal
         super()._print_error_renderables()
 
+    @property
+    def key_map(self) -> KeyMap:
+        return self.look_settings.keys
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Ours comes last. Textual's own for NO_COLOR makes greys of the colours, in which what is bad is no stronger."""
+        kept = [each for each in super().get_line_filters() if not isinstance(each, Monochrome | NoColor)]
+        return [*kept, self._look] if self._look.enabled else kept
+
     def settings(self) -> list[tuple[str, str]]:
         """What is in force, for the help page."""
         plan = self.cutover.plan
@@ -195,6 +254,8 @@ class CockpitApp(App[None]):
             ("record", str(self.record or "none")),
             ("log file", str(user_log_path("cockpit", appauthor=False) / "cockpit.log")),
             ("saved to", str(self.saved_to)),
+            ("theme", f"{self._look.name}{', ASCII symbols' if self._look.ascii_only else ''}"),
+            ("settings", self.look_settings.source or f"none: {settings_path()} would be read"),
         ]
         return found + ([("rehearsal", f"{self.drill.scenario} at {self.drill.speed:g}x")] if self.drill else [])
 
@@ -214,6 +275,7 @@ class CockpitApp(App[None]):
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""
         front = self.screen if isinstance(self.screen, FrameScreen) else None
+        self.doing, self.message = action, Text()
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where is Where.MIGRATION and self.screen is not self._main["go_migration"]):
             return
@@ -237,11 +299,29 @@ class CockpitApp(App[None]):
 
     def actions(self) -> Iterator[Action]:
         """What can be done now."""
-        return available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
+        there = available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
+        return self.key_map.of(there)
 
     def show_message(self, text: str) -> None:
         self.noticed.message(text, self.cutover.clock.now())
-        self.notify(plain(text, longest=MESSAGE), markup=False, timeout=4)
+        self._show(Text(plain(text, longest=MESSAGE), style=theme.TEXT), MESSAGE_S)
+
+    def refuse(self, why: str, action: str = "") -> None:
+        keys = {each.id: each for each in self.key_map.of(ACTIONS)}
+        asked = keys.get(action or self.doing)
+        self.noticed.message(why, self.cutover.clock.now())
+        text = Text(f"{asked.shown} {asked.label}   " if asked else "", style=f"bold {theme.STRONG}")
+        self._show(text.append(f"BLOCKED: {plain(why, longest=MESSAGE)}", style=f"bold {theme.HOLD}"), REFUSAL_S)
+
+    def _show(self, message: Text, seconds: float) -> None:
+        self.message = message
+        self.set_timer(seconds, lambda: self._hide(message))
+        self.paint()
+
+    def _hide(self, message: Text) -> None:
+        if self.message is message:
+            self.message = Text()
+            self.paint()
 
     def _go(self, screen_id: str) -> None:
         while self.screen not in self._main.values() and len(self.screen_stack) > 2:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import Action
+from cockpit.tui.key_map import KeyMap
 from cockpit.tui.views.notices import NoticeLog
 
 if TYPE_CHECKING:
+    from rich.text import Text
     from textual.screen import Screen
 
     from cockpit.actions.executor import Executor
@@ -39,6 +41,10 @@ class Cockpit(Protocol):
     degraded: str
     """Why nothing is judged now; empty while the watch runs."""
 
+    doing: str
+    """Id of the action that was asked for last."""
+    message: Text
+    """What stands above the keys; empty where nothing does."""
     noticed: NoticeLog
     """Every notice so far."""
 
@@ -50,6 +56,11 @@ class Cockpit(Protocol):
     @property
     def who(self) -> str | None:
         """Id of the person here; empty while nobody has said who they are, None where nobody can act."""
+        ...
+
+    @property
+    def key_map(self) -> KeyMap:
+        """The user's own keys."""
         ...
 
     @property
@@ -68,6 +79,10 @@ class Cockpit(Protocol):
     def export_screenshot(self) -> str: ...
 
     def action_command_palette(self) -> None: ...
+
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell and stop, until it is continued."""
+        ...
 
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""
@@ -102,5 +117,9 @@ class Cockpit(Protocol):
         ...
 
     def show_message(self, text: str) -> None:
-        """Show a short notice."""
+        """Show a short notice for a moment, above the keys; it covers nothing."""
+        ...
+
+    def refuse(self, why: str, action: str = "") -> None:
+        """Show why an action is not done, beside its key, until the next action; without an id, of the action under way."""
         ...

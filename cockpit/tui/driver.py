@@ -15,6 +15,9 @@ from typing import Any
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from cockpit.tui.calling import GIVEN_BACK, KEPT
+from cockpit.tui.terminal_streams import screen_stream
+
 MOST_WAITING = 64 * 1024
 """Bytes that wait for the terminal before frames are left out: a few screens of text."""
 LAST_WAIT_S = 0.25
@@ -123,11 +126,20 @@ def _opened(terminal: int) -> int:
         return os.dup(terminal)
 
 
+NO_SIZE = (80, 24)
+"""Of a terminal that does not know its own."""
+
+
 class TerminalDriver(LinuxDriver):
-    """Textual's driver, over a `TerminalOutput`. Whoever paints asks `room` first."""
+    """Textual's driver, over a `TerminalOutput`. Whoever paints asks `room` first.
+
+    The screen is on whichever standard stream is the terminal, and its size is the terminal's own: Textual takes standard error
+    for the one and standard output, or what a shell has exported, for the other.
+    """
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
+        self._file = screen_stream() or self._file  # type: ignore[assignment]  # all it asks of it is its descriptor
         self._output: TerminalOutput | None = None
         self.gave_up = False
         """Whether the terminal did not take the last of it."""
@@ -140,20 +152,32 @@ class TerminalDriver(LinuxDriver):
         if self._output is not None:
             self._output.write(data)
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        assert self._file is not None, "Textual's choice of a stream"
+        try:
+            width, height = os.get_terminal_size(self._file.fileno())
+        except OSError:
+            return NO_SIZE
+        return width or NO_SIZE[0], height or NO_SIZE[1]
+
     def start_application_mode(self) -> None:
         assert self._file is not None, "Textual's choice of a stream"
         self._output = TerminalOutput(self._file.fileno(), self._refresh, self._gone)
+        self.write(KEPT)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
         if self._output is not None:
             self.gave_up = not self._output.settle()
         super().stop_application_mode()
+        self.write(GIVEN_BACK)
 
     def close(self) -> None:
+        """At the end, and whenever the shell has the terminal."""
         super().close()
         if self._output is not None:
             self._output.close()
+            self._output = None
 
     def _gone(self) -> None:
         """Nobody is there any more. The signal that says so can be lost between Textual's own handlers, so quit by itself."""

@@ -1,4 +1,7 @@
-"""Colours by meaning. Every state also has its word and symbol, so that losing the colours loses nothing."""
+"""Colours by meaning. Every state also has its word and symbol, so that losing the colours loses nothing.
+
+These are the dark theme's. Widgets and `cockpit.tcss` use no other; `palettes.py` has what each becomes in another theme.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ BAD_FILL = "#9c2a33"
 PRODUCTION = "#b81c26"
 REHEARSAL = "#3f6fb5"
 STAGING = "#7a6a2f"
+SCROLL = "#3a4356"
+SCROLL_HOVER = "#56617a"
 
 _TONES: Mapping[Tone, str] = {
     Tone.GOOD: GO, Tone.WAITING: HOLD, Tone.BAD: BAD, Tone.UNKNOWN: UNKNOWN, Tone.QUIET: QUIET,

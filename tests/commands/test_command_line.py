@@ -166,6 +166,7 @@ def test_help_and_completion_import_no_command(asked: str) -> None:
     )
     allowed = {
         "cockpit",
+        "cockpit.ascii_symbols",
         "cockpit.cli",
         "cockpit.cli.lazy_group",
         "cockpit.cli.main",

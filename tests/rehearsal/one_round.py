@@ -15,6 +15,7 @@ from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.process.assembly import Assembly
+from probes.aws.cloudtrail import CloudTrailEvents
 from probes.clients.clients import AwsOptions, Clients
 from probes.reading import Reading, Reason
 
@@ -41,6 +42,10 @@ class Rounds:
     async def look(self, names: Iterable[str] | None = None) -> None:
         """Read those probes, or all of them, at once; what gets no answer in time is read again, as a cockpit does."""
         wanted = list(self.source.loops) if names is None else list(names)
+        for loop in (self.source.loops[name] for name in wanted):
+            if isinstance(loop.probe, CloudTrailEvents):
+                # It keeps what it has read, which CloudTrail never takes back. A fault does: it is read as if just opened.
+                loop.probe = CloudTrailEvents(loop.probe.params, loop.probe.clients)
         for _ in range(ATTEMPTS):
             found = await asyncio.gather(*(self.source.loops[name].read() for name in wanted))
             self.readings |= dict(zip(wanted, found, strict=True))

@@ -10,8 +10,11 @@ import signal
 import struct
 import termios
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from support.waiting import LAST_RESORT_S
 
@@ -30,8 +33,10 @@ class Terminal:
     ) -> None:
         self.began = time.monotonic()
         self._ended = False
+        self.code: int | None = None
+        """As a shell reports it: 128 + the signal that killed it; None while it runs."""
         self.fd, slave = pty.openpty()
-        self._name = os.ttyname(slave)
+        self.name = os.ttyname(slave)
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.fd)
@@ -41,7 +46,16 @@ class Terminal:
             kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
             os.execvpe(command[0], command, ours | kind | (env or {}))
         os.close(slave)
+        self.resize(width, height)
+
+    def resize(self, width: int, height: int) -> None:
+        """As a window is: the process is signalled."""
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
+    @property
+    def echoes(self) -> bool:
+        """Whether typing shows, as it does in a shell and not in a full screen."""
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
 
     def wait_for(self, text: bytes, timeout_s: float = LAST_RESORT_S) -> float:
         """Seconds until `text` has been written to the screen."""
@@ -64,7 +78,7 @@ class Terminal:
 
     def fill(self) -> None:
         """Have it hold as much as it can, as one does that has not been read for a while."""
-        slave = os.open(self._name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        slave = os.open(self.name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
         with suppress(BlockingIOError):
             while True:
                 os.write(slave, b" " * 1024)
@@ -72,8 +86,34 @@ class Terminal:
 
     def ended(self) -> bool:
         """Whether the process has ended; what it wrote last can still be read."""
-        self._ended = self._ended or os.waitpid(self.pid, os.WNOHANG) != (0, 0)
+        if not self._ended:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._ended = pid != 0
+            if self._ended:
+                self.code = os.waitstatus_to_exitcode(status)
         return self._ended
+
+    def stopped(self) -> bool:
+        """Whether it is stopped, as by ctrl-z."""
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+
+    def read_until(self, condition: Callable[[], bool]) -> bytes:
+        """What it wrote until something is so. Raises TimeoutError after the last resort."""
+        found, ends = b"", time.monotonic() + LAST_RESORT_S
+        while not condition():
+            if time.monotonic() > ends:
+                raise TimeoutError(f"never so; the screen had {found[-500:]!r}")
+            if select.select([self.fd], [], [], 0.01)[0]:
+                with suppress(OSError):  # EIO: it has ended
+                    found += os.read(self.fd, 65536)
+        return found + self._ready()
+
+    def _ready(self) -> bytes:
+        found = b""
+        with suppress(OSError):
+            while select.select([self.fd], [], [], 0)[0] and (more := os.read(self.fd, 65536)):
+                found += more
+        return found
 
     def rest(self) -> bytes:
         """All that a process which has ended wrote and nobody has read."""

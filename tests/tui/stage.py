@@ -194,4 +194,4 @@ async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
 
 def listens(app: CockpitApp) -> bool:
     """Whether the page in front takes what is typed now."""
-    return isinstance(app.focused, Input)
+    return isinstance(app.focused, Input) and getattr(app.screen, "listening", True)

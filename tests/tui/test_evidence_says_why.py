@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tui.stage import START, Stage, shown
+from tui.stage import START, Stage, shown, until
 
 from cockpit.decide.events import Vote
 from cockpit.tui import theme
@@ -131,10 +131,9 @@ async def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
     blocked.touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(100, 24), notifications=True) as pilot:
+    async with app.run_test(size=(200, 24)) as pilot:  # room for the path on one line
         await pilot.press(key)
-        await pilot.pause()
-        assert "Not a directory" in shown(app)
+        await until(pilot, lambda: "Not a directory" in shown(app))
         assert app.is_running
 
 

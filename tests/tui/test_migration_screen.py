@@ -169,7 +169,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await pilot.press("4", "m")
         await pilot.pause()
-        assert [str(each.message) for each in app._notifications] == ["identify yourself first: press i"]
+        assert "m start   BLOCKED: identify yourself first: press i" in shown(app)
 
 
 async def test_enter_pressed_twice_confirms_once() -> None:

@@ -13,7 +13,7 @@ import pytest
 from support.clock import HandClock
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tui.stage import HERE, START, Stage, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, plan, shown, until
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
@@ -82,7 +82,7 @@ async def say(pilot: Pilot[None], text: str) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, AnswerScreen)
     field = screen.query_one("#word", Input)
-    await until(pilot, lambda: field.has_focus)
+    await until(pilot, lambda: field.has_focus and screen.listening)
     field.value = text
     await pilot.press("enter")
     if screen._submitting is not None:
@@ -121,6 +121,8 @@ async def test_a_line_is_signed_beside_its_evidence_and_taken_back(tmp_path: Pat
         await pilot.press("2")
         at(pilot, "i.vpn")
         await pilot.press("z")
+        await until(pilot, lambda: listens(pilot.app))
+        await pilot.press(*"withdraw", "enter")
         await until(pilot, lambda: watch.record.all(SignOff)[-1].retracted)
 
 
@@ -277,7 +279,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         await pilot.press("enter")
         page = shown(pilot.app)  # type: ignore[arg-type]
         assert "make deploy IMAGE=web@sha256:1f" in page
-        await say(pilot, "")
+        await say(pilot, "start")
         watch.saw(600)
         pilot.app.screen.paint()
         took = {row.key: row.cell("took").plain for row in pilot.app.screen.grid.rows}
@@ -287,7 +289,7 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         await say(pilot, "failed: no credentials")
         watch.saw()
         await pilot.press("enter")
-        await say(pilot, "")
+        await say(pilot, "start")
         watch.saw()
         await pilot.press("enter")
         await say(pilot, "web:42, both healthy")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Input
-from tui.stage import Broken, Stage, plan, shown, until
+from tui.stage import Broken, Stage, listens, plan, shown, until
 
 from cockpit.decide.states import Word
 from cockpit.tui.action_registry import (
@@ -166,12 +166,14 @@ async def test_keys_of_the_rehearsal_do_nothing_outside_one() -> None:
         assert isinstance(app.screen, CutoverScreen)
 
 
-async def test_pausing_is_loud() -> None:
+async def test_pausing_is_loud_and_asks_first() -> None:
     app = CockpitApp(Stage().calm())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("p")
-        await pilot.pause()
-        assert "PAUSED" in shown(app)
+        await until(pilot, lambda: listens(app))
+        assert "PAUSED" not in shown(app)
+        await pilot.press(*"pause", "enter")
+        await until(pilot, lambda: "PAUSED" in shown(app))
         assert "STALE" in shown(app).splitlines()[1]
 
 
@@ -273,3 +275,21 @@ async def test_the_palette_finds_an_action() -> None:
             await pilot.press("enter")
             while not isinstance(app.screen, TimelineScreen):
                 await pilot.pause()
+
+
+async def test_quitting_asks_while_somebody_depends_on_this_cockpit() -> None:
+    app = CockpitApp(Stage().burning())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: listens(app))
+        assert "a rollback waits for a decision" in shown(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, CutoverScreen))
+        await pilot.press("q")
+        await until(pilot, lambda: listens(app))
+        await pilot.press(*"quit", "enter")
+        await until(pilot, lambda: not app.is_running)
+    calm = CockpitApp(Stage().calm())
+    async with calm.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: not calm.is_running)

@@ -82,11 +82,23 @@ class GeneralKeys:
         link = evidence_bundle.link(find(self._cockpit.cutover.situation, self._subject))
         if link:
             self._cockpit.copy_to_clipboard(link)
-        self._cockpit.show_message(link or "there is no link for this line")
+            self._cockpit.show_message(link)
+        else:
+            self._cockpit.refuse("there is no link for this line")
 
     # -- the cockpit -------------------------------------------------------------------------------------------------
 
     def _pause(self) -> None:
+        cockpit = self._cockpit
+        if cockpit.cutover.paused or not self._counts:
+            self._toggle_pause()
+            return
+        consequences = "Nothing is read and nothing is evaluated until p is pressed again. The record keeps a gap."
+        cockpit.push_screen(
+            ConfirmScreen(f"PAUSE reading ({cockpit.label})", consequences, "pause", self._toggle_pause)
+        )
+
+    def _toggle_pause(self) -> None:
         self._cockpit.cutover.toggle_pause()
         self._cockpit.paint()
 
@@ -141,8 +153,34 @@ class GeneralKeys:
     def _palette(self) -> None:
         self._cockpit.action_command_palette()
 
+    def _suspend(self) -> None:
+        self._cockpit.action_suspend_process()
+
     def _quit(self) -> None:
-        self._cockpit.exit()
+        cockpit = self._cockpit
+        if not self._counts or not (why := under_way(cockpit)):
+            cockpit.exit()
+            return
+        consequences = f"{'; '.join(why)}. Nothing is read, judged or posted from here once it has ended."
+        cockpit.push_screen(ConfirmScreen(f"QUIT ({cockpit.label})", consequences, "quit", cockpit.exit))
+
+    @property
+    def _counts(self) -> bool:
+        """Whether somebody may depend on this cockpit: not in a rehearsal, nor in a replay."""
+        return self._cockpit.drill is None and self._cockpit.controls is None
+
+
+def under_way(cockpit: Cockpit) -> list[str]:
+    """What quitting would leave to others, a clause each; empty where nothing is."""
+    verdict = cockpit.cutover.situation.verdict
+    found = {
+        "the cockpit is armed": cockpit.armed,
+        "a rollback waits for a decision": verdict.latch is not None,
+        f"{verdict.label} is under way": verdict.latch is None and verdict.under_way is not None,
+        "files are being moved, and go on without this cockpit": cockpit.controller is not None
+        and cockpit.controller.progress.active,
+    }
+    return [what for what, so in found.items() if so]
 
 
 KEYS = handled(
@@ -164,6 +202,7 @@ KEYS = handled(
         "notices": GeneralKeys._notices,
         "help": GeneralKeys._help,
         "palette": GeneralKeys._palette,
+        "suspend": GeneralKeys._suspend,
         "quit": GeneralKeys._quit,
     },
 )

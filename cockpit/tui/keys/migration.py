@@ -36,7 +36,7 @@ class MigrationKeys:
     def do(self, action: str) -> None:
         controller = self._cockpit.controller
         if controller is None:
-            self._cockpit.show_message("this plan has no migration")
+            self._cockpit.refuse("this plan has no migration")
             return
         KEYS[action](self, controller)
 
@@ -89,14 +89,17 @@ class MigrationKeys:
         if not self._approved(phase) or self._looking:  # pressed twice: one page, of one proposal
             return
         if desk is None:
-            self._cockpit.show_message("no record is kept here, so nothing can be decided")
+            self._cockpit.refuse("no record is kept here, so nothing can be decided")
             return
+
+        action = self._cockpit.doing
 
         async def ask() -> str:
             try:
                 proposal = await controller.propose(phase, self._who())
             except Refused as refused:
-                return str(refused)
+                self._cockpit.refuse(str(refused), action)
+                return ""
             finally:
                 self._looking = False
 
@@ -114,7 +117,9 @@ class MigrationKeys:
                 return proposal_text(proposal.shown(), width)
 
             if not isinstance(self._cockpit.screen, AnswerScreen | ConfirmScreen):
-                self._cockpit.push_screen(AnswerScreen(proposal.title, shown, f"{proposal.words}: why", submit))
+                self._cockpit.push_screen(
+                    AnswerScreen(proposal.title, shown, f"{proposal.words}: why", submit, dangerous=True)
+                )
             return ""
 
         self._looking = True
@@ -134,7 +139,7 @@ class MigrationKeys:
         )
         missing = worded(found, IDENTIFY)
         if missing:
-            self._cockpit.show_message(missing[0])
+            self._cockpit.refuse(missing[0])
         return not missing
 
     def _who(self) -> str:

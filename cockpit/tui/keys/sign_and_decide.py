@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -21,7 +20,19 @@ from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
 from cockpit.tui.action_registry import Handler, handled
-from cockpit.tui.screens.answer import AnswerScreen
+from cockpit.tui.keys.choices import (
+    CHOOSE,
+    PERIODS,
+    STEP_DONE,
+    STEP_FAILED,
+    STEP_SKIP,
+    STEP_START,
+    UNTIL_CLEAR,
+    VOTES,
+    until,
+)
+from cockpit.tui.screens.answer import AnswerScreen, Choice
+from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find, step_of
@@ -43,7 +54,7 @@ class DeskKeys:
 
     def do(self, action: str, subject: str) -> None:
         if self._cockpit.desk is None:
-            self._cockpit.show_message("no record is kept here, so nothing can be signed")
+            self._cockpit.refuse("no record is kept here, so nothing can be signed")
             return
         KEYS[action](self, self._cockpit.desk, subject)
 
@@ -56,7 +67,7 @@ class DeskKeys:
         """The next line this person can sign; after each comes the next, until none is left."""
         open_ = [subject for subject in self.open_for(desk) if subject not in signed]
         if not open_:
-            self._cockpit.show_message("nothing is left that you can sign")
+            self._cockpit.refuse("nothing is left that you can sign")
             return
         self._open_sign(desk, open_[0], walk=True, signed=signed)
 
@@ -74,7 +85,7 @@ class DeskKeys:
         """`signed`: on this walk already, though the verdict may not have seen it yet."""
         ask = desk.ask_of(subject)
         if ask is None:
-            self._cockpit.show_message("this line needs no sign-off")
+            self._cockpit.refuse("this line needs no sign-off")
             return
         who = desk.person.id if desk.person else "not identified (press i)"
         left = f"   {len(self.open_for(desk))} open" if walk else ""
@@ -102,7 +113,11 @@ class DeskKeys:
             await desk.retract(subject)
             return f"withdrawn: {subject}; both entries stay in the record"
 
-        self.run(retract())
+        title, consequences = (
+            f"WITHDRAW {self._title(subject)}",
+            "It counts for nothing from then on. Both entries stay.",
+        )
+        self._cockpit.push_screen(ConfirmScreen(title, consequences, "withdraw", lambda: self.run(retract())))
 
     # -- exceptions --------------------------------------------------------------------------------------------------
 
@@ -120,14 +135,14 @@ class DeskKeys:
         question = f"WAIVE {self._title(subject)}: for how long, and why?"
         if trips := self._latched(subject):
             question += f" This does not answer {named(trips)}: that rollback stays until it is decided (5)"
-        self._ask(question, subject, "30m the reason …", submit)
+        self._ask(question, subject, CHOOSE, submit, PERIODS)
 
     def _acknowledge(self, desk: Desk, subject: str) -> None:
         status = find(self._cockpit.cutover.situation, subject)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()) and (due := self._due(Act.ACKNOWLEDGE)):
             subject, status = due, find(self._cockpit.cutover.situation, due)
         if Badge.PRE_EXISTING not in getattr(status, "badges", ()):
-            self._cockpit.show_message("only what was true before the cutover can be acknowledged")
+            self._cockpit.refuse("only what was true before the cutover can be acknowledged")
             return
 
         async def submit(text: str) -> str:
@@ -148,7 +163,7 @@ class DeskKeys:
         gate = gate or next((g for g in gates if not g.passed and g.used_at is None), None)
         gate = gate or next(iter(gates), None)
         if gate is None:
-            self._cockpit.show_message("this plan has no gates")
+            self._cockpit.refuse("this plan has no gates")
             return
 
         async def submit(text: str) -> str:
@@ -156,27 +171,27 @@ class DeskKeys:
             vote = await desk.vote(gate.id, choice.lower().rstrip(":,"), why)
             return f"{gate.title}: {vote.by} votes {vote.choice}"
 
-        hint = "go   |   no-go and why   |   hold and why"
-        self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, hint, submit)
+        self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, CHOOSE, submit, VOTES)
 
     def decide(self, choice: str) -> None:
         desk = self._cockpit.desk
         if desk is None:
-            self._cockpit.show_message("no record is kept here, so nothing can be decided")
+            self._cockpit.refuse("no record is kept here, so nothing can be decided")
             return
 
         shown = self._cockpit.cutover.situation.verdict  # what trips while the reason is typed is not answered
         asks_until = choice == "dismiss" and shown.latch is not None
 
         async def submit(text: str) -> str:
-            lasts, why = _until(text) if asks_until else (None, text)
+            lasts, why = until(text) if asks_until else (None, text)
             made = await desk.decide(choice, why, shown=shown, lasts=lasts)
             done = {"execute": "decided: roll back, step by step", "dismiss": "dismissed"}
             return f"{done.get(choice, 'decided: fix forward')}; {answers_of(made) or 'no trip was waiting'}"
 
         title = {"execute": "EXECUTE THE ROLLBACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
         asked = "until when, and why?" if asks_until else "why?"
-        hint = "clear and why   |   30m and why" if asks_until else "the reason, for the record"
+        hint = CHOOSE if asks_until else "the reason, for the record"
+        choices = (UNTIL_CLEAR, *PERIODS) if asks_until else ()
 
         def seen(width: int, height: int) -> Text:
             text = Text("\n")
@@ -191,7 +206,7 @@ class DeskKeys:
                 text.append_text(hanging("until", meaning, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
             return text.append_text(self._verdict_text(width, height))
 
-        self._push(AnswerScreen(f"{title}: {asked}", seen, hint, submit))
+        self._push(AnswerScreen(f"{title}: {asked}", seen, hint, submit, choices=choices))
 
     def _latched(self, subject: str) -> tuple[Occurrence, ...]:
         """The trip of a trigger that waits for a decision; empty where none does."""
@@ -201,7 +216,7 @@ class DeskKeys:
     def _begin(self, desk: Desk, _: str) -> None:
         verdict = self._cockpit.cutover.situation.verdict
         if verdict.phase is Phase.POST_DEPLOY and verdict.word is not Word.ROLLED_BACK:
-            self._cockpit.show_message("the deployment has already begun and is being evaluated")
+            self._cockpit.refuse("the deployment has already begun and is being evaluated")
             return
         against = verdict.word is not Word.GO
 
@@ -214,7 +229,8 @@ class DeskKeys:
 
         advice = f"The cockpit advises {verdict.word}. " if against else ""
         hint = "deploy and why" if against else "deploy"
-        self._push(AnswerScreen(f"{advice}BEGIN the deployment?", self._verdict_text, hint, submit))
+        question = f"{advice}BEGIN the deployment?"
+        self._push(AnswerScreen(question, self._verdict_text, hint, submit, dangerous=True))
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -223,7 +239,7 @@ class DeskKeys:
         desk = self._cockpit.desk
         status = self._step(step_id)
         if desk is None or status is None:
-            self._cockpit.show_message("no record is kept here, so nothing can be signed")
+            self._cockpit.refuse("no record is kept here, so nothing can be signed")
             return
         if status.action and self._cockpit.armed and self._cockpit.executor is not None:
             self.run(self._act(self._cockpit.executor, status))
@@ -233,14 +249,21 @@ class DeskKeys:
             return await self._record_step(desk, step_id, text.strip())
 
         started = status.progress is StepState.STARTED
-        hint = "describe the result   |   failed: what" if started else "enter starts it   |   skip: why"
+        hint = "↑ ↓ chooses; describe the result" if started else "↑ ↓ chooses; why it is skipped"
         if status.command:
             hint += "   |   F6 copies the command"
         if status.action and not self._cockpit.armed:
             hint += "   (F9 arms the cockpit to do it)"
-        self._push(
-            AnswerScreen(status.title, lambda width, _: self._step_text(step_id, width), hint, submit, about=step_id)
+        page = AnswerScreen(
+            status.title,
+            lambda width, _: self._step_text(step_id, width),
+            hint,
+            submit,
+            about=step_id,
+            choices=(STEP_DONE, STEP_FAILED) if started else (STEP_START, STEP_SKIP),
+            dangerous=True,  # enter opened it
         )
+        self._push(page)
 
     async def _record_step(self, desk: Desk, step_id: str, text: str) -> str:
         """Start or skip a step that is not under way; else end it, done or failed. Raises Refused."""
@@ -249,11 +272,14 @@ class DeskKeys:
             if text.lower().startswith("skip"):
                 await desk.end_step(step_id, "skipped", text[4:].lstrip(": "))
                 return "skipped, with the reason"
+            if text.lower() != STEP_START.value:
+                raise Refused("choose start, or skip and why")
             await desk.start_step(step_id)
             return "started: do it, then press enter again and describe the result"
         if text.lower().startswith("failed"):
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
+        text = text.removeprefix(STEP_DONE.value).strip()
         executor = self._cockpit.executor
         if status is not None and status.action is not None:
             if executor is None:
@@ -287,6 +313,7 @@ class DeskKeys:
             f"{proposal.words}: why",
             submit,
             about=status.id,
+            dangerous=True,
         )
         self._push(page)
         return ""
@@ -298,20 +325,15 @@ class DeskKeys:
             desk.identify(text.strip())
             return f"you are {text.strip()}"
 
-        def seen(width: int, _: int) -> Text:
-            text = Text("\n")
-            for each in people:
-                roles = f"{each.name}: {', '.join(each.roles)}"
-                text.append_text(hanging(each.id, roles, width, indent=14, styles=(f"bold {theme.STRONG}", theme.TEXT)))
-            return text
-
-        self._push(AnswerScreen("Identify yourself", seen, "  |  ".join(each.id for each in people), submit))
+        choices = [Choice(each.id, each.id, f"{each.name}: {', '.join(each.roles)}") for each in people]
+        hint = "↑ ↓ chooses, enter takes it; or type the id"
+        self._push(AnswerScreen("Identify yourself", lambda *_: Text(""), hint, submit, choices=choices))
 
     def _accept_caller(self, desk: Desk, _: str) -> None:
         try:
             name = desk.caller_to_accept()
         except Refused as refused:
-            self._cockpit.show_message(str(refused))
+            self._cockpit.refuse(str(refused))
             return
 
         async def submit(text: str) -> str:
@@ -342,11 +364,18 @@ class DeskKeys:
         found = find(self._cockpit.cutover.situation, subject)
         return plain(getattr(found, "title", "") or subject)
 
-    def _ask(self, question: str, subject: str, hint: str, submit: Callable[[str], Awaitable[str]]) -> None:
+    def _ask(
+        self,
+        question: str,
+        subject: str,
+        hint: str,
+        submit: Callable[[str], Awaitable[str]],
+        choices: Sequence[Choice] = (),
+    ) -> None:
         def seen(width: int, height: int) -> Text:
             return evidence(self._cockpit.cutover, subject, width, height)
 
-        self._push(AnswerScreen(question, seen, hint, submit, about=subject))
+        self._push(AnswerScreen(question, seen, hint, submit, about=subject, choices=choices))
 
     def _push(self, screen: AnswerScreen) -> None:
         if not isinstance(self._cockpit.screen, AnswerScreen):
@@ -355,32 +384,19 @@ class DeskKeys:
     def run(self, request: Awaitable[str]) -> None:
         """Carry out a request that needs no page, and show its answer."""
 
+        action = self._cockpit.doing
+
         async def done() -> None:
             try:
                 if answer := await request:
                     self._cockpit.show_message(answer)
             except Refused as refused:
-                self._cockpit.show_message(str(refused))
+                self._cockpit.refuse(str(refused), action)
             self._cockpit.paint()
 
         task = asyncio.ensure_future(done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _until(text: str) -> tuple[timedelta | None, str]:
-    """How long a dismissal lasts (None: these trips, until clear), and why. Raises Refused.
-
-    >>> _until("clear a known batch job")
-    (None, 'a known batch job')
-    """
-    word, _, why = text.strip().partition(" ")
-    if word.lower().rstrip(":,") in ("clear", "cleared"):
-        return None, why
-    try:
-        return parse_duration(word.rstrip(":,")), why
-    except ValueError:
-        raise Refused("begin with until when: clear, 30m or 2h; then the reason") from None
 
 
 _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {

@@ -1,13 +1,15 @@
-"""The page on which a person types an answer: the question, the current readings, and one line to type."""
+"""The page on which a person answers: the question, what can be chosen, the current readings, and one line to type."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -23,8 +25,27 @@ Accept = Callable[[str], Awaitable[str]]
 """Takes what was typed; returns what to show. Raises Refused, and then the page stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several answers; what is typed beside it is its reason."""
+
+    value: str
+    """What is submitted, before the reason."""
+    label: str
+    help: str = ""
+
+
 class AnswerScreen(FrameScreen):
-    """Enter submits, esc cancels. What is seen goes on changing above the line that is typed."""
+    """Enter submits, esc cancels; where there are choices, the arrows choose. What is seen goes on changing above the line typed.
+
+    What is typed is never lost: the line takes text from the first moment. On a dangerous page enter alone waits a moment, since
+    it may have been pressed for the page before.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "choose(1)", show=False, priority=True),
+        Binding("up", "choose(-1)", show=False, priority=True),
+    ]
 
     footer: ClassVar[tuple[str, ...]] = CONFIRM_FOOTER
     takes_text = True
@@ -37,24 +58,31 @@ class AnswerScreen(FrameScreen):
         accept: Accept,
         *,
         about: str = "",
+        choices: Sequence[Choice] = (),
+        dangerous: bool = False,
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """`seen` paints what is known now, for a width and a height. `then` runs once it was accepted and the page is closed."""
+        """`seen` paints what is known now, for a width and a height. `then` runs once it was accepted and the page is closed.
+
+        Of `choices` none is chosen at first, so that enter alone does nothing.
+        """
         super().__init__()
         self.question, self.hint, self.about = question, hint, about
         self._seen, self._accept, self._then = seen, accept, then
         self._submitting: asyncio.Task[None] | None = None
         self.problem = ""
+        self.choices, self.chosen = tuple(choices), -1
+        self.listening = not dangerous
+        """Whether enter submits by now."""
 
     def body(self) -> Iterable[Widget]:
         yield Static("", id="question", markup=False)
         yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
         yield Static("", id="problem", markup=False)
-        field = Input(placeholder=plain(self.hint), id="word")
-        field.disabled = True
-        yield field
+        yield Input(placeholder=plain(self.hint), id="word")
 
     def on_mount(self) -> None:
+        self.query_one("#word", Input).focus()
         self.set_timer(INPUT_DELAY_S, self._listen)
 
     def on_unmount(self) -> None:
@@ -62,9 +90,14 @@ class AnswerScreen(FrameScreen):
             self._submitting.cancel()
 
     def _listen(self) -> None:
-        field = self.query_one("#word", Input)
-        field.disabled = False
-        field.focus()
+        self.listening = True
+
+    def action_choose(self, by: int) -> None:
+        """The next choice, or the one before; from none, the first or the last."""
+        if self.choices:
+            at = self.chosen + by if self.chosen >= 0 else (0 if by > 0 else -1)
+            self.chosen = at % len(self.choices)
+            self.paint()
 
     def subject(self) -> str:
         return self.about
@@ -72,13 +105,23 @@ class AnswerScreen(FrameScreen):
     def paint_body(self) -> None:
         width = self.size.width - 4
         asked = wrapped(plain(self.question), width, most=3)
-        self.query_one("#question", Static).update(
-            Text("\n".join(f" {line}" for line in asked), style=f"bold {theme.STRONG}")
-        )
-        self.query_one("#text", Static).update(
-            safe(self._seen(width, max(4, self.size.height - 8 - len(asked))), keep="\n")
-        )
+        question = Text("\n".join(f" {line}" for line in asked), style=f"bold {theme.STRONG}")
+        for choice in self._choice_lines(width):
+            question.append("\n").append_text(choice)
+        self.query_one("#question", Static).update(question)
+        room = self.size.height - 8 - len(asked) - len(self.choices)
+        self.query_one("#text", Static).update(safe(self._seen(width, max(4, room)), keep="\n"))
         self.query_one("#problem", Static).update(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
+
+    def _choice_lines(self, width: int) -> Iterable[Text]:
+        longest = max((len(choice.label) for choice in self.choices), default=0)
+        for number, choice in enumerate(self.choices):
+            chosen = number == self.chosen
+            line = Text(f" {'▶' if chosen else ' '} {plain(choice.label):{longest}} ", no_wrap=True)
+            line.stylize(f"bold {theme.STRONG} on {theme.CURSOR}" if chosen else theme.TEXT)
+            line.append(f"  {plain(choice.help)}" if choice.help else "", style=theme.QUIET)
+            line.truncate(width, overflow="ellipsis")
+            yield line
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
@@ -86,8 +129,16 @@ class AnswerScreen(FrameScreen):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
+        if not self.listening:
+            return
         if self._submitting is None or self._submitting.done():
-            self._submitting = asyncio.ensure_future(self._submit(event.value))
+            self._submitting = asyncio.ensure_future(self._submit(self._answer(event.value)))
+
+    def _answer(self, typed: str) -> str:
+        """With the choice before it, unless somebody has typed that too."""
+        value = self.choices[self.chosen].value if self.chosen >= 0 else ""
+        same = value and typed.strip().lower().split(" ")[0].rstrip(":,") == value.rstrip(":,")
+        return typed if same or not value else f"{value} {typed}"
 
     async def _submit(self, text: str) -> None:
         field = self.query_one("#word", Input)

@@ -16,6 +16,7 @@ from cockpit.tui.views.lookup import find, step_of
 from cockpit.tui.widgets.banner import Here, VerdictBanner
 from cockpit.tui.widgets.context_row import ContextRow
 from cockpit.tui.widgets.footer import Footer
+from cockpit.tui.widgets.message_line import MessageLine
 from probes.known_secrets import hide
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class FrameScreen(Screen[None]):
         yield ContextRow(cockpit.cutover, cockpit.label, armed=lambda: cockpit.armed, who=lambda: cockpit.who)
         yield VerdictBanner(cockpit.cutover, self._here)
         yield from self.body()
+        yield MessageLine(lambda: cockpit.message)
         yield Footer(self._keys(), self.screen_id, cockpit.action_do)
 
     def _here(self) -> Here:
@@ -48,12 +50,13 @@ class FrameScreen(Screen[None]):
 
     def _keys(self) -> list[Action]:
         cockpit = self.cockpit
-        return footer(
+        there = footer(
             rehearsal=cockpit.drill is not None,
             of=self.footer,
             armed=cockpit.armed,
             replay=cockpit.controls is not None,
         )
+        return list(cockpit.key_map.of(there))
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""
@@ -79,6 +82,7 @@ class FrameScreen(Screen[None]):
         banner.degraded = self.cockpit.degraded
         banner.refresh()
         self.query_one(ContextRow).refresh()
+        self.query_one(MessageLine).show()
         keys = self.query_one(Footer)
         if keys.actions != (now := self._keys()):
             keys.actions = now

@@ -17,7 +17,7 @@ from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.text import hanging, plain, safe, wrapped
 
 INPUT_DELAY_S = 0.4
-"""Seconds during which keys are ignored: they were typed before the page was shown."""
+"""Seconds during which enter does nothing on a dangerous page: it was pressed before the page was shown."""
 
 
 class ConfirmScreen(FrameScreen):
@@ -30,21 +30,18 @@ class ConfirmScreen(FrameScreen):
         super().__init__()
         self.what, self.consequences, self.word = title, consequences, word
         self._then = then
-        self._confirmed = False
+        self._confirmed = self.listening = False
 
     def body(self) -> Iterable[Widget]:
         yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
-        field = Input(placeholder=f"type: {plain(self.word)}    esc cancels", id="word")
-        field.disabled = True
-        yield field
+        yield Input(placeholder=f"type: {plain(self.word)}    esc cancels", id="word")
 
     def on_mount(self) -> None:
+        self.query_one("#word", Input).focus()
         self.set_timer(INPUT_DELAY_S, self._listen)
 
     def _listen(self) -> None:
-        field = self.query_one("#word", Input)
-        field.disabled = False
-        field.focus()
+        self.listening = True
 
     def paint_body(self) -> None:
         width = self.size.width - 4
@@ -60,7 +57,7 @@ class ConfirmScreen(FrameScreen):
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._confirmed:  # enter pressed twice before the page was closed
+        if self._confirmed or not self.listening:  # enter pressed twice before the page was closed
             return
         if event.value.strip() != self.word:
             self.cockpit.show_message("text does not match; nothing was changed")
