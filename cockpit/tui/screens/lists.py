@@ -251,7 +251,7 @@ class CutoverScreen(ListScreen):
 
     def rows(self) -> list[Row]:
         rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
-        if self.size.width >= NARROW:
+        if self.app.size.width >= NARROW:
             return rows
         # A side pane shows the verdict, what to do next, and what fails.
         return _without_empty_headings([row for row in rows if row.heading is not None or row.failing])

@@ -22,7 +22,7 @@ from cockpit.tui.text import safe
 
 GAP = 2
 NARROW = 60
-"""Columns below which a list is one of a side pane."""
+"""Columns of a terminal below which a list is one of a side pane."""
 MARGIN = 1
 """Left of every row: the cursor's mark, which is there without colours too."""
 
@@ -262,7 +262,7 @@ class Grid(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(0, len(self.rows))
-        columns = self.narrow if self.narrow and self.size.width < NARROW else self.columns
+        columns = self.narrow if self.narrow and self.app.size.width < NARROW else self.columns
         self._layout = fit(columns, (self.scrollable_content_region.width or self.size.width) - MARGIN)
         self._strips.clear()
         self._scroll_to_cursor()
