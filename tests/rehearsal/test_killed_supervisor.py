@@ -15,7 +15,7 @@ from rehearsal.files_world import counted, end_started, said, typed, until, writ
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 A_MINUTE = (
     "UPDATE cutover.run SET supervised_until = supervised_until - interval '1 minute'",
     "UPDATE cutover.run SET guard_until = guard_until - interval '1 minute'",

@@ -81,8 +81,12 @@ async def test_killed_the_migration_goes_on_and_another_terminal_finds_it(tmp_pa
             await asyncio.to_thread(again.wait_for, b"READ-ONLY")
             again.key("4")
             await asyncio.to_thread(again.wait_for, b"RUNNING")
+            again.key("q")
+            await asyncio.to_thread(again.wait_for, b"QUIT")
+            await asyncio.to_thread(answer, again, "quit")
+            await asyncio.to_thread(again.read_until, again.ended)
         finally:
-            await asyncio.to_thread(again.quit)
+            again.kill()
         assert movers(dsn), "nor does quitting end it"
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("UPDATE cutover.run SET files_per_s = 0")

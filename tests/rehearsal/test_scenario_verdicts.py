@@ -17,8 +17,10 @@ SPEED = 30
 """As `make rehearse` plays it: fast enough, and a machine that runs four of them at once still keeps up."""
 
 
-LONG = {"blind", "flapping", "quiet-night", "quiet-night-alone", "rolled-back"}
-"""Of `make test-long`: what they show has tests of its own (blindness, windows, synthetic traffic, the end of a rollback)."""
+LONG = {"blind", "flapping", "llm-outage", "quiet-night", "quiet-night-alone", "rolled-back", "secrets-missing"}
+"""Of `make test-long`: what they show has tests of its own (blindness, windows, an LLM that is out and secrets that are gone in
+the fault table, synthetic traffic, the end of a rollback).
+"""
 SCENARIOS = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names()]
 
 

@@ -42,7 +42,7 @@ from cockpit.report.load_record import account_of
 from cockpit.stories import crew
 from probes.clients.clients import AwsOptions, Clients
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 SPEED = 60.0
 
 
