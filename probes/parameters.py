@@ -130,6 +130,7 @@ _OF_ONE: Mapping[tuple[str, str], str] = MappingProxyType(
         ("cloudfront.distribution", "alias"): "www.example.com",
         ("codedeploy.deployment", "group"): "prod",
         ("cloudwatch.percentile", "metric"): "TargetResponseTime",
+        ("logs.query", "unit"): "ms",
         ("command", "fields"): "{depth: {type: int, source: queue depth, unit: count}}",
         ("ec2.security_groups", "groups"): "[sg-0a1b2c3d4e5f60718]",
         ("iam.simulate", "resources"): "[arn:aws:s3:::orders-documents/*]",

@@ -125,7 +125,7 @@ def _held_back(source: LiveSource, live: LiveOptions) -> str:
     """What an operator must know of a plan that is not trusted; empty where it is."""
     many, plan = len(source.held_back), source.plan
     probes = f"{many} of {count(len(plan.probes), 'probe')}"
-    return f"NOT TRUSTED: q, then {how_to_allow(plan, live.variables)} ({probes} not read)" if many else ""
+    return f"{how_to_allow(plan, live.variables)}: NOT TRUSTED, {probes} not read" if many else ""
 
 
 async def _begin(watch: Watch, kept: Recording | None, who: str, phase: Phase) -> None:

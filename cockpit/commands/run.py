@@ -90,12 +90,13 @@ def main(
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
         output(*_unkeyed(unkeyed, plan), err=True)
         return BAD_PLAN
-    if problem := no_terminal(f"cockpit check {plan}"):
-        output(problem, err=True)
-        return USAGE
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
-        return run_until_signal(_open(loaded, live, kept, channels(notify, os.environ), settings, armed=arm))
+        receivers = channels(notify, os.environ)
+        if problem := no_terminal(f"cockpit check {plan}"):
+            output(problem, err=True)
+            return USAGE
+        return run_until_signal(_open(loaded, live, kept, receivers, settings, armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -26,8 +23,6 @@ from cockpit.stories.story_run import play_through
 
 JSON_VERSION = 1
 """Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
-FEW = 4
-"""So few stories are not worth another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +105,14 @@ def _is_of(story: Path, plan: Path) -> bool:
 
 def _run(paths: Sequence[Path], given: dict[str, str]) -> Iterator[Outcome]:
     progress = Progress("stories", len(paths))
-    workers = min(os.cpu_count() or 1, len(paths))
-    if len(paths) < FEW or workers < 2:
-        for number, path in enumerate(paths):
-            progress.at(number, path.stem)
-            yield outcome_of(str(path), given)
-    else:
-        # Spawned, not forked: a fork would take over locks of this process's threads.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            found = pool.map(outcome_of, map(str, paths), [given] * len(paths), chunksize=max(1, len(paths) // 32))
-            for number, (path, one) in enumerate(zip(paths, found, strict=True), 1):
-                progress.at(number, path.stem)
-                yield one
+    for number, path in enumerate(paths):
+        progress.at(number, path.stem)
+        yield outcome_of(str(path), given)
     progress.done()
 
 
 def outcome_of(path: str, given: dict[str, str]) -> Outcome:
-    """Go through one story; also called in another process."""
+    """Go through one story."""
     try:
         story = load_story(path, given)
     except PlanError as error:

@@ -13,7 +13,7 @@ from support.http_server import Site, small_site
 from support.sources import NoSource
 from support.waiting import until
 from textual.widgets import Input
-from tui.stage import shown
+from tui.stage import listens, shown
 
 from cockpit.actions.executor import Executor
 from cockpit.actions.synthetic_traffic import AGENT, MOST_UNDER_WAY
@@ -224,8 +224,8 @@ async def test_read_only_it_never_starts_and_armed_it_asks_for_the_words(pages: 
             app.open_step("run.traffic")
             await until(lambda: isinstance(app.screen, AnswerScreen) and len(app.screen.query("#word")) == 1)
             field = app.screen.query_one("#word", Input)
-            await until(lambda: field.has_focus)
-            field.value = "send traffic: nobody is awake"
+            await until(lambda: listens(app))
+            field.value = "start"
             await pilot.press("enter")
             await until(lambda: seat.watch.record.all(StepBegan) != [])
             assert not [entry for entry in seat.watch.record.all(Happened) if entry.subject.startswith("synthetic")]
@@ -236,7 +236,7 @@ async def test_read_only_it_never_starts_and_armed_it_asks_for_the_words(pages: 
             await until(lambda: isinstance(app.screen, AnswerScreen) and len(app.screen.query("#word")) == 1)
             page = app.screen
             field = page.query_one("#word", Input)
-            await until(lambda: field.has_focus)
+            await until(lambda: listens(app))
             text = " ".join(shown(app).split())
             for said in ("12 requests a minute", "GET /, POST /api/projects", AGENT, "stops by itself"):
                 assert said in text, said

@@ -25,6 +25,7 @@ OWN_STREAMS = {
     "cockpit/rehearsal/process/world.py": "a pipe to its launcher",
     "cockpit/rehearsal/object_store/__main__.py": "a pipe to its launcher",
     "cockpit/migration/local_workers.py": "a worker's log, redacted by its formatter, behind the door of its process",
+    "cockpit/tui/terminal_streams.py": "asks which stream is the terminal, and gives it back by fixed codes",
     "cockpit/console.py": "the door",
 }
 ALL = dict(commands(main))

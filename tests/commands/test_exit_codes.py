@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from commands.watched_site import Site
-from support.cockpit_process import ROOT, cockpit
+from support.cockpit_process import COCKPIT, ROOT, cockpit
+from support.pty_terminal import Terminal
 
 
 @pytest.fixture
@@ -83,9 +85,12 @@ def test_without_the_account_no_record_begins_and_none_is_shared(plan: Path, tmp
     plan.write_text(plan.read_text().replace("environment: test", target))
     share, state = tmp_path / "share", tmp_path / "state"
     share.mkdir()
-    done = cockpit("run", str(plan), "--share", str(share), XDG_STATE_HOME=str(state))
-    assert done.returncode == 3
-    assert "cannot determine the AWS account" in done.stderr
+    nobody = {name: "" for name in os.environ if name.startswith("AWS_")}
+    nobody |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/nonexistent", "XDG_STATE_HOME": str(state)}
+    terminal = Terminal([str(COCKPIT), "run", str(plan), "--share", str(share)], env=nobody)
+    printed = terminal.read_until(terminal.ended)
+    assert terminal.code == 3
+    assert b"cannot determine the AWS account" in printed
     assert not list(share.iterdir())
     assert not list(state.rglob("*.jsonl"))
 

@@ -80,6 +80,9 @@ async def throttled(probe: FakeProbe, now: datetime) -> Reading:
 class NoClients:
     """Clients of a world that has none."""
 
+    def elsewhere(self, region: str, profile: str) -> NoClients:
+        return self
+
     async def close(self) -> None: ...
 
 

@@ -11,6 +11,7 @@ from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from cockpit.rehearsal.object_store import ObjectStore
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 Server = tuple[EmbeddedPostgres, str]

@@ -184,7 +184,7 @@ def test_a_pace_of_nothing_is_refused(where: str) -> None:
         (
             "gates: [{id: g, before: lunch, poll: {roles: [on_call]}}]",
             "lunch",
-            "must be 'deploy', 'migrate' or 'purge'",
+            "no step 'lunch'; there is deploy, migrate, purge",
         ),
         ("gates: [{id: g, before: deploy}]", "{id: g, before: deploy}]", "'poll' is missing"),
         ("gates: [{id: g, before: deploy, poll: {roles: []}}]", "[]}}]", "must not be empty"),

@@ -71,7 +71,7 @@ def test_low_volume_is_made_in_one_place() -> None:
 
 MEASURED = {
     "postgres.pool": {"utilization"},
-    "cutover.migration": {"verified_share"},
+    "cutover.migration": {"copied_share", "verified_share"},
     "ecs.deployment": {"traffic_share"},
     "rds.proxy": {"utilization"},
     "rds.cluster": {"serverless_utilization"},

@@ -18,7 +18,7 @@ from cockpit.migration.database import host_and_name
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 COCKPIT = str(Path(sys.executable).with_name("cockpit"))
 Done = tuple[int | None, str, str]
 

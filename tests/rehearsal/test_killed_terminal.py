@@ -17,7 +17,7 @@ from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process import workdir
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 SEEN_S = 3.0
 """Many times as long as a page takes no key after it is painted."""
 

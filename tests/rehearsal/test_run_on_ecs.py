@@ -16,7 +16,7 @@ from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration.database import host_and_name
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 TASK = "transparent-trust-migration"
 
 

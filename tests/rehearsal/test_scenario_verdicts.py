@@ -17,11 +17,11 @@ SPEED = 30
 """As `make rehearse` plays it: fast enough, and a machine that runs four of them at once still keeps up."""
 
 
-LONG = {"blind", "flapping", "llm-outage", "quiet-night", "quiet-night-alone", "rolled-back", "secrets-missing"}
-"""Of `make test-long`: what they show has tests of its own (blindness, windows, an LLM that is out and secrets that are gone in
-the fault table, synthetic traffic, the end of a rollback).
+SHORT = {"bad-release", "s3-denied", "smooth"}
+"""Those of `make test`. The others are of `make test-long`: what they show has tests of its own (the fault table, blindness,
+windows, synthetic traffic, the end of a rollback), and their causes are looked for in kept readings of each night.
 """
-SCENARIOS = [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names()]
+SCENARIOS = [pytest.param(name, marks=() if name in SHORT else pytest.mark.long) for name in names()]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

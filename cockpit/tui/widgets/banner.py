@@ -98,7 +98,9 @@ def banner_lines(
         last = len(lines) == height - 1
         reason = reasons.pop(0) if reasons else ""
         more = f"  (+{len(reasons)} more)" if last and reasons and not notice else ""
-        beside = _notice(notice, width // 3, paused=False) if notice else Text("")
+        # A notice takes what the reason leaves, and a little less than half at least.
+        room = max(width // 2 - 5, width - len(more) - len(reason) - 3)
+        beside = _notice(notice, room, paused=False) if notice else Text("")
         line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
         line.truncate(max(10, width - len(more) - beside.cell_len), overflow="ellipsis")
         lines.insert(at, line.append(more, style=theme.QUIET).append_text(beside))
