@@ -17,7 +17,7 @@ from support.cockpit_process import ROOT
 from support.sources import NoSource
 from support.waiting import until
 from textual.widgets import Input
-from tui.stage import shown
+from tui.stage import listens, shown
 
 from cockpit.actions.executor import Executor
 from cockpit.decide.events import Decision, Happened, PhaseBegan, ReleaseSeen, StepBegan, StepEnded
@@ -305,7 +305,7 @@ async def test_on_the_screen_the_words_name_the_service_and_why_and_enter_twice_
             page = app.screen
             assert isinstance(page, AnswerScreen)
             field = page.query_one("#word", Input)
-            await until(lambda: field.has_focus)
+            await until(lambda: listens(app))
             text = " ".join(shown(app).split())
             for said in ("orders/orders-worker", "123456789012", "us-east-1", "role/on-call", "ECR has", "is ACTIVE"):
                 assert said in text, said
