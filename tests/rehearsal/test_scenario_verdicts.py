@@ -17,7 +17,7 @@ SPEED = 30
 """As `make rehearse` plays it: fast enough, and a machine that runs four of them at once still keeps up."""
 
 
-SHORT = {"bad-release", "s3-denied", "smooth"}
+SHORT = {"bad-release", "smooth"}
 """Those of `make test`. The others are of `make test-long`: what they show has tests of its own (the fault table, blindness,
 windows, synthetic traffic, the end of a rollback), and their causes are looked for in kept readings of each night.
 """
