@@ -6,8 +6,6 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import field_validator
-
 from probes.api_keys import Variable, from_environment
 from probes.clients.http import HttpAnswer, place_of
 from probes.demand import Sends, SendsKey
@@ -16,22 +14,16 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
+from probes.web.web_address import BaseAddress
 
 
 class RedisUpstashParams(Params):
-    url: str
+    url: BaseAddress
     """UPSTASH_REDIS_REST_URL: ${env:UPSTASH_REDIS_REST_URL}."""
     token_env: Variable = "UPSTASH_REDIS_REST_TOKEN"
     """The environment variable that holds the token."""
     timeout: Duration = timedelta(seconds=5)
     """How long the request may take."""
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://name.upstash.io")
-        return url.rstrip("/")
 
 
 class RedisUpstash(Probe[RedisUpstashParams]):

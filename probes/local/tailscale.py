@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, field_validator
+from pydantic import StringConstraints
 
 from probes.clients.child_process import ask_program
 from probes.clients.http import HttpAnswer, place_of
@@ -19,6 +19,7 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
+from probes.web.web_address import OptionalAddress
 
 _NO_DAEMON = re.compile(r"failed to connect to local tailscaled|is (?:it|tailscaled?) running", re.IGNORECASE)
 _HINT = "install Tailscale's command line, or give its path as `program`"
@@ -28,17 +29,10 @@ _STATUS = ("running", "backend_state", "online", "peers_online", "dns_name")
 class TailscaleParams(Params):
     program: Annotated[str, StringConstraints(min_length=1)] = "tailscale"
     """On macOS: /Applications/Tailscale.app/Contents/MacOS/Tailscale."""
-    must_not_reach: str = ""
+    must_not_reach: OptionalAddress = ""
     """An address that must not answer from here: the public one of what should be private."""
     timeout: Duration = timedelta(seconds=5)
     """How long the program, and the request, may take."""
-
-    @field_validator("must_not_reach")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://host/path")
-        return url
 
 
 class TailscaleStatus(Probe[TailscaleParams]):

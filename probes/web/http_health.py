@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field as Setting
-from pydantic import StringConstraints, field_validator
+from pydantic import StringConstraints
 
 from probes.clients.http import HttpAnswer, place_of
 from probes.demand import Sends, Writes
@@ -14,6 +14,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line, redact
+from probes.web.web_address import WebAddress
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SAMPLE_CHARACTERS = 200
@@ -23,7 +24,7 @@ GLANCE_CHARACTERS = 1000
 
 
 class HttpHealthParams(Params):
-    url: str
+    url: WebAddress
     """The whole address: https://host/path."""
     method: Literal["GET", "HEAD", "POST"] = "GET"
     """The request's method; a POST may change something, and asks for trust."""
@@ -41,13 +42,6 @@ class HttpHealthParams(Params):
     """Characters the body must at least have: an empty page answered with 200 is not a page."""
     timeout: Duration = timedelta(seconds=5)
     """How long all of it may take, redirects included."""
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://host/path")
-        return url
 
 
 class HttpHealth(Probe[HttpHealthParams]):

@@ -21,6 +21,7 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
+from probes.web.web_address import WebAddress
 
 MOST_BYTES = 4 * 1024 * 1024
 Pointer = Annotated[str, StringConstraints(pattern=r"^(/.*)?$", max_length=400)]
@@ -35,7 +36,7 @@ class JsonField(DeclaredField):
 class RequestParams(Params):
     """One request, and how it is authorized."""
 
-    url: str
+    url: WebAddress
     """The whole address: https://host/path."""
     headers: dict[str, str] = Setting(default_factory=dict, repr=False)
     """Headers to send; a secret as `${env:NAME}`."""
@@ -49,13 +50,6 @@ class RequestParams(Params):
     """What stands before the secret in its header; empty for a bare key."""
     timeout: Duration = timedelta(seconds=5)
     """How long all of it may take."""
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://host/path")
-        return url
 
 
 async def authorized(clients: Clients, asked: RequestParams) -> dict[str, str]:

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import field_validator
-
 from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import secret_arn
 from probes.clients.http import HttpAnswer, place_of
@@ -19,13 +17,14 @@ from probes.probe import Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
+from probes.web.web_address import BaseAddress
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}")
 
 
 class LlmModelsParams(KeyParams):
-    url: str = "https://api.anthropic.com"
+    url: BaseAddress = "https://api.anthropic.com"
     """Where the vendor's API is, without /v1."""
     style: Literal["anthropic", "openai"] = "anthropic"
     """How the key is presented: x-api-key with anthropic-version, or Authorization: Bearer."""
@@ -33,13 +32,6 @@ class LlmModelsParams(KeyParams):
     """The model the application uses: claude-sonnet-4-5, with or without its date."""
     timeout: Duration = timedelta(seconds=6)
     """How long the request may take."""
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://api.anthropic.com")
-        return url.rstrip("/")
 
 
 class LlmModels(Probe[LlmModelsParams]):

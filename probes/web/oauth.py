@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-from pydantic import StringConstraints, field_validator
+from pydantic import StringConstraints
 
 from probes.clients.http import HttpAnswer, place_of
 from probes.demand import Sends
@@ -22,6 +22,7 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import every, sorted_out
+from probes.web.web_address import BaseAddress, OptionalBaseAddress
 
 _REFUSALS = {
     "redirect_uri_mismatch": re.compile(
@@ -41,23 +42,16 @@ _SHOWN = 200
 
 
 class OAuthParams(Params):
-    url: str
+    url: BaseAddress
     """The application as people reach it: https://app.company.com."""
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "google"
     """The provider's id in NextAuth: google."""
-    callback: str = ""
+    callback: OptionalBaseAddress = ""
     """The callback address registered with the provider; else the application's own, as NextAuth makes it."""
     client_id: str = ""
     """The client id the application must present."""
     timeout: Duration = timedelta(seconds=3)
     """For each of the three steps: the application's word, the way to the provider, the provider's page."""
-
-    @field_validator("url", "callback")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://host")
-        return url.rstrip("/")
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import Field as Setting
-from pydantic import field_validator
 
 from probes.clients.http import HttpAnswer, place_of
 from probes.demand import Sends
@@ -18,6 +17,7 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, every, sorted_out
+from probes.web.web_address import BaseAddress
 
 MOST_BYTES = 16 * 1024 * 1024
 """Google's list holds years of incidents."""
@@ -29,7 +29,7 @@ _NONE = Unknown(Reason.NO_DATA, "there is none")
 
 
 class StatusPageParams(Params):
-    url: str
+    url: BaseAddress
     """https://status.anthropic.com, or https://www.google.com/appsstatus/dashboard with kind: google."""
     kind: Literal["statuspage", "google"] = "statuspage"
     """Whose form the page has: Statuspage's, or Google's dashboard."""
@@ -37,13 +37,6 @@ class StatusPageParams(Params):
     """The components, or Google's products, that matter here, as the page spells them; without any, all of them."""
     timeout: Duration = timedelta(seconds=8)
     """How long the request may take."""
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://")):
-            raise ValueError("write the whole address: https://status.example.com")
-        return url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
