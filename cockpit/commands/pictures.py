@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cockpit.commands.plan_loading import load
-from cockpit.commands.rehearse import RehearsalRun, rehearsal_run
+from cockpit.commands.rehearsal_run import RehearsalRun, rehearsal_run
 from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State

@@ -4,56 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from cockpit.actions.executor import Executor
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import action_executor, migration_controller
 from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
 from cockpit.commands.plan_loading import given_values, known_vars, load
+from cockpit.commands.rehearsal_run import RehearsalRun, allow_in, first_person, rehearsal_run, run_headless
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
-from cockpit.decide.events import Entry
-from cockpit.decide.situation import Situation
-from cockpit.engine.caller_watch import CallerWatch
-from cockpit.engine.headless import watch_until
 from cockpit.engine.plan_file import watching_plan_file
-from cockpit.engine.poller import LiveSource
-from cockpit.engine.recording import Recording, recording
-from cockpit.engine.tasks import end
-from cockpit.engine.trusted_plans import TRUSTED_PLANS, TrustedPlans
+from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
-from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED, NOT_AS_EXPECTED, USAGE
+from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
 from cockpit.notifications.channels import CannotNotify, Channel, channels
-from cockpit.notifications.outbox import GRACE_S, notifying
-from cockpit.plan.ecs_services import SYNTHETIC
+from cockpit.notifications.outbox import GRACE_S, LAST_NOTICE_S, notifying
 from cockpit.plan.load import PlanError
-from cockpit.plan.model import Plan
 from cockpit.rehearsal.aws_profile import PROFILES, USUAL
 from cockpit.rehearsal.installed import NotInstalledError, require_rehearsal_packages
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
-from cockpit.rehearsal.process.pace import Pace
-from cockpit.rehearsal.script.director import Director
-from cockpit.rehearsal.script.fault_catalogue import FaultState, UnknownFault
-from cockpit.rehearsal.script.scenario import Judgement, Scenario, ScenarioError, load_scenario, scenarios
-from cockpit.report.formats.situation_text import situation_lines, verdict_changes
-from cockpit.stories import crew
+from cockpit.rehearsal.script.fault_catalogue import UnknownFault
+from cockpit.rehearsal.script.scenario import Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.stories.played_faults import UnknownPlayedFault
 from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
-from probes.clients.clients import AwsOptions, Clients
-from probes.clients.quotas import Quotas
 from probes.reading import Reason
 
 
@@ -216,7 +199,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         try:
             async with (
                 recording(
-                    plan, world.clock, who=_first(plan), root=root, new=True, variables=given, rehearsal=True
+                    plan, world.clock, who=first_person(plan), root=root, new=True, variables=given, rehearsal=True
                 ) as kept,
                 rehearsal_run(scenario, world, plan, options.speed, plays_crew=options.plays_crew, kept=kept) as run,
                 notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s),
@@ -225,7 +208,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 if options.lists_lacking:
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
-                    return await _headless(run)
+                    return await run_headless(run)
                 code = await _terminal(run, options)
                 if options.keep:
                     left += farewell(run.watch.situation, kept.folder.path, "")
@@ -235,126 +218,6 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 output(*left)
             if options.keep:
                 output(f"record kept in {root}", err=True)
-
-
-def allow_in(world: Rehearsal, plan: Plan) -> None:
-    """Let what is started from here do what the plan demands of the simulated world; the user's own list stays as it is."""
-    own = world.folder / "trusted.json"
-    TrustedPlans(own).add(plan, world.clock.now(), "the rehearsal")
-    os.environ[TRUSTED_PLANS] = str(own)
-
-
-def _first(plan: Plan) -> str:
-    """Who is at the cockpit of a rehearsal, until key i changes it."""
-    return plan.people[0].id if plan.people else ""
-
-
-LAST_NOTICE_S = 4.0
-
-
-@dataclass(slots=True)
-class RehearsalRun:
-    """A running rehearsal, and what the terminal may do to it (the protocol `Drill`)."""
-
-    watch: Watch
-    director: Director
-    world: Rehearsal
-    pace: Pace
-    speed: float
-    kept: Recording
-    tasks: Sequence[asyncio.Task[None]] = ()
-    """The pace and the director: the rehearsal is over when one of them has failed."""
-
-    def check(self) -> None:
-        """Raise what stopped the pace or the director, if anything did."""
-        for task in self.tasks:
-            if task.done() and not task.cancelled():
-                task.result()
-
-    @property
-    def scenario(self) -> str:
-        return self.director.scenario.name
-
-    def faults(self) -> Sequence[FaultState]:
-        return self.world.faults()
-
-    def toggle(self, fault: str) -> None:
-        self.world.toggle(fault)
-
-    def crew_signs(self) -> int:
-        """Sign, acknowledge and vote wherever something is open, and begin the next phase once the verdict allows it."""
-        plan, situation = self.watch.plan, self.watch.situation
-        entries: list[Entry] = [
-            *crew.sign(plan, situation),
-            *crew.acknowledge(plan, situation),
-            *crew.vote(plan, situation),
-        ]
-        if not entries:
-            entries += crew.move_on(plan, self.watch.record, situation)
-        self.watch.record.extend(entries)
-        return len(entries)
-
-
-@asynccontextmanager
-async def rehearsal_run(
-    scenario: Scenario, world: Rehearsal, plan: Plan, speed: float, *, kept: Recording, plays_crew: bool = True
-) -> AsyncIterator[RehearsalRun]:
-    if not kept.record.rehearsal:
-        raise ValueError("the record is not marked as a rehearsal: what its crew states would not count")
-    quotas = Quotas(lambda: world.clock.speed)
-    clients = Clients(AwsOptions(plan.target.region, account=plan.target.account), quotas=quotas)
-    source = LiveSource(plan, clients, world.clock, held_back={})  # the simulated world is ours
-    watch = Watch(plan, source, world.clock, kept.record, kept.started_at)
-    kept.attach(watch)
-    watch.callers = CallerWatch(watch, source, None)
-    pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
-    watch.notices.append(pace.notice)
-    director = Director(scenario, world.clock, world, plays_crew=plays_crew)
-    tasks = [
-        asyncio.create_task(pace.run(), name="pace"),
-        asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
-    ]
-    try:
-        yield RehearsalRun(watch, director, world, pace, speed, kept, tasks)
-    finally:
-        await end(tasks)
-        await clients.close()
-
-
-async def _send_traffic(executor: Executor) -> None:
-    """The crew starts the plan's synthetic traffic, as a person does on the page of its step."""
-    steps = executor.desk.watch.situation.runbook
-    step = next((each for each in steps if each.action is not None and each.action.uses == SYNTHETIC), None)
-    if step is not None:
-        await executor.do(await executor.propose(step), "rehearsal: nobody uses the site at this hour")
-
-
-async def _headless(run: RehearsalRun) -> int:
-    judgement = Judgement.RUNNING
-
-    def done(situation: Situation) -> bool:
-        nonlocal judgement
-        run.check()
-        judgement = run.director.judge(situation)
-        return judgement is not Judgement.RUNNING
-
-    async with action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor:
-        run.director.roll_back = partial(_roll_back, executor)
-        run.director.send_traffic = partial(_send_traffic, executor)
-        situation = await watch_until(run.watch, done)
-    start = run.director.began_at or situation.started_at
-    ends = run.director.scenario.ends
-    notice = run.watch.notice
-    output(
-        *situation_lines(situation),
-        "",
-        "Verdict changes",
-        *(verdict_changes(run.watch.changes(), start) or ["  none"]),
-        "",
-        *([notice] if notice else []),
-        f"{run.scenario}: {judgement} (ends in {ends.verdict} within {int(ends.by.total_seconds() // 60)}m)",
-    )
-    return situation.verdict.exit_code if judgement is Judgement.AS_EXPECTED else NOT_AS_EXPECTED
 
 
 def _lacking_notice(watch: Watch) -> str:
@@ -371,13 +234,6 @@ def _lacking_notice(watch: Watch) -> str:
     )
 
 
-async def _roll_back(executor: Executor, action: str) -> None:
-    """The crew's part of a rollback: every step of the plan that has this action is looked at, decided and done."""
-    for step in executor.desk.watch.situation.rollback_plan:
-        if step.action is not None and step.action.uses == action:
-            await executor.do(await executor.propose(step), "rehearsal: the release before is better")
-
-
 async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
     from cockpit.tui.app import CockpitApp
 
@@ -385,7 +241,7 @@ async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
         migration_controller(run.watch, live, run.kept.folder.path) as controller,
-        action_executor(run.watch, run.kept, _first(run.watch.plan)) as executor,
+        action_executor(run.watch, run.kept, first_person(run.watch.plan)) as executor,
     ):
         app = CockpitApp(
             run.watch,

@@ -12,14 +12,14 @@ from pathlib import Path
 from cockpit import formatting
 from cockpit.commands.plan_loading import load_for_showing
 from cockpit.console import output
-from cockpit.decide.events import Entry
+from cockpit.decide.events import PhaseBegan
 from cockpit.decide.states import Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import Recording, recording
 from cockpit.exit_codes import NOT_AS_EXPECTED
 from cockpit.formatting import count
 from cockpit.notifications.channels import Channel
-from cockpit.notifications.outbox import GRACE_S, notifying
+from cockpit.notifications.outbox import GRACE_S, LAST_NOTICE_S, notifying
 from cockpit.plan.model import Phase, Plan
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
@@ -32,7 +32,6 @@ from probes.periods import parse_duration
 
 FAULT_AFTER = timedelta(minutes=5)
 """After the deployment began: where `--fault` names no time of its own."""
-LAST_NOTICE_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +84,9 @@ class PlayedDrill:
     def crew_signs(self) -> int:
         """The crew signs what is open, votes go at open gates and begins the next phase once the verdict is GO."""
         watch = self.run.watch
-        plan, situation = watch.plan, watch.situation
-        entries: list[Entry] = [
-            *crew.sign(plan, situation),
-            *crew.acknowledge(plan, situation),
-            *crew.vote(plan, situation),
-        ]
-        if not entries:
-            moved = crew.move_on(plan, watch.record, situation)
-            watch.record.extend(moved)
-            self.run.director.deployed_at = situation.now if moved else self.run.director.deployed_at
-            return len(moved)
+        entries = crew.next_statements(watch.plan, watch.record, watch.situation)
+        if any(isinstance(entry, PhaseBegan) for entry in entries):
+            self.run.director.deployed_at = watch.situation.now
         watch.record.extend(entries)
         return len(entries)
 

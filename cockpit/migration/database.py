@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -13,6 +14,8 @@ from probes.clients.resolver import Resolver
 from probes.redact import one_line
 
 STATEMENT_MS = 60_000
+ANSWERS_WITHIN_S = 10.0
+"""A server that let a connection in answers its first question in this time, or the connection is given up."""
 _REFUSED_OPTIONS = "unsupported startup parameter"
 _BACKEND = statement("backend")
 Connection = psycopg.AsyncConnection[Any]
@@ -75,7 +78,11 @@ async def connect(
         raise
     try:
         admit_connected(opened, resolver)
-        await _look_at_server(opened, primary=primary)
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            await _look_at_server(opened, primary=primary)
+    except TimeoutError:
+        await opened.close()
+        raise psycopg.OperationalError(f"{parameters.get('host', '')}: it lets in, and answers nothing") from None
     except BaseException:
         await opened.close()
         raise

@@ -30,6 +30,8 @@ TIMEOUT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 GRACE_S = 0.3
 """What is still on its way when the cockpit closes may take so long."""
+LAST_NOTICE_S = 4.0
+"""The same for a rehearsal without a terminal, whose last word is a notice."""
 Sleep = Callable[[float], Awaitable[None]]
 
 

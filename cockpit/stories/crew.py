@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cockpit.decide.counted import deciding_roles
-from cockpit.decide.events import Acknowledgement, GateUsed, PhaseBegan, Record, SignOff, Vote
+from cockpit.decide.events import Acknowledgement, Entry, GateUsed, PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.gate import used
 from cockpit.decide.situation import Badge, Observed, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
@@ -103,6 +103,16 @@ def acknowledge(plan: Plan, situation: Situation) -> list[Acknowledgement]:
         for c in situation.criteria
         if Badge.PRE_EXISTING in c.badges and not c.ok
     ]
+
+
+def owed(plan: Plan, situation: Situation) -> list[Entry]:
+    """Everything that is asked of people now: sign-offs, acknowledgements and votes."""
+    return [*sign(plan, situation), *acknowledge(plan, situation), *vote(plan, situation)]
+
+
+def next_statements(plan: Plan, record: Record, situation: Situation) -> list[Entry]:
+    """What is asked of people now; where nothing is, the beginning of the next phase, once the verdict allows it."""
+    return owed(plan, situation) or [*move_on(plan, record, situation)]
 
 
 def ready(situation: Situation) -> bool:

@@ -78,11 +78,7 @@ class StoryDirector:
         if self._answered is not None and situation.now <= self._answered:
             return  # what was just signed is not in this situation yet
         plan = self.watch.plan
-        entries: list[Entry] = [
-            *crew.sign(plan, situation),
-            *crew.acknowledge(plan, situation),
-            *crew.vote(plan, situation),
-        ]
+        entries = crew.owed(plan, situation)
         if not entries and self.story.begin_on_go and self.deployed_at is None:
             entries += crew.move_on(plan, self.watch.record, situation)
             if entries:

@@ -9,7 +9,7 @@ import pytest
 from support.cockpit_process import cockpit
 
 from cockpit.commands.plan_loading import known_vars, load
-from cockpit.commands.rehearse import allow_in
+from cockpit.commands.rehearsal_run import allow_in
 from cockpit.commands.simulated_plans import shipped
 from cockpit.engine.trusted_plans import TRUSTED_PLANS
 from cockpit.rehearsal.process.launcher import Rehearsal
