@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from support.garbage import collect
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
 
 from probes.known_secrets import KNOWN
@@ -56,8 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is there once all tests are collected stays: the collector need not look through it after every one of them."""
-    gc.collect()
-    gc.freeze()
+    collect()
 
 
 @pytest.fixture(autouse=True, scope="session")

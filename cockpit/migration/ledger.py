@@ -82,10 +82,13 @@ class Ledger:
 
     # -- taking ------------------------------------------------------------------------------------------------------
 
-    async def claim_to_copy(self, connection: Connection, files: int, size: int) -> list[Claim]:
-        """Up to `files` files of about `size` bytes in all, their keys and intents written: [] when there are none now."""
+    async def claim_to_copy(self, connection: Connection, files: int, size: int, *, alone: bool = False) -> list[Claim]:
+        """Up to `files` files of about `size` bytes in all, their keys and intents written: [] when there are none now.
+
+        `alone`: one of those that two workers have ended with; without it, none of them.
+        """
         for _ in range(2):
-            given = self._given(files) | {"bytes": size, "prefix": self.settings.prefix}
+            given = self._given(files, alone=alone) | {"bytes": size, "prefix": self.settings.prefix}
             rows = await (await connection.execute(_CLAIM_TO_COPY, given)).fetchall()
             if rows:
                 self._after = (rows[-1][0], rows[-1][1])
@@ -96,7 +99,8 @@ class Ledger:
             if self._after == ("", ""):
                 break
             self._after = ("", "")
-        await self._give_up_deadly(connection, OPEN[PhaseName.COPY])
+        if alone:
+            await self._give_up_deadly(connection, OPEN[PhaseName.COPY])
         return []
 
     async def claim_to_check(
@@ -106,15 +110,16 @@ class Ledger:
         files: int,
         size: int,
         *,
+        alone: bool = False,
         soak_s: float | None = None,
         independent: bool = False,
     ) -> list[Claim]:
         """Up to `files` files of about `size` bytes in all in these states, leased without changing their state.
 
-        `independent`: none this worker has copied.
+        `alone` as of `claim_to_copy`; `independent`: none this worker has copied.
         """
         for _ in range(2):
-            given = self._given(files) | {
+            given = self._given(files, alone=alone) | {
                 "bytes": size,
                 "states": list(states),
                 "soak": soak_s,
@@ -128,7 +133,8 @@ class Ledger:
             if self._after == ("", ""):
                 break
             self._after = ("", "")
-        await self._give_up_deadly(connection, states)
+        if alone:
+            await self._give_up_deadly(connection, states)
         return []
 
     async def _give_up_deadly(self, connection: Connection, states: Sequence[ItemState]) -> None:
@@ -136,11 +142,12 @@ class Ledger:
         given = {"run": self.run, "states": list(states), "attempts": MOST_ATTEMPTS}
         await connection.execute(_GIVE_UP_DEADLY, given)
 
-    def _given(self, files: int) -> dict[str, Any]:
+    def _given(self, files: int, *, alone: bool) -> dict[str, Any]:
         return {
+            "alone": alone,
             "run": self.run,
             "owner": self.owner,
-            "files": files,
+            "files": 1 if alone else files,
             "lease": self.settings.lease_s,
             "after_tbl": self._after[0],
             "after_id": self._after[1],

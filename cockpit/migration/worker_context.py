@@ -6,8 +6,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -48,6 +48,12 @@ class LeaseLost(Exception):  # noqa: N818
     """Our leases may have ended: nothing may be begun or switched until they are renewed."""
 
 
+class Claiming(Protocol):
+    """Claims files of a phase; `alone`: one that workers have ended with."""
+
+    async def __call__(self, *, alone: bool) -> list[Claim]: ...
+
+
 @dataclass(slots=True)
 class Counters:
     files: int = 0
@@ -80,6 +86,8 @@ class Work:
     halvings: int = 0
     """How often a batch was halved because it took too long."""
     _enough: int = 0
+    _busy_lanes: int = 0
+    _alone: bool = False
     held: set[Claim] = field(default_factory=set)
     """What the lanes are working on now: these leases are renewed, and no others."""
     chance: random.Random = field(default_factory=random.Random)
@@ -96,14 +104,31 @@ class Work:
         if not self.safe():
             raise LeaseLost
 
-    @contextmanager
-    def holding(self, claims: Sequence[Claim]) -> Iterator[None]:
-        """These are being worked on: their leases are renewed until they are done or given up."""
-        self.held.update(claims)
+    @asynccontextmanager
+    async def taking(self, claim: Claiming) -> AsyncIterator[list[Claim]]:
+        """Claim, and have the leases renewed until the files are done or given up.
+
+        First those are asked for that nothing is known against. Where there are none now and no other lane has any in hand, one
+        that workers have ended with is taken, and the other lanes take nothing until it is done: so the deaths that are the
+        last to be counted are those of workers that had this file and no other.
+        """
+        if self._alone:
+            yield []
+            return
+        self._busy_lanes += 1
         try:
-            yield
+            claims = await claim(alone=False)
+            if not claims and self._busy_lanes == 1:
+                self._alone = True
+                claims = await claim(alone=True)
+            self.held.update(claims)
+            try:
+                yield claims
+            finally:
+                self.held.difference_update(claims)
         finally:
-            self.held.difference_update(claims)
+            self._busy_lanes -= 1
+            self._alone = self._alone and self._busy_lanes > 0
 
     def batch(self) -> tuple[int, int]:
         """How many files, and how many bytes, a lane takes at a time."""

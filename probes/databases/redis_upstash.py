@@ -8,13 +8,13 @@ from typing import Any
 
 from probes.api_keys import Variable, from_environment
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import BaseAddress
 from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
-from probes.web.web_address import BaseAddress
 
 
 class RedisUpstashParams(Params):

@@ -13,13 +13,13 @@ from pydantic import StringConstraints
 
 from probes.clients.child_process import ask_program
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import OptionalAddress
 from probes.demand import Runs, Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
-from probes.web.web_address import OptionalAddress
 
 _NO_DAEMON = re.compile(r"failed to connect to local tailscaled|is (?:it|tailscaled?) running", re.IGNORECASE)
 _HINT = "install Tailscale's command line, or give its path as `program`"

@@ -9,12 +9,12 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import WebAddress
 from probes.demand import Sends, Writes
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.redact import one_line, redact
-from probes.web.web_address import WebAddress
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 SAMPLE_CHARACTERS = 200

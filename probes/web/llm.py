@@ -11,13 +11,13 @@ from typing import Any, Literal
 from probes.api_keys import KeyParams, key_from, source_of
 from probes.aws.secrets_manager import secret_arn
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import BaseAddress
 from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
-from probes.web.web_address import BaseAddress
 
 _MOST_BYTES = 4 * 1024 * 1024
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}")

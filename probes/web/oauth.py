@@ -16,13 +16,13 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from pydantic import StringConstraints
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import BaseAddress, OptionalBaseAddress
 from probes.demand import Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import every, sorted_out
-from probes.web.web_address import BaseAddress, OptionalBaseAddress
 
 _REFUSALS = {
     "redirect_uri_mismatch": re.compile(

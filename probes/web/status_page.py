@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pydantic import Field as Setting
 
 from probes.clients.http import HttpAnswer, place_of
+from probes.clients.web_address import BaseAddress
 from probes.demand import Sends
 from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, every, sorted_out
-from probes.web.web_address import BaseAddress
 
 MOST_BYTES = 16 * 1024 * 1024
 """Google's list holds years of incidents."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 from migration.transitions import unlisted, watch_transitions
+from support.garbage import collect
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
@@ -39,7 +39,7 @@ TABLES = ("KnowledgeDocument", "CustomerDocument")
 def _collected() -> Iterator[None]:
     """What a cancelled connection leaves behind is collected where it arose, not in another test."""
     yield
-    gc.collect()
+    collect()
 
 
 @pytest.fixture(scope="session")

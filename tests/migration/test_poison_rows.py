@@ -9,8 +9,12 @@ import pytest
 from migration.migration_bench import Bench
 
 from cockpit.migration import runs
+from cockpit.migration.ledger import Claim, Ledger
+from cockpit.migration.object_store import Store
+from cockpit.migration.rate_limiter import Throttle
 from cockpit.migration.settings import Source
 from cockpit.migration.states import PhaseName
+from cockpit.migration.worker_context import Work
 from cockpit.migration_scope import MigrationTable
 from cockpit.rehearsal.object_store import StoreFault
 
@@ -49,6 +53,10 @@ CREATE CONSTRAINT TRIGGER keep AFTER UPDATE ON docs_poison DEFERRABLE INITIALLY 
 NO_KEY = (
     'ALTER TABLE docs_poison ADD CONSTRAINT one_place CHECK (NOT archived OR num_nonnulls("fileData", "s3Key") = 1)'
 )
+SUSPECTED = """
+UPDATE cutover.item SET state = 'uploading', owner = 'dead', attempt = 4, lease_until = clock_timestamp() - interval '1 hour'
+WHERE doc_id IN ('doc-003', 'doc-017')
+"""
 NEVER_EMPTY = 'ALTER TABLE docs_poison ADD CONSTRAINT never_empty CHECK (NOT archived OR "fileData" IS NOT NULL)'
 
 
@@ -197,3 +205,29 @@ async def test_a_file_that_ends_its_workers_is_quarantined_and_takes_no_other_wi
     assert await poisoned.finish(run) == "done, with 1 quarantined"
     assert poisoned.states() == {"switched": ROWS - 1, "quarantined": 1}
     assert "the last 5 workers that had it ended" in poisoned.item(POISONED)["last_error"]
+
+
+async def test_suspects_are_last_and_each_is_alone(poisoned: Bench) -> None:
+    """So no other file is counted with the deaths of its workers."""
+    run = await poisoned.begin(PhaseName.COPY)
+    poisoned.sql(SUSPECTED)
+    ledger = Ledger(poisoned.settings, run, "me")
+    work = Work(poisoned.settings, run, "me", Store(poisoned.settings), ledger, Throttle(most=400))
+    connection = poisoned.connection
+    asked: list[bool] = []
+
+    async def claim(*, alone: bool) -> list[Claim]:
+        asked.append(alone)
+        return await ledger.claim_to_copy(connection, 19, 1_000_000, alone=alone)
+
+    async with work.taking(claim) as first, work.taking(claim) as second:
+        assert len(first) == len(second) == 19
+        assert POISONED not in {claimed.doc_id for claimed in first + second}
+        async with work.taking(claim) as third:
+            assert third == [], "two lanes have files in hand"
+    for doc_id in ("doc-003", POISONED):
+        async with work.taking(claim) as suspect, work.taking(claim) as beside:
+            assert [claimed.doc_id for claimed in suspect] == [doc_id]
+            assert work.held == set(suspect)
+            assert beside == []
+    assert asked == [False, False, False, *[False, True] * 2]

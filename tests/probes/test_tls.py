@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from support.garbage import collect
 from support.http_server import Authority, Site, serving, small_site
 from support.silent_wire import wire_to
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 def _collected() -> Iterator[None]:
     """Handshakes broken off on purpose leave transports that asyncio's server forgets: they are collected here."""
     yield
-    gc.collect()
+    collect()
 
 
 @pytest.fixture

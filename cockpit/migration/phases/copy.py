@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 
@@ -37,18 +38,23 @@ class Copy:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        asked, size = work.batch()
-        asked = await work.ledger.allow(connection, asked)
-        claims = await work.ledger.claim_to_copy(connection, asked, size) if asked else []
-        if asked > len(claims):
-            await work.ledger.give_back(connection, asked - len(claims))
-        by_table: dict[str, list[Claim]] = {}
-        for claim in claims:
-            by_table.setdefault(claim.tbl, []).append(claim)
-        with work.holding(claims):
+        async with work.taking(partial(self._claim, connection)) as claims:
+            by_table: dict[str, list[Claim]] = {}
+            for claim in claims:
+                by_table.setdefault(claim.tbl, []).append(claim)
             for label, ours in by_table.items():
                 await self._copy(connection, work.settings.source(label), ours)
         return len(claims)
+
+    async def _claim(self, connection: Connection, *, alone: bool) -> list[Claim]:
+        """As many as are allowed now (a pilot copies so many and no more)."""
+        ledger = self.work.ledger
+        asked, size = self.work.batch()
+        asked = await ledger.allow(connection, 1 if alone else asked)
+        claims = await ledger.claim_to_copy(connection, asked, size, alone=alone) if asked else []
+        if asked > len(claims):
+            await ledger.give_back(connection, asked - len(claims))
+        return claims
 
     async def _copy(self, connection: Connection, source: Source, claims: Sequence[Claim]) -> None:
         rows, unread = await self._read(connection, source, claims)

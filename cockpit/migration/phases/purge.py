@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import Claim
@@ -28,10 +29,7 @@ class Purge:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(
-            connection, OPEN[PhaseName.PURGE], *work.batch(), soak_s=work.settings.soak_s
-        )
-        with work.holding(claims):
+        async with work.taking(partial(self._claim, connection)) as claims:
             found = await asyncio.gather(*(self._look(claim) for claim in claims), return_exceptions=True)
             ready: dict[str, list[Claim]] = {}
             for claim, result in zip(claims, found, strict=True):
@@ -45,6 +43,13 @@ class Purge:
                 work.be_safe()
                 await self._purge(connection, work.settings.source(label), ours)
         return len(claims)
+
+    async def _claim(self, connection: Connection, *, alone: bool) -> list[Claim]:
+        work = self.work
+        soak_s = work.settings.soak_s
+        return await work.ledger.claim_to_check(
+            connection, OPEN[PhaseName.PURGE], *work.batch(), alone=alone, soak_s=soak_s
+        )
 
     async def _look(self, claim: Claim) -> str:
         """What speaks against it now: the object must be there, the very version that was verified."""

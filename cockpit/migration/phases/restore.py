@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -36,8 +37,7 @@ class Restore:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], *work.batch())
-        with work.holding(claims):
+        async with work.taking(partial(self._claim, connection)) as claims:
             for number, claim in enumerate(claims):
                 try:
                     await self._restore(connection, claim)
@@ -50,6 +50,10 @@ class Restore:
                 except (StoreError, psycopg.Error) as error:
                     await work.trouble(connection, claim, PhaseName.RESTORE, error)
         return len(claims)
+
+    async def _claim(self, connection: Connection, *, alone: bool) -> list[Claim]:
+        work = self.work
+        return await work.ledger.claim_to_check(connection, OPEN[PhaseName.RESTORE], *work.batch(), alone=alone)
 
     async def _restore(self, connection: Connection, claim: Claim) -> None:
         work = self.work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -81,8 +82,7 @@ class Verify:
     async def batch(self, connection: Connection) -> int:
         work = self.work
         work.be_safe()
-        claims = await work.ledger.claim_to_check(connection, OPEN[PhaseName.VERIFY], *work.batch(), independent=True)
-        with work.holding(claims):
+        async with work.taking(partial(self._claim, connection)) as claims:
             found = await asyncio.gather(*(self._check(claim) for claim in claims), return_exceptions=True)
             good: list[tuple[Claim, str]] = []
             for claim, result in zip(claims, found, strict=True):
@@ -96,6 +96,12 @@ class Verify:
                     await work.trouble(connection, claim, PhaseName.VERIFY, result)
             await self._verified(connection, await self._not_stale(connection, good))
         return len(claims)
+
+    async def _claim(self, connection: Connection, *, alone: bool) -> list[Claim]:
+        work = self.work
+        return await work.ledger.claim_to_check(
+            connection, OPEN[PhaseName.VERIFY], *work.batch(), alone=alone, independent=True
+        )
 
     async def _not_stale(self, connection: Connection, good: Sequence[tuple[Claim, str]]) -> list[tuple[Claim, str]]:
         """Those whose rows still hold what was copied, or nothing; the others are copied again."""

@@ -21,26 +21,25 @@ i.lease_until < clock_timestamp() - make_interval(secs => greatest(0, i.attempt 
 CASE WHEN i.lease_until IS NULL THEN 1 ELSE i.attempt + 1 END
 
 -- part: suspect
--- With this file two workers have ended, so it is claimed alone and takes no other file down with it.
-i.lease_until IS NOT NULL AND i.attempt >= 2
+-- With this file two workers have ended, so it is claimed by a worker that has nothing else in hand, and no other file is counted with it.
+(i.lease_until IS NOT NULL AND i.attempt >= 2)
 
 -- name: claim_to_copy
 -- SKIP LOCKED gives a row to one worker at a time and the new epoch takes it from whoever had it; state, key and intent commit
 -- together before the first byte is sent, so a crash leaves a lease that lapses and no object whose key the ledger does not know.
 WITH picked AS (
-    SELECT i.tbl, i.doc_id, i.size, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state IN ({to_copy})
+    SELECT i.tbl, i.doc_id, i.size FROM cutover.item i WHERE {may_begin} AND {suspect} = %(alone)s AND i.state IN ({to_copy})
         AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s)
         AND (i.state <> 'uploading' AND i.not_before <= clock_timestamp()
              OR i.state = 'uploading' AND {may_be_taken_over})
     ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED),
-fits AS (SELECT tbl, doc_id, sum(size) OVER w - size AS before, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
-    FROM picked WINDOW w AS (ORDER BY tbl, doc_id)),
+fits AS (SELECT tbl, doc_id, sum(size) OVER (ORDER BY tbl, doc_id) - size AS before FROM picked),
 taken AS (
     UPDATE cutover.item i SET state = 'uploading', owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1,
         attempt = {claims_unanswered}, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
         key = CASE WHEN i.state = 'diverged' OR i.key IS NULL THEN {new_key} ELSE i.key END,
         upload_id = CASE WHEN i.state = 'diverged' THEN NULL ELSE i.upload_id END
-    FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s AND f.may
+    FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s
     RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state,
         {resumed}),
 intent AS (
@@ -64,16 +63,15 @@ FROM taken t ORDER BY tbl, doc_id
 -- SKIP LOCKED gives a row to one worker at a time and the new epoch takes it from whoever had it; the state stays, so after a crash
 -- the lease lapses and the file is claimed again as if nothing had been.
 WITH picked AS (
-    SELECT i.tbl, i.doc_id, i.size, {suspect} AS suspect FROM cutover.item i WHERE {may_begin} AND i.state = ANY(%(states)s)
+    SELECT i.tbl, i.doc_id, i.size FROM cutover.item i WHERE {may_begin} AND {suspect} = %(alone)s AND i.state = ANY(%(states)s)
         AND (i.tbl, i.doc_id) > (%(after_tbl)s, %(after_id)s) AND (i.lease_until IS NULL OR {may_be_taken_over})
         AND i.not_before <= clock_timestamp() AND i.copied_by IS DISTINCT FROM %(not_by)s
         AND (%(soak)s::float8 IS NULL OR i.switched_at < clock_timestamp() - make_interval(secs => %(soak)s))
     ORDER BY i.tbl, i.doc_id LIMIT %(files)s FOR UPDATE SKIP LOCKED),
-fits AS (SELECT tbl, doc_id, sum(size) OVER w - size AS before, row_number() OVER w = 1 OR NOT bool_or(suspect) OVER w AS may
-    FROM picked WINDOW w AS (ORDER BY tbl, doc_id))
+fits AS (SELECT tbl, doc_id, sum(size) OVER (ORDER BY tbl, doc_id) - size AS before FROM picked)
 UPDATE cutover.item i SET owner = %(owner)s, run_id = %(run)s, epoch = i.epoch + 1, attempt = {claims_unanswered},
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s AND f.may
+FROM fits f WHERE i.tbl = f.tbl AND i.doc_id = f.doc_id AND f.before < %(bytes)s
 RETURNING i.tbl, i.doc_id, i.epoch, i.key, i.size, i.kind, i.name, i.upload_id, i.sha256, i.version_id, i.state, {resumed}
 
 -- name: give_up_deadly
