@@ -12,7 +12,8 @@ from cockpit.commands.options import PLAN_TEXT, VARIABLES
 from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.console import json_text, output, output_document
 from cockpit.exit_codes import USAGE
-from cockpit.plan.model import EcsService, Migration, Plan, ProbeSpec, Target
+from cockpit.plan.model import Migration, Plan, ProbeSpec, Target
+from cockpit.plan.step_action import EcsService
 from probes.clients.arns import arn_in
 from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe
