@@ -63,8 +63,8 @@ def steps(account: Account) -> str:
                 group(f"{title}: {labels.done(listed)}"),
                 *(_step(each, account, window, marks) for each in listed),
             ]
-    night = _night(account, window) if window is not None else ""
-    return section("Steps, planned against actual", rows(shown, "pairs") + night) if shown else ""
+    times = _night(account, window) if window is not None else ""
+    return section("Steps, planned against actual", rows(shown, "pairs") + times) if shown else ""
 
 
 def _night(account: Account, window: Window) -> str:
