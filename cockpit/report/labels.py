@@ -167,9 +167,9 @@ def proof(account: Account) -> str:
 
 def provable(account: Account) -> list[str]:
     """What of the record is proven, in words: one sentence a subject."""
-    said = {Standing.PROVEN: "Proven", Standing.NOT_PROVABLE: "Cannot be proven", Standing.BROKEN: "Not true"}
+    standing_words = {Standing.PROVEN: "Proven", Standing.NOT_PROVABLE: "Cannot be proven", Standing.BROKEN: "Not true"}
     standings = account.proof.standings.items()
-    return [f"{said[Standing(standing)]}: {Subject(subject).question}." for subject, standing in standings]
+    return [f"{standing_words[Standing(standing)]}: {Subject(subject).question}." for subject, standing in standings]
 
 
 def done(steps: Sequence[StepAccount]) -> str:

@@ -16,7 +16,7 @@ from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account, Event, StateChange
 from cockpit.report.summary import summary
-from cockpit.report.timeline import flaps, lanes, moments
+from cockpit.report.time_axis import flaps, lanes, moments
 
 
 @pytest.fixture(scope="module")

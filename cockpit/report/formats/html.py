@@ -18,7 +18,7 @@ from cockpit.report.formats.html_work import checklist, happened, steps
 from cockpit.report.formats.svg_charts import Window, band, tone
 from cockpit.report.formats.svg_timeline import lane_picture
 from cockpit.report.model import Account, Span
-from cockpit.report.timeline import lanes
+from cockpit.report.time_axis import lanes
 
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 

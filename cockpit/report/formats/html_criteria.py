@@ -12,7 +12,7 @@ from cockpit.report.formats.html_elements import esc, group, rows, section, stat
 from cockpit.report.formats.svg_charts import Scale, Window, band, chart, tone
 from cockpit.report.model import Account, CriterionAccount, Measure
 from cockpit.report.summary import worst_first
-from cockpit.report.timeline import has_failed
+from cockpit.report.time_axis import has_failed
 
 LABEL_SHARE = 0.16
 """Of a chart's height: how far apart two labels of its axis must be."""

@@ -12,7 +12,7 @@ from cockpit.report.escaping import short
 from cockpit.report.labels import by_key, stamp
 from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAccount
 from cockpit.report.summary import worst_first
-from cockpit.report.timeline import moments
+from cockpit.report.time_axis import moments
 
 _MARKS = re.compile(r"([\\`*\[\]|~])")
 MOST_ROWS = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cockpit.report.formats.svg_charts import BAND, STYLES, Window, tone
-from cockpit.report.timeline import Lane
+from cockpit.report.time_axis import Lane
 
 HEIGHT = 20
 MOST_MARKS = 300
