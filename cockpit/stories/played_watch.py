@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from cockpit.decide.events import Record
 from cockpit.decide.situation import Situation
+from cockpit.engine.poller import Source
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Plan
-from cockpit.stories.played_source import PlayedSource
 from cockpit.stories.story_clock import StoryClock
-from probes.reading import Unknown, Value
+from probes.reading import Reading, Unknown, Value
 
 STEP = timedelta(seconds=5)
 """How far it goes on at once: readings are taken in, and what changes is decided, as exactly as this."""
@@ -25,10 +26,23 @@ LONGEST_REST = timedelta(seconds=15)
 """It decides at least so often, also while nothing changes; a whole minute is always one of these moments."""
 
 
+class TimedSource(Source, Protocol):
+    """A source whose readings are there, each due at its moment."""
+
+    @property
+    def due(self) -> datetime:
+        """When the next reading is due."""
+        ...
+
+    def take(self, until: datetime) -> list[tuple[str, Reading]]:
+        """Every reading due up to `until`, in the order of their moments."""
+        ...
+
+
 class PlayedWatch(Watch):
     """A watch that goes on by `step`."""
 
-    def __init__(self, plan: Plan, source: PlayedSource, clock: StoryClock, record: Record | None = None) -> None:
+    def __init__(self, plan: Plan, source: TimedSource, clock: StoryClock, record: Record | None = None) -> None:
         super().__init__(plan, source, clock, record)
         self.played = source
         self.story_clock = clock
