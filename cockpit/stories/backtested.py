@@ -177,7 +177,10 @@ class Backtested:
         """What would have gone wrong: a trigger that tripped, a criterion never met, a GO that never could be had."""
         for each in self.triggers:
             if each.trips:
-                yield each, f"would have tripped {len(each.trips)} times" if len(each.trips) > 1 else "would have tripped"
+                yield (
+                    each,
+                    f"would have tripped {len(each.trips)} times" if len(each.trips) > 1 else "would have tripped",
+                )
         for each in self.success:
             if not each.met and not each.blind:
                 yield each, "was never met"

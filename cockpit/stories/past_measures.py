@@ -1,9 +1,9 @@
-"""What readings of the past show beside what was decided: series with their limits, nearest approaches, traffic, silences. Pure."""
+"""What readings of the past show beside what was decided: series and limits, nearest approaches, traffic, silences. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,8 @@ from probes.reading import Reading, Reason
 from probes.registry import find
 
 Samples = Mapping[str, Sequence[Reading]]
+JUST_BEFORE = timedelta(microseconds=1)
+"""A period that ends on the hour is one of the hour before."""
 LEAST_SILENCE = 5
 """Periods without a sample from which on it is worth a line."""
 _TOWARD_MORE = frozenset({">", ">=", "=="})
@@ -74,7 +76,7 @@ def traffic(plan: Plan, samples: Samples, zone: str) -> Iterator[PastTraffic]:
                     (why := each.unknown.get(field)) is not None and why.reason is Reason.LOW_VOLUME
                     for field in least.fields
                 )
-                hours[each.data_at.astimezone(ZoneInfo(zone)).hour].append((enough, _number(each, least.counted)))
+                hours[(each.data_at - JUST_BEFORE).astimezone(ZoneInfo(zone)).hour].append((enough, _number(each, least.counted)))
         yield PastTraffic(
             name,
             least.of,

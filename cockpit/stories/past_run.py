@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cockpit.decide.events import Change, Decision, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Criterion, Mode, Person, Phase, Plan
+from cockpit.plan.model import Criterion, Mode, OnUnknown, Person, Phase, Plan
 from cockpit.stories.backtested import Backtested, NotSeen, OtherLimit, PastCriterion, PastTrip
 from cockpit.stories.limit_variants import Variant, variants
 from cockpit.stories.past_measures import approaches, series_of, silences, traffic
@@ -20,7 +20,9 @@ from probes.clients.past_clients import POINTS_A_PAGE, PastClients, kept_for
 from probes.reading import Unknown
 
 ZERO = timedelta(0)
-REST, LEAST = timedelta(minutes=15), timedelta(seconds=1)
+REST, BLIND_REST, LEAST = timedelta(minutes=30), timedelta(minutes=1), timedelta(seconds=1)
+"""It decides at least so often, and where a trigger may trip for not being seen; beside that where anything has come to
+something else."""
 WARM_UP = timedelta(minutes=10)
 """Before the windows of its criteria: what a probe learns of its metric's lateness."""
 _NOBODY = Person("backtest", "backtest", ("backtest",))
@@ -132,23 +134,29 @@ async def backtest(
     clients: PastClients,
     since: datetime,
     until: datetime,
-    on_step: OnStep = lambda done, total, what: None,
+    on_step: OnStep | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Backtested:
     """Read the past of a plan and judge it. Progress is counted in hours of the past, after one step for each probe."""
     begins = since - warm_up(past.plan)
     names = [name for name, spec in past.plan.probes.items() if has_past(spec)]
+    step: OnStep = on_step or _quietly
     hours = max(int((until - begins) / timedelta(hours=1)), 1)
     total, read = len(names) + hours, 0
 
     def on_read(name: str) -> None:
         nonlocal read
         read += 1
-        on_step(read, total, f"{name} is read")
+        step(read, total, f"{name} is read")
 
     readings = await read_past(past.plan, clients, begins, until, on_read)
     watched = _Watched(past, readings, begins, since, until)
-    watched.go_through(lambda hour: on_step(len(names) + min(hour, hours), total, f"{watched.clock.at:%a %d %b %H:%M}"))
-    return _backtested(plan, past, clients, readings, watched)
+    watched.go_through(lambda hour: step(len(names) + min(hour, hours), total, f"{watched.clock.at:%a %d %b %H:%M}"))
+    return replace(_backtested(plan, past, clients, readings, watched), notes=notes)
+
+
+def _quietly(_done: int, _total: int, _what: str) -> None:
+    """Nobody waits for it."""
 
 
 @dataclass(slots=True)
@@ -157,7 +165,6 @@ class _Held:
 
     spans: dict[str, timedelta] = field(default_factory=dict)
     breaches: int = 0
-    longest: timedelta = ZERO
 
 
 class _Watched:
@@ -168,6 +175,8 @@ class _Watched:
     ) -> None:
         self.past, self.since, self.until = past, since, until
         self.clock = StoryClock(begins)
+        trips_blind = any(one.on_unknown is OnUnknown.ROLLBACK for one in past.plan.rollback_triggers)
+        self.rest = BLIND_REST if trips_blind else REST
         record = Record(rehearsal=True)
         record.append(PhaseBegan(begins, Phase.POST_DEPLOY, why="backtest"))
         self.watch = PlayedWatch(past.plan, PastSource(past.plan, readings, until), self.clock, record)
@@ -179,7 +188,7 @@ class _Watched:
         began, hour = self.clock.at, 0
         while self.clock.at < self.until:
             before = self.watch.situation, self.clock.at
-            self.watch.leap(self.until, REST, LEAST)
+            self.watch.leap(self.until, self.rest, LEAST)
             self._note(*before)
             self._dismiss(self.watch.situation)
             if (now := int((self.clock.at - began) / timedelta(hours=1))) != hour:
@@ -196,10 +205,7 @@ class _Watched:
             held = self.held[status.id]
             held.spans[str(status.state)] = held.spans.get(str(status.state), ZERO) + (now - begun)
         for status in self.watch.situation.criteria:
-            held, progress = self.held[status.id], status.because.progress
-            held.breaches += status.state is State.PENDING and old.get(status.id) is not State.PENDING
-            if status.state is State.PENDING and progress is not None:
-                held.longest = max(held.longest, progress.have)
+            self.held[status.id].breaches += status.state is State.PENDING and old.get(status.id) is not State.PENDING
         if before.verdict.word is Word.GO:
             last = self.go[-1] if self.go else None
             self.go[-1:] = [(last[0], now)] if last and last[1] == begun else [*([last] if last else []), (begun, now)]
@@ -237,6 +243,15 @@ class _Watched:
         if begun is not None:
             yield PastTrip(begun.at, None, begun.because, again)
 
+    def longest(self, trigger: str) -> timedelta:
+        """How long its window ran at most, without a trip at its end."""
+        begun, longest = None, ZERO
+        for each in (each for each in self.watch.record.all(Change) if each.subject == trigger):
+            if begun is not None and each.after == State.CLEAR:
+                longest = max(longest, each.at - begun)
+            begun = each.at if each.after == State.PENDING and each.at >= self.since else None
+        return longest
+
 
 def _backtested(
     plan: Plan, past: PastPlan, clients: PastClients, readings: Mapping[str, Sequence[Due]], watched: _Watched
@@ -271,7 +286,7 @@ def _backtested(
                 past.blind.get(one.id, ()),
                 tuple(watched.trips(one.id)) if one.id in triggers else (),
                 held.breaches,
-                held.longest,
+                watched.longest(one.id),
                 held.spans.get(str(State.MET), ZERO),
                 held.spans.get(str(State.UNKNOWN), ZERO),
                 tuple(approaches(one, series)),
@@ -284,7 +299,10 @@ def _backtested(
         for name, found in samples.items()
         if found and not any(each.values for each in found) and (why := next(iter(found[-1].unknown.values()), None))
     }
-    not_seen = (*past.not_seen, *(NotSeen(name, "probe", f"{why.reason}: {why.detail}") for name, why in refused.items()))
+    not_seen = (
+        *past.not_seen,
+        *(NotSeen(name, "probe", f"{why.reason}: {why.detail}") for name, why in refused.items()),
+    )
     zone = plan.window.time_zone if plan.window is not None else "UTC"
     return Backtested(
         plan.name,

@@ -55,6 +55,7 @@ class PlayedWatch(Watch):
         self._content: dict[str, tuple[Mapping[str, Value], Mapping[str, Unknown]]] = {}
         self._decided: tuple[datetime | None, int] = None, 0
         """When the next change is foreseen, and how long the record was, by the last decision."""
+        self._outcomes: object = None
 
     def step(self) -> None:
         """Go on by one step; decide if a reading is new, a change is foreseen, somebody stated something, or it is time."""
@@ -79,16 +80,22 @@ class PlayedWatch(Watch):
                 call()
 
     def leap(self, until: datetime, rest: timedelta, least: timedelta) -> None:
-        """Go on to the next moment at which anything can change, `least` from now and `rest` at most; decide there."""
+        """Go on to the next moment at which what is decided can change, `least` from now and `rest` at most; decide there."""
         now, (foreseen, _) = self.story_clock.at, self._decided
-        moments = [self.played.due, now + rest, *([foreseen] if foreseen is not None else [])]
-        at = self.story_clock.at = min(max(min(moments), now + least), until)
-        for probe, reading in self.played.take(at):
-            self.take(probe, reading)
-        self.tick()
+        last = min(now + rest, foreseen or until, until)
+        while True:
+            at = self.story_clock.at = min(
+                max(self.played.due, self.story_clock.at + least), max(last, now + least), until
+            )
+            for probe, reading in self.played.take(at):
+                self.take(probe, reading)
+            if at >= last or self.board.outcomes(at) != self._outcomes:
+                self.tick()
+                return
 
     def tick(self) -> None:
         super().tick()
+        self._outcomes = self.board.outcomes(self.story_clock.at)
         self._decided = _next_change(self.situation), len(self.record.entries)
 
     async def run(self) -> None:

@@ -14,7 +14,7 @@ Shown = Callable[[datetime], float | None]
 
 
 class PastMetrics:
-    """Metrics by name, or by (name, statistic), over all time. Paging is by moments: every series of a page covers the same ones."""
+    """Metrics by name, or by (name, statistic), over all time. Each page covers the same moments of every series."""
 
     def __init__(self, shown: Mapping[str | tuple[str, str], Shown], page: int = PAGE) -> None:
         self.aws = ModelledAws()
