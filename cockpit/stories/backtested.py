@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from probes.reading import Field
 
 
@@ -37,7 +37,7 @@ class Approach:
     share: float | None
     """What of the limit it reached; None for a limit of zero."""
     reached: bool
-    """Whether it was at or beyond the limit."""
+    """Whether it was beyond the limit: it made a trigger true, or kept a criterion from being met."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _criterion(one: PastCriterion, past: Backtested) -> str:
     mark = '<span class="bad">✗</span>' if bad else "✓"
     lines = [
         *map(trip_text, one.trips),
-        *(approach_text(each, one) for each in one.approaches),
+        *(approach_text(each) for each in one.approaches),
         *(other_text(each, one, past.length) for each in one.others),
         *([f"judged in part: {', '.join(one.blind)} could not be seen"] if one.blind else []),
     ]

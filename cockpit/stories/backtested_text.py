@@ -83,7 +83,7 @@ def _unseen_lines(past: Backtested) -> Iterator[str]:
     by_why = sorted(past.not_seen, key=lambda each: (each.kind == "probe", each.why, each.kind))
     for (kind, why), group in groupby(by_why, key=lambda each: (each.kind, each.why)):
         subjects = [each.subject for each in group]
-        yield f"  {count(len(subjects), kind)}: {', '.join(subjects)}: {why}"
+        yield f"  {kind if len(subjects) == 1 else count(2, kind).removeprefix('2 ')} {', '.join(subjects)}: {why}"
 
 
 def _trigger(one: PastCriterion, length: timedelta) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _success(one: PastCriterion, length: timedelta) -> Iterator[str]:
 
 
 def _both(one: PastCriterion, length: timedelta) -> Iterator[str]:
-    yield from (f"      {approach_text(each, one)}" for each in one.approaches)
+    yield from (f"      {approach_text(each)}" for each in one.approaches)
     yield from (f"      {other_text(each, one, length)}" for each in one.others)
     if one.blind:
         yield f"      judged in part: {', '.join(one.blind)} could not be seen"
@@ -126,11 +126,10 @@ def trip_text(trip: PastTrip) -> str:
     return f"{when(trip.at)}, {until}{again}: {trip.because}"
 
 
-def approach_text(one: Approach, of: PastCriterion) -> str:
+def approach_text(one: Approach) -> str:
     """How near a field came to its limit."""
-    if of.is_trigger and not one.reached and one.share is not None:
-        return f"nearest {one.path} {one.text} ({one.limit}): {100 * one.share:.0f} % of the limit, {when(one.at)}"
-    return f"{'extreme' if not of.is_trigger else 'worst'} {one.path} {one.text} ({one.limit}), {when(one.at)}"
+    near = "" if one.share is None or one.reached else f": {100 * one.share:.0f} % of the limit"
+    return f"{'worst' if one.reached else 'nearest'} {one.path} {one.text} ({one.limit}){near}, {when(one.at)}"
 
 
 def other_text(one: OtherLimit, of: PastCriterion, length: timedelta) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cockpit import formatting
 from cockpit.conditions.condition import COMPARE
-from cockpit.plan.model import Criterion, Plan, ProbeSpec
+from cockpit.plan.model import Criterion, Kind, Plan, ProbeSpec
 from cockpit.stories.backtested import Approach, PastSeries, PastTraffic, Silence, TrafficHour
 from probes.probe import Least
 from probes.reading import Reading, Reason
@@ -46,7 +46,7 @@ def _number(reading: Reading, name: str) -> float | None:
 
 
 def approaches(one: Criterion, series: Mapping[str, PastSeries]) -> Iterator[Approach]:
-    """How near each field a condition compares came to its limit: from which side, its operator says."""
+    """How near each field came to making a trigger true, or by how much it kept (or nearly kept) a criterion from being met."""
     for each in one.condition.comparisons if one.condition is not None else ():
         held = series.get(each.path)
         limit = each.literal
@@ -55,11 +55,12 @@ def approaches(one: Criterion, series: Mapping[str, PastSeries]) -> Iterator[App
         known = [(value, at) for at, value in held.points if value is not None]
         if not known:
             continue
-        value, at = (max if each.operator in _TOWARD_MORE else min)(known, key=lambda point: point[0])
+        more = (each.operator in _TOWARD_MORE) == (one.kind is Kind.TRIGGER) or each.operator == "=="
+        value, at = (max if more else min)(known, key=lambda point: point[0])
         unit = held.declared.unit
         text = formatting.value(value, unit)
         shown = f"{each.operator} {formatting.value(limit, unit)}"
-        reached = COMPARE[each.operator](value, limit)
+        reached = COMPARE[each.operator](value, limit) == (one.kind is Kind.TRIGGER)
         yield Approach(each.path, shown, value, text, at, value / limit if limit else None, reached)
 
 
@@ -76,7 +77,9 @@ def traffic(plan: Plan, samples: Samples, zone: str) -> Iterator[PastTraffic]:
                     (why := each.unknown.get(field)) is not None and why.reason is Reason.LOW_VOLUME
                     for field in least.fields
                 )
-                hours[(each.data_at - JUST_BEFORE).astimezone(ZoneInfo(zone)).hour].append((enough, _number(each, least.counted)))
+                hours[(each.data_at - JUST_BEFORE).astimezone(ZoneInfo(zone)).hour].append(
+                    (enough, _number(each, least.counted))
+                )
         yield PastTraffic(
             name,
             least.of,

@@ -93,8 +93,10 @@ class PastClients(Clients):
         ]
 
     async def close(self) -> None:
-        for part in (*self._batches.values(), *self._others.values()):
-            await part.close()
+        for batch in self._batches.values():
+            await batch.close()
+        for other in self._others.values():
+            await other.close()
         for task in self._series.values():
             task.cancel()
         await super().close()
