@@ -15,6 +15,7 @@ from dataclasses import asdict
 
 from cockpit.commands.story_outcome import Outcome, outcome_of
 from cockpit.log_file import log_folder
+from probes.clients.child_environment import STORIES
 from probes.clients.child_process import GIVEN_VARS, PipedChild, python_module, start_piped
 
 MODULE = "cockpit.commands.story_worker"
@@ -45,7 +46,7 @@ async def go_through(
     waiting, found = list(enumerate(paths))[::-1], dict[int, Outcome]()
     environment = {GIVEN_VARS: json.dumps([f"{name}={value}" for name, value in given.items()])}
     log = log_folder() / "stories.log"
-    children = [await start_piped(python_module(MODULE, given=environment), log) for _ in range(workers)]
+    children = [await start_piped(python_module(STORIES, MODULE, given=environment), log) for _ in range(workers)]
 
     async def feed(child: PipedChild) -> None:
         while waiting:
