@@ -12,7 +12,7 @@ from cockpit.commands.live_session import WrongAccount, clients_of, clock_in_use
 from cockpit.commands.options import PLAN, PROFILE, REGION, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
 from cockpit.commands.progress_line import Progress
-from cockpit.console import json_text, output, output_document, output_json
+from cockpit.console import json_text, output, output_document
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.exit_codes import COULD_NOT_JUDGE, HOLD, USAGE
 from cockpit.formatting import count
@@ -138,8 +138,6 @@ def _moment(text: str, now: datetime) -> datetime:
 def _show(found: Backtested, form: PastForm, out: str) -> None:
     if form == "text" and not out:
         output(*backtested_lines(found))
-    elif form == "json" and not out:
-        output_json(backtested_json(found))
     else:
         text = _text(found, form)
         if out:
