@@ -228,7 +228,7 @@ async def test_a_decision_that_is_under_way_can_be_withdrawn(tmp_path: Path) -> 
         assert "ROLL BACK: why?" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "users see errors")
         watch.saw(rate=0.12)
-        pilot.app.screen.paint()  # type: ignore[attr-defined]
+        pilot.app.screen.paint()
         page = shown(pilot.app)  # type: ignore[arg-type]
         assert "DECIDED" in page
         assert "[r]" not in page

@@ -7,14 +7,8 @@ from zoneinfo import ZoneInfo
 
 from cockpit.migration_scope import MIB, EcsTask, Limits, MigrationTable
 from cockpit.plan.compiler.probe_specs import Watched
-from cockpit.plan.document.document import (
-    EcsTaskPart,
-    GuardPart,
-    HeaderPart,
-    LimitsPart,
-    MigrationPart,
-    MigrationTablePart,
-)
+from cockpit.plan.document.document import HeaderPart
+from cockpit.plan.document.migration_part import EcsTaskPart, GuardPart, LimitsPart, MigrationPart, MigrationTablePart
 from cockpit.plan.model import SOAK, Criterion, Kind, Migration
 from cockpit.plan.source.yaml_tree import Path_, Tree
 

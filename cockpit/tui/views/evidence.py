@@ -11,18 +11,12 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.decide.because import Explanation, Observed
 from cockpit.decide.events import Change
-from cockpit.decide.situation import (
-    CriterionStatus,
-    Explanation,
-    GateStatus,
-    ItemStatus,
-    Observed,
-    ProbeStatus,
-)
+from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus
 from cockpit.decide.states import Check, State
 from cockpit.engine.ports import Watching
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
 from cockpit.tui.views.evidence_bundle import titles

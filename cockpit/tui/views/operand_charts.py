@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from cockpit.conditions.condition import COMPARE
+from cockpit.decide.because import Explanation, Observed, Threshold
 from cockpit.decide.events import Change, PhaseBegan, Record
-from cockpit.decide.situation import CriterionStatus, Explanation, ItemStatus, Observed, Situation, Threshold
+from cockpit.decide.situation import CriterionStatus, ItemStatus, Situation
 from cockpit.decide.states import Word, known_meaning
 from cockpit.plan.model import Kind, Phase
 from cockpit.tui import theme
