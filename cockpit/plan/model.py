@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cockpit.conditions.condition import Condition
-from cockpit.migration_scope import EcsTask, Limits, MigrationTable
+from cockpit.migration_scope import EcsTask, Limits, MigrationTable, Storage
 from cockpit.plan.change_window import ChangeWindow
 from cockpit.plan.ssh_public_key import fingerprint_of
 from probes.reading import Field
@@ -415,6 +415,7 @@ class Migration:
     """Off-hours as HH:MM, in `timezone`; empty: at any time."""
     timezone: str = "UTC"
     ecs: EcsTask | None = None
+    storage: Storage = field(default_factory=Storage)
 
 
 @dataclass(frozen=True, slots=True)
