@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cockpit.plan.model import EcsService
+from cockpit.plan.step_action import EcsService
 from probes.aws.ecs_rollout import baking, strategy_of
 from probes.aws.ecs_task_sets import ECS, controller_of, is_alone, primary, task_sets, where_to_look
 from probes.aws.image_names import added_by_aws, own, served_by

@@ -18,7 +18,8 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.events import ReleaseSeen
 from cockpit.engine.clock import Clock, Stopwatch
 from cockpit.engine.watch import Watch
-from cockpit.plan.model import EcsService, Phase
+from cockpit.plan.model import Phase
+from cockpit.plan.step_action import EcsService
 from probes.aws.ecs_task_sets import CODE_DEPLOY, ECS
 from probes.aws.image_names import in_ecr, short_digests
 from probes.clients.clients import Clients

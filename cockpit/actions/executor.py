@@ -16,7 +16,7 @@ from cockpit.engine.clock import Clock
 from cockpit.engine.operator_desk import Desk, reason
 from cockpit.engine.ports import Refused
 from cockpit.plan.ecs_services import services_watched
-from cockpit.plan.model import EcsService, StepAction, Synthetic
+from cockpit.plan.step_action import EcsService, StepAction, Synthetic
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from cockpit import formatting
-from cockpit.plan.model import StepAction
+from cockpit.plan.step_action import StepAction
 
 
 @dataclass(frozen=True, slots=True)

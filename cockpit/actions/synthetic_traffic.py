@@ -18,7 +18,7 @@ from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.engine.tasks import end
 from cockpit.engine.trusted_plans import TrustedPlans
-from cockpit.plan.model import StepAction, Synthetic, SyntheticRequest
+from cockpit.plan.step_action import StepAction, Synthetic, SyntheticRequest
 from probes.clients.clients import Clients
 from probes.reading import Unseen
 

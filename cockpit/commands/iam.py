@@ -13,7 +13,8 @@ from cockpit.commands.plan_loading import given_values
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, USAGE
 from cockpit.plan.load import PlanError, load_plan
-from cockpit.plan.model import EcsService, Migration, Plan, ProbeSpec, Target
+from cockpit.plan.model import Migration, Plan, ProbeSpec, Target
+from cockpit.plan.step_action import EcsService
 from probes.clients.arns import arn_in
 from probes.clients.clients import AwsOptions, Clients
 from probes.probe import Probe

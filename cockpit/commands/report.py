@@ -12,9 +12,12 @@ import click
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA
 from cockpit.console import json_text, output, output_document
+from cockpit.decide.situation import Situation
 from cockpit.exit_codes import BAD_PLAN, USAGE
-from cockpit.journal.record_folder import find_record
+from cockpit.journal.record_folder import RecordFolder, find_record
 from cockpit.plan.load import PlanError
+from cockpit.replay.player import last_situation
+from cockpit.replay.trace import NotReplayable, trace_of
 from cockpit.report.formats.html import html
 from cockpit.report.formats.in_toto import in_toto
 from cockpit.report.formats.junit import junit
@@ -61,7 +64,9 @@ def main(
     (what was not known is an error, never skipped); in-toto is an unsigned Statement v1, for an attestor to sign.
     """
     try:
-        text = FORMS[form](account_of(find_record(record), *outside(anchors, allowed_signers, tsa_ca, own_plan)))
+        folder = find_record(record)
+        given = outside(anchors, allowed_signers, tsa_ca, own_plan)
+        text = FORMS[form](account_of(folder, *given, last=_last(folder)))
         if out:
             _write(Path(out), text)
             return 0
@@ -73,6 +78,14 @@ def main(
         return USAGE
     output_document(text)
     return 0
+
+
+def _last(folder: RecordFolder) -> Situation | None:
+    """The situation at the end of a record, for what was next then; None where it cannot be played."""
+    try:
+        return last_situation(trace_of(folder))
+    except NotReplayable:
+        return None
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import copy
 from datetime import datetime, timedelta
 
+from cockpit.decide.because import Explanation
 from cockpit.decide.evaluation import Evaluation, Evaluator, Subject
 from cockpit.decide.explanation import explain
 from cockpit.decide.readings import POLLS_KEPT, Readings
-from cockpit.decide.situation import Explanation
 from cockpit.plan.model import Plan
 from probes.reading import Reading, checked
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from cockpit import formatting
+from cockpit.decide.because import Explanation
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import active_waiver, shown_since
 from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.events import Change
 from cockpit.decide.sign_off import sign_off_status
-from cockpit.decide.situation import Explanation, ItemStatus, SectionStatus, SignOffStatus
+from cockpit.decide.situation import ItemStatus, SectionStatus, SignOffStatus
 from cockpit.decide.states import Check
 from cockpit.plan.model import Item, Plan, Section
 from probes.reading import Reason, Unknown

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from cockpit.decide.because import Explanation
 from cockpit.decide.counted import Counted
 from cockpit.decide.evaluation import Evaluation
 from cockpit.decide.events import Acknowledgement, Change, Waiver
 from cockpit.decide.sign_off import sign_off_status
-from cockpit.decide.situation import Badge, CriterionStatus, Explanation, SignOffStatus
+from cockpit.decide.situation import Badge, CriterionStatus, SignOffStatus
 from cockpit.decide.state_machine import MachineState, Trip
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, Mode

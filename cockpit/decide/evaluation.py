@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide import window
+from cockpit.decide.because import Explanation
 from cockpit.decide.before_phase import NONE, BeforePhase, Paths
 from cockpit.decide.limits import ZERO, limits_of
 from cockpit.decide.readings import Readings, gone
 from cockpit.decide.sampling import Sampler
-from cockpit.decide.situation import Explanation
 from cockpit.decide.state_machine import MachineState, Sample, Trip, Window, next_state, standing
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Item, Kind, OnUnknown, ProbeSpec, Severity

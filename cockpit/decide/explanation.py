@@ -9,9 +9,9 @@ from datetime import timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Comparison
 from cockpit.conditions.deciding import deciding
+from cockpit.decide.because import Explanation, Observed, Progress, Threshold
 from cockpit.decide.excerpt import excerpt
 from cockpit.decide.readings import Readings
-from cockpit.decide.situation import Explanation, Observed, Progress, Threshold
 from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec

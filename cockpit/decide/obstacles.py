@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from cockpit import formatting
+from cockpit.decide.because import Explanation
 from cockpit.decide.counted import Counted
 from cockpit.decide.criterion import Judged
 from cockpit.decide.latch import Standing
-from cockpit.decide.situation import Explanation, GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
+from cockpit.decide.situation import GateStatus, ItemStatus, PathStep, RootCause, SectionStatus
 from cockpit.decide.states import Check, State
 from cockpit.decide.visibility import cause_line, cause_text
 from cockpit.decide.world_back import WorldBack

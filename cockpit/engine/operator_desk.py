@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from cockpit import formatting
+from cockpit.decide.because import Explanation
 from cockpit.decide.counted import CHOICES, LONGEST_WAIVER, Rules, deciding_roles
 from cockpit.decide.events import (
     DECISION,
@@ -27,7 +28,7 @@ from cockpit.decide.events import (
     Waiver,
 )
 from cockpit.decide.gate import missing_before, used, worded
-from cockpit.decide.situation import Explanation, Situation, Verdict
+from cockpit.decide.situation import Situation, Verdict
 from cockpit.decide.states import Word
 from cockpit.engine.ports import Keeper, Refused
 from cockpit.engine.watch import Watch

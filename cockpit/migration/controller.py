@@ -25,6 +25,7 @@ from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_fro
 from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
+from probes.clients.child_environment import PHASE
 from probes.clients.child_process import GIVEN_VARS, Child, Command, complete, python_module, start
 from probes.reading import Unseen
 
@@ -130,7 +131,7 @@ class Controller:
         if why := self._cannot(phase):
             raise Refused(why)
         try:
-            done = await complete(self._command(phase, who, "--propose"), timeout_s=LOOKS_WITHIN_S)
+            done = await complete(self.command(phase, who, "--propose"), timeout_s=LOOKS_WITHIN_S)
         except TimeoutError:
             raise Refused(f"account, database and bucket were not looked at within {LOOKS_WITHIN_S:g} s") from None
         except OSError as error:
@@ -153,7 +154,7 @@ class Controller:
         if why := self._cannot(phase):
             return why
         try:
-            process = start(self._command(phase, who, *options, given=given), Path(self.log_file))
+            process = start(self.command(phase, who, *options, given=given), Path(self.log_file))
         except OSError as error:
             return f"{phase} was not started: {error.strerror or error}"
         self._started.append(Started(phase, process, self.progress.run))
@@ -170,12 +171,14 @@ class Controller:
             return "a phase is starting: wait until it has begun or ended"
         return "" if self.migration.database else "migration.database is empty: set the variable the plan reads"
 
-    def _command(self, phase: PhaseName, who: str, *options: str, given: Mapping[str, str] | None = None) -> Command:
+    def command(self, phase: PhaseName, who: str, *options: str, given: Mapping[str, str] | None = None) -> Command:
+        """What a phase is started with."""
         words = [*self.options, "--format", "json", *options]
         words += ["--record", self.record] if self.record else []
         words += ["--as", who] if who else []
         variables = {GIVEN_VARS: json.dumps(list(self.variables))}
         return python_module(
+            PHASE,
             *("cockpit", "migrate", phase, self.plan_path, *words),
             reads=self.reads,
             given=variables | dict(given or {}),

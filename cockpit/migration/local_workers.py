@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from probes.clients.child_process import Child, python_module, start
+from probes.clients.child_environment import WORKER
+from probes.clients.child_process import Child, Command, python_module, start
 
 DATABASE = "COCKPIT_MIGRATION_DATABASE"
 LOOK_S = 0.1
@@ -39,6 +40,10 @@ class LocalWorkers:
     _processes: list[Child] = field(default_factory=list)
     _died: list[str] = field(default_factory=list)
 
+    def command(self) -> Command:
+        """What a worker is started with."""
+        return python_module(WORKER, "cockpit.migration", str(self.run), given={DATABASE: self.dsn})
+
     async def keep(self, others: int = 0) -> int:
         """Start what is missing; how many live."""
         for _ in range(self.wanted - others - len(self._processes)):
@@ -60,9 +65,8 @@ class LocalWorkers:
         return not self._processes
 
     def _start(self) -> None:
-        command = python_module("cockpit.migration", str(self.run), given={DATABASE: self.dsn})
         try:
-            process = start(command, Path(self.log))
+            process = start(self.command(), Path(self.log))
         except OSError as error:
             self._died.append(f"a worker was not started: {error}")
             return

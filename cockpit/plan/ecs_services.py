@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cockpit.plan.model import EcsService, ProbeSpec
+from cockpit.plan.model import ProbeSpec
+from cockpit.plan.step_action import EcsService
 
 SYNTHETIC = "synthetic.traffic"
 ACTIONS = ("ecs.rollback", SYNTHETIC)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from cockpit.conditions.condition import Condition
 from cockpit.migration_scope import EcsTask, Limits, MigrationTable, Storage
 from cockpit.plan.change_window import ChangeWindow
+from cockpit.plan.position import Position
 from cockpit.plan.ssh_public_key import fingerprint_of
+from cockpit.plan.step_action import StepAction, Synthetic
+from cockpit.plan.surroundings import Risk, Secret, Service, Variable
 from probes.reading import Field
 
 VERDICT_DWELL = timedelta(seconds=60)
@@ -22,18 +24,6 @@ MISSED = 3
 """How many times its own pace a probe may be silent before what it saw no longer counts."""
 ERROR_LIMIT = 4
 SOAK = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in the plan file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 class Phase(StrEnum):
@@ -57,15 +47,6 @@ class Severity(StrEnum):
 class Mode(StrEnum):
     ENFORCE = "enforce"
     SHADOW = "shadow"
-
-
-class Level(StrEnum):
-    """How much a risk matters."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    ACCEPTED = "accepted"
 
 
 class OnUnknown(StrEnum):
@@ -232,61 +213,6 @@ class Gate:
     position: Position
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EcsService:
-    """One ECS service, by the names of its cluster and itself, in the plan's account and region."""
-
-    cluster: str
-    service: str
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.service}"
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticRequest:
-    """One request of the synthetic traffic."""
-
-    path: str
-    method: str = "GET"
-    body: str = ""
-    """JSON; empty without a body."""
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class Synthetic:
-    """Traffic in the users' place, for a night without any: these requests in turn, at a steady rate, and then it ends."""
-
-    url: str
-    """Scheme and host, with a path in front of all paths where there is one."""
-    requests: tuple[SyntheticRequest, ...]
-    per_minute: int
-    runs_for: timedelta
-
-    @property
-    def host(self) -> str:
-        """Host and port."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
-
-    def __str__(self) -> str:
-        return self.host
-
-
-@dataclass(frozen=True, slots=True)
-class StepAction:
-    """What the cockpit can do itself in a step, and to which service or site alone."""
-
-    uses: str
-    """Name of a built-in guarded action: "ecs.rollback", "synthetic.traffic"."""
-    on: EcsService | Synthetic
-
-    def __str__(self) -> str:
-        return f"{self.uses} {self.on}"
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of the runbook or the rollback plan."""
@@ -331,62 +257,6 @@ class Person:
         A key that cannot be read has one that no signature has: nobody signs for that person.
         """
         return fingerprint_of(self.ssh_key)
-
-
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """Something that may go wrong. `watch` names the items, criteria and guards that would show it."""
-
-    id: str
-    title: str
-    level: Level
-    risk: str
-    position: Position
-    mitigation: str = ""
-    fallback: str = ""
-    impact: str = ""
-    owner: str = ""
-    watch: tuple[str, ...] = ()
-    caution: str = ""
-    ref: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A variable of the application's environment. `secret` names where it is taken from; empty: it is set in the clear."""
-
-    name: str
-    position: Position
-    required: bool = True
-    secret: str = ""
-    value: str = ""
-    group: str = ""
-    caution: str = ""
-    ref: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A secret in Secrets Manager, by name. Its value is nowhere in a plan."""
-
-    name: str
-    position: Position
-    keys: tuple[str, ...] = ()
-    caution: str = ""
-    ref: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A resource or a service the cutover rests on; `probe` looks at it."""
-
-    id: str
-    title: str
-    at: str
-    position: Position
-    probe: str = ""
-    caution: str = ""
-    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 from cockpit.conditions.condition import Condition
 from cockpit.formatting import count, duration
 from cockpit.plan.freshness import all_never_fresh
-from cockpit.plan.model import Criterion, Level, Plan, Section
+from cockpit.plan.model import Criterion, Plan, Section
 from cockpit.plan.never_go import never_go
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.step_graph import critical_path
+from cockpit.plan.surroundings import Level
 from probes.clients.regions import unknown_region
 
 WIDTH = 100

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from cockpit.decide.events import Change, Entry, SignOff, StepBegan, StepEnded, Vote
 from cockpit.decide.states import Check, GateState, State
-from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Position, Section, Step
+from cockpit.plan.model import Criterion, Gate, Item, Kind, Phase, Plan, Poll, Section, Step
+from cockpit.plan.position import Position
 
 HERE = Position("plan.yaml", 0)
 

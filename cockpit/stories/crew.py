@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from cockpit.decide.because import Observed
 from cockpit.decide.counted import deciding_roles
 from cockpit.decide.events import Acknowledgement, Entry, GateUsed, PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.gate import used
-from cockpit.decide.situation import Badge, Observed, SignOffStatus, Situation
+from cockpit.decide.situation import Badge, SignOffStatus, Situation
 from cockpit.decide.states import Check, State, Word
 from cockpit.plan.model import Gate, Person, Phase, Plan
 

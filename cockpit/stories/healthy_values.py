@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cockpit.conditions.condition import Condition
-from cockpit.plan.model import Criterion, Plan, Position
+from cockpit.plan.model import Criterion, Plan
+from cockpit.plan.position import Position
 from cockpit.stories.value_search import Demand, Values, ValueSearch, grouped
 from probes.reading import Value
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-from cockpit.plan.model import Criterion, Plan, Position, Severity
+from cockpit.plan.model import Criterion, Plan, Severity
+from cockpit.plan.position import Position
 from cockpit.plan.summary import earliest_go
 from cockpit.stories.played_world import Hindrance, PlayedWorld
 from cockpit.stories.story_director import do

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from cockpit.stories.value_search import Values
 
 

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from cockpit.decide.states import Check, State
 from cockpit.plan.document.validation_messages import explain, found
 from cockpit.plan.load import PlanError, load_plan
-from cockpit.plan.model import Phase, Plan, Position
+from cockpit.plan.model import Phase, Plan
+from cockpit.plan.position import Position
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.source_file import Source, read
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, parse

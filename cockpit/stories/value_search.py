@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cockpit.conditions.condition import Condition
-from cockpit.plan.model import Plan, Position
+from cockpit.plan.model import Plan
+from cockpit.plan.position import Position
 from cockpit.stories.candidates import Literals, candidates, is_whole, literals_of
 from probes.reading import Field, Value
 

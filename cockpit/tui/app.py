@@ -27,6 +27,7 @@ from cockpit.tui.keys import replay
 from cockpit.tui.keys.general import GeneralKeys
 from cockpit.tui.keys.migration import MigrationKeys
 from cockpit.tui.keys.sign_and_decide import DeskKeys
+from cockpit.tui.keys.walk_steps import StepKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
@@ -130,6 +131,7 @@ class CockpitApp(App[None]):
         self._general_keys = GeneralKeys(self)
         self._migration_keys = MigrationKeys(self)
         self._desk_keys = DeskKeys(self)
+        self._step_keys = StepKeys(self, self._desk_keys)
         self._main: dict[str, FrameScreen] = {}
 
     # -- lifecycle --------------------------------------------------------------------------------------------------------
@@ -344,7 +346,7 @@ class CockpitApp(App[None]):
         self._desk_keys.decide(choice)
 
     def open_step(self, step_id: str) -> None:
-        self._desk_keys.step(step_id)
+        self._step_keys.open(step_id)
 
     def action_help_quit(self) -> None:
         """For ctrl+c, which does not quit."""

@@ -30,6 +30,8 @@ GLANCE_CHARACTERS = 1000
 """Cut before redacting, which takes time on long text; more than is shown, so that no secret is cut in two."""
 FIRST_POLL_S = 0.1
 LONGEST_POLL_S = 1.0
+STOPPED_WITHIN_S = 1.0
+"""So long is waited, on closing, for queries being stopped."""
 MOST_ROWS = 100
 KEPT_FOR_READINGS = 3
 """So many intervals later its answer still counts: data is stale after that."""
@@ -121,7 +123,7 @@ class Insights:
         """Stop what still runs, wait a moment for the queries being stopped, and no longer."""
         self._give_up()
         if self._stopping:
-            await asyncio.wait(self._stopping, timeout=1.0)
+            await asyncio.wait(self._stopping, timeout=STOPPED_WITHIN_S)
         for task in self._stopping:
             task.cancel()
 
@@ -144,8 +146,7 @@ class Insights:
             try:
                 return await self._clients.aws("logs", operation, **params)
             except Unseen as unseen:
-                late = asyncio.get_running_loop().time() + pause_s >= deadline
-                if unseen.unknown.reason is not Reason.THROTTLED or late:
+                if unseen.unknown.reason is not Reason.THROTTLED or _is_too_late(pause_s, deadline):
                     raise
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # others of the account are turned away with us
             pause_s = min(2 * pause_s, LONGEST_POLL_S)
@@ -161,6 +162,8 @@ class Insights:
             if status not in ("Scheduled", "Running"):
                 detail = f"the log query ended as {status or 'nothing'}"
                 raise _EndedWithout(Unknown(Reason.ERROR, detail, "run it in Logs Insights to see why"))
+            if _is_too_late(pause_s, deadline):
+                raise TimeoutError
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_POLL_S)
 
@@ -178,6 +181,11 @@ class Insights:
         task = asyncio.create_task(stop(), name="stop-log-query")
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
+
+
+def _is_too_late(pause_s: float, deadline: float) -> bool:
+    """Whether a call after the pause could not be answered in time."""
+    return asyncio.get_running_loop().time() + pause_s >= deadline
 
 
 def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:

@@ -1,6 +1,6 @@
 """The one door through which this program starts another: an installed module of its own, or a program by its name.
 
-A child gets a safe path and an environment of known names: nothing in the folder this process stands in leads it to other code.
+A child gets a safe path and the environment of its kind: nothing in the folder this process stands in leads it to other code.
 Whatever it says last can be asked for, without secrets and with every character visible.
 """
 
@@ -13,13 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probes.clients.child_environment import PROGRAM, ChildKind, child_environment
 from probes.display_text import visible
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -34,20 +35,6 @@ _LONGEST_LINE = 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 _SILENT = "it says nothing"
 
-_EVERYBODY = frozenset({"HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP"})
-_EVERYBODYS = ("LC_", "XDG_")
-_OURS = frozenset(
-    {
-        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSH_AUTH_SOCK"),
-        *("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"),
-    }
-)
-_OUR = ("AWS_", "COCKPIT_", "ECS_CONTAINER_", "PG")
-"""What the cockpit itself, botocore and libpq read."""
-_LEADS_ELSEWHERE = ("PYTHON", "LD_", "DYLD_")
-"""Variables that make a child load other code than what is installed, even where a plan reads one of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -58,6 +45,7 @@ class Command:
 
 
 def python_module(
+    kind: ChildKind,
     module: str,
     *arguments: str,
     environ: Mapping[str, str] | None = None,
@@ -66,23 +54,20 @@ def python_module(
 ) -> Command:
     """An installed module, by the interpreter that runs this one. `-P`: what lies in the folder is not imported.
 
-    Of `environ` (this process's by default) it gets what our own modules are known to read and the variables named in `reads`;
-    `given` as it is.
+    Of `environ` (this process's by default) it gets what its kind gets and the variables named in `reads`; `given` as it is.
     """
     if not sys.executable:
         raise RuntimeError("this interpreter does not know its own path, so it cannot start itself again")
-    environ = os.environ if environ is None else environ
-    also = {name for name in reads if not name.startswith(_LEADS_ELSEWHERE)}
-    kept = _environment(environ, (*_EVERYBODYS, *_OUR), _EVERYBODY | _OURS | also)
-    return Command((sys.executable, "-P", "-m", module, *arguments), kept | {"PYTHONSAFEPATH": "1"} | dict(given or {}))
+    own = child_environment(kind, environ, reads=reads) | {"PYTHONSAFEPATH": "1"} | dict(given or {})
+    return Command((sys.executable, "-P", "-m", module, *arguments), own)
 
 
-def program(name: str, *arguments: str) -> Command:
+def program(name: str, *arguments: str, kind: ChildKind = PROGRAM) -> Command:
     """A program by its absolute path, or by a name that is looked for in the absolute folders of PATH.
 
     Raises FileNotFoundError, PermissionError.
     """
-    environment = _environment(os.environ, _EVERYBODYS, _EVERYBODY)
+    environment = child_environment(kind)
     if "/" in name and not Path(name).is_absolute():
         raise FileNotFoundError(f"{name} depends on the current folder: name it by its absolute path")
     found = shutil.which(name, path=environment["PATH"])
@@ -92,12 +77,6 @@ def program(name: str, *arguments: str) -> Command:
             PermissionError(f"{name} may not be run") if unusable else FileNotFoundError(f"there is no program {name}")
         )
     return Command((found, *arguments), environment)
-
-
-def _environment(environ: Mapping[str, str], prefixes: tuple[str, ...], names: Set[str]) -> dict[str, str]:
-    kept = {name: value for name, value in environ.items() if name in names or name.startswith(prefixes)}
-    folders = (environ.get("PATH") or os.defpath).split(os.pathsep)
-    return kept | {"PATH": os.pathsep.join(folder for folder in folders if folder.startswith("/"))}
 
 
 # -- beside this process ---------------------------------------------------------------------------------------------------
@@ -272,17 +251,21 @@ def run(command: Command, *, timeout_s: float, folder: str | None = None, user: 
 
 
 async def ask_program(
-    words: Sequence[str], *, timeout_s: float, hint: str, environment: Mapping[str, str] | None = None
+    words: Sequence[str],
+    *,
+    timeout_s: float,
+    hint: str,
+    kind: ChildKind = PROGRAM,
+    given: Mapping[str, str] | None = None,
 ) -> Completed:
     """Run a program to its end for a probe, without input. Raises Unseen; `hint` says what to do when it is not there.
 
-    With `environment` it gets that and a safe PATH, and nothing else.
+    It gets what its kind gets, and `given` as it is.
     """
     name = words[0]
     try:
-        command = program(*words)
-        if environment is not None:
-            command = Command(command.words, {"PATH": command.environment["PATH"], **environment})
+        command = program(*words, kind=kind)
+        command = Command(command.words, {**command.environment, **(given or {})})
         return await complete(command, timeout_s=timeout_s)
     except FileNotFoundError as error:
         raise Unseen(Unknown(Reason.NOT_FOUND, _why(error, f"there is no program {name}"), hint)) from None

@@ -14,6 +14,7 @@ from pydantic import Field as Setting
 from pydantic import StringConstraints, field_validator, model_validator
 
 from probes.api_keys import Variable
+from probes.clients.child_environment import PROBED, leads_elsewhere
 from probes.clients.child_process import Completed, ask_program, last_words
 from probes.declared_fields import MOST_FIELDS, DeclaredField, FieldName, no_field_twice
 from probes.demand import Runs
@@ -30,7 +31,6 @@ _PERFDATA = re.compile(r"(?:'((?:[^'=]|'')+)'|([^\s'=]+))=(\S+)")
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)([A-Za-z%]*)$")
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _BYTES = {"B": 1.0, "KB": 1024.0, "MB": 1024.0**2, "GB": 1024.0**3, "TB": 1024.0**4}
-_LEADS_ELSEWHERE = ("LD_", "DYLD_", "PYTHON", "PERL5", "BASH_ENV", "ENV")
 
 
 class CommandField(DeclaredField):
@@ -55,7 +55,7 @@ class CommandParams(Params):
     @field_validator("environment")
     @classmethod
     def _harmless(cls, names: list[str]) -> list[str]:
-        if leading := [name for name in names if name.startswith(_LEADS_ELSEWHERE[:4]) or name in _LEADS_ELSEWHERE]:
+        if leading := [name for name in names if leads_elsewhere(name)]:
             raise ValueError(f"{leading[0]} makes a program load other code than is installed: it is given to none")
         return names
 
@@ -106,7 +106,7 @@ class ExternalCommand(Probe[CommandParams]):
         query = one_line(shlex.join(words), 300)
         try:
             done = await ask_program(
-                words, timeout_s=asked.timeout.total_seconds(), hint=_HINT, environment=self._environment()
+                words, timeout_s=asked.timeout.total_seconds(), hint=_HINT, kind=PROBED, given=self._environment()
             )
             fields = self._nagios(done) if asked.format == "nagios" else self._json(done)
         except Unseen as unseen:

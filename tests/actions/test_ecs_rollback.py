@@ -24,7 +24,8 @@ from cockpit.decide.events import PhaseBegan, ReleaseSeen
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import EcsService, Phase
+from cockpit.plan.model import Phase
+from cockpit.plan.step_action import EcsService
 from cockpit.rehearsal.aws.ecs.task import TaskBehaviour
 from probes.clients.clients import AwsOptions, Clients
 

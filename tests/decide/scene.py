@@ -21,7 +21,8 @@ from cockpit.decide.events import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
+from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, ProbeSpec, Section
+from cockpit.plan.position import Position
 from probes.reading import Field, Reading, Reason, Unknown, Value
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)

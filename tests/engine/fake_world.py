@@ -13,7 +13,8 @@ from support.clock import START, HandClock, settle
 
 from cockpit.conditions.condition import compile_condition
 from cockpit.engine.poller import LiveSource
-from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
+from cockpit.plan.model import Criterion, Kind, Plan, ProbeSpec
+from cockpit.plan.position import Position
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Field, Reading, Reason, Unknown

@@ -14,7 +14,6 @@ from support.waiting import until
 from cockpit.cli.main import main
 from cockpit.exit_codes import USAGE
 from cockpit.migration.controller import Controller
-from cockpit.plan.load import load_plan
 from cockpit.plan.model import Migration
 from probes.clients.child_process import GIVEN_VARS
 
@@ -63,29 +62,6 @@ async def test_a_phase_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     made = controller(tmp_path, "plan.yaml")
     made.log_file = str(tmp_path / "no-such-folder" / "log")
     assert made.go_on() == "copy was not started: No such file or directory"
-
-
-async def test_a_phase_gets_what_its_plan_reads_and_no_other_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = tmp_path / "plan.yaml"
-    plan.write_text(
-        "plan: v1\nname: p\nvars: {host: '${env:OUR_HOST:-none}'}\n"
-        "probes:\n  redis: {uses: redis.upstash, with: {url: 'https://redis.invalid', token_env: OUR_TOKEN}}\n"
-    )
-    reads = load_plan(str(plan), environ={}).reads_environment
-    assert reads == ("OUR_HOST", "OUR_TOKEN")
-    for name in ("OUR_HOST", "OUR_TOKEN", "GITHUB_TOKEN"):
-        monkeypatch.setenv(name, "x")
-    made = controller(tmp_path, str(plan))
-    made.reads = reads
-    made.go_on()
-    process = psutil.Process(made._started[0].process.pid)
-    await until(lambda: "migrate" in process.cmdline())
-    given = process.environ()
-    made.end_started()
-    assert {"OUR_HOST", "OUR_TOKEN"} <= given.keys()
-    assert "GITHUB_TOKEN" not in given
 
 
 def test_vars_of_the_environment_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support.plans.written_plan import own_probes, plan, problem
 
-from cockpit.plan.model import Level
 from cockpit.plan.summary import summarise
+from cockpit.plan.surroundings import Level
 
 __all__ = ["own_probes"]
 ITEM = "checklist: [{section: S, items: [{id: i, title: I, expect: live.ok}]}]\n"

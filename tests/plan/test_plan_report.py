@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import Level, Plan
+from cockpit.plan.model import Plan
+from cockpit.plan.surroundings import Level
 from probes.registry import find
 
 HERE = Path(__file__).resolve().parent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from support.aws.queued import MINUTE, NOW, StubbedAws
-from support.waiting import turns, until
+from support.waiting import LAST_RESORT_S, turns, until
 
 from probes.aws.logs_query import KEPT_FOR_READINGS, LogsQuery, LogsQueryParams
 from probes.reading import Reading, Reason
@@ -18,14 +18,15 @@ GROUP = "/ecs/transparent-trust-web"
 
 
 @pytest.fixture
-async def aws() -> AsyncIterator[StubbedAws]:
+async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StubbedAws]:
+    monkeypatch.setattr("probes.aws.logs_query.STOPPED_WITHIN_S", LAST_RESORT_S)
     stubbed = StubbedAws()
     yield stubbed
     await stubbed.clients.close()
 
 
 def probe(aws: StubbedAws, **params: Any) -> LogsQuery:
-    given = {"log_group": GROUP, "query": 'filter message = "OAuthCallback error"'} | params
+    given = {"log_group": GROUP, "query": 'filter message = "OAuthCallback error"', "timeout": "9m"} | params
     return LogsQuery(LogsQueryParams.model_validate(given), aws.clients)
 
 
@@ -40,8 +41,10 @@ def results(
     }
 
 
-BRIEFLY = {"timeout": "0.09s"}
-"""Less than the pause before a poll is made again."""
+@pytest.fixture
+def _no_second_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call is made again within the time a reading has."""
+    monkeypatch.setattr("probes.aws.logs_query.FIRST_POLL_S", 3600.0)
 
 
 def throttles(aws: StubbedAws) -> None:
@@ -147,13 +150,14 @@ async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["running", "throttled"])
+@pytest.mark.usefixtures("_no_second_call")
 async def test_a_query_that_is_not_finished_in_time_is_polled_at_the_next_reading(
     aws: StubbedAws, refused: bool
 ) -> None:
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     throttles(aws) if refused else aws.answers("logs", "get_query_results", results(status="Running"))
     aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
-    asked = probe(aws, **BRIEFLY)
+    asked = probe(aws)
     early, late = await asked.read(NOW), await asked.read(NOW + MINUTE)
     await asked.close()
     aws.done()
@@ -163,8 +167,9 @@ async def test_a_query_that_is_not_finished_in_time_is_polled_at_the_next_readin
     assert operations(aws) == ["StartQuery", *["GetQueryResults"] * 2]
 
 
+@pytest.mark.usefixtures("_no_second_call")
 async def test_the_reading_after_a_late_answer_is_about_its_own_window(aws: StubbedAws) -> None:
-    asked = probe(aws, **BRIEFLY)
+    asked = probe(aws)
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     throttles(aws)
     aws.answers("logs", "get_query_results", results(matched=3), {"queryId": "q-1"})
@@ -176,8 +181,9 @@ async def test_the_reading_after_a_late_answer_is_about_its_own_window(aws: Stub
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException", ""])
+@pytest.mark.usefixtures("_no_second_call")
 async def test_a_query_that_was_kept_and_is_lost_to_aws_is_started_again(aws: StubbedAws, code: str) -> None:
-    asked = probe(aws, **BRIEFLY)
+    asked = probe(aws)
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     throttles(aws)
     if code:
@@ -194,8 +200,9 @@ async def test_a_query_that_was_kept_and_is_lost_to_aws_is_started_again(aws: St
     assert [bool(reading.values) for reading in readings] == [False, False, True]
 
 
+@pytest.mark.usefixtures("_no_second_call")
 async def test_a_query_is_not_kept_for_ever(aws: StubbedAws) -> None:
-    asked = probe(aws, **BRIEFLY)
+    asked = probe(aws)
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     for number in range(1 + KEPT_FOR_READINGS):
         throttles(aws)
@@ -210,11 +217,12 @@ async def test_a_query_is_not_kept_for_ever(aws: StubbedAws) -> None:
     assert (reading.values["value"], reading.data_at) == (4.0, NOW + 8 * MINUTE)
 
 
+@pytest.mark.usefixtures("_no_second_call")
 async def test_closing_stops_the_query_left_running(aws: StubbedAws) -> None:
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     throttles(aws)
     aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
-    asked = probe(aws, **BRIEFLY)
+    asked = probe(aws)
     await asked.read(NOW)
     await asked.close()
     aws.done()
@@ -275,9 +283,10 @@ async def test_a_query_that_may_not_start_yet_starts_later(aws: StubbedAws, code
         ("MalformedQueryException", Reason.REFUSED),
     ],
 )
+@pytest.mark.usefixtures("_no_second_call")
 async def test_a_refusal_makes_everything_unknown(aws: StubbedAws, code: str, reason: Reason) -> None:
     aws.refuses("logs", "start_query", code)
-    reading = await probe(aws, **BRIEFLY).read(NOW)  # no time to ask again
+    reading = await probe(aws).read(NOW)  # no time to ask again
     assert not reading.values
     assert {unknown.reason for unknown in reading.unknown.values()} == {reason}
 

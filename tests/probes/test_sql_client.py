@@ -18,7 +18,8 @@ from support.waiting import LAST_RESORT_S, turns, until
 
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.time_sources import learn_the_time
-from cockpit.plan.model import Position, ProbeSpec
+from cockpit.plan.model import ProbeSpec
+from cockpit.plan.position import Position
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.clock_offset import SHOWN_FROM_S, ClockOffset, MachineTime

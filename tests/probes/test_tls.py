@@ -46,7 +46,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 async def read(clients: Clients, port: int, **params: Any) -> Reading:
-    given = {"host": HOST, "port": port, "addresses": ["127.0.0.1"], "timeout": "3s"} | params
+    given = {"host": HOST, "port": port, "addresses": ["127.0.0.1"], "timeout": "5m"} | params
     probe = TlsCertificate(TlsCertificateParams.model_validate(given), clients)
     try:
         return await probe.read(datetime.now(UTC))

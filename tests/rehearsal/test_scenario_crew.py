@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from cockpit.conditions.condition import compile_condition
+from cockpit.decide.because import Observed
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.events import PhaseBegan, Record, SignOff, Vote
-from cockpit.decide.situation import Observed, Situation
+from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, Word
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, Position, ProbeSpec, Section
+from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, ProbeSpec, Section
+from cockpit.plan.position import Position
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.scenario import Judgement, parse_scenario
 from cockpit.stories import crew

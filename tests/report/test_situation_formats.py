@@ -9,7 +9,8 @@ from cockpit.conditions.condition import compile_condition
 from cockpit.decide.board import Board
 from cockpit.decide.decide import decide
 from cockpit.decide.events import Record
-from cockpit.plan.model import Criterion, Kind, Plan, Position, ProbeSpec
+from cockpit.plan.model import Criterion, Kind, Plan, ProbeSpec
+from cockpit.plan.position import Position
 from cockpit.report.formats.situation_json import situation_json
 from cockpit.report.formats.situation_text import situation_text
 from probes.reading import Field, Reading

@@ -24,12 +24,12 @@ from cockpit.plan.model import (
     Phase,
     Plan,
     Poll,
-    Position,
     ProbeSpec,
     Section,
     Severity,
     Target,
 )
+from cockpit.plan.position import Position
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.tui.app import CockpitApp
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Value

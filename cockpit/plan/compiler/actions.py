@@ -6,9 +6,9 @@ from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import ActionPart
 from cockpit.plan.document.entries import STAND_IN
 from cockpit.plan.ecs_services import ACTIONS, SYNTHETIC, services_watched
-from cockpit.plan.model import EcsService, StepAction, Synthetic
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from cockpit.plan.step_action import EcsService, StepAction, Synthetic
 
 
 class Actions:

@@ -14,28 +14,14 @@ from cockpit.plan.compiler.step_order import StepOrder
 from cockpit.plan.compiler.window_moments import change_window
 from cockpit.plan.document.document import GatePart, HeaderPart, ItemPart, SignOffPart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Parts, Placed
-from cockpit.plan.model import (
-    VERDICT_DWELL,
-    Ask,
-    Gate,
-    Item,
-    Person,
-    Phase,
-    Plan,
-    Poll,
-    Position,
-    Section,
-    Step,
-    Synthetic,
-    SyntheticRequest,
-    Target,
-    Witness,
-)
+from cockpit.plan.model import VERDICT_DWELL, Ask, Gate, Item, Person, Phase, Plan, Poll, Section, Step, Target, Witness
 from cockpit.plan.names import unique
+from cockpit.plan.position import Position
 from cockpit.plan.source.parts_of_plan import BUILT_IN
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from cockpit.plan.step_action import Synthetic, SyntheticRequest
 
 
 class Compiler:

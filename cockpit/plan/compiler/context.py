@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 from cockpit.plan.document.context import RiskPart, SecretPart, ServicePart, VariablePart
 from cockpit.plan.document.entries import Parts
-from cockpit.plan.model import Position, Risk, Secret, Service, Variable
 from cockpit.plan.names import unique
+from cockpit.plan.position import Position
 from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from cockpit.plan.surroundings import Risk, Secret, Service, Variable
 
 
 class Context:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from cockpit.migration_scope import MIB, EcsTask, Limits, MigrationTable, Storage
 from cockpit.plan.compiler.probe_specs import Watched
-from cockpit.plan.document.document import (
+from cockpit.plan.document.document import HeaderPart
+from cockpit.plan.document.migration_part import (
     EcsTaskPart,
     GuardPart,
-    HeaderPart,
     LimitsPart,
     MigrationPart,
     MigrationTablePart,

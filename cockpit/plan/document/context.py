@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cockpit.plan.document.field_types import Id, Note, Part, Text, Variable
-from cockpit.plan.model import Level
+from cockpit.plan.surroundings import Level
 
 
 class ContactPart(Part):

@@ -8,7 +8,8 @@ from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.lint.logic import Atom, alternatives
 from cockpit.plan.lint.rule import Found, rule
 from cockpit.plan.lint.subject import Judged, Subject
-from cockpit.plan.model import Criterion, EcsService, Kind
+from cockpit.plan.model import Criterion, Kind
+from cockpit.plan.step_action import EcsService
 
 _NAMES_A_RELEASE = ("after", "task_definition", "image_digest")
 """Parameters of ecs.deployment without which a success of any age counts."""

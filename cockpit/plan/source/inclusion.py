@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from probes.display_text import visible
 
 SHOWN = 160

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from cockpit.plan.source.problems import PlanError, Problem
 
 MAX_BYTES = 1_000_000

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from cockpit.plan.model import Position
+from cockpit.plan.position import Position
 from cockpit.plan.source.condition_text import ConditionText
 from cockpit.plan.source.inclusion import Inclusion
 from cockpit.plan.source.problems import PlanError, Problem, dotted

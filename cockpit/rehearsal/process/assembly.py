@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 
 from cockpit.engine.clock import SharedClock
-from cockpit.migration.local_workers import DATABASE
 from cockpit.rehearsal.application.app_secrets import ANTHROPIC_KEY, ENCRYPTION_KEY, Vault
 from cockpit.rehearsal.application.application import Application, Surroundings
 from cockpit.rehearsal.application.connection_pool import ConnectionPool, discard
@@ -104,7 +103,7 @@ class Assembly:
         self._closing.push_async_callback(self._close_admin)
         self._movers = Movers(
             self._aws.ecs,
-            {**os.environ, **self._environment(endpoint, logins), **_TASK_ROLE, DATABASE: logins.application},
+            {**os.environ, **self._environment(endpoint, logins), **_TASK_ROLE},
             logins.application,
             self._folder / "migration.log",
         )

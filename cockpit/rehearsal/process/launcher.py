@@ -23,7 +23,8 @@ from cockpit.rehearsal.process.database_folder import DATABASE_FOLDER, running_i
 from cockpit.rehearsal.process.heartbeat import FILE as PULSE_FILE
 from cockpit.rehearsal.process.heartbeat import Pulse
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, FaultState, known
-from probes.clients.child_process import PipedChild, python_module, start_piped
+from probes.clients.child_environment import WORLD
+from probes.clients.child_process import Command, PipedChild, python_module, start_piped
 
 log = logging.getLogger(__name__)
 READY_WITHIN_S = 240.0
@@ -150,16 +151,18 @@ class Rehearsal:
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    async def _start(self) -> None:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        command = python_module(
+    def command(self) -> Command:
+        """What the simulated environment is started with."""
+        return python_module(
+            WORLD,
             "cockpit.rehearsal.process.world",
             *(str(self.folder), str(self._seed), str(self._rate), self._profile),
-            environ=own,
             given={"AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "127.0.0.1,localhost"},
         )
+
+    async def _start(self) -> None:
         try:
-            self._process = await start_piped(command, self.folder / "world.log")
+            self._process = await start_piped(self.command(), self.folder / "world.log")
         except OSError as error:
             raise WorldError(f"the rehearsal was not started: {error}") from None
         ready = await self._ready(self._process)

@@ -8,15 +8,17 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from cockpit.migration.ecs_workers import WORKER
+from cockpit.migration.local_workers import DATABASE
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, RunTask
-from probes.clients.child_process import Child, python_module, start
+from probes.clients.child_environment import WORKER as CHILD
+from probes.clients.child_process import Child, Command, python_module, start
 from probes.clients.threads import within
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,11 @@ class Movers:
     def __post_init__(self) -> None:
         self.ecs.on_run_task = self._asked.append
 
+    def worker(self, command: Sequence[str]) -> Command:
+        """What a task's worker is started with: of the simulated account's, and nothing of the operator's."""
+        words, given = command[len(WORKER) :], {DATABASE: self.dsn}
+        return python_module(CHILD, _MODULE, *words, environ=self.environment, given=given)
+
     def round(self) -> None:
         """Start what was asked for, stop what is no longer wanted, report what has ended. From the main thread."""
         while self._asked:
@@ -47,8 +54,7 @@ class Movers:
             if command is None:
                 log.warning("a task was started whose command is not the migration's worker")
                 continue
-            worker = python_module(_MODULE, *command[len(WORKER) :], environ=self.environment)
-            self._running[task.arn] = start(worker, self.log_file, dies_by=signal.SIGKILL)
+            self._running[task.arn] = start(self.worker(command), self.log_file, dies_by=signal.SIGKILL)
         wanted = {task.arn for task in self.ecs.lone if task.wanted}
         for arn, process in list(self._running.items()):
             code = process.code

@@ -100,6 +100,11 @@ class Users:
         """Journeys whose request raised instead of being answered: a defect of the application, kept in the log."""
         self.on_error: Callable[[BaseException], None] = lambda _: None
 
+    @property
+    def under_way(self) -> int:
+        """How many are at it now."""
+        return len(self._tasks)
+
     async def run(self) -> None:
         """Arrive until cancelled."""
         try:

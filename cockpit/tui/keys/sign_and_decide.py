@@ -1,4 +1,4 @@
-"""The keys with which a person signs, votes, waives, decides and walks steps. The rules are the desk's."""
+"""The keys with which a person signs, votes, waives and decides. The rules are the desk's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cockpit.decide.act import Act
 from cockpit.decide.events import Occurrence
 from cockpit.decide.next_action import next_for, open_lines
 from cockpit.decide.occurrence_text import answers_of, named
-from cockpit.decide.situation import Badge, GateStatus, StepStatus
-from cockpit.decide.states import StepState, Word
-from cockpit.engine.operator_desk import Desk, observation, typed_reason
+from cockpit.decide.situation import Badge, GateStatus
+from cockpit.decide.states import Word
+from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
@@ -23,10 +23,6 @@ from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.keys.choices import (
     CHOOSE,
     PERIODS,
-    STEP_DONE,
-    STEP_FAILED,
-    STEP_SKIP,
-    STEP_START,
     UNTIL_CLEAR,
     VOTES,
     until,
@@ -36,11 +32,10 @@ from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find, step_of
-from cockpit.tui.views.steps import proposal_text, step_text
+from cockpit.tui.views.steps import step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
-    from cockpit.actions.executor import Executor
     from cockpit.tui.cockpit import Cockpit
 
 
@@ -50,7 +45,6 @@ class DeskKeys:
     def __init__(self, cockpit: Cockpit) -> None:
         self._cockpit = cockpit
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looking = False
 
     def do(self, action: str, subject: str) -> None:
         if self._cockpit.desk is None:
@@ -98,15 +92,13 @@ class DeskKeys:
         def seen(width: int, height: int) -> Text:
             signer = f"you are {who}; needs sign-off by {' or '.join(ask.roles)}{left}"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
-            if find(self._cockpit.cutover.situation, subject) is not None:
-                text.append_text(evidence(self._cockpit.cutover, subject, width, height))
-            else:
-                text.append_text(self._step_text(subject, width))
-            return text
+            if (step := step_of(self._cockpit.cutover.situation, subject)) is not None:
+                return text.append_text(step_text(step, self._cockpit.cutover.situation, width))
+            return text.append_text(evidence(self._cockpit.cutover, subject, width, height))
 
         hint = "describe what you checked   enter signs, esc cancels"
         then = (lambda: self._next(desk, "", signed | {subject})) if walk else (lambda: None)
-        self._push(AnswerScreen(ask.ask, seen, hint, submit, about=subject, then=then))
+        self.push(AnswerScreen(ask.ask, seen, hint, submit, about=subject, then=then))
 
     def _undo(self, desk: Desk, subject: str) -> None:
         async def retract() -> str:
@@ -206,7 +198,7 @@ class DeskKeys:
                 text.append_text(hanging("until", meaning, width, indent=9, styles=(theme.QUIET, theme.TEXT)))
             return text.append_text(self._verdict_text(width, height))
 
-        self._push(AnswerScreen(f"{title}: {asked}", seen, hint, submit, choices=choices))
+        self.push(AnswerScreen(f"{title}: {asked}", seen, hint, submit, choices=choices))
 
     def _latched(self, subject: str) -> tuple[Occurrence, ...]:
         """The trip of a trigger that waits for a decision; empty where none does."""
@@ -230,93 +222,9 @@ class DeskKeys:
         advice = f"The cockpit advises {verdict.word}. " if against else ""
         hint = "deploy and why" if against else "deploy"
         question = f"{advice}BEGIN the deployment?"
-        self._push(AnswerScreen(question, self._verdict_text, hint, submit, dangerous=True))
+        self.push(AnswerScreen(question, self._verdict_text, hint, submit, dangerous=True))
 
-    # -- steps -------------------------------------------------------------------------------------------------------
-
-    def step(self, step_id: str) -> None:
-        """The page of a step: start it, then record how it ended."""
-        desk = self._cockpit.desk
-        status = self._step(step_id)
-        if desk is None or status is None:
-            self._cockpit.refuse("no record is kept here, so nothing can be signed")
-            return
-        if status.action and self._cockpit.armed and self._cockpit.executor is not None:
-            self.run(self._act(self._cockpit.executor, status))
-            return
-
-        async def submit(text: str) -> str:
-            return await self._record_step(desk, step_id, text.strip())
-
-        started = status.progress is StepState.STARTED
-        hint = "↑ ↓ chooses; describe the result" if started else "↑ ↓ chooses; why it is skipped"
-        if status.command:
-            hint += "   |   F6 copies the command"
-        if status.action and not self._cockpit.armed:
-            hint += "   (F9 arms the cockpit to do it)"
-        page = AnswerScreen(
-            status.title,
-            lambda width, _: self._step_text(step_id, width),
-            hint,
-            submit,
-            about=step_id,
-            choices=(STEP_DONE, STEP_FAILED) if started else (STEP_START, STEP_SKIP),
-            dangerous=True,  # enter opened it
-        )
-        self._push(page)
-
-    async def _record_step(self, desk: Desk, step_id: str, text: str) -> str:
-        """Start or skip a step that is not under way; else end it, done or failed. Raises Refused."""
-        status = self._step(step_id)
-        if status is not None and status.progress is not StepState.STARTED:
-            if text.lower().startswith("skip"):
-                await desk.end_step(step_id, "skipped", text[4:].lstrip(": "))
-                return "skipped, with the reason"
-            if text.lower() != STEP_START.value:
-                raise Refused("choose start, or skip and why")
-            await desk.start_step(step_id)
-            return "started: do it, then press enter again and describe the result"
-        if text.lower().startswith("failed"):
-            await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
-            return "recorded as failed"
-        text = text.removeprefix(STEP_DONE.value).strip()
-        executor = self._cockpit.executor
-        if status is not None and status.action is not None:
-            if executor is None:
-                raise Refused(
-                    f"this cockpit cannot see whether {status.action.on} is back, so the step cannot be done here"
-                )
-            text = await executor.seen_back(status.action, observation(text))
-        await desk.end_step(step_id, "done", text)
-        return "done"
-
-    async def _act(self, executor: Executor, status: StepStatus) -> str:
-        """Look, ask for the word, and only then do it."""
-        if self._looking:  # pressed twice: one page, of one proposal
-            return ""
-        self._looking = True
-        try:
-            proposal = await executor.propose(status)
-        finally:
-            self._looking = False
-
-        async def submit(text: str) -> str:
-            why = typed_reason(proposal.words, text)
-            if not self._cockpit.armed:
-                raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-            self.run(executor.do(proposal, why))
-            return f"{proposal.action}: checking once more before it starts"
-
-        page = AnswerScreen(
-            proposal.title,
-            lambda width, _: proposal_text(proposal.shown(), width),
-            f"{proposal.words}: why",
-            submit,
-            about=status.id,
-            dangerous=True,
-        )
-        self._push(page)
-        return ""
+    # -- who is here -----------------------------------------------------------------------------------------------------
 
     def _who(self, desk: Desk, _: str) -> None:
         people = self._cockpit.cutover.plan.people
@@ -327,7 +235,7 @@ class DeskKeys:
 
         choices = [Choice(each.id, each.id, f"{each.name}: {', '.join(each.roles)}") for each in people]
         hint = "↑ ↓ chooses, enter takes it; or type the id"
-        self._push(AnswerScreen("Identify yourself", lambda *_: Text(""), hint, submit, choices=choices))
+        self.push(AnswerScreen("Identify yourself", lambda *_: Text(""), hint, submit, choices=choices))
 
     def _accept_caller(self, desk: Desk, _: str) -> None:
         try:
@@ -343,16 +251,9 @@ class DeskKeys:
             problem = f"The credentials changed while this cockpit ran. AWS has not been read since. They now belong to: {name}"
             return hanging("", problem, width, indent=0, styles=("", theme.TEXT))
 
-        self._push(AnswerScreen("WRONG ACCOUNT: continue with this one?", seen, f"type: {name}", submit))
+        self.push(AnswerScreen("WRONG ACCOUNT: continue with this one?", seen, f"type: {name}", submit))
 
     # -- how ---------------------------------------------------------------------------------------------------------
-
-    def _step(self, step_id: str) -> StepStatus | None:
-        return step_of(self._cockpit.cutover.situation, step_id)
-
-    def _step_text(self, step_id: str, width: int) -> Text:
-        status = self._step(step_id)
-        return Text("") if status is None else step_text(status, self._cockpit.cutover.situation, width)
 
     def _verdict_text(self, width: int, _: int) -> Text:
         text = Text("\n")
@@ -375,9 +276,9 @@ class DeskKeys:
         def seen(width: int, height: int) -> Text:
             return evidence(self._cockpit.cutover, subject, width, height)
 
-        self._push(AnswerScreen(question, seen, hint, submit, about=subject, choices=choices))
+        self.push(AnswerScreen(question, seen, hint, submit, about=subject, choices=choices))
 
-    def _push(self, screen: AnswerScreen) -> None:
+    def push(self, screen: AnswerScreen) -> None:
         if not isinstance(self._cockpit.screen, AnswerScreen):
             self._cockpit.push_screen(screen)
 

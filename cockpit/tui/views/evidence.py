@@ -12,19 +12,13 @@ from rich.text import Text
 
 from cockpit import formatting
 from cockpit.conditions.condition import COMPARE
+from cockpit.decide.because import Explanation, Observed, Threshold
 from cockpit.decide.events import Change
-from cockpit.decide.situation import (
-    CriterionStatus,
-    Explanation,
-    GateStatus,
-    ItemStatus,
-    Observed,
-    ProbeStatus,
-    Threshold,
-)
+from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus
 from cockpit.decide.states import Check, State
 from cockpit.engine.ports import Watching
-from cockpit.plan.model import Kind, Position
+from cockpit.plan.model import Kind
+from cockpit.plan.position import Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
 from cockpit.tui.views.evidence_bundle import titles

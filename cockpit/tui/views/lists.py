@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from cockpit import formatting
+from cockpit.decide.because import Observed
 from cockpit.decide.events import Change
 from cockpit.decide.situation import (
     Badge,
     CriterionStatus,
     GateStatus,
     ItemStatus,
-    Observed,
     ProbeStatus,
     SectionStatus,
     Situation,
