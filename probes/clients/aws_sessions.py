@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from probes.clients.proxies import prepare
+
 
 def aws_session(*, profile: str = "", region: str = "", keys: tuple[str, str, str | None] | None = None) -> Any:
     """A botocore session of its own: credentials are looked for anew by each. Empty: as the environment says.
@@ -13,6 +15,7 @@ def aws_session(*, profile: str = "", region: str = "", keys: tuple[str, str, st
     """
     from botocore.session import Session
 
+    prepare()
     session = Session(profile=profile or None)
     session.register_component("data_loader", _tables(session.get_config_variable("data_path")))
     if region:
