@@ -33,7 +33,7 @@ async def test_the_second_leaves_at_once_and_what_it_advises_works(
         dsn = world.environment["MIGRATION_DATABASE_URL"]
         plan, host = str(written(world, tmp_path, rate=20, task="unused")), host_and_name(dsn)
         command = [COCKPIT, "migrate", "copy", plan, "--workers", "1", "--confirm", f"copy {host}: it is time"]
-        terminal = Terminal(command, env=world.environment)
+        terminal = Terminal(command, env=dict(world.environment))
         await until(lambda: counted(dsn).get("switched", 0) > 5, terminal)
         terminal.key(CTRL_C)
         terminal.wait_for(b"ctrl-c again to stop at once")
