@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from textual.widgets import Input
-from tui.stage import HERE, START, Stage, listens, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 
 from cockpit.decide.events import Vote
 from cockpit.migration.controller import Controller
@@ -150,7 +150,7 @@ def test_what_is_asked_of_a_run_is_refused_while_there_is_none(key: str) -> None
 
 async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
     app = CockpitApp(Stage().calm(1))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("4")
         assert isinstance(app.screen, MigrationScreen)
         assert "no files are moved" in " ".join(shown(app).split())
@@ -174,7 +174,7 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
 async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirm, "INPUT_DELAY_S", 3600)  # however slow this machine types
     app = CockpitApp(Stage().calm(1))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("f9", *"123456789012", "enter")
         assert not app.armed
         assert isinstance(app.screen, ConfirmScreen)
@@ -188,7 +188,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
     stage.tick()
     controller = Controller(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
     app = CockpitApp(stage, controller=controller, armed=True)
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+    async with opened(app, (100, 30), notifications=True) as pilot:
         await pilot.press("4", "m")
         await pilot.pause()
         assert "m start   BLOCKED: identify yourself first: press i" in shown(app)
@@ -197,7 +197,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
 async def test_enter_pressed_twice_confirms_once() -> None:
     app = CockpitApp(Stage().calm(1))
     done: list[str] = []
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         below = app.screen
         page = ConfirmScreen("PURGE 3 files", "they are gone", "purge db/app", lambda: done.append("purged"))
         app.push_screen(page)
