@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -205,10 +205,11 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal(profile=options.aws_profile) as world:
         world.apply(os.environ)
-        given = known_vars(options.plan, world.vars)
-        plan = load(options.plan, options.variables, overrides=given)
-        if options.lists_lacking and given:
-            output(f"vars this environment replaces: {', '.join(sorted(given))}", err=True)
+        replaced = known_vars(options.plan, world.vars)
+        given = {**replaced, **given_values(options.variables)}
+        plan = load(options.plan, overrides=given)
+        if options.lists_lacking and replaced:
+            output(f"vars this environment replaces: {', '.join(sorted(replaced))}", err=True)
         allow_in(world, plan)
         output("2 of 3: the record", err=True)
         # A rehearsal leaves nothing behind, unless it is asked to.
@@ -228,7 +229,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 if options.headless:
                     return await run_headless(run)
                 output("3 of 3: the screen", err=True)
-                code = await _terminal(run, options)
+                code = await _terminal(run, options, given)
                 if options.keep:
                     left += farewell(run.watch.situation, kept.folder.path, "")
                 return code
@@ -253,11 +254,10 @@ def _lacking_notice(watch: Watch) -> str:
     )
 
 
-async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
+async def _terminal(run: RehearsalRun, options: RehearsalOptions, given: Mapping[str, str]) -> int:
     from cockpit.tui.app import CockpitApp
 
     who = first_person(run.watch.plan)
-    given = known_vars(run.watch.plan.path, run.world.vars)
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
         migration_controller(run.watch, live, run.kept.folder.path) as controller,

@@ -47,7 +47,7 @@ def _decided(record: Record, _: str) -> bool:
 STAGES: Sequence[Stage] = (
     Stage("n", "sign an open line", "write what you checked; the crew signs the rest", _signed),
     Stage("v", "vote go at the gate", "down chooses go, enter; the backup follows", _voted),
-    Stage("F8", "at GO, begin", "only once the verdict is GO; a release goes out", _began),
+    Stage("F8", "at GO, begin", "once it is GO: type deploy; a release goes out", _began),
     Stage("f", "inject app.errors", "enter injects; then watch a trigger breach", _broke),
     Stage("5", "decide at ROLLBACK", "five minutes later: back, forward or dismiss", _decided),
 )
