@@ -59,6 +59,8 @@ class Row:
     search: str = ""
     failing: bool = False
     selectable: bool = True
+    changed: bool = False
+    """Whether it became another since somebody looked: it has a mark, which is there without colours too."""
 
     def cell(self, key: str) -> Text:
         return next((text for name, text in self.cells if name == key), Text(""))
@@ -296,7 +298,7 @@ class Grid(ScrollView, can_focus=True):
         held = self._strips.get(row.key)
         if held is not None and held[:3] == (row, width, selected):
             return held[3]
-        strip = self._strip(self._line(row, ">" if selected else " "), width, selected=selected)
+        strip = self._strip(self._line(row, ">" if selected else "*" if row.changed else " "), width, selected=selected)
         self._strips[row.key] = (row, width, selected, strip)
         return strip
 
