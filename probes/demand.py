@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from probes.clients.proxies import through
 from probes.clients.restricted import address_in, is_restricted
+from probes.held_files import digest_of, files_in
 from probes.known_secrets import hide
 
 UNNAMED = "a host that the plan does not name"
@@ -35,6 +37,8 @@ class Demand:
     what: str
     address: str = ""
     """The link-local or metadata address that it names and may then reach; else empty."""
+    file: str = ""
+    """The file whose content it is about, as it is named on the way; else empty."""
 
     def __str__(self) -> str:
         return f"{self.does} {self.what}"
@@ -66,7 +70,10 @@ def _always(_: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs the program a parameter names; `arguments` and `environment` name what else a plan gives it, where it may."""
+    """Runs the program a parameter names; `arguments` and `environment` name what else a plan gives it, where it may.
+
+    The content of the program, and of the files of the plan's folder and the scripts that arguments name, is part of it.
+    """
 
     program: str
     arguments: str = ""
@@ -75,13 +82,21 @@ class Runs:
     """The parameter with the names of variables it gets."""
 
     def demands(self, asked: Asked) -> Iterator[Demand]:
+        from probes.clients.child_process import found
+
         program = getattr(asked.params, self.program)
+        path = asked.folder / program if "/" in program else found(program)
         # A name is looked for on PATH; a path is said as the file it leads to.
-        words = [str((asked.folder / program).resolve()) if "/" in program else program]
-        words += getattr(asked.params, self.arguments) if self.arguments else []
+        words = [str(path.resolve()) if "/" in program and path else str(path or program)]
+        arguments = getattr(asked.params, self.arguments) if self.arguments else []
         given = getattr(asked.params, self.environment) if self.environment else []
         also = f" with the environment variables {', '.join(given)}" if given else ""
-        yield Demand(Does.RUNS, hide(shlex.join(words) + also))
+        yield Demand(Does.RUNS, hide(shlex.join([*words, *arguments]) + also))
+        for file in [*([path] if path else []), *files_in(arguments, asked.folder)]:
+            if file.exists():
+                digest = digest_of(file)
+                now = f"as it is now, SHA-256 {digest}" if digest else "whatever it is: it cannot be read"
+                yield Demand(Does.RUNS, hide(f"{file.resolve()} {now}"), file=str(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +116,7 @@ class Sends:
             yield from reaching(address)
         sent = sorted(name for name in asked.secret if name.partition(".")[0] in self.params)
         if sent:
-            host = ", ".join(map(_host, hosts))
+            host = ", ".join(_host(each) + through(each) for each in hosts)
             yield Demand(Does.SENDS, f"{', '.join(sent)} with values of the environment to {host}")
 
 
@@ -121,7 +136,9 @@ class SendsKey:
             return
         kept = getattr(asked.params, self.secret, "")
         key = f"the secret {kept}" if kept else f"the environment variable {getattr(asked.params, self.variable)}"
-        yield Demand(Does.SENDS, hide(f"{key} to {_host(getattr(asked.params, self.to))}"))
+        to = getattr(asked.params, self.to)
+        way = through(to if "://" in to else f"https://{to}")
+        yield Demand(Does.SENDS, hide(f"{key} to {_host(to)}{way}"))
 
 
 def rooted(rules: Iterable[Rule], params: Any, folder: Path) -> dict[str, str]:
@@ -137,6 +154,11 @@ def rooted(rules: Iterable[Rule], params: Any, folder: Path) -> dict[str, str]:
             with suppress(RuntimeError):  # nobody's home
                 found[name] = str(folder / Path(given).expanduser())
     return found
+
+
+def depends_on_files(rules: Iterable[Rule]) -> bool:
+    """Whether what a kind of probe demands may change while its plan stays the same: by a file or a link."""
+    return any(isinstance(rule, Runs | ReadsFile) for rule in rules)
 
 
 def variables_read(rules: Iterable[Rule], params: object) -> Iterator[str]:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ async def open_watch(
         account, arn = await identify(plan, clients)
         held_back = trusted.held_back(plan, live.variables)
         await _put_right(clock, plan, clients, held_back)
-        source = LiveSource(plan, clients, clock, held_back)
+        source = LiveSource(plan, clients, clock, held_back, partial(trusted.refusal, plan, live.variables))
         if kept is None:
             watch = Watch(plan, source, clock, Record())
         else:

@@ -30,6 +30,7 @@ from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
+from cockpit.stories.fault_entry import fault_entry
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
 
@@ -73,7 +74,10 @@ class RehearsalRun:
         return self.world.faults()
 
     def toggle(self, fault: str) -> None:
+        was = next((each for each in self.world.faults() if each.id == fault), None)
         self.world.toggle(fault)
+        if was is not None:
+            self.watch.record.append(fault_entry(self.watch.clock.now(), was.title, active=not was.active))
 
     def crew_signs(self) -> int:
         """Sign, acknowledge and vote wherever something is open, and begin the next phase once the verdict allows it."""

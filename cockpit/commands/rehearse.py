@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -188,10 +188,11 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal(profile=options.aws_profile) as world:
         world.apply(os.environ)
-        given = known_vars(options.plan, world.vars)
-        plan = load(options.plan, options.variables, overrides=given)
-        if options.lists_lacking and given:
-            output(f"vars this environment replaces: {', '.join(sorted(given))}", err=True)
+        replaced = known_vars(options.plan, world.vars)
+        given = {**replaced, **given_values(options.variables)}
+        plan = load(options.plan, overrides=given)
+        if options.lists_lacking and replaced:
+            output(f"vars this environment replaces: {', '.join(sorted(replaced))}", err=True)
         allow_in(world, plan)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
@@ -209,7 +210,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
                     return await run_headless(run)
-                code = await _terminal(run, options)
+                code = await _terminal(run, options, given)
                 if options.keep:
                     left += farewell(run.watch.situation, kept.folder.path, "")
                 return code
@@ -234,10 +235,9 @@ def _lacking_notice(watch: Watch) -> str:
     )
 
 
-async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
+async def _terminal(run: RehearsalRun, options: RehearsalOptions, given: Mapping[str, str]) -> int:
     from cockpit.tui.app import CockpitApp
 
-    given = known_vars(run.watch.plan.path, run.world.vars)
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
         migration_controller(run.watch, live, run.kept.folder.path) as controller,

@@ -23,6 +23,7 @@ from cockpit.notifications.outbox import GRACE_S, LAST_NOTICE_S, notifying
 from cockpit.plan.model import Phase, Plan
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
+from cockpit.stories.fault_entry import fault_entry
 from cockpit.stories.played_faults import PlayedFault, PlayedFaults, calls_for_rollback, longest_wait
 from cockpit.stories.story_clock import StoryClock
 from cockpit.stories.story_file import Story, load_story
@@ -79,7 +80,13 @@ class PlayedDrill:
         return self.played.all()
 
     def toggle(self, fault: str) -> None:
-        self.played.toggle(fault, self.run.watch.clock.now())
+        self._toggle(fault, self.run.watch.clock.now())
+
+    def _toggle(self, fault: str, now: datetime) -> None:
+        was = next((each for each in self.played.all() if each.id == fault), None)
+        self.played.toggle(fault, now)
+        if was is not None:
+            self.run.watch.record.append(fault_entry(now, was.title, active=not was.active))
 
     def crew_signs(self) -> int:
         """The crew signs what is open, votes go at open gates and begins the next phase once the verdict is GO."""
@@ -96,7 +103,7 @@ class PlayedDrill:
         for each in self.planned:
             if began is not None and not each.done and now - began >= each.after:
                 each.done = True
-                self.played.toggle(each.id, now)
+                self._toggle(each.id, now)
 
 
 def story_for(plan: str, name: str, variables: Mapping[str, str]) -> Story:

@@ -74,7 +74,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
             encoding="utf-8",
         )
     if form == "json":
-        output_json(_json(outcomes))
+        output_json(_json(outcomes), version=JSON_VERSION)
     else:
         output(*_lines(outcomes))
     if any(each.problems for each in outcomes):
@@ -148,7 +148,6 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
-        "version": JSON_VERSION,
         "stories": [
             {
                 "file": each.path,

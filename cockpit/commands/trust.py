@@ -11,7 +11,7 @@ import click
 from cockpit.commands.options import PLAN, VARIABLES
 from cockpit.commands.plan_loading import load
 from cockpit.console import ask, output
-from cockpit.engine.trusted_plans import TrustedPlans, wanted_by
+from cockpit.engine.trusted_plans import TrustedPlans, open_to_others_in, wanted_by
 from cockpit.exit_codes import USAGE
 
 NOT_TRUSTED = 1
@@ -27,7 +27,8 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
     """List what a plan would run, send, read outside its folder and write, and allow it once.
 
     Until then none of it is done: its probes are UNKNOWN. A plan that is changed, or sent elsewhere
-    by --var, asks again. Exit codes: 0 allowed or nothing to allow, 1 not allowed.
+    by --var, asks again; so does one whose program, or script given to it, has another content.
+    Exit codes: 0 allowed or nothing to allow, 1 not allowed.
     """
     if only_list + revoke + yes > 1:
         output("give one of --list, --revoke and --yes", err=True)
@@ -41,6 +42,8 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
         output("this plan runs nothing, sends no secret, reads no file outside its folder and writes nothing")
         return 0
     output(f"{loaded.name} ({loaded.digest[:12]}) would:", *(f"  {line}" for line in wanted))
+    if places := open_to_others_in(loaded):
+        output("not run while others may change these: chmod go-w, or chown them", *(f"  {place}" for place in places))
     if trusted.holds(loaded):
         output("allowed")
         return 0
@@ -53,6 +56,6 @@ def main(plan: str, variables: tuple[str, ...], *, only_list: bool, revoke: bool
     if not yes and ask("Allow this? Type yes", default="no") != "yes":
         output("not allowed")
         return NOT_TRUSTED
-    trusted.add(loaded, datetime.now(UTC), getpass.getuser())
+    trusted.add(loaded, datetime.now(UTC), getpass.getuser(), wanted)
     output("allowed")
     return 0

@@ -169,6 +169,11 @@ class StepEnded(_Recorded):
 MIGRATION = "migration"
 """Subject of what happened to the migration."""
 
+FAULT = "fault"
+"""Subject of what was broken on purpose in a rehearsal."""
+INJECTED, CLEARED = "injected: ", "cleared: "
+"""How the text of such an entry begins; the fault's title follows."""
+
 
 LAST_SAFE_MOMENT = "last safe moment"
 """Subject of the changes of how a rollback fits into the change window; no id of a plan has spaces."""

@@ -28,7 +28,7 @@ class Limit:
 
 def own_limit(spec: ProbeSpec) -> Limit:
     """The limit of a probe for which nothing else is written."""
-    return Limit(spec.stale_after, spec.settle if spec.period else None)
+    return Limit(spec.stale_after, spec.settle if spec.period else ZERO)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from cockpit.engine.clock import Clock
 from cockpit.engine.tasks import end
 from cockpit.plan.model import Plan, ProbeSpec
 from probes.clients.clients import Clients
+from probes.clients.threads import DaemonThreads
+from probes.demand import depends_on_files
 from probes.probe import Probe
 from probes.reading import Reading, Reason, Unknown
 from probes.registry import find
@@ -55,13 +58,24 @@ class LiveSource:
     """Every probe of a plan in its own self-pacing loop: a slow one delays nobody, and none overlaps itself.
 
     `held_back`: probe -> why it may not be read. Such a probe is not even made: it answers that it is unknown, and why.
+    `refusal`: asked of a probe that runs a program or reads a file, before each of its readings and after: why it may not be
+    read, by its files as they are then. It may block.
     """
 
-    def __init__(self, plan: Plan, clients: Clients, clock: Clock, held_back: Mapping[str, Unknown]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        clients: Clients,
+        clock: Clock,
+        held_back: Mapping[str, Unknown],
+        refusal: Callable[[str], Unknown | None] | None = None,
+    ) -> None:
         self.plan = plan
         self.clock = clock
         self.clients = clients
         self.held_back = held_back
+        self.refusal = refusal
+        self.threads = DaemonThreads(size=2, name="files")
         self.loops = {
             name: ProbeLoop(
                 spec,
@@ -123,6 +137,7 @@ class LiveSource:
         await end(self._tasks)
         closings = [asyncio.ensure_future(loop.probe.close()) for loop in self.loops.values()]
         closings.append(asyncio.ensure_future(self.clients.close()))
+        self.threads.close()
         _, slow = await asyncio.wait(closings, timeout=CLOSE_S)
         for closing in closings:
             _abandon(closing)
@@ -194,11 +209,25 @@ class ProbeLoop:
         finally:
             self.begun = None
 
+    async def _read(self, now: datetime) -> Reading:
+        """What it read, if its files were what was allowed when it began, and still are."""
+        if why := await self._refusal():
+            return self.probe.blind(now, why)
+        reading = await self.probe.read(now)
+        why = await self._refusal()
+        return self.probe.blind(now, why) if why else reading
+
+    async def _refusal(self) -> Unknown | None:
+        refusal = self.source.refusal
+        if refusal is None or isinstance(self.probe, HeldBack) or not depends_on_files(self.probe.demands):
+            return None
+        return await self.source.threads.run(partial(refusal, self.spec.name))
+
     async def _within_deadline(self, now: datetime) -> Reading:
         """The answer, or TIMEOUT; a call that cannot be cancelled is left behind, not waited for, and not doubled."""
         if self._stuck is not None and self._stuck.done():
             self._stuck = None
-        task = self._stuck or asyncio.ensure_future(self.probe.read(now))
+        task = self._stuck or asyncio.ensure_future(self._read(now))
         begun_now = self._stuck is None
         self._stuck = None
         try:

@@ -14,8 +14,10 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from cockpit.plan.demands import demands_of, migration_demands, record_demands, synthetic_demands
+from cockpit.plan.demands import demands_of, demands_of_probe, migration_demands, record_demands, synthetic_demands
 from cockpit.plan.model import Plan
+from probes.demand import Demand
+from probes.held_files import open_to_others
 from probes.reading import Reason, Unknown
 from probes.redact import one_line
 
@@ -35,6 +37,15 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from (f"the migration: {demand}" for demand in migration_demands(plan))
     yield from (f"synthetic traffic: {demand}" for demand in synthetic_demands(plan))
     yield from (f"the record: {demand}" for demand in record_demands(plan))
+
+
+def open_to_others_in(plan: Plan) -> tuple[str, ...]:
+    """Files and folders of what the plan runs that others may change: nothing of that is run, whatever is allowed."""
+    return tuple(sorted({place for demands in demands_of(plan).values() for place in _open_to_others(demands)}))
+
+
+def _open_to_others(demands: Sequence[Demand]) -> Iterator[str]:
+    yield from filter(None, (open_to_others(Path(demand.file)) for demand in demands if demand.file))
 
 
 def how_to_allow(plan: Plan, variables: Sequence[str]) -> str:
@@ -59,12 +70,38 @@ class TrustedPlans:
         if self.holds(plan):
             return {}
         hint = f"{how_to_allow(plan, variables)}: read what it would do, allow it, then start this again"
-        return {
-            name: Unknown(
-                Reason.NOT_TRUSTED, one_line(f"not allowed yet: {'; '.join(map(str, demands))}", _SHOWN), hint
-            )
-            for name, demands in demands_of(plan).items()
-        }
+        return {name: self._refused(plan, name, demands, hint) for name, demands in demands_of(plan).items()}
+
+    def refusal(self, plan: Plan, variables: Sequence[str], name: str) -> Unknown | None:
+        """Why a probe may not be read now, by its files as they are at this moment; None where it may.
+
+        What was allowed meanwhile is allowed, and what was revoked is not.
+        """
+        demands = demands_of_probe(plan, name)
+        for place in _open_to_others(demands):
+            detail = f"others may change {place}: what runs there need not be what you allowed"
+            hint = f"make it yours alone: chmod go-w {shlex.quote(place)}, or chown it; then press r"
+            return Unknown(Reason.NOT_TRUSTED, one_line(detail, _SHOWN), hint)
+        if not demands or self._missing(plan, name, demands) == ():
+            return None
+        hint = f"{how_to_allow(plan, variables)}: read what it would do now, allow it, then press r"
+        return self._refused(plan, name, demands, hint)
+
+    def _missing(self, plan: Plan, name: str, demands: Sequence[Demand]) -> tuple[Demand, ...] | None:
+        """What was not allowed of a probe's demands, where something was allowed to just this plan; else None."""
+        wanted = [(f"{name}: {demand}", demand) for demand in demands]
+        missing = None
+        for key, entry in self._held().items():
+            lines = entry.get("demands")
+            if isinstance(lines, list) and entry.get("digest") == plan.digest and key == _key(plan, tuple(lines)):
+                left = tuple(demand for line, demand in wanted if line not in lines)
+                missing = left if missing is None or len(left) < len(missing) else missing
+        return missing
+
+    def _refused(self, plan: Plan, name: str, demands: Sequence[Demand], hint: str) -> Unknown:
+        missing = self._missing(plan, name, demands)
+        why = "changed since it was allowed" if missing else "not allowed yet"
+        return Unknown(Reason.NOT_TRUSTED, one_line(f"{why}: {'; '.join(map(str, missing or demands))}", _SHOWN), hint)
 
     def allowed_addresses(self, plan: Plan) -> frozenset[str]:
         """The link-local and metadata addresses that its probes may reach."""
@@ -92,9 +129,9 @@ class TrustedPlans:
             return ""
         return f"the record's time is not being proven: {how_to_allow(plan, variables)} allows it, then start again"
 
-    def add(self, plan: Plan, now: datetime, who: str) -> None:
-        """Allow them. Raises OSError."""
-        wanted = wanted_by(plan)
+    def add(self, plan: Plan, now: datetime, who: str, wanted: tuple[str, ...] | None = None) -> None:
+        """Allow `wanted`, the lines that were shown: what a file holds may have changed since. Raises OSError."""
+        wanted = wanted_by(plan) if wanted is None else wanted
         entry = {"plan": plan.name, "digest": plan.digest, "demands": wanted, "at": now.isoformat(), "who": who}
         self._replace({**self._held(), _key(plan, wanted): entry})
 

@@ -144,7 +144,10 @@ class RecordFolder:
 
 
 def find_record(name: str, root: Path | None = None) -> RecordFolder:
-    """A record by its path, its name, or "latest". Raises FileNotFoundError."""
+    """A record by its path, its name, or "latest"; of a folder of records (`rehearse --keep FOLDER`), the newest.
+
+    Raises FileNotFoundError.
+    """
     root = records_root() if root is None else root
     if name == "latest":
         newest = next(list_records(root), None)
@@ -154,6 +157,8 @@ def find_record(name: str, root: Path | None = None) -> RecordFolder:
     for path in (Path(name), root / name):
         if (path / "journal").is_dir():
             return RecordFolder(path)
+    if (kept := next(list_records(Path(name)), None)) is not None:
+        return kept
     raise FileNotFoundError(
         f"{name} is not a record: there is no {Path(name) / 'journal'}, and none of that name in {root}"
     )

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from cockpit.journal.chain import SUFFIX
+from probes.clients.proxies import prepare
 from probes.redact import one_line
 
 _PART = re.compile(r"(?P<writer>[a-z0-9][a-z0-9._-]{0,62})/(?P<start>\d{12})-(?P<sha>[0-9a-f]{32})\.jsonl")
@@ -153,6 +154,7 @@ class S3Store:
         if place.scheme != "s3" or not place.netloc:
             raise ValueError(f"{url!r} is not s3://BUCKET/PREFIX")
         config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2})
+        prepare()
         session = boto3.session.Session(profile_name=profile or None, region_name=region or None)
         return cls(session.client("s3", config=config), place.netloc, place.path, account=account)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cockpit.migration.settings import Settings
 from cockpit.migration.store_errors import Busy, Halting, Missing, Rejected, StoreError, of_boto, of_obstore
+from probes.clients.proxies import prepare
 from probes.clients.threads import DaemonThreads
 
 TIMEOUT_S = 30
@@ -83,6 +84,7 @@ class Store:
         import boto3
         from botocore.config import Config
 
+        prepare()
         session = boto3.session.Session()
         found = session.get_credentials()
         if found is None:

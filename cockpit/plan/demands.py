@@ -19,9 +19,13 @@ def demands_of(plan: Plan) -> Mapping[str, tuple[Demand, ...]]:
 
     It sends nothing; of files it follows the links, so that one out of the plan's folder counts as outside.
     """
-    folder = Path(plan.path).parent
-    found = {name: tuple(sorted(set(_of_probe(spec, folder)))) for name, spec in plan.probes.items()}
+    found = {name: demands_of_probe(plan, name) for name in plan.probes}
     return {name: demands for name, demands in found.items() if demands}
+
+
+def demands_of_probe(plan: Plan, name: str) -> tuple[Demand, ...]:
+    """What one probe would do, as its files are now."""
+    return tuple(sorted(set(_of_probe(plan.probes[name], Path(plan.path).parent))))
 
 
 def migration_demands(plan: Plan) -> tuple[Demand, ...]:

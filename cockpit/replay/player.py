@@ -42,8 +42,10 @@ class Difference:
 class Player:
     """Plays a trace forward, step by step, deciding wherever a decision was recorded."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, *, decides: bool = True) -> None:
         self.trace = trace
+        self.decides = decides
+        """False: the recorded changes are taken over as they are, which is all that a look at the end needs."""
         self.plan = trace.plan
         self.started_at = trace.started_at
         self.board = Board(trace.plan, trace.started_at)
@@ -108,6 +110,9 @@ class Player:
 
     def _decide_again(self, step: Decided) -> None:
         """Decide again as it was decided then."""
+        if not self.decides:
+            self.record.extend(step.changes)
+            return
         decided = self.decide(step.at)
         kept, again = _words(step.changes), _words(decided)
         if kept != (again[: len(kept)] if step.cut else again):
@@ -173,3 +178,10 @@ def play_through(trace: Trace) -> tuple[Situation, Sequence[Change], Sequence[Di
     player = Player(trace)
     player.play_to(len(trace.steps))
     return player.shown(trace.ends_at), player.record.all(Change), player.differences
+
+
+def last_situation(trace: Trace) -> Situation:
+    """The situation at the end of a record: one decision, on all its readings and entries."""
+    player = Player(trace, decides=False)
+    player.play_to(len(trace.steps))
+    return player.shown(trace.ends_at)

@@ -56,6 +56,7 @@ from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
 from cockpit.report.state_history import Seen, changes_of, sessions, spans
 from cockpit.report.step_times import at_the_end, night_account
+from cockpit.report.summary import summary
 
 UNKNOWN = "UNKNOWN"
 
@@ -75,6 +76,8 @@ class Material:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     readings: Readings = field(default_factory=Readings)
     saw_something: bool = False
+    next_actions: Sequence[str] = ()
+    """What was next for each person when the record ended; empty where its readings are not at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,12 @@ def account(given: Material) -> Account:
         gaps=tuple(Gap(e.since, e.at) for each in kept if isinstance(e := each.entry, ObserverGap)),
         undecided=standing((), context.counts, context.now).latch is not None,
         open=(),
+        next_actions=tuple(given.next_actions),
         proof=given.proof,
         readings=given.readings,
     )
-    return replace(made, open=open_items(made))
+    opened = replace(made, open=open_items(made))
+    return replace(opened, summary=summary(opened))
 
 
 def _not_counted(each: NotCounted, titles: Mapping[str, str]) -> NotCountedAccount:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cockpit import formatting
-from cockpit.journal.findings import Outcome
+from cockpit.decide.states import Check, Shown, State, StepState, meaning_of
+from cockpit.journal.findings import Outcome, Standing, Subject
 from cockpit.report.escaping import short
 from cockpit.report.model import Account, Asked, CriterionAccount, ItemAccount, Measure, StepAccount
 
@@ -48,7 +50,7 @@ def answer(asked: Asked | None) -> str:
         return ""
     last = asked.given[-1] if asked.given else None
     if last is None:
-        return f"never signed (needs {' or '.join(asked.roles)})"
+        return f"never signed (needs {' or '.join(map(formatting.role, asked.roles))})"
     if last.retracted:
         return f"withdrawn by {last.by}"
     late = f"; no longer counts: {last.stale}" if last.stale else ""
@@ -63,6 +65,38 @@ def reason(status: CriterionAccount | ItemAccount) -> str:
 def state(status: CriterionAccount | ItemAccount) -> str:
     """Its state; WAIVED while a waiver is active."""
     return "WAIVED" if status.waived else status.state
+
+
+def shown(status: CriterionAccount | ItemAccount) -> str:
+    """Its state as people read it: BREACHING, TO SIGN."""
+    return word(state(status), of_item=isinstance(status, ItemAccount))
+
+
+def word(text: str, *, of_item: bool = False) -> str:
+    """A word of a record as people read it: PENDING is BREACHING of a trigger and TO SIGN of an item.
+
+    >>> word("PENDING"), word("PENDING", of_item=True), word("PROVING"), word("GO")
+    ('BREACHING', 'TO SIGN', 'HOLDING', 'GO')
+    """
+    kinds: tuple[type[Shown], ...] = (Check,) if of_item else (State,)
+    return next((member.label for kind in kinds for member in kind if member == text), text)
+
+
+def badness(status: CriterionAccount | ItemAccount) -> int:
+    """Orders by how bad its state is, the worst first."""
+    return int(meaning_of(state(status)).badness)
+
+
+def worst(each: CriterionAccount) -> str:
+    """The value furthest past the limit, and the limit: `at worst 11.4 %, limit 5.0 %`; empty where nothing was measured."""
+    of = each.measure
+    if of is None or of.threshold is None or of.unit == "bool":
+        return ""
+    ends = [end for point in of.points for end in (point.low, point.high) if end is not None]
+    if not ends:
+        return ""
+    bad_is_high = (each.kind == "success") == of.operator.startswith("<")
+    return f"at worst {value(max(ends) if bad_is_high else min(ends), of.unit)}, limit {value(of.threshold, of.unit)}"
 
 
 def planned_and_took(step: StepAccount) -> str:
@@ -129,3 +163,23 @@ def value(number: float, unit: str) -> str:
 
 def proof(account: Account) -> str:
     return f"{account.proof.result}: {_MEANING.get(account.proof.result, '')}"
+
+
+def provable(account: Account) -> list[str]:
+    """What of the record is proven, in words: one sentence a subject."""
+    standing_words = {Standing.PROVEN: "Proven", Standing.NOT_PROVABLE: "Cannot be proven", Standing.BROKEN: "Not true"}
+    standings = account.proof.standings.items()
+    return [f"{standing_words[Standing(standing)]}: {Subject(subject).question}." for subject, standing in standings]
+
+
+def done(steps: Sequence[StepAccount]) -> str:
+    """What of a runbook was done, and what was not.
+
+    >>> step = StepAccount("a", "A", "open", None, None, None, None, "", "")
+    >>> done([step, step])
+    '0 of 2 steps done'
+    """
+    states = [each.progress for each in steps]
+    others = (StepState.SKIPPED, StepState.FAILED, StepState.STARTED)
+    parts = [f"{states.count(str(state))} {state.label}" for state in others if str(state) in states]
+    return ", ".join([f"{states.count(str(StepState.DONE))} of {len(steps)} steps done", *parts])

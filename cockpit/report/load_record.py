@@ -9,6 +9,8 @@ from typing import Any
 
 from cryptography import x509
 
+from cockpit.decide.next_action import worded
+from cockpit.decide.situation import Situation
 from cockpit.journal.chain import merged
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Result
@@ -31,8 +33,12 @@ def account_of(
     allowed: AllowedSigners | None = None,
     roots: Sequence[x509.Certificate] = (),
     log_keys: Sequence[LogKey] = (),
+    *,
+    last: Situation | None = None,
 ) -> Account:
-    """The account of a record. `anchors`, `allowed`, `roots` and `log_keys` as for `verify_record`. Raises OSError."""
+    """The account of a record. `anchors`, `allowed`, `roots` and `log_keys` as for `verify_record`; `last` is the situation
+    at its end, where it could be played to it. Raises OSError.
+    """
     lines = folder.lines()
     record = folder.id
     plan, planned = _plan(folder, lines)
@@ -53,6 +59,7 @@ def account_of(
             measures=measures,
             readings=readings,
             saw_something=saw,
+            next_actions=worded(last) if last is not None else (),
         )
     )
 

@@ -20,6 +20,8 @@ what is not known is null or empty. `form` says which edition of this structure 
     night         the change window and the last safe moment to go back; null where the plan has no window
     happened      actions and phases of the migration, and the point of no return
     gaps          when the cockpit was not watching  open        what was left open: one sentence each
+    summary       the cutover in five sentences: what, outcome, impact, decisions, left open
+    next_actions  what each person would have had to do next when the record ended
     proof         what `cockpit journal verify` says of the record, with the heads of its chains
     readings      how many there are, and the digest of them
 """
@@ -311,6 +313,14 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of the summary, and what it is about."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     since: datetime
     until: datetime
@@ -386,6 +396,8 @@ class Account:
     night: NightAccount | None = None
     undecided: bool = False
     """Whether a trip that called for a rollback was still waiting for a decision at the end."""
+    next_actions: tuple[str, ...] = ()
+    summary: tuple[Sentence, ...] = ()
     form: str = FORM
 
     @property

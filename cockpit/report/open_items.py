@@ -8,6 +8,7 @@ from itertools import chain
 
 from cockpit import formatting
 from cockpit.decide.states import Check, State, Word, meaning_of
+from cockpit.report import labels
 from cockpit.report.model import Account, Asked, CriterionAccount
 
 
@@ -59,7 +60,7 @@ def _criteria(criteria: Iterable[CriterionAccount]) -> Iterator[str]:
             never = "was never observed" if not each.turns else "was still UNKNOWN at the end"
             yield f"{each.title}{note} {never}" + (f": {each.because}" if each.because else "")
         elif not meaning_of(each.state).done:
-            yield f"{each.title}{note} was {each.state} at the end"
+            yield f"{each.title}{note} was {labels.word(each.state)} at the end"
         yield from _unsigned(each.title, each.sign_off)
 
 
@@ -68,7 +69,7 @@ def _unsigned(title: str, asked: Asked | None) -> Iterator[str]:
         return
     stale = asked.given[-1].stale if asked.given else ""
     why = f"no longer counted: {stale}" if stale else "was withdrawn" if asked.given else "was never signed"
-    yield f"{title}: the sign-off of {' or '.join(asked.roles)} {why}"
+    yield f"{title}: the sign-off of {' or '.join(map(formatting.role, asked.roles))} {why}"
 
 
 def _items(given: Account) -> Iterator[str]:
@@ -82,7 +83,7 @@ def _items(given: Account) -> Iterator[str]:
         elif item.state == Check.UNKNOWN:
             yield f"{item.title}{note} " + ("was still UNKNOWN at the end" if item.turns else "was never observed")
         else:
-            yield f"{item.title}{note} was {item.state} at the end"
+            yield f"{item.title}{note} was {labels.word(item.state, of_item=True)} at the end"
 
 
 def _gates(given: Account) -> Iterator[str]:
@@ -100,6 +101,9 @@ def _waivers(given: Account) -> Iterator[str]:
 
 
 def _steps(given: Account) -> Iterator[str]:
+    left = sum(step.progress == "open" for step in given.runbook)
+    if left:
+        yield f"runbook: {labels.done(given.runbook)}"
     for step in (*given.runbook, *given.rollback_plan):
         if step.progress == "started":
             yield f"step {step.title} was started by {step.by} and never ended"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from probes.aws.proven_counts import ProvenCounts
 from probes.clients.clients import Clients
 from probes.clients.console_links import metrics_url
 from probes.clients.metrics import MetricQuery, Series
-from probes.periods import Duration, Period, by_end, dimension_pairs, last_closed, trailing
+from probes.periods import Duration, Period, by_end, dimension_pairs
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Reading, Reason, Unknown, Unseen, Value
 
@@ -27,8 +26,6 @@ _ARN = re.compile(r"^arn:[\w-]+:elasticloadbalancing:[\w-]*:\d*:(loadbalancer/)?
 MINUTE = timedelta(minutes=1)
 SETTLE = 2 * MINUTE
 """What AWS's own metrics usually need. Where one is seen to need more, the newest periods are provisional for longer."""
-MOST_PERIODS = 400
-"""Of an answer: a metric that is seen to be later still is not followed."""
 
 
 class MetricParams(Params):
@@ -171,10 +168,9 @@ class PeriodProbe(Probe[M]):
 
     async def read(self, now: datetime) -> Reading:
         period = self.params.period
-        until = last_closed(now, period, timedelta(0))
         # Periods that do not count yet are asked for too: what is seen of them measures how late the metric is.
-        young = math.ceil(self._lateness.counts_from(now) / period)
-        ends = trailing(until, period, min(self.params.lookback + young, MOST_PERIODS))
+        ends = self._lateness.ends(now, self.params.lookback)
+        until = ends[-1]
         start = ends[0] - period * (1 + self.extra_periods())
         evidence = self._evidence(self.queries())
         try:
@@ -185,9 +181,8 @@ class PeriodProbe(Probe[M]):
         seen = {query: bool(each.points) for query, each in zip(self.queries(), closed, strict=True)}
         if (unproven := await self._proven.missing(self.counts(), seen)) is not None:
             return self.blind(now, unproven, evidence)
-        self._lateness.note(now, ends, [each.points if each.complete else None for each in closed])
+        final = self._lateness.note(now, ends, [each.points if each.complete else None for each in closed])
         counts_from = self._lateness.counts_from(now)
-        final = [end for end in ends if now - end >= counts_from]
         settled = [end for end in ends if now - end >= self.params.settles]
         evidence = self._evidence(self.queries(), _lines(self.queries(), settled, closed, len(final), self._late()))
         readings = [self._as_reading(now, sample, evidence, counts_from) for sample in self.by_period(final, closed)]

@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from probes.aws.ecs import ServiceParams, service_url
 from probes.aws.image_names import own
+from probes.aws.task_pages import PAGE, Described, TaskPages
 from probes.clients.arns import arn
-from probes.clients.paging import pages
+from probes.clients.clients import Clients
 from probes.demand import AWS_ALONE
 from probes.periods import Duration
 from probes.probe import Probe
 from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
-PAGE = 100
+LISTED_RUNNING, LISTED_STOPPED = 2, 1
+"""Pages of each list that one reading asks for, whatever the size of the service: with their descriptions, six calls."""
+MOST_TASKS = 1e9
+"""More than any service has: the upper end of a count that is known from below."""
 RETURNING = "Scaling activity initiated by"
 """How ECS words the stop of a task that a deployment or scaling asked for: not a failure."""
 
@@ -39,13 +44,17 @@ class EcsTasks(Probe[TasksParams]):
     health check is. What AWS took away (Spot, a host that is retired) is `interrupted_recently`. A stop code that is new is
     neither: the count is then unknown. Images are those of the application's own containers: those that AWS adds (GuardDuty,
     Service Connect) and sidecars named by a tag of somebody else's registry are left out.
+
+    Up to 200 running tasks and 100 stopped ones are read whole in every reading. Of more, each reading goes on with 200 and
+    100: until all have been seen once, counts are PARTIAL and known from below; from then on a reading is as old as the page
+    that has not been read for longest, and says so. A task that has stopped is described once: it changes no more.
     """
 
     name = "ecs.tasks"
     params_type = TasksParams
     demands = AWS_ALONE
     cannot_see = "a task that fails without stopping and has no health check; tasks stopped over an hour ago"
-    late = "a health check's interval times its retries; a stopped task is listed for an hour"
+    late = "a health check's interval times its retries; of over 200 running or 100 stopped, some intervals more"
     fields = (
         Field("running", int, "tasks in RUNNING", 2, "count", low=0),
         Field("healthy", int, "running tasks whose container health check passes", 2, "count", low=0),
@@ -81,54 +90,83 @@ class EcsTasks(Probe[TasksParams]):
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         return {"ecs:DescribeTasks": (arn(self.clients.options, "ecs", f"task/{self.params.cluster}/*"),)}
 
+    def __init__(self, params: TasksParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        of = {"cluster": params.cluster, "serviceName": params.service}
+        self._running = TaskPages(clients, "RUNNING", LISTED_RUNNING, **of)
+        self._stopped = TaskPages(clients, "STOPPED", LISTED_STOPPED, **of)
+
     async def read(self, now: datetime) -> Reading:
         cluster, service = self.params.cluster, self.params.service
         query = f"ecs list-tasks --cluster {cluster} --service-name {service}; ecs describe-tasks"
         url = service_url(self.clients, cluster, service)
         try:
-            running, stopped = await asyncio.gather(self._arns("RUNNING"), self._arns("STOPPED"))
-            tasks = await self._described(running, stopped)
+            await self._read_on(now)
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
+        tasks = list({**self._running.tasks, **self._stopped.tasks}.values())
         ended = {how: _ended(tasks, how, now - self.params.window) for how in End}
         shown = sorted(
             (*ended[End.FAILED], *ended[End.UNKNOWN], *ended[End.INTERRUPTED]), key=_stopped_at, reverse=True
         )
-        lines = tuple(f"{_stopped_at(task):%H:%M:%S} {_why(task)}" for task in shown[:5])
+        as_of = min(filter(None, (self._running.as_of, self._stopped.as_of)), default=now)
+        lines = (*self._behind(now, as_of), *(f"{_stopped_at(task):%H:%M:%S} {_why(task)}" for task in shown[:5]))
         values, unknown = _running_values([task for task in tasks if task.get("lastStatus") == "RUNNING"], now)
+        if not self._running.whole:
+            values, unknown = _from_below(values, unknown, self._running)
         known, blind = _ended_values(ended)
-        values, unknown = values | known, unknown | blind
-        return self.reading(now, values, unknown=unknown, evidence=Evidence(query, console_url=url, lines=lines))
+        if not self._stopped.whole:
+            known, blind = _from_below(known, blind, self._stopped)
+        evidence = Evidence(query, console_url=url, lines=lines)
+        reading = self.reading(now, values | known, unknown=unknown | blind, data_at=as_of, evidence=evidence)
+        return replace(reading, lateness=now - as_of)
 
-    async def _arns(self, status: str) -> list[str]:
-        found = await pages(
-            self.clients,
-            "ecs",
-            "list_tasks",
-            request_key="nextToken",
-            response_key="nextToken",
-            cluster=self.params.cluster,
-            serviceName=self.params.service,
-            desiredStatus=status,
+    def _behind(self, now: datetime, as_of: datetime) -> tuple[str, ...]:
+        """What to know where one reading is not enough to see all tasks."""
+        if as_of == now and self._running.whole and self._stopped.whole:
+            return ()
+        count = len(self._running.tasks) + len(self._stopped.tasks)
+        return (
+            f"{count} tasks, read {(LISTED_RUNNING + LISTED_STOPPED) * PAGE} at a time: as of {as_of:%H:%M:%S} or later",
         )
-        return [arn for page in found for arn in page.get("taskArns") or ()]
 
-    async def _described(self, running: Sequence[str], stopped: Sequence[str]) -> list[Mapping[str, Any]]:
+    async def _read_on(self, now: datetime) -> None:
+        """Read the next pages of both lists, and what has become of the tasks on them. Raises Unseen."""
+        lists = (self._running, self._stopped)
+        found = [await each.read_on() for each in lists]
+        asked = [each.to_describe(pages) for each, pages in zip(lists, found, strict=True)]
+        described = await self._described(tuple(dict.fromkeys(arn for arns in asked for arn in arns)), asked[1])
+        for each, pages in zip(lists, found, strict=True):
+            each.take(pages, described, now)
+
+    async def _described(self, arns: Sequence[str], stopped: Collection[str]) -> Described:
         """Every listed task. One left out of a successful answer would be a failure nobody counts, so it is PARTIAL."""
-        arns = list(dict.fromkeys([*running, *stopped]))
         at_once = [arns[start : start + PAGE] for start in range(0, len(arns), PAGE)]
-        calls = (self.clients.aws("ecs", "describe_tasks", cluster=self.params.cluster, tasks=some) for some in at_once)
+        calls = (
+            self.clients.aws("ecs", "describe_tasks", cluster=self.params.cluster, tasks=list(some)) for some in at_once
+        )
         answers = await asyncio.gather(*calls)
-        tasks = [task for answer in answers for task in answer.get("tasks", [])]
+        tasks = {str(task.get("taskArn")): task for answer in answers for task in answer.get("tasks", [])}
         reasons = {f.get("arn"): str(f.get("reason", "")) for answer in answers for f in answer.get("failures", ())}
         # ECS keeps a stopped task for an hour at least: one that just went ended before any window of use.
         forgotten = {arn for arn in stopped if reasons.get(arn) == "MISSING"}
-        left_out = set(arns) - forgotten - {task.get("taskArn") for task in tasks}
+        left_out = set(arns) - forgotten - tasks.keys()
         if left_out:
             why = ", ".join(sorted({reasons.get(arn) or "no reason given" for arn in left_out}))
             detail = one_line(f"{len(left_out)} of {len(arns)} tasks were listed but not described ({why})")
             raise Unseen(Unknown(Reason.PARTIAL, detail, "the next reading asks again"))
         return tasks
+
+
+def _from_below(
+    values: Mapping[str, Any], unknown: Mapping[str, Unknown], read: TaskPages
+) -> tuple[dict[str, Any], dict[str, Unknown]]:
+    """What is known while some of a list has never been read: counts can only grow, and the rest is open."""
+    detail = f"the service has more tasks than one reading asks for: {len(read.tasks)} have been seen so far"
+    partial = Unknown(Reason.PARTIAL, detail, "wait: each reading goes on with the next ones")
+    counts = {name: value for name, value in values.items() if isinstance(value, int) and not isinstance(value, bool)}
+    opened = {name: replace(partial, bounds=Bounds(float(count), MOST_TASKS)) for name, count in counts.items()}
+    return {}, dict.fromkeys((*values, *unknown), partial) | opened
 
 
 class End(Enum):

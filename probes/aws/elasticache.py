@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from probes.aws.cloudwatch_periods import MINUTE, SETTLE
-from probes.aws.newest_minute import newest_minute
+from probes.aws.cloudwatch_periods import MINUTE
+from probes.aws.newest_minute import NewestMinute
 from probes.clients.arns import arn, console
+from probes.clients.clients import Clients
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
@@ -36,8 +37,9 @@ MOST_NODES = 90
 class ReplicationGroupParams(Params):
     group: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     """Id of the replication group."""
-    settle: Duration = SETTLE
-    """How long after its end a minute of the metrics is still filling up."""
+    settle: Duration | None = None
+    """How long after its end a minute of the metrics is still filling up; default 2m. One that is seen to change later counts
+    later."""
 
 
 class ElastiCacheReplicationGroup(Probe[ReplicationGroupParams]):
@@ -77,6 +79,10 @@ class ElastiCacheReplicationGroup(Probe[ReplicationGroupParams]):
     iam = ("elasticache:DescribeReplicationGroups", "cloudwatch:GetMetricData")
     interval = MINUTE
 
+    def __init__(self, params: ReplicationGroupParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest = NewestMinute(clients, params.settle)
+
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         return {self.iam[0]: (arn(self.clients.options, "elasticache", f"replicationgroup:{self.params.group}"),)}
 
@@ -108,7 +114,7 @@ class ElastiCacheReplicationGroup(Probe[ReplicationGroupParams]):
             for node in nodes
         ]
         try:
-            found, until = await newest_minute(self.clients, asked, now, self.params.settle)
+            found, until = await self._newest.read(asked, now)
         except Unseen as unseen:
             return dict.fromkeys(_METRICS, unseen.unknown)
         fields: dict[str, FieldValue] = {}

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from probes.aws.cloudwatch_periods import MINUTE, SETTLE
-from probes.aws.newest_minute import newest_minute
+from probes.aws.cloudwatch_periods import MINUTE
+from probes.aws.newest_minute import NewestMinute
 from probes.clients.arns import arn, console
+from probes.clients.clients import Clients
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
@@ -33,8 +34,9 @@ class LambdaFunctionParams(Params):
     """The version that is to get all calls: `is_expected` compares."""
     expected_sha256: str | None = None
     """CodeSha256 of the release, as Lambda shows it: `is_expected` compares."""
-    settle: Duration = SETTLE
-    """How long after its end a minute of the metrics is still filling up."""
+    settle: Duration | None = None
+    """How long after its end a minute of the metrics is still filling up; default 2m. One that is seen to change later counts
+    later."""
 
 
 class LambdaFunction(Probe[LambdaFunctionParams]):
@@ -87,6 +89,10 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
         "cloudwatch:GetMetricData",
     )
     interval = MINUTE
+
+    def __init__(self, params: LambdaFunctionParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest = NewestMinute(clients, params.settle)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         function, alias = self.params.function, self.params.alias
@@ -171,7 +177,7 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
             MetricQuery("AWS/Lambda", "Duration", of, "Maximum"),
         ]
         try:
-            found, until = await newest_minute(self.clients, asked, now, self.params.settle)
+            found, until = await self._newest.read(asked, now)
         except Unseen as unseen:
             return dict.fromkeys(_METRICS, unseen.unknown)
         hint = "nobody called it, or its name is wrong: both look the same"

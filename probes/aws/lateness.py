@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from probes.periods import last_closed, trailing
+
+MOST_PERIODS = 400
+"""Of an answer: a metric that is seen to be later still is not followed."""
 REMEMBERED = timedelta(hours=1)
 """For how long one late period goes on making the newer ones provisional."""
 UNMEASURED = timedelta(minutes=1)
@@ -52,6 +57,7 @@ class Latenesses:
 
     def __init__(self, series: int, period: timedelta, settle: timedelta, *, assumed: bool) -> None:
         self._each = [Lateness(period) for _ in range(series)]
+        self._period = period
         self._settle = settle
         self._learning = settle + UNMEASURED + period if assumed else timedelta(0)
         self._first_asked: datetime | None = None
@@ -61,10 +67,18 @@ class Latenesses:
         """Of each series, in their order."""
         return [each.measured for each in self._each]
 
-    def note(self, now: datetime, ends: Sequence[datetime], series: Sequence[Points | None]) -> None:
+    def ends(self, now: datetime, lookback: int) -> list[datetime]:
+        """Ends of the closed periods to ask for, rising: `lookback` that count, and younger ones: they show how late it is."""
+        young = math.ceil(self.counts_from(now) / self._period)
+        return trailing(last_closed(now, self._period, timedelta(0)), self._period, min(lookback + young, MOST_PERIODS))
+
+    def note(self, now: datetime, ends: Sequence[datetime], series: Sequence[Points | None]) -> list[datetime]:
+        """Take in the answers for `ends`, None for one that was cut short; those of the ends that count now."""
         self._first_asked = self._first_asked or now
         for lateness, points in zip(self._each, series, strict=True):
             lateness.note(now, ends, points)
+        counts_from = self.counts_from(now)
+        return [end for end in ends if now - end >= counts_from]
 
     def counts_from(self, now: datetime) -> timedelta:
         """The age from which a period counts."""

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from probes.aws.cloudwatch_periods import SETTLE
-from probes.aws.newest_minute import newest_minute
+from probes.aws.newest_minute import NewestMinute
 from probes.aws.rds_status import answers_in, plain_name, storage, waiting
 from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
@@ -84,6 +83,10 @@ class RdsCluster(Probe[ClusterParams]):
     iam_sometimes = MappingProxyType({"cloudwatch:GetMetricData": "the cluster is serverless"})
     interval = timedelta(seconds=60)
 
+    def __init__(self, params: ClusterParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest = NewestMinute(clients, None)
+
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options, name = self.clients.options, plain_name(self.params.cluster)
         cluster = arn(options, "rds", f"cluster:{name}")
@@ -146,7 +149,7 @@ class RdsCluster(Probe[ClusterParams]):
             return dict.fromkeys(names, most)
         query = MetricQuery("AWS/RDS", "ServerlessDatabaseCapacity", (("DBClusterIdentifier", name),), "Average")
         try:
-            (capacity,), until = await newest_minute(self.clients, [query], now, SETTLE)
+            (capacity,), until = await self._newest.read([query], now)
         except Unseen as unseen:
             return dict.fromkeys(names, unseen.unknown)
         if capacity is None:

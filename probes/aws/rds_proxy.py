@@ -8,9 +8,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from probes.aws.cloudwatch_periods import MINUTE, SETTLE
-from probes.aws.newest_minute import newest_minute
+from probes.aws.cloudwatch_periods import MINUTE
+from probes.aws.newest_minute import NewestMinute
 from probes.clients.arns import console
+from probes.clients.clients import Clients
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -41,8 +42,9 @@ _HEALTH = MappingProxyType({"AVAILABLE": True, "REGISTERING": False, "UNAVAILABL
 class ProxyParams(Params):
     proxy: str
     """Name of the proxy."""
-    settle: Duration = SETTLE
-    """How long after its end a minute of the metrics is still filling up."""
+    settle: Duration | None = None
+    """How long after its end a minute of the metrics is still filling up; default 2m. One that is seen to change later counts
+    later."""
 
 
 class RdsProxy(Probe[ProxyParams]):
@@ -98,6 +100,10 @@ class RdsProxy(Probe[ProxyParams]):
         "cloudwatch:GetMetricData",
     )
     interval = MINUTE
+
+    def __init__(self, params: ProxyParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest = NewestMinute(clients, params.settle)
 
     async def read(self, now: datetime) -> Reading:
         name = self.params.proxy
@@ -167,7 +173,7 @@ class RdsProxy(Probe[ProxyParams]):
         """Of the newest final minute; what has no point in it is not known."""
         names = ("connections", "connections_allowed", "pinned", "borrow_wait_s")
         try:
-            found, until = await newest_minute(self.clients, self._queries(), now, self.params.settle)
+            found, until = await self._newest.read(self._queries(), now)
         except Unseen as unseen:
             return dict.fromkeys((*names, "utilization"), unseen.unknown)
         hint = "no client has connected yet, or the name of the proxy is wrong: both look the same"

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-from probes.aws.cloudwatch_periods import SETTLE
-from probes.aws.newest_minute import newest_minute
+from probes.aws.newest_minute import NewestMinute
 from probes.clients.arns import arn, console
+from probes.clients.clients import Clients
 from probes.clients.metrics import MetricQuery
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
@@ -47,8 +47,9 @@ class SqsQueueParams(Params):
     """Name of the queue, its URL or its ARN; of a FIFO queue with `.fifo`."""
     dead_letter_queue: QueueName | None = None
     """Name of the queue that takes what was received too often: then `dead_letters` counts what is in it."""
-    settle: Duration = SETTLE
-    """How long after its end a minute of the metrics is still filling up."""
+    settle: Duration | None = None
+    """How long after its end a minute of the metrics is still filling up; default 2m. One that is seen to change later counts
+    later."""
 
 
 class SqsQueue(Probe[SqsQueueParams]):
@@ -80,6 +81,10 @@ class SqsQueue(Probe[SqsQueueParams]):
         Field("visibility_timeout_s", int, "for how long a received message is hidden", 30, "s", low=0),
     )
     iam = ("sqs:GetQueueUrl", "sqs:GetQueueAttributes", "cloudwatch:GetMetricData")
+
+    def __init__(self, params: SqsQueueParams, clients: Clients) -> None:
+        super().__init__(params, clients)
+        self._newest = NewestMinute(clients, params.settle)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         named = [each for each in (self.params.queue, self.params.dead_letter_queue) if each]
@@ -123,7 +128,7 @@ class SqsQueue(Probe[SqsQueueParams]):
             MetricQuery("AWS/SQS", "NumberOfMessagesDeleted", of, "Sum"),
         ]
         try:
-            (age, sent, deleted), until = await newest_minute(self.clients, asked, now, self.params.settle)
+            (age, sent, deleted), until = await self._newest.read(asked, now)
         except Unseen as unseen:
             return dict.fromkeys(_METRICS, unseen.unknown)
         hint = "a queue that nobody used for six hours publishes none: send it something"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from probes.clients.aws_errors import SEE_LOG, explain, subject
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
+from probes.clients.proxies import prepare
 from probes.clients.quotas import Quotas
 from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S
 from probes.clients.threads import DaemonThreads
@@ -186,6 +187,7 @@ class AwsClient:
 
         if self._session is None:
             logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers, secrets included
+            prepare()
             key, secret, token = self._pinned or (None, None, None)
             self._session = Session(
                 key, secret, token, region_name=self._region or None, profile_name=self._profile or None

@@ -70,13 +70,19 @@ def program(name: str, *arguments: str, kind: ChildKind = PROGRAM) -> Command:
     environment = child_environment(kind)
     if "/" in name and not Path(name).is_absolute():
         raise FileNotFoundError(f"{name} depends on the current folder: name it by its absolute path")
-    found = shutil.which(name, path=environment["PATH"])
-    if found is None:
+    path = found(name)
+    if path is None:
         unusable = shutil.which(name, mode=os.F_OK, path=environment["PATH"])
         raise (
             PermissionError(f"{name} may not be run") if unusable else FileNotFoundError(f"there is no program {name}")
         )
-    return Command((found, *arguments), environment)
+    return Command((str(path), *arguments), environment)
+
+
+def found(name: str) -> Path | None:
+    """Where a program is that is called by this name; None where there is none that may be run."""
+    path = shutil.which(name, path=child_environment(PROGRAM)["PATH"])
+    return Path(path) if path else None
 
 
 # -- beside this process ---------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from probes.clients.proxies import prepare, proxy_for, proxy_name, through
 from probes.clients.resolver import Resolver
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -55,8 +55,8 @@ class HttpClient:
 
     def __init__(self, named: Collection[str] = ()) -> None:
         """`named`: link-local and metadata addresses that may be asked, by who writes them as such."""
-        self._clients: dict[bool, AsyncClient] = {}
-        """By whether they go through a proxy of the environment."""
+        self._clients: dict[str, AsyncClient] = {}
+        """By the proxy of the environment that they go through; empty without one."""
         self._resolver = Resolver(named)
 
     async def exchange(
@@ -73,7 +73,7 @@ class HttpClient:
         """One exchange; `timeout_s` is real seconds for all of it. Raises Unseen, never with the URL's query.
 
         NOT_TRUSTED for a link-local or metadata address, wherever the way leads there: by its name, a redirect, DNS that
-        changes. What a proxy of the environment connects to by a name is the proxy's.
+        changes. HTTPS goes through a proxy of the environment, plain HTTP never: see `proxies.py`.
         """
         from httpx import HTTPError, InvalidURL, TimeoutException
 
@@ -86,7 +86,7 @@ class HttpClient:
                     method, url, dict(headers or {}), timeout_s, follow_redirects, content, most_bytes, began
                 )
         except (TimeoutError, TimeoutException):
-            detail = f"{place_of(url)} did not finish answering within {timeout_s:g} s"
+            detail = f"{place_of(url)}{through(url)} did not finish answering within {timeout_s:g} s"
             raise Unseen(Unknown(Reason.TIMEOUT, detail, "slow, or the route drops packets: check VPN")) from None
         except (HTTPError, InvalidURL, OSError, ValueError) as error:
             raise Unseen(_unknown(url, error)) from None
@@ -148,32 +148,30 @@ class HttpClient:
         """Raises Unseen for a host that is written as an address nobody may ask."""
         parts = urlsplit(url)
         self._resolver.admit(parts.hostname or "")
-        by_proxy = _by_proxy(parts.scheme, parts.hostname or "")
-        if by_proxy not in self._clients:
+        proxy = proxy_for(url)
+        if proxy not in self._clients:
             import httpx
 
             from probes.clients.pinned_transport import PinnedTransport
 
+            if proxy:
+                prepare()
+                proxy_name(proxy)
             # Its own log lines hold whole URLs, tokens in the query included.
             logging.getLogger("httpx").setLevel(logging.WARNING)
-            self._clients[by_proxy] = httpx.AsyncClient(
+            self._clients[proxy] = httpx.AsyncClient(
                 # No cookie of one answer goes along with the next question: every reading begins afresh.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-                transport=None if by_proxy else PinnedTransport(self._resolver),
+                transport=PinnedTransport(self._resolver, proxy),
+                trust_env=False,
             )
-        return self._clients[by_proxy]
+        return self._clients[proxy]
 
 
 def _origin(url: URL) -> tuple[str, str, int | None]:
     """Scheme, host and port, where the scheme's own port is said as such."""
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-def _by_proxy(scheme: str, host: str) -> bool:
-    """Whether a proxy of the environment does the lookup."""
-    proxies = getproxies()
-    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
 
 
 async def _body_of(response: Response, most_bytes: int) -> tuple[bytes, bool]:
@@ -188,9 +186,9 @@ async def _body_of(response: Response, most_bytes: int) -> tuple[bytes, bool]:
 
 def _unknown(url: str, error: BaseException) -> Unknown:
     """Why an exchange failed, found in the chain of causes: the library's own words say little."""
-    from httpx import InvalidURL, TooManyRedirects, UnsupportedProtocol
+    from httpx import InvalidURL, ProxyError, TooManyRedirects, UnsupportedProtocol
 
-    place = place_of(url)
+    place = place_of(url) + through(url)
     if isinstance(error, InvalidURL | UnsupportedProtocol | ValueError) and not isinstance(error, ssl.SSLError):
         return Unknown(Reason.ERROR, f"{place}: the address cannot be used", "write https://host/path")
     if isinstance(error, TooManyRedirects):
@@ -209,6 +207,8 @@ def _unknown(url: str, error: BaseException) -> Unknown:
             detail = f"{place}: connection refused"
             return Unknown(Reason.UNREACHABLE, detail, "nothing listens there: check the port and the security group")
     detail = f"{place}: {_first_words(error)}"
+    if isinstance(error, ProxyError):
+        return Unknown(Reason.UNREACHABLE, detail, "the proxy refuses: check HTTPS_PROXY, or name the host in NO_PROXY")
     return Unknown(Reason.UNREACHABLE, detail, "the connection was lost or could not be made: check the route and VPN")
 
 

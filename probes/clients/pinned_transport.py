@@ -22,14 +22,28 @@ NEXT_AFTER_S = 0.25
 
 
 class PinnedTransport(httpx.AsyncHTTPTransport):
-    """A new connection for every request. Certificates are checked against the host's name, as ever."""
+    """A new connection for every request, through `proxy` where one is given. Certificates are checked against the host's
+    name, as ever. Raises ValueError for a proxy that is no address.
+    """
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, proxy: str = "") -> None:
         context = httpx.create_ssl_context()
         super().__init__(verify=context)
+        backend = _Pinned(resolver)
         # httpx hands no backend on to its pool, which takes one.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context, max_connections=None, max_keepalive_connections=0, network_backend=_Pinned(resolver)
+        if not proxy:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=context, max_connections=None, max_keepalive_connections=0, network_backend=backend
+            )
+            return
+        given = httpx.Proxy(proxy)
+        self._pool = httpcore.AsyncHTTPProxy(
+            httpcore.URL(scheme=given.url.raw_scheme, host=given.url.raw_host, port=given.url.port, target=b"/"),
+            proxy_auth=given.raw_auth,
+            ssl_context=context,
+            max_connections=None,
+            max_keepalive_connections=0,
+            network_backend=backend,
         )
 
 

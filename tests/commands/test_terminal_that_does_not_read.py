@@ -61,13 +61,12 @@ def stall(terminal: Terminal, folder: Path) -> None:
     wait_until(lambda: kept(folder) >= before + 12, "readings went on")
 
 
-def test_it_goes_on_watching_and_paints_what_is_new_once_it_is_read_again(terminal: Terminal, tmp_path: Path) -> None:
+def test_it_goes_on_watching_paints_what_is_new_once_it_is_read_again_and_can_be_left(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     stall(terminal, tmp_path)
     terminal.key("?")
     terminal.wait_for(b"Every line of the checklist, by section")
-
-
-def test_q_ends_it_and_gives_the_terminal_back(terminal: Terminal, tmp_path: Path) -> None:
     stall(terminal, tmp_path)
     terminal.key("q")
     wait_until(terminal.ended, "the process ended")

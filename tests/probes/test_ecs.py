@@ -13,7 +13,8 @@ from support.aws.wire import REQUEST_ID, AnsweringAws, refusal, wire
 
 from probes.aws.ecs import EcsService, ServiceParams
 from probes.aws.ecs_deployment import DeploymentParams, EcsDeployment
-from probes.aws.ecs_tasks import PAGE, EcsTasks, TasksParams
+from probes.aws.ecs_tasks import MOST_TASKS, EcsTasks, TasksParams
+from probes.aws.task_pages import PAGE
 from probes.reading import Bounds, Reading, Reason
 
 NOW = datetime(2026, 11, 23, 22, 30, 20, tzinfo=UTC)
@@ -177,7 +178,11 @@ def stopped(number: int, code: str, reason: str, minutes: float = 2, exit_code: 
 
 
 async def tasks(aws: AnsweringAws, *found: dict[str, Any], window: str = "10m") -> Reading:
-    by_arn = {t["taskArn"]: t for t in found}
+    return await (await made(aws, {t["taskArn"]: t for t in found}, window)).read(NOW)
+
+
+async def made(aws: AnsweringAws, by_arn: dict[str, dict[str, Any]], window: str = "10m") -> EcsTasks:
+    """A probe of a service with these tasks, which may change."""
 
     def listed(asked: dict[str, Any]) -> Any:
         arns = [arn for arn, t in by_arn.items() if t["desiredStatus"] == asked["desiredStatus"]]
@@ -188,7 +193,7 @@ async def tasks(aws: AnsweringAws, *found: dict[str, Any], window: str = "10m") 
     aws.on["ListTasks"] = listed
     aws.on["DescribeTasks"] = lambda asked: wire({"tasks": [by_arn[arn] for arn in asked["tasks"]], "failures": []})
     params = TasksParams.model_validate({"cluster": CLUSTER, "service": SERVICE, "window": window})
-    return await EcsTasks(params, aws.clients).read(NOW)
+    return EcsTasks(params, aws.clients)
 
 
 async def test_two_healthy_tasks_of_one_image(aws: AnsweringAws) -> None:
@@ -315,11 +320,69 @@ async def test_failures_before_the_window_do_not_count(aws: AnsweringAws) -> Non
     assert (await tasks(aws, task(1), old, window="15m")).values["failed_recently"] == 1
 
 
-async def test_more_than_a_hundred_tasks_are_all_seen(aws: AnsweringAws) -> None:
-    reading = await tasks(aws, *(task(number) for number in range(1, 251)))
-    assert reading.values["running"] == 250
+async def test_more_than_a_hundred_tasks_are_all_seen_at_once(aws: AnsweringAws) -> None:
+    reading = await tasks(aws, *(task(number) for number in range(1, 151)))
+    assert (reading.values["running"], reading.data_at) == (150, NOW)
     sizes = [len(asked["tasks"]) for operation, asked in aws.asked if operation == "DescribeTasks"]
-    assert sorted(sizes) == [50, 100, 100]
+    assert sorted(sizes) == [50, 100]
+
+
+FAILED = [stopped(1000 + number, "EssentialContainerExited", "x") for number in range(250)]
+
+
+async def test_of_hundreds_of_tasks_each_reading_sees_some_and_the_rest_is_known_from_below(aws: AnsweringAws) -> None:
+    service = [task(number) for number in range(1, 450)]
+    states = {each["taskArn"]: each for each in (*service, task(450, healthStatus="UNHEALTHY"), *FAILED)}
+    probe = await made(aws, states)
+    readings = []
+    for number in range(6):
+        before = len(aws.asked)
+        readings.append(await probe.read(NOW + number * timedelta(seconds=15)))
+        assert len(aws.asked) - before <= 6
+    first, second, third, *later = readings
+    assert first.unknown["healthy"].bounds == Bounds(200, MOST_TASKS)
+    assert second.unknown["failed_recently"].bounds == Bounds(200, MOST_TASKS)
+    assert {first.unknown[name].reason for name in ("healthy", "one_image", "failed_recently")} == {Reason.PARTIAL}
+    for reading in (third, *later):
+        assert [reading.values[name] for name in ("running", "healthy", "unhealthy", "failed_recently")] == [
+            450,
+            449,
+            1,
+            250,
+        ]
+        # Three readings go through the list: the page read longest ago was read two of them before.
+        assert reading.observed_at - reading.data_at == reading.lateness == timedelta(seconds=30)
+
+
+async def test_a_task_that_is_gone_is_forgotten_once_the_list_was_read_again(aws: AnsweringAws) -> None:
+    states = {each["taskArn"]: each for each in (task(number) for number in range(1, 302))}
+    probe = await made(aws, states)
+    for _ in range(2):
+        await probe.read(NOW)
+    for number in range(1, 301):
+        del states[task(number)["taskArn"]]
+    assert [(await probe.read(NOW)).values["running"] for _ in range(1)] == [1]
+
+
+async def test_a_task_that_has_stopped_is_described_once(aws: AnsweringAws) -> None:
+    dying = stopped(3, "EssentialContainerExited", "x") | {"lastStatus": "STOPPING"}
+    states = {each["taskArn"]: each for each in (task(1), stopped(2, "EssentialContainerExited", "x"), dying)}
+    probe = await made(aws, states)
+    for _ in range(2):
+        await probe.read(NOW)
+    asked = [len(asked["tasks"]) for operation, asked in aws.asked if operation == "DescribeTasks"]
+    assert asked == [3, 2]
+
+
+async def test_a_place_in_the_list_that_ecs_no_longer_knows_is_given_up(aws: AnsweringAws) -> None:
+    probe = await made(aws, {each["taskArn"]: each for each in (task(number) for number in range(1, 302))})
+    await probe.read(NOW)
+    listing = aws.on["ListTasks"]
+    aws.on["ListTasks"] = refusal("InvalidParameterException", "Invalid token")
+    assert not (await probe.read(NOW)).values
+    aws.on["ListTasks"] = listing
+    readings = [await probe.read(NOW) for _ in range(2)]
+    assert [reading.values.get("running") for reading in readings] == [None, 301]
 
 
 async def described_as(aws: AnsweringAws, listed: list[dict[str, Any]], answer: dict[str, Any]) -> Reading:

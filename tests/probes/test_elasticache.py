@@ -11,7 +11,7 @@ from support.aws.modelled import DENIED, NOW, ModelledAws, refusal
 from probes.aws.elasticache import ElastiCacheReplicationGroup, ReplicationGroupParams
 from probes.reading import Reading, Reason
 
-FINAL = datetime(2026, 11, 23, 22, 27, tzinfo=UTC)
+FINAL = datetime(2026, 11, 23, 22, 26, tzinfo=UTC)
 NODES = ("sessions-001", "sessions-002")
 METRICS = {"memory_used", "engine_cpu", "connections", "evictions_per_min", "replication_lag_s"}
 POINTS = {

@@ -184,19 +184,6 @@ async def test_a_lookup_that_hangs_ends_at_the_deadline_and_delays_no_exit(
     answer.set()
 
 
-async def test_behind_a_proxy_names_are_the_proxys_business(
-    http: HttpClient, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-        writer.close()
-
-    async with serving(proxy) as port:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        assert (await http.exchange("GET", "http://known-to-the-proxy.invalid/")).text == "hi"
-
-
 async def test_a_server_that_drips_bytes_ends_at_the_deadline(http: HttpClient) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")

@@ -11,7 +11,7 @@ from support.aws.modelled import DENIED, NOW, ModelledAws, refusal
 from probes.aws.lambda_function import LambdaFunction, LambdaFunctionParams
 from probes.reading import Reading, Reason
 
-FINAL = datetime(2026, 11, 23, 22, 27, tzinfo=UTC)
+FINAL = datetime(2026, 11, 23, 22, 26, tzinfo=UTC)
 POINTS = {"Invocations": 120.0, "Errors": 1.0, "Throttles": 0.0, "Duration": 310.5}
 METRICS = {"invocations_per_min", "errors_per_min", "throttles_per_min", "duration_max_ms"}
 FUNCTION = {

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from support.aws.filling import ERRORS, MINUTE, START, Filling, Shown, from_age, half_then_all, never
+from support.aws.modelled import DENIED
 
 from probes.aws.lateness import REMEMBERED, Lateness, Latenesses
 from probes.reading import Reading, Reason
@@ -21,6 +22,7 @@ async def made() -> AsyncIterator[list[Filling]]:
         await world.close()
 
 
+AGE, SQS = "ApproximateAgeOfOldestMessage", "sqs.queue"
 PAST_S = [0.0, 4.0, 20.0, 44.0, 59.0]
 
 
@@ -88,6 +90,18 @@ async def test_what_is_later_than_it_is_looked_back_over_says_so(made: list[Fill
     (reading,) = await world.polls(1, 30.0)
     assert reading.unknown["rate"].reason is Reason.NO_DATA
     assert "later than 7m" in reading.unknown["rate"].hint
+
+
+async def test_the_newest_minute_beside_a_description_counts_by_the_same_rule(made: list[Filling]) -> None:
+    # A sum that is seen to grow 150 s after its minute: no half of it is ever shown.
+    growing: Shown = lambda _, age: 40.0 if age < 150 else 100.0  # noqa: E731
+    world = Filling(
+        {"NumberOfMessagesSent": growing, "NumberOfMessagesDeleted": never, AGE: from_age(4.0, 0)}, SQS, queue="jobs"
+    )
+    made.append(world)
+    world.aws.on["GetQueueUrl"] = world.aws.on["GetQueueAttributes"] = DENIED
+    readings = await world.polls(12, 44.0)
+    assert [reading.values.get("sent_per_min") for reading in readings[3:]] == [100] * 9
 
 
 def test_lateness_is_forgotten_after_a_while() -> None:

@@ -75,8 +75,8 @@ def snapshot(minutes: float, **more: Any) -> dict[str, Any]:
 
 
 def capacity(*units: float) -> Any:
-    """ServerlessDatabaseCapacity of the newest minutes that are over for longer than two, the newest last."""
-    times = [NOW.replace(second=0) - timedelta(minutes=3 + back) for back in reversed(range(len(units)))]
+    """ServerlessDatabaseCapacity of the newest minutes that are over for longer than three, the newest last."""
+    times = [NOW.replace(second=0) - timedelta(minutes=4 + back) for back in reversed(range(len(units)))]
 
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
         (query,) = asked["MetricDataQueries"]

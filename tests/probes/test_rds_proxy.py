@@ -13,8 +13,8 @@ from probes.aws.rds_proxy import ProxyParams, RdsProxy
 from probes.reading import Reading, Reason
 
 METRICS = ("connections", "connections_allowed", "pinned", "borrow_wait_s", "utilization")
-FINAL = datetime(2026, 11, 23, 22, 27, tzinfo=UTC)
-"""The beginning of the newest minute that is over for longer than two."""
+FINAL = datetime(2026, 11, 23, 22, 26, tzinfo=UTC)
+"""The beginning of the newest minute that is over for longer than two, and one more while its lateness is not known."""
 POINTS = {
     "DatabaseConnections": 18.0,
     "MaxDatabaseConnectionsAllowed": 90.0,

@@ -11,7 +11,7 @@ from support.aws.modelled import DENIED, NOW, ModelledAws, refusal
 from probes.aws.sqs_queue import SqsQueue, SqsQueueParams
 from probes.reading import Reading, Reason
 
-FINAL = datetime(2026, 11, 23, 22, 27, tzinfo=UTC)
+FINAL = datetime(2026, 11, 23, 22, 26, tzinfo=UTC)
 POINTS = {"ApproximateAgeOfOldestMessage": 4.0, "NumberOfMessagesSent": 340.0, "NumberOfMessagesDeleted": 338.0}
 ATTRIBUTES = {
     "ApproximateNumberOfMessages": "12",

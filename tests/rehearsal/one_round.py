@@ -22,8 +22,8 @@ from probes.reading import Reading, Reason
 
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED = 60.0
-CROWD = 20
-"""So many users at once are more than a machine that is in time has."""
+CROWD = 8
+"""So many users at once are more than a machine that keeps up has: their pool has 20 connections."""
 ATTEMPTS = 50
 """Times a probe is read that gets no answer in time: the machine may be busy, and no fault of these tests is a slow answer."""
 

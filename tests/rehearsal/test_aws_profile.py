@@ -9,18 +9,34 @@ from typing import Any
 import pytest
 from support.clock import HandClock
 
+from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.composite_alarms import CompositeAlarms
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore, key_of
+from cockpit.rehearsal.aws.ecs import shapes
+from cockpit.rehearsal.aws.ecs.task import Container, Task
 from cockpit.rehearsal.aws.logs.query_quota import QueryQuota
 from cockpit.rehearsal.aws.services.cloudtrail import Trail
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call, HttpRequest, understand
-from cockpit.rehearsal.aws_profile import PROFILES, USUAL, WORST
+from cockpit.rehearsal.aws_profile import GUARDDUTY, PROFILES, SERVICE_CONNECT, USUAL, WORST
 from cockpit.rehearsal.site.telemetry import Telemetry
+from probes.aws.image_names import own
 
 START = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIAX/20261123/us-east-1/cloudtrail/aws4_request"
 WORSE = PROFILES[WORST]
+
+
+METRIC_ALARM: dict[str, Any] = {
+    "Namespace": "N",
+    "MetricName": "m",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
 
 
 class Store:
@@ -69,8 +85,19 @@ def test_counts_and_their_total_do_not_come_at_the_same_moment() -> None:
 
 def test_a_gauge_is_never_halved() -> None:
     world = Store()
+    world.put("AWS/ElastiCache", "CurrConnections", [7.0])
+    assert [value for _, value in world.seen("AWS/ElastiCache", "CurrConnections", 2)] == [7.0]
+
+
+def test_of_some_namespaces_there_is_one_point_in_five_minutes_and_it_comes_after_they_have_ended() -> None:
+    world = Store()
     world.put("AWS/RDS", "DatabaseConnections", [7.0])
-    assert [value for _, value in world.seen("AWS/RDS", "DatabaseConnections", 2)] == [7.0]
+    key, until = key_of("AWS/RDS", "DatabaseConnections", {}), START + 10 * MINUTE
+    world.time = START + 5 * MINUTE + timedelta(seconds=44)
+    assert world.store.statistics(key, "Maximum", 60, START, until) == {}
+    world.time = START + 8 * MINUTE
+    assert world.store.statistics(key, "Maximum", 60, START, until) == {START.timestamp(): 7.0}
+    assert world.store.statistics(key, "SampleCount", 300, START, until) == {START.timestamp(): 5.0}
 
 
 def test_request_metrics_of_s3_come_fifteen_minutes_late() -> None:
@@ -123,6 +150,48 @@ def asking(params: dict[str, Any]) -> Call:
     target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
     headers = {"x-amz-target": target, "content-type": "application/x-amz-json-1.1", "authorization": SIGNED}
     return understand(HttpRequest("POST", "/", "", headers, body))
+
+
+def test_cloudtrail_finds_what_was_ninety_days_ago_and_nothing_before() -> None:
+    trail = Trail(lambda: START, "123456789012", "us-east-1", WORSE.trail_after)
+    for days in (91, 89):
+        trail.recall(f"read {days} days ago", START - timedelta(days=days))
+    (event,) = trail.lookup_events(asking({}))["Events"]
+    assert event["Resources"][0]["ResourceName"] == "read 89 days ago"
+
+
+def test_a_composite_alarm_is_what_its_rule_makes_of_the_states_below_it() -> None:
+    book = AlarmBook(lambda: START, MetricStore(lambda: START), "123456789012", "us-east-1")
+    alarms = CompositeAlarms(lambda: START, book, "123456789012", "us-east-1")
+    for name in ("errors", "latency"):
+        book.put(name, METRIC_ALARM)
+    alarms.put("either", {"AlarmRule": 'ALARM("errors") OR ALARM(latency)'})
+    alarms.put("calm", {"AlarmRule": "NOT ALARM(either) AND (OK(errors) OR FALSE)"})
+    assert (book.find("errors").state, alarms.state("either"), alarms.state("calm")) == (
+        "INSUFFICIENT_DATA",
+        "OK",
+        "OK",
+    )
+    book.set_state("latency", "ALARM", "slow", at=START + MINUTE)
+    assert (alarms.state("either"), alarms.state("calm")) == ("ALARM", "OK")
+    assert alarms.described(alarms.all()[1])["StateTransitionedTimestamp"] == START + MINUTE
+
+
+@pytest.mark.parametrize("rule", ["", "ALARM(gone)", "ALARM(a", "(TRUE", "TRUE TRUE", "AND TRUE", "MAYBE(errors)"])
+def test_a_rule_that_cannot_be_read_is_refused(rule: str) -> None:
+    book = AlarmBook(lambda: START, MetricStore(lambda: START), "123456789012", "us-east-1")
+    with pytest.raises(AwsError, match=r"malformed|does not exist"):
+        CompositeAlarms(lambda: START, book, "123456789012", "us-east-1").put("x", {"AlarmRule": rule})
+
+
+@pytest.mark.parametrize(("name", "added"), [(USUAL, [GUARDDUTY]), (WORST, [GUARDDUTY, SERVICE_CONNECT])])
+def test_tasks_have_the_containers_that_aws_adds_beside_their_own(name: str, added: list[str]) -> None:
+    web = Container("web", "registry/web@sha256:aa", "sha256:aa")
+    task = Task("arn:aws:ecs:r:1:task/c/aaaa", "web:1", 1, "10.0.10.1", "ecs-svc/1", "service:web", START, (web,))
+    task.sidecars = PROFILES[name].sidecars
+    containers = shapes.task(task)["containers"]
+    assert [each["name"].rpartition("-")[0] or each["name"] for each in containers] == ["web", *added]
+    assert own((each["name"], each["image"]) for each in containers) == {"web"}
 
 
 def test_cloudtrail_holds_hundreds_of_others_newest_first() -> None:

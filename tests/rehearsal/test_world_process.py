@@ -47,7 +47,7 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     assert list(tmp_path.glob(f"{workdir.PREFIX}*")) == []
 
 
-async def test_the_folder_is_private_and_gone_afterwards() -> None:
+async def test_the_folder_is_private_and_gone_once_the_world_was_terminated() -> None:
     async with Rehearsal() as rehearsal:
         assert rehearsal.folder.stat().st_mode & 0o777 == 0o700
         processes = family(rehearsal.pid or 0)
@@ -58,6 +58,9 @@ async def test_the_folder_is_private_and_gone_afterwards() -> None:
             rehearsal.environment["DATABASE_URL"],
         ]
         assert all(listens(url) for url in addresses)
+        os.kill(rehearsal.pid or 0, signal.SIGTERM)
+        psutil.wait_procs(processes[1:], timeout=LAST_RESORT_S)
+        assert alive(processes[1:]) == [], "it ended by itself"
     assert not rehearsal.folder.exists()
     assert alive(processes) == []
     assert not any(listens(url) for url in addresses)
@@ -122,14 +125,6 @@ def test_nothing_is_left_when_the_cockpit_itself_is_killed(how: signal.Signals, 
     assert alive(processes) == []
     assert not Path(folder).exists()
     assert not listens(url)
-
-
-async def test_a_terminated_world_ends_by_itself() -> None:
-    async with Rehearsal() as rehearsal:
-        processes = family(rehearsal.pid or 0)
-        os.kill(rehearsal.pid or 0, signal.SIGTERM)
-        psutil.wait_procs(processes[1:], timeout=LAST_RESORT_S)
-        assert alive(processes[1:]) == []
 
 
 def test_folders_of_the_dead_are_swept_and_those_of_the_living_are_not(temporary_folder: Path) -> None:

@@ -28,14 +28,15 @@ from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.journal.codec import from_body
 from cockpit.journal.entry import parse
-from cockpit.journal.record_folder import list_records, writers
+from cockpit.journal.record_folder import find_record, list_records, writers
 from cockpit.journal.shared_store import DirectoryStore
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.replay import player
-from cockpit.replay.player import Player, play_through
+from cockpit.replay.player import Player, last_situation, play_through
 from cockpit.replay.session import Replay
 from cockpit.replay.trace import Decided, EntryAdded, NotReplayable, ReadingTaken, trace_of
+from cockpit.report.load_record import account_of
 from probes.reading import Reading, Reason, Unknown
 
 
@@ -85,6 +86,25 @@ async def test_back_and_forth_shows_what_playing_through_shows(night: Night, mon
     for at, shown in sorted(zip(moments, through, strict=True), key=lambda pair: -pair[0].timestamp()):
         jumping.seek(at)
         assert jumping.situation == shown
+
+
+async def test_replay_and_report_of_the_folder_records_are_kept_in_agree(night: Night) -> None:
+    """`rehearse --keep F`, then `replay F` and `report F`: the newest record of F, with one ending and one thing to do next."""
+    folder = find_record(str(night.root))
+    assert night.folder is not None
+    assert folder.path == night.folder.path
+    trace = trace_of(folder)
+    replayed, _, differences = play_through(trace)
+    assert not differences
+    last = last_situation(trace)
+    assert shown(last) == shown(replayed)
+    account = account_of(folder, last=last)
+    assert account.verdict == replayed.verdict.word
+    assert {each.id: each.state for each in account.items} == {
+        item.id: str(item.check) for section in replayed.sections for item in section.items
+    }
+    assert account.next_actions
+    assert f"Next is {account.next_actions[0]}"[:60] in account.summary[-1].text
 
 
 async def test_the_deck(night: Night) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,12 +34,16 @@ class Vault:
     Values never leave the application: they are compared, not shown.
     """
 
-    def __init__(self, endpoint: str, clock: Clock, log: Logbook, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, endpoint: str, clock: Clock, log: Logbook, environment: Mapping[str, str], field: str = ""
+    ) -> None:
+        """`field`: the key under which secrets of one value are stored; empty: as they are."""
         self._client = application_client("secretsmanager", endpoint)
         self._thread = DaemonThreads(1, "secrets")
         self._clock = clock
         self._log = log
         self._environment = environment
+        self._field = field
         self._cache: dict[str, tuple[str, datetime]] = {}
 
     async def secret(self, name: str) -> str:
@@ -62,9 +67,15 @@ class Vault:
 
     def _fetch(self, name: str) -> str | None:
         try:
-            return str(self._client.get_secret_value(SecretId=name)["SecretString"])
+            return self._value(str(self._client.get_secret_value(SecretId=name)["SecretString"]))
         except (ClientError, BotoCoreError):
             return None
+
+    def _value(self, text: str) -> str:
+        """What of a stored text the application uses."""
+        if not self._field or not text.startswith("{"):
+            return text
+        return str(json.loads(text).get(self._field, text))
 
     def _fallback(self, name: str) -> str:
         self._log.error("Failed to retrieve secret from Secrets Manager", secretName=name)

@@ -38,8 +38,8 @@ class _Idle:
 class ConnectionPool:
     """At most `limit` connections, opened when needed, replaced after about `lifetime`, waited for `timeout_s` at most.
 
-    Lifetimes and timeouts are in the cutover's time (at a high speed the timeout is stretched to half a real second, so
-    that a busy machine is not mistaken for a dry pool).
+    Lifetimes and timeouts are in the cutover's time. So that a busy machine is not mistaken for a dry pool, the timeout is at
+    least half a real second, and begins again whenever a connection was given back meanwhile.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class ConnectionPool:
         self._idle: list[_Idle] = []
         self._chance = random.Random(11)
         self._leaked: list[Connection] = []
+        self._given_back = 0
         self.leaking = False
         """While true, connections are taken and never given back: the defect that runs a pool dry."""
 
@@ -76,6 +77,7 @@ class ConnectionPool:
             else:
                 if held is not None:
                     self._give_back(held)
+                self._given_back += 1
                 self._permits.release()
 
     async def plug(self) -> None:
@@ -96,14 +98,16 @@ class ConnectionPool:
         if not self._permits.locked():  # no waiting, so no deadline: that would cost every request a task of its own
             await self._permits.acquire()
             return
-        began = time.monotonic()
+        began, seen = time.monotonic(), -1
         patience_s = max(self._timeout_s / max(self._clock.speed, 1e-9), _LEAST_PATIENCE_S)
-        try:
-            await asyncio.wait_for(self._permits.acquire(), patience_s)
-        except TimeoutError as error:
-            current().forget(time.monotonic() - began)
-            current().add(self._timeout_s)
-            raise PoolTimeout from error
+        while seen != self._given_back:
+            seen = self._given_back
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._permits.acquire(), patience_s)
+                return
+        current().forget(time.monotonic() - began)
+        current().add(self._timeout_s)
+        raise PoolTimeout
 
     async def _take(self) -> _Idle:
         now = self._clock.now()

@@ -13,6 +13,7 @@ from typing import Any
 from cockpit.engine.clock import Clock
 from cockpit.rehearsal.aws.cloudwatch.alarm_operations import AlarmAnswers
 from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.composite_alarms import CompositeAlarms
 from cockpit.rehearsal.aws.cloudwatch.metric_operations import MetricAnswers
 from cockpit.rehearsal.aws.cloudwatch.metric_store import MetricStore
 from cockpit.rehearsal.aws.ecs.ecs import EcsSimulation, TaskBehaviour, TaskView
@@ -34,7 +35,7 @@ from cockpit.rehearsal.aws.wire.protocols import Answer, AwsError, encode, encod
 from cockpit.rehearsal.aws.wire.routing import Call, HttpRequest, Malformed, understand
 from cockpit.rehearsal.aws.wire.s3_operations import s3_operation
 from cockpit.rehearsal.aws.wire.service_models import operation_model
-from cockpit.rehearsal.aws_profile import PROFILES, USUAL, AwsProfile
+from cockpit.rehearsal.aws_profile import PROFILES, USUAL, AwsProfile, Delivery
 
 __all__ = ["AwsFault", "AwsFaults", "SimulatedAws", "TaskBehaviour", "TaskView"]
 log = logging.getLogger("cockpit.rehearsal.aws")
@@ -66,11 +67,10 @@ class SimulatedAws:
         self.faults = AwsFaults()
         self.profile = profile
         delay = timedelta(seconds=profile.delivery.earliest_s)
-        late = profile.delivery.latest_s > profile.delivery.earliest_s
-        self.metrics = MetricStore(clock.now, delay, profile.delivery if late else None)
+        self.metrics = MetricStore(clock.now, delay, None if profile.delivery == Delivery() else profile.delivery)
         self.logs = LogStore(clock.now, self.metrics)
         self.alarms = AlarmBook(clock.now, self.metrics, account, region)
-        self.ecs = EcsSimulation(clock.now, account, region)
+        self.ecs = EcsSimulation(clock.now, account, region, profile.sidecars)
         self.databases = Databases(clock.now, account, region)
         self.trail = Trail(clock.now, account, region, profile.trail_after)
         self.calls = 0
@@ -82,7 +82,7 @@ class SimulatedAws:
         self._answers: dict[tuple[str, str], Answering] = {}
         for part in (
             MetricAnswers(self.metrics),
-            AlarmAnswers(self.alarms),
+            AlarmAnswers(self.alarms, CompositeAlarms(clock.now, self.alarms, account, region)),
             LogAnswers(self.logs, account, region, QueryQuota(clock.now, profile)),
             EcsAnswers(self.ecs, account, region, clock.now),
             Targets(self.ecs),

@@ -197,7 +197,7 @@ class Assembly:
         self._storage = DocumentStorage(endpoint, self._telemetry.put_object)
         # What encryption.ts finds when Secrets Manager fails (report L486): why "it works" proves nothing.
         environment: Mapping[str, str] = {ENCRYPTION_KEY: "a-key-left-behind-in-the-environment"}
-        self._vault = Vault(endpoint, clock, logbook, environment)
+        self._vault = Vault(endpoint, clock, logbook, environment, self._aws.profile.console_field)
         self._closing.callback(self._storage.close)
         self._closing.callback(self._vault.close)
         self._closing.push_async_callback(self._pool.close)

@@ -13,6 +13,7 @@ from cockpit.rehearsal.site.load_balancer import Answer
 from cockpit.rehearsal.site.telemetry import MINUTE, Telemetry
 from cockpit.rehearsal.site.users import MIX
 
+FORGOTTEN = timedelta(days=91)
 LENGTH = timedelta(minutes=30)
 _A_MINUTE = sum(journeys * requests for journeys, requests in MIX.values())
 _UPLOADS_A_MINUTE = MIX["upload"][0]
@@ -37,6 +38,8 @@ def recall(aws: SimulatedAws, placed: Placed, now: datetime) -> None:
     for name in placed.secrets:
         aws.trail.recall(name, now - RUNNING_FOR)
     aws.trail.crowd(aws.profile.principals, now)
+    for back in range(aws.profile.long_ago):
+        aws.trail.recall(next(iter(placed.secrets)), now - FORGOTTEN - timedelta(hours=back))
     for service in aws.ecs.services.values():
         service.remember(aws.profile.past_deployments, now)
     begin = now.replace(second=0, microsecond=0)

@@ -12,8 +12,10 @@ from cockpit.decide.events import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase, Plan
+from cockpit.rehearsal.script.fault_catalogue import CATALOGUE
 from cockpit.rehearsal.script.scenario import Event, Judgement, Scenario
 from cockpit.stories import crew
+from cockpit.stories.fault_entry import fault_entry
 
 STEP = timedelta(seconds=1)
 
@@ -74,7 +76,9 @@ class Director:
         """Do one line; False when it has to wait (then nothing after it happens either)."""
         self.waiting_for = ""
         if event.break_ or event.repair:
-            await self.stage.set_fault(event.break_ or event.repair or "", active=event.break_ is not None)
+            fault, active = event.break_ or event.repair or "", event.break_ is not None
+            await self.stage.set_fault(fault, active=active)
+            record.append(fault_entry(self.clock.now(), CATALOGUE.get(fault, fault), active=active))
         elif event.deploy:
             await self.stage.deploy(event.deploy)
         elif event.crew == "traffic":

@@ -11,6 +11,8 @@ from cockpit.report import labels
 from cockpit.report.escaping import short
 from cockpit.report.labels import by_key, stamp
 from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAccount
+from cockpit.report.summary import worst_first
+from cockpit.report.time_axis import moments
 
 _MARKS = re.compile(r"([\\`*\[\]|~])")
 MOST_ROWS = 200
@@ -19,7 +21,8 @@ MOST_ROWS = 200
 
 def markdown(account: Account) -> str:
     parts = (
-        _head(account), _open(account), _verdict(account), _decisions(account), _gates(account),
+        _head(account), _summary(account), _moments(account), _open(account), _verdict(account), _decisions(account),
+        _gates(account),
         _not_counted(account), _waivers(account),
         _criteria(account), _checklist(account), _steps(account), _night(account), _happened(account),
         _people(account), _proof(account),
@@ -56,8 +59,22 @@ def _head(account: Account) -> Iterator[str]:
     )
 
 
+def _summary(account: Account) -> Iterator[str]:
+    yield ""
+    yield from (f"* **{each.about}**: {text(each.text)}" for each in account.summary)
+
+
+def _moments(account: Account) -> Iterator[str]:
+    """What happened when, in one list."""
+    found = moments(account)
+    if found:
+        yield "\n## The night on one axis (UTC)\n"
+    yield from _table(("at", "what"), ((stamp(each.at, account), text(each.what)) for each in found))
+
+
 def _open(account: Account) -> Iterator[str]:
     yield "\n## Open questions\n"
+    yield from (f"* next: {text(each)}" for each in account.next_actions)
     yield from (f"* {text(each)}" for each in account.open)
     if not account.open:
         yield "None."
@@ -135,10 +152,11 @@ def _waivers(account: Account) -> Iterator[str]:
 
 
 def _criteria(account: Account) -> Iterator[str]:
-    for kind, title in labels.KINDS.items():
+    for kind, title in sorted(labels.KINDS.items(), key=lambda each: each[0] != "trigger"):
         listed = [each for each in account.criteria if each.kind == kind]
         if listed:
             yield f"\n## {title}\n"
+            listed = worst_first(listed)
             yield from _table(
                 ("", "criterion", "since", "changes", "because"), (_row(each, account) for each in listed)
             )
@@ -157,7 +175,7 @@ def _checklist(account: Account) -> Iterator[str]:
 
 def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str, ...]:
     state = labels.state(status)
-    word = f"{meaning_of(state).symbol} {state}"
+    word = f"{meaning_of(state).symbol} {labels.shown(status)}"
     answer = labels.answer(status.sign_off)
     because = " · ".join(each for each in (labels.reason(status), answer) if each)
     return word, text(status.title), stamp(status.since, account), str(len(status.turns)), text(because)
@@ -166,7 +184,7 @@ def _row(status: CriterionAccount | ItemAccount, account: Account) -> tuple[str,
 def _steps(account: Account) -> Iterator[str]:
     for title, listed in (("Runbook", account.runbook), ("Rollback plan", account.rollback_plan)):
         if listed:
-            yield f"\n## {title}\n"
+            yield f"\n## {title}: {labels.done(listed)}\n"
             yield from _table(("", "step", "time", "by", "seen"), (_step(each) for each in listed))
 
 
@@ -217,8 +235,8 @@ def _people(account: Account) -> Iterator[str]:
 
 def _proof(account: Account) -> Iterator[str]:
     proof = account.proof
-    yield f"\n## Verification\n\n{text(labels.proof(account))}\n"
-    yield from (f"* {subject}: {standing}" for subject, standing in proof.standings.items())
+    yield f"\n## What can be proven\n\n{text(labels.proof(account))}\n"
+    yield from (f"* {text(each)}" for each in labels.provable(account))
     for name, lines in (("Broken", proof.broken), ("Not proven", proof.unproven), ("Also", proof.remarks)):
         yield from (f"* {name}: {text(line)}" for line in lines)
     yield from (f"* head of {text(writer)}: `{head}`" for writer, head in proof.heads.items())

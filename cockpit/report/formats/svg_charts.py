@@ -24,7 +24,7 @@ _FILLS = {
     "gap": "#faf9f6",
 }
 _LINE = 'fill="none" stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round"'
-_STYLES = {name: f'class="f-{name}" fill="{fill}"' for name, fill in _FILLS.items()} | {
+STYLES = {name: f'class="f-{name}" fill="{fill}"' for name, fill in _FILLS.items()} | {
     "mark": 'class="mark" fill="#23272f" opacity=".55"',
     "floor": 'class="floor" fill="none" stroke="#e3e1da"',
     "limit": 'class="limit" fill="none" stroke="#8a6100" stroke-width="1.2" stroke-dasharray="5 4"',
@@ -91,15 +91,15 @@ def step_tone(step: StepState) -> str:
 def band(spans: Sequence[Span], gaps: Sequence[Gap], marks: Sequence[datetime], window: Window) -> str:
     """The verdict over time; `gaps` (the cockpit was not watching) lie over it, `marks` (a phase begins) are lines across it."""
     parts = [
-        f'<rect {_STYLES[tone(word)]} x="{x:.1f}" y="0" width="{max(width, 1.5):.1f}" height="40"/>'
+        f'<rect {STYLES[tone(word)]} x="{x:.1f}" y="0" width="{max(width, 1.5):.1f}" height="40"/>'
         for word, x, width in _cells(spans, window)
     ]
     for gap in gaps:
         x = BAND * window.share(gap.since)
         width = max(BAND * window.share(gap.until) - x, 1.5)
-        parts.append(f'<rect {_STYLES["gap"]} x="{x:.1f}" y="0" width="{width:.1f}" height="40"/>')
+        parts.append(f'<rect {STYLES["gap"]} x="{x:.1f}" y="0" width="{width:.1f}" height="40"/>')
     parts += [
-        f'<rect {_STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="1.5" height="40"/>' for at in marks
+        f'<rect {STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="1.5" height="40"/>' for at in marks
     ]
     return (
         f'<svg class="band" viewBox="0 0 {BAND:.0f} 40" preserveAspectRatio="none" role="img" '
@@ -117,10 +117,8 @@ def step_bar(planned: Stretch, actual: Stretch, kind: str, window: Window, marks
         if since is not None and until is not None:
             x = BAND * window.share(since)
             width = max(BAND * window.share(until) - x, 2.0)
-            parts.append(f'<rect {_STYLES[style]} x="{x:.1f}" y="{y}" width="{width:.1f}" height="8"/>')
-    parts += [
-        f'<rect {_STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="2" height="22"/>' for at in marks
-    ]
+            parts.append(f'<rect {STYLES[style]} x="{x:.1f}" y="{y}" width="{width:.1f}" height="8"/>')
+    parts += [f'<rect {STYLES["mark"]} x="{BAND * window.share(at):.1f}" y="0" width="2" height="22"/>' for at in marks]
     return (
         f'<svg class="step" viewBox="0 0 {BAND:.0f} 22" preserveAspectRatio="none" role="img" '
         f'aria-label="Planned and actual time">{"".join(parts)}</svg>'
@@ -145,10 +143,11 @@ def _cells(spans: Sequence[Span], window: Window) -> Iterator[tuple[str, float, 
     yield from ((word, cell * width, width) for cell, word in sorted(worst.items()))
 
 
-def chart(measure: Measure, kind: str, window: Window, label: str) -> str:
+def chart(measure: Measure, kind: str, window: Window, label: str, marks: Sequence[datetime] = ()) -> str:
     """One value over time: a line with the extremes around it, broken where there is no reading, shaded where it was unknown.
 
-    `label` is the escaped text alternative. Values that fail the criterion are drawn in the failing colour.
+    `label` is the escaped text alternative; `marks` are upright lines across it. Values that fail the criterion are drawn in the
+    failing colour.
     """
     scale = Scale.of(measure)
     if scale is None:
@@ -157,11 +156,15 @@ def chart(measure: Measure, kind: str, window: Window, label: str) -> str:
     parts = [*_unknown(shown, measure, window), *_extremes(shown, measure, window, scale)]
     if measure.threshold is not None:
         y = HEIGHT * scale.top(measure.threshold)
-        parts.append(f'<path {_STYLES["limit"]} d="M0 {y:.1f}H{WIDTH:.0f}"/>')
+        parts.append(f'<path {STYLES["limit"]} d="M0 {y:.1f}H{WIDTH:.0f}"/>')
+    parts += [
+        f'<rect {STYLES["mark"]} x="{WIDTH * window.share(at):.1f}" y="0" width="1" height="{HEIGHT:.0f}"/>'
+        for at in marks
+    ]
     parts += _lines(shown, measure, kind, window, scale)
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{label}">'
-        f'<path {_STYLES["floor"]} d="M0 {HEIGHT - 0.5}H{WIDTH:.0f}"/>{"".join(parts)}</svg>'
+        f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none" role="img" aria-label="{label}">'
+        f'<path {STYLES["floor"]} d="M0 {HEIGHT - 0.5}H{WIDTH:.0f}"/>{"".join(parts)}</svg>'
     )
 
 
@@ -200,7 +203,7 @@ def _lines(points: Sequence[Point], measure: Measure, kind: str, window: Window,
 
 
 def _ink(*, is_wrong: bool) -> str:
-    return _STYLES["wrong" if is_wrong else "calm"]
+    return STYLES["wrong" if is_wrong else "calm"]
 
 
 def _far(point: Point, measure: Measure, kind: str) -> float:
@@ -229,7 +232,7 @@ def _extremes(points: Sequence[Point], measure: Measure, window: Window, scale: 
         if len(run) > 1 and any(point.low != point.high for point in run):
             high = [_place(point, point.high or 0.0, window, scale) for point in run]
             low = [_place(point, point.low or 0.0, window, scale) for point in reversed(run)]
-            yield f'<path {_STYLES["extremes"]} d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in (*high, *low))}Z"/>'
+            yield f'<path {STYLES["extremes"]} d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in (*high, *low))}Z"/>'
 
 
 def _unknown(points: Sequence[Point], measure: Measure, window: Window) -> Iterator[str]:
@@ -243,5 +246,5 @@ def _unknown(points: Sequence[Point], measure: Measure, window: Window) -> Itera
             until = after.at if after is not None and after.at - point.at <= measure.step else point.at
             x = WIDTH * window.share(since)
             width = max(1.0, WIDTH * window.share(until) - x)
-            yield f'<rect {_STYLES["unknown"]} x="{x:.1f}" y="0" width="{width:.1f}" height="{HEIGHT:.0f}"/>'
+            yield f'<rect {STYLES["unknown"]} x="{x:.1f}" y="0" width="{width:.1f}" height="{HEIGHT:.0f}"/>'
             since = None

@@ -36,7 +36,7 @@ class Filling:
         kind = find(uses)
         given = (dict(OF_A_BALANCER) if uses == "cloudwatch.ratio" else {}) | params
         self.probe = kind(kind.params_type.model_validate(given), self.aws.clients)
-        self._period: timedelta = self.probe.period
+        self._period: timedelta = self.probe.period or MINUTE
 
     def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         results = []

@@ -6,25 +6,30 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cockpit.rehearsal.aws.cloudwatch.alarms import Alarm, AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.alarms import AlarmBook
+from cockpit.rehearsal.aws.cloudwatch.composite_alarms import CompositeAlarm, CompositeAlarms
 from cockpit.rehearsal.aws.wire.protocols import AwsError
 from cockpit.rehearsal.aws.wire.routing import Call
 from cockpit.rehearsal.aws.wire.wire_times import iso, moment
 
 _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 _PAGE = 100
+_OF_RELATED = ("AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp")
+"""All that DescribeAlarms says of an alarm's children and parents."""
 
 
 class AlarmAnswers:
-    """PutMetricAlarm, DescribeAlarms, DescribeAlarmsForMetric, SetAlarmState, alarm actions on and off, history,
-    DeleteAlarms, ListAlarmMuteRules (nobody mutes anything here)."""
+    """PutMetricAlarm, PutCompositeAlarm, DescribeAlarms, DescribeAlarmsForMetric, SetAlarmState, alarm actions on and off,
+    history, DeleteAlarms, ListAlarmMuteRules (nobody mutes anything here)."""
 
-    def __init__(self, alarms: AlarmBook) -> None:
+    def __init__(self, alarms: AlarmBook, composite: CompositeAlarms) -> None:
         self._alarms = alarms
+        self._composite = composite
 
     def answers(self) -> Mapping[tuple[str, str], Callable[[Call], Mapping[str, Any]]]:
         return {
             ("monitoring", "PutMetricAlarm"): self.put_metric_alarm,
+            ("monitoring", "PutCompositeAlarm"): self.put_composite_alarm,
             ("monitoring", "DescribeAlarms"): self.describe_alarms,
             ("monitoring", "DescribeAlarmsForMetric"): self.describe_alarms_for_metric,
             ("monitoring", "SetAlarmState"): self.set_alarm_state,
@@ -35,6 +40,10 @@ class AlarmAnswers:
             ("monitoring", "ListAlarmMuteRules"): lambda _: {"AlarmMuteRuleSummaries": []},
         }
 
+    def put_composite_alarm(self, call: Call) -> Mapping[str, Any]:
+        self._composite.put(call.params["AlarmName"], call.params)
+        return {}
+
     def put_metric_alarm(self, call: Call) -> Mapping[str, Any]:
         self._alarms.put(call.params["AlarmName"], call.params)
         return {}
@@ -42,11 +51,34 @@ class AlarmAnswers:
     def describe_alarms(self, call: Call) -> Mapping[str, Any]:
         asked = call.params
         types = asked.get("AlarmTypes") or ["MetricAlarm"]
-        found = [alarm for alarm in self._alarms.all() if _wanted(alarm, asked)] if "MetricAlarm" in types else []
+        found: list[dict[str, Any]] = []
+        if "MetricAlarm" in types:
+            found += [alarm.described() for alarm in self._alarms.all()]
+        if "CompositeAlarm" in types:
+            found += [self._composite.described(alarm) for alarm in self._composite.all()]
+        related = self._related(asked)
+        found = [each for each in found if _wanted(each, asked) and (related is None or each["AlarmName"] in related)]
         skip, most = int(asked.get("NextToken") or 0), int(asked.get("MaxRecords") or _PAGE)
-        page = [alarm.described() for alarm in found[skip : skip + most]]
+        page = found[skip : skip + most]
+        if related is not None:
+            page = [{key: each[key] for key in _OF_RELATED if key in each} for each in page]
         token = str(skip + most) if len(found) > skip + most else None
-        return {"MetricAlarms": page, "CompositeAlarms": [], "NextToken": token}
+        return {
+            "MetricAlarms": [each for each in page if not self._over(each)],
+            "CompositeAlarms": [each for each in page if self._over(each)],
+            "NextToken": token,
+        }
+
+    def _over(self, described: Mapping[str, Any]) -> CompositeAlarm | None:
+        return next((each for each in self._composite.all() if each.name == described["AlarmName"]), None)
+
+    def _related(self, asked: Mapping[str, Any]) -> set[str] | None:
+        """Names of the alarms right below or above the one asked for; None where none is asked for."""
+        if below := asked.get("ChildrenOfAlarmName"):
+            return {name for each in self._composite.all() if each.name == below for name in each.names}
+        if above := asked.get("ParentsOfAlarmName"):
+            return {each.name for each in self._composite.all() if above in each.names}
+        return None
 
     def describe_alarms_for_metric(self, call: Call) -> Mapping[str, Any]:
         asked = call.params
@@ -96,6 +128,8 @@ class AlarmAnswers:
 
     def delete_alarms(self, call: Call) -> Mapping[str, Any]:
         self._alarms.delete(call.params["AlarmNames"])
+        for name in call.params["AlarmNames"]:
+            self._composite.delete(name)
         return {}
 
     def _switch(self, call: Call, *, enabled: bool) -> Mapping[str, Any]:
@@ -103,17 +137,15 @@ class AlarmAnswers:
         return {}
 
 
-def _wanted(alarm: Alarm, asked: Mapping[str, Any]) -> bool:
+def _wanted(described: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     names, prefix = asked.get("AlarmNames"), asked.get("AlarmNamePrefix") or ""
-    if names and alarm.name not in names:
+    if names and described["AlarmName"] not in names:
         return False
     acts = asked.get("ActionPrefix") or ""
-    does = [
-        arn for kind in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in alarm.settings.get(kind, ())
-    ]
+    does = [arn for kind in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in described.get(kind, ())]
     return (
-        alarm.name.startswith(prefix)
-        and asked.get("StateValue") in (None, alarm.state)
+        described["AlarmName"].startswith(prefix)
+        and asked.get("StateValue") in (None, described["StateValue"])
         and (not acts or any(arn.startswith(acts) for arn in does))
     )
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cockpit.rehearsal.aws_profile import COUNTED, Delivery
+from cockpit.rehearsal.aws_profile import COUNTED, MINUTE_S, Delivery
 
 KEPT = timedelta(hours=3)
 PUBLICATION_DELAY = timedelta(seconds=30)
-MINUTE_S = 60
 _MOST_VALUES = 20_000
 """Values kept of one minute of one series; more than any rehearsal produces, and a bound on memory."""
 
@@ -39,7 +38,7 @@ class MetricStore:
 
     A minute shows `publication_delay` after its end, however early its values were put: a real period too fills up
     after it has closed. With a delay of minus one minute everything shows at once. With a `delivery` each minute of each
-    metric fills up in its own time, and no sooner than after the delay.
+    metric fills up in its own time, and no sooner than after the delay; of some namespaces there is one point every five minutes.
     """
 
     def __init__(
@@ -67,7 +66,8 @@ class MetricStore:
         """Add values to the minute of `at`. Values that are not finite are refused, as CloudWatch refuses them."""
         if not all(math.isfinite(value) for value in values):
             raise ValueError(f"{namespace} {metric}: values must be finite")
-        minute = int(at.timestamp()) // MINUTE_S * MINUTE_S
+        resolution_s = self._resolution_s(namespace)
+        minute = int(at.timestamp()) // resolution_s * resolution_s
         with self._lock:
             series = self._series.setdefault(key_of(namespace, metric, dimensions), {})
             series.setdefault(minute, Minute()).add(values, unit)
@@ -85,13 +85,14 @@ class MetricStore:
     def periods(self, key: Key, period_s: int, start: datetime, end: datetime) -> dict[int, list[float]]:
         """The values themselves, by period; rising."""
         first = math.floor(start.timestamp() / period_s) * period_s
+        resolution_s = self._resolution_s(key[0])
         until, shown = end.timestamp(), self.shown_until()
         found: dict[int, list[float]] = {}
         with self._lock:
             series = self._series.get(key, {})
             for minute in sorted(series):
                 begin = minute // period_s * period_s
-                if not (first <= begin < until and minute + MINUTE_S <= shown):
+                if not (first <= begin < until and minute + resolution_s <= shown):
                     continue
                 if values := self._shown(key, minute, series[minute].values):
                     found.setdefault(begin, []).extend(values)
@@ -103,7 +104,7 @@ class MetricStore:
             return values
         namespace, metric, _ = key
         filling = self.delivery.of(namespace, metric, minute)
-        age_s = self._now().timestamp() - minute - MINUTE_S
+        age_s = self._now().timestamp() - minute - self._resolution_s(namespace)
         if age_s >= filling.rest_s:
             return values
         if age_s < filling.first_s:
@@ -113,6 +114,9 @@ class MetricStore:
         if not metric.startswith(COUNTED):
             return values
         return [half for half in (float(values[0] // 2),) if half]
+
+    def _resolution_s(self, namespace: str) -> int:
+        return self.delivery.resolution_s(namespace) if self.delivery else MINUTE_S
 
     def shown_until(self) -> float:
         """Minutes that end by this epoch second show."""

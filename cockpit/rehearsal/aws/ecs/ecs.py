@@ -35,7 +35,7 @@ class EcsSimulation:
     Safe to use from several threads.
     """
 
-    def __init__(self, now: Callable[[], datetime], account: str, region: str) -> None:
+    def __init__(self, now: Callable[[], datetime], account: str, region: str, sidecars: tuple[str, ...] = ()) -> None:
         self.lock = threading.RLock()
         self.behaviour: defaultdict[int, TaskBehaviour] = defaultdict(TaskBehaviour)
         """By revision of the task definition; may be changed at any time."""
@@ -47,6 +47,7 @@ class EcsSimulation:
         self._now = now
         self._account = account
         self._region = region
+        self._sidecars = sidecars
         self._names = random.Random(_SEED)
         self._addresses = 10
         self._at = _whole(now())
@@ -141,6 +142,7 @@ class EcsSimulation:
             arn = f"{self._arn('task')}/{cluster}/{self._hex(32)}"
             task = Task(arn, definition, revision_of(definition), self._address(), started_by, group, now)
             task.containers, task.overrides = containers_of(definition), overrides
+            task.sidecars = self._sidecars
             self.lone.append(task)
             return task
 
@@ -151,7 +153,7 @@ class EcsSimulation:
         arn = f"{self._arn('task')}/{service.cluster}/{self._hex(32)}"
         group = f"service:{service.name}"
         made = Task(arn, deployment.definition, deployment.revision, self._address(), deployment.id, group, now)
-        made.containers = containers_of(deployment.definition)
+        made.containers, made.sidecars = containers_of(deployment.definition), self._sidecars
         return made
 
     def deployment(self, service: Service, definition: str, now: datetime) -> Deployment:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cockpit.rehearsal.aws.ecs.service import Deployment, Service, ServiceDeployment
 from cockpit.rehearsal.aws.ecs.task import Task
+from cockpit.rehearsal.aws_profile import GUARDDUTY, SERVICE_CONNECT
 
 _BREAKER = {"enable": True, "rollback": True}
 
@@ -142,24 +143,31 @@ def task(held: Task) -> dict[str, Any]:
         "attachments": [_interface(held)],
         "containers": [
             *(_container(held, number, status, health) for number in range(len(held.containers))),
-            _agent(held, status),
+            *(_added(held, sidecar, status) for sidecar in held.sidecars),
         ],
         "version": 3,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _agent(held: Task, status: str) -> dict[str, Any]:
-    """The agent that GuardDuty adds to a task: in no task definition, and of a newer image whenever AWS has one."""
-    digest = hashlib.sha256(f"guardduty {held.created_at:%Y-%m-%d %H:%M}".encode()).hexdigest()
+_SIDECARS = {
+    GUARDDUTY: "593207742271.dkr.ecr.us-east-1.amazonaws.com/aws-guardduty-agent-fargate:v1.7.0-Fg_x86_64",
+    SERVICE_CONNECT: "ecs-service-connect-agent:interface-v1",
+}
+"""The image of each container that AWS adds to a task, by how its name begins."""
+
+
+def _added(held: Task, sidecar: str, status: str) -> dict[str, Any]:
+    """A container that AWS adds to a task: in no task definition, and of a newer image whenever AWS has one."""
+    digest = hashlib.sha256(f"{sidecar} {held.created_at:%Y-%m-%d %H:%M}".encode()).hexdigest()
     return {
-        "containerArn": f"{held.arn.replace(':task/', ':container/')}/guardduty",
+        "containerArn": f"{held.arn.replace(':task/', ':container/')}/{sidecar}",
         "taskArn": held.arn,
-        "name": f"aws-guardduty-agent-{held.arn[-4:]}",
-        "image": "593207742271.dkr.ecr.us-east-1.amazonaws.com/aws-guardduty-agent-fargate:v1.7.0-Fg_x86_64",
+        "name": f"{sidecar}-{held.arn[-4:]}",
+        "image": _SIDECARS[sidecar],
         "imageDigest": f"sha256:{digest}",
         "lastStatus": status,
-        "healthStatus": "UNKNOWN",
+        "healthStatus": "HEALTHY" if sidecar == SERVICE_CONNECT and status == "RUNNING" else "UNKNOWN",
         "networkInterfaces": [],
         "cpu": "0",
     }

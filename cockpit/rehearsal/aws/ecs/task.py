@@ -66,6 +66,8 @@ class Task:
     group: str
     created_at: datetime
     containers: tuple[Container, ...] = ()
+    sidecars: tuple[str, ...] = ()
+    """Containers that AWS adds, by how their names begin."""
     pending_at: datetime | None = None
     started_at: datetime | None = None
     healthy_at: datetime | None = None

@@ -17,6 +17,8 @@ from cockpit.rehearsal.aws.wire.wire_times import iso, moment
 DELIVERED_AFTER = timedelta(minutes=5)
 """What CloudTrail says is usual; it can be fifteen."""
 _REMEMBERED = 5000
+_FOUND_FOR = timedelta(days=90)
+"""LookupEvents finds nothing older (its API reference)."""
 _LOOKS = ("Describe", "List", "Get", "Lookup", "Head", "Filter", "Query", "BatchGet", "Test", "Simulate")
 _DATA = frozenset({"s3", "logs", "monitoring"})
 """Services whose everyday calls are data events, which LookupEvents does not find."""
@@ -72,6 +74,7 @@ class Trail:
         """Newest first, by event name and time; other attributes find nothing."""
         asked = call.params
         until = self._now() - self._delivered_after
+        oldest = self._now() - _FOUND_FOR
         start = moment(asked["StartTime"]) if asked.get("StartTime") is not None else None
         end = moment(asked["EndTime"]) if asked.get("EndTime") is not None else None
         with self._lock:
@@ -80,7 +83,7 @@ class Trail:
         found = [
             event
             for event in reversed(events)
-            if event["EventTime"] <= until
+            if oldest <= event["EventTime"] <= until
             and (start is None or event["EventTime"] >= start)
             and (end is None or event["EventTime"] <= end)
             and all(event.get(key) == value for key, value in wanted.items())
