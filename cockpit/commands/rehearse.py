@@ -54,7 +54,7 @@ from probes.reading import Reason
 @click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
 @click.option(
-    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
+    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key C)."
 )
 @click.option(
     "--arm", is_flag=True, help="Start with keys that change the environment enabled, such as the migration's."
