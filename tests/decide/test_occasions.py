@@ -214,9 +214,7 @@ def test_what_was_read_before_the_decision_proves_no_end() -> None:
 
 
 def test_without_a_service_that_can_be_compared_people_say_that_it_is_back() -> None:
-    scene = Scene(*CALM, ERRORS)
-    step = Step("back", "Switch back", HERE, sign_off=None)
-    scene.plan = replace(scene.plan, rollback_plan=(step,))
+    scene = Scene(*CALM, ERRORS, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
     say(scene.feed("0.2"), "execute").feed("0x5")
     assert scene.word is Word.ROLLBACK
     ended = StepEnded(scene.now, "back", "primary", "done", "switched", "on_call", "d1")
@@ -343,7 +341,7 @@ def test_a_gate_that_opens_again_says_what_opened_it() -> None:
     scene = voted(Scene(*CALM, gates=(gate(valid_for=60),)).feed("0")).feed("0x5")
     assert "is no longer valid" in scene.record.turns["go_no_go"][-1].because
     scene.say(Vote(scene.now, "go_no_go", "ann", "on_call", "no-go", plan_digest="d1", why="wait"))
-    assert "ann (on_call) votes no-go" in "; ".join(scene.situation.gates[0].missing)
+    assert "ann (on-call) votes no-go" in "; ".join(scene.situation.gates[0].missing)
 
 
 def test_two_trips_whose_dismissal_ends_wait_from_that_moment() -> None:
