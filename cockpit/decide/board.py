@@ -76,6 +76,18 @@ class Board:
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, explained[1], now)
 
+    def outcomes(self, now: datetime) -> object:
+        """What everything evaluated has come to. While it is equal, and no window ends, deciding anew gives the same words."""
+        evaluated = tuple(evaluator.outcome() for evaluator in self._evaluators.values())
+        return evaluated, tuple(self._lapsed(name, now) for name in self.readings.histories)
+
+    def _lapsed(self, probe: str, now: datetime) -> tuple[bool, ...]:
+        """Which limits of age the newest data of a probe is beyond."""
+        newest = self.readings.histories[probe].newest_data_at
+        limits = {evaluator.criterion.stale_after for evaluator in self._by_probe[probe]}
+        spec = self.plan.probes[probe]
+        return tuple(newest is None or now - newest > (limit or spec.stale_after) for limit in limits)
+
     def _evaluator(self, subject: Subject, origin: datetime, ends: datetime | None) -> Evaluator:
         """Built once, then extended as readings come."""
         held = self._evaluators.get(subject.id)

@@ -90,6 +90,16 @@ class Evaluator:
         """The state after the newest real sample; None before the first."""
         return self.states[-1] if self.states else self.base
 
+    def outcome(self) -> object:
+        """What the newest polls and the samples have come to."""
+        reached, unknown = self.reached, self.now.unknown
+        samples = (
+            None
+            if reached is None
+            else (reached.state, reached.truth, reached.turned_at, reached.trips, reached.broken)
+        )
+        return self.now.truth, unknown.reason if unknown else None, samples
+
     @property
     def past(self) -> bool:
         """Whether its time is over, and it was seen to be good at the end of it."""

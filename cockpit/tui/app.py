@@ -33,6 +33,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.keys.walk_steps import StepKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.pages import CardScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
 from cockpit.tui.terminal_settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
@@ -111,6 +112,7 @@ class CockpitApp(App[None]):
         armed: bool = False,
         settings: Settings | None = None,
         background: Callable[[], Awaitable[None]] | None = None,
+        card: Callable[[], Sequence[str]] | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
@@ -134,6 +136,8 @@ class CockpitApp(App[None]):
         """The verdict that was called last."""
         self._left_out = False
         """Whether the terminal lacks a part of the screen that is not painted anew."""
+        self._card, self._card_shown = card, ""
+        """What a tour has to show now, and the title of the card that was shown last."""
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._general_keys = GeneralKeys(self)
@@ -225,10 +229,18 @@ class CockpitApp(App[None]):
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
         self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
         self._call()
+        self._show_card()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
                 screen.paint(again=again)
                 return
+
+    def _show_card(self) -> None:
+        """Open the card of a tour over a main screen, each once."""
+        lines = self._card() if self._card is not None else ()
+        if lines and lines[0] != self._card_shown and self.screen in self._main.values():
+            self._card_shown = lines[0]
+            self.push_screen(CardScreen(lines))
 
     def _call(self) -> None:
         """At a change of the verdict: the title, the bell, a notification; the first one and a replay's are not rung."""

@@ -25,6 +25,7 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 OWN_STREAMS = {
     "cockpit/rehearsal/process/world.py": "a pipe to its launcher",
     "cockpit/rehearsal/object_store/__main__.py": "a pipe to its launcher",
+    "cockpit/commands/story_worker.py": "a pipe to the command that started it, whose output goes through the door",
     "cockpit/migration/local_workers.py": "a worker's log, redacted by its formatter, behind the door of its process",
     "cockpit/tui/terminal_streams.py": "asks which stream is the terminal, and gives it back by fixed codes",
     "cockpit/console.py": "the door",

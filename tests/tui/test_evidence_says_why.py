@@ -21,7 +21,7 @@ ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"
 WHY = {
     "criterion": (["1", "end", "up", "enter"], ["✗ TRIPPED", "errors.rate > 0.05", "plan.yaml:12:5", "r-1", "╌"]),
     "item": (["2", "down", "enter"], ["✓ PASS", "critical", "service.running == 2"]),
-    "signed item": (["2", "down", "enter"], ["! TO SIGN", "Which address answered? (on_call)"]),
+    "signed item": (["2", "down", "enter"], ["! TO SIGN", "Which address answered? (on-call)"]),
     "gate": (["2", "end", "enter"], ["Go / no-go", "○ open", "missing"]),
     "probe": (["3", "enter"], ["✓ SEES", "read 9 times, every 15s", "12.0 %", "https://console.example/ecs"]),
     "timeline entry": (["6", "enter"], ["✗ TRIPPED", "errors.rate > 0.05"]),

@@ -146,7 +146,7 @@ async def test_nobody_signs_for_a_role_they_do_not_hold_until_they_say_who_they_
         at(pilot, "i.vpn")
         await pilot.press("s")
         await say(pilot, "100.64.0.7 answered")
-        assert "needs on_call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "needs on-call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
         await pilot.press("escape", "i")
         await say(pilot, "eve")
         assert "the plan has no person eve" in shown(pilot.app)  # type: ignore[arg-type]

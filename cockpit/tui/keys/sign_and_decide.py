@@ -90,7 +90,7 @@ class DeskKeys:
             return f"signed {subject} as {given.by} ({given.role}), {how}"
 
         def seen(width: int, height: int) -> Text:
-            signer = f"you are {who}; needs sign-off by {' or '.join(ask.roles)}{left}"
+            signer = f"you are {who}; needs sign-off: {formatting.roles(ask.roles)}{left}"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
             if (step := step_of(self._cockpit.cutover.situation, subject)) is not None:
                 return text.append_text(step_text(step, self._cockpit.cutover.situation, width))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -126,6 +126,21 @@ class HelpScreen(Page):
         text.append(f"{label:9}  ", style=theme.TEXT)
         lines = wrapped(meaning, self.size.width - 3 - 20)
         text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
+
+
+class CardScreen(Page):
+    """A few lines over the first screen: how a tour begins, and how it ended."""
+
+    footer = HELP_FOOTER
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def text(self) -> Text:
+        width = self.size.width - 5
+        shown = [part for line in self.lines for part in (wrapped(line, width) or [""])]
+        return Text("\n".join(shown), style=theme.TEXT)
 
 
 class NoticesScreen(Page):

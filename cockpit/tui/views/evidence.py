@@ -108,7 +108,7 @@ class _Page:
         signed = subject.sign_off
         if signed is None:
             return Text("")
-        text = self._pair("asks", f"{signed.ask} ({' or '.join(signed.roles)})")
+        text = self._pair("asks", f"{signed.ask} ({formatting.roles(signed.roles)})")
         if signed.at is not None:
             drill = ", in a rehearsal" if signed.rehearsal else ""
             by = f"{signed.by} as {signed.role} at {formatting.clock(signed.at)}{drill}: {signed.answer}"

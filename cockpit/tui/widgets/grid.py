@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cockpit.tui import theme
-from cockpit.tui.text import safe
+from cockpit.tui.text import cut_to, safe_copy
 
 GAP = 2
 NARROW = 60
@@ -305,12 +305,12 @@ class Grid(ScrollView, can_focus=True):
     def _line(self, row: Row, mark: str) -> Text:
         line = Text(no_wrap=True).append(mark, style=f"bold {theme.STRONG}")
         if row.heading is not None:
-            return line + safe(row.heading.copy())
+            return line + safe_copy(row.heading)
         for index, (column, width) in enumerate(self._layout):
-            cell = safe(row.cell(column.key).copy())
+            cell = safe_copy(row.cell(column.key))
             if column.middle:
                 cell = without_middle(cell, width)
-            cell.truncate(width, overflow="ellipsis", pad=True)
+            cut_to(cell, width, pad=True)
             line.append(" " * (GAP if index else 0))
             line.append_text(cell)
         return line
