@@ -25,14 +25,15 @@ class LogsGroup(Probe[LogGroupParams]):
 
     Reads logs DescribeLogGroups (retentionInDays, kmsKeyId, storedBytes, metricFilterCount) for the exact name, for the operation
     finds every group that begins with it, and DescribeLogStreams (lastEventTimestamp of the newest stream). No retentionInDays
-    means forever: `never_expires`. The time of the last event can be an hour late, storedBytes a day.
+    means forever: `never_expires`. The time of the last event is usually less than an hour late, in rare cases more (LogStream in
+    the API reference); storedBytes follows later still.
     """
 
     name = "logs.group"
     params_type = LogGroupParams
     demands = AWS_ALONE
     cannot_see = "whether the application writes here: compare with ecs.task_definition's log_group"
-    late = "the last event's time up to an hour, stored bytes a day; the rest seconds"
+    late = "the last event's time up to an hour, rarely more; stored bytes later still; the rest seconds"
     fields = (
         Field("exists", bool, "there is a log group of exactly this name", example=True),
         Field("retention_days", int, "days events are kept, where they are not kept for ever", 30, "days", low=1),
