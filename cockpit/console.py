@@ -11,7 +11,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -122,9 +122,12 @@ def output_document(text: str) -> None:
         click.echo(text, nl=not text.endswith("\n"))
 
 
-def output_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print JSON; its reader gets every character back, but no secret. What JSON has no form for is written as text."""
-    output_document(json_text(value, indent=indent))
+def output_json(members: Mapping[str, Any], *, version: int, indent: int | None = 2) -> None:
+    """Print an object as JSON; its reader gets every character back, but no secret. What JSON has no form for is text.
+
+    `version` comes first: members may be added to it; when one changes its meaning or goes, it is another version.
+    """
+    output_document(json_text({"version": version, **members}, indent=indent))
 
 
 def json_text(value: Any, *, indent: int | None = 2) -> str:

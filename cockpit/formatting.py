@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from probes.reading import Value
@@ -124,6 +125,16 @@ def role(name: str) -> str:
     """
     words = ["DB" if word == "db" else word for word in name.split("_")]
     return ("-" if words[0] == "on" else " ").join(words)
+
+
+def roles(names: Iterable[str]) -> str:
+    """Roles of which one is enough.
+
+    >>> roles(["on_call"]), roles(["on_call", "backup", "db_owner"])
+    ('on-call', 'on-call, backup or DB owner')
+    """
+    *first, last = [role(name) for name in names] or ["nobody"]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def person(who: str, in_role: str) -> str:

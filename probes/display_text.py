@@ -11,7 +11,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-_PLAIN = re.compile(r"[ -~\n]*\Z")
+_ODD = re.compile(r"[^ -~]")
+"""What must be looked at by itself."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp", "Zs"})
 _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 """Letters and marks by their category; no font shows them."""
@@ -29,17 +30,15 @@ def visible(text: str, *, keep: str = "\n") -> str:
     >>> visible("ordérs ⚠️") == "ordérs ⚠️"
     True
     """
-    if _PLAIN.match(text):
-        return text if "\n" in keep else text.replace("\n", "\\u{a}")
-    return "".join(
-        f"\\u{{{ord(each):x}}}" if each not in keep and _is_unseen(each, text, at) else each
-        for at, each in enumerate(text)
-    )
+
+    def shown(odd: re.Match[str]) -> str:
+        each = odd[0]
+        return f"\\u{{{ord(each):x}}}" if each not in keep and _is_unseen(each, text, odd.start()) else each
+
+    return _ODD.sub(shown, text)
 
 
 def _is_unseen(each: str, text: str, at: int) -> bool:
-    if " " <= each <= "~":
-        return False
     if each in _SELECTORS:
         before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
         picture = bool(before) and (unicodedata.category(before) in _PICTURES and before > "\x7f")
@@ -67,8 +66,9 @@ def yaml_quoted(text: str) -> str:
 
 
 def _escaped(text: str, escape: Callable[[str], str]) -> str:
-    if _PLAIN.match(text):
-        return text
-    return "".join(
-        escape(each) if each != "\n" and _is_unseen(each, text, at) else each for at, each in enumerate(text)
-    )
+
+    def shown(odd: re.Match[str]) -> str:
+        each = odd[0]
+        return escape(each) if each != "\n" and _is_unseen(each, text, odd.start()) else each
+
+    return _ODD.sub(shown, text)

@@ -40,6 +40,7 @@ def files_in(arguments: Iterable[str], folder: Path) -> Iterator[Path]:
 
     A relative one is looked for in `folder` and where the cockpit was started, for that is where a program looks.
     """
+    folder = folder.absolute()
     for argument in arguments:
         option, _, value = argument.partition("=")
         for text in dict.fromkeys((argument, value if option.startswith("-") else "")):

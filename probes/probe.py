@@ -70,6 +70,8 @@ class Least:
     of: str
     """What is counted: "requests"."""
     within: timedelta
+    counted: str
+    """The field that holds how many there were."""
 
 
 class Probe(ABC, Generic[P]):

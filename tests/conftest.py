@@ -32,12 +32,18 @@ ONE_BY_ONE = frozenset(
 """Files whose tests are long and share nothing but what a worker has anyway."""
 
 
+ONE_TOGETHER = ("tests/contributing/",)
+"""Rooms whose files all look at the product's whole source, which is read once."""
+
+
 class ByFile(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
-    """A file goes to one worker whole, so that what its tests share is made once; the files of ONE_BY_ONE test by test."""
+    """A file goes to one worker whole, so that what its tests share is made once; those of ONE_BY_ONE test by test."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return nodeid if file in ONE_BY_ONE else file
+        if file in ONE_BY_ONE:
+            return nodeid
+        return next((room for room in ONE_TOGETHER if file.startswith(room)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

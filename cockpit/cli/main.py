@@ -50,6 +50,10 @@ COMMANDS: Mapping[str, Lazy] = {
         "cockpit.commands.prove",
         "Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.",
     ),
+    "backtest": Lazy(
+        "cockpit.commands.backtest_past",
+        "Judge the past by a plan: when triggers would have tripped, when GO could have been had, what other limits would do.",
+    ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
     "keys": Lazy(
         "cockpit.commands.key_list",

@@ -32,6 +32,8 @@ from probes.clients.writing_role import WritingRole, writing_role
 from probes.reading import Reading, Reason, Unknown, Unseen
 from probes.registry import find
 
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 BLIND = 1
 _ACTION = re.compile(r"\b[a-z][a-z0-9-]*:[A-Z][A-Za-z]+\b")
 _QUIET = frozenset({Reason.LOW_VOLUME, Reason.WARMING})
@@ -93,7 +95,7 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     diagnoses = [diagnose(loaded, spec, readings.get(name), live.aws(loaded)) for name, spec in loaded.probes.items()]
     unevaluated = list(blind_to(loaded, diagnoses))
     if form == "json":
-        output_json(_plain(diagnoses, unevaluated, roles, absent))
+        output_json(_plain(diagnoses, unevaluated, roles, absent), version=JSON_VERSION)
     else:
         output(*_lines(diagnoses, unevaluated, roles, absent))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
@@ -198,7 +200,6 @@ def _plain(
     could_write = {names: asdict(role) for names, role in roles.items()}
     blind_to = [asdict(one) for one in unevaluated]
     return {
-        "version": 1,
         "probes": probes,
         "blind_to": blind_to,
         "could_write": could_write,

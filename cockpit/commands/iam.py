@@ -9,10 +9,9 @@ import click
 from pydantic import ValidationError
 
 from cockpit.commands.options import PLAN_TEXT, VARIABLES
-from cockpit.commands.plan_loading import given_values
-from cockpit.console import output, output_json
-from cockpit.exit_codes import BAD_PLAN, USAGE
-from cockpit.plan.load import PlanError, load_plan
+from cockpit.commands.plan_loading import given_values, load_for_showing
+from cockpit.console import json_text, output, output_document
+from cockpit.exit_codes import USAGE
 from cockpit.plan.model import Migration, Plan, ProbeSpec, Target
 from cockpit.plan.step_action import EcsService
 from probes.clients.arns import arn_in
@@ -57,11 +56,7 @@ ROLLBACK = {
 @click.option("--actions", is_flag=True, help="Include the permissions of the plan's built-in actions (ecs.rollback).")
 def main(plan: str, variables: tuple[str, ...], *, migration: bool, actions: bool) -> int:
     """Print the least-privilege IAM policy for a plan's probes."""
-    try:
-        loaded = load_plan(plan, overrides=given_values(variables), require_environment=False)
-    except PlanError as error:
-        output(*error.lines, err=True)
-        return BAD_PLAN
+    loaded = load_for_showing(plan, given_values(variables))
     needs = probes_need(loaded)
     if migration:
         more = migration_needs(loaded)
@@ -76,7 +71,7 @@ def main(plan: str, variables: tuple[str, ...], *, migration: bool, actions: boo
             return USAGE
         needs = _joined((needs, more))
     if needs:
-        output_json(policy(needs))
+        output_document(json_text(policy(needs)))
     else:
         output(f"{plan}: its probes need no AWS permission", err=True)
     for grant in sorted({grant for spec in loaded.probes.values() for grant in find(spec.uses).grants}):

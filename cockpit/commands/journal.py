@@ -12,11 +12,12 @@ from typing import Any
 import click
 from cryptography import x509
 
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, OWN_PLAN, RECORD, TSA, TSA_CA, Form
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, OWN_PLAN, RECORD, TSA, TSA_CA, VARIABLES, Form
+from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.console import output, output_json
 from cockpit.engine.timestamping import NoTimestamp
 from cockpit.engine.timestamping import timestamp as timestamp_of
-from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.journal.entry import Line, Type
 from cockpit.journal.findings import Outcome, Result
 from cockpit.journal.record_folder import RecordFolder, find_record
@@ -24,7 +25,6 @@ from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.timestamps import FOLDER, SUFFIX, Timestamp, read_roots
 from cockpit.journal.transparency_log import LogKey
 from cockpit.journal.verify import verify_record
-from cockpit.plan.load import PlanError, load_plan
 from probes.clients.http import HttpClient
 from probes.clients.threads import run_loop
 
@@ -32,6 +32,8 @@ _SPAN = re.compile(r"(\d+)([smhd])")
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _HASH = re.compile(r"(?<![0-9a-fA-F])[0-9a-f]{64}(?![0-9a-fA-F])")
+JSON_VERSION = 1
+"""Of what each line of `show --format json`. Members may be added to it; none changes its meaning or goes."""
 SHOWN = 50
 """Reasons shown of one subject."""
 MOST_TEXT = 1 << 20
@@ -52,7 +54,15 @@ def main() -> None:
 @ALLOWED_SIGNERS
 @TSA_CA
 @OWN_PLAN
-def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: str, own_plan: str) -> int:
+@VARIABLES
+def verify(
+    record: str,
+    anchors: tuple[str, ...],
+    allowed_signers: str,
+    tsa_ca: str,
+    own_plan: str,
+    variables: tuple[str, ...],
+) -> int:
     """Check a record offline: what is proven, what is not provable and what would prove it, and what is broken.
 
     Without --anchor, a record that was rewritten as a whole cannot be detected.
@@ -61,10 +71,7 @@ def verify(record: str, anchors: tuple[str, ...], allowed_signers: str, tsa_ca: 
     """
     try:
         folder = find_record(record)
-        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca, own_plan))
-    except PlanError as error:
-        output(*error.lines, err=True)
-        return BAD_PLAN
+        result = verify_record(folder.path, *outside(anchors, allowed_signers, tsa_ca, own_plan, variables))
     except (OSError, ValueError) as error:
         return _refused(error)
     _print_result(folder, result)
@@ -129,17 +136,17 @@ def _refused(error: Exception) -> int:
 
 
 def outside(
-    anchors: Sequence[str], allowed_signers: str, tsa_ca: str, own_plan: str
+    anchors: Sequence[str], allowed_signers: str, tsa_ca: str, own_plan: str, variables: Sequence[str]
 ) -> tuple[Sequence[str], AllowedSigners | None, Sequence[x509.Certificate], Sequence[LogKey]]:
     """What a record is checked against: published heads, who signs with which key, whose timestamps and log entries count.
 
-    The record's own copy of the plan says nothing here: who rewrites a record rewrites that too. Raises OSError, ValueError,
-    PlanError.
+    The record's own copy of the plan says nothing here: who rewrites a record rewrites that too. Raises OSError, ValueError;
+    exits with 65 for a plan that cannot be loaded.
     """
     heads = [head for anchor in anchors for head in _heads(anchor)]
     signers = AllowedSigners.read(Path(allowed_signers)) if allowed_signers else None
     roots = read_roots(Path(tsa_ca)) if tsa_ca else []
-    plan = load_plan(own_plan, require_environment=False) if own_plan else None
+    plan = load_for_showing(own_plan, given_values(variables)) if own_plan else None
     if plan and plan.timestamps:
         roots += x509.load_pem_x509_certificates(plan.timestamps.pem.encode())
     log_keys = [LogKey.read(plan.transparency_log.pem)] if plan and plan.transparency_log else []
@@ -203,7 +210,7 @@ def _list(folder: RecordFolder, types: Sequence[str], since: str, form: Form) ->
     ]
     for writer, line in wanted:
         if form == "json":
-            output_json(_plain(writer, line), indent=None)
+            output_json(_plain(writer, line), version=JSON_VERSION, indent=None)
         else:
             output(_text(writer, line))
     odd = sum(len(chain.set_aside) for chain in folder.chains())

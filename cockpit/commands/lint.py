@@ -36,7 +36,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
         return BAD_PLAN
     open_ = [one for one in findings if not one.accepted]
     if form == "json":
-        output_json({"version": JSON_VERSION, "findings": [_json(one) for one in findings]})
+        output_json({"findings": [_json(one) for one in findings]}, version=JSON_VERSION)
     else:
         output(*_lines(findings, plan))
     return FINDINGS if open_ else 0

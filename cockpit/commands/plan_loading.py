@@ -36,10 +36,15 @@ def given_values(variables: Sequence[str]) -> dict[str, str]:
     return given
 
 
+def read_for_showing(path: str, overrides: Mapping[str, str] | None = None) -> Plan:
+    """A plan that nothing is read with: what the environment lacks is no problem. Raises PlanError."""
+    return load_plan(path, overrides=overrides, environ=os.environ, require_environment=False)
+
+
 def load_for_showing(path: str, overrides: Mapping[str, str] | None = None) -> Plan:
-    """As `load`, of a plan that nothing is read with: what the environment lacks is no problem."""
+    """The same, or all its problems on standard error and exit 65."""
     try:
-        return load_plan(path, overrides=overrides, environ=os.environ, require_environment=False)
+        return read_for_showing(path, overrides)
     except PlanError as error:
         output(*error.lines, err=True)
         raise SystemExit(BAD_PLAN) from None

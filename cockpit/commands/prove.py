@@ -10,7 +10,7 @@ import click
 from cockpit.commands.options import PLAN_TEXT, VARIABLES
 from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.commands.progress_line import Progress
-from cockpit.console import json_text, output, output_document, output_json
+from cockpit.console import json_text, output, output_document
 from cockpit.exit_codes import HOLD
 from cockpit.stories.plan_proof import prove
 from cockpit.stories.proven import PlanProven
@@ -45,7 +45,7 @@ def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> i
     elif form == "html":
         output_document(proven_html(proven))
     elif form == "json":
-        output_json(proven_json(proven))
+        output_document(_text(proven, form))
     else:
         output(*proven_lines(proven))
     return HOLD if any(proven.findings()) else 0

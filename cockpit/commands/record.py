@@ -15,6 +15,9 @@ from cockpit.engine.earlier_steps import earlier_steps, measured, plans_recorded
 from cockpit.journal.entry import Type, as_text
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root, writers
 
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
@@ -45,7 +48,7 @@ def list_(form: Form, *, durations: bool) -> int:
         return _durations(form)
     found = [_summary(folder) for folder in list_records()]
     if form == "json":
-        output_json({"version": 1, "records": [asdict(each) for each in found]})
+        output_json({"records": [asdict(each) for each in found]}, version=JSON_VERSION)
         return 0
     if not found:
         output(f"No records in {records_root()}")
@@ -80,7 +83,7 @@ def _durations(form: Form) -> int:
             middle = formatting.duration(timedelta(seconds=each.median_s))
             lines.append(f"{plan}  {each.subject}: {worded(each)}, median {middle}")
     if form == "json":
-        output_json([asdict(each) for each in found])
+        output_json({"steps": [asdict(each) for each in found]}, version=JSON_VERSION)
     else:
         output(*(lines or [f"No step was done in a record in {records_root()}"]))
         output(f"Rehearsals count that are kept there: cockpit rehearse --keep {rehearsals()}")

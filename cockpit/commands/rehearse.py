@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
+from platformdirs import user_state_path
 
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
@@ -35,9 +37,12 @@ from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.script.fault_catalogue import UnknownFault
 from cockpit.rehearsal.script.scenario import Scenario, ScenarioError, load_scenario, scenarios
 from cockpit.stories.played_faults import UnknownPlayedFault
+from cockpit.stories.tour import STAGES, closing_card, opening_card, stage_now, tour_line
 from cockpit.tui.terminal_settings import Settings
 from cockpit.tui.terminal_streams import no_terminal
 from probes.reading import Reason
+
+TOUR = "YOUR FIRST NIGHT"
 
 
 @click.command("rehearse")
@@ -54,10 +59,13 @@ from probes.reading import Reason
 @click.option("--headless", is_flag=True, help="No terminal: run to the end and exit with the verdict's code.")
 @click.option("--list", "listing", is_flag=True, help="List the scenarios.")
 @click.option(
-    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key g)."
+    "--crew/--no-crew", "crew_plays", default=True, help="Whether the crew signs and votes by itself (else: key C)."
 )
 @click.option(
     "--arm", is_flag=True, help="Start with keys that change the environment enabled, such as the migration's."
+)
+@click.option(
+    "--tour", is_flag=True, help="Your first night, step by step: sign, vote, begin, break, decide (ten minutes)."
 )
 @click.option("--keep", default="", metavar="FOLDER", help="Keep the record of this rehearsal in a folder.")
 @NOTIFY
@@ -87,6 +95,7 @@ def main(
     listing: bool,
     crew_plays: bool,
     arm: bool,
+    tour: bool,
     keep: str,
     notify: tuple[Receiver, ...],
     plan: str,
@@ -112,6 +121,9 @@ def main(
         output(problem, err=True)
         return USAGE
     settings = settings_chosen(theme, quiet=quiet)
+    if tour and (headless or scenario or plan or played):
+        output("--tour is a rehearsal of its own: give it no scenario, --plan, --played or --headless", err=True)
+        return USAGE
     try:
         given = given_values(variables)
         story = story_file(scenario, plan)
@@ -139,7 +151,8 @@ def main(
             headless=headless,
             plays_crew=crew_plays or headless,
             armed=arm,
-            keep=keep,
+            tour=tour,
+            keep=keep or (str(user_state_path("cockpit", appauthor=False) / "tours") if tour else ""),
             aws_profile=aws_profile,
             variables=variables,
             lists_lacking=bool(plan),
@@ -171,6 +184,8 @@ class RehearsalOptions:
     plays_crew: bool
     """Whether the crew signs and votes by itself."""
     armed: bool
+    tour: bool
+    """Whether a newcomer is walked through it."""
     keep: str
     """Folder in which the record stays; empty to leave nothing behind."""
     aws_profile: str = USUAL
@@ -184,15 +199,19 @@ class RehearsalOptions:
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
     worse = "" if options.aws_profile == USUAL else f" with {PROFILES[options.aws_profile].title}"
-    output(f"starting the environment of '{scenario.name}'{worse} ...", err=True)
+    output(
+        f"1 of 3: the environment of '{scenario.name}'{worse}: PostgreSQL, simulated AWS, the application ...", err=True
+    )
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal(profile=options.aws_profile) as world:
         world.apply(os.environ)
-        given = known_vars(options.plan, world.vars)
-        plan = load(options.plan, options.variables, overrides=given)
-        if options.lists_lacking and given:
-            output(f"vars this environment replaces: {', '.join(sorted(given))}", err=True)
+        replaced = known_vars(options.plan, world.vars)
+        given = {**replaced, **given_values(options.variables)}
+        plan = load(options.plan, overrides=given)
+        if options.lists_lacking and replaced:
+            output(f"vars this environment replaces: {', '.join(sorted(replaced))}", err=True)
         allow_in(world, plan)
+        output("2 of 3: the record", err=True)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
         left: list[str] = []
@@ -209,7 +228,8 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
                     return await run_headless(run)
-                code = await _terminal(run, options)
+                output("3 of 3: the screen", err=True)
+                code = await _terminal(run, options, given)
                 if options.keep:
                     left += farewell(run.watch.situation, kept.folder.path, "")
                 return code
@@ -234,14 +254,14 @@ def _lacking_notice(watch: Watch) -> str:
     )
 
 
-async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
+async def _terminal(run: RehearsalRun, options: RehearsalOptions, given: Mapping[str, str]) -> int:
     from cockpit.tui.app import CockpitApp
 
-    given = known_vars(run.watch.plan.path, run.world.vars)
+    who = first_person(run.watch.plan)
     live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
         migration_controller(run.watch, live, run.kept.folder.path) as controller,
-        action_executor(run.watch, run.kept, first_person(run.watch.plan)) as executor,
+        action_executor(run.watch, run.kept, who) as executor,
     ):
         app = CockpitApp(
             run.watch,
@@ -254,10 +274,24 @@ async def _terminal(run: RehearsalRun, options: RehearsalOptions) -> int:
             executor=executor,
             record=run.kept.folder.path,
             settings=options.settings,
+            card=partial(_card, run, who) if options.tour else None,
         )
+        if options.tour:
+            run.director.newcomer = who
+            run.watch.notices.insert(0, lambda: tour_line(run.watch.record, who))
         try:
             await app.run_to_end()
         finally:
             if controller is not None:
                 controller.end_started()
     return run.watch.situation.verdict.exit_code
+
+
+def _card(run: RehearsalRun, who: str) -> list[str]:
+    """The card of a tour: the story until the first stage is done, and how it ended after the last one."""
+    at = stage_now(run.watch.record, who)
+    if at == 0:
+        return opening_card(TOUR, who)
+    if at == len(STAGES):
+        return closing_card(run.watch.situation, farewell(run.watch.situation, run.kept.folder.path, "")[-3:])
+    return []

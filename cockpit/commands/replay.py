@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from cockpit.commands.ended_by_signal import run_until_signal
-from cockpit.commands.options import RECORD, SPEED
-from cockpit.commands.plan_loading import known_vars
+from cockpit.commands.options import RECORD, SPEED, VARIABLES
+from cockpit.commands.plan_loading import given_values, known_vars
 from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, NOT_REPRODUCED, USAGE
@@ -41,16 +41,26 @@ SHOWN = 5
 )
 @click.option("--headless", is_flag=True, help="No terminal: replay every decision; exit 70 if any differs.")
 @click.option("--plan", default="", help="Backtest: evaluate with this plan instead.", type=click.Path(dir_okay=False))
+@VARIABLES
 @THEME
 @QUIET
 def main(
-    record: str, speed: float, at: str, writer: str, *, headless: bool, plan: str, theme: ThemeName, quiet: bool
+    record: str,
+    speed: float,
+    at: str,
+    writer: str,
+    *,
+    headless: bool,
+    plan: str,
+    variables: tuple[str, ...],
+    theme: ThemeName,
+    quiet: bool,
 ) -> int:
     """Replay a record on the same screens: play, pause, step, seek."""
     log_to_file()
     settings = settings_chosen(theme, quiet=quiet)
     try:
-        trace = _trace(record, writer, plan)
+        trace = _trace(record, writer, plan, given_values(variables))
         begin = moment_of(at, trace) if at else None
     except (NotReplayable, OSError, PlanError) as error:
         output(*(error.lines if isinstance(error, PlanError) else [error]), err=True)
@@ -67,12 +77,12 @@ def main(
     return run_until_signal(_terminal(trace, speed, begin, settings))
 
 
-def _trace(record: str, writer: str, plan: str) -> Trace:
-    """Raises NotReplayable, OSError and PlanError."""
+def _trace(record: str, writer: str, plan: str, more: Mapping[str, str]) -> Trace:
+    """`more`: vars of the plan it is to be judged with, over those of the record. Raises NotReplayable, OSError, PlanError."""
     trace = trace_of(find_record(record), writer, Path(plan) if plan else None)
-    if not plan or read_plan(plan).digest == trace.plan.digest:
+    if not plan or (read_plan(plan).digest == trace.plan.digest and not more):
         return trace
-    given = known_vars(plan, trace.given)
+    given = {**known_vars(plan, trace.given), **more}
     return judged_by(trace, load_plan(plan, overrides=given, environ={}, require_environment=False))
 
 

@@ -10,12 +10,11 @@ from typing import Literal, get_args
 import click
 
 from cockpit.commands.journal import outside
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA, VARIABLES
 from cockpit.console import json_text, output, output_document
 from cockpit.decide.situation import Situation
-from cockpit.exit_codes import BAD_PLAN, USAGE
+from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import RecordFolder, find_record
-from cockpit.plan.load import PlanError
 from cockpit.replay.player import last_situation
 from cockpit.replay.trace import NotReplayable, trace_of
 from cockpit.report.formats.html import html
@@ -26,9 +25,12 @@ from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account
 
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
+
 
 def _json(account: Account) -> str:
-    return json_text(to_plain(account)) + "\n"
+    return json_text({"version": JSON_VERSION, **to_plain(account)}) + "\n"
 
 
 FormName = Literal["md", "html", "json", "junit", "in-toto"]
@@ -49,6 +51,7 @@ FORMS: Mapping[FormName, Callable[[Account], str]] = {
 @ALLOWED_SIGNERS
 @TSA_CA
 @OWN_PLAN
+@VARIABLES
 def main(
     record: str,
     form: FormName,
@@ -57,6 +60,7 @@ def main(
     allowed_signers: str,
     tsa_ca: str,
     own_plan: str,
+    variables: tuple[str, ...],
 ) -> int:
     """Report what was planned, measured, signed and decided, and what is still open.
 
@@ -65,14 +69,11 @@ def main(
     """
     try:
         folder = find_record(record)
-        given = outside(anchors, allowed_signers, tsa_ca, own_plan)
+        given = outside(anchors, allowed_signers, tsa_ca, own_plan, variables)
         text = FORMS[form](account_of(folder, *given, last=_last(folder)))
         if out:
             _write(Path(out), text)
             return 0
-    except PlanError as error:
-        output(*error.lines, err=True)
-        return BAD_PLAN
     except (OSError, ValueError) as error:
         output(error, err=True)
         return USAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -13,33 +12,17 @@ import click
 from cockpit.commands.options import FORMAT, VARIABLES, Form
 from cockpit.commands.plan_loading import given_values
 from cockpit.commands.progress_line import Progress
+from cockpit.commands.story_outcome import Outcome, outcome_of
+from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
-from cockpit.plan.load import PlanError
 from cockpit.report.escaping import safe
-from cockpit.stories.story_file import FOLDER, is_story, load_story
+from cockpit.stories.story_file import FOLDER, is_story
 from cockpit.stories.story_html import StoryBand, story_page
-from cockpit.stories.story_run import play_through
+from probes.clients.threads import run_loop
 
 JSON_VERSION = 1
 """Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one story ended, as text."""
-
-    path: str
-    name: str
-    title: str
-    verdict: str
-    lasted_s: float
-    failures: tuple[str, ...]
-    contradictions: tuple[str, ...]
-    problems: tuple[str, ...] = ()
-    """Lines about a story or plan that cannot be used."""
-    verdicts: tuple[tuple[float, str, str], ...] = ()
-    """Each change of the verdict: seconds from the beginning, the word, and why."""
 
 
 @click.command("test")
@@ -60,7 +43,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
         output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema --story`", err=True)
         return USAGE
     given = given_values(variables)
-    outcomes = list(_run(paths, given))
+    outcomes = _run(paths, given)
     if junit:
         Path(junit).write_text(junit_text(outcomes), encoding="utf-8")
     if html:
@@ -74,7 +57,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
             encoding="utf-8",
         )
     if form == "json":
-        output_json(_json(outcomes))
+        output_json(_json(outcomes), version=JSON_VERSION)
     else:
         output(*_lines(outcomes))
     if any(each.problems for each in outcomes):
@@ -103,35 +86,22 @@ def _is_of(story: Path, plan: Path) -> bool:
     return True
 
 
-def _run(paths: Sequence[Path], given: dict[str, str]) -> Iterator[Outcome]:
+def _run(paths: Sequence[Path], given: dict[str, str]) -> list[Outcome]:
+    """The outcomes of all; many stories are gone through in several processes at once."""
     progress = Progress("stories", len(paths))
-    for number, path in enumerate(paths):
-        progress.at(number, path.stem)
-        yield outcome_of(str(path), given)
+    names = [str(path) for path in paths]
+    workers = workers_for(len(names))
+    if workers > 1:
+        found = run_loop(
+            go_through(names, given, workers, lambda done, path: progress.at(done, f"{Path(path).stem} is done"))
+        )
+    else:
+        found = []
+        for number, path in enumerate(paths):
+            progress.at(number, path.stem)
+            found.append(outcome_of(str(path), given))
     progress.done()
-
-
-def outcome_of(path: str, given: dict[str, str]) -> Outcome:
-    """Go through one story."""
-    try:
-        story = load_story(path, given)
-    except PlanError as error:
-        return Outcome(path, Path(path).stem, "", "", 0.0, (), (), tuple(error.lines))
-    ended = play_through(story)
-    return Outcome(
-        path,
-        story.name,
-        story.title,
-        str(ended.situation.verdict.word),
-        story.lasts.total_seconds(),
-        tuple(map(str, ended.failures)),
-        tuple(map(str, ended.contradictions)),
-        verdicts=tuple(
-            ((change.at - ended.started_at).total_seconds(), str(change.after), change.because)
-            for change in ended.changes
-            if change.subject == "verdict"
-        ),
-    )
+    return found
 
 
 def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -148,7 +118,6 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
-        "version": JSON_VERSION,
         "stories": [
             {
                 "file": each.path,

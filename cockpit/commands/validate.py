@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from cockpit.commands.options import FORMAT, PLAN_TEXT, VARIABLES, Form
-from cockpit.commands.plan_loading import given_values
+from cockpit.commands.plan_loading import given_values, read_for_showing
 from cockpit.console import output, output_json
 from cockpit.exit_codes import BAD_PLAN
-from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.load import PlanError
 from cockpit.plan.model import Plan
 from cockpit.plan.never_go import never_go
 from cockpit.plan.probe_limits import needed_traffic
@@ -30,15 +30,15 @@ JSON_VERSION = 1
 def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     """Load a plan: every problem with its place, or a summary."""
     try:
-        loaded = load_plan(plan, overrides=given_values(variables), require_environment=False)
+        loaded = read_for_showing(plan, given_values(variables))
     except PlanError as error:
         if form == "json":
-            output_json(_json(plan, None, error.problems))
+            output_json(_json(plan, None, error.problems), version=JSON_VERSION)
         else:
             output(*error.lines, err=True)
         return BAD_PLAN
     if form == "json":
-        output_json(_json(plan, loaded, ()))
+        output_json(_json(plan, loaded, ()), version=JSON_VERSION)
     else:
         output(*summarise(loaded), *(f"  contradicts {each}" for each in healthy(loaded).contradictions))
     return 0
@@ -46,7 +46,6 @@ def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
 
 def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "version": JSON_VERSION,
         "plan": path,
         "valid": plan is not None,
         "problems": [

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 FUNCTIONS = frozenset({"size", "int", "double", "string", "timestamp", "duration"})
 COMPREHENSIONS = frozenset({"all", "exists", "exists_one", "map", "filter"})
-COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+_ORDERINGS = frozenset({"<", "<=", ">", ">="})
+COMPARISONS = _ORDERINGS | {"==", "!=", "in"}
 _RESERVED = frozenset({"true", "false", "null", "in"})
 _OPENS = frozenset("([{")
 _CLOSES = frozenset(")]}")
@@ -22,7 +24,7 @@ _TOKEN = re.compile(
     (?P<string>[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))
   | (?P<number>0[xX][0-9a-fA-F]+u?|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<mark>&&|\|\||==|!=|<=|>=|\S)
+  | (?P<mark>&&|\|\||===|!==|==|!=|<>|<=|>=|\S)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -37,6 +39,9 @@ _REFUSED_MARKS = {
     "?": "? is refused: a choice would hide an unknown value; use && and ||",
     "{": "{ is refused: a condition compares fields of probes",
     "=": "'=' compares nothing: write ==",
+    "===": "'===' is not known here: write ==",
+    "!==": "'!==' is not known here: write !=",
+    "<>": "'<>' is not known here: write !=",
     "&": "'&' joins nothing: write &&",
     "|": "'|' joins nothing: write ||",
 }
@@ -115,6 +120,8 @@ def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
         if not _is_path(words, at) and _text(words, at + 1) != "(":
             yield Refusal(_unit(words, at) or _foreign(words[at].text), words[at])
     comprehensions = [w for at, w in enumerate(words) if w.text in COMPREHENSIONS and _text(words, at + 1) == "("]
+    for term in terms(words):
+        yield from _chained(term)
     if len(comprehensions) > 1:
         why = "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes"
         yield Refusal(why, comprehensions[1])
@@ -125,9 +132,34 @@ def _foreign(name: str) -> str:
     return f"'{name}' is not known here: write {written}" if written else f"'{name}' is not a field: write probe.field"
 
 
+def _chained(term: Sequence[Token]) -> Iterator[Refusal]:
+    """`0.1 < x < 0.5`, which compares the outcome of the first comparison with the second limit."""
+    first, *more = _outermost(term, _ORDERINGS) or [-1]
+    if more:
+        low, value, high = (_text_of(term[:first]), _text_of(term[first + 1 : more[0]]), _text_of(term[more[0] + 1 :]))
+        both = f"{low} {term[first].text} {value} && {value} {term[more[0]].text} {high}"
+        yield Refusal(f"compares twice in a row: write {both}", term[more[0]])
+
+
+def _outermost(term: Sequence[Token], marks: frozenset[str]) -> list[int]:
+    """Where these marks stand in a term, outside of all brackets."""
+    depth, found = 0, []
+    for at, word in enumerate(term):
+        depth += (word.text in _OPENS) - (word.text in _CLOSES)
+        if depth == 0 and word.kind == "mark" and word.text in marks:
+            found.append(at)
+    return found
+
+
+def _text_of(words: Sequence[Token]) -> str:
+    """The words with the spaces they were written with, as one space each."""
+    gaps = [" " if before.end < word.start else "" for before, word in pairwise(words)]
+    return "".join(gap + word.text for gap, word in zip(["", *gaps], words, strict=True)) if words else ""
+
+
 def _percentage(words: Sequence[Token], at: int) -> str:
-    """What to write for `5%`; empty where % divides."""
-    number = _before(words, at)
+    """What to write for `5%` and `5 %`; empty where % divides."""
+    number = _number(words[at - 1]) if at else ""
     following = words[at + 1] if at + 1 < len(words) else None
     if not number or (following is not None and (following.kind in ("number", "name") or following.text == "(")):
         return ""
@@ -146,9 +178,12 @@ def _unit(words: Sequence[Token], at: int) -> str:
 
 def _before(words: Sequence[Token], at: int) -> str:
     """The decimal number directly before a word."""
-    last = words[at - 1] if at else None
-    is_number = last is not None and last.kind == "number" and last.text.replace(".", "", 1).isdigit()
-    return last.text if last is not None and is_number and last.end == words[at].start else ""
+    return _number(words[at - 1]) if at and words[at - 1].end == words[at].start else ""
+
+
+def _number(word: Token) -> str:
+    """A decimal number as it is written; empty for any other word."""
+    return word.text if word.kind == "number" and word.text.replace(".", "", 1).isdigit() else ""
 
 
 def _refused_name(words: Sequence[Token], at: int) -> Iterator[Refusal]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.because import Explanation
 from cockpit.decide.evaluation import Evaluation, Evaluator, Subject
-from cockpit.decide.explanation import explain
+from cockpit.decide.explanation import explain, explain_past
 from cockpit.decide.readings import POLLS_KEPT, Readings
 from cockpit.plan.model import Plan
 from probes.reading import Reading, checked
@@ -61,28 +61,44 @@ class Board:
         twin._explained = dict(self._explained)
         return twin
 
-    def evaluate(self, subject: Subject, origin: datetime, now: datetime) -> Evaluation:
-        """The evaluation of a criterion or item at `now`. `origin` is when its phase began: nothing older counts."""
-        evaluator = self._evaluator(subject, origin)
+    def evaluate(self, subject: Subject, origin: datetime, now: datetime, ends: datetime | None = None) -> Evaluation:
+        """The evaluation of a criterion or item at `now`. `origin` is when its phase began: nothing older counts.
+
+        `ends`: the first good sample from then on is the last that counts.
+        """
+        evaluator = self._evaluator(subject, origin, ends)
         reached = evaluator.standing(now)
         version = evaluator.version, reached is not None and reached.broken
         explained = self._explained.get(subject.id)
         if explained is None or explained[0] != version:
-            explained = version, explain(evaluator.criterion, reached, self.readings)
+            because = explain(evaluator.criterion, reached, self.readings)
+            explained = version, explain_past(because, reached) if reached is not None and evaluator.past else because
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, explained[1], now)
 
-    def _evaluator(self, subject: Subject, origin: datetime) -> Evaluator:
+    def outcomes(self, now: datetime) -> object:
+        """What everything evaluated has come to. While it is equal, and no window ends, deciding anew gives the same words."""
+        evaluated = tuple(evaluator.outcome() for evaluator in self._evaluators.values())
+        return evaluated, tuple(self._lapsed(name, now) for name in self.readings.histories)
+
+    def _lapsed(self, probe: str, now: datetime) -> tuple[bool, ...]:
+        """Which limits of age the newest data of a probe is beyond."""
+        newest = self.readings.histories[probe].newest_data_at
+        limits = {evaluator.criterion.stale_after for evaluator in self._by_probe[probe]}
+        spec = self.plan.probes[probe]
+        return tuple(newest is None or now - newest > (limit or spec.stale_after) for limit in limits)
+
+    def _evaluator(self, subject: Subject, origin: datetime, ends: datetime | None) -> Evaluator:
         """Built once, then extended as readings come."""
         held = self._evaluators.get(subject.id)
-        if held is not None and held.origin == origin and held.subject is subject:
+        if held is not None and (held.origin, held.ends) == (origin, ends) and held.subject is subject:
             return held
         if held is not None:
             self._explained.pop(subject.id, None)
             for evaluators in self._by_probe.values():
                 if held in evaluators:
                     evaluators.remove(held)
-        evaluator = self._evaluators[subject.id] = Evaluator(subject, origin, self.plan.probes)
+        evaluator = self._evaluators[subject.id] = Evaluator(subject, origin, self.plan.probes, ends)
         for name in evaluator.watched:
             self._by_probe[name].append(evaluator)
         evaluator.rebuild(self.readings)

@@ -76,7 +76,7 @@ def _check(holds: bool, unknown: Unknown | None, signed: SignOffStatus | None) -
     if signed.stale:
         return Check.STALE, signed.stale
     if not signed.given:
-        return Check.PENDING, f"waits for {' or '.join(signed.roles)}"
+        return Check.PENDING, f"needs sign-off: {formatting.roles(signed.roles)}"
     return Check.PASS, f"signed by {signed.by}"
 
 
@@ -86,9 +86,9 @@ def _line(explained: Explanation, unknown: Unknown | None, signed: SignOffStatus
         return replace(explained, line=f"{unknown.reason}: {unknown.detail}{hint}")
     if signed is not None and item.expect is None:
         answer = (
-            f"{signed.by} ({signed.role}): {signed.answer}"
+            f"{formatting.person(signed.by, signed.role)}: {signed.answer}"
             if signed.at
-            else f"asks {' or '.join(signed.roles)}: {signed.ask}"
+            else f"asks {formatting.roles(signed.roles)}: {signed.ask}"
         )
         return replace(explained, line=answer)
     return explained

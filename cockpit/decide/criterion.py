@@ -61,7 +61,7 @@ def judge(criterion: Criterion, evaluation: Evaluation, record: Counted, started
         because=explained if unknown is None else replace(explained, line=_blinded(explained, unknown, state)),
         position=criterion.position,
         unknown=unknown,
-        badges=_badges(criterion, reached, state, unknown, waiver, pre_existing),
+        badges=_badges(criterion, evaluation, state, waiver, pre_existing),
         trips_in=evaluation.left if state is State.PENDING else None,
         met_in=evaluation.left if state is State.PROVING else None,
         ok_since=_ok_since(state, reached, waiver, signed, seen_before, stands_since),
@@ -163,13 +163,15 @@ def _blinded(explained: Explanation, unknown: Unknown, state: State) -> str:
 
 def _badges(
     criterion: Criterion,
-    reached: MachineState | None,
+    evaluation: Evaluation,
     state: State,
-    unknown: Unknown | None,
     waiver: Waiver | None,
     pre_existing: bool,
 ) -> tuple[Badge, ...]:
+    reached, unknown = evaluation.reached, evaluation.blindness
     shown = []
+    if evaluation.past:
+        shown.append(Badge.PAST)
     if waiver is not None:
         shown.append(Badge.WAIVED)
     if pre_existing:

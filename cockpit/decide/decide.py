@@ -34,11 +34,14 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
     began = counts.phase()
     origin = began.at if began else started_at
 
+    phase = began.phase if began else Phase.POST_DEPLOY
+
     def judged_since(criterion: Criterion, since: datetime) -> Judged:
-        return judge(criterion, board.evaluate(criterion, since, now), counts, started_at, now)
+        limited = criterion.until is not None and phase is Phase.POST_DEPLOY
+        ends = since + criterion.until if limited and criterion.until is not None else None
+        return judge(criterion, board.evaluate(criterion, since, now, ends), counts, started_at, now)
 
     triggers = [judged_since(criterion, origin) for criterion in plan.rollback_triggers]
-    phase = began.phase if began else Phase.POST_DEPLOY
     stands = standing(triggers, counts, now) if phase is Phase.POST_DEPLOY else Standing()
     rollback_plan = steps(plan.rollback_plan, counts, now)
     back = _back(stands, triggers, counts, readings, rollback_plan, now)

@@ -39,17 +39,23 @@ class Evaluation:
     """Every trip of a trigger, with the one for being blind too long right now."""
     left: timedelta | None
     """Until the running window ends if every further sample agrees; None where none is running."""
+    past: bool = False
+    """Whether the time in which it is judged is over: it was seen to be good at its end, or since."""
 
 
 class Evaluator:
     """Samples and states of one criterion (or item) since `origin`, when its phase began; extended as readings arrive.
 
-    Samples are taken at every data time of the condition's probes, and count from `begins` on: `initial_delay` later.
+    Samples are taken at every data time of the condition's probes, and count from `begins` on: `initial_delay` later. The first
+    good one from `ends` on is the last that counts: what is never seen to be good is judged to the end of the night.
     """
 
-    def __init__(self, subject: Subject, origin: datetime, probes: Mapping[str, ProbeSpec]) -> None:
+    def __init__(
+        self, subject: Subject, origin: datetime, probes: Mapping[str, ProbeSpec], ends: datetime | None = None
+    ) -> None:
         self.subject = subject
         self.origin = origin
+        self.ends = ends
         self.criterion = subject if isinstance(subject, Criterion) else _as_criterion(subject)
         self.begins = origin + self.criterion.initial_delay
         self.condition: Condition | None = self.criterion.condition
@@ -83,6 +89,26 @@ class Evaluator:
     def reached(self) -> MachineState | None:
         """The state after the newest real sample; None before the first."""
         return self.states[-1] if self.states else self.base
+
+    def outcome(self) -> object:
+        """What the newest polls and the samples have come to."""
+        reached, unknown = self.reached, self.now.unknown
+        samples = (
+            None
+            if reached is None
+            else (reached.state, reached.truth, reached.turned_at, reached.trips, reached.broken)
+        )
+        return self.now.truth, unknown.reason if unknown else None, samples
+
+    @property
+    def past(self) -> bool:
+        """Whether its time is over, and it was seen to be good at the end of it."""
+        return self._past(self.reached)
+
+    def _past(self, reached: MachineState | None) -> bool:
+        if self.ends is None or reached is None:
+            return False
+        return reached.state.meaning.done and reached.data_at >= self.ends
 
     # -- taking in ---------------------------------------------------------------------------------------------------
 
@@ -151,7 +177,7 @@ class Evaluator:
         for index in range(first, len(self.times)):
             sample = self.samples[index]
             failing, old = self._goes_on(readings, self.times[index], failing)
-            if sample is not None:
+            if sample is not None and not self._past(reached):
                 before, limits = reached, self.limits
                 if old and sample.pre_existing is None:
                     sample = replace(sample, pre_existing=self.origin)
@@ -205,12 +231,14 @@ class Evaluator:
     # -- as of a moment ----------------------------------------------------------------------------------------------
 
     def standing(self, now: datetime) -> MachineState | None:
-        """The state reached, as it stands at `now`."""
-        return standing(self.reached, now) if self.reached else None
+        """The state reached, as it stands at `now`; of what is past, as it stood then."""
+        if self.reached is None or self.past:
+            return self.reached
+        return standing(self.reached, now)
 
     def evaluation(self, readings: Readings, explained: Explanation, now: datetime) -> Evaluation:
         """How it all stands at `now`."""
-        blindness, reached = self._blindness(readings, now), self.standing(now)
+        blindness, reached = None if self.past else self._blindness(readings, now), self.standing(now)
         return Evaluation(
             self.now,
             reached,
@@ -218,6 +246,7 @@ class Evaluator:
             blindness,
             self._trips(blindness, readings, now),
             self._left(reached, readings, now),
+            self.past,
         )
 
     def _blindness(self, readings: Readings, now: datetime) -> Unknown | None:

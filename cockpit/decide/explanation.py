@@ -49,6 +49,12 @@ def explain(criterion: Criterion, reached: MachineState | None, readings: Readin
     )
 
 
+def explain_past(because: Explanation, reached: MachineState) -> Explanation:
+    """The explanation of what is no longer judged: how it was at its end. What its probes read now says nothing about it."""
+    line = f"judged until {formatting.clock(reached.data_at)}, {reached.state.label} then"
+    return Explanation(line, because.condition, samples=reached.samples, probes=because.probes, data_at=reached.data_at)
+
+
 def _excerpt(seen: tuple[Observed, ...], readings: Readings) -> str:
     """The first line of detail behind a value that is against; a line of a probe that is fine would mislead."""
     probes = dict.fromkeys(each.path.partition(".")[0] for each in seen if each.against)

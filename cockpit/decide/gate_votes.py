@@ -41,12 +41,14 @@ def tally(gate: Gate, votes: Iterable[Vote], now: datetime, without: str = "") -
     if goes < gate.poll.required:
         waiting = [role for role in gate.poll.roles if role not in {vote.role for vote in valid}]
         needed = gate.poll.required - goes
-        missing.append(f"needs {formatting.count(needed, 'more GO vote')} ({' or '.join(waiting or gate.poll.roles)})")
+        missing.append(
+            f"needs {formatting.count(needed, 'more GO vote')} ({formatting.roles(waiting or gate.poll.roles)})"
+        )
     return Tally(valid, lapsed, tuple(missing))
 
 
 def against(vote: Vote) -> str:
-    return f"{vote.by} ({vote.role}) votes {vote.choice}"
+    return f"{formatting.person(vote.by, vote.role)} votes {vote.choice}"
 
 
 def _goes(votes: Sequence[Vote], *, distinct: bool) -> int:

@@ -148,7 +148,9 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
     ):
         who = " or ".join(status.sign_off.roles)
         step = PathStep("sign: " + status.title, status.id, who=who)
-        return Obstacle(Urgency.UNSIGNED, f"{status.title}: waits for {who}", step)
+        return Obstacle(
+            Urgency.UNSIGNED, f"{status.title}: needs sign-off: {formatting.roles(status.sign_off.roles)}", step
+        )
     soon = f", trips in {formatting.duration(status.trips_in)}" if status.trips_in is not None else ""
     line = f"{status.title} {status.state.label}{soon}: {status.because.brief}"
     return Obstacle(_urgency(each), line, _step(each, now), status.because, unseen=status.unknown)
@@ -175,7 +177,11 @@ def _item(item: ItemStatus) -> Obstacle | None:
         return None
     who = " or ".join(item.sign_off.roles) if item.sign_off else ""
     if item.check in (Check.PENDING, Check.STALE):
-        why = f"sign-off stale: {item.detail}" if item.check is Check.STALE else f"waits for {who}"
+        why = (
+            f"sign-off stale: {item.detail}"
+            if item.check is Check.STALE
+            else f"needs sign-off: {formatting.roles(item.sign_off.roles if item.sign_off else ())}"
+        )
         step = PathStep(f"sign: {item.title}", item.id, who=who)
         return Obstacle(Urgency.UNSIGNED, f"{item.title}: {why}", step, critical=item.killer)
     settles = item.unknown is not None and item.unknown.reason.traits.settles_by_itself

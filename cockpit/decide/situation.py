@@ -27,6 +27,8 @@ class Badge(StrEnum):
     BLIND = "BLIND"
     FLAPPED = "FLAPPED"
     """Tripped, or came close, earlier in this cutover; kept visible after recovery."""
+    PAST = "PAST"
+    """The time in which it is judged is over, and it was seen to be good at the end of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Desk:
             raise Refused(IDENTIFY)
         role = next((role for role in wanted if role in self.person.roles), None)
         if role is None:
-            raise Refused(f"{what} needs {' or '.join(wanted)}; {self.person.id} is {', '.join(self.person.roles)}")
+            held = ", ".join(map(formatting.role, self.person.roles))
+            raise Refused(f"{what} needs {formatting.roles(wanted)}; {self.person.id} is {held}")
         return self.person, role
 
     # -- sign-offs ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from cockpit.decide.states import Word
+from cockpit.decide.events import LAST_SAFE_MOMENT
+from cockpit.decide.states import RollbackFit, Word
 from probes.known_secrets import remember
 from probes.redact import one_line
 
@@ -22,6 +23,12 @@ PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 REHEARSAL = "REHEARSAL, nothing of this is real"
 _CALLING = tuple(word for word in Word if word.calls_for_decision)
 _OVER = (Word.GO, Word.ROLLED_BACK)
+_NEARER: Mapping[str, str] = {
+    RollbackFit.SOON: "warning",
+    RollbackFit.LAST: "critical",
+    RollbackFit.TOO_LATE: "critical",
+}
+"""How the last safe moment comes nearer, and how urgent that is to PagerDuty."""
 
 
 class CannotNotify(Exception):  # noqa: N818 - what keeps it from beginning
@@ -46,6 +53,11 @@ class Notice:
     rehearsal: bool = False
     actions: tuple[str, ...] = ()
     """What there is to do now, a line for each person who has something to do."""
+
+    @property
+    def nearer(self) -> bool:
+        """Whether it is of the last safe moment, which comes nearer."""
+        return self.subject == LAST_SAFE_MOMENT and self.after in _NEARER
 
     @property
     def next(self) -> str:
@@ -90,8 +102,8 @@ class Slack:
     url: str = field(repr=False)
     name: str = "slack"
 
-    def wants(self, _: Notice) -> bool:
-        return True
+    def wants(self, notice: Notice) -> bool:
+        return notice.subject != LAST_SAFE_MOMENT or notice.nearer
 
     def body(self, notice: Notice, head: str) -> str:
         lines = [f"*{_plain(notice.line)}*", f"{notice.at:%Y-%m-%d %H:%M:%S} UTC"]
@@ -105,23 +117,31 @@ class Slack:
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty:
-    """Events API v2: ROLLBACK and FIX FORWARD page, GO and ROLLED BACK resolve. One incident a record."""
+    """Events API v2: ROLLBACK and FIX FORWARD page, GO and ROLLED BACK resolve. One incident a record.
+
+    The last safe moment has an incident of its own, so that a ROLLBACK after it pages: it warns 30 minutes before, pages 10
+    minutes before, and is resolved where the moment is no longer near: the rollback has begun, or only forward is left.
+    """
 
     url: str
     key: str = field(repr=False)
     name: str = "pagerduty"
 
     def wants(self, notice: Notice) -> bool:
+        if notice.subject == LAST_SAFE_MOMENT:
+            return notice.nearer or notice.before in _NEARER
         return notice.subject == "verdict" and notice.after in (*_CALLING, *_OVER)
 
     def body(self, notice: Notice, head: str) -> str:
-        event = {"routing_key": self.key, "dedup_key": one_line(notice.record, 255)}
-        if notice.after in _OVER:
+        of_moment = notice.subject == LAST_SAFE_MOMENT
+        incident = f"{one_line(notice.record, 200)} {LAST_SAFE_MOMENT}" if of_moment else one_line(notice.record, 255)
+        event = {"routing_key": self.key, "dedup_key": incident}
+        if notice.after in _OVER or (of_moment and not notice.nearer):
             return json.dumps(event | {"event_action": "resolve"})
         payload = {
             "summary": notice.line,
             "source": one_line(notice.record),
-            "severity": "info" if notice.rehearsal else "critical",
+            "severity": "info" if notice.rehearsal else _NEARER.get(notice.after, "critical"),
             "timestamp": notice.at.isoformat(),
             "custom_details": {
                 "because": notice.reason,

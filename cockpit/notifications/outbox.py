@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 
 from cockpit.decide.events import LAST_SAFE_MOMENT, Change
 from cockpit.decide.next_action import worded
-from cockpit.decide.states import RollbackFit
 from cockpit.engine.recording import Recording
 from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
@@ -222,13 +221,8 @@ async def notifying(
             await http.close()
 
 
-_CALLING = (RollbackFit.SOON, RollbackFit.LAST, RollbackFit.TOO_LATE)
-
-
 def _is_news(change: Change) -> bool:
-    """Whether somebody is to hear of it: of the last safe moment only as it comes nearer."""
-    if change.subject == LAST_SAFE_MOMENT:
-        return change.after in _CALLING
+    """Whether a channel may want it."""
     return change.before != change.after or bool(change.latched)
 
 

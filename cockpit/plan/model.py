@@ -142,6 +142,8 @@ class Criterion:
     stale_after: timedelta | None = None
     """Age at which data no longer counts; None: each probe's own limit."""
     initial_delay: timedelta = timedelta(0)
+    until: timedelta | None = None
+    """How long after the deployment began it is judged at least; None: to the end of the night."""
     error_limit: int = ERROR_LIMIT
     on_unknown: OnUnknown = OnUnknown.HOLD
     unknown_limit: timedelta | None = None

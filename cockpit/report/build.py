@@ -37,6 +37,7 @@ from cockpit.journal.entry import Line
 from cockpit.journal.provenance import Kind
 from cockpit.plan.model import Criterion, Item, Plan, Section
 from cockpit.report import sign_offs
+from cockpit.report.five_sentences import summary
 from cockpit.report.model import (
     Account,
     CriterionAccount,
@@ -56,7 +57,6 @@ from cockpit.report.open_items import open_items
 from cockpit.report.sign_offs import Kept
 from cockpit.report.state_history import Seen, changes_of, sessions, spans
 from cockpit.report.step_times import at_the_end, night_account
-from cockpit.report.summary import summary
 
 UNKNOWN = "UNKNOWN"
 

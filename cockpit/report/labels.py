@@ -50,11 +50,11 @@ def answer(asked: Asked | None) -> str:
         return ""
     last = asked.given[-1] if asked.given else None
     if last is None:
-        return f"never signed (needs {' or '.join(map(formatting.role, asked.roles))})"
+        return f"never signed (needs {formatting.roles(asked.roles)})"
     if last.retracted:
         return f"withdrawn by {last.by}"
     late = f"; no longer counts: {last.stale}" if last.stale else ""
-    return f"{last.by} ({last.role}), {by_key(last.key, rehearsal=last.rehearsal)}: {last.answer}{late}"
+    return f"{formatting.person(last.by, last.role)}, {by_key(last.key, rehearsal=last.rehearsal)}: {last.answer}{late}"
 
 
 def reason(status: CriterionAccount | ItemAccount) -> str:

@@ -69,7 +69,7 @@ def _unsigned(title: str, asked: Asked | None) -> Iterator[str]:
         return
     stale = asked.given[-1].stale if asked.given else ""
     why = f"no longer counted: {stale}" if stale else "was withdrawn" if asked.given else "was never signed"
-    yield f"{title}: the sign-off of {' or '.join(map(formatting.role, asked.roles))} {why}"
+    yield f"{title}: the sign-off of {formatting.roles(asked.roles)} {why}"
 
 
 def _items(given: Account) -> Iterator[str]:

@@ -10,8 +10,8 @@ from cockpit import formatting
 from cockpit.decide.events import CLEARED, FAULT, INJECTED
 from cockpit.decide.states import State, StepState
 from cockpit.report import labels
+from cockpit.report.five_sentences import trips, worst_first
 from cockpit.report.model import Account, CriterionAccount, StateChange
-from cockpit.report.summary import trips, worst_first
 
 MOST_FAULTS, MOST_CRITERIA = 5, 6
 """Lanes of one kind; what is beyond is in the lists further down."""

@@ -31,7 +31,8 @@ def plan_slice(
 ) -> Plan:
     """The plan with these alone, without people, gates and steps; only the probes they read.
 
-    What is taken in for want of a criterion or trigger has no window, so that it holds nothing up.
+    What is taken in for want of a criterion or trigger has no window, so that it holds nothing up. What it can and cannot do is
+    asked of the time in which it is judged.
     """
     success, triggers = list(success), list(triggers)
     used = _read_by(success, triggers, items)
@@ -50,8 +51,8 @@ def plan_slice(
         probes={name: spec for name, spec in plan.probes.items() if name in used},
         checklist=(section,) if section is not None else (),
         gates=(),
-        success_criteria=tuple(replace(one, sign_off=None) for one in success),
-        rollback_triggers=tuple(replace(one, sign_off=None) for one in triggers),
+        success_criteria=tuple(replace(one, sign_off=None, until=None) for one in success),
+        rollback_triggers=tuple(replace(one, sign_off=None, until=None) for one in triggers),
         runbook=(),
         rollback_plan=(),
         migration=None,

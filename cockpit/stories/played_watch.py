@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from cockpit.decide.events import Record
 from cockpit.decide.situation import Situation
+from cockpit.engine.poller import Source
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Plan
-from cockpit.stories.played_source import PlayedSource
 from cockpit.stories.story_clock import StoryClock
-from probes.reading import Unknown, Value
+from probes.reading import Reading, Unknown, Value
 
 STEP = timedelta(seconds=5)
 """How far it goes on at once: readings are taken in, and what changes is decided, as exactly as this."""
@@ -25,10 +26,23 @@ LONGEST_REST = timedelta(seconds=15)
 """It decides at least so often, also while nothing changes; a whole minute is always one of these moments."""
 
 
+class TimedSource(Source, Protocol):
+    """A source whose readings are there, each due at its moment."""
+
+    @property
+    def due(self) -> datetime:
+        """When the next reading is due."""
+        ...
+
+    def take(self, until: datetime) -> list[tuple[str, Reading]]:
+        """Every reading due up to `until`, in the order of their moments."""
+        ...
+
+
 class PlayedWatch(Watch):
     """A watch that goes on by `step`."""
 
-    def __init__(self, plan: Plan, source: PlayedSource, clock: StoryClock, record: Record | None = None) -> None:
+    def __init__(self, plan: Plan, source: TimedSource, clock: StoryClock, record: Record | None = None) -> None:
         super().__init__(plan, source, clock, record)
         self.played = source
         self.story_clock = clock
@@ -41,6 +55,7 @@ class PlayedWatch(Watch):
         self._content: dict[str, tuple[Mapping[str, Value], Mapping[str, Unknown]]] = {}
         self._decided: tuple[datetime | None, int] = None, 0
         """When the next change is foreseen, and how long the record was, by the last decision."""
+        self._outcomes: object = None
 
     def step(self) -> None:
         """Go on by one step; decide if a reading is new, a change is foreseen, somebody stated something, or it is time."""
@@ -65,16 +80,22 @@ class PlayedWatch(Watch):
                 call()
 
     def leap(self, until: datetime, rest: timedelta, least: timedelta) -> None:
-        """Go on to the next moment at which anything can change, `least` from now and `rest` at most; decide there."""
+        """Go on to the next moment at which what is decided can change, `least` from now and `rest` at most; decide there."""
         now, (foreseen, _) = self.story_clock.at, self._decided
-        moments = [self.played.due, now + rest, *([foreseen] if foreseen is not None else [])]
-        at = self.story_clock.at = min(max(min(moments), now + least), until)
-        for probe, reading in self.played.take(at):
-            self.take(probe, reading)
-        self.tick()
+        last = min(now + rest, foreseen or until, until)
+        while True:
+            at = self.story_clock.at = min(
+                max(self.played.due, self.story_clock.at + least), max(last, now + least), until
+            )
+            for probe, reading in self.played.take(at):
+                self.take(probe, reading)
+            if at >= last or self.board.outcomes(at) != self._outcomes:
+                self.tick()
+                return
 
     def tick(self) -> None:
         super().tick()
+        self._outcomes = self.board.outcomes(self.story_clock.at)
         self._decided = _next_change(self.situation), len(self.record.entries)
 
     async def run(self) -> None:

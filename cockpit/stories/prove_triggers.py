@@ -14,14 +14,18 @@ from cockpit.stories.short_play import ShortPlay
 from cockpit.stories.value_search import Values, ValueSearch
 from cockpit.stories.values_for import tripping
 from probes.reading import Reason
+from probes.registry import find
 
 ZERO, SECOND = timedelta(0), timedelta(seconds=1)
 PHASES = 4
 """So many moments between two readings a fault is tried at, where several probes are read; for one, both ends will do."""
 LONGEST = timedelta(hours=30)
 """Longer than this nothing is played: then it is undecided."""
-HIDING = (Reason.ACCESS_DENIED, Reason.THROTTLED)
-"""One reason that lasts, and one that may pass by itself: the others are of one of these kinds."""
+HIDING = (Reason.ACCESS_DENIED, Reason.THROTTLED, Reason.TIMEOUT, Reason.NO_DATA, Reason.NOT_FOUND)
+"""One reason of each kind that anything is made of: it lasts; it may pass by itself, and is asked for less often, or sooner
+again; there was no traffic; there is no such thing. The others are of one of these kinds."""
+LATE = "LATE"
+"""Played as well: its data come later than they count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,29 @@ def prove_trigger(plan: Plan, one: Criterion, healthy: Values, search: ValueSear
         best=soonest.after,
         worst=worst,
         verdict=_verdict(plan, one, soonest),
-        hidden_by=tuple(play.hidden(worst)),
+        hidden_by=tuple(play.hidden(worst)) if play.hiding_limit(worst) <= LONGEST else (),
+        undecided=""
+        if play.hiding_limit(worst) <= LONGEST
+        else "what hides it: its unknown_limit is longer than what is played",
+        blinded=blinded(plan, one),
     )
+
+
+def blinded(plan: Plan, one: Criterion) -> tuple[tuple[str, str], ...]:
+    """What is played of a trigger: each probe it reads, unreadable by each kind of reason."""
+    found = []
+    for name in one.condition.probes if one.condition else ():
+        few = [Reason.LOW_VOLUME] if _counted(plan, name) else []
+        found += [(name, str(reason)) for reason in (*HIDING, *few)] + [(name, LATE)]
+    return tuple(found)
+
+
+def _counted(plan: Plan, probe: str) -> tuple[str, ...]:
+    """The fields of a probe that are LOW_VOLUME where too little is counted."""
+    spec = plan.probes[probe]
+    kind = find(spec.uses)
+    least = kind.least(kind.params_type.model_validate(dict(spec.params)))
+    return tuple(f"{probe}.{field}" for field in least.fields) if least is not None else ()
 
 
 def _verdict(plan: Plan, one: Criterion, tripped: _Tripped) -> str:
@@ -125,18 +150,29 @@ class _Play:
     def hidden(self, worst: timedelta) -> Iterator[Hidden]:
         """Every blindness of one probe, from just before the fault on, under which it does not trip.
 
-        Why it cannot be read makes a difference only to a trigger that trips for being unseen. `worst`: after the fault, when
-        all is seen.
+        `worst`: after the fault, when all is seen.
         """
-        calls = self.one.on_unknown is OnUnknown.ROLLBACK
+        limit = self.hiding_limit(worst)
+        for probe, reason in blinded(self.plan, self.one):
+            play, fault = self._begun(SECOND)
+            self._blind(play, fault - SECOND, probe, reason)
+            if not play.until(lambda _, play=play: self._called(play), fault + limit):  # type: ignore[misc]
+                yield Hidden(probe, reason, str(play.situation.verdict.word))
+
+    def hiding_limit(self, worst: timedelta) -> timedelta:
+        """After the fault: who has not tripped by then is hidden."""
         stale = max(self.plan.probes[name].stale_after for name in self.probes)
-        limit = worst + 2 * self.pace + ((self.one.unknown_limit or ZERO) + 2 * stale if calls else ZERO)
-        for probe in self.probes:
-            for reason in HIDING if calls else HIDING[:1]:
-                play, fault = self._begun(SECOND)
-                play.world.blind(fault - SECOND, probe, reason)
-                if not play.until(lambda _, play=play: self._called(play), fault + limit):  # type: ignore[misc]
-                    yield Hidden(probe, str(reason), str(play.situation.verdict.word))
+        calls = self.one.on_unknown is OnUnknown.ROLLBACK
+        return worst + 2 * self.pace + ((self.one.unknown_limit or ZERO) + 2 * stale if calls else ZERO)
+
+    def _blind(self, play: ShortPlay, at: datetime, probe: str, reason: str) -> None:
+        if reason == LATE:
+            play.world.late(at, probe, 2 * self.plan.probes[probe].stale_after + self.limit)
+        elif reason == Reason.LOW_VOLUME:
+            for path in _counted(self.plan, probe):
+                play.world.blind(at, path, Reason.LOW_VOLUME)
+        else:
+            play.world.blind(at, probe, Reason(reason))
 
     def _called(self, play: ShortPlay) -> bool:
         return self._is_tripped(play) or play.situation.verdict.latch is not None

@@ -48,6 +48,15 @@ class TriggerProven:
     """The verdict then, as far as this trigger decides it alone."""
     hidden_by: tuple[Hidden, ...] = ()
     undecided: str = ""
+    blinded: tuple[tuple[str, str], ...] = ()
+    """Every blindness that was played: a probe, and a kind of reason."""
+
+    def hiding(self) -> Iterator[str]:
+        """The probes that hide it; with the reasons, where only some do."""
+        for probe in dict.fromkeys(each.probe for each in self.hidden_by):
+            reasons = [each.reason for each in self.hidden_by if each.probe == probe]
+            all_ = [reason for name, reason in self.blinded if name == probe]
+            yield probe if len(reasons) == len(all_) else f"{probe} ({', '.join(reasons)})"
 
     @property
     def trips(self) -> bool:

@@ -111,7 +111,7 @@ def _trigger_rows(proven: PlanProven) -> Iterator[tuple[str, ...]]:
     yield ("Trigger", "Readings that trip it", "Verdict", "Hidden where this cannot be read")
     for one in proven.triggers:
         what = f"{worded(one.values)}: {one.readings}" if one.trips else one.undecided or "never"
-        yield (one.id, what, one.verdict, ", ".join(dict.fromkeys(each.probe for each in one.hidden_by)))
+        yield (one.id, what, one.verdict, ", ".join(one.hiding()))
 
 
 def _probe_rows(probes: Iterable[ProbeProven]) -> Iterator[tuple[str, ...]]:

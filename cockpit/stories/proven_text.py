@@ -57,7 +57,7 @@ def _trigger(one: TriggerProven) -> Iterator[str]:
         times += f" to {duration(one.worst or timedelta(0))}"
     yield f"  {times:>16}  {one.id}: {worded(one.values)}, {count(one.readings, 'reading')} -> {one.verdict}"
     if one.hidden_by:
-        shown = ", ".join(dict.fromkeys(each.probe for each in one.hidden_by))
+        shown = ", ".join(one.hiding())
         verdicts = " or ".join(dict.fromkeys(each.verdict for each in one.hidden_by))
         yield f"{'':18}  hidden where this cannot be read: {shown}; then {verdicts}"
 
@@ -105,6 +105,7 @@ def proven_json(proven: PlanProven) -> dict[str, Any]:
                 "best_s": _seconds(one.best),
                 "worst_s": _seconds(one.worst),
                 "verdict": one.verdict,
+                "blinded": [{"probe": probe, "reason": reason} for probe, reason in one.blinded],
                 "hidden_by": [
                     {"probe": each.probe, "reason": each.reason, "verdict": each.verdict} for each in one.hidden_by
                 ],

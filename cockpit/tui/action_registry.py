@@ -35,7 +35,14 @@ class Where(StrEnum):
     """While the cutover runs, not in a replay."""
     REPLAY = auto()
     REHEARSAL = auto()
+    ROLLBACK = auto()
+    """On the Rollback screen, while there is something to decide; its key may do something else elsewhere."""
+    EVIDENCE = auto()
+    """On a page of evidence; the same."""
 
+
+PLACED = frozenset({Where.ROLLBACK, Where.EVIDENCE})
+"""Where a screen binds keys of its own, before those of every screen."""
 
 _NAMED = {"slash": "/", "backslash": "\\", "at": "@", "minus": "-", "plus": "+", "underscore": "_", "escape": "esc"}
 """Keys that have other names in Textual than in Unicode, or longer ones than on the keyboard."""
@@ -92,6 +99,10 @@ def _desk(id_: str, key: str, label: str, help_: str) -> Action:
     return Action(id_, key, label, help_, Where.LIVE, Handler.DESK)
 
 
+def _decision(id_: str, key: str, label: str, help_: str) -> Action:
+    return Action(id_, key, label, help_, Where.ROLLBACK, Handler.DESK)
+
+
 def _migration(id_: str, key: str, label: str, help_: str) -> Action:
     return Action(id_, key, label, help_, Where.MIGRATION, Handler.MIGRATION, dangerous=True)
 
@@ -117,6 +128,8 @@ ACTIONS: tuple[Action, ...] = (
         footer=1,
     ),
     Action("back", "escape", "back", "Back to where you came from; never quits"),
+    Action("top", "g", "top", "To the first line", Where.LISTS),
+    Action("bottom", "G", "end", "To the last line", Where.LISTS),
     Action("filter", "slash", "filter", "Show only lines that contain a text", Where.LISTS, footer=2),
     Action("failing", "exclamation_mark", "failing", "Show only what is failing or missing", Where.LISTS, footer=3),
     _desk("sign", "s", "sign", "Sign the selected line: the question, what is seen now, your answer"),
@@ -129,6 +142,9 @@ ACTIONS: tuple[Action, ...] = (
     _desk("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
     _desk("who", "i", "identify", "Identify yourself at this cockpit"),
     _desk("accept_caller", "A", "account", "Accept the AWS account and principal now in use, by name"),
+    _decision("roll_back", "r", "roll back", "Decide to roll back, then go through the rollback plan"),
+    _decision("fix_forward", "f", "fix forward", "Decide to stay on the new system and fix it"),
+    _decision("dismiss", "d", "dismiss", "Dismiss the rollback, or withdraw the decision under way, with a reason"),
     Action(
         "probe_now", "r", "read now", "Read the probes of the selected line now, or all of them", Where.LIVE, footer=4
     ),
@@ -142,6 +158,8 @@ ACTIONS: tuple[Action, ...] = (
         also="f6",
     ),
     Action("link", "o", "link", "Show and copy the console or runbook link", Where.LISTS),
+    Action("zoom_in", "plus", "closer", "Half the time on every chart", Where.EVIDENCE),
+    Action("zoom_out", "minus", "farther", "Twice the time on every chart", Where.EVIDENCE),
     Action("save", "ctrl+s", "save", "Save an evidence bundle: screen, situation as text and JSON"),
     Action(
         "arm",
@@ -161,7 +179,7 @@ ACTIONS: tuple[Action, ...] = (
     _migration("move_purge", "u", "purge", "Remove the verified files' bytes: the point of no return"),
     _migration("move_restore", "e", "restore", "Copy every file back to the database"),
     Action("faults", "f", "faults", "Inject or clear a fault in the rehearsal", Where.REHEARSAL),
-    Action("crew", "g", "crew", "Let the crew sign, vote and move on", Where.REHEARSAL),
+    Action("crew", "C", "crew", "Let the crew sign, vote and move on", Where.REHEARSAL),
     _replay("play", "space", "play", "Play, or stop", footer=1),
     _replay("turn_next", "right_square_bracket", "next verdict", "To the next change of the verdict", footer=2),
     _replay("turn_last", "left_square_bracket", "last verdict", "Back to the last change of the verdict"),
@@ -189,7 +207,7 @@ def handled(handler: Handler, table: Mapping[str, T]) -> Mapping[str, T]:
 def available(*, rehearsal: bool, armed: bool = False, replay: bool = False) -> Iterator[Action]:
     """The actions there are now: dangerous ones only when armed, the rehearsal's and the replay's only in one."""
     for action in ACTIONS:
-        there = {Where.REHEARSAL: rehearsal, Where.REPLAY: replay, Where.LIVE: not replay}
+        there = {Where.REHEARSAL: rehearsal, Where.REPLAY: replay, Where.LIVE: not replay, Where.ROLLBACK: not replay}
         if there.get(action.where, True) and (armed or not action.dangerous):
             yield action
 
@@ -208,6 +226,8 @@ MIGRATION_FOOTER = _keys("move_start", "move_hold", "move_drain", "arm", "help",
 CONFIRM_FOOTER = _keys("back")
 FAULTS_FOOTER = _keys("back", "crew", "pause", "help", "quit")
 STEPS_FOOTER = _keys("evidence", "sign", "undo", "copy", "help", "quit")
+DECIDE_FOOTER = _keys("roll_back", "fix_forward", "dismiss", "evidence", "help", "quit")
+EVIDENCE_FOOTER = _keys("back", "copy", "probe_now", "zoom_in", "help", "quit")
 
 
 def footer(*, rehearsal: bool, of: Sequence[str] = (), armed: bool = False, replay: bool = False) -> list[Action]:

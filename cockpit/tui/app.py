@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never
@@ -14,13 +15,15 @@ from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.events import Event, Key, MouseDown
 from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
 from cockpit.ascii_symbols import ascii_only
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui import calling, theme
-from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, available
+from cockpit.tui.action_registry import ACTIONS, PLACED, Action, Handler, Where, available
+from cockpit.tui.attention import Attention
 from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.key_map import KeyMap
 from cockpit.tui.keys import replay
@@ -30,6 +33,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.keys.walk_steps import StepKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.pages import CardScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
 from cockpit.tui.terminal_settings import Settings, fitting, settings_path
 from cockpit.tui.text import plain
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FRAME_S = 0.5
+_PLACED_IDS = frozenset(action.id for action in ACTIONS if action.where in PLACED)
 MESSAGE = 300
 """Characters of a short notice."""
 MESSAGE_S, REFUSAL_S = 5.0, 30.0
@@ -88,7 +93,9 @@ class CockpitApp(App[None]):
     COMMANDS = {ActionCommands}  # noqa: RUF012 - Textual's way
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(action.keys, f"do('{action.id}')", action.label, show=False, id=action.id) for action in ACTIONS
+        Binding(action.keys, f"do('{action.id}')", action.label, show=False, id=action.id)
+        for action in ACTIONS
+        if action.where not in PLACED
     ]
 
     def __init__(
@@ -105,6 +112,8 @@ class CockpitApp(App[None]):
         armed: bool = False,
         settings: Settings | None = None,
         background: Callable[[], Awaitable[None]] | None = None,
+        card: Callable[[], Sequence[str]] | None = None,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.cutover = watch
@@ -121,11 +130,14 @@ class CockpitApp(App[None]):
         self.label = environment_label or _label(watch)
         self.degraded = ""
         self.noticed = NoticeLog()
+        self.attention = Attention(seconds)
         self.doing, self.message = "", Text()
         self._called = ""
         """The verdict that was called last."""
         self._left_out = False
         """Whether the terminal lacks a part of the screen that is not painted anew."""
+        self._card, self._card_shown = card, ""
+        """What a tour has to show now, and the title of the card that was shown last."""
         self._background = background
         self._watching: asyncio.Task[None] | None = None
         self._general_keys = GeneralKeys(self)
@@ -156,7 +168,17 @@ class CockpitApp(App[None]):
         """End, and show nothing: Textual would print the traceback with every local variable, and those hold secrets."""
         self._close_messages_no_wait()
 
+    async def on_event(self, event: Event) -> None:
+        """Every key and click is seen here first, whoever takes it."""
+        if isinstance(event, Key | MouseDown):
+            was_away = self.attention.away
+            self.attention.key(self.cutover.clock.now())
+            if was_away:
+                self.call_later(self.paint)
+        await super().on_event(event)
+
     def on_mount(self) -> None:
+        self.attention.key(self.cutover.clock.now())
         for screen_id, kind in MAIN_SCREENS.items():
             screen = self._main[screen_id] = kind()
             self.install_screen(screen, screen_id)
@@ -203,10 +225,18 @@ class CockpitApp(App[None]):
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
         self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
         self._call()
+        self._show_card()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
                 screen.paint()
                 return
+
+    def _show_card(self) -> None:
+        """Open the card of a tour over a main screen, each once."""
+        lines = self._card() if self._card is not None else ()
+        if lines and lines[0] != self._card_shown and self.screen in self._main.values():
+            self._card_shown = lines[0]
+            self.push_screen(CardScreen(lines))
 
     def _call(self) -> None:
         """At a change of the verdict: the title, the bell, a notification; the first one and a replay's are not rung."""
@@ -273,6 +303,12 @@ class CockpitApp(App[None]):
         return Path(user_state_path("cockpit", appauthor=False))
 
     # -- actions -----------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key of one kind of screen is there only while that screen offers it."""
+        if action == "do" and parameters and parameters[0] in _PLACED_IDS:
+            return isinstance(self.screen, FrameScreen) and self.screen.offers(str(parameters[0]))
+        return super().check_action(action, parameters)
 
     def action_do(self, action: str) -> None:
         """Do an action of the registry, if it is available here."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui.action_registry import Action
+from cockpit.tui.attention import Attention
 from cockpit.tui.key_map import KeyMap
 from cockpit.tui.views.notices import NoticeLog
 
@@ -43,6 +44,8 @@ class Cockpit(Protocol):
 
     doing: str
     """Id of the action that was asked for last."""
+    attention: Attention
+    """Whether somebody looks."""
     message: Text
     """What stands above the keys; empty where nothing does."""
     noticed: NoticeLog

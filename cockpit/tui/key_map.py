@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from cockpit.tui.action_registry import ACTIONS, Action, Handler, Where, shown_key
+from cockpit.tui.action_registry import ACTIONS, PLACED, Action, Handler, Where, shown_key
 
 FIXED = frozenset({"back", "evidence", "help", "palette", "suspend"}) | {
     action.id for action in ACTIONS if action.handler is Handler.SCREEN
@@ -77,4 +77,6 @@ def problems(written: Mapping[str, str]) -> dict[str, str]:
 
 def _together(one: Action, other: Action) -> bool:
     """Whether both can be there at once."""
+    if one.where is not other.where and PLACED & {one.where, other.where}:
+        return False  # a screen's own key goes before everyone's
     return {one.where, other.where} not in ({Where.LIVE, Where.REPLAY}, {Where.REHEARSAL, Where.REPLAY})

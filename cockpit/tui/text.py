@@ -13,7 +13,7 @@ from probes.known_secrets import hide
 
 _UNIT = re.compile(r"(?<=\d) (?=%|ms\b|s\b|[KMGT]B\b)|(?<=[<>=]) (?=\d)")
 
-LONGEST = 4000
+LONGEST = 2000
 """Characters of one text of others: painting must not take longer than a frame."""
 
 
@@ -27,7 +27,7 @@ def plain(text: str, *, keep: str = "", longest: int = LONGEST) -> str:
     """
     text = hide(text.replace("\t", " "))
     if len(text) > longest and "\n" not in keep:
-        text = f"{text[:longest]}… [{len(text) - longest} more characters]"
+        return f"{visible(text[:longest], keep=keep)}… [{len(text) - longest} more characters]"
     return visible(text, keep=keep)
 
 
@@ -48,6 +48,28 @@ def safe(text: Text, *, keep: str = "") -> Text:
     text.spans = []
     text.plain = "".join(pieces)
     text.spans = spans
+    return text
+
+
+def safe_copy(text: Text) -> Text:
+    """The same of a text that stays as it is; one longer than `LONGEST` is not copied whole, and loses its styles within."""
+    if len(text.plain) > LONGEST:
+        return Text(plain(text.plain), text.style, no_wrap=text.no_wrap)
+    return safe(text.copy())
+
+
+def cut_to(text: Text, width: int, *, pad: bool = False) -> Text:
+    """Cut to `width` cells in place, with "…" where something is missing; of what is far longer only the start is looked at.
+
+    >>> cut_to(Text("one two three"), 8).plain
+    'one two…'
+    """
+    most = 4 * width + 8  # a character takes no cell, one or two; more than this is never shown
+    if len(text.plain) > most:
+        text.right_crop(len(text.plain) - most)
+        if text.cell_len <= width:
+            text.append("…")
+    text.truncate(width, overflow="ellipsis", pad=pad)
     return text
 
 

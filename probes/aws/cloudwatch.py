@@ -184,7 +184,7 @@ class CloudWatchRatio(PeriodProbe[CloudWatchRatioParams]):
     @classmethod
     def least(cls, params: CloudWatchRatioParams) -> Least | None:
         needed = max(params.min_total, 1.0) + params.monitors_per_min * params.window_periods * (params.period / MINUTE)
-        return Least(("rate",), needed, params.of, params.window_periods * params.period)
+        return Least(("rate",), needed, params.of, params.window_periods * params.period, "total")
 
     def _values(self, end: datetime, part: float, total: float) -> PeriodValues:
         values: dict[str, Value] = {"part": part, "total": total}
@@ -252,7 +252,7 @@ class CloudWatchPercentile(PeriodProbe[CloudWatchPercentileParams]):
     @classmethod
     def least(cls, params: CloudWatchPercentileParams) -> Least | None:
         needed = params.needed + params.monitors_per_min * (params.period / MINUTE)
-        return Least(("value",), needed, f"samples of {params.metric}", params.period)
+        return Least(("value",), needed, f"samples of {params.metric}", params.period, "samples")
 
     def by_period(self, ends: Sequence[datetime], series: Sequence[Closed]) -> Iterable[PeriodValues]:
         values, counts = series

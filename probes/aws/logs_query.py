@@ -262,7 +262,9 @@ class LogsQuery(Probe[LogsQueryParams]):
 
     @classmethod
     def least(cls, params: LogsQueryParams) -> Least | None:
-        return Least(("value",), params.min_matched, "matching events", params.window) if params.min_matched else None
+        if not params.min_matched:
+            return None
+        return Least(("value",), params.min_matched, "matching events", params.window, "matched")
 
     def __init__(self, params: LogsQueryParams, clients: Clients) -> None:
         super().__init__(params, clients)

@@ -156,7 +156,7 @@ class S3Uploads(Probe[S3UploadsParams]):
     @classmethod
     def least(cls, params: S3UploadsParams) -> Least | None:
         rates = ("failure_rate", "log_failure_rate", "row_failure_rate")
-        return Least(rates, params.min_uploads, "uploads", params.window)
+        return Least(rates, params.min_uploads, "uploads", params.window, "uploads")
 
     @classmethod
     def never_known(cls, params: S3UploadsParams) -> Mapping[str, str]:

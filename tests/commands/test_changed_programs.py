@@ -14,7 +14,7 @@ from support.plans.trusted_plan import allow
 
 from cockpit.cli.main import main
 from cockpit.engine.poller import LiveSource
-from cockpit.engine.trusted_plans import TrustedPlans
+from cockpit.engine.trusted_plans import TrustedPlans, wanted_by
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from probes.clients.clients import AwsOptions, Clients
@@ -172,6 +172,15 @@ def test_what_was_shown_is_what_is_allowed(folder: Path) -> None:
     written(folder / "check.sh", OTHER)
     TrustedPlans().add(plan, NOW, "me", tuple(line.strip() for line in shown))
     assert not TrustedPlans().holds(plan)
+
+
+def test_it_is_the_same_wherever_the_cockpit_was_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(folder, "{program: sh, arguments: [./check.sh]}")
+    found = set()
+    for start in (folder, folder.parent):
+        monkeypatch.chdir(start)
+        found.add(wanted_by(load_plan(os.path.relpath(plan))))
+    assert [len(lines) for lines in found] == [3]
 
 
 def test_data_that_changes_all_the_time_is_not_held(folder: Path, tmp_path: Path) -> None:

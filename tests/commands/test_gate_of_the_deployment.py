@@ -20,7 +20,7 @@ from cockpit.engine.recording import recording
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase, Plan, Poll
 
-GATE = r"Go / no-go: needs 2 more GO votes \(on_call or dba\)"
+GATE = r"Go / no-go: needs 2 more GO votes \(on-call or dba\)"
 
 
 @asynccontextmanager

@@ -217,7 +217,7 @@ def test_record_list_shows_how_long_steps_took(state: Path, record: RecordFolder
     shown = cockpit(state, "record", "list", "--durations")
     assert shown.stdout.splitlines()[0] == "orders  back.ecs: done 2 times before, 6m to 9m, median 7m30s"
     assert shown.stdout.splitlines()[1].endswith("cockpit/rehearsals")
-    (found,) = json.loads(cockpit(state, "record", "list", "--durations", "--format", "json").stdout)
+    (found,) = json.loads(cockpit(state, "record", "list", "--durations", "--format", "json").stdout)["steps"]
     assert found == {
         "plan": "orders", "step": "back.ecs", "times": 2, "rehearsed": 0, "shortest_s": 360, "median_s": 450, "longest_s": 540,
     }  # fmt: skip

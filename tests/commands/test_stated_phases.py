@@ -126,7 +126,7 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         with pytest.raises(Refused, match="needs 1 more GO vote"):
             await desk.migrate(WHY, shown.line, "purge")
         await desk.vote("purge", "no-go", "the copy is not proven")
-        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on_call) votes no-go"]
+        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
         record = record_in(kept.folder)
     (decision,), (use,) = record.all(Decision), record.all(GateUsed)
     assert (decision.by, decision.why) == ("ada", f"{WHY} ({shown.line})")

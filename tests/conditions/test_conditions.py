@@ -117,6 +117,12 @@ def test_types_are_checked_at_load_also_behind_an_or(source: str) -> None:
         ("m.ok == True", ["'True' is not known here: write true"]),
         ("m.rate > 5%", ["a percentage is a ratio: write 0.05"]),
         ("m.rate > 0.5% && m.ok", ["a percentage is a ratio: write 0.005"]),
+        ("m.rate > 5 %", ["a percentage is a ratio: write 0.05"]),
+        (
+            "m.running <> 2 || m.running === 2",
+            ["'<>' is not known here: write !=", "'===' is not known here: write =="],
+        ),
+        ("m.ok && 0.1 <m.rate <= 0.5", ["compares twice in a row: write 0.1 < m.rate && m.rate <= 0.5"]),
         (
             "m.rate % 5 > 1",
             ["'%' is refused: dividing by zero is no error in CEL; use a ratio probe, which knows its denominator"],

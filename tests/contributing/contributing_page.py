@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("cockpit", "probes")
 
 
 @cache
@@ -43,16 +42,6 @@ def code(title: str, language: str = "python") -> list[str]:
 
 def quoted(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
-
-
-@cache
-def sources() -> dict[Path, ast.Module]:
-    """Every product module, by its path below the root."""
-    found = {}
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            found[path.relative_to(ROOT)] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
 
 
 def names(tree: ast.Module) -> Iterator[str]:

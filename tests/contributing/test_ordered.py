@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from support.product_sources import ROOMS, sources
 
 
 def ordered(room: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    for path in sorted((ROOT / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in sources().items():
+        for node in ast.walk(tree) if path.parts[0] == room else ():
             if isinstance(node, ast.ClassDef) and any(
                 "order=True" in ast.unparse(each) for each in node.decorator_list
             ):
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+                yield f"{path}:{node.lineno}", node
 
 
-@pytest.mark.parametrize("room", ["cockpit", "probes"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_field_of_a_class_with_an_order_may_be_none(room: str) -> None:
     classes = list(ordered(room))
     assert classes, "there are such classes"

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from contributing.contributing_page import contributing, names, section, sources
+from contributing.contributing_page import contributing, names, section
+from support.product_sources import sources
 
 MOST = 12
 WALKS = re.findall(r"^### (.+)$", section("Four walks"), re.MULTILINE)

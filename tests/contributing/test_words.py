@@ -6,10 +6,12 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from contributing.contributing_page import names, quoted, rows, section, sources
+from contributing.contributing_page import names, quoted, rows, section
+from support.product_sources import sources
 
 OLD = """
     told tell tells said say says saying anew around hands helm living lived acting speaking steering playing house laptop
@@ -20,6 +22,7 @@ TRUE_USES = {("playing", "cockpit/replay/session.py")}
 """A record is played back: the word of every player."""
 
 
+@cache
 def words(name: str) -> list[str]:
     """
     >>> words("CriterionStatus"), words("read_SHA256")
@@ -53,14 +56,20 @@ def test_no_name_holds_a_word_that_is_gone() -> None:
 TERMS = rows(section("Words"))
 
 
+@cache
+def named_in_the_code() -> frozenset[str]:
+    there = {name for tree in sources().values() for name in names(tree)}
+    return frozenset(there | {part for path in sources() for part in (path.stem, path.parent.name)})
+
+
 @pytest.mark.parametrize("row", TERMS, ids=lambda row: row[0])
 def test_a_term_is_the_name_of_something_in_the_code(row: list[str]) -> None:
     term, meaning, where = row
-    there = {name for tree in sources().values() for name in names(tree)}
-    there |= {part for path in sources() for part in (path.stem, path.parent.name)}
     assert meaning, term
     for name in quoted(where):
-        assert name in there, f"'{term}' in 'Words' of CONTRIBUTING.md points at {name}, and nothing has that name"
+        assert name in named_in_the_code(), (
+            f"'{term}' in 'Words' of CONTRIBUTING.md points at {name}, and nothing has that name"
+        )
 
 
 def named(body: list[ast.stmt]) -> Iterator[str]:

@@ -77,6 +77,7 @@ def rules(draw: st.DrawFn, kind: str, opt_in: bool = False) -> Rule:
         "gap_tolerance": draw(st.sampled_from([None, None, 15, 30, 60, 0])),
         "stale_after": draw(st.sampled_from([None, None, 45, 30, 120])),
         "initial_delay": draw(st.sampled_from([0, 0, 0, 30])),
+        "until": draw(st.sampled_from([None, None, 45, 120])),
         "error_limit": draw(st.integers(1, 4)),
         "mode": draw(st.sampled_from([Mode.ENFORCE] * 5 + [Mode.SHADOW])),
     }

@@ -343,7 +343,7 @@ def test_a_gate_that_opens_again_says_what_opened_it() -> None:
     scene = voted(Scene(*CALM, gates=(gate(valid_for=60),)).feed("0")).feed("0x5")
     assert "is no longer valid" in scene.record.turns["go_no_go"][-1].because
     scene.say(Vote(scene.now, "go_no_go", "ann", "on_call", "no-go", plan_digest="d1", why="wait"))
-    assert "ann (on_call) votes no-go" in "; ".join(scene.situation.gates[0].missing)
+    assert "ann (on-call) votes no-go" in "; ".join(scene.situation.gates[0].missing)
 
 
 def test_two_trips_whose_dismissal_ends_wait_from_that_moment() -> None:

@@ -70,6 +70,8 @@ class Night:
     """The chain of this machine when it was last as written."""
     anchors: Sequence[str] = ()
     """The heads then, as a gate's message posts them."""
+    plan_file: bytes = b""
+    """The operator's plan as it was when the cockpit was opened."""
 
     async def does(self, act: str) -> None:
         """What honest people and the world do; the same in both nights."""
@@ -114,9 +116,7 @@ class Night:
             own.startswith(self.written)
             and len(own) <= self.to.kept.journal.size
             and self.bobs.path.read_bytes().startswith(_whole_lines(self.bobs_here))
-            and all(
-                path.read_bytes() == Path(self.to.plan.path).read_bytes() for path in folder.path.glob("plan*.yaml")
-            )
+            and all(path.read_bytes() == self.plan_file for path in folder.path.glob("plan*.yaml"))
         )
 
     @property
@@ -264,6 +264,16 @@ def change_the_plan(night: Night, luck: Random) -> None:
     path.write_text(text.replace("required: 2", "required: 1"))
 
 
+def edit_the_plan_file(night: Night, luck: Random) -> None:
+    """The operator's own, beside the record: fewer votes, another person's key, or nothing of it left."""
+    path = Path(night.to.plan.path)
+    text = luck.choice(
+        [night.plan_file.replace(b"required: 2", b"required: 1"), night.plan_file[:200], b"", b"\xff\x00"]
+    )
+    path.chmod(0o600)
+    path.write_bytes(text)
+
+
 ACTS: tuple[Act, ...] = (
     lie,
     lie,
@@ -273,6 +283,7 @@ ACTS: tuple[Act, ...] = (
     cut_off_the_end,
     write_into_the_share,
     change_the_plan,
+    edit_the_plan_file,
 )
 
 
@@ -288,7 +299,7 @@ async def _night(stack: AsyncExitStack, patch: pytest.MonkeyPatch, folder: Path)
         bobs = Journal.open(theirs, name, to.kept.folder.id, body=body, clock=to.clock.now)
     from_bob = Sync(theirs, DirectoryStore(share), [name], lambda: bobs.size, bobs.record)
     eves = elsewhere(patch, folder / "eve", to, "eve")
-    night = Night(to, bobs, from_bob, eves, share, str(folder / "state"))
+    night = Night(to, bobs, from_bob, eves, share, str(folder / "state"), plan_file=Path(to.plan.path).read_bytes())
     await night.does("time passes")
     night.publish()
     return night

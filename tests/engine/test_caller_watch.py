@@ -110,7 +110,7 @@ async def test_it_is_accepted_by_its_name_by_somebody_who_decides(tmp_path: Path
                 await at.desk.accept_caller(typed)
         assert at.callers.check.refused == caller("admin")
         at.desk.identify("eve")
-        with pytest.raises(Refused, match="needs on_call"):
+        with pytest.raises(Refused, match="needs on-call"):
             await at.desk.accept_caller("123456789012 assumed-role/admin/me")
         at.desk.identify("ada")
         await at.desk.accept_caller(" 123456789012  assumed-role/admin/me ")

@@ -55,7 +55,7 @@ async def test_a_signature_is_words_by_somebody_of_the_role(plan: Plan, tmp_path
         for tick in ("", "ok", "  Yes. ", "x", "done"):
             with pytest.raises(Refused, match="describe what you checked"):
                 await desk.sign("vpn", tick)
-        with pytest.raises(Refused, match="needs dba; ada is on_call"):
+        with pytest.raises(Refused, match="needs dba; ada is on-call"):
             await desk.sign("seed", "Category Security, prompt 4")
         with pytest.raises(Refused, match="needs no sign-off"):
             await desk.sign("nothing", "words")

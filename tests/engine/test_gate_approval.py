@@ -50,8 +50,8 @@ async def test_terminal_and_command_line_refuse_for_the_same_gates(
 def test_an_initiator_nobody_knows_is_refused_where_the_plan_leaves_them_out(tmp_path: Path) -> None:
     plan = purge_plan(tmp_path, exclude_initiator=True)
     (found,) = missing_before(plan, Record(), "purge", HandClock().now(), "")
-    assert found == Missing("Purge", ("needs 1 more GO vote (on_call or dba)",), initiator_unknown=True)
-    assert worded([found], "who are you?") == ["Purge: needs 1 more GO vote (on_call or dba)", "who are you?"]
+    assert found == Missing("Purge", ("needs 1 more GO vote (on-call or dba)",), initiator_unknown=True)
+    assert worded([found], "who are you?") == ["Purge: needs 1 more GO vote (on-call or dba)", "who are you?"]
 
 
 def test_what_has_no_gate_may_begin(tmp_path: Path) -> None:

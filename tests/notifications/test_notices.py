@@ -362,4 +362,18 @@ async def test_the_last_safe_moment_is_brought_up_thirty_and_ten_minutes_before_
     assert texts[0][2].startswith("decide by 03:30 (in 30m): ")
     assert "a rollback takes 15m, reserve 15m, the window ends 04:00" in texts[0][2]
     assert texts[2][2].startswith("a rollback now would end at 03:47, 13m before the window ends: ")
-    assert pager.bodies == []
+    pages = [(body["event_action"], body["dedup_key"]) for body in pager.bodies]
+    assert pages == [("trigger", f"{kept.folder.id} last safe moment")] * 3
+    urgent = [each.get("severity") for body in pager.bodies if isinstance(each := body["payload"], dict)]
+    assert urgent == ["warning", "critical", "critical"]
+
+
+def test_a_rollback_that_has_begun_resolves_the_page_of_the_last_safe_moment_and_slack_hears_nothing() -> None:
+    at = HandClock().now()
+    begun = Notice(at, "p", "", "r", "last safe moment", "10m left", "rolling back", "rolling back", "")
+    assert PagerDuty("http://a", "k").wants(begun)
+    assert json.loads(PagerDuty("http://a", "k").body(begun, ""))["event_action"] == "resolve"
+    assert not Slack("http://a").wants(begun)
+    assert not PagerDuty("http://a", "k").wants(
+        Notice(at, "p", "", "r", begun.subject, "not deployed", "fits", "fits", "")
+    )

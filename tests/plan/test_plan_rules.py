@@ -67,6 +67,22 @@ def test_what_is_wrong_with_an_m_of_n_is_said(more: str, said: str) -> None:
     assert said in problem(trigger(more)).message
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (trigger("until: 5m, initial_delay: 5m"), "it is judged from 5m (initial_delay) on: write a longer until"),
+        (
+            "success_criteria: [{id: s, title: S, sign_off: {ask: How is it?, roles: [on_call]}, until: 5m}]\n",
+            "until needs a condition: what a person signs has no time of its own",
+        ),
+    ],
+)
+def test_a_time_in_which_nothing_can_be_seen_is_none(written: str, said: str) -> None:
+    assert said in [each.message for each in problems(written)]
+    (c,) = plan(trigger("until: 5m, initial_delay: 1m")).rollback_triggers
+    assert c.until == timedelta(minutes=5)
+
+
 def test_what_the_plan_says_wins_over_defaults_and_those_over_the_probe() -> None:
     head = HEAD.replace("metric, with: {target: x}", "metric, with: {target: x}, interval: 45s, timeout: 3s")
     probes = plan("defaults: {interval: 2m, timeout: 7s}\n", head=head).probes

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from support.product_sources import sources
 from support.waiting import LAST_RESORT_S, at_last, until
 
 from cockpit.migration.database import connect
@@ -217,7 +218,7 @@ def test_a_call_that_hangs_is_waited_for_so_long_and_no_longer(gate: threading.E
 def waited_for(path: Path) -> list[str]:
     """Where a file gives work to a thread that quitting waits for."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(sources()[path]):
         if isinstance(node, ast.Attribute):
             of_asyncio = ast.unparse(node.value) in {"asyncio", "concurrent.futures", "futures"}
             if node.attr == "run_in_executor" or (of_asyncio and node.attr in WAITED_FOR):
@@ -231,8 +232,7 @@ def waited_for(path: Path) -> list[str]:
 
 
 def test_no_other_file_begins_a_thread_that_quitting_waits_for() -> None:
-    own = ROOT / "probes/clients/threads.py"
+    own = Path("probes/clients/threads.py")
     assert waited_for(own), "it is found where it is"
-    files = [*(ROOT / "cockpit").rglob("*.py"), *(ROOT / "probes").rglob("*.py")]
-    found = [place for path in files if path != own for place in waited_for(path)]
+    found = [place for path in sources() if path != own for place in waited_for(path)]
     assert found == [], "use in_thread, within or run_loop of probes/clients/threads.py"

@@ -11,11 +11,11 @@ import pytest
 from support.records.full_record import at, whole
 
 from cockpit.decide.events import CLEARED, FAULT, INJECTED
+from cockpit.report.five_sentences import summary
 from cockpit.report.formats.html import html
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account, Event, StateChange
-from cockpit.report.summary import summary
 from cockpit.report.time_axis import flaps, lanes, moments
 
 

@@ -69,6 +69,7 @@ def test_times_go_from_right_before_a_reading_to_right_after_one(minimal: PlanPr
     assert (down.best, down.worst) == (timedelta(seconds=121), timedelta(seconds=134))
     assert down.values == {"site.ok": False}
     assert {(each.probe, each.verdict) for each in down.hidden_by} == {("site", "HOLD")}
+    assert [each.reason for each in down.hidden_by] == [reason for _, reason in down.blinded]
 
 
 def test_every_probe_blinded_alone_takes_go_away_or_decides_nothing(minimal: PlanProven) -> None:

@@ -7,7 +7,8 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from cockpit.commands.story_tests import Outcome, junit_text, outcome_of, stories_of
+from cockpit.commands.story_outcome import Outcome, outcome_of
+from cockpit.commands.story_tests import junit_text, stories_of
 from cockpit.stories.story_html import StoryBand, story_page
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"

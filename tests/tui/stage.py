@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import unicodedata
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from support.clock import HandClock
 from support.sources import NoSource
+from textual import events
+from textual.app import App
+from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_from_key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -186,10 +192,72 @@ class Stage(Watch):
         return self
 
 
+class Seat(Pilot[None]):
+    """Presses keys and looks at once: it waits until the application has nothing left to do, and no longer.
+
+    Textual's own sleeps two fiftieths of a second after every key, and asks every widget whether it has finished.
+    """
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            self.app._driver.send_message(_pressed(key))  # type: ignore[union-attr]
+            await settled(self.app)
+
+    async def pause(self, delay: float | None = None) -> None:
+        if delay:
+            await asyncio.sleep(delay)
+        await settled(self.app)
+
+    async def resize_terminal(self, width: int, height: int) -> None:
+        """Until the screen is laid out anew: Textual waits a moment for the next size before it is."""
+        await super().resize_terminal(width, height)
+        await until(self, lambda: self.app.screen._compositor.size == (width, height))
+
+    async def _wait_for_screen(self, timeout: float = 0) -> bool:  # noqa: ASYNC109 - as Textual declares it
+        await settled(self.app)
+        return True
+
+
+def _pressed(key: str) -> events.Key:
+    name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+    try:
+        character = unicodedata.lookup(_get_unicode_name_from_key(REPLACED_KEYS.get(name, name)))
+    except KeyError:
+        character = name if len(name) == 1 else ""
+    return events.Key(name, character or None)
+
+
+async def settled(app: App[None]) -> None:
+    """Until nothing is ready to run and everything is painted: what is left waits for time, a thread or the outside."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+    for _ in range(3):  # painting may ask for more to be painted, once it is known how large things are
+        quiet = 0
+        while quiet < 2:
+            await asyncio.sleep(0)
+            quiet = 0 if ready else quiet + 1
+        if not app.is_running or not app.screen_stack:
+            return
+        screen = app.screen
+        if not (screen._dirty_widgets or screen._layout_required or screen._repaint_required or screen._callbacks):
+            return
+        screen._on_timer_update()
+
+
+@asynccontextmanager
+async def opened(
+    app: CockpitApp, size: tuple[int, int] = (80, 24), *, notifications: bool = False
+) -> AsyncIterator[Seat]:
+    """The application, running without a terminal, and a seat before it."""
+    async with app.run_test(size=size, notifications=notifications):
+        seat = Seat(app)
+        await settled(app)
+        yield seat
+
+
 async def until(pilot: Pilot[None], what: Callable[[], bool]) -> None:
     """Let the terminal go on until something is so; the test's own limit ends what never is."""
     while not what():
-        await pilot.pause(0.01)
+        await pilot.pause(0.02)
 
 
 def listens(app: CockpitApp) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tui.stage import Stage, until
+from tui.stage import Stage, opened, until
 
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.terminal_settings import Settings
@@ -16,7 +16,7 @@ async def test_a_verdict_that_changes_rings_notifies_and_names_the_window(
     stage = Stage().calm()
     app = CockpitApp(stage, settings=Settings(quiet=quiet))
     sent: list[str] = []
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         assert app._driver is not None
         monkeypatch.setattr(app._driver, "write", sent.append)
         stage.burning()

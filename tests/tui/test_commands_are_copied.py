@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tui.stage import HERE, Stage, plan, until
+from tui.stage import HERE, Stage, opened, plan, until
 from tui.test_frame_everywhere import Unsigned
 
 from cockpit.engine.operator_desk import Desk
@@ -19,6 +19,8 @@ from cockpit.tui.screens.lists import ListScreen
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 SHIPPED = ("alarms", "minimal", "orders", "quiet-night", "transparent-trust")
+OPENED = frozenset({"stage", "transparent-trust-production"})
+"""Plans whose steps' pages are opened too."""
 ODD = "cat <<'EOF' > a.txt\n\tone [bold]\n\n  two \\\n  three\nEOF\nprintf '%s\\n' \"$HOME\"\n"
 
 
@@ -45,7 +47,7 @@ def odd() -> Plan:
 async def test_a_command_is_copied_byte_for_byte(of: Plan) -> None:
     stage = Stage(of)
     app = CockpitApp(stage, desk=Desk(stage, Unsigned(stage)))
-    async with app.run_test(size=(100, 40)) as pilot:
+    async with opened(app, (100, 40)) as pilot:
         for key, steps in (("7", of.runbook), ("5", of.rollback_plan)):
             await pilot.press(key)
             for step in steps:
@@ -57,6 +59,8 @@ async def test_a_command_is_copied_byte_for_byte(of: Plan) -> None:
                 app.copy_to_clipboard("")
                 await pilot.press("c")
                 assert app.clipboard == step.command, step.id
+                if of.name not in OPENED:
+                    continue
                 app.copy_to_clipboard("")
                 await pilot.press("enter")
                 await until(pilot, lambda: isinstance(app.screen, AnswerScreen) and bool(app.screen.query("#word")))

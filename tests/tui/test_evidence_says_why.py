@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tui.stage import START, Stage, shown, until
+from tui.stage import START, Stage, opened, shown, until
 
 from cockpit.decide.events import Vote
 from cockpit.tui import theme
@@ -21,7 +21,7 @@ ESCAPES = "\x1b[2J\x1b]52;c;ZXZpbA==\x07 \u202ekcabllor\u202c"
 WHY = {
     "criterion": (["1", "end", "up", "enter"], ["✗ TRIPPED", "errors.rate > 0.05", "plan.yaml:12:5", "r-1", "╌"]),
     "item": (["2", "down", "enter"], ["✓ PASS", "critical", "service.running == 2"]),
-    "signed item": (["2", "down", "enter"], ["! TO SIGN", "Which address answered? (on_call)"]),
+    "signed item": (["2", "down", "enter"], ["! TO SIGN", "Which address answered? (on-call)"]),
     "gate": (["2", "end", "enter"], ["Go / no-go", "○ open", "missing"]),
     "probe": (["3", "enter"], ["✓ SEES", "read 9 times, every 15s", "12.0 %", "https://console.example/ecs"]),
     "timeline entry": (["6", "enter"], ["✗ TRIPPED", "errors.rate > 0.05"]),
@@ -31,7 +31,7 @@ WHY = {
 
 async def test_enter_says_why() -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with opened(app, (120, 40)) as pilot:
         for name, (keys, expected) in WHY.items():
             await pilot.press(*keys)
             assert isinstance(app.screen, EvidenceScreen), name
@@ -93,7 +93,7 @@ def twisted() -> Stage:
 
 async def test_foreign_text_cannot_steer_the_terminal_or_turn_its_words() -> None:
     app = CockpitApp(twisted())
-    async with app.run_test(size=(140, 45), notifications=True) as pilot:
+    async with opened(app, (140, 45), notifications=True) as pilot:
         for keys in (["1"], ["2"], ["3"], ["6"], ["3", "enter"], ["2", "down", "enter"], ["1", "down", "enter"]):
             await pilot.press(*keys, "c")
             app.show_message(f"[/aws/x] {ESCAPES}")
@@ -106,7 +106,7 @@ async def test_foreign_text_cannot_steer_the_terminal_or_turn_its_words() -> Non
 
 async def test_copying_a_line_of_the_timeline_copies_the_change() -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("6", "down", "c")
         assert app.clipboard.startswith("02:01:45 UTC verdict: HOLD → ROLLBACK: 500 error rate")
         await pilot.press("enter", "c")
@@ -115,7 +115,7 @@ async def test_copying_a_line_of_the_timeline_copies_the_change() -> None:
 
 async def test_copying_sends_osc_52(monkeypatch: pytest.MonkeyPatch) -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         sent: list[str] = []
         assert app._driver is not None
         monkeypatch.setattr(app._driver, "write", sent.append)
@@ -131,7 +131,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
     blocked.touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(blocked))
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(200, 24)) as pilot:  # room for the path on one line
+    async with opened(app, (200, 24)) as pilot:  # room for the path on one line
         await pilot.press(key)
         await until(pilot, lambda: "Not a directory" in shown(app))
         assert app.is_running
@@ -139,7 +139,7 @@ async def test_a_folder_that_cannot_be_written_is_told_and_ends_nothing(
 
 async def test_a_bundle_can_be_saved_from_every_place(tmp_path: Path) -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("6", "enter", "ctrl+s")
         await pilot.pause()
     folder = next(tmp_path.rglob("situation.json")).parent
@@ -150,7 +150,7 @@ async def test_a_bundle_can_be_saved_from_every_place(tmp_path: Path) -> None:
 async def test_evidence_is_renewed_while_it_is_open() -> None:
     stage = Stage().calm()
     app = CockpitApp(stage)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("end", "up", "enter")
         assert "CLEAR" in shown(app)
         stage.saw(rate=0.5)

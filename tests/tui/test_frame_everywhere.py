@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tui.stage import Broken, Stage, plan, shown, until
+from tui.stage import Broken, Stage, opened, plan, shown, until
 
 from cockpit.decide.act import Act
 from cockpit.decide.events import Entry
@@ -68,7 +68,7 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
     watch = Stage().burning()
     app = CockpitApp(watch, drill=Broken(), desk=Desk(watch, Unsigned(watch)))
     seen = set()
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with opened(app, size, notifications=True) as pilot:
         for place, keys in PLACES.items():
             await pilot.press(*keys)
             await until(pilot, lambda: "✗ ROLLBACK" in shown(app))
@@ -163,7 +163,7 @@ def test_the_banner_never_parts_a_number_from_its_unit() -> None:
 
 async def test_a_frame_that_falls_due_while_a_screen_is_made_does_no_harm() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         app.switch_screen("go_timeline")
         app.paint()
         await pilot.pause()
@@ -173,7 +173,7 @@ async def test_a_frame_that_falls_due_while_a_screen_is_made_does_no_harm() -> N
 
 async def test_the_footer_can_be_clicked() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(140, 45)) as pilot:
+    async with opened(app, (140, 45)) as pilot:
         at = shown(app).splitlines()[-1].index("Timeline")
         await pilot.click(offset=(at, 44))
         assert isinstance(app.screen, TimelineScreen)
@@ -181,7 +181,7 @@ async def test_the_footer_can_be_clicked() -> None:
 
 async def test_ctrl_c_only_says_how_to_leave() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    async with opened(app, (80, 24), notifications=True) as pilot:
         await pilot.press("ctrl+c")
         await pilot.pause()
         assert "q leaves the cockpit" in shown(app)
@@ -191,7 +191,7 @@ async def test_ctrl_c_only_says_how_to_leave() -> None:
 async def test_the_verdict_is_renewed_below_the_palette() -> None:
     stage = Stage().calm()
     app = CockpitApp(stage)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("colon")
         stage.burning()
         await pilot.pause()

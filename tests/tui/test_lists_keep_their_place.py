@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
-from tui.stage import Broken, Stage, plan, shown
+from tui.stage import Broken, Stage, opened, plan, shown
 
 from cockpit.decide.situation import ItemStatus
 from cockpit.tui.app import CockpitApp
-from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ListScreen, ProbesScreen, TimelineScreen
+from cockpit.tui.screens.cutover import CutoverScreen
+from cockpit.tui.screens.lists import ChecklistScreen, ListScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.pages import EvidenceScreen, FaultsScreen
 from cockpit.tui.views.lookup import find
 from cockpit.tui.widgets.grid import Column, Grid, Row, fit
@@ -30,7 +31,7 @@ def row_on_screen(app: CockpitApp) -> int:
 async def test_number_keys_open_their_screen_from_anywhere() -> None:
     app = CockpitApp(Stage().burning())
     kinds = {"1": CutoverScreen, "2": ChecklistScreen, "3": ProbesScreen, "6": TimelineScreen}
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         for key, kind in kinds.items():
             await pilot.press("enter", key)
             assert type(app.screen) is kind
@@ -43,7 +44,7 @@ async def test_what_arrives_above_the_cursor_does_not_move_its_row_on_the_screen
     for n in range(12):
         stage.saw(rate=0.5 if n % 2 else 0.0)
     app = CockpitApp(stage)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("6", "down", "down", "down")
         before, row = lists(app).grid.cursor, row_on_screen(app)
         for n in range(6):
@@ -57,7 +58,7 @@ async def test_what_arrives_above_the_cursor_does_not_move_its_row_on_the_screen
 async def test_an_untouched_timeline_follows_what_is_new() -> None:
     stage = Stage().calm(1)
     app = CockpitApp(stage)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("6")
         stage.burning()
         await pilot.pause()
@@ -68,7 +69,7 @@ async def test_an_untouched_timeline_follows_what_is_new() -> None:
 
 async def test_the_cursor_keeps_its_row_when_others_are_filtered_out() -> None:
     app = CockpitApp(Stage(plan(60)).calm(0.5))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("down", "down")
         before = lists(app).grid.cursor
         await pilot.press("slash", *before)
@@ -79,7 +80,7 @@ async def test_the_cursor_keeps_its_row_when_others_are_filtered_out() -> None:
 
 async def test_a_filtered_item_keeps_its_section_and_loses_the_others() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("2", "slash", *"vpn")
         phase, *others = [row.key for row in lists(app).grid.rows]
         assert phase.startswith("phase:")
@@ -88,7 +89,7 @@ async def test_a_filtered_item_keeps_its_section_and_loses_the_others() -> None:
 
 async def test_a_folded_section_keeps_its_heading_and_opens_for_a_filter() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("2", "enter")
         keys = [row.key for row in lists(app).grid.rows]
         assert "section:Infrastructure" in keys
@@ -99,7 +100,7 @@ async def test_a_folded_section_keeps_its_heading_and_opens_for_a_filter() -> No
 
 async def test_the_arrows_move_while_a_filter_is_typed() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("slash", "o")
         first = lists(app).grid.cursor
         await pilot.press("down")
@@ -108,7 +109,7 @@ async def test_the_arrows_move_while_a_filter_is_typed() -> None:
 
 async def test_a_filter_that_finds_nothing_says_so() -> None:
     app = CockpitApp(Stage().calm())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("slash", *"qq")
         await pilot.pause()
         assert "filter: qq" in shown(app)
@@ -117,7 +118,7 @@ async def test_a_filter_that_finds_nothing_says_so() -> None:
 
 async def test_a_click_selects_and_a_double_click_opens() -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         y = next(y for y, line in enumerate(shown(app).splitlines()) if "No tas" in line)
         await pilot.click(offset=(30, y))
         assert lists(app).grid.cursor == "tasks.gone"
@@ -129,7 +130,7 @@ async def test_a_click_selects_and_a_double_click_opens() -> None:
 async def test_a_double_click_breaks_something_in_a_rehearsal() -> None:
     drill = Broken()
     app = CockpitApp(Stage().calm(), drill=drill)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("f")
         assert isinstance(app.screen, FaultsScreen)
         y = next(y for y, line in enumerate(shown(app).splitlines()) if "[/fails]" in line)
@@ -144,7 +145,7 @@ async def test_a_double_click_breaks_something_in_a_rehearsal() -> None:
 async def test_reading_now_asks_the_probes_of_the_line_or_all(keys: list[str], asked: str) -> None:
     stage = Stage().calm()
     app = CockpitApp(stage)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press(*keys)
         if keys == ["6"]:
             subject = find(stage.situation, lists(app).subject())
@@ -157,7 +158,7 @@ async def test_reading_now_asks_the_probes_of_the_line_or_all(keys: list[str], a
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
 async def test_the_lines_below_the_list_say_the_whole_because(size: tuple[int, int]) -> None:
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=size) as pilot:
+    async with opened(app, size) as pilot:
         await pilot.press("end", "up")
         await pilot.pause()
         said = " ".join(line.strip("▌▐ ") for line in shown(app).splitlines()[-3:-1])
@@ -166,7 +167,7 @@ async def test_the_lines_below_the_list_say_the_whole_because(size: tuple[int, i
 
 async def test_a_tall_terminal_shows_the_path_to_go_and_what_is_blind() -> None:
     app = CockpitApp(Stage().blinded())
-    async with app.run_test(size=(140, 45)) as pilot:
+    async with opened(app, (110, 45)) as pilot:
         await pilot.pause()
         assert "PATH TO GO" in shown(app)
         assert "sign: Tailscale VPN access tested" in shown(app)
@@ -179,7 +180,7 @@ async def test_a_tall_terminal_shows_the_path_to_go_and_what_is_blind() -> None:
 async def test_the_cursor_is_marked_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = CockpitApp(Stage().burning())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("end", "up")
         await pilot.pause()
         assert ">✗ TRIPPED" in shown(app)
@@ -222,7 +223,7 @@ def test_columns_never_need_more_than_there_is(width: int) -> None:
 @pytest.mark.parametrize("height", [24, 32, 34, 38, 45, 60])
 async def test_what_is_below_the_list_never_pushes_a_trigger_out_of_view(height: int) -> None:
     app = CockpitApp(Stage(plan(15)).calm())
-    async with app.run_test(size=(120, height)) as pilot:
+    async with opened(app, (120, height)) as pilot:
         await pilot.pause()
         text = shown(app)
         assert "500 error rate" in text

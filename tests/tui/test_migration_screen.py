@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from textual.widgets import Input
-from tui.stage import HERE, START, Stage, listens, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 
 from cockpit.decide.events import Vote
 from cockpit.migration.controller import Controller
@@ -128,7 +128,7 @@ def test_after_a_purge_it_says_what_a_rollback_would_lose() -> None:
 
 async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
     app = CockpitApp(Stage().calm(1))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("4")
         assert isinstance(app.screen, MigrationScreen)
         assert "no files are moved" in " ".join(shown(app).split())
@@ -152,7 +152,7 @@ async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:
 async def test_keys_typed_before_the_page_was_seen_are_not_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirm, "INPUT_DELAY_S", 3600)  # however slow this machine types
     app = CockpitApp(Stage().calm(1))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         await pilot.press("f9", *"123456789012", "enter")
         assert not app.armed
         assert isinstance(app.screen, ConfirmScreen)
@@ -166,7 +166,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
     stage.tick()
     controller = Controller(Migration("", "bucket", "eu-west-1", ()), "plan.yaml")
     app = CockpitApp(stage, controller=controller, armed=True)
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+    async with opened(app, (100, 30), notifications=True) as pilot:
         await pilot.press("4", "m")
         await pilot.pause()
         assert "m start   BLOCKED: identify yourself first: press i" in shown(app)
@@ -175,7 +175,7 @@ async def test_a_gate_that_leaves_out_who_begins_it_holds_until_somebody_says_wh
 async def test_enter_pressed_twice_confirms_once() -> None:
     app = CockpitApp(Stage().calm(1))
     done: list[str] = []
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with opened(app) as pilot:
         below = app.screen
         page = ConfirmScreen("PURGE 3 files", "they are gone", "purge db/app", lambda: done.append("purged"))
         app.push_screen(page)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from support.clock import HandClock
-from tui.stage import START, Stage, shown, until
+from tui.stage import START, Stage, opened, shown, until
 
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.views.notices import MOST, Noted, NoticeLog
@@ -34,7 +34,7 @@ async def test_the_page_has_all_of_it_where_the_banner_cuts(size: tuple[int, int
     stage.notices.append(lambda: told[0])
     stage.notices.append(lambda: "the journal is not being timestamped: tsa.test: timeout" if told[0] else "")
     app = CockpitApp(stage)
-    async with app.run_test(size=size) as pilot:
+    async with opened(app, size) as pilot:
         await until(pilot, lambda: "the shared record" in shown(app))
         assert "the end" not in shown(app)
         await pilot.press("N")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from tui.stage import Stage, criterion, plan, shown, until
+from tui.stage import Stage, criterion, opened, plan, shown, until
 
 from cockpit.decide.events import PhaseBegan
 from cockpit.decide.states import State
@@ -73,11 +73,13 @@ async def test_what_decides_is_in_view_and_so_is_its_age(kind: Kind, state: Stat
     runnings, wanted = STATES[kind, state]
     stage = feed(Stage(crowded(kind)), runnings)
     assert stage.situation.criterion("crowded").state is state
-    for width in WIDTHS:
-        app = CockpitApp(stage)
-        async with app.run_test(size=(width, 24)) as pilot:
+    app = CockpitApp(stage)
+    async with opened(app) as pilot:
+        for width in WIDTHS:
+            await pilot.resize_terminal(width, 24)
             await until(pilot, partial(in_view, app, state.label))
             lines = shown(app).splitlines()
+            assert len(lines[0]) == width
             row = next(line for line in lines[5:] if f"{state.meaning.symbol} {state.label} " in line)
             assert wanted in row, width
             titles = next(line for line in lines if "VALUE (LIMIT)" in line)
@@ -115,17 +117,18 @@ def rows() -> dict[tuple[Kind, State], Row]:
     return found
 
 
-@pytest.mark.parametrize("width", [40, 50, 59])
-async def test_a_side_pane_shows_the_verdict_and_only_what_fails_with_what_decides(width: int) -> None:
+async def test_a_side_pane_shows_the_verdict_and_only_what_fails_with_what_decides() -> None:
     stage = feed(Stage(crowded(Kind.SUCCESS)), [2, 1])
     app = CockpitApp(stage)
-    async with app.run_test(size=(width, 30)) as pilot:
-        await until(pilot, partial(in_view, app, "NOT MET"))
-        lines = shown(app).splitlines()
-        assert "HOLD" in lines[1]
-        assert "NEXT" in lines[2]
-        assert "running 1 (want 2)" in next(line for line in lines[5:] if "✗ NOT MET" in line)
-        assert "✓" not in "\n".join(lines[5:-4])
+    async with opened(app, (59, 30)) as pilot:
+        for width in (59, 50, 40):
+            await pilot.resize_terminal(width, 30)
+            await until(pilot, partial(in_view, app, "NOT MET"))
+            lines = shown(app).splitlines()
+            assert "HOLD" in lines[1]
+            assert "NEXT" in lines[2]
+            assert "running 1 (want 2)" in next(line for line in lines[5:] if "✗ NOT MET" in line), width
+            assert "✓" not in "\n".join(lines[5:-4])
 
 
 def test_a_window_says_how_far_it_is() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.clock import HandClock
 from support.sources import NoSource
-from tui.stage import START, plan, shown
+from tui.stage import START, opened, plan, shown
 
 from cockpit.decide.events import PhaseBegan, Record
 from cockpit.engine.watch import Watch
@@ -52,7 +52,7 @@ async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[i
     replay = Replay(burning_tape(tmp_path), speed=30)
     replay.playing = False
     app = CockpitApp(replay, environment_label="REPLAY", controls=replay)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with opened(app, size, notifications=True) as pilot:
         lines = shown(app).splitlines()
         assert "REPLAY" in lines[0]
         assert any("stopped" in line for line in lines[1:5])
@@ -76,7 +76,7 @@ async def test_a_replay_says_so_and_obeys_its_keys(tmp_path: Path, size: tuple[i
 async def test_nothing_can_be_said_or_done_in_a_replay(tmp_path: Path) -> None:
     replay = Replay(burning_tape(tmp_path))
     app = CockpitApp(replay, environment_label="REPLAY", controls=replay)
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+    async with opened(app, (100, 30), notifications=True) as pilot:
         assert not any(action.where is Where.LIVE for action in app.actions())
         assert not any(action.dangerous for action in app.actions())
         await pilot.press("2", "s", "f9", "v", "n")

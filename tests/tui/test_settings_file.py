@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Input
-from tui.stage import Stage, shown, until
+from tui.stage import Stage, opened, shown, until
 
 from cockpit.ascii_symbols import is_unicode
 from cockpit.console import DoorStream
@@ -66,7 +66,7 @@ def test_what_never_changes_is_there() -> None:
 
 async def test_a_key_of_one_s_own_works_and_every_screen_shows_it() -> None:
     app = CockpitApp(Stage(), settings=Settings(keys=KeyMap({"filter": "equals_sign"})))
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with opened(app, (100, 30)) as pilot:
         await until(pilot, lambda: "= filter" in shown(app).splitlines()[-1])
         await pilot.press("slash")
         assert not isinstance(app.focused, Input)

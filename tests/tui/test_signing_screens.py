@@ -13,7 +13,7 @@ import pytest
 from support.clock import HandClock
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tui.stage import HERE, START, Stage, listens, plan, shown, until
+from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
@@ -66,7 +66,7 @@ async def cockpit(tmp_path: Path, who: str = "ada", size: tuple[int, int] = (100
         watch = Seated(of, kept, hand)
         watch.keep()
         app = CockpitApp(watch, desk=Desk(watch, kept, who))
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with opened(app, size, notifications=True) as pilot:
             yield pilot, watch
 
 
@@ -146,7 +146,7 @@ async def test_nobody_signs_for_a_role_they_do_not_hold_until_they_say_who_they_
         at(pilot, "i.vpn")
         await pilot.press("s")
         await say(pilot, "100.64.0.7 answered")
-        assert "needs on_call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "needs on-call; bob is backup" in shown(pilot.app)  # type: ignore[arg-type]
         await pilot.press("escape", "i")
         await say(pilot, "eve")
         assert "the plan has no person eve" in shown(pilot.app)  # type: ignore[arg-type]
@@ -180,7 +180,7 @@ async def test_a_rollback_is_decided_on_its_screen(tmp_path: Path) -> None:
         await pilot.press("5")
         assert isinstance(pilot.app.screen, RollbackScreen)
         page = shown(pilot.app)  # type: ignore[arg-type]
-        for words in ("DECIDE", "EXECUTE the rollback", "DISMISS it", "500 error rate above 5 %", "Go back"):
+        for words in ("DECIDE", "ROLL BACK", "DISMISS it", "500 error rate above 5 %", "Go back"):
             assert words in page
         at(pilot, "decide:dismiss")
         await pilot.press("enter")
@@ -220,17 +220,19 @@ async def test_what_trips_while_a_decision_is_typed_is_not_answered_by_it(tmp_pa
 async def test_a_decision_that_is_under_way_can_be_withdrawn(tmp_path: Path) -> None:
     async with cockpit(tmp_path) as (pilot, watch):
         watch.burning()
+        await pilot.press("f")
+        assert isinstance(pilot.app.screen, ListScreen), "its key decides on its own screen alone"
         await pilot.press("5")
-        at(pilot, "decide:execute")
-        await pilot.press("enter")
+        assert "r roll back" in shown(pilot.app).splitlines()[-1]  # type: ignore[arg-type]
+        await pilot.press("r")
+        assert "ROLL BACK: why?" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "users see errors")
         watch.saw(rate=0.12)
-        pilot.app.screen.paint()  # type: ignore[attr-defined]
+        pilot.app.screen.paint()
         page = shown(pilot.app)  # type: ignore[arg-type]
         assert "DECIDED" in page
-        assert "EXECUTE" not in page
-        at(pilot, "decide:dismiss")
-        await pilot.press("enter")
+        assert "[r]" not in page
+        await pilot.press("d")
         assert "withdraws" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "it was the load test")
         watch.saw(rate=0.0)
@@ -327,7 +329,7 @@ async def test_the_answer_can_be_seen_being_typed_at_every_size(tmp_path: Path, 
 
 async def test_without_a_record_nothing_can_be_said() -> None:
     app = CockpitApp(Stage())
-    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+    async with opened(app, (100, 30), notifications=True) as pilot:
         await pilot.press("2", "s")
         await pilot.pause()
         assert "no record is kept" in shown(app)

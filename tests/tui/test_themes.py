@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 from rich.style import Style
 from textual.color import Color
-from tui.stage import Stage, shown, until
+from tui.stage import Stage, opened, shown, until
 
 from cockpit.tui import theme
 from cockpit.tui.app import CockpitApp
@@ -105,7 +105,7 @@ def test_a_theme_chosen_goes_before_no_color() -> None:
 async def frames(settings: Settings) -> tuple[str, set[Color | None], int]:
     """Every main screen as text, with the colours in it and how many cells are reversed."""
     app, text, colours, reversed_ = CockpitApp(Stage().burning(), settings=settings), "", set(), 0
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with opened(app, (100, 30)) as pilot:
         for key in "1234567?":
             await pilot.press(key)
             await until(pilot, lambda: "ROLLBACK" in shown(app))

@@ -16,6 +16,8 @@ from cockpit.migration.states import ItemState
 from cockpit.migration.supervisor import as_json
 from cockpit.plan.model import Migration
 
+JSON_VERSION = 1
+"""Of what `--format json` prints. Members may be added to it; none changes its meaning or goes."""
 PIPED_S = 10.0
 PIPED_WIDTH = 140
 _MARK = {True: "ok  ", False: "FAIL", None: "note"}
@@ -129,6 +131,6 @@ class Meter:
 def print_progress(progress: Progress, form: str) -> None:
     """All of it, or one JSON line."""
     if form == "json":
-        output_json(as_json(progress), indent=None)
+        output_json(as_json(progress), version=JSON_VERSION, indent=None)
     else:
         output(*progress_lines(progress))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from cockpit.commands.migrate.migration_context import FAILED, MigrationContext, migration_command
-from cockpit.commands.migrate.migration_text import Meter, check_lines, print_progress, survey_lines
+from cockpit.commands.migrate.migration_text import JSON_VERSION, Meter, check_lines, print_progress, survey_lines
 from cockpit.commands.options import FORMAT, Form
 from cockpit.console import output, output_json
 from cockpit.migration.dry_run import survey
@@ -29,7 +29,7 @@ async def plan(context: MigrationContext, form: Form) -> int:
             return FAILED
         found = await survey(connection, context.settings(types))
         if form == "json":
-            output_json(asdict(found), indent=1)
+            output_json(asdict(found), version=JSON_VERSION, indent=1)
         else:
             output(*survey_lines(found, context.migration))
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from cockpit import formatting
 from cockpit.conditions.condition import Condition
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
@@ -58,6 +59,18 @@ class Criteria:
                 (*path, "for"), "write for (without a break) or within and at_least (a share of the time), not both"
             )
 
+    def _until(self, path: Path_, part: CriterionPart, condition: Condition | None) -> None:
+        """A time in which nothing is seen would be over without having shown anything."""
+        if part.until is None:
+            return
+        if condition is None and part.sign_off is not None:
+            self.tree.report((*path, "until"), "until needs a condition: what a person signs has no time of its own")
+        if part.initial_delay is not None and part.initial_delay >= part.until:
+            self.tree.report(
+                (*path, "until"),
+                f"it is judged from {formatting.duration(part.initial_delay)} (initial_delay) on: write a longer until",
+            )
+
     def _criterion(
         self,
         path: Path_,
@@ -66,6 +79,7 @@ class Criteria:
         condition: Condition | None,
         **more: Any,
     ) -> Criterion:
+        self._until(path, part, condition)
         hold_for = part.for_ or timedelta(0)
         windowed = hold_for or getattr(part, "within", None)
         return Criterion(
@@ -80,6 +94,7 @@ class Criteria:
             gap_tolerance=part.gap_tolerance,
             stale_after=part.stale_after,
             initial_delay=part.initial_delay or timedelta(0),
+            until=part.until,
             error_limit=part.error_limit or ERROR_LIMIT,
             severity=part.severity,
             mode=part.mode,

@@ -173,6 +173,11 @@ class CriterionPart(Part):
         " answer takes",
     )
     initial_delay: Span | None = Field(None, description="Not judged before this long after the phase began")
+    until: Period | None = Field(
+        None,
+        description="Judged only this long after the deployment began, and then until it is next seen to be good; it stays in the"
+        " list as PAST",
+    )
     error_limit: int | None = Field(
         None, ge=1, le=1000, description="Passing errors in a row before it is unknown; default 4"
     )

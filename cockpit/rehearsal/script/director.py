@@ -16,6 +16,7 @@ from cockpit.rehearsal.script.fault_catalogue import CATALOGUE
 from cockpit.rehearsal.script.scenario import Event, Judgement, Scenario
 from cockpit.stories import crew
 from cockpit.stories.fault_entry import fault_entry
+from cockpit.stories.tour import crew_may_sign, crew_may_vote
 
 STEP = timedelta(seconds=1)
 
@@ -45,6 +46,8 @@ class Director:
     """How the crew starts the plan's synthetic traffic."""
     roll_back: RollBack | None = None
     """None where nobody plays the crew's part in it."""
+    newcomer: str = ""
+    """In a tour, the person who signs, votes and begins first; the crew only follows."""
     waiting_for: str = ""
     began_at: datetime | None = None
     done: list[Event] = field(default_factory=list)
@@ -88,7 +91,7 @@ class Director:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
         elif event.begin and not self._has_begun(Phase(event.begin), plan, record):
-            moved = crew.move_on(plan, record, situation) if self.plays_crew else []
+            moved = crew.move_on(plan, record, situation) if self.plays_crew and not self.newcomer else []
             if not moved:
                 self.waiting_for = f"GO, to begin {event.begin}"
                 return False
@@ -104,9 +107,9 @@ class Director:
         if self._answered is not None and situation.now <= self._answered:
             return  # what was just signed is not in this situation yet
         entries: list[Entry] = []
-        if self._signs:
+        if self._signs and (not self.newcomer or crew_may_sign(record, self.newcomer)):
             entries += [*crew.sign(plan, situation), *crew.acknowledge(plan, situation)]
-        if self._votes:
+        if self._votes and (not self.newcomer or crew_may_vote(record, self.newcomer)):
             entries += crew.vote(plan, situation)
         if entries:
             record.extend(entries)

@@ -8,10 +8,10 @@ from cockpit import formatting
 from cockpit.decide.states import meaning_of
 from cockpit.report import labels
 from cockpit.report.escaping import short
+from cockpit.report.five_sentences import worst_first
 from cockpit.report.formats.html_elements import esc, group, rows, section, state, ticks
 from cockpit.report.formats.svg_charts import Scale, Window, band, chart, tone
 from cockpit.report.model import Account, CriterionAccount, Measure
-from cockpit.report.summary import worst_first
 from cockpit.report.time_axis import has_failed
 
 LABEL_SHARE = 0.16

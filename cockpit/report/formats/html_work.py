@@ -40,9 +40,7 @@ def _answers(asked: Asked | None, account: Account) -> str:
         evidence = f'<div class="quiet">on screen: {esc(each.evidence)}</div>' if each.evidence else ""
         who = signed(each.by, each.role, each.key, rehearsal=each.rehearsal)
         statements += f'<div class="statement">{words_of} {who} {at(each.at, account)}{stale}{evidence}</div>'
-    none = (
-        f'<div class="statement stale">never signed; needs {esc(" or ".join(map(formatting.role, asked.roles)))}</div>'
-    )
+    none = f'<div class="statement stale">never signed; needs {esc(formatting.roles(asked.roles))}</div>'
     return ask + (statements or none)
 
 

@@ -9,9 +9,9 @@ from cockpit import formatting
 from cockpit.decide.states import meaning_of
 from cockpit.report import labels
 from cockpit.report.escaping import short
+from cockpit.report.five_sentences import worst_first
 from cockpit.report.labels import by_key, stamp
 from cockpit.report.model import Account, CriterionAccount, ItemAccount, StepAccount
-from cockpit.report.summary import worst_first
 from cockpit.report.time_axis import moments
 
 _MARKS = re.compile(r"([\\`*\[\]|~])")

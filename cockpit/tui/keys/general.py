@@ -51,6 +51,26 @@ class GeneralKeys:
         if self._front is not None:
             self._front.toggle_failing()
 
+    def _top(self) -> None:
+        if self._front is not None:
+            self._front.to_edge(top=True)
+
+    def _bottom(self) -> None:
+        if self._front is not None:
+            self._front.to_edge(top=False)
+
+    def _zoom(self, by: int) -> None:
+        if self._front is not None and self._front.offers("zoom_in"):
+            self._front.zoom(by)
+        else:
+            self._cockpit.refuse("charts are on a line's evidence: press enter on it first")
+
+    def _zoom_in(self) -> None:
+        self._zoom(1)
+
+    def _zoom_out(self) -> None:
+        self._zoom(-1)
+
     def _mine(self) -> None:
         if self._front is not None:
             self._front.toggle_mine()
@@ -191,6 +211,10 @@ KEYS = handled(
         "filter": GeneralKeys._filter,
         "failing": GeneralKeys._failing,
         "mine": GeneralKeys._mine,
+        "top": GeneralKeys._top,
+        "bottom": GeneralKeys._bottom,
+        "zoom_in": GeneralKeys._zoom_in,
+        "zoom_out": GeneralKeys._zoom_out,
         "probe_now": GeneralKeys._probe_now,
         "copy": GeneralKeys._copy,
         "link": GeneralKeys._link,

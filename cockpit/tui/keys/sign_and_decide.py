@@ -32,7 +32,7 @@ from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.text import hanging, plain
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import find, step_of
-from cockpit.tui.views.steps import step_text
+from cockpit.tui.views.steps import choices_now, step_text
 from probes.periods import parse_duration
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class DeskKeys:
             return f"signed {subject} as {given.by} ({given.role}), {how}"
 
         def seen(width: int, height: int) -> Text:
-            signer = f"you are {who}; needs sign-off by {' or '.join(ask.roles)}{left}"
+            signer = f"you are {who}; needs sign-off: {formatting.roles(ask.roles)}{left}"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
             if (step := step_of(self._cockpit.cutover.situation, subject)) is not None:
                 return text.append_text(step_text(step, self._cockpit.cutover.situation, width))
@@ -165,13 +165,24 @@ class DeskKeys:
 
         self._ask(f"{gate.title}, before {gate.before}: go or no-go?", gate.id, CHOOSE, submit, VOTES)
 
+    def _roll_back(self, _: Desk, __: str) -> None:
+        self.decide("execute")
+
+    def _fix_forward(self, _: Desk, __: str) -> None:
+        self.decide("fix_forward")
+
+    def _dismiss(self, _: Desk, __: str) -> None:
+        self.decide("dismiss")
+
     def decide(self, choice: str) -> None:
         desk = self._cockpit.desk
         if desk is None:
             self._cockpit.refuse("no record is kept here, so nothing can be decided")
             return
-
         shown = self._cockpit.cutover.situation.verdict  # what trips while the reason is typed is not answered
+        if choice not in choices_now(shown):
+            self._cockpit.refuse("no rollback waits for this decision")
+            return
         asks_until = choice == "dismiss" and shown.latch is not None
 
         async def submit(text: str) -> str:
@@ -180,7 +191,7 @@ class DeskKeys:
             done = {"execute": "decided: roll back, step by step", "dismiss": "dismissed"}
             return f"{done.get(choice, 'decided: fix forward')}; {answers_of(made) or 'no trip was waiting'}"
 
-        title = {"execute": "EXECUTE THE ROLLBACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
+        title = {"execute": "ROLL BACK", "dismiss": "DISMISS THE ROLLBACK"}.get(choice, "FIX FORWARD")
         asked = "until when, and why?" if asks_until else "why?"
         hint = CHOOSE if asks_until else "the reason, for the record"
         choices = (UNTIL_CLEAR, *PERIODS) if asks_until else ()
@@ -307,6 +318,9 @@ _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {
     "waive": DeskKeys._waive,
     "acknowledge": DeskKeys._acknowledge,
     "vote": DeskKeys._vote,
+    "roll_back": DeskKeys._roll_back,
+    "fix_forward": DeskKeys._fix_forward,
+    "dismiss": DeskKeys._dismiss,
     "begin": DeskKeys._begin,
     "who": DeskKeys._who,
     "accept_caller": DeskKeys._accept_caller,

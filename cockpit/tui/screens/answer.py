@@ -12,14 +12,15 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from cockpit.engine.ports import Refused
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.confirm import INPUT_DELAY_S
-from cockpit.tui.text import plain, safe, wrapped
+from cockpit.tui.text import plain, wrapped
+from cockpit.tui.widgets.passage import Passage
 
 Accept = Callable[[str], Awaitable[str]]
 """Takes what was typed; returns what to show. Raises Refused, and then the page stays."""
@@ -76,9 +77,9 @@ class AnswerScreen(FrameScreen):
         """Whether enter submits by now."""
 
     def body(self) -> Iterable[Widget]:
-        yield Static("", id="question", markup=False)
-        yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
-        yield Static("", id="problem", markup=False)
+        yield Passage("question")
+        yield VerticalScroll(Passage("text"), id="page", can_focus=False)
+        yield Passage("problem")
         yield Input(placeholder=plain(self.hint), id="word")
 
     def on_mount(self) -> None:
@@ -108,10 +109,10 @@ class AnswerScreen(FrameScreen):
         question = Text("\n".join(f" {line}" for line in asked), style=f"bold {theme.STRONG}")
         for choice in self._choice_lines(width):
             question.append("\n").append_text(choice)
-        self.query_one("#question", Static).update(question)
+        self.query_one("#question", Passage).show(question, keep="\n")
         room = self.size.height - 8 - len(asked) - len(self.choices)
-        self.query_one("#text", Static).update(safe(self._seen(width, max(4, room)), keep="\n"))
-        self.query_one("#problem", Static).update(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
+        self.query_one("#text", Passage).show(self._seen(width, max(4, room)), keep="\n")
+        self.query_one("#problem", Passage).show(Text(f" {plain(self.problem)}", style=f"bold {theme.HOLD}"))
 
     def _choice_lines(self, width: int) -> Iterable[Text]:
         longest = max((len(choice.label) for choice in self.choices), default=0)

@@ -5,22 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from cockpit.tui.action_registry import Action, footer
+from cockpit.tui.action_registry import ACTIONS, Action, Where, footer
 from cockpit.tui.text import plain
-from cockpit.tui.views import evidence_bundle
+from cockpit.tui.views import activity, evidence_bundle
 from cockpit.tui.views.lookup import find, step_of
 from cockpit.tui.widgets.banner import Here, VerdictBanner
 from cockpit.tui.widgets.context_row import ContextRow
 from cockpit.tui.widgets.footer import Footer
 from cockpit.tui.widgets.message_line import MessageLine
+from cockpit.tui.widgets.passage import Passage
 from probes.known_secrets import hide
 
 if TYPE_CHECKING:
     from cockpit.tui.cockpit import Cockpit
+
+
+AWAY_LINES = 4
+"""Changes on the card of what happened meanwhile."""
+AWAY_ROWS = 16
+"""Rows of a terminal that has room for it."""
+
+
+def own_bindings(where: Where) -> list[BindingType]:
+    """The keys that do something on one kind of screen, whatever they do elsewhere; the application does it."""
+    return [
+        Binding(action.keys, f"app.do('{action.id}')", action.label, show=False, id=action.id)
+        for action in ACTIONS
+        if action.where is where
+    ]
 
 
 class FrameScreen(Screen[None]):
@@ -32,6 +50,8 @@ class FrameScreen(Screen[None]):
     """Whether letters typed here are words, not keys."""
     footer: ClassVar[tuple[str, ...]] = ()
     """Ids of the actions in the footer; empty for those of a list."""
+    offered: ClassVar[frozenset[str]] = frozenset()
+    """Ids of actions that only this kind of screen has."""
 
     @property
     def cockpit(self) -> Cockpit:
@@ -41,6 +61,7 @@ class FrameScreen(Screen[None]):
         cockpit = self.cockpit
         yield ContextRow(cockpit.cutover, cockpit.label, armed=lambda: cockpit.armed, who=lambda: cockpit.who)
         yield VerdictBanner(cockpit.cutover, self._here)
+        yield Passage("away")
         yield from self.body()
         yield MessageLine(lambda: cockpit.message)
         yield Footer(self._keys(), self.screen_id, cockpit.action_do)
@@ -52,11 +73,19 @@ class FrameScreen(Screen[None]):
         cockpit = self.cockpit
         there = footer(
             rehearsal=cockpit.drill is not None,
-            of=self.footer,
+            of=self.footer_keys(),
             armed=cockpit.armed,
             replay=cockpit.controls is not None,
         )
         return list(cockpit.key_map.of(there))
+
+    def footer_keys(self) -> tuple[str, ...]:
+        """Ids of the actions in the footer now."""
+        return self.footer
+
+    def offers(self, action: str) -> bool:
+        """Whether an action of this kind of screen makes sense on it now; its key does what it does elsewhere if not."""
+        return action in self.offered
 
     def body(self) -> Iterable[Widget]:
         """What is between the banner and the footer."""
@@ -82,12 +111,25 @@ class FrameScreen(Screen[None]):
         banner.degraded = self.cockpit.degraded
         banner.refresh()
         self.query_one(ContextRow).refresh()
-        self.query_one(MessageLine).show()
+        self.query_one(MessageLine).show_newest()
+        self._away()
         keys = self.query_one(Footer)
         if keys.actions != (now := self._keys()):
             keys.actions = now
             keys.refresh()
         self.paint_body()
+
+    def _away(self) -> None:
+        """While nobody presses a key: what has happened since; the next key takes it away."""
+        cutover, attention = self.cockpit.cutover, self.cockpit.attention
+        card = Text("")
+        if attention.away and attention.since is not None and self.size.height >= AWAY_ROWS:
+            newest, titles = activity.newest(cutover.record, cutover.situation), evidence_bundle.titles(cutover.plan)
+            width = self.size.width - 2
+            card = activity.away_lines(newest, titles, cutover.situation, attention.since, width, AWAY_LINES)
+        box = self.query_one("#away", Passage)
+        box.display = bool(card)
+        box.show(card, keep="\n")
 
     def paint_body(self) -> None:
         """Show the newest Situation in the body."""
@@ -120,6 +162,12 @@ class FrameScreen(Screen[None]):
 
     def toggle_failing(self) -> None:
         """Show only what stands in the way, or everything again."""
+
+    def to_edge(self, *, top: bool) -> None:
+        """To the first line, or to the last."""
+
+    def zoom(self, by: int) -> None:
+        """Show half the time on charts (1), or twice as much (-1)."""
 
     def toggle_mine(self) -> None:
         """Show only what the person here can sign, or everything again."""

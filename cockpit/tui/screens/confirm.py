@@ -9,12 +9,13 @@ from rich.text import Text
 from textual import on
 from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CONFIRM_FOOTER
 from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.text import hanging, plain, safe, wrapped
+from cockpit.tui.text import hanging, plain, wrapped
+from cockpit.tui.widgets.passage import Passage
 
 INPUT_DELAY_S = 0.4
 """Seconds during which enter does nothing on a dangerous page: it was pressed before the page was shown."""
@@ -33,7 +34,7 @@ class ConfirmScreen(FrameScreen):
         self._confirmed = self.listening = False
 
     def body(self) -> Iterable[Widget]:
-        yield VerticalScroll(Static("", id="text", markup=False), id="page", can_focus=False)
+        yield VerticalScroll(Passage("text"), id="page", can_focus=False)
         yield Input(placeholder=f"type: {plain(self.word)}    esc cancels", id="word")
 
     def on_mount(self) -> None:
@@ -52,7 +53,7 @@ class ConfirmScreen(FrameScreen):
         text += hanging("", self.consequences, width, indent=0, styles=("", theme.TEXT))
         for number, line in enumerate(wrapped(f"Type  {self.word}  to confirm", width, most=3)):
             text.append(f"{'' if number else chr(10)} {line}\n", style=theme.STRONG)
-        self.query_one("#text", Static).update(safe(text, keep="\n"))
+        self.query_one("#text", Passage).show(text, keep="\n")
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.text import Text
 from textual import on
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.events import Key
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from cockpit.decide.situation import GateStatus, ItemStatus
 from cockpit.tui import theme
 from cockpit.tui.action_registry import CHECKLIST_FOOTER
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.pages import EvidenceScreen
-from cockpit.tui.text import safe, wrapped
-from cockpit.tui.views import evidence_bundle, lists, outlook, timeline
+from cockpit.tui.text import wrapped
+from cockpit.tui.views import activity, evidence_bundle, lists, timeline
+from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import change_of, find, is_known
 from cockpit.tui.widgets.banner import banner_height
-from cockpit.tui.widgets.grid import NARROW, Column, Grid, Row
+from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.widgets.passage import Passage
 
 TALL = 32
 FRAME_ROWS = 3
@@ -28,8 +31,10 @@ FRAME_ROWS = 3
 TALL_ABOUT = 4
 """Lines about the row in a tall terminal; below the list is a blank line."""
 BELOW_ROWS = 6
-BROAD = 120
-"""Columns from which the step under way stands on the Cutover screen too."""
+WIDE = 160
+"""Columns from which the evidence of the selected row stands beside the list."""
+DETAIL_SHARE = 40
+"""Percent of the columns for it, as in the style sheet."""
 Lines = Sequence[tuple[str, str]]
 """Lines with their styles; empty ones are left out."""
 
@@ -61,6 +66,16 @@ class ListScreen(FrameScreen):
         self.only_failing = False
         self.only_mine = False
         self.wanted = ""
+        self._changed: frozenset[str] = frozenset()
+        """Ids of what is another since somebody looked."""
+
+    def _look_back(self) -> None:
+        since, cutover = self.cockpit.attention.since, self.cockpit.cutover
+        changes = activity.new_since(activity.newest(cutover.record, cutover.situation), since) if since else []
+        self._changed = frozenset(change.subject for change in changes)
+
+    def _marked(self, row: Row) -> Row:
+        return replace(row, changed=True) if row.key in self._changed else row
 
     def rows(self) -> list[Row]:
         """Every row, from the newest Situation."""
@@ -75,17 +90,17 @@ class ListScreen(FrameScreen):
         return None
 
     def body(self) -> Iterable[Widget]:
-        yield Static("", id="titles", markup=False)
+        yield Passage("titles")
         grid = Grid(self.columns, id="grid")
         grid.narrow = self.narrow
         grid.empty = self.empty
         grid.follow = self.follow
-        yield grid
-        yield Horizontal(Static("", id="left", markup=False), Static("", id="right", markup=False), id="below")
+        below = Horizontal(Passage("left"), Passage("right"), id="below")
+        yield Horizontal(Vertical(grid, below), Passage("detail"), id="main")
         search = Input(placeholder="filter: part of a name or state; enter keeps it, esc clears it", id="filter")
         search.display = False
         yield search
-        yield Static("", id="about", markup=False)
+        yield Passage("about")
 
     def on_mount(self) -> None:
         grid = self.query_one(Grid)
@@ -98,24 +113,25 @@ class ListScreen(FrameScreen):
 
     def paint_body(self) -> None:
         mine = self.cockpit.mine() if self.only_mine else None
-        shown = [row for row in self.rows() if self._shown(row, mine)]
+        self._look_back()
+        shown = [self._marked(row) for row in self.rows() if self._shown(row, mine)]
         if self.wanted or self.only_failing or self.only_mine:
-            shown = _without_empty_headings(shown)
+            shown = without_empty_headings(shown)
         self.grid.show(shown)
         self._about()
         # The list comes first: what is below it is shown only where every row is in view as well.
-        room = self._list_rows - TALL_ABOUT - 1 - len(shown)
+        room = self.list_rows - TALL_ABOUT - 1 - len(shown)
         below = self.below() if self.size.height >= TALL and room >= BELOW_ROWS else None
         self.set_class(below is not None, "-tall")
         if below is not None:
             self._grid_rows(len(shown))
             for name, text in zip(("#left", "#right"), below, strict=True):
-                self.query_one(name, Static).update(safe(text, keep="\n"))
+                self.query_one(name, Passage).show(text, keep="\n")
         else:
             self._grid_rows(0)
 
     @property
-    def _list_rows(self) -> int:
+    def list_rows(self) -> int:
         """Rows for the list and what is about its rows."""
         return self.size.height - FRAME_ROWS - banner_height(self.size.height)
 
@@ -144,17 +160,34 @@ class ListScreen(FrameScreen):
             mark = f" {' · '.join(marks)} "
             titles.truncate(max(0, self.size.width - len(mark)))
             titles.append(mark, style=f"bold {theme.GROUND} on {theme.HOLD}")
-        self.query_one("#titles", Static).update(titles)
+        self.query_one("#titles", Passage).show(titles)
 
     def _about(self) -> None:
-        about = self.query_one("#about", Static)
+        about = self.query_one("#about", Passage)
         lines = TALL_ABOUT if self.size.height >= TALL else 2
-        if lines == 2 and len(self.grid.rows) == self._list_rows - 1:
+        if lines == 2 and len(self.grid.rows) == self.list_rows - 1:
             lines = 1  # the last row is worth more than the second line
         about.set_class(lines == TALL_ABOUT, "-tall")
         about.set_class(lines == 1, "-short")
         row = self.grid.selected
-        about.update(about_text(self.about(row) if row is not None else (), self.size.width, lines))
+        self._detail(row)
+        about.show(about_text(self.about(row) if row is not None else (), self.size.width, lines), keep="\n")
+
+    def _detail(self, row: Row | None) -> None:
+        """Beside the list, where the terminal is wide: the evidence of the row the cursor is on."""
+        wide = self.app.size.width >= WIDE
+        self.set_class(wide, "-wide")
+        if wide:
+            subject, text = self.subject(), Text("")
+            if row is not None and is_known(self.cockpit.cutover, subject):
+                width, height = self.size.width - self.list_columns - 3, self.list_rows - TALL_ABOUT
+                text = evidence(self.cockpit.cutover, subject, width, height)
+            self.query_one("#detail", Passage).show(text, keep="\n")
+
+    @property
+    def list_columns(self) -> int:
+        """Columns for the list and what is below it."""
+        return self.size.width * (100 - DETAIL_SHARE) // 100 if self.app.size.width >= WIDE else self.size.width
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
@@ -179,6 +212,9 @@ class ListScreen(FrameScreen):
         self.only_mine = not self.only_mine
         self._titles()
         self.paint()
+
+    def to_edge(self, *, top: bool) -> None:
+        self.grid.key_home() if top else self.grid.key_end()
 
     def open_filter(self) -> None:
         search = self.query_one("#filter", Input)
@@ -228,7 +264,7 @@ class ListScreen(FrameScreen):
         return "" if row is None or ":" in row.key else row.key
 
 
-def _without_empty_headings(shown: list[Row]) -> list[Row]:
+def without_empty_headings(shown: list[Row]) -> list[Row]:
     """Drop headings that a filter has left with nothing below them."""
     kept: list[Row] = []
     for row in reversed(shown):
@@ -237,43 +273,6 @@ def _without_empty_headings(shown: list[Row]) -> list[Row]:
         if row.heading is None or is_line or (not row.selectable and below is not None and below.selectable):
             kept.append(row)
     return kept[::-1]
-
-
-class CutoverScreen(ListScreen):
-    screen_id = "go_cutover"
-    columns = lists.CUTOVER
-    narrow = lists.COMPACT
-    empty = "nothing fails"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._memo: lists.Memo = {}
-
-    def rows(self) -> list[Row]:
-        rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
-        if self.app.size.width >= NARROW:
-            return rows
-        # A side pane shows the verdict, what to do next, and what fails.
-        return _without_empty_headings([row for row in rows if row.heading is not None or row.failing])
-
-    def about(self, row: Row) -> Lines:
-        status = next((c for c in self.cockpit.cutover.situation.criteria if c.id == row.key), None)
-        if status is None:
-            return ()
-        # The title may have been cut in the list.
-        return (
-            (f"{status.title}: {status.because.line}", theme.TEXT),
-            (status.caution, theme.HOLD),
-            (status.because.condition, theme.QUIET),
-        )
-
-    def below(self) -> tuple[Text, Text]:
-        """Path to GO; blind spots and what causes them, and the step under way."""
-        situation, half = self.cockpit.cutover.situation, self.size.width // 2 - 2
-        right = outlook.blind_spots(situation)
-        if self.size.width >= BROAD:
-            right.append_text(outlook.runbook(situation, half))
-        return outlook.path(situation, half), right
 
 
 class ChecklistScreen(ListScreen):

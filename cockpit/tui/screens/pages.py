@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Static
 
 from cockpit.decide.states import Check, GateState, Shown, State, StepState, Visibility, Word
 from cockpit.tui import theme
-from cockpit.tui.action_registry import FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER
-from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.text import hanging, safe, wrapped
+from cockpit.tui.action_registry import EVIDENCE_FOOTER, FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, Where
+from cockpit.tui.screens.base import FrameScreen, own_bindings
+from cockpit.tui.text import hanging, wrapped
 from cockpit.tui.views import evidence_bundle
 from cockpit.tui.views.evidence import evidence
 from cockpit.tui.views.lookup import change_of
 from cockpit.tui.views.notices import notices_text
+from cockpit.tui.views.operand_charts import MOST_ZOOM
 from cockpit.tui.widgets.grid import Column, Grid, Row
+from cockpit.tui.widgets.passage import Passage
 
 
 class Page(FrameScreen):
@@ -29,7 +31,7 @@ class Page(FrameScreen):
     footer: ClassVar[tuple[str, ...]] = PAGE_FOOTER
 
     def body(self) -> Iterable[Widget]:
-        with_text = VerticalScroll(Static("", id="text", markup=False), id="page")
+        with_text = VerticalScroll(Passage("text"), id="page")
         yield with_text
 
     def on_mount(self) -> None:
@@ -40,7 +42,11 @@ class Page(FrameScreen):
         raise NotImplementedError
 
     def paint_body(self) -> None:
-        self.query_one("#text", Static).update(safe(self.text(), keep="\n"))
+        self.query_one("#text", Passage).show(self.text(), keep="\n")
+
+    def to_edge(self, *, top: bool) -> None:
+        page = self.query_one("#page", VerticalScroll)
+        page.scroll_home(animate=False) if top else page.scroll_end(animate=False)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.paint)
@@ -49,12 +55,22 @@ class Page(FrameScreen):
 class EvidenceScreen(Page):
     """Why one thing is as it is."""
 
+    footer = EVIDENCE_FOOTER
+    offered = frozenset({"zoom_in", "zoom_out"})
+    BINDINGS: ClassVar[list[BindingType]] = own_bindings(Where.EVIDENCE)
+
     def __init__(self, subject: str) -> None:
         super().__init__()
         self.about = subject
+        self._zoom = 0
 
     def text(self) -> Text:
-        return evidence(self.cockpit.cutover, self.about, self.size.width - 3, self.size.height - 5)
+        width, height = self.size.width - 3, self.size.height - 5
+        return evidence(self.cockpit.cutover, self.about, width, height, zoom=self._zoom)
+
+    def zoom(self, by: int) -> None:
+        self._zoom = max(-MOST_ZOOM, min(MOST_ZOOM, self._zoom + by))
+        self.paint()
 
     def subject(self) -> str:
         return self.about
@@ -111,6 +127,21 @@ class HelpScreen(Page):
         text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
 
 
+class CardScreen(Page):
+    """A few lines over the first screen: how a tour begins, and how it ended."""
+
+    footer = HELP_FOOTER
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def text(self) -> Text:
+        width = self.size.width - 5
+        shown = [part for line in self.lines for part in (wrapped(line, width) or [""])]
+        return Text("\n".join(shown), style=theme.TEXT)
+
+
 class NoticesScreen(Page):
     """Every notice in full, with its time; the banner has room for one line."""
 
@@ -129,12 +160,12 @@ class FaultsScreen(FrameScreen):
     )
 
     def body(self) -> Iterable[Widget]:
-        yield Static("", id="titles", markup=False)
+        yield Passage("titles")
         yield Grid(self.COLUMNS, id="grid")
 
     def on_mount(self) -> None:
         grid = self.query_one(Grid)
-        grid.on_layout = lambda: self.query_one("#titles", Static).update(
+        grid.on_layout = lambda: self.query_one("#titles", Passage).show(
             Text(grid.header.plain, style=f"{theme.QUIET} underline", no_wrap=True)
         )
         grid.focus()
@@ -151,6 +182,10 @@ class FaultsScreen(FrameScreen):
             )
             rows.append(Row(fault.id, cells, search=fault.title.lower()))
         self.query_one(Grid).show(rows)
+
+    def to_edge(self, *, top: bool) -> None:
+        grid = self.query_one(Grid)
+        grid.key_home() if top else grid.key_end()
 
     @on(Grid.Opened)
     def _opened(self) -> None:

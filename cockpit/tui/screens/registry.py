@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cockpit.tui.action_registry import Handler, handled
 from cockpit.tui.screens.base import FrameScreen
-from cockpit.tui.screens.lists import ChecklistScreen, CutoverScreen, ProbesScreen, TimelineScreen
+from cockpit.tui.screens.cutover import CutoverScreen
+from cockpit.tui.screens.lists import ChecklistScreen, ProbesScreen, TimelineScreen
 from cockpit.tui.screens.migration import MigrationScreen
 from cockpit.tui.screens.steps import RollbackScreen, RunbookScreen
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
 
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
-from cockpit.tui.action_registry import STEPS_FOOTER
+from cockpit.tui.action_registry import DECIDE_FOOTER, STEPS_FOOTER, Where
+from cockpit.tui.screens.base import own_bindings
 from cockpit.tui.screens.lists import Lines, ListScreen
 from cockpit.tui.views import gantt, steps
 from cockpit.tui.views.lookup import step_of
@@ -64,8 +68,20 @@ class RunbookScreen(StepsScreen):
 
 
 class RollbackScreen(StepsScreen):
+    """While there is something to decide it has keys for that, and the cursor waits on the first choice."""
+
     screen_id = "go_rollback"
     empty = "this plan has no rollback plan"
+    follow = True
+    BINDINGS: ClassVar[list[BindingType]] = own_bindings(Where.ROLLBACK)
 
     def rows(self) -> list[Row]:
-        return steps.rollback(self.cockpit.cutover.situation)
+        keys = {action.id: action.shown for action in self.cockpit.actions()}
+        return steps.rollback(self.cockpit.cutover.situation, keys)
+
+    def offers(self, action: str) -> bool:
+        offered = steps.choices_now(self.cockpit.cutover.situation.verdict)
+        return action in {steps.KEY_OF[choice] for choice in offered}
+
+    def footer_keys(self) -> tuple[str, ...]:
+        return DECIDE_FOOTER if steps.choices_now(self.cockpit.cutover.situation.verdict) else self.footer

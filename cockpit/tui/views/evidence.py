@@ -5,25 +5,24 @@ Reason, chart, readings, and how to check by hand: what decides comes first, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from cockpit import formatting
-from cockpit.conditions.condition import COMPARE
-from cockpit.decide.because import Explanation, Observed, Threshold
+from cockpit.decide.because import Explanation, Observed
 from cockpit.decide.events import Change
 from cockpit.decide.situation import CriterionStatus, GateStatus, ItemStatus, ProbeStatus
 from cockpit.decide.states import Check, State
 from cockpit.engine.ports import Watching
-from cockpit.plan.model import Kind
 from cockpit.plan.position import Position
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain, wrapped
 from cockpit.tui.views.evidence_bundle import titles
 from cockpit.tui.views.lists import criterion_state, gate_state, recorded_text, state_text, window
 from cockpit.tui.views.lookup import change_of, find
+from cockpit.tui.views.operand_charts import is_number, leading, marks, operand_chart
 from cockpit.tui.widgets.chart import chart
 from probes.reading import Unknown
 
@@ -31,9 +30,9 @@ INDENT = 10
 LINES = 8
 
 
-def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:
-    """Everything known about one subject, for a body of `width` by `height` cells."""
-    page = _Page(watch, max(20, width))
+def evidence(watch: Watching, id_: str, width: int, height: int, *, zoom: int = 0) -> Text:
+    """Everything known about one subject, for a body of `width` by `height` cells; `zoom` as of `operand_chart`."""
+    page = _Page(watch, max(20, width), zoom)
     chart_height = max(4, min(12, height // 3))
     change = change_of(watch, id_)
     if change is not None:
@@ -52,6 +51,7 @@ def evidence(watch: Watching, id_: str, width: int, height: int) -> Text:
 class _Page:
     watch: Watching
     width: int
+    zoom: int = 0
 
     # -- criterion and item ------------------------------------------------------------------------------------------
 
@@ -59,7 +59,7 @@ class _Page:
         because = subject.because
         blocks = (
             self._head(subject),
-            self._chart(subject, chart_height),
+            self._charts(subject, chart_height),
             self._sign_off(subject),
             self._observed(because),
             self._how(because, subject.position, subject.ref),
@@ -91,30 +91,24 @@ class _Page:
             text += self._lines(f"what to do: {hint}", f"bold {theme.UNKNOWN}")
         return text
 
-    def _chart(self, subject: CriterionStatus | ItemStatus, height: int) -> Text:
-        because = subject.because
-        shown = next((o for o in because.observed if _is_number(o.value)), None)
-        if shown is None:
-            return Text("")
-        limit = next((t for t in because.thresholds if t.path == shown.path and _is_number(t.value)), None)
-        lines = chart(
-            self.watch.series(*shown.path.split(".")),
-            self.width,
-            height,
-            threshold=float(limit.value) if limit is not None else None,
-            unit=shown.unit,
-            bad=_against(limit, trigger=isinstance(subject, CriterionStatus) and subject.kind is Kind.TRIGGER),
-        )
-        text = Text(no_wrap=True).append(shown.path, style=f"bold {theme.TEXT}")
-        text.append(f"  {shown.meaning}", style=theme.QUIET)
-        text.truncate(self.width, overflow="ellipsis")
-        return Text("\n").join([text, *lines]) + Text("\n")
+    def _charts(self, subject: CriterionStatus | ItemStatus, height: int) -> Text:
+        """One for each operand that is against; where none is, of the first number."""
+        text, shown = Text(), leading(subject.because)
+        height = max(3, height // max(1, len(shown)))
+        for each in shown:
+            title = Text(no_wrap=True).append(each.path, style=f"bold {theme.TEXT}")
+            title.append(f"  {each.meaning}", style=theme.QUIET)
+            title.truncate(self.width, overflow="ellipsis")
+            watch, marked = self.watch, marks(self.watch.record)
+            lines = operand_chart(subject, each, watch.series, self.width, height, marked=marked, zoom=self.zoom)
+            text.append_text(Text("\n").join([title, *lines])).append("\n")
+        return text
 
     def _sign_off(self, subject: CriterionStatus | ItemStatus) -> Text:
         signed = subject.sign_off
         if signed is None:
             return Text("")
-        text = self._pair("asks", f"{signed.ask} ({' or '.join(signed.roles)})")
+        text = self._pair("asks", f"{signed.ask} ({formatting.roles(signed.roles)})")
         if signed.at is not None:
             drill = ", in a rehearsal" if signed.rehearsal else ""
             by = f"{signed.by} as {signed.role} at {formatting.clock(signed.at)}{drill}: {signed.answer}"
@@ -202,7 +196,7 @@ class _Page:
             text += self._lines(f"{name}: {why.reason}: {why.detail}", theme.UNKNOWN)
             if why.hint:
                 text += self._lines(f"what to do: {why.hint}", f"bold {theme.UNKNOWN}")
-        number = next((name for name, value in status.known.items() if _is_number(value)), None)
+        number = next((name for name, value in status.known.items() if is_number(value)), None)
         if number is not None:
             text.append(f"\n{number}\n", style=f"bold {theme.TEXT}")
             series = self.watch.series(status.name, number)
@@ -252,22 +246,6 @@ class _Page:
 
     def _pair(self, name: str, value: str) -> Text:
         return hanging(name, value, self.width, indent=INDENT, styles=(theme.QUIET, theme.TEXT))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _against(limit: Threshold | None, *, trigger: bool) -> Callable[[float], bool] | None:
-    """Whether a value speaks against going on: a trigger's comparison holds, or a criterion's does not.
-
-    None where there is nothing to compare with.
-    """
-    compare = COMPARE.get(limit.operator) if limit is not None else None
-    if limit is None or compare is None:
-        return None
-    bound = float(limit.value)
-    return lambda value: compare(value, bound) is trigger
 
 
 def _by_cause(status: ProbeStatus) -> Iterator[tuple[str, Unknown]]:

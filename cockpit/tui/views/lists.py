@@ -314,7 +314,7 @@ def _who(item: ItemStatus) -> str:
     if signed is None:
         return "probe"
     if signed.at is None:
-        return f"by {' or '.join(signed.roles)}"
+        return f"by {formatting.roles(signed.roles)}"
     drill = " rehearsed" if signed.rehearsal else ""
     return f"{signed.by} {formatting.clock(signed.at)[:5]}{drill}"
 

@@ -11,10 +11,12 @@ from rich.text import Text
 
 from cockpit import formatting
 from cockpit.tui import theme
-from cockpit.tui.text import hanging
+from cockpit.tui.text import hanging, plain
 
 MOST = 200
 """Notices that are gone and still listed."""
+LONGEST = 1000
+"""Characters of one: a page of them all is made and laid out within a frame."""
 INDENT = 20
 _NUMBER = re.compile(r"\d+")
 
@@ -69,5 +71,5 @@ def notices_text(noted: Sequence[Noted], width: int) -> Text:
         if each.until is not None and each.until != each.since:
             when += f"-{formatting.clock(each.until)}"
         styles = (theme.HOLD if stands else theme.QUIET, theme.TEXT if stands else theme.QUIET)
-        text += hanging(when, each.text, width, indent=INDENT, styles=styles)
+        text.append_text(hanging(when, plain(each.text, longest=LONGEST), width, indent=INDENT, styles=styles))
     return text

@@ -47,7 +47,9 @@ def blind_spots(situation: Situation) -> Text:
 def runbook(situation: Situation, width: int) -> Text:
     """The step under way and the next one; empty where there is neither."""
     facts = list(steps.progress(situation))
-    text = Text("\n\nRUNBOOK\n" if facts else "", style=f"bold {theme.TEXT}")
+    text = Text()
+    if facts:
+        text.append("RUNBOOK\n", style=f"bold {theme.TEXT}")
     for name, fact in facts:
         text.append_text(hanging(name, fact, width, indent=4, styles=(theme.QUIET, theme.TEXT)))
     return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cockpit import formatting
 from cockpit.decide.occurrence_text import named
-from cockpit.decide.situation import CriterionStatus, Situation, StepStatus
+from cockpit.decide.situation import CriterionStatus, Situation, StepStatus, Verdict
 from cockpit.decide.states import StepState, Word
 from cockpit.decide.timing import Schedule
 from cockpit.tui import theme
@@ -36,14 +36,14 @@ RUNBOOK = (
 )
 """With the steps on a time axis, where there is room."""
 OPTIONS = (
-    ("execute", "EXECUTE the rollback", "then go through the plan below, step by step"),
-    ("dismiss", "DISMISS it, until when and why", "what trips later brings it back"),
+    ("execute", "ROLL BACK", "then go through the plan below, step by step"),
     ("fix_forward", "FIX FORWARD, with a reason", "stay on the new system and fix it"),
+    ("dismiss", "DISMISS it, until when and why", "what trips later brings it back"),
 )
 INSTEAD = (
-    ("execute", "EXECUTE the rollback instead", "then go through the plan below, step by step"),
-    ("dismiss", "WITHDRAW the decision, with a reason", "what it answered is dismissed until it is clear"),
+    ("execute", "ROLL BACK instead", "then go through the plan below, step by step"),
     ("fix_forward", "FIX FORWARD instead, with a reason", "stay on the new system and fix it"),
+    ("dismiss", "WITHDRAW the decision, with a reason", "what it answered is dismissed until it is clear"),
 )
 """Where a decision is under way."""
 
@@ -96,20 +96,36 @@ def is_late(step: StepStatus, situation: Situation) -> bool:
     return step.began is not None and step.duration is not None and situation.now - step.began > step.duration
 
 
-def rollback(situation: Situation) -> list[Row]:
-    """What latched, what can be decided, and the plan."""
+KEY_OF = {"execute": "roll_back", "fix_forward": "fix_forward", "dismiss": "dismiss"}
+"""The action of each choice."""
+
+
+def choices_now(verdict: Verdict) -> list[str]:
+    """What can be decided: nothing where no rollback waits and no decision is under way; never what has been decided."""
+    if verdict.latch is None and verdict.under_way is None:
+        return []
+    decided = verdict.under_way.choice if verdict.under_way is not None else ""
+    return [
+        choice
+        for choice, _, _ in OPTIONS
+        if choice != decided and not (choice == "execute" and verdict.word is Word.FIX_FORWARD)
+    ]
+
+
+def rollback(situation: Situation, keys: Mapping[str, str] | None = None) -> list[Row]:
+    """What latched, what can be decided by which of `keys` (by action), and the plan."""
     rows: list[Row] = []
     latch, under_way = situation.verdict.latch, situation.verdict.under_way
     if latch is not None or under_way is not None:
         waits = f"undecided for {formatting.duration(latch.undecided)}: {named(latch.trips)}" if latch else ""
         rows.append(_heading("DECIDE", waits) if latch else _heading("DECIDED", situation.verdict.decided))
+        offered = choices_now(situation.verdict)
         for choice, title, meaning in OPTIONS if latch else INSTEAD:
-            if choice == "execute" and situation.verdict.word is Word.FIX_FORWARD:
+            if choice not in offered:
                 continue
-            if under_way is not None and choice == under_way.choice:
-                continue
+            key = (keys or {}).get(KEY_OF[choice], "")
             cells = (
-                ("state", Text("→ decide", style=f"bold {theme.HOLD}")),
+                ("state", Text(f"[{key}] decide" if key else "→ decide", style=f"bold {theme.HOLD}")),
                 ("title", Text(title, style=f"bold {theme.STRONG}")),
                 ("seen", Text(meaning, style=theme.QUIET)),
             )

@@ -17,7 +17,7 @@ from cockpit.decide.situation import Situation
 from cockpit.engine.ports import Watching
 from cockpit.plan.model import Phase
 from cockpit.tui import theme
-from cockpit.tui.text import plain, wrapped
+from cockpit.tui.text import cut_to, plain, wrapped
 
 STALE_AFTER_S = 3.0
 WIDE = 100
@@ -102,17 +102,17 @@ def banner_lines(
         room = max(width // 2 - 5, width - len(more) - len(reason) - 3)
         beside = _notice(notice, room, paused=False) if notice else Text("")
         line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
-        line.truncate(max(10, width - len(more) - beside.cell_len), overflow="ellipsis")
+        cut_to(line, max(10, width - len(more) - beside.cell_len))
         lines.insert(at, line.append(more, style=theme.QUIET).append_text(beside))
         at += 1
     for line in lines:
-        line.truncate(width, overflow="ellipsis")
+        cut_to(line, width)
     return Text("\n").join(lines)
 
 
 def _notice(notice: str, width: int, *, paused: bool) -> Text:
     line = Text(f" ▲ {plain(notice)}", style=f"bold {theme.BAD if paused else theme.HOLD}", no_wrap=True)
-    line.truncate(width, overflow="ellipsis")
+    cut_to(line, width)
     return line
 
 
@@ -171,7 +171,7 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     line = Text(no_wrap=True)
     for _, text, style in parts:
         line.append(text, style=style)
-    line.truncate(width, overflow="ellipsis")
+    cut_to(line, width)
     return line
 
 

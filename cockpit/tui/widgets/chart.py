@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.text import Text
@@ -13,6 +14,15 @@ from cockpit.tui import theme
 
 BARS = "▁▂▃▄▅▆▇█"
 Points = Sequence[tuple[datetime, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened, below a chart."""
+
+    at: datetime
+    sign: str
+    style: str
 
 
 def sparkline(points: Points, width: int, limit: float | None = None) -> str:
@@ -69,8 +79,12 @@ def chart(
     threshold: float | None = None,
     unit: str = "",
     bad: Callable[[float], bool] | None = None,
+    marks: Sequence[Mark] = (),
+    window: datetime | None = None,
 ) -> list[Text]:
     """Lines of a chart: values as blocks, the threshold as a dashed line, the scale at the left, time below.
+
+    `marks` are on the line of the time; from where the `window` begins that line is thick.
 
     `bad` says of a value whether it speaks against going on; without it the blocks have no colour of their own.
     """
@@ -103,7 +117,7 @@ def chart(
         for value in columns:
             text.append(*_cell(value, low + row * step, step, limit=row == limit_row, bad=bad))
         lines.append(text)
-    lines.append(_axis(points, label_width, len(columns)))
+    lines.append(_axis(points, label_width, len(columns), marks, window))
     return lines
 
 
@@ -128,13 +142,30 @@ def _cell(
     return BARS[int(filled * 7.999)], colour
 
 
-def _axis(points: Points, label_width: int, width: int) -> Text:
+def _axis(points: Points, label_width: int, width: int, marks: Sequence[Mark], window: datetime | None) -> Text:
     start, end = formatting.clock(points[0][0]), formatting.clock(points[-1][0])
     if width < len(start) + len(end) + 1:
         start = ""
+    cells = [(sign, "") for sign in start + "─" * max(0, width - len(start) - len(end)) + end]
+    seconds = max((points[-1][0] - points[0][0]).total_seconds(), 1.0)
+
+    def cell(at: datetime) -> int:
+        return min(width - 1, int((at - points[0][0]).total_seconds() / seconds * width))
+
+    for place in range(max(0, cell(window)) if window is not None else width, width):
+        cells[place] = (cells[place][0].replace("─", "━"), theme.TEXT)
+    for mark in marks:
+        if points[0][0] <= mark.at <= points[-1][0] and place_is_free(cells, cell(mark.at)):
+            cells[cell(mark.at)] = (mark.sign, f"bold {mark.style}")
     line = Text(" " * label_width + "└", style=theme.QUIET, no_wrap=True)
-    line.append(start + "─" * max(0, width - len(start) - len(end)) + end)
+    for sign, style in cells:
+        line.append(sign, style=style or None)
     return line
+
+
+def place_is_free(cells: Sequence[tuple[str, str]], place: int) -> bool:
+    """Whether a mark hides no clock time there."""
+    return cells[place][0] not in "0123456789:"
 
 
 def bar(ratio: float, width: int) -> str:

@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cockpit.tui import theme
-from cockpit.tui.text import safe
+from cockpit.tui.text import cut_to, safe_copy
 
 GAP = 2
 NARROW = 60
@@ -59,6 +59,8 @@ class Row:
     search: str = ""
     failing: bool = False
     selectable: bool = True
+    changed: bool = False
+    """Whether it became another since somebody looked: it has a mark, which is there without colours too."""
 
     def cell(self, key: str) -> Text:
         return next((text for name, text in self.cells if name == key), Text(""))
@@ -296,19 +298,19 @@ class Grid(ScrollView, can_focus=True):
         held = self._strips.get(row.key)
         if held is not None and held[:3] == (row, width, selected):
             return held[3]
-        strip = self._strip(self._line(row, ">" if selected else " "), width, selected=selected)
+        strip = self._strip(self._line(row, ">" if selected else "*" if row.changed else " "), width, selected=selected)
         self._strips[row.key] = (row, width, selected, strip)
         return strip
 
     def _line(self, row: Row, mark: str) -> Text:
         line = Text(no_wrap=True).append(mark, style=f"bold {theme.STRONG}")
         if row.heading is not None:
-            return line + safe(row.heading.copy())
+            return line + safe_copy(row.heading)
         for index, (column, width) in enumerate(self._layout):
-            cell = safe(row.cell(column.key).copy())
+            cell = safe_copy(row.cell(column.key))
             if column.middle:
                 cell = without_middle(cell, width)
-            cell.truncate(width, overflow="ellipsis", pad=True)
+            cut_to(cell, width, pad=True)
             line.append(" " * (GAP if index else 0))
             line.append_text(cell)
         return line

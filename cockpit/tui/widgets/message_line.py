@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rich.text import Text
-from textual.widgets import Static
 
 from cockpit.tui import theme
-from cockpit.tui.text import safe
+from cockpit.tui.widgets.passage import Passage
 
 MOST = 3
 """Lines of one message."""
 
 
-class MessageLine(Static):
+class MessageLine(Passage):
     """Takes no room while there is nothing to show."""
 
     DEFAULT_CSS = (
@@ -22,15 +21,11 @@ class MessageLine(Static):
     )
 
     def __init__(self, message: Callable[[], Text]) -> None:
-        super().__init__("", markup=False)
+        super().__init__()
         self._message = message
-        self._shown: Text | None = None
 
-    def show(self) -> None:
+    def show_newest(self) -> None:
         """The message there is now."""
         message = self._message()
-        if message is self._shown:
-            return
-        self._shown = message
         self.display = bool(message)
-        self.update(safe(message.copy()))
+        self.show(message)

@@ -1,0 +1,107 @@
+"""What happened lately, what is new since somebody looked, and what the others at this cutover did last. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from cockpit import formatting
+from cockpit.decide.events import Change, Record
+from cockpit.decide.situation import Situation
+from cockpit.decide.states import Check, State
+from cockpit.tui import theme
+from cockpit.tui.text import plain
+from cockpit.tui.views import timeline
+from cockpit.tui.views.lists import recorded_text
+
+NEWEST = 60
+"""Entries of a record that are looked at."""
+OTHERS = 3
+"""People who are named."""
+WORD = 16
+"""Cells for the word of an entry."""
+
+
+def newest(record: Record, situation: Situation) -> list[Change]:
+    """The newest entries in the words of the timeline, the newest first."""
+    return timeline.changes(record, situation, most=NEWEST)[::-1]
+
+
+def new_since(changes: Sequence[Change], since: datetime | None) -> list[Change]:
+    """What is later than a moment; nothing where there is none."""
+    return [change for change in changes if since is not None and change.at > since]
+
+
+def last_acts(record: Record, who: str | None) -> list[tuple[str, Change]]:
+    """What each of the others did last, the latest first: somebody acted who is not the person here."""
+    found: dict[str, Change] = {}
+    for entry in reversed(record.entries[-10 * NEWEST :]):
+        by = getattr(entry, "by", "")
+        if by and by != who and by not in found:
+            found[by] = timeline.as_change(entry)
+    return list(found.items())[:OTHERS]
+
+
+def activity(
+    situation: Situation,
+    record: Record,
+    titles: Mapping[str, str],
+    *,
+    since: datetime | None,
+    who: str | None,
+    width: int,
+    height: int,
+) -> Text:
+    """Others and their last act, then the newest entries, with a line below what is new since `since`."""
+    text = Text(no_wrap=True)
+    lines = [Text(f"{'OPERATORS'}", style=f"bold {theme.TEXT}")]
+    for by, change in last_acts(record, who):
+        ago = formatting.duration(situation.now - change.at)
+        what = plain(titles.get(change.subject, change.subject))
+        lines.append(Text(f"{plain(by)}: {change.after.lower()} {what}, {ago} ago", style=theme.TEXT))
+    if len(lines) == 1:
+        lines = []
+    changes = newest(record, situation)
+    new = len(new_since(changes, since))
+    lines.append(Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}"))
+    for number, change in enumerate(changes):
+        if number == new and new:
+            lines.append(Text("── you looked ──", style=theme.QUIET))
+        lines.append(entry_line(change, titles, situation, new=number < new))
+    for line in lines[: max(1, height)]:
+        line.truncate(width, overflow="ellipsis")
+        text.append_text(line).append("\n")
+    return text
+
+
+def entry_line(change: Change, titles: Mapping[str, str], situation: Situation, *, new: bool) -> Text:
+    """One entry: `*` where it is new, when, what it became, and what it is about."""
+    items = {item.id for section in situation.sections for item in section.items}
+    word = recorded_text(change.after, of=Check if change.subject in items else State)
+    word.truncate(WORD, overflow="ellipsis", pad=True)
+    line = Text("* " if new else "  ", style=f"bold {theme.STRONG}")
+    line.append(f"{formatting.clock(change.at)} ", style=theme.QUIET).append_text(word)
+    line.append(f" {plain(titles.get(change.subject, change.subject))}", style=theme.TEXT)
+    return line.append(f"  {plain(change.because, longest=200)}" if change.because else "", style=theme.QUIET)
+
+
+def away_lines(
+    changes: Sequence[Change], titles: Mapping[str, str], situation: Situation, since: datetime, width: int, most: int
+) -> Text:
+    """The card of what happened while nobody pressed a key; empty where nothing did. `changes`: the newest first."""
+    new = new_since(changes, since)
+    if not new:
+        return Text("")
+    away = formatting.duration(situation.now - since)
+    head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(len(new), 'change')}"
+    lines = [Text(head, style=f"bold {theme.STRONG}")]
+    # The verdict's own changes are never left out for others.
+    ranked = sorted(new, key=lambda change: change.subject != "verdict")[:most]
+    lines += [entry_line(change, titles, situation, new=True) for change in new if change in ranked]
+    if len(new) > most:
+        lines.append(Text(f"  and {len(new) - most} more: the timeline has them", style=theme.QUIET))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return Text("\n").join(lines)

@@ -1,0 +1,24 @@
+"""Text on the screen that is laid out and painted again only when it has become another."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widgets import Static
+
+from cockpit.tui.text import safe
+
+
+class Passage(Static):
+    """A text without markup. Every frame may show it again: what has not changed costs a comparison."""
+
+    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as every widget calls it
+        super().__init__("", id=id, markup=False)
+        self._shown: Text | None = None
+
+    def show(self, text: Text, *, keep: str = "") -> None:
+        """What it is to be, made safe; `keep`: characters that stay, see `safe`."""
+        before = self._shown
+        if before is not None and before.style == text.style and before == text:
+            return
+        self._shown = text.copy()
+        self.update(safe(text, keep=keep))

@@ -1,0 +1,115 @@
+"""What every command that loads a plan, or prints JSON, has: vars from a file and one by one; a version."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from commands.test_command_line import EVERY
+from support.records.short_record import ALEX, START
+
+from cockpit.cli.main import main
+from cockpit.decide.events import PhaseBegan
+from cockpit.journal.record_folder import RecordFolder
+from cockpit.journal.writer import Journal
+from cockpit.plan.load import load_plan
+from cockpit.plan.model import Phase
+from cockpit.shipped_plans import shipped_path
+
+LOADS = [path for path, command in EVERY.items() if {"plan", "own_plan"} & {each.name for each in command.params}]
+REHEARSED = ("--played", "--headless")
+"""A rehearsal with a plan of one's own is of that plan; without a terminal it needs to be said that none is wanted."""
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plan with a story beside it."""
+    folder = tmp_path_factory.mktemp("plans")
+    written = Path(shipped_path("minimal.yaml")).read_text(encoding="utf-8")
+    (folder / "minimal.yaml").write_text(written, encoding="utf-8")
+    story = folder / "stories" / "one.yaml"
+    story.parent.mkdir()
+    story.write_text(
+        "story: v1\nplan: ../minimal.yaml\ntitle: One\nexpect: [{at: 1m, verdict: HOLD}]\n", encoding="utf-8"
+    )
+    return folder / "minimal.yaml"
+
+
+@pytest.fixture(scope="module")
+def record(plan: Path) -> Path:
+    """A record of that plan."""
+    folder = RecordFolder.create("test", plan.read_bytes(), START, plan.parent)
+    journal = Journal.open(
+        folder.journal,
+        "here",
+        folder.id,
+        actor=ALEX,
+        body={"plan_digest": load_plan(plan).digest, "started_at": START.isoformat()},
+    )
+    journal.add(PhaseBegan(START, Phase.PRE_DEPLOY))
+    journal.close()
+    return folder.path
+
+
+def words_of(path: str, plan: Path, record: Path) -> list[str]:
+    """The command with a plan in the place where it takes one."""
+    called, command = path.split()[1:], EVERY[path]
+    named = {each.name for each in command.params if isinstance(each, click.Argument)}
+    of_option = [] if "plan" in named else ["--plan", str(plan)]
+    given = [str(record)] if "record" in named else [str(plan)] if "plan" in named else []
+    if "document" in named:
+        given += ["one"]
+    return [*called, *of_option, *(REHEARSED if called == ["rehearse"] else ()), *given]
+
+
+@pytest.mark.parametrize("path", LOADS)
+def test_a_var_that_the_plan_does_not_have_is_refused_wherever_one_is_loaded(
+    path: str, plan: Path, record: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.yaml").write_text("nowhere_named: 1\n", encoding="utf-8")
+    done = ask(*words_of(path, plan, record), "--vars", str(tmp_path / "other.yaml"))
+    assert "there is no var 'nowhere_named'" in done.output, done.output
+    assert done.exit_code == 65
+
+
+PRINTS = {
+    path: command
+    for path, command in EVERY.items()
+    for each in command.params
+    if each.name == "form" and isinstance(each.type, click.Choice) and "json" in each.type.choices
+}
+ASKED = {
+    "cockpit validate": "PLAN",
+    "cockpit lint": "PLAN",
+    "cockpit record list": "",
+    "cockpit journal show": "RECORD",
+    "cockpit report": "RECORD",
+}
+"""What prints JSON without reading a live system, a database or playing a night."""
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_json_begins_with_its_version(path: str, plan: Path, record: Path) -> None:
+    of = {"PLAN": [str(plan)], "RECORD": [str(record)], "": []}[ASKED[path]]
+    done = ask(*path.split()[1:], *of, "--format", "json")
+    text = done.stdout.splitlines()[0] if path == "cockpit journal show" else done.stdout
+    assert next(iter(json.loads(text).items())) == ("version", 1)
+
+
+def test_no_other_command_prints_json_past_the_function_that_asks_for_the_version() -> None:
+    """`output_json` takes none without; `check` and `prove` print documents that are also written to files."""
+    documents = {"cockpit check", "cockpit prove"}
+    for path in PRINTS.keys() - ASKED.keys() - documents:
+        callback = PRINTS[path].callback
+        module = inspect.getmodule(inspect.unwrap(callback)) if callback else None
+        source = inspect.getsource(module) if module else ""
+        assert "json_text" not in source, path
+        assert "json.dumps" not in source, path

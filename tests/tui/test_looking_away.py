@@ -1,0 +1,89 @@
+"""After a minute without a key the terminal says what happened meanwhile, marks what changed, and names the others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tui.stage import Stage, opened, shown
+
+from cockpit.decide.events import SignOff, Vote
+from cockpit.tui.app import CockpitApp
+from cockpit.tui.attention import AWAY_S, Attention
+from cockpit.tui.views import activity
+
+
+class Seconds:
+    """A clock of this machine that is turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_minute_without_a_key_brings_a_card_and_the_next_key_takes_it_away() -> None:
+    seconds, stage = Seconds(), Stage().calm()
+    app = CockpitApp(stage, seconds=seconds)
+    async with opened(app, (100, 30)) as pilot:
+        looked = stage.clock.now()
+        stage.burning()
+        seconds.now = AWAY_S - 1
+        app.paint()
+        await pilot.pause()
+        assert "WHILE YOU WERE AWAY" not in shown(app)
+        seconds.now = AWAY_S
+        app.paint()
+        await pilot.pause()
+        card = shown(app).splitlines()
+        head = next(n for n, line in enumerate(card) if "WHILE YOU WERE AWAY" in line)
+        assert f"since {looked:%H:%M:%S}" in card[head]
+        assert "✗ ROLLBACK" in "\n".join(card[head : head + 5])
+        assert any(line.strip("▌▐ ").startswith("*✗ TRIPPED") for line in card), "a mark that needs no colour"
+        await pilot.press("down")
+        assert "WHILE YOU WERE AWAY" not in shown(app)
+        assert "*✗ TRIPPED" in shown(app), "the marks stay for another minute"
+        seconds.now += AWAY_S - 1
+        await pilot.press("up")
+        seconds.now += 2
+        app.paint()
+        await pilot.pause()
+        assert "*✗ TRIPPED" not in shown(app)
+
+
+async def test_where_nothing_happened_there_is_no_card() -> None:
+    seconds, stage = Seconds(), Stage().calm()
+    app = CockpitApp(stage, seconds=seconds)
+    async with opened(app, (100, 30)) as pilot:
+        seconds.now = 10 * AWAY_S
+        stage.saw()
+        app.paint()
+        await pilot.pause()
+        assert "WHILE YOU WERE AWAY" not in shown(app)
+
+
+def test_the_verdict_s_own_changes_are_never_left_out_of_the_card() -> None:
+    stage = Stage().calm()
+    since = stage.clock.now()
+    stage.burning()
+    stage.calm()
+    changes = activity.newest(stage.record, stage.situation)
+    card = activity.away_lines(changes, {}, stage.situation, since, 100, 1).plain
+    assert "✗ ROLLBACK" in card
+    assert f"and {len(activity.new_since(changes, since)) - 1} more" in card
+
+
+def test_what_others_did_last_is_named_and_what_the_person_here_did_is_not() -> None:
+    stage = Stage().calm(1)
+    now = stage.clock.now()
+    stage.record.append(Vote(now, "go", "bob", "backup", "go"))
+    stage.record.append(SignOff(now + timedelta(seconds=5), "i.vpn", "ada", "on_call", "seen", ""))
+    assert [by for by, _ in activity.last_acts(stage.record, "ada")] == ["bob"]
+    assert [by for by, _ in activity.last_acts(stage.record, None)] == ["ada", "bob"]
+
+
+def test_nobody_is_away_before_the_first_key() -> None:
+    seconds = Seconds()
+    attention = Attention(seconds)
+    seconds.now = 2 * AWAY_S
+    assert (attention.away, attention.since) == (False, None)
