@@ -43,6 +43,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """How objects are put into the bucket; both clients honour it."""
+
+    encryption: str = "AES256"
+    """As S3 calls it: AES256, aws:kms, or empty for the bucket's default."""
+    kms_key: str = ""
+    """Id or ARN of the KMS key; empty for the account's own for S3."""
+    bucket_key: bool = False
+    """One data key of the bucket for many objects: KMS is asked, and paid, less often."""
+    requester_pays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EcsTask:
     """How workers run as ECS tasks: RunTask with these, and the image the task definition names."""
 

@@ -18,6 +18,8 @@ _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u28
 """Letters and marks by their category; no font shows them."""
 _PICTURES = frozenset({"So", "Sm", "Sk", "Po"})
 """What a selector of text or emoji form (U+FE0E, U+FE0F) may follow."""
+_SUSPECT = re.compile(f"[{''.join(sorted(_FILLERS))}\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Of what Python takes to be printable, all that may be unseen."""
 _SELECTORS = frozenset("\ufe0e\ufe0f")
 _KEYCAP = frozenset("#*0123456789")
 
@@ -30,6 +32,9 @@ def visible(text: str, *, keep: str = "\n") -> str:
     >>> visible("ordérs ⚠️") == "ordérs ⚠️"
     True
     """
+    # What is not printable for Python is exactly what is of the unseen categories, but for the space.
+    if (text.replace("\n", "") if "\n" in keep else text).isprintable() and not _SUSPECT.search(text):
+        return text
 
     def shown(odd: re.Match[str]) -> str:
         each = odd[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -40,9 +40,7 @@ PRICE_A_THOUSAND = 0.01
 @PROFILE
 @REGION
 @VARIABLES
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "html", "junit"]), default="text", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(get_args(PastForm)), default="text", show_default=True)
 @click.option("--out", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to a file.")
 @click.option("--yes", is_flag=True, help=f"Ask for more than {FREE_SERIES:,} metrics without asking back.")
 def main(
@@ -72,7 +70,8 @@ def main(
         return COULD_NOT_JUDGE
     price = cost(past, begins, ends, now)
     calls = f"{count(price.series, 'metric')}, {count(price.calls, 'call')} of GetMetricData"
-    output(f"asking for {calls}: about ${price.series * price.calls * PRICE_A_THOUSAND / 1000:.4f}", err=True)
+    dollars = price.series * PRICE_A_THOUSAND / 1000
+    output(f"asking for {calls}: {'less than a cent' if dollars < 0.01 else f'about ${dollars:.2f}'}", err=True)
     if price.series > FREE_SERIES and not yes:
         output(f"that is more than {FREE_SERIES:,} metrics: add --yes", err=True)
         return USAGE

@@ -21,6 +21,7 @@ from probes.registry import find
 
 MIGRATION = {
     "bucket": (
+        "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketVersioning",
         "s3:GetLifecycleConfiguration",
         "s3:ListBucket",
@@ -35,8 +36,9 @@ MIGRATION = {
         "s3:ListMultipartUploadParts",
         "s3:PutObject",
     ),
+    "kms": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
-"""Actions that moving the files needs, on the bucket and on what is in it."""
+"""Actions that moving the files needs, on the bucket, on what is in it, and on the KMS key that encrypts it."""
 
 
 ROLLBACK = {
@@ -114,7 +116,22 @@ def migration_needs(plan: Plan) -> dict[str, set[str]]:
         return {}
     region = plan.target.region
     objects, whole = (arn_in(region, "", "s3", place) for place in (f"{bucket}/{prefix}*", bucket))
-    return {action: {whole} for action in MIGRATION["bucket"]} | {action: {objects} for action in MIGRATION["objects"]}
+    needs = {action: {whole} for action in MIGRATION["bucket"]} | {action: {objects} for action in MIGRATION["objects"]}
+    return needs | {action: {_kms_key(plan)} for action in MIGRATION["kms"] if _encrypts_by_kms(plan.migration)}
+
+
+def _encrypts_by_kms(migration: Migration | None) -> bool:
+    return migration is not None and migration.storage.encryption == "aws:kms"
+
+
+def _kms_key(plan: Plan) -> str:
+    """The key's ARN. An alias is no resource of a policy; then, and where none is named, it is all of the account's."""
+    named = plan.migration.storage.kms_key if plan.migration else ""
+    if named.startswith("arn:") and ":key/" in named:
+        return named
+    return arn_in(
+        plan.target.region, plan.target.account, "kms", f"key/{'*' if not named or 'alias/' in named else named}"
+    )
 
 
 def actions_need(plan: Plan) -> dict[str, set[str]]:

@@ -17,6 +17,7 @@ from cockpit.engine.recording import recording
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.screens.registry import MAIN_SCREENS
 from probes.clients.threads import run_loop
 
 SPEED = 30.0
@@ -42,15 +43,17 @@ async def _pictures(folder: Path) -> None:
 
 
 async def _photograph(run: RehearsalRun, folder: Path) -> None:
-    """The bad release while its trigger is pending, its evidence, and the checklist."""
+    """Every main screen, of the bad release while its trigger is breaching."""
     app = CockpitApp(run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         async with asyncio.timeout(300):
             while not _pending(run.watch.situation):
                 await pilot.pause(0.1)
-        (folder / "cutover.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")
-        await pilot.press("2")
-        (folder / "checklist.svg").write_text(_self_contained(app.export_screenshot(title="cockpit")), encoding="utf-8")
+        for number, screen in enumerate(MAIN_SCREENS, 1):
+            await pilot.press(str(number))
+            await pilot.pause()
+            picture = _self_contained(app.export_screenshot(title="cockpit"))
+            (folder / f"{screen.removeprefix('go_')}.svg").write_text(picture, encoding="utf-8")
 
 
 def _self_contained(svg: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -15,15 +15,16 @@ from cockpit.exit_codes import HOLD
 from cockpit.stories.plan_proof import prove
 from cockpit.stories.proven import PlanProven
 from cockpit.stories.proven_html import proven_html
+from cockpit.stories.proven_junit import proven_junit
 from cockpit.stories.proven_text import proven_json, proven_lines
 
-ProvenForm = Literal["text", "json", "html"]
+ProvenForm = Literal["text", "json", "html", "junit"]
 
 
 @click.command("prove")
 @PLAN_TEXT
 @VARIABLES
-@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(get_args(ProvenForm)), default="text", show_default=True)
 @click.option("--out", default="", metavar="FILE", type=click.Path(dir_okay=False), help="Write it to a file.")
 def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> int:
     """Prove what a plan can do: that each trigger trips, and how soon; that GO can come; what blindness hides.
@@ -40,16 +41,21 @@ def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> i
     proven = prove(loaded, on_step)
     progress.done()
     if out:
-        text = proven_html(proven) if form == "html" else _text(proven, form)
-        Path(out).write_text(text, encoding="utf-8")
-    elif form == "html":
-        output_document(proven_html(proven))
-    elif form == "json":
-        output_document(_text(proven, form))
-    else:
+        Path(out).write_text(_text(proven, form), encoding="utf-8")
+    elif form == "text":
         output(*proven_lines(proven))
+    else:
+        output_document(_text(proven, form))
     return HOLD if any(proven.findings()) else 0
 
 
 def _text(proven: PlanProven, form: ProvenForm) -> str:
-    return json_text(proven_json(proven)) if form == "json" else "".join(f"{line}\n" for line in proven_lines(proven))
+    match form:
+        case "html":
+            return proven_html(proven)
+        case "junit":
+            return proven_junit(proven)
+        case "json":
+            return json_text(proven_json(proven))
+        case "text":
+            return "".join(f"{line}\n" for line in proven_lines(proven))

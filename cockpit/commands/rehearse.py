@@ -292,6 +292,8 @@ def _card(run: RehearsalRun, who: str) -> list[str]:
     at = stage_now(run.watch.record, who)
     if at == 0:
         return opening_card(TOUR, who)
-    if at == len(STAGES):
+    if (
+        at == len(STAGES) and run.watch.situation.verdict.latch is None
+    ):  # what is left is known once that was decided on
         return closing_card(run.watch.situation, farewell(run.watch.situation, run.kept.folder.path, "")[-3:])
     return []

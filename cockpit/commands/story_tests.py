@@ -40,7 +40,7 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
     """
     paths = list(stories_of(Path(plan)))
     if not paths:
-        output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema --story`", err=True)
+        output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema story`", err=True)
         return USAGE
     given = given_values(variables)
     outcomes = _run(paths, given)

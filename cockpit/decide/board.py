@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from cockpit.decide.because import Explanation
 from cockpit.decide.evaluation import Evaluation, Evaluator, Subject
-from cockpit.decide.explanation import explain, explain_past
+from cockpit.decide.explanation import explain_past
 from cockpit.decide.readings import POLLS_KEPT, Readings
 from cockpit.plan.model import Plan
+from cockpit.plan.step_graph import StepGraphs
 from probes.reading import Reading, checked
 
 KEEP = timedelta(hours=12)
@@ -26,6 +27,7 @@ class Board:
         self.started_at = started_at
         polls_kept = max([POLLS_KEPT, *(criterion.error_limit for criterion in plan.criteria())])
         self.readings = Readings(plan.probes, polls_kept)
+        self.step_graphs = StepGraphs.of(plan)
         self._evaluators: dict[str, Evaluator] = {}
         self._by_probe: dict[str, list[Evaluator]] = {name: [] for name in plan.probes}
         self._explained: dict[str, tuple[tuple[int, bool], Explanation]] = {}
@@ -71,10 +73,10 @@ class Board:
         version = evaluator.version, reached is not None and reached.broken
         explained = self._explained.get(subject.id)
         if explained is None or explained[0] != version:
-            because = explain(evaluator.criterion, reached, self.readings)
+            because = evaluator.explainer.explain(reached, self.readings)
             explained = version, explain_past(because, reached) if reached is not None and evaluator.past else because
             self._explained[subject.id] = explained
-        return evaluator.evaluation(self.readings, explained[1], now)
+        return evaluator.evaluation(self.readings, reached, explained[1], now)
 
     def outcomes(self, now: datetime) -> object:
         """What everything evaluated has come to. While it is equal, and no window ends, deciding anew gives the same words."""

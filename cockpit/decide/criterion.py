@@ -130,7 +130,7 @@ def unwaived(trips: tuple[Trip, ...], record: Counted, subject: str) -> tuple[Tr
 
     What had tripped before stays: a waiver suspends a trigger, and answers nothing.
     """
-    spans = _waived_spans(record, subject)
+    spans = _waived_spans(record, subject) if trips else []
     if not spans:
         return trips
     counting = []

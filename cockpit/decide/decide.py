@@ -90,7 +90,7 @@ def decide(plan: Plan, board: Board, record: Record, now: datetime) -> Situation
         guards=guarding,
         runbook=runbook,
         rollback_plan=rollback_plan,
-        schedule=schedule(plan, counts, readings, seen, now),
+        schedule=schedule(plan, board.step_graphs, counts, readings, seen, now),
         releases=releases(counts, readings, now),
         not_counted=tuple(counts.left_out),
         _by_id={status.id: status for status in statuses},

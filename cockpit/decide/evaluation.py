@@ -13,6 +13,7 @@ from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide import window
 from cockpit.decide.because import Explanation
 from cockpit.decide.before_phase import NONE, BeforePhase, Paths
+from cockpit.decide.explanation import Explainer
 from cockpit.decide.limits import ZERO, limits_of
 from cockpit.decide.readings import Readings, gone
 from cockpit.decide.sampling import Sampler
@@ -62,6 +63,7 @@ class Evaluator:
         self.probes: tuple[str, ...] = self.condition.probes if self.condition else ()
         clear = self.criterion.clear_condition
         self.watched = tuple(dict.fromkeys((*self.probes, *(clear.probes if clear else ()))))
+        self.explainer = Explainer(self.criterion, probes)
         self.limits = limits_of(self.criterion, {name: probes[name] for name in self.watched}, self.probes)
         self.before: BeforePhase | None = None
         if self.criterion.kind is Kind.TRIGGER and self.condition is not None:
@@ -236,9 +238,11 @@ class Evaluator:
             return self.reached
         return standing(self.reached, now)
 
-    def evaluation(self, readings: Readings, explained: Explanation, now: datetime) -> Evaluation:
-        """How it all stands at `now`."""
-        blindness, reached = None if self.past else self._blindness(readings, now), self.standing(now)
+    def evaluation(
+        self, readings: Readings, reached: MachineState | None, explained: Explanation, now: datetime
+    ) -> Evaluation:
+        """How it all stands at `now`; `reached` is the state that stands then."""
+        blindness = None if self.past else self._blindness(readings, now)
         return Evaluation(
             self.now,
             reached,

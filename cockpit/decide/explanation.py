@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from cockpit import formatting
@@ -20,33 +20,103 @@ from probes.reading import Field, Reason, Unknown
 AFTER_GAP = "; it begins again with the next sample: there was a gap"
 
 
-def explain(criterion: Criterion, reached: MachineState | None, readings: Readings) -> Explanation:
-    """Why a criterion is where it is, from the newest samples. Changes only when a reading arrives."""
-    condition = criterion.condition
-    if condition is None:
-        return Explanation("waits for a sign-off")
-    seen = _weighed(criterion, tuple(_limited(criterion, path, readings) for path in condition.paths), readings)
-    thresholds = tuple(threshold(readings.probes, comparison) for comparison in condition.comparisons)
-    progress = progress_of(criterion, reached)
-    latest = [reading for probe in condition.probes if (reading := readings.latest(probe)) is not None]
-    known_until = [at for probe in condition.probes if (at := readings.histories[probe].newest_data_at) is not None]
-    evidence = latest[0].evidence if latest else None
-    return Explanation(
-        line=_line(seen, thresholds, progress, criterion.kind) + (AFTER_GAP if reached and reached.broken else ""),
-        condition=" ".join(condition.source.splitlines()),
-        observed=seen,
-        thresholds=thresholds,
-        progress=progress,
-        data_at=min(known_until, default=None),
-        samples=reached.samples if reached else 0,
-        probes=condition.probes,
-        query=" · ".join(dict.fromkeys(r.evidence.query for r in latest if r.evidence.query)),
-        request_id=evidence.request_id if evidence else "",
-        console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
-        lines=tuple(line for r in latest for line in r.evidence.lines),
-        excerpt=_excerpt(seen, readings),
-        times=_times(reached),
-    )
+class Explainer:
+    """Explains the states of one criterion. What its plan alone says of it is worked out once: limits and thresholds in words."""
+
+    def __init__(self, criterion: Criterion, probes: Mapping[str, ProbeSpec]) -> None:
+        self.criterion = criterion
+        self._probes = probes
+        condition = criterion.condition
+        self._source = " ".join(condition.source.splitlines()) if condition else ""
+        self._names = condition.probes if condition else ()
+        self._comparisons = condition.comparisons if condition else ()
+        self._thresholds = tuple(threshold(probes, comparison) for comparison in self._comparisons)
+        self._fields = [self._asked(*path) for path in (condition.paths if condition else ())]
+
+    def explain(self, reached: MachineState | None, readings: Readings) -> Explanation:
+        """Why the criterion is where it is, from the newest samples. Changes only when a reading arrives."""
+        if self.criterion.condition is None:
+            return Explanation("waits for a sign-off")
+        seen = self._weighed(tuple(asked.observed(readings) for asked in self._fields))
+        progress = progress_of(self.criterion, reached)
+        latest = [reading for probe in self._names if (reading := readings.latest(probe)) is not None]
+        known_until = [at for probe in self._names if (at := readings.histories[probe].newest_data_at) is not None]
+        evidence = latest[0].evidence if latest else None
+        line = _line(seen, self._thresholds, progress, self.criterion.kind)
+        return Explanation(
+            line=line + (AFTER_GAP if reached and reached.broken else ""),
+            condition=self._source,
+            observed=seen,
+            thresholds=self._thresholds,
+            progress=progress,
+            data_at=min(known_until, default=None),
+            samples=reached.samples if reached else 0,
+            probes=self._names,
+            query=" · ".join(dict.fromkeys(r.evidence.query for r in latest if r.evidence.query)),
+            request_id=evidence.request_id if evidence else "",
+            console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
+            lines=tuple(line for r in latest for line in r.evidence.lines),
+            excerpt=_excerpt(seen, readings),
+            times=_times(reached),
+        )
+
+    def _asked(self, probe: str, name: str) -> _Asked:
+        """A value with what it is to be, where the condition compares it once."""
+        path, declared = f"{probe}.{name}", field_of(self._probes, probe, name)
+        own = [each for each in self._comparisons if each.path == path]
+        unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
+        return _Asked(path, probe, name, unit, meaning, self._limit(own[0]) if len(own) == 1 else "")
+
+    def _weighed(self, seen: tuple[Observed, ...]) -> tuple[Observed, ...]:
+        """The same, each that is against marked as such with what it was to be."""
+        assert self.criterion.condition is not None
+        values = {each.path: each.value for each in seen if each.value is not None}
+        truth, operands = deciding(self.criterion.condition.source, values)
+        bad = self.criterion.kind is Kind.TRIGGER
+        if truth is not bad:
+            return seen
+        against = {path: operand.comparison for operand in reversed(operands) for path in operand.paths}
+        return tuple(
+            replace(each, against=True, limit=self._limit(against[each.path])) if each.path in against else each
+            for each in seen
+        )
+
+    def _limit(self, comparison: Comparison | None) -> str:
+        if comparison is None or isinstance(comparison.literal, bool):
+            return ""
+        kind, operator, text = self.criterion.kind, comparison.operator, threshold(self._probes, comparison).text
+        beyond = ("<", "<=") if kind is Kind.SUCCESS else (">", ">=")
+        if operator in beyond:
+            return f"limit {text.removeprefix(operator).strip()}"
+        if kind is Kind.SUCCESS:
+            return f"want {text.removeprefix('==').strip()}"
+        return f"trips {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A value that a condition looks at."""
+
+    path: str
+    probe: str
+    name: str
+    unit: str
+    meaning: str
+    limit: str
+
+    def observed(self, readings: Readings) -> Observed:
+        """The value as the newest poll saw it."""
+        path, unit, meaning, limit = self.path, self.unit, self.meaning, self.limit
+        latest = readings.latest(self.probe)
+        if latest is not None and self.name in latest.values:
+            held = latest.values[self.name]
+            return Observed(path, held, formatting.value(held, unit), unit, meaning, limit=limit)
+        why = latest.unknown.get(self.name) if latest else None
+        why = why or Unknown(Reason.WARMING, f"no reading of {self.probe} yet")
+        text = f"unknown: {why.reason}"
+        if why.bounds is not None:
+            text = f"{formatting.value(why.bounds.low, unit)} to {formatting.value(why.bounds.high, unit)}"
+        return Observed(path, None, text, unit, meaning, why, limit=limit)
 
 
 def explain_past(because: Explanation, reached: MachineState) -> Explanation:
@@ -60,7 +130,8 @@ def _excerpt(seen: tuple[Observed, ...], readings: Readings) -> str:
     probes = dict.fromkeys(each.path.partition(".")[0] for each in seen if each.against)
     latest = (readings.latest(probe) for probe in probes)
     lines = (line for reading in latest if reading is not None for line in reading.evidence.lines[:1])
-    return excerpt(next(lines, ""))
+    first = next(lines, "")
+    return excerpt(first) if first else ""
 
 
 def _times(reached: MachineState | None) -> int:
@@ -69,64 +140,9 @@ def _times(reached: MachineState | None) -> int:
     return reached.near_misses + len(reached.trips) + (reached.state is State.PENDING)
 
 
-def _limited(criterion: Criterion, path: tuple[str, str], readings: Readings) -> Observed:
-    """The value with what it is to be, where the condition compares it once."""
-    observed = observe(readings, *path)
-    compared = criterion.condition.comparisons if criterion.condition is not None else ()
-    own = [each for each in compared if each.path == observed.path]
-    return replace(observed, limit=_limit(own[0], readings, criterion.kind)) if len(own) == 1 else observed
-
-
-def _weighed(criterion: Criterion, seen: tuple[Observed, ...], readings: Readings) -> tuple[Observed, ...]:
-    """The same, each that is against marked as such with what it was to be."""
-    if criterion.condition is None:
-        return seen
-    values = {each.path: each.value for each in seen if each.value is not None}
-    truth, operands = deciding(criterion.condition.source, values)
-    bad = criterion.kind is Kind.TRIGGER
-    if truth is not bad:
-        return seen
-    against = {path: operand.comparison for operand in reversed(operands) for path in operand.paths}
-    return tuple(
-        replace(each, against=True, limit=_limit(against[each.path], readings, criterion.kind))
-        if each.path in against
-        else each
-        for each in seen
-    )
-
-
-def _limit(comparison: Comparison | None, readings: Readings, kind: Kind) -> str:
-    if comparison is None or isinstance(comparison.literal, bool):
-        return ""
-    operator, text = comparison.operator, threshold(readings.probes, comparison).text
-    beyond = ("<", "<=") if kind is Kind.SUCCESS else (">", ">=")
-    if operator in beyond:
-        return f"limit {text.removeprefix(operator).strip()}"
-    if kind is Kind.SUCCESS:
-        return f"want {text.removeprefix('==').strip()}"
-    return f"trips {text}"
-
-
 def field_of(probes: Mapping[str, ProbeSpec], probe: str, name: str) -> Field | None:
     """The declared field, with its unit and meaning."""
     return next((f for f in probes[probe].fields if f.name == name), None)
-
-
-def observe(readings: Readings, probe: str, name: str) -> Observed:
-    """One value as the newest poll saw it."""
-    declared = field_of(readings.probes, probe, name)
-    unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
-    latest = readings.latest(probe)
-    path = f"{probe}.{name}"
-    if latest is not None and name in latest.values:
-        held = latest.values[name]
-        return Observed(path, held, formatting.value(held, unit), unit, meaning)
-    why = latest.unknown.get(name) if latest else None
-    why = why or Unknown(Reason.WARMING, f"no reading of {probe} yet")
-    text = f"unknown: {why.reason}"
-    if why.bounds is not None:
-        text = f"{formatting.value(why.bounds.low, unit)} to {formatting.value(why.bounds.high, unit)}"
-    return Observed(path, None, text, unit, meaning, why)
 
 
 def threshold(probes: Mapping[str, ProbeSpec], comparison: Comparison) -> Threshold:

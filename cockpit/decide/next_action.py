@@ -19,6 +19,10 @@ Line = ItemStatus | CriterionStatus
 def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
     """One for each person of the plan, in its order; one for whoever is there where it names nobody."""
     moment = _Moment(plan, situation, frozenset(deciding_roles(plan)))
+    calm = situation.verdict.latch is None and situation.verdict.under_way is None
+    moment = (
+        replace(moment, soon=next(moment.breaching(), None), left=next(moment.left_over(), None)) if calm else moment
+    )
     found = [moment.of(person) for person in plan.people or (ANYBODY,)]
     return tuple(_waiting(each, found, situation) if each.act is Act.WAIT else each for each in found)
 
@@ -75,6 +79,10 @@ class _Moment:
     plan: Plan
     situation: Situation
     deciding: frozenset[str]
+    soon: NextAction | None = None
+    """The same for everybody, before all else: what trips soon."""
+    left: NextAction | None = None
+    """The same for everybody who has nothing of their own to do."""
 
     def of(self, person: Person) -> NextAction:
         found = next(self._in_order(person), None)
@@ -88,13 +96,19 @@ class _Moment:
         if verdict.under_way is not None:
             yield from self._carry_out(person, verdict.under_way.choice)
             return
-        yield from self._breaching()
+        if self.soon is not None:
+            yield self.soon
         yield from self._own_step(person)
         yield from self._acknowledge(person)
         if verdict.word is not Word.ROLLED_BACK:
             yield from self._sign(person)
         yield from self._vote(person)
         yield from self._begin(person)
+        if self.left is not None:
+            yield self.left
+
+    def left_over(self) -> Iterator[NextAction]:
+        """What somebody should do, whoever it is."""
         yield from self._failing()
         yield from self._unseen()
         yield from self._step()
@@ -114,7 +128,7 @@ class _Moment:
 
     def _carry_out(self, person: Person, choice: str) -> Iterator[NextAction]:
         if choice != "execute":
-            yield from self._breaching()
+            yield from self.breaching()
             yield from self._failing()
             return
         for number, step in enumerate(self.situation.rollback_plan, 1):
@@ -134,7 +148,7 @@ class _Moment:
 
     # -- on the way to GO --------------------------------------------------------------------------------------------
 
-    def _breaching(self) -> Iterator[NextAction]:
+    def breaching(self) -> Iterator[NextAction]:
         soon = [
             (each.trips_in, each) for each in self.situation.criteria if each.enforced and each.trips_in is not None
         ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cockpit.conditions.condition import Outcome
-from cockpit.decide.limits import Limit
+from cockpit.decide.limits import Limit, own_limit
+from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import ProbeSpec
 from probes.reading import Reading, Reason, Unknown, Value, checked
 
@@ -157,6 +158,8 @@ class Readings:
 
     def __init__(self, probes: Mapping[str, ProbeSpec], polls_kept: int = POLLS_KEPT) -> None:
         self.probes = probes
+        self.services = services_watched(probes)
+        self.own_limits = {name: own_limit(spec) for name, spec in probes.items()}
         self.histories = {name: ProbeHistory(polls_kept=polls_kept) for name in probes}
         self.gaps: list[tuple[datetime, datetime]] = []
         """Times at which the cockpit was not watching, oldest first."""

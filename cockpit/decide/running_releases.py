@@ -9,7 +9,6 @@ from cockpit.decide.counted import Counted
 from cockpit.decide.events import ReleaseSeen
 from cockpit.decide.readings import Readings
 from cockpit.decide.situation import ServiceRelease
-from cockpit.plan.ecs_services import services_watched
 from probes.reading import Value
 
 
@@ -17,7 +16,7 @@ def releases(record: Counted, readings: Readings, now: datetime) -> tuple[Servic
     """One for each service that a probe watches, in the order of the plan."""
     before = {(seen.cluster, seen.service): seen for seen in record.all(ReleaseSeen)}
     seen: dict[tuple[str, str], dict[str, Value]] = {}
-    for probe, on in services_watched(readings.probes).items():
+    for probe, on in readings.services.items():
         values = seen.setdefault((on.cluster, on.service), {})
         latest = readings.latest(probe)
         if latest is not None and now - latest.data_at <= readings.probes[probe].stale_after:

@@ -18,7 +18,7 @@ from cockpit.decide.states import RollbackFit, StepState, Word
 from cockpit.decide.timing import LAST, SOON, NightEnd, Schedule, StepTime, WayBack
 from cockpit.plan.change_window import Opening
 from cockpit.plan.model import Phase, Plan, Step
-from cockpit.plan.step_graph import ends_after, in_order, predecessors
+from cockpit.plan.step_graph import StepGraph, StepGraphs
 
 _NOTHING = timedelta(0)
 Span = tuple[datetime, datetime]
@@ -35,24 +35,26 @@ class Seen:
     path_to_go: Sequence[PathStep]
 
 
-def schedule(plan: Plan, record: Counted, readings: Readings, seen: Seen, now: datetime) -> Schedule | None:
-    """The schedule at `now`; None for a plan without steps."""
+def schedule(
+    plan: Plan, graphs: StepGraphs, record: Counted, readings: Readings, seen: Seen, now: datetime
+) -> Schedule | None:
+    """The schedule at `now`; None for a plan without steps. `graphs` are those of the plan."""
     if not plan.runbook and not plan.rollback_plan:
         return None
     window = _window(plan, record, seen, now)
     gates = {gate.id: gate.title for gate in seen.gates if not gate.passed}
-    there = _Steps(plan.runbook, seen.runbook, plan, record, readings, now, gates)
-    back = _Steps(plan.rollback_plan, _of_this_attempt(seen.rollback_plan, record), plan, record, readings, now, {})
     opens = max(now, window.begins) if window and not _deployed(seen) else now
+    there = _Steps(graphs.runbook, seen.runbook, record, readings, now, opens, gates)
+    back = _Steps(graphs.rollback_plan, _of_this_attempt(seen.rollback_plan, record), record, readings, now, now, {})
     begin = window.begins if window else min((s.began for s in seen.runbook if s.began), default=None)
-    runbook = there.times(opens, begin)
-    rollback = back.times(now, None)
+    runbook = there.times(begin)
+    rollback = back.times(None)
     return Schedule(
         window=window,
         time_zone=plan.window.time_zone if plan.window else "",
         runbook=runbook,
         rollback_plan=rollback,
-        end=there.end(opens),
+        end=there.end(),
         back=_way_back(plan, record, seen, back, window, now) if window and plan.rollback_plan else None,
         _by_id={each.id: each for each in (*runbook, *rollback)},
     )
@@ -82,25 +84,32 @@ def _of_this_attempt(statuses: Sequence[StepStatus], record: Counted) -> list[St
 
 
 class _Steps:
-    """One list of steps, with their estimates, placed on the time axis."""
+    """One list of steps, with their estimates, placed on the time axis: those that have not begun from `opens` on."""
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        graph: StepGraph,
         statuses: Sequence[StepStatus | None],
-        plan: Plan,
         record: Counted,
         readings: Readings,
         now: datetime,
+        opens: datetime,
         gates: Mapping[str, str],
     ) -> None:
-        self._all = list(zip(steps, statuses, strict=True))
-        self.steps = [step for step in steps if step.in_window]
+        self._all = list(zip(graph.steps, statuses, strict=True))
+        self.graph = graph
+        self.steps = graph.in_window
         self._status = {step.id: status for step, status in self._all}
         self._estimates = {step.id: estimate(step, status, record, readings, now) for step, status in self._all}
-        self._plan, self._now, self._gates = plan, now, gates
-        self._before = predecessors(self.steps)
-        self._order = in_order(self._before)
+        self._now, self._opens, self._gates = now, opens, gates
+        self._before = graph.before
+        known = [found for found in self._estimates.values() if found is not None]
+        self.likely = self._placed({id_: found.likely for id_, found in self._estimates.items() if found is not None})
+        """When each step starts and ends: most likely, at best and at worst."""
+        self.best = self.worst = self.likely
+        if any(found.shortest != found.longest for found in known):
+            self.best = self._placed({id_: f.shortest for id_, f in self._estimates.items() if f is not None})
+            self.worst = self._placed({id_: f.longest for id_, f in self._estimates.items() if f is not None})
 
     @property
     def without(self) -> tuple[str, ...]:
@@ -122,38 +131,33 @@ class _Steps:
         longest = {id_: found.longest for id_, found in self._estimates.items() if found is not None}
         if not longest.keys() & self._before.keys():
             return None
-        return max(ends_after(self._before, longest).values())
+        return self.graph.longest(longest)
 
-    def placed(self, opens: datetime, which: str) -> dict[str, Span]:
-        """When each step starts and ends, by the "shortest", "likely" or "longest" estimates of those that are not over."""
+    def _placed(self, estimates: Mapping[str, timedelta]) -> dict[str, Span]:
+        """When each step starts and ends, if those that are not over take so long."""
         spans: dict[str, Span] = {}
-        for id_ in self._order:
-            status, found = self._status[id_], self._estimates[id_]
-            takes = getattr(found, which) if found is not None else _NOTHING
+        for id_, waits_for in self._before.items():
+            status, takes = self._status[id_], estimates.get(id_, _NOTHING)
             if status is not None and status.progress.meaning.done and status.ended is not None:
                 spans[id_] = status.began or status.ended, status.ended
             elif status is not None and status.progress is StepState.STARTED and status.began is not None:
                 spans[id_] = status.began, max(self._now, status.began + takes)
             else:
-                starts = max([opens, *(spans[each][1] for each in self._before[id_])])
+                starts = max([self._opens, *(spans[each][1] for each in waits_for)])
                 spans[id_] = starts, starts + takes
         return spans
 
-    def end(self, opens: datetime) -> NightEnd | None:
+    def end(self) -> NightEnd | None:
         """When the last of them ends."""
         if not self.steps:
             return None
-        earliest, likely, latest = (
-            max(end for _, end in self.placed(opens, which).values()) for which in ("shortest", "likely", "longest")
-        )
+        earliest, likely, latest = (_end_of(spans) for spans in (self.best, self.likely, self.worst))
         return NightEnd(earliest, likely, latest, self.without, self.over)
 
-    def times(self, opens: datetime, begin: datetime | None) -> tuple[StepTime, ...]:
+    def times(self, begin: datetime | None) -> tuple[StepTime, ...]:
         """Every step on the time axis, those that are prepared before the window without times. `begin`: of the plan's times."""
-        likely, slack = self.placed(opens, "likely"), {}
-        best, worst = (self.placed(opens, which) for which in ("shortest", "longest"))
-        if likely:
-            slack = self._slack(likely, max(end for _, end in likely.values()))
+        likely, best, worst = self.likely, self.best, self.worst
+        slack = self._slack(likely, _end_of(likely)) if likely else {}
         planned = self._planned(begin) if begin is not None else {}
         return tuple(
             StepTime(
@@ -165,7 +169,7 @@ class _Steps:
                 planned_end=planned[step.id][1] if planned else None,
                 slack=slack.get(step.id),
                 late=self._late(step.id, likely[step.id], planned),
-                owner=self._owner(step),
+                owner=self.graph.owners[step.id],
                 gate="" if self._is_over(step.id) else self._gates.get(step.gate, ""),
                 rests_on=found.rests_on if (found := self._estimates[step.id]) and not self._is_over(step.id) else "",
             )
@@ -181,13 +185,13 @@ class _Steps:
             status.ended if status is not None and status.ended is not None and self._is_over(step.id) else self._now
         )
         late = until - begin if begin is not None and until > begin else None
-        return StepTime(step.id, planned_end=begin, late=late, owner=self._owner(step))
+        return StepTime(step.id, planned_end=begin, late=late, owner=self.graph.owners[step.id])
 
     def _planned(self, begin: datetime) -> dict[str, Span]:
         spans: dict[str, Span] = {}
         lasts = {step.id: step.duration or _NOTHING for step in self.steps}
-        for id_ in self._order:
-            starts = max([begin, *(spans[each][1] for each in self._before[id_])])
+        for id_, waits_for in self._before.items():
+            starts = max([begin, *(spans[each][1] for each in waits_for)])
             spans[id_] = starts, starts + lasts[id_]
         return spans
 
@@ -195,7 +199,7 @@ class _Steps:
         """How much later each step that is not over may end; backwards from the end of the last."""
         latest = dict.fromkeys(spans, end)
         found: dict[str, timedelta] = {}
-        for id_ in reversed(self._order):
+        for id_ in reversed(tuple(self._before)):
             starts, ends = spans[id_]
             if not self._is_over(id_):
                 if self._estimates[id_] is not None:
@@ -221,10 +225,9 @@ class _Steps:
         status = self._status[id_]
         return status is not None and status.progress is StepState.STARTED
 
-    def _owner(self, step: Step) -> str:
-        if step.owner:
-            return step.owner
-        return ", ".join(person.id for person in self._plan.people if set(person.roles) & set(step.roles))
+
+def _end_of(spans: Mapping[str, Span]) -> datetime:
+    return max(end for _, end in spans.values())
 
 
 # -- the way back ----------------------------------------------------------------------------------------------------
@@ -234,7 +237,7 @@ def _way_back(plan: Plan, record: Counted, seen: Seen, back: _Steps, window: Ope
     if seen.verdict.word is Word.ROLLED_BACK:
         return None
     takes, past = back.takes(), record.all(PointOfNoReturn)
-    ends = max((end for _, end in back.placed(now, "longest").values()), default=None) if takes is not None else None
+    ends = _end_of(back.worst) if takes is not None else None
     moment = window.ends - takes - plan.rollback_reserve if takes is not None else None
     return WayBack(
         fit=_fit(seen, back, past=bool(past), moment=moment, now=now),

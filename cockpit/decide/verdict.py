@@ -26,7 +26,7 @@ def verdict(judgement: Judgement) -> tuple[Verdict, tuple[PathStep, ...]]:
     if stands.course is not None and not ended:
         return _under_way(judgement, stands.course), path
     if stands.course is not None and stands.course.choice == "execute":
-        return _rolled_back(judgement, stands.course), (PathStep("vote anew, then begin the deployment again"),)
+        return _rolled_back(judgement, stands.course), (PathStep("vote again, then begin the deployment again"),)
     if not found:
         ready = _settled_at(judgement) + judgement.dwell
         if judgement.now >= ready:
@@ -103,7 +103,7 @@ def _latched_cause(judgement: Judgement, latch: Latch | None) -> str:
 
 
 def _rolled_back(judgement: Judgement, course: Decision) -> Verdict:
-    lines = ("the rollback has ended; vote anew and begin the deployment again when it is ready", *judgement.back.seen)
+    lines = ("the rollback has ended; vote again and begin the deployment again when it is ready", *judgement.back.seen)
     return Verdict(
         Word.ROLLED_BACK,
         judgement.stands.ended or judgement.now,

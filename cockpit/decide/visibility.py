@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.excerpt import excerpt
-from cockpit.decide.limits import own_limit
+from cockpit.decide.limits import Limit
 from cockpit.decide.readings import ProbeHistory, Readings
 from cockpit.decide.situation import Badge, CriterionStatus, ItemStatus, ProbeStatus, RootCause, Sight
 from cockpit.decide.states import State, Visibility
@@ -17,10 +17,12 @@ from probes.reading import Reading, Reason, Unknown
 
 
 def probe_statuses(readings: Readings, now: datetime) -> tuple[ProbeStatus, ...]:
-    return tuple(_probe(spec, readings.histories[spec.name], now) for spec in readings.probes.values())
+    return tuple(
+        _probe(spec, readings.histories[name], readings.own_limits[name], now) for name, spec in readings.probes.items()
+    )
 
 
-def _probe(spec: ProbeSpec, history: ProbeHistory, now: datetime) -> ProbeStatus:
+def _probe(spec: ProbeSpec, history: ProbeHistory, limit: Limit, now: datetime) -> ProbeStatus:
     latest = history.latest
     newest = history.newest_data_at
     data_age = now - newest if newest is not None else None
@@ -34,7 +36,7 @@ def _probe(spec: ProbeSpec, history: ProbeHistory, now: datetime) -> ProbeStatus
         latency_s=latest.latency_s if latest else None,
         known=latest.values if latest else {},
         unknown=latest.unknown if latest else {},
-        visibility=_visibility(latest, stale=data_age is not None and data_age > history.allowed(own_limit(spec))),
+        visibility=_visibility(latest, stale=data_age is not None and data_age > history.allowed(limit)),
         readings=history.readings,
         query=latest.evidence.query if latest else "",
         console_url=latest.evidence.console_url if latest else "",

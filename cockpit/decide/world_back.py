@@ -13,7 +13,6 @@ from cockpit.decide.events import Decision, ReleaseSeen
 from cockpit.decide.readings import Readings
 from cockpit.decide.running_releases import revision
 from cockpit.decide.situation import StepStatus
-from cockpit.plan.ecs_services import services_watched
 from cockpit.plan.model import Kind
 
 
@@ -63,7 +62,7 @@ def all_clear(judged: Sequence[Judged]) -> WorldBack:
 def _services(record: Counted, readings: Readings, decided: Decision, now: datetime) -> Iterator[tuple[str, bool]]:
     """Each service whose earlier release was noted and that a probe watches: a line, and whether it is back."""
     before = {(seen.cluster, seen.service): revision(seen.task_definition) for seen in record.all(ReleaseSeen)}
-    for probe, on in services_watched(readings.probes).items():
+    for probe, on in readings.services.items():
         wanted = before.get((on.cluster, on.service))
         if wanted is None or "stable" not in {each.name for each in readings.probes[probe].fields}:
             continue

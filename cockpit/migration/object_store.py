@@ -12,13 +12,30 @@ from typing import Any
 
 from cockpit.migration.settings import Settings
 from cockpit.migration.store_errors import Busy, Halting, Missing, Rejected, StoreError, of_boto, of_obstore
-from probes.clients.proxies import prepare
+from cockpit.migration_scope import Storage
+from probes.clients.aws_sessions import aws_session
 from probes.clients.threads import DaemonThreads
 
 TIMEOUT_S = 30
 ASKED_AGAIN = timedelta(minutes=6)
 """The data plane asks for credentials again when they hold for less than five minutes."""
 _THREADS = 8
+REQUESTER_PAYS = frozenset(
+    {
+        "abort_multipart_upload",
+        "complete_multipart_upload",
+        "create_multipart_upload",
+        "delete_object",
+        "get_object",
+        "head_object",
+        "list_multipart_uploads",
+        "list_object_versions",
+        "list_objects_v2",
+        "list_parts",
+        "upload_part",
+    }
+)
+"""What is asked here that a bucket whose requester pays refuses without a word about who does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,8 @@ class Head:
     encryption: str
     version: str
     in_parts: bool
+    kms_key: str = ""
+    bucket_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +100,10 @@ class Store:
                     self.generation += 1
 
     def open(self) -> None:
-        import boto3
+        from botocore import __version__ as version
         from botocore.config import Config
 
-        prepare()
-        session = boto3.session.Session()
+        session = aws_session()
         found = session.get_credentials()
         if found is None:
             raise Halting("NoCredentials", "no AWS credentials were found", "log in, then resume")
@@ -96,9 +114,10 @@ class Store:
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=_THREADS + 2,
             s3={"addressing_style": "auto"},
-            user_agent_extra="cockpit-migration",
+            # Ours whole: botocore builds its own twice for every request.
+            user_agent=f"cutover-cockpit/migration Botocore/{version}",
         )
-        self._client = session.client("s3", region_name=self.settings.region or None, config=config)
+        self._client = session.create_client("s3", region_name=self.settings.region or None, config=config)
         self._objects = _objects(session, self._client, self.settings)
 
     def close(self) -> None:
@@ -158,6 +177,8 @@ class Store:
         """One boto3 call about the bucket, in a thread; with `whole_body` the answer's is read there too."""
         if self.settings.account:
             given["ExpectedBucketOwner"] = self.settings.account
+        if self.settings.storage.requester_pays and operation in REQUESTER_PAYS:
+            given["RequestPayer"] = "requester"
 
         def call() -> dict[str, Any]:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self.bucket, **given)
@@ -187,6 +208,8 @@ class Store:
             str(answer.get("ServerSideEncryption", "")),
             str(answer.get("VersionId", "")),
             "-" in str(answer.get("ETag", "")),
+            str(answer.get("SSEKMSKeyId", "")),
+            bool(answer.get("BucketKeyEnabled", False)),
         )
 
     async def begin_parts(self, key: str, content_type: str) -> str:
@@ -194,8 +217,8 @@ class Store:
             "create_multipart_upload",
             Key=key,
             ContentType=content_type,
-            ServerSideEncryption="AES256",
             ChecksumAlgorithm="SHA256",
+            **_encryption(self.settings.storage),
         )
         return str(answer["UploadId"])
 
@@ -272,9 +295,17 @@ def _objects(session: Any, client: Any, settings: Settings) -> Any:
     config = {
         "aws_region": region,
         "aws_checksum_algorithm": "sha256",
-        "aws_server_side_encryption": "AES256",
         "aws_virtual_hosted_style_request": str(amazon and "." not in settings.bucket).lower(),
     }
+    storage = settings.storage
+    if storage.encryption:
+        config["aws_server_side_encryption"] = storage.encryption
+    if storage.kms_key:
+        config["aws_sse_kms_key_id"] = storage.kms_key
+    if storage.bucket_key:
+        config["aws_sse_bucket_key_enabled"] = "true"
+    if storage.requester_pays:
+        config["aws_request_payer"] = "true"
     if not amazon:
         config["aws_endpoint"] = endpoint
     # No idle connection is kept for long: S3 closes them after about 20 seconds, and a reset would look like trouble.
@@ -291,6 +322,13 @@ def _objects(session: Any, client: Any, settings: Settings) -> Any:
         retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=TIMEOUT_S)},
         credential_provider=_SharedCredentials(session.get_credentials()),
     )
+
+
+def _encryption(storage: Storage) -> dict[str, Any]:
+    """The same, in the words of boto3."""
+    given: dict[str, Any] = {"ServerSideEncryption": storage.encryption} if storage.encryption else {}
+    given |= {"SSEKMSKeyId": storage.kms_key} if storage.kms_key else {}
+    return given | ({"BucketKeyEnabled": True} if storage.bucket_key else {})
 
 
 class _SharedCredentials:

@@ -61,6 +61,7 @@ async def make_way(connection: Connection, phase: PhaseName, by: str = "", show:
                 raise RunError(advice(run))
             await note(connection, run.id, by, "drain asked for", f"nobody supervises it, and {phase} is to begin")
             await runs.want(connection, run.id, Wanted.DRAIN, by)
+            continue  # without workers it has ended by now
         if run.id not in shown:
             shown.add(run.id)
             show(f"run {run.id} ({run.phase}) has no supervisor: it ends once its {run.workers} workers have")

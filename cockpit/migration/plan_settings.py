@@ -20,4 +20,5 @@ def settings_of(migration: Migration, id_types: Mapping[str, str], account: str 
         soak_s=migration.soak.total_seconds(),
         verify_share=migration.verify_share,
         account=account,
+        storage=migration.storage,
     )

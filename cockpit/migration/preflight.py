@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, words_of
-from cockpit.migration.object_store import Store
+from cockpit.migration.object_store import Head, Store
 from cockpit.migration.plan_settings import settings_of
 from cockpit.migration.preflight_check import Check, bad, good
 from cockpit.migration.preflight_trial import facts_of_table, server_and_rows
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement
-from cockpit.migration.store_errors import Missing, StoreError
-from cockpit.migration_scope import MigrationTable
+from cockpit.migration.store_errors import Halting, Missing, StoreError
+from cockpit.migration_scope import MigrationTable, Storage
 from cockpit.plan.model import Migration, Plan
 
 _COLUMNS_OF = statement("columns_of")
@@ -91,7 +91,7 @@ async def preflight(
         except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
             yield bad("AWS", words_of(error), "log in, then again")
             return
-        async for check in _bucket(store, settings):
+        async for check in bucket(store, settings):
             yield check
     finally:
         store.close()
@@ -128,7 +128,8 @@ def _off_hours(migration: Migration, now: datetime) -> Check:
     return Check("off-hours", inside, found, "wait for the window, or give a reason with --outside-window")
 
 
-async def _bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
+async def bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
+    """What is so of the bucket, and one object put, read and removed as files are."""
     name = f"bucket {settings.bucket}"
     try:
         await store.ask("head_bucket")
@@ -138,6 +139,7 @@ async def _bucket(store: Store, settings: Settings) -> AsyncIterator[Check]:
     owner = f", owned by {settings.account}" if settings.account else ""
     yield good(name, f"there{owner}")
     yield await _asked(store, "versioning", "get_bucket_versioning", _versioned)
+    yield await _locked(store)
     yield await _asked(store, "unfinished uploads", "get_bucket_lifecycle_configuration", _aborts)
     yield await _canary(store, settings)
 
@@ -177,24 +179,66 @@ async def _asked(store: Store, what: str, operation: str, judge: object) -> Chec
     return Check(what, ok if what == "versioning" else (ok or None), found, _FIXES[what])
 
 
+async def _locked(store: Store) -> Check:
+    """Object Lock: while a retention lasts, a sweep can hide what nothing needs and not remove it."""
+    what = "object lock"
+    try:
+        answer = await store.ask("get_object_lock_configuration")
+    except Missing:
+        return good(what, "off")
+    except StoreError as error:
+        return Check(what, None, str(error), "allow s3:GetBucketObjectLockConfiguration")
+    retention = answer.get("ObjectLockConfiguration", {}).get("Rule", {}).get("DefaultRetention", {})
+    if not retention:
+        return good(what, "on, without a default retention")
+    span = f"{retention['Days']} days" if "Days" in retention else f"{retention.get('Years', '?')} years"
+    fix = "a restore or a file that changes leaves its object there, and billed, until then"
+    return Check(what, None, f"every object is kept for {span} ({retention.get('Mode', '?')})", fix)
+
+
+async def _removed(store: Store, key: str, version: str) -> str:
+    """Remove an object as a sweep does; "" or that its version stays, hidden, where Object Lock keeps it."""
+    try:
+        await store.delete(key, version)
+    except Halting as refused:
+        if not refused.locked:
+            raise
+        await store.delete(key)
+        return "; hidden, and kept by Object Lock"
+    return ""
+
+
+def _unlike(head: Head, storage: Storage) -> str:
+    """How an object is not encrypted as the plan has it; "" where it is."""
+    if not head.encryption:
+        return "the object is not encrypted"
+    if storage.encryption and head.encryption != storage.encryption:
+        return f"the object is encrypted with {head.encryption}, not {storage.encryption}"
+    if storage.kms_key and storage.kms_key.rpartition("/")[2] not in head.kms_key and "alias/" not in storage.kms_key:
+        return f"the object is encrypted with the key {head.kms_key or '(none named)'}, not {storage.kms_key}"
+    return "the bucket key was not used" if storage.bucket_key and not head.bucket_key else ""
+
+
 async def _canary(store: Store, settings: Settings) -> Check:
-    """Put, read back, ask about and delete one small object: the permissions, proven."""
+    """Put, read back, ask about and delete one small object, and begin one in parts: by both clients, as files are."""
     key, body = f"{settings.prefix}cockpit-canary/{secrets.token_hex(8)}", secrets.token_bytes(64)
     what = "put, read, delete"
     try:
+        await store.abort_parts(key, await store.begin_parts(key, "application/octet-stream"))
         version = await store.put(key, body, "application/octet-stream")
         try:
             there, head = await store.read(key), await store.head(key)
         finally:
-            await store.delete(key, version)
+            kept = await _removed(store, key, version)
     except StoreError as error:
         hint = error.hint or "allow s3:PutObject, s3:GetObject and s3:DeleteObject under the prefix"
         return bad(what, str(error), hint)
     if there.size != len(body):
         return bad(what, "the object read back differs from the one written")
-    if not head.encryption:
-        return bad(what, "the object is not encrypted", "set the bucket's default encryption")
-    return good(what, f"done, {head.encryption}, version {'kept' if head.version else 'not kept'}")
+    if wrong := _unlike(head, settings.storage):
+        return bad(what, wrong, "see migration.storage in the plan, and the bucket's default encryption")
+    by = " ".join((head.encryption, head.kms_key, "with a bucket key" if head.bucket_key else "")).strip()
+    return good(what, f"done, {by}, version {'kept' if head.version else 'not kept'}{kept}")
 
 
 async def prepare(connection: Connection, settings: Settings) -> int:

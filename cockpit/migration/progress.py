@@ -138,7 +138,8 @@ class Progress:
 
     @property
     def in_flight(self) -> int:
-        return sum(worker.in_flight for worker in self.workers)
+        """Of a run that has ended nothing is, though its workers' last words are of a second ago."""
+        return sum(worker.in_flight for worker in self.workers) if self.active else 0
 
     def count(self, *states: ItemState) -> int:
         """Files in these states, of all tables."""

@@ -34,6 +34,7 @@ _TAKE_SUPERVISION = statement("take_supervision")
 _RELEASE_SUPERVISION = statement("release_supervision")
 _COUNT_FAILED = statement("count_failed")
 _RETRY_QUARANTINED = statement("retry_quarantined")
+_COUNT_SOAKED = statement("count_soaked")
 _OPEN: Mapping[PhaseName, sql.SQL] = complete(
     PhaseName,
     {
@@ -297,6 +298,19 @@ async def _outcome(connection: Connection, run: Run) -> str:
     assert row is not None
     failed = f", with {row[0]} quarantined" if row[0] else ""
     return "done" + failed + (f", {row[1]} to copy again" if row[1] else "")
+
+
+async def still_soaking(connection: Connection, soak_s: float, tbl: str = "") -> str:
+    """How many verified files may be purged now, and when the others may; "" where all may. Raises RunError where none may."""
+    row = await (await connection.execute(_COUNT_SOAKED, {"soak": soak_s, "tbl": tbl})).fetchone()
+    assert row is not None
+    soaked, files, first, last = row
+    if soaked == files:
+        return ""
+    soak = f"a file soaks for {soak_s / 3600:g} h in S3 before its bytes may leave the database (migration.soak)"
+    if not soaked:
+        raise RunError(f"no file may be purged before {first:%Y-%m-%d %H:%M %Z}, all {files:,} at {last:%H:%M}: {soak}")
+    return f"{soaked:,} of {files:,} verified files may be purged now, the last at {last:%Y-%m-%d %H:%M %Z}: {soak}"
 
 
 async def retry(connection: Connection, tbl: str = "", doc_id: str = "") -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cockpit.migration_scope import MIB, Limits, MigrationTable
+from cockpit.migration_scope import MIB, Limits, MigrationTable, Storage
 
 LEASE_S = 60.0
 SWEEP_AFTER_S = 20 * 60.0
@@ -42,6 +42,7 @@ class Settings:
     verify_share: float = 1.0
     account: str = ""
     """The account that must own the bucket; empty when the plan names none."""
+    storage: Storage = field(default_factory=Storage)
 
     def source(self, label: str) -> Source:
         """The table of this label. Raises KeyError."""
@@ -57,4 +58,5 @@ class Settings:
 def settings_from(held: Mapping[str, Any]) -> Settings:
     """What `as_json` wrote, parsed."""
     sources = tuple(Source(MigrationTable(**one["table"]), one["id_type"]) for one in held["sources"])
-    return Settings(**{**held, "sources": sources, "limits": Limits(**held["limits"])})
+    storage = Storage(**held.get("storage", {}))  # a run begun by an earlier version has none
+    return Settings(**{**held, "sources": sources, "limits": Limits(**held["limits"]), "storage": storage})

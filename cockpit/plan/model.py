@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from cockpit.conditions.condition import Condition
-from cockpit.migration_scope import EcsTask, Limits, MigrationTable
+from cockpit.migration_scope import EcsTask, Limits, MigrationTable, Storage
 from cockpit.plan.change_window import ChangeWindow
 from cockpit.plan.position import Position
 from cockpit.plan.ssh_public_key import fingerprint_of
@@ -287,6 +287,7 @@ class Migration:
     """Off-hours as HH:MM, in `timezone`; empty: at any time."""
     timezone: str = "UTC"
     ecs: EcsTask | None = None
+    storage: Storage = field(default_factory=Storage)
 
 
 @dataclass(frozen=True, slots=True)

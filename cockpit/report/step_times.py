@@ -15,6 +15,7 @@ from cockpit.decide.states import Word
 from cockpit.decide.steps import steps
 from cockpit.decide.timing import Schedule
 from cockpit.plan.model import Phase, Plan
+from cockpit.plan.step_graph import StepGraphs
 from cockpit.report.model import NightAccount, StateChange
 
 OFF = 0.1
@@ -28,7 +29,8 @@ def at_the_end(plan: Plan, record: Counted, now: datetime, word: str) -> Schedul
     phase = began.phase if began else Phase.POST_DEPLOY
     verdict = Verdict(Word(word) if word in set(Word) else Word.HOLD, now, phase, ())
     there, back = (steps(listed, record, now) for listed in (plan.runbook, plan.rollback_plan))
-    return schedule(plan, record, Readings(plan.probes), Seen(there, back, gates(plan, record, now), verdict, ()), now)
+    seen = Seen(there, back, gates(plan, record, now), verdict, ())
+    return schedule(plan, StepGraphs.of(plan), record, Readings(plan.probes), seen, now)
 
 
 def night_account(found: Schedule | None, turns: Sequence[StateChange]) -> NightAccount | None:

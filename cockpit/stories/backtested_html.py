@@ -23,6 +23,7 @@ from cockpit.stories.proven_html import STYLE
 _WIDTH, _LEFT, _HEIGHT, _FOOT = 900, 70, 150, 22
 _INNER = _WIDTH - _LEFT
 _LINE, _BAD, _GOOD, _LIMIT = "#5566a8", "#d9807a", "#8fc3a3", "#ad2a24"
+_HOURS = timedelta(hours=6)
 Span = tuple[datetime, datetime]
 
 
@@ -81,8 +82,9 @@ def _chart(series: PastSeries, trips: Sequence[Span], past: Backtested) -> str:
         x = int(_x(at, past))
         low, high = columns.get(x, (value, value))
         columns[x] = min(low, value), max(high, value)
+    width = max(_INNER / max(len(series.points), 1), 1.4)
     line = "".join(
-        f'<rect x="{x}" y="{_y(high, top):.1f}" width="1.4" '
+        f'<rect x="{x}" y="{_y(high, top):.1f}" width="{width:.1f}" '
         f'height="{max(_y(low, top) - _y(high, top), 1.4):.1f}" fill="{_LINE}"/>'
         for x, (low, high) in sorted(columns.items())
     )
@@ -100,7 +102,8 @@ def _chart(series: PastSeries, trips: Sequence[Span], past: Backtested) -> str:
 def _axis(past: Backtested) -> Iterator[str]:
     """Dates at midnights, or times of day where it is short."""
     long = past.length > timedelta(days=2)
-    step = timedelta(days=max(1, past.length // timedelta(days=8))) if long else timedelta(hours=6)
+    step = timedelta(days=max(1, past.length // timedelta(days=8))) if long else _HOURS
+    step = timedelta(hours=1) if past.length <= _HOURS else step
     at = past.since.replace(hour=0, minute=0, second=0, microsecond=0)
     while at < past.until:
         if at >= past.since:

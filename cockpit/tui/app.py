@@ -183,7 +183,7 @@ class CockpitApp(App[None]):
             screen = self._main[screen_id] = kind()
             self.install_screen(screen, screen_id)
         self.push_screen(FIRST)
-        self.set_interval(FRAME_S, self.paint)
+        self.set_interval(FRAME_S, self._frame)
         self.cutover.on_change.append(self.paint)
         self.app_resume_signal.subscribe(self, self._continued)
         # A moment after the first paint, so that the screen is there before anything else is loaded.
@@ -221,14 +221,18 @@ class CockpitApp(App[None]):
             self._watching.cancel()
             await asyncio.wait({self._watching}, timeout=0.8)
 
-    def paint(self) -> None:
+    def _frame(self) -> None:
+        """What the time alone changes: clocks, ages of the verdict, a newer Situation if there is one."""
+        self.paint(again=False)
+
+    def paint(self, *, again: bool = True) -> None:
         """Show the newest Situation on the screen in front (below a palette, if one is open)."""
         self.noticed.look([self.degraded, *self.cutover.notices_now], self.cutover.clock.now())
         self._call()
         self._show_card()
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FrameScreen):
-                screen.paint()
+                screen.paint(again=again)
                 return
 
     def _show_card(self) -> None:

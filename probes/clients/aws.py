@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from probes.clients.aws_errors import SEE_LOG, explain, subject
+from probes.clients.aws_sessions import aws_session
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
-from probes.clients.proxies import prepare
 from probes.clients.quotas import Quotas
 from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S
 from probes.clients.threads import DaemonThreads
@@ -183,15 +183,9 @@ class AwsClient:
 
     def _open(self) -> Any:
         """The session, opened by whoever needs it first; with the lock held."""
-        from boto3.session import Session
-
         if self._session is None:
             logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs whole answers, secrets included
-            prepare()
-            key, secret, token = self._pinned or (None, None, None)
-            self._session = Session(
-                key, secret, token, region_name=self._region or None, profile_name=self._profile or None
-            )
+            self._session = aws_session(profile=self._profile, region=self._region, keys=self._pinned)
         return self._session
 
     def _make(self, service: str) -> Any:
@@ -206,7 +200,7 @@ class AwsClient:
             # Ours whole: botocore builds its own twice for every request.
             user_agent=f"cutover-cockpit Botocore/{version}",
         )
-        return self._open().client(service, config=config)
+        return self._open().create_client(service, config=config)
 
 
 def _signature(held: tuple[str, str, str | None], service: str, region: str, method: str, url: str) -> dict[str, str]:

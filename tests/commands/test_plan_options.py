@@ -21,8 +21,8 @@ from cockpit.plan.model import Phase
 from cockpit.shipped_plans import shipped_path
 
 LOADS = [path for path, command in EVERY.items() if {"plan", "own_plan"} & {each.name for each in command.params}]
-REHEARSED = ("--played", "--headless")
-"""A rehearsal with a plan of one's own is of that plan; without a terminal it needs to be said that none is wanted."""
+BESIDES = {"rehearse": ("--played", "--headless"), "backtest": ("--from", "1h")}
+"""What a command needs besides the plan: a rehearsal, that it is of that plan and wants no terminal."""
 
 
 def ask(*words: str) -> Result:
@@ -67,7 +67,7 @@ def words_of(path: str, plan: Path, record: Path) -> list[str]:
     given = [str(record)] if "record" in named else [str(plan)] if "plan" in named else []
     if "document" in named:
         given += ["one"]
-    return [*called, *of_option, *(REHEARSED if called == ["rehearse"] else ()), *given]
+    return [*called, *of_option, *BESIDES.get(called[0], ()), *given]
 
 
 @pytest.mark.parametrize("path", LOADS)
@@ -105,8 +105,8 @@ def test_json_begins_with_its_version(path: str, plan: Path, record: Path) -> No
 
 
 def test_no_other_command_prints_json_past_the_function_that_asks_for_the_version() -> None:
-    """`output_json` takes none without; `check` and `prove` print documents that are also written to files."""
-    documents = {"cockpit check", "cockpit prove"}
+    """`output_json` takes none without; these print documents that are also written to files."""
+    documents = {"cockpit check", "cockpit prove", "cockpit backtest"}
     for path in PRINTS.keys() - ASKED.keys() - documents:
         callback = PRINTS[path].callback
         module = inspect.getmodule(inspect.unwrap(callback)) if callback else None

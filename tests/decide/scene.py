@@ -21,7 +21,7 @@ from cockpit.decide.events import Decision, Entry, PhaseBegan, Record
 from cockpit.decide.settle import settle
 from cockpit.decide.situation import CriterionStatus, ItemStatus
 from cockpit.decide.states import State, Word
-from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, ProbeSpec, Section
+from cockpit.plan.model import Ask, Criterion, Gate, Item, Kind, Person, Phase, Plan, Poll, ProbeSpec, Section, Step
 from cockpit.plan.position import Position
 from probes.reading import Field, Reading, Reason, Unknown, Value
 
@@ -120,6 +120,8 @@ def plan(
     dwell: float = 60,
     digest: str = "d1",
     people: tuple[Person, ...] | None = None,
+    runbook: tuple[Step, ...] = (),
+    rollback_plan: tuple[Step, ...] = (),
 ) -> Plan:
     """`items` belong to the phase before the deployment, `after` to the one after it."""
     sections = (Section("before", Phase.PRE_DEPLOY, items), Section("after", Phase.POST_DEPLOY, after))
@@ -135,6 +137,8 @@ def plan(
         gates=gates,
         success_criteria=tuple(c for c in criteria if c.kind is Kind.SUCCESS),
         rollback_triggers=tuple(c for c in criteria if c.kind is Kind.TRIGGER),
+        runbook=runbook,
+        rollback_plan=rollback_plan,
         verdict_dwell=seconds(dwell),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from decide.scene import CALM, HERE, Scene, ask, gate, item, success, trigger
 
@@ -130,8 +128,7 @@ def test_once_the_deployment_began_no_step_before_it_comes_next(
         Step("run", "Deploy to ECS", HERE),
         Step("look", "Verify", HERE),
     )
-    scene = Scene(*CALM, items=(item("vpn", "m.ok"),))
-    scene.plan = replace(scene.plan, runbook=steps)
+    scene = Scene(*CALM, items=(item("vpn", "m.ok"),), runbook=steps)
     scene.say(PhaseBegan(scene.now, phase, "primary", "", "on_call", "d1")).feed("up")
     scene.say(*(StepBegan(scene.now, each, "primary", "on_call", "d1") for each in done))
     scene.say(*(StepEnded(scene.now, each, "primary", "done", role="on_call", plan_digest="d1") for each in done))

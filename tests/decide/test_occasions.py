@@ -214,9 +214,7 @@ def test_what_was_read_before_the_decision_proves_no_end() -> None:
 
 
 def test_without_a_service_that_can_be_compared_people_say_that_it_is_back() -> None:
-    scene = Scene(*CALM, ERRORS)
-    step = Step("back", "Switch back", HERE, sign_off=None)
-    scene.plan = replace(scene.plan, rollback_plan=(step,))
+    scene = Scene(*CALM, ERRORS, rollback_plan=(Step("back", "Switch back", HERE, sign_off=None),))
     say(scene.feed("0.2"), "execute").feed("0x5")
     assert scene.word is Word.ROLLBACK
     ended = StepEnded(scene.now, "back", "primary", "done", "switched", "on_call", "d1")

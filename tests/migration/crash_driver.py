@@ -24,6 +24,7 @@ from typing import Any
 import psycopg
 from migration.mutations import MUTATIONS, code_without
 from migration.transitions import unlisted, watch_transitions
+from migration.worker_process import WorkerProcess
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
@@ -104,8 +105,7 @@ async def drive(
     """
     chance = random.Random(seed)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
-        connection.execute("DROP SCHEMA IF EXISTS watch CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS cutover, watch CASCADE")
         connection.execute(f'TRUNCATE {TABLE}, "CustomerDocument"')
         connection.execute(COUNT_SWITCHES)
         store.buckets[BUCKET].versions.clear()
@@ -134,7 +134,8 @@ async def drive(
     writing = asyncio.create_task(_application(dsn, documents, chance, lambda: fighters.begun))
     try:
         await schema.create(control)
-        watch_transitions(dsn)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            watch_transitions(connection)
         await runs.enlist_all(control, settings)
         run = await runs.begin(control, PhaseName.COPY, settings, guarded=False, gate=lambda _: ())
         gives_up = time.monotonic() + LAST_RESORT_S
@@ -179,7 +180,7 @@ class Fighters:
     kills: int = 0
     begun: int = 0
     """Files that a worker has taken up."""
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[WorkerProcess | subprocess.Popen[bytes]] = field(default_factory=list)
     stopped: dict[int, tuple[float, int]] = field(default_factory=dict)
     """Process id -> until when it is stopped at least, and how many files had been taken up then."""
 
@@ -194,6 +195,9 @@ class Fighters:
             if process.poll() is not None:
                 self.processes.remove(process)
         while len(self.processes) < WORKERS:
+            if not self.without:
+                self.processes.append(WorkerProcess(self.dsn, run))
+                continue
             code = code_without(self.without) + "import asyncio, os\nfrom cockpit.migration.worker import main\n"
             code += f"asyncio.run(main(os.environ[{DATABASE!r}], {run}))"
             self.processes.append(
@@ -257,8 +261,8 @@ def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
         rows: Sequence[Any] = connection.execute(f'SELECT "id", "fileData", "s3Key" FROM {TABLE}').fetchall()
         objects: dict[str, str] = dict(connection.execute("SELECT key, state FROM cutover.object").fetchall())
         twice = connection.execute("SELECT id FROM switches GROUP BY id HAVING count(*) > 1").fetchall()
+        audit.unlisted = unlisted(connection)
     audit.documents = len(rows)
-    audit.unlisted = unlisted(dsn)
     audit.doubled = [row[0] for row in twice]
     live = set()
     for id_, held, key in rows:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,12 +13,12 @@ from typing import Any
 import psycopg
 import pytest
 from migration.transitions import unlisted, watch_transitions
+from migration.worker_process import WorkerProcess
 from support.garbage import collect
 from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import Connection, connect
-from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.states import PhaseName
 from cockpit.migration.worker import Worker
@@ -32,6 +29,7 @@ from cockpit.rehearsal.object_store import ObjectStore
 
 BUCKET = "documents-under-test"
 BEATEN = "SELECT count(*) > 0 AND bool_and(seen_at > %s) FROM cutover.worker WHERE state <> 'ended'"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 TABLES = ("KnowledgeDocument", "CustomerDocument")
 
 
@@ -74,9 +72,10 @@ class Bench:
     store: ObjectStore
     connection: Connection
     settings: Settings
+    _looking: psycopg.Connection[Any] | None = None
     workers: list[Worker] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[WorkerProcess] = field(default_factory=list)
 
     @property
     def shelf(self) -> Any:
@@ -93,32 +92,37 @@ class Bench:
             f'INSERT INTO "{table}" ("id", "title", "filename", "fileType", {extra}, "fileData", "fileSize") '
             "VALUES (%s, 'title', %s, %s, 'text', %b, %s)"
         )
-        with psycopg.connect(self.dsn, autocommit=True) as connection, connection.cursor() as cursor:
-            for each in ids:
-                held = body if body is not None else (each.encode() * (size // len(each) + 1))[:size]
-                cursor.execute(query, (each, name, kind, held, len(held) if file_size is None else file_size))
+        for each in ids:
+            held = body if body is not None else (each.encode() * (size // len(each) + 1))[:size]
+            self.sql(query, each, name, kind, held, len(held) if file_size is None else file_size)
         return ids
 
     def rows(self, table: str = TABLES[0]) -> dict[str, tuple[bytes | None, str | None]]:
         """Bytes and key of every row, by id."""
-        with psycopg.connect(self.dsn) as connection:
-            found = connection.execute(f'SELECT "id", "fileData", "s3Key" FROM "{table}"').fetchall()
+        found = self.sql(f'SELECT "id", "fileData", "s3Key" FROM "{table}"')
         return {row[0]: (None if row[1] is None else bytes(row[1]), row[2]) for row in found}
 
     def fingerprint(self) -> list[Any]:
         """A hash over every column of every row of both tables."""
-        with psycopg.connect(self.dsn) as connection:
-            return [
-                connection.execute(
-                    f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY id), '')) FROM \"{table}\" t"
-                ).fetchone()
-                for table in TABLES
-            ]
+        query = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY id), '')) FROM \"{}\" t"
+        return [self.sql(query.format(table)) for table in TABLES]
 
     def sql(self, query: str, *given: Any) -> list[Any]:
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            cursor = connection.execute(query, given)
-            return cursor.fetchall() if cursor.description else []
+        """Its rows."""
+        for again in (True, False):
+            try:
+                cursor = self.looking().execute(query, given)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:  # the server may have been restarted since the last look
+                if not (again and self._looking and self._looking.broken):
+                    raise
+        raise AssertionError
+
+    def looking(self) -> psycopg.Connection[Any]:
+        """A connection that is kept: while something is waited for, the database is asked a hundred times a second."""
+        if self._looking is None or self._looking.closed:
+            self._looking = psycopg.connect(self.dsn, autocommit=True, prepare_threshold=None)
+        return self._looking
 
     def states(self) -> dict[str, int]:
         return dict(self.sql("SELECT state, count(*) FROM cutover.item GROUP BY 1"))
@@ -130,7 +134,7 @@ class Bench:
 
     async def prepare(self) -> int:
         await schema.create(self.connection)
-        watch_transitions(self.dsn)
+        watch_transitions(self.looking())
         return await runs.enlist_all(self.connection, self.settings)
 
     async def begin(self, phase: PhaseName, **more: Any) -> int:
@@ -144,15 +148,21 @@ class Bench:
             self.workers.append(worker)
             self.tasks.append(asyncio.create_task(worker.run()))
 
-    def process(self, run: int) -> subprocess.Popen[bytes]:
+    def process(self, run: int, *, hours_ahead: float = 0.0) -> WorkerProcess:
         """A worker in a process of its own, as it is in life."""
-        started = subprocess.Popen(
-            [sys.executable, "-m", "cockpit.migration", str(run)],
-            env={**os.environ, DATABASE: self.dsn},
-            stderr=subprocess.DEVNULL,
-        )
+        started = WorkerProcess(self.dsn, run, hours_ahead=hours_ahead)
         self.processes.append(started)
         return started
+
+    async def kill(self) -> None:
+        """The workers in this process end without a word to the ledger, as a killed process does."""
+        for worker in self.workers:
+            worker._dsn = NOWHERE
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.workers.clear()
+        self.tasks.clear()
 
     async def finish(self, run: int) -> str:
         """Wait until the run has ended; its outcome."""
@@ -196,14 +206,12 @@ class Bench:
 @pytest.fixture
 async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> AsyncIterator[Bench]:
     postgres, dsn = server
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
-        connection.execute("DROP SCHEMA IF EXISTS watch CASCADE")
-        connection.execute('TRUNCATE "KnowledgeDocument", "CustomerDocument"')
     sources = tuple(Source(MigrationTable(table)) for table in TABLES)
-    settings = Settings(BUCKET, "us-east-1", "documents/", sources, Limits(), soak_s=0, lease_s=60)
+    settings = Settings(BUCKET, "us-east-1", "documents/", sources, Limits(connections=3), soak_s=0, lease_s=60)
     control = await connect(dsn)
     made = Bench(postgres, dsn, store, control, settings)
+    made.sql("DROP SCHEMA IF EXISTS cutover, watch CASCADE")
+    made.sql('TRUNCATE "KnowledgeDocument", "CustomerDocument"')
     try:
         yield made
     finally:
@@ -216,7 +224,8 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
         await control.close()
-        assert unlisted(dsn) == []
+        with made.looking() as connection:
+            assert unlisted(connection) == []
 
 
 def quick(bench: Bench, seconds: float = 1.5) -> None:

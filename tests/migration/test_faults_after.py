@@ -18,7 +18,6 @@ from cockpit.rehearsal.object_store import StoreFault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 REWRITE = """UPDATE "KnowledgeDocument" SET "fileData" = 'rewritten' WHERE "id" = 'doc-00001'"""
@@ -35,18 +34,18 @@ async def _swept(bench: Bench, *, after_s: float = 0.0) -> Swept:
 
 
 async def test_there_and_back_leaves_both_tables_byte_identical(bench: Bench) -> None:
-    bench.insert(60)
-    bench.insert(15, table=TABLES[1])
+    bench.insert(20)
+    bench.insert(8, table=TABLES[1])
     bench.insert(id_="empty", body=b"")
-    bench.insert(id_="large", body=b"0123456789abcdef" * (PART_BYTES // 8))
+    bench.insert(id_="large", body=b"0123456789abcdef" * (PART_BYTES // 16 + 64))
     before = bench.fingerprint()
     for phase in (PhaseName.COPY, PhaseName.VERIFY, PhaseName.PURGE):
         assert await bench.phase(phase, workers=2) == "done"
-    assert bench.states() == {"purged": 77}
+    assert bench.states() == {"purged": 30}
     assert all(held is None for table in TABLES for held, _ in bench.rows(table).values())
     assert await bench.phase(PhaseName.RESTORE, workers=2) == "done"
     assert bench.fingerprint() == before
-    assert (await _swept(bench)).deleted == 77
+    assert (await _swept(bench)).deleted == 30
     assert bench.shelf.names() == []
 
 
@@ -66,7 +65,7 @@ async def test_restore_before_a_purge_only_forgets_keys(bench: Bench) -> None:
 
 async def test_an_upload_in_parts_goes_on_where_it_was_killed(bench: Bench) -> None:
     quick(bench)
-    bench.insert(id_="large", body=bytes(range(256)) * (5 * PART_BYTES // 256))
+    bench.insert(id_="large", body=bytes(range(256)) * (3 * PART_BYTES // 256))
     run = await bench.begin(PhaseName.COPY)
     process = bench.process(run)
     await bench.until(lambda: any(len(u.bodies) >= 2 for u in bench.shelf.uploads.values()) or bench.shelf.names())
@@ -83,9 +82,9 @@ async def test_parts_left_by_a_deleted_document_are_aborted_by_the_sweep(bench: 
     bench.insert(id_="large", body=b"x" * (3 * PART_BYTES))
     bench.store.faults.append(StoreFault("stall", key="large", seconds=60))
     run = await bench.begin(PhaseName.COPY)
-    process = bench.process(run)
+    bench.work(run)
     await bench.until(lambda: len(bench.shelf.uploads) == 1)
-    process.kill()
+    await bench.kill()
     bench.store.faults.clear()
     bench.sql('DELETE FROM "KnowledgeDocument"')
     bench.work(run)
@@ -168,12 +167,19 @@ async def test_nothing_is_purged_before_it_has_soaked(bench: Bench) -> None:
     bench.settings = replace(bench.settings, soak_s=3600)
     assert await bench.phase(PhaseName.PURGE) == "done"
     assert bench.states() == {"verified": 5}
+    with pytest.raises(runs.RunError, match=r"no file may be purged before .* all 5 at"):
+        await runs.still_soaking(bench.connection, 3600)
+    bench.sql("UPDATE cutover.item SET switched_at = switched_at - interval '2 hours' WHERE doc_id > 'doc-00001'")
+    assert "3 of 5 verified files may be purged now" in await runs.still_soaking(bench.connection, 3600)
+    assert await bench.phase(PhaseName.PURGE) == "done"
+    assert bench.states() == {"verified": 2, "purged": 3}
+    assert await runs.still_soaking(bench.connection, 0) == ""
 
 
 @pytest.mark.parametrize("phase", [PhaseName.PURGE, PhaseName.RESTORE])
 async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: PhaseName) -> None:
     quick(bench)
-    bench.insert(120)
+    bench.insert(60)
     before = bench.fingerprint()
     await bench.phase(PhaseName.COPY)
     await bench.phase(PhaseName.VERIFY)
@@ -182,7 +188,7 @@ async def test_killed_in_the_middle_row_and_ledger_agree(bench: Bench, phase: Ph
     bench.store.latency_s = 0.02
     run = await bench.begin(phase)
     goal = "purged" if phase is PhaseName.PURGE else "restored"
-    for _ in range(3):
+    for _ in range(2):
         had = bench.states().get(goal, 0)
         process = bench.process(run)
         await bench.until(partial(_more_than, bench, goal, had))
@@ -232,7 +238,7 @@ async def test_what_the_application_uploaded_itself_is_no_unknown_key(bench: Ben
 
 
 async def test_counts_by_state_are_always_those_of_the_ledger(bench: Bench) -> None:
-    bench.insert(90)
+    bench.insert(40)
     bench.store.faults.append(StoreFault("status", chance=0.1))
     for phase in PhaseName:
         await bench.phase(phase, workers=2)

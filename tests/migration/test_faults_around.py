@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
 
 import psycopg
 import pytest
-from migration.migration_bench import Bench, quick, uploads
+from migration.migration_bench import NOWHERE, Bench, quick, uploads
 from support.waiting import at_last
 
 from cockpit.migration import runs
 from cockpit.migration.database import connect
-from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.states import PhaseName, Wanted
 from cockpit.migration.worker import Abandoned, Worker
 
@@ -31,14 +27,6 @@ END $$;
 CREATE OR REPLACE TRIGGER linger BEFORE UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW EXECUTE FUNCTION linger();
 """
 IN_A_SWITCH = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pointed AS%%' AND wait_event = 'PgSleep'"
-ANOTHER_HOUR = """
-import asyncio, os, time
-wall = time.time
-time.time = lambda: wall() + {hours} * 3600
-time.time_ns = lambda: int(time.time() * 1e9)
-from cockpit.migration.worker import main
-asyncio.run(main(os.environ[{database!r}], {run}))
-"""
 
 
 async def test_killed_in_the_switch_all_of_its_batch_is_switched_or_none_and_nothing_is_sent_twice(
@@ -71,10 +59,9 @@ async def test_killed_after_the_switch_nothing_is_repeated(bench: Bench) -> None
     bench.insert(40)
     bench.store.latency_s = 0.05
     run = await bench.begin(PhaseName.COPY)
-    process = bench.process(run)
+    bench.work(run)
     await bench.until(lambda: bench.states().get("switched", 0) > 0)
-    process.kill()
-    process.wait()
+    await bench.kill()
     switched = dict(bench.sql("SELECT doc_id, epoch FROM cutover.item WHERE state = 'switched'"))
     bench.work(run)
     assert await bench.finish(run) == "done"
@@ -84,15 +71,12 @@ async def test_killed_after_the_switch_nothing_is_repeated(bench: Bench) -> None
 
 
 async def test_workers_hours_apart_share_the_work_by_the_clock_of_the_database(bench: Bench) -> None:
-    bench.insert(300, 200)
+    bench.insert(60, 200)
     bench.store.latency_s = 0.02
     run = await bench.begin(PhaseName.COPY)
-    for hours in (-2, 0, 2):
-        code = ANOTHER_HOUR.format(hours=hours, database=DATABASE, run=run)
-        environment = {**os.environ, DATABASE: bench.dsn}
-        started = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
-        bench.processes.append(started)
-    await bench.until(lambda: len(bench.sql("SELECT 1 FROM cutover.worker")) == 3)
+    for hours in (-2, 2):
+        bench.process(run, hours_ahead=hours)
+    await bench.until(lambda: len(bench.sql("SELECT 1 FROM cutover.worker")) == 2)
     assert await bench.finish(run) == "done"
     assert bench.sql("SELECT max(attempt), max(epoch) FROM cutover.item") == [(1, 1)]
     assert bench.sql("SELECT max(abs(extract(epoch FROM switched_at - clock_timestamp()))) < 60 FROM cutover.item") == [
@@ -122,7 +106,7 @@ async def test_s3_that_finds_our_clock_wrong_halts_the_run_and_says_so(bench: Be
 
 async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     """What an hour does: leases and rights lapse, and a firewall forgets the connections that are idle."""
-    bench.insert(300)
+    bench.insert(120)
     bench.store.latency_s = 0.05
     run = await bench.begin(PhaseName.COPY)
     bench.work(run, 2)
@@ -130,7 +114,7 @@ async def test_an_hour_of_pause_costs_nothing(bench: Bench) -> None:
     await runs.want(bench.connection, run, Wanted.PAUSE)
     await bench.until(lambda: "uploading" not in bench.states())
     paused = bench.states()["switched"]
-    assert paused < 300
+    assert paused < 120
     for columns in ("run SET started_at = started_at - interval '1 hour', guard_until = guard_until - interval '1 hour'",
                     "object SET last_intent_at = last_intent_at - interval '1 hour'",
                     "item SET switched_at = switched_at - interval '1 hour' WHERE switched_at IS NOT NULL"):  # fmt: skip
@@ -155,7 +139,7 @@ async def test_a_worker_whose_database_is_gone_for_good_ends(bench: Bench, monke
     worker = Worker(bench.dsn, run)
     working = asyncio.create_task(worker.run())
     await bench.until(lambda: bench.sql("SELECT 1 FROM cutover.worker") != [])
-    worker._dsn = "postgresql://nobody@127.0.0.1:1/none"
+    worker._dsn = NOWHERE
     bench.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cockpit-migration'")
     with pytest.raises(Abandoned):
         await at_last(working)

@@ -54,12 +54,12 @@ async def test_every_phase_changes_states_as_listed_and_another_change_is_notice
     for phase in PhaseName:
         assert (await bench.phase(phase)).startswith("done"), phase
     assert bench.states() == {ItemState.RESTORED: 12}
-    assert unlisted(bench.dsn) == []
+    assert unlisted(bench.looking()) == []
     async with await psycopg.AsyncConnection.connect(bench.dsn, autocommit=True) as connection:
         noted = [await note_decision(connection, "ada", statement, "why") for statement in ("1 ada", "1 ada", "1 adam")]
     assert noted == [True, False, True], "a statement of the record begins one run"
     bench.sql("UPDATE cutover.item SET state = 'purged' WHERE doc_id = 'doc-00003'")
-    (line,) = unlisted(bench.dsn)
+    (line,) = unlisted(bench.looking())
     assert line.startswith("item doc-00003: restored -> purged by UPDATE")
     bench.sql("TRUNCATE watch.unlisted")
 
@@ -102,9 +102,11 @@ async def test_a_worker_loads_no_plan_no_conditions_and_no_terminal(bench: Bench
         [sys.executable, "-c", WORKER.format(out=str(loaded), run=str(run))],
         env=os.environ | {DATABASE: bench.dsn},
     )
-    bench.processes.append(worker)
-    await bench.finish(run)
-    assert worker.wait(LAST_RESORT_S) == 0
+    try:
+        await bench.finish(run)
+        assert worker.wait(LAST_RESORT_S) == 0
+    finally:
+        worker.kill()
     modules = set(loaded.read_text().split())
     assert "cockpit.migration.phases.copy" in modules
     for forbidden in ("cockpit.plan", "cockpit.conditions", "cockpit.decide", "cel", "pydantic", "textual", "yaml"):

@@ -7,7 +7,7 @@ time passes is said to the database, whose clock alone counts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import psycopg
@@ -43,15 +43,19 @@ PASS = (
 )
 
 
-class Night(RuleBasedStateMachine):
-    """Commands, kills and time, against the ledger of a database."""
+EMPTIED = tuple(
+    f"DELETE FROM cutover.{table}" for table in ("worker", "event", "chunk", "object", "item", "run", "tally")
+)
 
-    dsn = ""
+
+class Night(RuleBasedStateMachine):
+    """Commands, kills and time, against the ledger of a database. Connection and tables are made once for all examples."""
+
+    runner: asyncio.Runner
+    connection: Connection
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.connection: Connection = self.wait(connect(self.dsn))
         self.supervisor = ""
         self.workers: set[str] = set()
         self.given = Settings(
@@ -64,16 +68,14 @@ class Night(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.workers.clear()
         self.wait(self.ends_everywhere())
-        self.wait(self.connection.close())
-        self.runner.close()
 
     @initialize()
     def a_ledger(self) -> None:
         self.wait(self._fresh())
 
     async def _fresh(self) -> None:
-        await self.connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
-        await schema.create(self.connection)
+        for query in EMPTIED:
+            await self.connection.execute(query)
         await runs.enlist_all(self.connection, self.given)
 
     async def active(self) -> runs.Run | None:
@@ -214,9 +216,19 @@ class Night(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def night(server: tuple[EmbeddedPostgres, str]) -> type[Night]:
-    Night.dsn = server[1]
-    return Night
+def night(server: tuple[EmbeddedPostgres, str]) -> Iterator[type[Night]]:
+    with psycopg.connect(server[1], autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS cutover CASCADE")
+        connection.execute('TRUNCATE "KnowledgeDocument", "CustomerDocument"')
+        connection.execute(
+            'INSERT INTO "KnowledgeDocument" ("id", "title", "filename", "fileType", "content", "fileData", "fileSize") '
+            "VALUES ('one', 't', 'a.pdf', 'pdf', 'c', 'bytes', 5)"
+        )
+    with asyncio.Runner() as runner:
+        Night.runner, Night.connection = runner, runner.run(connect(server[1]))
+        runner.run(schema.create(Night.connection))
+        yield Night
+        runner.run(Night.connection.close())
 
 
 def examples(many: int, steps: int) -> settings:
@@ -225,12 +237,6 @@ def examples(many: int, steps: int) -> settings:
 
 
 def test_from_every_state_every_command_leads_to_an_end(night: type[Night]) -> None:
-    with psycopg.connect(night.dsn, autocommit=True) as connection:
-        connection.execute('TRUNCATE "KnowledgeDocument", "CustomerDocument"')
-        connection.execute(
-            'INSERT INTO "KnowledgeDocument" ("id", "title", "filename", "fileType", "content", "fileData", "fileSize") '
-            "VALUES ('one', 't', 'a.pdf', 'pdf', 'c', 'bytes', 5)"
-        )
     run_state_machine_as_test(night, settings=examples(12, 12))
 
 

@@ -21,14 +21,14 @@ from cockpit.rehearsal.object_store import StoreFault
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-ROWS = 40
-POISONED = "doc-017"
+ROWS = 12
+POISONED = "doc-007"
 MADE = """
 DROP TABLE IF EXISTS docs_poison;
 CREATE TABLE docs_poison ("id" text PRIMARY KEY, archived boolean NOT NULL DEFAULT false, "filename" text, "fileType" text,
     "fileData" bytea, "fileSize" int, "s3Key" text, "s3Bucket" text, "s3Region" text);
-INSERT INTO docs_poison SELECT 'doc-' || lpad(n::text, 3, '0'), n = 17, 'f' || n || '.pdf', 'pdf',
-    convert_to('body ' || n, 'UTF8'), octet_length('body ' || n) FROM generate_series(1, 40) n;
+INSERT INTO docs_poison SELECT 'doc-' || lpad(n::text, 3, '0'), n = 7, 'f' || n || '.pdf', 'pdf',
+    convert_to('body ' || n, 'UTF8'), octet_length('body ' || n) FROM generate_series(1, 12) n;
 """
 RAISING = """
 CREATE OR REPLACE FUNCTION keep_archived() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -55,14 +55,14 @@ NO_KEY = (
 )
 SUSPECTED = """
 UPDATE cutover.item SET state = 'uploading', owner = 'dead', attempt = 4, lease_until = clock_timestamp() - interval '1 hour'
-WHERE doc_id IN ('doc-003', 'doc-017')
+WHERE doc_id IN ('doc-003', 'doc-007')
 """
 NEVER_EMPTY = 'ALTER TABLE docs_poison ADD CONSTRAINT never_empty CHECK (NOT archived OR "fileData" IS NOT NULL)'
 
 
 @pytest.fixture
 def poisoned(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """A table of forty, one of them archived, and two tries for each file."""
+    """A table of twelve, one of them archived, and two tries for each file."""
     monkeypatch.setattr("cockpit.migration.ledger.MOST_FAILURES", 2)
     monkeypatch.setattr("cockpit.migration.ledger.FAILED_AGAIN_S", 0.1)
     made(bench, MADE)
@@ -87,7 +87,7 @@ async def fails_alone(bench: Bench, phase: PhaseName, words: str, done: str) -> 
 @pytest.mark.parametrize(
     ("poison", "words"),
     [
-        (RAISING, "document doc-017 is archived and must not be changed (P0001)"),
+        (RAISING, "document doc-007 is archived and must not be changed (P0001)"),
         (SKIPPING, "a trigger returned NULL"),
         (BROKEN_FUNCTION, 'relation "there_is_no_such_table" does not exist (42P01)'),
         (DEFERRED, "not at the end either"),
@@ -170,7 +170,7 @@ async def test_a_row_that_cannot_be_emptied_fails_alone_and_is_purged_once_it_ca
         "UPDATE docs_poison SET archived = false" if poison == NEVER_EMPTY else "DROP TRIGGER keep ON docs_poison"
     )
     if poison == NEVER_EMPTY:
-        assert poisoned.rows("docs_poison")[POISONED][0] == b"body 17"
+        assert poisoned.rows("docs_poison")[POISONED][0] == b"body 7"
     assert await runs.retry(poisoned.connection) == 1
     assert await poisoned.phase(PhaseName.PURGE) == "done"
     assert poisoned.states() == {"purged": ROWS}
@@ -187,7 +187,7 @@ async def test_a_row_that_cannot_be_restored_fails_alone(
     made(poisoned, poison)
     await fails_alone(poisoned, PhaseName.RESTORE, words, "restored")
     assert poisoned.sql("SELECT state FROM cutover.object WHERE key = %s", key) == [("live",)]
-    assert poisoned.rows("docs_poison")[POISONED] == (None if purged else b"body 17", key)
+    assert poisoned.rows("docs_poison")[POISONED] == (None if purged else b"body 7", key)
 
 
 async def test_a_file_that_ends_its_workers_is_quarantined_and_takes_no_other_with_it(poisoned: Bench) -> None:
@@ -195,11 +195,10 @@ async def test_a_file_that_ends_its_workers_is_quarantined_and_takes_no_other_wi
     poisoned.store.faults.append(StoreFault("stall", key=POISONED, seconds=3600))
     run = await poisoned.begin(PhaseName.COPY)
     for _ in range(5):
-        process = poisoned.process(run)
         attempt = poisoned.item(POISONED)["attempt"]
+        poisoned.work(run)
         await poisoned.until(lambda attempt=attempt: poisoned.item(POISONED)["attempt"] > attempt)  # type: ignore[misc]
-        process.kill()
-        process.wait()
+        await poisoned.kill()
         poisoned.sql("UPDATE cutover.item SET lease_until = lease_until - interval '1 hour'")  # it lapses, in no time
     poisoned.work(run)
     assert await poisoned.finish(run) == "done, with 1 quarantined"
@@ -218,10 +217,10 @@ async def test_suspects_are_last_and_each_is_alone(poisoned: Bench) -> None:
 
     async def claim(*, alone: bool) -> list[Claim]:
         asked.append(alone)
-        return await ledger.claim_to_copy(connection, 19, 1_000_000, alone=alone)
+        return await ledger.claim_to_copy(connection, (ROWS - 2) // 2, 1_000_000, alone=alone)
 
     async with work.taking(claim) as first, work.taking(claim) as second:
-        assert len(first) == len(second) == 19
+        assert len(first) == len(second) == (ROWS - 2) // 2
         assert POISONED not in {claimed.doc_id for claimed in first + second}
         async with work.taking(claim) as third:
             assert third == [], "two lanes have files in hand"

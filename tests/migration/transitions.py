@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 
 from cockpit.migration.states import ITEM_TRANSITIONS, OBJECT_TRANSITIONS, ItemState, ObjectState
@@ -24,25 +26,23 @@ CREATE OR REPLACE TRIGGER note_unlisted AFTER INSERT OR UPDATE OF state ON cutov
 """
 
 
-def watch_transitions(dsn: str) -> None:
+def watch_transitions(connection: psycopg.Connection[Any]) -> None:
     """From now on, every change of state that is not listed is written down. It is not refused: what follows is seen too."""
     items = [(before, after) for before, states in ITEM_TRANSITIONS.items() for after in states]
     objects = [(before, after) for before, states in OBJECT_TRANSITIONS.items() for after in states]
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        for table, key, first, listed in (
-            ("item", "doc_id", ItemState.PLANNED, ", ".join(f"('{before}', '{after}')" for before, after in items)),
-            ("object", "key", ObjectState.INTENT, ", ".join(f"('{before}', '{after}')" for before, after in objects)),
-        ):
-            connection.execute(WATCH.format(table=table, key=key, first=first, listed=listed))
+    for table, key, first, listed in (
+        ("item", "doc_id", ItemState.PLANNED, ", ".join(f"('{before}', '{after}')" for before, after in items)),
+        ("object", "key", ObjectState.INTENT, ", ".join(f"('{before}', '{after}')" for before, after in objects)),
+    ):
+        connection.execute(WATCH.format(table=table, key=key, first=first, listed=listed))
 
 
-def unlisted(dsn: str) -> list[str]:
+def unlisted(connection: psycopg.Connection[Any]) -> list[str]:
     """The changes that are not listed, a line each: "item doc-00001: purged -> verified by UPDATE ..."."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        there = connection.execute("SELECT to_regclass('watch.unlisted') IS NOT NULL").fetchone()
-        if not there or not there[0]:
-            return []
-        rows = connection.execute(
-            "SELECT DISTINCT tbl, key, before, after, left(query, 200) FROM watch.unlisted"
-        ).fetchall()
+    there = connection.execute("SELECT to_regclass('watch.unlisted') IS NOT NULL").fetchone()
+    if not there or not there[0]:
+        return []
+    rows = connection.execute(
+        "SELECT DISTINCT tbl, key, before, after, left(query, 200) FROM watch.unlisted"
+    ).fetchall()
     return [f"{tbl} {key}: {before} -> {after} by {query}" for tbl, key, before, after, query in rows]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,9 +32,23 @@ def lines_of(refs: list[str]) -> list[int]:
 
 def test_the_schema_beside_the_plans_is_current() -> None:
     assert probe_pages.path().read_text(encoding="utf-8") == probe_pages.pages(), "a probe changed: run `make schema`"
-    assert probe_pages.path().read_text(encoding="utf-8") == probe_pages.pages(), "a probe changed: run `make schema`"
-    shipped = json_schema.path().read_text(encoding="utf-8")
-    assert shipped == json_schema.schema_text(), "a probe or a key of the plan changed: run `make schema`"
+    for file, text in json_schema.schemas().items():
+        shipped = json_schema.path(file).read_text(encoding="utf-8")
+        assert shipped == text, f"{file}: a probe or a key of the plan changed: run `make schema`"
+
+
+def test_an_editor_takes_a_reference_where_the_loader_does_and_is_given_durations_as_plans_write_them() -> None:
+    def all_of(held: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(held, dict):
+            yield held
+        for each in held.values() if isinstance(held, dict) else held if isinstance(held, list) else ():
+            yield from all_of(each)
+
+    whole = json.loads(json_schema.path().read_text(encoding="utf-8"))
+    formed = [each["pattern"] for each in all_of(whole) if each.get("type") == "string" and "pattern" in each]
+    assert len(formed) > 20
+    assert [pattern for pattern in formed if not re.search(pattern, "${name}")] == []
+    assert [each for each in all_of(whole) if re.match(r"-?P[0-9T]", str(each.get("default", "")))] == []
 
 
 def test_every_field_of_the_schema_says_what_it_is_for() -> None:

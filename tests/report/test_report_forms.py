@@ -170,7 +170,7 @@ def test_eight_hours_of_forty_probes_fit_into_a_mail(tmp_path: Path) -> None:
     text = f"plan: v1\nname: big\nprobes:\n{probes}\nsuccess_criteria:\n{criteria}\n".encode()
     folder = RecordFolder.create("big", text, START, tmp_path)
     store = ReadingStore(folder.readings)
-    for n in range(0, hours * 60, 4):  # a chart has fewer points than these by far
+    for n in range(hours * 60):
         when = START + timedelta(minutes=n)
         for probe in range(many):
             store.put(f"p{probe}", Reading(when, when, {"ok": True, "latency_ms": (n * 37 + probe * 11) % 900}))
@@ -182,8 +182,8 @@ def test_eight_hours_of_forty_probes_fit_into_a_mail(tmp_path: Path) -> None:
     words = ("MET", "NOT MET")
     journal.extend(
         [
-            Draft.of(kinds.Change(at(n / 3), f"c{n % many}", words[n % 2], words[(n + 1) % 2], "p latency " * 8))
-            for n in range(hours * 180)
+            Draft.of(kinds.Change(at(n / 10), f"c{n % many}", words[n % 2], words[(n + 1) % 2], "p latency " * 8))
+            for n in range(hours * 600)
         ]
         + [
             Draft.of(kinds.Change(at(n / 2), "verdict", ("GO", "HOLD")[n % 2], ("HOLD", "GO")[n % 2], "x" * 200))

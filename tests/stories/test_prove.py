@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from support.plans.written_plan import own_probes, plan
@@ -18,6 +19,7 @@ from cockpit.stories.prove_bands import prove_bands, redundant
 from cockpit.stories.prove_triggers import prove_trigger
 from cockpit.stories.proven import PlanProven
 from cockpit.stories.proven_html import proven_html
+from cockpit.stories.proven_junit import proven_junit
 from cockpit.stories.proven_text import proven_json, proven_lines
 from cockpit.stories.value_search import ValueSearch
 
@@ -89,6 +91,7 @@ def test_it_is_shown_as_text_as_json_and_as_a_page_of_its_own(minimal: PlanProve
     page = proven_html(minimal)
     assert page.count("<svg") == 2
     assert "http" not in page.replace("http.health", "")
+    assert fromstring(proven_junit(minimal)).get("failures") == "0"
 
 
 def test_a_probe_that_nothing_reads_decides_nothing_and_nothing_is_found_where_all_can_come() -> None:
@@ -111,8 +114,11 @@ MUTATIONS = {
 def test_a_mutation_that_can_never_come_is_found(name: str) -> None:
     (old, new), said = MUTATIONS[name]
     assert old in GOOD
-    found = [each.text for each in prove(plan(GOOD.replace(old, new)), play_go=False).findings()]
+    proven = prove(plan(GOOD.replace(old, new)), play_go=False)
+    found = [each.text for each in proven.findings()]
     assert any(said in text for text in found), found
+    failures = [each.get("message", "") for each in fromstring(proven_junit(proven)).iter("failure")]
+    assert any(said in text for text in failures), failures
 
 
 SLOW = """\

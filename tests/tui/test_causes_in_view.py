@@ -14,7 +14,7 @@ from cockpit.tui.action_registry import ACTIONS
 from cockpit.tui.widgets.banner import Here, banner_lines
 
 KEYS = {action.id: action.shown for action in ACTIONS}
-PACE = "this machine keeps up with 16x, not 20x"
+PACE = "running at 16x (asked: 20x)"
 CAUSES = {
     "alarm-before-start": "transparent-trust-batch-backlog",
     "bad-release": "transparent-trust-web:2",
@@ -52,7 +52,7 @@ def test_a_night_names_its_cause_in_the_first_two_lines(name: str) -> None:
     assert with_notice[:2] == first[:2]
     reason = first[2].strip().split("…")[0]
     assert with_notice[2].strip().startswith(reason[:40])
-    assert "▲ this machine keeps up" in with_notice[2]
+    assert "▲ running at 16x" in with_notice[2]
 
 
 def test_a_breach_is_counted_down_beside_the_word() -> None:

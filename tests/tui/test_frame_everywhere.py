@@ -57,6 +57,9 @@ PLACES = {
 }
 
 
+PAGES = frozenset(PLACES) - {screen.label for screen in SCREENS}
+
+
 def screen_kinds(kind: type[FrameScreen] = FrameScreen) -> set[type[FrameScreen]]:
     """Every kind of screen that is opened as such, none that only others build upon."""
     below = kind.__subclasses__()
@@ -70,6 +73,8 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
     seen = set()
     async with opened(app, size, notifications=True) as pilot:
         for place, keys in PLACES.items():
+            if size == (140, 45) and place in PAGES:
+                continue  # lists have another form at this size than at a larger one, pages have not
             await pilot.press(*keys)
             await until(pilot, lambda: "✗ ROLLBACK" in shown(app))
             lines = shown(app).splitlines()
@@ -85,7 +90,8 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
             assert front.query_one(VerdictBanner).size.height == (4 if size[1] >= 30 else 3), place
             for part in (ContextRow, VerdictBanner, Footer):
                 assert front.query_one(part).virtual_size.width <= size[0], place
-    assert seen == screen_kinds(), "a screen nobody opened: say in PLACES how to get to it"
+    if size != (140, 45):
+        assert seen == screen_kinds(), "a screen nobody opened: say in PLACES how to get to it"
 
 
 @pytest.mark.parametrize("width", [20, 34, 40, 60, 78, 80, 110, 140, 200])

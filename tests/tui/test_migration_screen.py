@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from textual.widgets import Input
@@ -17,6 +19,7 @@ from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.action_registry import available
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.keys.migration import OF_A_RUN, MigrationKeys
 from cockpit.tui.screens import confirm
 from cockpit.tui.screens.confirm import ConfirmScreen
 from cockpit.tui.screens.migration import MigrationScreen
@@ -124,6 +127,25 @@ def test_after_a_purge_it_says_what_a_rollback_would_lose() -> None:
     assert "400 files live in S3 alone" in said(
         progress(purged=400, active=False, outcome="done", phase=PhaseName.PURGE)
     )
+
+
+def test_while_bytes_leave_the_database_it_does_not_say_that_they_stay() -> None:
+    text = " ".join(said(progress(phase=PhaseName.PURGE)).split())
+    assert "bytes leave the database" in text
+    assert "stay in the database" not in text
+
+
+def test_of_a_run_that_has_ended_nothing_is_in_flight() -> None:
+    assert progress().in_flight == 12
+    assert progress(active=False, outcome="done").in_flight == 0
+
+
+@pytest.mark.parametrize("key", OF_A_RUN)
+def test_what_is_asked_of_a_run_is_refused_while_there_is_none(key: str) -> None:
+    refused: list[str] = []
+    cockpit: Any = SimpleNamespace(controller=SimpleNamespace(progress=Progress(prepared=True)), refuse=refused.append)
+    MigrationKeys(cockpit).do(key)
+    assert refused == ["no run is active: m starts one"]
 
 
 async def test_dangerous_keys_are_absent_until_the_account_is_typed() -> None:

@@ -261,6 +261,10 @@ async def _begin(
         if shown is None or stated(context, options, shown) is None:
             runs.approved(_to_begin(context, options), options.phase)
         proposal = shown or await look(context, connection, options, session)
+        if options.phase is PhaseName.PURGE:
+            soak_s = context.migration.soak.total_seconds()
+            if line := await runs.still_soaking(connection, soak_s, options.table):
+                _show(line)
         if options.propose:
             output(proposal.as_json())
             return None

@@ -95,6 +95,12 @@ SELECT 1 FROM cutover.item WHERE (NOT %(leased)s OR lease_until > clock_timestam
 -- Reads only, and takes no lock; a file that has not soaked yet is not for this run, and is not waited for.
 {open_files} AND state IN ({to_purge}) AND switched_at < clock_timestamp() - make_interval(secs => %(soak)s) LIMIT 1
 
+-- name: count_soaked
+-- Reads only, and takes no lock; the words stand in the text, so that the partial index of the phase answers.
+SELECT count(*) FILTER (WHERE switched_at < clock_timestamp() - make_interval(secs => %(soak)s)), count(*),
+    min(switched_at) + make_interval(secs => %(soak)s), max(switched_at) + make_interval(secs => %(soak)s)
+FROM cutover.item WHERE state IN ({to_purge}) AND (%(tbl)s = '' OR tbl = %(tbl)s)
+
 -- name: open_to_restore
 -- Reads only, and takes no lock; the words stand in the text, so that the partial indexes of the phase answer at once.
 {open_files} AND state IN ({to_restore}) LIMIT 1

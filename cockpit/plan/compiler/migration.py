@@ -5,15 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from cockpit.migration_scope import MIB, EcsTask, Limits, MigrationTable
+from cockpit.migration_scope import MIB, EcsTask, Limits, MigrationTable, Storage
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import HeaderPart
-from cockpit.plan.document.migration_part import EcsTaskPart, GuardPart, LimitsPart, MigrationPart, MigrationTablePart
+from cockpit.plan.document.migration_part import (
+    EcsTaskPart,
+    GuardPart,
+    LimitsPart,
+    MigrationPart,
+    MigrationTablePart,
+    StoragePart,
+)
 from cockpit.plan.model import SOAK, Criterion, Kind, Migration
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
 RESUME_AFTER = timedelta(seconds=60)
 _AT: Path_ = ("migration",)
+_ENCRYPTION = {"sse-s3": "AES256", "sse-kms": "aws:kms", "bucket": ""}
 
 
 class Moving:
@@ -43,6 +51,7 @@ class Moving:
             window=(begins, ends),
             timezone=part.timezone,
             ecs=_ecs(part.ecs) if part.ecs else None,
+            storage=_storage(part.storage),
         )
 
     def _guard(self, path: Path_, part: GuardPart) -> Criterion:
@@ -83,6 +92,15 @@ def _limits(part: LimitsPart) -> Limits:
         concurrency=part.concurrency,
         bytes_per_s=round(part.mib_per_s * MIB),
         files_per_s=part.files_per_s,
+    )
+
+
+def _storage(part: StoragePart) -> Storage:
+    return Storage(
+        encryption=_ENCRYPTION[part.encryption],
+        kms_key=part.kms_key,
+        bucket_key=part.bucket_key,
+        requester_pays=part.requester_pays,
     )
 
 

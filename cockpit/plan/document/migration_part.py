@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from cockpit.migration_scope import MIB, Limits, MigrationTable
 from cockpit.plan.document.field_types import (
@@ -83,6 +85,25 @@ class EcsTaskPart(Part):
     )
 
 
+class StoragePart(Part):
+    """How files are put into the bucket. `cockpit migrate plan` puts, reads and removes one object in the same way."""
+
+    encryption: Literal["sse-s3", "sse-kms", "bucket"] = Field(
+        "sse-s3", description="With S3's own key, a KMS key, or as the bucket is set to"
+    )
+    kms_key: Note = Field("", description="Id or ARN of the KMS key; default the account's own for S3")
+    bucket_key: bool = Field(
+        False, description="Whether one data key of the bucket serves many files: KMS is paid less"
+    )
+    requester_pays: bool = Field(False, description="Whether the bucket makes whoever asks pay for it")
+
+    @model_validator(mode="after")
+    def _keys_are_of_kms(self) -> Self:
+        if self.encryption != "sse-kms" and (self.kms_key or self.bucket_key):
+            raise ValueError("kms_key and bucket_key need encryption: sse-kms")
+        return self
+
+
 class MigrationPart(Part):
     """The document files that move from PostgreSQL to S3."""
 
@@ -98,3 +119,4 @@ class MigrationPart(Part):
     window: Hours | None = Field(None, description="Off-hours in which it may run: 22:00-05:00")
     timezone: Note = Field("UTC", description="Time zone of the window, such as Europe/Berlin")
     ecs: EcsTaskPart | None = Field(None, description="Workers as ECS tasks")
+    storage: StoragePart = Field(default_factory=StoragePart, description="Encryption, and who pays")

@@ -23,7 +23,7 @@ from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, parse
 LISTS = ("checklist", "gates", "success_criteria", "rollback_triggers", "runbook", "rollback_plan")
 """What a part may hold besides its probes: the entries stand after the plan's own, in the order they are included."""
 _HEAD = ("part", "title", "inputs")
-_TYPES: Mapping[str, tuple[type, ...]] = {"text": (str,), "number": (int, float), "boolean": (bool,)}
+INPUT_TYPES: Mapping[str, tuple[type, ...]] = {"text": (str,), "number": (int, float), "boolean": (bool,)}
 _NAMES_PARTS = re.compile(r"^parts\s*:", re.MULTILINE)
 _AS = re.compile(r"[a-z][a-z0-9_]{0,19}")
 _INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -167,8 +167,8 @@ def _input(tree: Tree, path: Path_, name: str, held: Any) -> Input | None:
         tree.report(
             path, "is {type, default, description}, each of which may be left out; {} for a text that must be given"
         )
-    elif held.get("type", "text") not in _TYPES:
-        tree.report((*path, "type"), f"must be one of {', '.join(_TYPES)}")
+    elif held.get("type", "text") not in INPUT_TYPES:
+        tree.report((*path, "type"), f"must be one of {', '.join(INPUT_TYPES)}")
     else:
         made = Input(held.get("type", "text"), held.get("default"))
         if made.default is not None and not is_of(made.default, made.type):
@@ -186,7 +186,7 @@ def is_of(value: Any, type_: str) -> bool:
     >>> is_of(2, "number"), is_of(True, "number"), is_of("2", "text")
     (True, False, True)
     """
-    return isinstance(value, _TYPES[type_]) and (type_ == "boolean" or not isinstance(value, bool))
+    return isinstance(value, INPUT_TYPES[type_]) and (type_ == "boolean" or not isinstance(value, bool))
 
 
 def _inclusion(

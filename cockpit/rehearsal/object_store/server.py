@@ -25,6 +25,8 @@ KEPT_HEADERS = (
     "content-disposition",
     "cache-control",
     "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
 )
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -54,6 +56,9 @@ class ObjectStore:
         self.requests: Counter[str] = Counter()
         self.versioned = True
         self.aborts_after_days: int | None = 7
+        self.locked_days: int | None = None
+        """For so long Object Lock keeps every version."""
+        self.requester_pays = False
         self.clock_ahead_s = 0.0
         """How far this store's clock is ahead of the machine's."""
         self.url = ""
@@ -157,6 +162,8 @@ class ObjectStore:
             return self._about_bucket(request.method, shelf, query)
         operation = f"{request.method}{''.join('?' + k for k in ('uploads', 'uploadId') if k in query)}"
         self.requests[operation] += 1
+        if self.requester_pays and headers.get("x-amz-request-payer") != "requester":
+            raise Refused(403, "AccessDenied", "Access Denied")
         if "uploads" in query and request.method == "POST":
             return _xml("InitiateMultipartUploadResult", _begun(shelf, key, _kept(headers)))
         if "uploadId" in query:
@@ -196,6 +203,8 @@ class ObjectStore:
     ) -> Response:
         if method == "DELETE":
             if "versionId" in query:
+                if self.locked_days is not None:
+                    raise Refused(403, "AccessDenied", "Access Denied because object protected by object lock.")
                 shelf.erase(key, query["versionId"])
             elif shelf.current(key) is not None:
                 shelf.delete(key)
@@ -257,6 +266,12 @@ class ObjectStore:
             return _xml("LocationConstraint", "")
         if "versioning" in query:
             return _xml("VersioningConfiguration", "<Status>Enabled</Status>" if self.versioned else "")
+        if "object-lock" in query:
+            if self.locked_days is None:
+                raise Refused(404, "ObjectLockConfigurationNotFoundError")
+            kept = f"<DefaultRetention><Mode>COMPLIANCE</Mode><Days>{self.locked_days}</Days></DefaultRetention>"
+            enabled = "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+            return _xml("ObjectLockConfiguration", f"{enabled}<Rule>{kept}</Rule>")
         if "lifecycle" in query:
             if self.aborts_after_days is None:
                 raise Refused(404, "NoSuchLifecycleConfiguration")

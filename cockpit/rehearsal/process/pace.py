@@ -52,5 +52,5 @@ class Pace:
     def notice(self) -> str:
         """What the screen says while the world lags; empty while it keeps up."""
         if self.average < self.asked * NOTICEABLE:
-            return f"this machine keeps up with {self.average:.0f}x, not {self.asked:.0f}x"
+            return f"running at {self.average:.0f}x (asked: {self.asked:.0f}x)"
         return ""

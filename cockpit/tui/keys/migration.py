@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cockpit.migration.controller import Controller
     from cockpit.tui.cockpit import Cockpit
 
+OF_A_RUN = ("move_hold", "move_drain", "move_abort", "move_more", "move_fewer", "move_rate")
+"""What is asked of a run while there is one."""
 CAPS = (100, 500, 2_000, 0)
 
 
@@ -37,6 +39,9 @@ class MigrationKeys:
         controller = self._cockpit.controller
         if controller is None:
             self._cockpit.refuse("this plan has no migration")
+            return
+        if action in OF_A_RUN and not controller.progress.active:
+            self._cockpit.refuse("no run is active: m starts one")
             return
         KEYS[action](self, controller)
 

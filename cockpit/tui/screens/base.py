@@ -46,10 +46,13 @@ class FrameScreen(Screen[None]):
 
     screen_id = ""
     _ready = False
+    _made_from: object = None
     takes_text: ClassVar[bool] = False
     """Whether letters typed here are words, not keys."""
     footer: ClassVar[tuple[str, ...]] = ()
     """Ids of the actions in the footer; empty for those of a list."""
+    of_situation: ClassVar[bool] = False
+    """Whether the body shows nothing but the Situation and what its keys do to it."""
     offered: ClassVar[frozenset[str]] = frozenset()
     """Ids of actions that only this kind of screen has."""
 
@@ -102,8 +105,8 @@ class FrameScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.paint()
 
-    def paint(self) -> None:
-        """Show the newest Situation."""
+    def paint(self, *, again: bool = True) -> None:
+        """Show the newest Situation. Not `again`: a body that was made from this very Situation is left as it is."""
         # A frame may fall due while the screen is put together or taken apart; the next one paints it.
         if not self._ready or not self.is_running:
             return
@@ -117,7 +120,10 @@ class FrameScreen(Screen[None]):
         if keys.actions != (now := self._keys()):
             keys.actions = now
             keys.refresh()
-        self.paint_body()
+        made_from = (self.cockpit.cutover.revision, self.cockpit.attention.since)
+        if again or not self.of_situation or self._made_from != made_from:
+            self._made_from = made_from
+            self.paint_body()
 
     def _away(self) -> None:
         """While nobody presses a key: what has happened since; the next key takes it away."""

@@ -60,6 +60,7 @@ class ListScreen(FrameScreen):
     """The columns of a side pane, where they are others."""
     empty = "nothing here yet"
     follow = False
+    of_situation = True
 
     def __init__(self) -> None:
         super().__init__()

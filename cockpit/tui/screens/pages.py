@@ -56,6 +56,7 @@ class EvidenceScreen(Page):
     """Why one thing is as it is."""
 
     footer = EVIDENCE_FOOTER
+    of_situation = True
     offered = frozenset({"zoom_in", "zoom_out"})
     BINDINGS: ClassVar[list[BindingType]] = own_bindings(Where.EVIDENCE)
 

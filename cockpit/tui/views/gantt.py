@@ -14,6 +14,7 @@ from cockpit.decide.states import RollbackFit, StepState
 from cockpit.decide.timing import Schedule, StepTime
 from cockpit.plan.change_window import Opening
 from cockpit.tui import theme
+from cockpit.tui.widgets.chart import append_runs
 
 DONE, LIKELY, WORST, PLANNED, NOW, LAST_SAFE, WINDOW_END, GATE = "█", "▒", "░", "·", "│", "╎", "┃", "◆"
 _MINUTE = timedelta(minutes=1)
@@ -182,6 +183,5 @@ def _write(cells: _Cells, at: int, text: str, style: str) -> None:
 
 def _text(cells: _Cells) -> Text:
     line = Text(no_wrap=True)
-    for sign, style in cells:
-        line.append(sign, style=style)
+    append_runs(line, cells)
     return line

@@ -215,6 +215,10 @@ def _safety(progress: Progress) -> str:
             f"{progress.purged:,} files live in S3 alone: a rollback of the application would lose them. "
             "Restore brings them back."
         )
+    if progress.active and progress.phase is PhaseName.PURGE:
+        return (
+            "Closing this screen does not stop the purge: bytes leave the database, a rollback would lose those files."
+        )
     if progress.active:
         return "Closing this screen does not stop the migration. The bytes stay in the database until a purge."
     return "The bytes are still in the database: a rollback of the application loses nothing."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from rich.text import Text
 
@@ -114,8 +116,7 @@ def chart(
             no_wrap=True,
         )
         text.append("┤" if shown is not None else "│")
-        for value in columns:
-            text.append(*_cell(value, low + row * step, step, limit=row == limit_row, bad=bad))
+        append_runs(text, (_cell(value, low + row * step, step, limit=row == limit_row, bad=bad) for value in columns))
         lines.append(text)
     lines.append(_axis(points, label_width, len(columns), marks, window))
     return lines
@@ -158,9 +159,14 @@ def _axis(points: Points, label_width: int, width: int, marks: Sequence[Mark], w
         if points[0][0] <= mark.at <= points[-1][0] and place_is_free(cells, cell(mark.at)):
             cells[cell(mark.at)] = (mark.sign, f"bold {mark.style}")
     line = Text(" " * label_width + "└", style=theme.QUIET, no_wrap=True)
-    for sign, style in cells:
-        line.append(sign, style=style or None)
+    append_runs(line, cells)
     return line
+
+
+def append_runs(line: Text, cells: Iterable[tuple[str, str]]) -> None:
+    """Append cells, each a sign and its style; neighbours of one style as one piece, which is painted at once."""
+    for style, run in groupby(cells, key=itemgetter(1)):
+        line.append("".join(sign for sign, _ in run), style=style or None)
 
 
 def place_is_free(cells: Sequence[tuple[str, str]], place: int) -> bool:

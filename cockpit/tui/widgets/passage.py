@@ -21,4 +21,6 @@ class Passage(Static):
         if before is not None and before.style == text.style and before == text:
             return
         self._shown = text.copy()
-        self.update(safe(text, keep=keep))
+        # Laying out the whole screen costs more than painting this: only where its height follows its text.
+        height = self.styles.height
+        self.update(safe(text, keep=keep), layout=height is None or height.is_auto)
