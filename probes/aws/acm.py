@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -23,6 +24,14 @@ from probes.three_valued import FieldValue, sorted_out
 DAY = timedelta(days=1)
 _NOT_ISSUED = ("PENDING_VALIDATION", "INACTIVE", "EXPIRED", "VALIDATION_TIMED_OUT", "REVOKED", "FAILED")
 """Closed: besides ISSUED every status of a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What an HTTPS listener has: ARNs of its default certificate, and of the list it picks from by name."""
+
+    default: str
+    listed: tuple[str, ...]
 
 
 class CertificateParams(Params):
@@ -47,9 +56,11 @@ class AcmCertificate(Probe[CertificateParams]):
 
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
     RenewalEligibility, KeyAlgorithm; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
-    DescribeListenerCertificates (CertificateArn) of its listener on `port`. Of several the load balancer picks by the name that a
-    client asks for: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer hash
-    (SignatureAlgorithm), the longer key; with none, the default one. An imported certificate never renews by itself.
+    DescribeListenerCertificates (CertificateArn, IsDefault) of its listener on `port`. The load balancer picks by the name that
+    a client asks for, of its list: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer
+    hash (SignatureAlgorithm), the longer key, the longer validity. Where none of the list is good for it, it is the default
+    one, however good that would be (Elastic Load Balancing's user guide of Application Load Balancers, "SSL certificates").
+    An imported certificate never renews by itself.
     """
 
     name = "acm.certificate"
@@ -90,7 +101,7 @@ class AcmCertificate(Probe[CertificateParams]):
         there = await self._there() if self.params.load_balancer else None
         if not given and isinstance(there, Unknown):
             return self.blind(now, there, Evidence(query))
-        picked = await self._picked(there, now) if isinstance(there, list) else there
+        picked = await self._picked(there, now) if isinstance(there, _Held) else there
         if not given and isinstance(picked, Unknown):
             return self.blind(now, picked, Evidence(query))
         arn = given or (picked if isinstance(picked, str) else "")
@@ -106,36 +117,40 @@ class AcmCertificate(Probe[CertificateParams]):
         values = _values(found, now)
         fields: dict[str, FieldValue] = values | {
             "covers_host": (covers(values["names"], host) if values["names"] else None) if host else no_host,
-            "on_balancer": no_balancer if there is None else there if isinstance(there, Unknown) else arn in there,
+            "on_balancer": no_balancer
+            if there is None
+            else there
+            if isinstance(there, Unknown)
+            else arn in (there.default, *there.listed),
             "shown_to_host": no_host if not host else no_balancer if picked is None else _is_it(picked, arn),
         }
         known, unknown = sorted_out(fields)
         evidence = Evidence(query, request_id(answer), self._url(arn), _lines(found))
         return self.reading(now, known, unknown=unknown, evidence=evidence)
 
-    async def _picked(self, there: list[str], now: datetime) -> str | Unknown:
+    async def _picked(self, there: _Held, now: datetime) -> str | Unknown:
         """The one of a listener's certificates that a client asking for `host` is shown; without a host, the default one."""
-        if not self.params.host or len(there) == 1:
-            return next(iter(there), "")
-        if others := [each for each in there if ":acm:" not in each]:
+        if not self.params.host or not there.listed:
+            return there.default
+        if others := [each for each in there.listed if ":acm:" not in each]:
             detail = f"{one_line(others[0])} may be the one that is shown, and its names are not in ACM"
             return Unknown(Reason.NO_DATA, detail, "see by tls.certificate which one is")
         try:
             answers = await asyncio.gather(
-                *(self.clients.aws("acm", "describe_certificate", CertificateArn=each) for each in there)
+                *(self.clients.aws("acm", "describe_certificate", CertificateArn=each) for each in there.listed)
             )
         except Unseen as unseen:
             return unseen.unknown
         found = [answer.get("Certificate") or {} for answer in answers]
         good = [
             (each, described)
-            for each, described in zip(there, found, strict=True)
+            for each, described in zip(there.listed, found, strict=True)
             if covers(_values(described, now)["names"], self.params.host)
         ]
-        return max(good, key=lambda pair: _preference(pair[1], now), default=(there[0], {}))[0]
+        return max(good, key=lambda pair: _preference(pair[1], now), default=(there.default, {}))[0]
 
-    async def _there(self) -> list[str] | Unknown:
-        """Certificates of the HTTPS listener on `port`, the default one first, or why they cannot be seen."""
+    async def _there(self) -> _Held | Unknown:
+        """Certificates of the HTTPS listener on `port`, or why they cannot be seen."""
         wanted, port = self.params.load_balancer, self.params.port
         try:
             balancer, _ = await find_balancer(self.clients, wanted)
@@ -148,10 +163,10 @@ class AcmCertificate(Probe[CertificateParams]):
         except Unseen as unseen:
             return unseen.unknown
         default = [str(c.get("CertificateArn", "")) for each in secure for c in each["Certificates"]]
-        return list(dict.fromkeys([*default, *(arn for arns in more for arn in arns)]))
+        return _Held(default[0], tuple(dict.fromkeys(arn for arns in more for arn in arns)))
 
     async def _others(self, listener: str) -> list[str]:
-        """Certificates a listener chooses from by name; DescribeListeners shows only the default one."""
+        """The list a listener chooses from by name. A default certificate that is on it too comes twice."""
         found = await pages(
             self.clients,
             "elbv2",
@@ -160,7 +175,8 @@ class AcmCertificate(Probe[CertificateParams]):
             response_key="NextMarker",
             ListenerArn=listener,
         )
-        return [str(c.get("CertificateArn", "")) for page in found for c in page.get("Certificates") or ()]
+        listed = [each for page in found for each in page.get("Certificates") or () if not each.get("IsDefault")]
+        return [str(each.get("CertificateArn", "")) for each in listed]
 
     def _not_in_acm(self, arn: str) -> Unknown:
         detail = f"{one_line(arn) or 'the certificate'} is not a certificate of ACM"

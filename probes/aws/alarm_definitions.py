@@ -88,7 +88,7 @@ class AlarmDefinition(Probe[AlarmDefinitionParams]):
     params_type = AlarmDefinitionParams
     demands = AWS_ALONE
     cannot_see = "actions other than SNS topics, and whether a subscriber reads what is sent"
-    late = "seconds; a new metric is listed after 15 minutes, a dead one for two weeks more"
+    late = "seconds; a new metric is listed within 15 minutes, a dead one for two weeks more (ListMetrics)"
     fields = (
         Field("matching", int, "alarms defined as the plan says", 1, "count", low=0),
         Field("matching_names", tuple, "their names", ("transparent-trust-error-rate",)),

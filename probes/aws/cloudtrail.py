@@ -55,7 +55,7 @@ class CloudTrailEvents(Probe[EventsParams]):
     params_type = EventsParams
     demands = AWS_ALONE
     cannot_see = "S3 objects read or written, a role that fell back to something else, anything older than 90 days"
-    late = "15 minutes: CloudTrail delivers no sooner; until then none is WARMING"
+    late = "5 minutes on average, up to 15 (CloudTrail's user guide); until then none is WARMING"
     fields = (
         Field("count", int, "calls that succeeded, as far as CloudTrail has delivered", 2, "count", low=0),
         Field("failed", int, "calls that were refused or failed", 0, "count", low=0),

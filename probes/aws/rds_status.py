@@ -16,21 +16,24 @@ _ANSWERS = (
 )
 _DOES_NOT_ANSWER = (
     "cloning-failed creating delete-precheck deleting failed failing-over inaccessible-encryption-credentials "
-    "inaccessible-encryption-credentials-recoverable incompatible-create incompatible-network incompatible-option-group "
+    "inaccessible-encryption-credentials-recoverable incompatible-create incompatible-network "
     "incompatible-parameters incompatible-restore insufficient-capacity migrating migration-failed preparing-data-migration "
     "rebooting restore-error starting stopped stopping storage-full"
 )
 _MAY_ANSWER = (
-    "backtracking converting-to-vpc maintenance modifying moving-to-vpc promoting renaming scaling-compute scaling-storage "
-    "storage-config-upgrade upgrading"
+    "backtracking converting-to-vpc incompatible-option-group maintenance modifying moving-to-vpc promoting renaming "
+    "scaling-compute scaling-storage storage-config-upgrade upgrading"
 )
-"""What is done to it interrupts it or does not, and the status does not say which."""
+"""What is done to it interrupts it or does not, and the status does not say which; nor whether it goes on where a change of
+its option group failed."""
 STATUSES: Mapping[str, bool | None] = MappingProxyType(
     dict.fromkeys(_ANSWERS.split(), True)
     | dict.fromkeys(_DOES_NOT_ANSWER.split(), False)
     | dict.fromkeys(_MAY_ANSWER.split(), None)
 )
-"""Closed: every status that RDS documents for instances and clusters, and whether the database answers in it."""
+"""Closed: every status that RDS documents for instances and clusters, and whether the database answers in it. By the tables of
+"Viewing instance status" (Amazon RDS user guide) and "Viewing cluster status" (Amazon Aurora user guide); where a description
+leaves open whether it is operational, this is unknown."""
 
 
 def answers_in(status: str | None) -> bool | Unknown | None:

@@ -34,7 +34,7 @@ class S3Bucket(Probe[BucketParams]):
     params_type = BucketParams
     demands = AWS_ALONE
     cannot_see = "whether the application may write: see s3.uploads"
-    late = "seconds; a new bucket setting can take a few minutes to hold everywhere"
+    late = "seconds; versioning that was just enabled holds everywhere within 15 minutes (S3's API reference)"
     fields = (
         Field("exists", bool, "the bucket exists and is ours", example=True),
         Field("region", str, "where it is", "us-east-1"),

@@ -65,7 +65,7 @@ class SqsQueue(Probe[SqsQueueParams]):
     name = "sqs.queue"
     params_type = SqsQueueParams
     demands = AWS_ALONE
-    cannot_see = "who takes the messages, and whether the work was right: a consumer that drops them empties it too"
+    cannot_see = "whether the work was right; oldest_age_s leaves out what was received three times and not deleted"
     late = "counts about a minute, and approximate; age and rates by a period and the settle, about 3 minutes"
     fields = (
         Field("waiting", int, "messages that can be received now", 12, "count", low=0),

@@ -54,14 +54,15 @@ class TrailReader:
         first: Mapping[str, Any] | None = None
         budget = PAGES
         while self._unread and budget > 0:
-            stretch = self._unread.pop()
+            # It is taken off once it was read: a reading that is given up in between has read nothing.
+            stretch = self._unread[-1]
             try:
                 found, missing = await self._pages(stretch, budget)
             except Unseen:
-                self._unread.append(stretch)
                 if first is None:
                     raise
                 break
+            self._unread.pop()
             first = first or found[0]
             budget -= len(found)
             if (left := self._take(stretch, found, more=missing is not None)) is not None:

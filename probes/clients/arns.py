@@ -18,7 +18,8 @@ _PARTITIONS = (
     ("eusc-", "aws-eusc", "console.amazonaws-eusc.eu"),
     ("", "aws", "console.aws.amazon.com"),
 )
-"""By the beginning of a region's name: partition, and where its console is."""
+"""By the beginning of a region's name: partition, and where its console is. Partitions and regions as botocore's own table of
+endpoints has them; consoles of China, GovCloud and the European Sovereign Cloud as their "service endpoints" pages name them."""
 
 
 def partition(region: str) -> str:

@@ -118,7 +118,7 @@ def listed(*more: dict[str, Any]) -> dict[str, Any]:
     described = {ARN: certificate(KeyAlgorithm="RSA_2048")} | {
         f"{OTHER}{number}": certificate(CertificateArn=f"{OTHER}{number}", **each) for number, each in enumerate(more)
     }
-    arns = [{"CertificateArn": arn} for arn in described]
+    arns = [{"CertificateArn": arn, "IsDefault": arn == ARN} for arn in described]
     return {
         "DescribeListenerCertificates": {"Certificates": arns},
         "DescribeCertificate": lambda asked: described[asked["CertificateArn"]],
@@ -127,6 +127,7 @@ def listed(*more: dict[str, Any]) -> dict[str, Any]:
 
 ELSEWHERE = {"DomainName": "other.company.com", "SubjectAlternativeNames": ["other.company.com"]}
 WILD = {"DomainName": "*.company.com", "SubjectAlternativeNames": ["*.company.com"]}
+RSA = {"KeyAlgorithm": "RSA_2048"}
 ENDED = {"NotAfter": NOW - timedelta(days=1)}
 
 
@@ -137,11 +138,13 @@ ENDED = {"NotAfter": NOW - timedelta(days=1)}
         ("other.company.com", [ELSEWHERE], f"{OTHER}0"),
         ("www.company.com", [ELSEWHERE, WILD], f"{OTHER}1"),
         ("elsewhere.example.com", [ELSEWHERE, WILD], ARN),
-        (HOST, [{"KeyAlgorithm": "EC_prime256v1"}], f"{OTHER}0"),
-        (HOST, [{"KeyAlgorithm": "RSA_4096"}], f"{OTHER}0"),
-        (HOST, [{"KeyAlgorithm": "RSA_2048", "SignatureAlgorithm": "SHA512WITHRSA"}], f"{OTHER}0"),
-        (HOST, [{"KeyAlgorithm": "RSA_4096"} | ENDED], ARN),
-        (HOST, [{"KeyAlgorithm": "EC_prime256v1"} | ENDED], f"{OTHER}0"),
+        (HOST, [RSA, {"KeyAlgorithm": "EC_prime256v1"}], f"{OTHER}1"),
+        (HOST, [RSA, {"KeyAlgorithm": "RSA_4096"}], f"{OTHER}1"),
+        (HOST, [RSA, RSA | {"SignatureAlgorithm": "SHA512WITHRSA"}], f"{OTHER}1"),
+        (HOST, [RSA, {"KeyAlgorithm": "RSA_4096"} | ENDED], f"{OTHER}0"),
+        (HOST, [RSA, {"KeyAlgorithm": "EC_prime256v1"} | ENDED], f"{OTHER}1"),
+        # One of the list is good for the host: the default one is not shown, though it has not ended.
+        (HOST, [RSA | ENDED], f"{OTHER}0"),
     ],
 )
 async def test_the_certificate_is_the_one_that_the_host_gets(

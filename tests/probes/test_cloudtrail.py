@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws, paged
+from support.waiting import LAST_RESORT_S, until
 
 from probes.aws.cloudtrail import CloudTrailEvents, EventsParams
 from probes.reading import Reading, Reason
@@ -63,6 +66,27 @@ async def test_two_tasks_have_read_their_secret(aws: ModelledAws) -> None:
     asked = aws.asked[0][1]
     assert asked["LookupAttributes"] == [{"AttributeKey": "EventName", "AttributeValue": "GetSecretValue"}]
     assert (asked["StartTime"], asked["EndTime"]) == (NOW - 60 * MINUTE, NOW)
+
+
+async def test_a_reading_that_is_given_up_has_read_nothing(aws: ModelledAws) -> None:
+    asked, answers = threading.Event(), threading.Event()
+    params = EventsParams(event="GetSecretValue", role="web-task", since=NOW - timedelta(days=3))
+    probe = CloudTrailEvents(params, aws.clients)
+
+    def silent(_: Any) -> dict[str, Any]:
+        asked.set()
+        answers.wait(LAST_RESORT_S)
+        return {"Events": []}
+
+    aws.on["LookupEvents"] = silent
+    reading = asyncio.ensure_future(probe.read(NOW))
+    await until(asked.is_set)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    answers.set()
+    aws.on["LookupEvents"] = {"Events": [event(timedelta(days=2))]}
+    assert (await probe.read(NOW + 2 * MINUTE)).values["count"] == 1
+    assert aws.asked[-1][1]["StartTime"] == NOW - timedelta(days=3)
 
 
 async def test_what_a_request_names_stands_in_for_resources_left_out(aws: ModelledAws) -> None:

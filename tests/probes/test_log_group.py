@@ -72,8 +72,15 @@ async def test_a_name_that_only_begins_alike_is_another_group(aws: ModelledAws) 
     assert reading.evidence.lines == ("not meant: /ecs/web-old",)
 
 
-async def test_the_exact_name_may_be_on_a_later_page(aws: ModelledAws) -> None:
-    two = paged([{"logGroups": [group("/ecs/web-a")]}, {"logGroups": [group()]}], "nextToken", "nextToken")
+async def test_hundreds_of_names_that_begin_alike_cost_one_call(aws: ModelledAws) -> None:
+    alike = [group(f"{NAME}-{number:04d}") for number in range(50)]
+    many = paged([{"logGroups": [group(), *alike[:49]]}, {"logGroups": alike}], "nextToken", "nextToken")
+    assert (await read(aws, DescribeLogGroups=many)).values["exists"] is True
+    assert [operation for operation, _ in aws.asked].count("DescribeLogGroups") == 1
+
+
+async def test_a_page_without_any_group_is_not_the_end(aws: ModelledAws) -> None:
+    two = paged([{"logGroups": []}, {"logGroups": [group()]}], "nextToken", "nextToken")
     assert (await read(aws, DescribeLogGroups=two)).values["exists"] is True
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from botocore.validate import validate_parameters
+from support.aws.lent import asking, lend
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
@@ -50,13 +49,7 @@ class ModelledAws:
         )
 
     def _client(self, service: str) -> Any:
-        config = Config(retries={"total_max_attempts": 1})
-        client = boto3.client(
-            service, region_name=self._region, aws_access_key_id="x", aws_secret_access_key="x", config=config
-        )
-        client.meta.events.register("before-parameter-build.*.*", self._hear)
-        client.meta.events.register_first("before-call.*.*", self._say)
-        return client
+        return lend(service, self._region, _listening, self)
 
     def _hear(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         context["asked"] = copy.deepcopy(params)
@@ -76,6 +69,11 @@ class ModelledAws:
             validate_parameters(told, model.output_shape)
         told["ResponseMetadata"] = {"RequestId": REQUEST_ID, "HTTPStatusCode": 200}
         return AWSResponse("https://aws", 200, {}, None), told
+
+
+def _listening(client: Any) -> None:
+    client.meta.events.register("before-parameter-build.*.*", lambda **told: asking()._hear(**told))
+    client.meta.events.register_first("before-call.*.*", lambda **told: asking()._say(**told))
 
 
 def paged(answers: list[Said], sent: str = "NextToken", told: str = "NextToken") -> Answer:

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import boto3
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
+from support.aws.lent import asking, lend
 
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.clock_offset import ClockOffset
@@ -62,15 +61,7 @@ class AnsweringAws:
         self.clients = Clients(AwsOptions(region=region, account=account), self.client, clock_offset=clock_offset)
 
     def client(self, service: str) -> Any:
-        client = boto3.client(
-            service,
-            region_name=self._region,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", self._answer)
-        return client
+        return lend(service, self._region, _listening, self)
 
     def _answer(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
@@ -84,6 +75,11 @@ class AnsweringAws:
             raise told
         status, headers, body = told
         return AWSResponse(request.url, status, _Headers(headers), _Raw(body))
+
+
+def _listening(client: Any) -> None:
+    hyphenized = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-send.{hyphenized}", lambda **told: asking()._answer(**told))
 
 
 class _Headers(dict[str, str]):
