@@ -18,10 +18,10 @@ from cockpit.exit_codes import COULD_NOT_JUDGE, HOLD, USAGE
 from cockpit.formatting import count
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan
-from cockpit.stories.backtested import Backtested
-from cockpit.stories.backtested_html import backtested_html
-from cockpit.stories.backtested_text import backtested_json, backtested_junit, backtested_lines
-from cockpit.stories.past_run import PastPlan, backtest, cost, past_plan, warm_up
+from cockpit.stories.backtest.backtested import Backtested
+from cockpit.stories.backtest.backtested_html import backtested_html
+from cockpit.stories.backtest.backtested_text import backtested_json, backtested_junit, backtested_lines
+from cockpit.stories.backtest.past_run import PastPlan, backtest, cost, past_plan, warm_up
 from probes.clients.past_clients import PastClients
 from probes.clients.threads import run_loop
 from probes.periods import parse_duration

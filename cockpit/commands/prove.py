@@ -12,11 +12,11 @@ from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.commands.progress_line import Progress
 from cockpit.console import json_text, output, output_document
 from cockpit.exit_codes import HOLD
-from cockpit.stories.plan_proof import prove
-from cockpit.stories.proven import PlanProven
-from cockpit.stories.proven_html import proven_html
-from cockpit.stories.proven_junit import proven_junit
-from cockpit.stories.proven_text import proven_json, proven_lines
+from cockpit.stories.proof.plan_proof import prove
+from cockpit.stories.proof.proven import PlanProven
+from cockpit.stories.proof.proven_html import proven_html
+from cockpit.stories.proof.proven_junit import proven_junit
+from cockpit.stories.proof.proven_text import proven_json, proven_lines
 
 ProvenForm = Literal["text", "json", "html", "junit"]
 

@@ -9,7 +9,7 @@ from html import escape
 
 from cockpit.decide.states import Word
 from cockpit.formatting import duration
-from cockpit.stories.proven_html import STYLE
+from cockpit.stories.proof.proven_html import STYLE
 
 _WIDTH, _HEIGHT = 900.0, 22.0
 _FILLS = {"GO": "#8fc3a3", "HOLD": "#e8cf8f", "ROLLBACK": "#d9807a", "FIX FORWARD": "#d9807a", "ROLLED BACK": "#c3cbec"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from support.aws.past_metrics import PastMetrics
 
 from cockpit.plan.load import load_plan
-from cockpit.stories.past_run import backtest, cost, past_plan, warm_up
+from cockpit.stories.backtest.past_run import backtest, cost, past_plan, warm_up
 from probes.clients.past_clients import PastClients
 
 PLAN = Path(__file__).parents[2] / "checklists" / "transparent-trust.yaml"

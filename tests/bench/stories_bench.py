@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.plan.load import load_plan
-from cockpit.stories.plan_proof import prove
+from cockpit.stories.proof.plan_proof import prove
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"
 STORIES, STORIES_S, PROOF_S = 100, 30.0, 20.0

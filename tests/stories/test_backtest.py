@@ -14,11 +14,11 @@ from support.aws.past_metrics import PastMetrics, Shown
 
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Plan
-from cockpit.stories.backtested import Backtested, PastCriterion
-from cockpit.stories.backtested_html import backtested_html
-from cockpit.stories.backtested_text import backtested_json, backtested_junit, backtested_lines
-from cockpit.stories.limit_variants import variants
-from cockpit.stories.past_run import backtest, cost, past_plan, warm_up
+from cockpit.stories.backtest.backtested import Backtested, PastCriterion
+from cockpit.stories.backtest.backtested_html import backtested_html
+from cockpit.stories.backtest.backtested_text import backtested_json, backtested_junit, backtested_lines
+from cockpit.stories.backtest.limit_variants import variants
+from cockpit.stories.backtest.past_run import backtest, cost, past_plan, warm_up
 from probes.clients.past_clients import PastClients
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -14,13 +14,13 @@ from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.stories.healthy_values import healthy
-from cockpit.stories.plan_proof import prove
-from cockpit.stories.prove_bands import prove_bands, redundant
-from cockpit.stories.prove_triggers import prove_trigger
-from cockpit.stories.proven import PlanProven
-from cockpit.stories.proven_html import proven_html
-from cockpit.stories.proven_junit import proven_junit
-from cockpit.stories.proven_text import proven_json, proven_lines
+from cockpit.stories.proof.plan_proof import prove
+from cockpit.stories.proof.prove_bands import prove_bands, redundant
+from cockpit.stories.proof.prove_triggers import prove_trigger
+from cockpit.stories.proof.proven import PlanProven
+from cockpit.stories.proof.proven_html import proven_html
+from cockpit.stories.proof.proven_junit import proven_junit
+from cockpit.stories.proof.proven_text import proven_json, proven_lines
 from cockpit.stories.value_search import ValueSearch
 
 __all__ = ["own_probes"]

@@ -11,7 +11,7 @@ from cockpit.decide.states import Word
 from cockpit.plan.model import Criterion, Item, OnUnknown, Phase, Plan, ProbeSpec
 from cockpit.stories.plan_slice import at_once, plan_slice, without_signing
 from cockpit.stories.played_faults import longest_wait
-from cockpit.stories.proven import CriterionProven, GoProven, LineProven, ProbeProven
+from cockpit.stories.proof.proven import CriterionProven, GoProven, LineProven, ProbeProven
 from cockpit.stories.short_play import ShortPlay
 from cockpit.stories.story_file import Story
 from cockpit.stories.story_run import story_run

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cockpit.formatting import count, duration
-from cockpit.stories.prove_bands import worded
-from cockpit.stories.proven import Finding, PlanProven, ProbeProven, TriggerProven
+from cockpit.stories.proof.prove_bands import worded
+from cockpit.stories.proof.proven import Finding, PlanProven, ProbeProven, TriggerProven
 from probes.reading import Value
 
 JSON_VERSION = 1

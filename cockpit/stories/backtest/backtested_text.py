@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from cockpit.formatting import count, duration
 from cockpit.report.escaping import safe
-from cockpit.stories.backtested import Approach, Backtested, OtherLimit, PastCriterion, PastTraffic, PastTrip
+from cockpit.stories.backtest.backtested import Approach, Backtested, OtherLimit, PastCriterion, PastTraffic, PastTrip
 
 JSON_VERSION = 1
 """Members may be added to it; none changes its meaning or goes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from cockpit.report.escaping import safe
-from cockpit.stories.proven import PlanProven
+from cockpit.stories.proof.proven import PlanProven
 
 
 def proven_junit(proven: PlanProven) -> str:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from html import escape
 
 from cockpit.formatting import duration
-from cockpit.stories.prove_bands import worded
-from cockpit.stories.proven import PlanProven, ProbeProven, TriggerProven
+from cockpit.stories.proof.prove_bands import worded
+from cockpit.stories.proof.proven import PlanProven, ProbeProven, TriggerProven
 
 ZERO = timedelta(0)
 _WIDTH, _ROW, _LABEL = 900, 26, 240

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from html import escape
 
 from cockpit import formatting
-from cockpit.stories.backtested import Backtested, PastCriterion, PastSeries, PastTraffic
-from cockpit.stories.backtested_text import (
+from cockpit.stories.backtest.backtested import Backtested, PastCriterion, PastSeries, PastTraffic
+from cockpit.stories.backtest.backtested_text import (
     approach_text,
     go_text,
     other_text,
@@ -18,7 +18,7 @@ from cockpit.stories.backtested_text import (
     trip_text,
     when,
 )
-from cockpit.stories.proven_html import STYLE
+from cockpit.stories.proof.proven_html import STYLE
 
 _WIDTH, _LEFT, _HEIGHT, _FOOT = 900, 70, 150, 22
 _INNER = _WIDTH - _LEFT

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from cockpit import formatting
 from cockpit.conditions.condition import COMPARE
 from cockpit.plan.model import Criterion, Kind, Plan, ProbeSpec
-from cockpit.stories.backtested import Approach, PastSeries, PastTraffic, Silence, TrafficHour
+from cockpit.stories.backtest.backtested import Approach, PastSeries, PastTraffic, Silence, TrafficHour
 from probes.probe import Least
 from probes.reading import Reading, Reason
 from probes.registry import find

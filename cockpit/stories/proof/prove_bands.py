@@ -7,7 +7,7 @@ from itertools import permutations
 
 from cockpit.plan.lint.bands import KIN
 from cockpit.plan.model import Criterion, Plan
-from cockpit.stories.proven import Finding
+from cockpit.stories.proof.proven import Finding
 from cockpit.stories.value_search import Demand, Values, ValueSearch
 from cockpit.stories.values_for import demand_of
 from probes.reading import Value

@@ -9,10 +9,10 @@ from itertools import count
 from cockpit.plan.model import Item, Plan
 from cockpit.plan.probe_limits import needed_traffic, never_known
 from cockpit.stories.healthy_values import Healthy, healthy
-from cockpit.stories.prove_bands import prove_bands, redundant
-from cockpit.stories.prove_criteria import prove_criterion, prove_go, prove_line, prove_probe
-from cockpit.stories.prove_triggers import prove_trigger
-from cockpit.stories.proven import Finding, GoProven, LineProven, PlanProven
+from cockpit.stories.proof.prove_bands import prove_bands, redundant
+from cockpit.stories.proof.prove_criteria import prove_criterion, prove_go, prove_line, prove_probe
+from cockpit.stories.proof.prove_triggers import prove_trigger
+from cockpit.stories.proof.proven import Finding, GoProven, LineProven, PlanProven
 from cockpit.stories.value_search import Values, ValueSearch
 
 OnStep = Callable[[int, int, str], None]

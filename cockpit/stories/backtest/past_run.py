@@ -10,10 +10,10 @@ from cockpit.decide.events import Change, Decision, PhaseBegan, Record
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State, Word
 from cockpit.plan.model import Criterion, Mode, OnUnknown, Person, Phase, Plan
-from cockpit.stories.backtested import Backtested, NotSeen, OtherLimit, PastCriterion, PastTrip
-from cockpit.stories.limit_variants import Variant, variants
-from cockpit.stories.past_measures import approaches, series_of, silences, traffic
-from cockpit.stories.past_source import Due, PastSource, has_past, queries_of, read_past, why_no_past
+from cockpit.stories.backtest.backtested import Backtested, NotSeen, OtherLimit, PastCriterion, PastTrip
+from cockpit.stories.backtest.limit_variants import Variant, variants
+from cockpit.stories.backtest.past_measures import approaches, series_of, silences, traffic
+from cockpit.stories.backtest.past_source import Due, PastSource, has_past, queries_of, read_past, why_no_past
 from cockpit.stories.played_watch import PlayedWatch
 from cockpit.stories.story_clock import StoryClock
 from probes.clients.past_clients import POINTS_A_PAGE, PastClients, kept_for

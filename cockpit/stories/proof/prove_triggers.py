@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, OnUnknown, Plan, Severity
 from cockpit.stories.plan_slice import plan_slice
-from cockpit.stories.proven import Hidden, TriggerProven
+from cockpit.stories.proof.proven import Hidden, TriggerProven
 from cockpit.stories.short_play import ShortPlay
 from cockpit.stories.value_search import Values, ValueSearch
 from cockpit.stories.values_for import tripping

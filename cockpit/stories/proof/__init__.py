@@ -1,0 +1,1 @@
+"""What a plan can do and what it cannot, proven before the night."""
