@@ -41,6 +41,7 @@ class Unsigned:
 
 
 PLACES = {
+    "the card of a tour": [],
     **{screen.label: ["escape", "escape", screen.key] for screen in SCREENS},
     "palette": ["1", "colon"],
     "filter": ["escape", "slash", "o"],
@@ -69,7 +70,7 @@ def screen_kinds(kind: type[FrameScreen] = FrameScreen) -> set[type[FrameScreen]
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
     watch = Stage().burning()
-    app = CockpitApp(watch, drill=Broken(), desk=Desk(watch, Unsigned(watch)))
+    app = CockpitApp(watch, drill=Broken(), desk=Desk(watch, Unsigned(watch)), card=lambda: ("A tour", "what to do"))
     seen = set()
     async with opened(app, size, notifications=True) as pilot:
         for place, keys in PLACES.items():

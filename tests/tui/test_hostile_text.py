@@ -153,7 +153,7 @@ async def test_nothing_but_what_is_seen_reaches_the_cells(kind: str) -> None:
     text = WALKED[kind]
     stage = hostile_stage(text)
     assert stage.situation.verdict.word is not Word.GO
-    app = CockpitApp(stage, drill=Broken(), desk=Desk(stage, Unsigned(stage)))
+    app = CockpitApp(stage, drill=Broken(), desk=Desk(stage, Unsigned(stage)), card=lambda: (text, text))
     seen = set()
     async with opened(app, (80, 24), notifications=True) as pilot:
         for place, keys in PLACES.items():
