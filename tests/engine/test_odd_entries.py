@@ -146,7 +146,7 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         assert again.resumed
 
 
-@pytest.mark.parametrize("value", [None, 7, [{}]], ids=str)
+@pytest.mark.parametrize("value", [pytest.param(None, marks=pytest.mark.long), 7, [{}]], ids=str)
 async def test_no_field_of_another_raises_anywhere(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each field of each kind of entry and note, under each type of line, is once not what it should be."""
     async with victim(tmp_path) as to:

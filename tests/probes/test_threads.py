@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import socket
 import subprocess
@@ -13,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.product_sources import sources
 from support.waiting import LAST_RESORT_S, at_last, until
 
 from cockpit.migration.database import connect
@@ -21,8 +19,6 @@ from probes.clients.threads import DaemonThreads, in_thread, run_loop, within
 
 PREFIX = "test-pool"
 ROOT = Path(__file__).resolve().parents[2]
-WAITED_FOR = {"to_thread", "run_in_executor", "ThreadPoolExecutor", "run", "Runner"}
-"""Of asyncio and of concurrent.futures."""
 
 
 @pytest.fixture
@@ -213,26 +209,3 @@ def test_a_call_that_hangs_is_waited_for_so_long_and_no_longer(gate: threading.E
     with pytest.raises(TimeoutError):
         within(0.01, gate.wait)
     assert within(LAST_RESORT_S, lambda: 5) == 5
-
-
-def waited_for(path: Path) -> list[str]:
-    """Where a file gives work to a thread that quitting waits for."""
-    found = []
-    for node in ast.walk(sources()[path]):
-        if isinstance(node, ast.Attribute):
-            of_asyncio = ast.unparse(node.value) in {"asyncio", "concurrent.futures", "futures"}
-            if node.attr == "run_in_executor" or (of_asyncio and node.attr in WAITED_FOR):
-                found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
-        elif isinstance(node, ast.ImportFrom) and node.module in {"asyncio", "concurrent.futures"}:
-            found += [f"{path}:{node.lineno} {each.name}" for each in node.names if each.name in WAITED_FOR]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"Thread", "threading.Thread"}:
-            daemon = [ast.unparse(each.value) for each in node.keywords if each.arg == "daemon"]
-            found += [] if daemon == ["True"] else [f"{path}:{node.lineno} is no daemon"]
-    return found
-
-
-def test_no_other_file_begins_a_thread_that_quitting_waits_for() -> None:
-    own = Path("probes/clients/threads.py")
-    assert waited_for(own), "it is found where it is"
-    found = [place for path in sources() if path != own for place in waited_for(path)]
-    assert found == [], "use in_thread, within or run_loop of probes/clients/threads.py"

@@ -18,7 +18,7 @@ from cockpit.tui.action_registry import ACTIONS, SCREENS, footer
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.base import FrameScreen
 from cockpit.tui.screens.lists import ListScreen, TimelineScreen
-from cockpit.tui.screens.pages import Page
+from cockpit.tui.screens.pages import CardScreen, Page
 from cockpit.tui.screens.steps import StepsScreen
 from cockpit.tui.widgets.banner import Here, VerdictBanner, banner_lines
 from cockpit.tui.widgets.context_row import ContextRow, context_line
@@ -73,6 +73,8 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
     app = CockpitApp(watch, drill=Broken(), desk=Desk(watch, Unsigned(watch)), card=lambda: ("A tour", "what to do"))
     seen = set()
     async with opened(app, size, notifications=True) as pilot:
+        app.paint()
+        await until(pilot, lambda: isinstance(app.screen, CardScreen))
         for place, keys in PLACES.items():
             if size == (140, 45) and place in PAGES:
                 continue  # lists have another form at this size than at a larger one, pages have not

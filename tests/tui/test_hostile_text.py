@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tui.stage import FIELDS, HERE, Broken, Stage, opened, plan, shown
+from tui.stage import FIELDS, HERE, Broken, Stage, opened, plan, shown, until
 from tui.test_frame_everywhere import PLACES, Unsigned, screen_kinds
 
 from cockpit.decide.events import (
@@ -31,6 +31,7 @@ from cockpit.plan.model import Gate, Phase, Plan, Section, Step, Target
 from cockpit.report.formats.situation_text import situation_text
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.pages import CardScreen
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Value
 
 MARK = "✓ GO  (forged)"
@@ -156,6 +157,8 @@ async def test_nothing_but_what_is_seen_reaches_the_cells(kind: str) -> None:
     app = CockpitApp(stage, drill=Broken(), desk=Desk(stage, Unsigned(stage)), card=lambda: (text, text))
     seen = set()
     async with opened(app, (80, 24), notifications=True) as pilot:
+        app.paint()
+        await until(pilot, lambda: isinstance(app.screen, CardScreen) and "READ-ONLY" in shown(app))
         for place, keys in PLACES.items():
             await pilot.press(*keys)
             check(app, f"{kind}: {place}", 80)

@@ -36,13 +36,15 @@ class Page(FrameScreen):
 
     def on_mount(self) -> None:
         self.query_one("#page").focus()
+        self.call_after_refresh(self.paint)  # opened while the cockpit starts, its text is put together after this
 
     def text(self) -> Text:
         """What the page says now."""
         raise NotImplementedError
 
     def paint_body(self) -> None:
-        self.query_one("#text", Passage).show(self.text(), keep="\n")
+        for passage in self.query("#text").results(Passage):
+            passage.show(self.text(), keep="\n")
 
     def to_edge(self, *, top: bool) -> None:
         page = self.query_one("#page", VerticalScroll)
