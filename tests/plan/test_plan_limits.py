@@ -161,7 +161,10 @@ NASTY = {
 }
 
 
-@pytest.mark.parametrize("name", NASTY)
+DEAREST = {"brackets in conditions", "many parameters"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] * (name in DEAREST)) for name in NASTY])
 def test_nasty_text_stays_within_bounds(name: str) -> None:
     found, calls = counted(lambda: outcome(NASTY[name]))
     assert calls < MOST_CALLS

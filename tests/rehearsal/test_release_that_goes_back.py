@@ -39,7 +39,7 @@ def drafted(**more: str) -> Plan:
 
 RELEASED = {"minimal": "service.stable", "Cutover of transparent-trust-web": "tasks.healthy"}
 """By the title of the plan: the criterion that says the release is there."""
-PLANS = pytest.mark.parametrize("of", [minimal, drafted])
+PLANS = pytest.mark.parametrize("of", [minimal, pytest.param(drafted, marks=pytest.mark.long)])
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def test_nothing_hostile_becomes_markup(hostile: Account) -> None:
     json.loads(in_toto(hostile))
 
 
+@pytest.mark.long
 def test_eight_hours_of_forty_probes_fit_into_a_mail(tmp_path: Path) -> None:
     hours, many = 8, 40
     probes = "\n".join(
