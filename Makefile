@@ -19,7 +19,7 @@ ifneq ($(UV),)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 else
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/all.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/all.txt
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # on every core; what has no valid syntax is never imported
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
@@ -32,7 +32,7 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
 
 test: setup      ## every test
-	@$(BIN)/python -m pytest -n 4
+	@$(BIN)/python -m pytest -n 3
 
 test-busy: setup ## every test, three times, while four other processes keep the machine busy
 	@$(BIN)/python tests/support/busy.py 3 $(BIN)/python -m pytest -n 4

@@ -26,7 +26,7 @@ probes:
 success_criteria:
   - {{id: up, title: The site answers, success_condition: site.ok}}
 """
-ALL_SCREENS = "123456" * 20
+ALL_SCREENS = "123456" * 8
 """More frames than anything between the cockpit and its terminal would queue."""
 
 

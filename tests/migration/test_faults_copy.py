@@ -18,6 +18,7 @@ from cockpit.rehearsal.object_store import StoreFault
 
 # A connection that is cancelled while it is being made is psycopg's to close.
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 

@@ -12,19 +12,15 @@ from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.script.scenario import Judgement, load_scenario, names
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
+"""What nights show has tests of its own in `make test`: every line of the shipped plan that a probe can judge, the fault table,
+blindness, windows, synthetic traffic, the end of a rollback, played nights of other plans from HOLD to GO and ROLLBACK.
+"""
 SPEED = 60
 """More than most machines keep up with here: the world's time then goes on as fast as they do."""
 
 
-SHORT = {"bad-release", "smooth"}
-"""Those of `make test`. The others are of `make test-long`: what they show has tests of its own (the fault table, blindness,
-windows, synthetic traffic, the end of a rollback), and their causes are looked for in kept readings of each night.
-"""
-SCENARIOS = [pytest.param(name, marks=() if name in SHORT else pytest.mark.long) for name in names()]
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", names())
 def test_a_scenario_ends_in_the_verdict_its_file_promises(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cockpit", "rehearse", name, "--headless", "--speed", str(SPEED)]
     environment = os.environ | {"TMPDIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}

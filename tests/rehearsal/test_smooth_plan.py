@@ -16,8 +16,7 @@ from support.waiting import LAST_RESORT_S
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world, pytest.mark.long]
-"""The night `smooth` ends in GO only with every one of these lines; here each has its evidence, and `check` prints them."""
+pytestmark = [pytest.mark.world]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED, JOURNEYS = 60, 60
 """The users' journeys after which the log, the rows and the metrics have something to tell."""
