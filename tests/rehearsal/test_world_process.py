@@ -82,6 +82,7 @@ async def test_a_world_that_dies_at_its_start_says_why_without_secrets() -> None
     assert "hunter2" not in str(died.value)
 
 
+@pytest.mark.long
 async def test_a_world_that_is_killed_is_noticed_and_its_database_dies_with_it() -> None:
     async with Rehearsal() as rehearsal:
         processes = family(rehearsal.pid or 0)
@@ -92,6 +93,7 @@ async def test_a_world_that_is_killed_is_noticed_and_its_database_dies_with_it()
         assert alive(processes) == []
 
 
+@pytest.mark.long
 async def test_a_world_that_hangs_is_killed_with_its_database() -> None:
     async with Rehearsal() as rehearsal:
         processes = family(rehearsal.pid or 0)
