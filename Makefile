@@ -31,13 +31,13 @@ SPEED ?= 30
 rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPEED=30)
 	@$(BIN)/cockpit rehearse $(SCENARIO) --speed $(SPEED)
 
-test: setup      ## every test
+test: setup      ## the tests; whole nights are of test-long
 	@$(BIN)/python -m pytest -n 3
 
 test-busy: setup ## every test, three times, while four other processes keep the machine busy
 	@$(BIN)/python tests/support/busy.py 3 $(BIN)/python -m pytest -n 4
 
-test-long: setup ## files of hundreds of megabytes; workers killed over 24,000 documents
+test-long: setup ## whole nights; files of hundreds of megabytes; workers killed over 24,000 documents
 	@$(BIN)/python -m pytest -m long
 	@PYTHONPATH=tests $(BIN)/python tests/migration/crash_driver.py --documents 4000 --seeds 6
 
