@@ -8,7 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-from cockpit.commands.plan_loading import load
+from cockpit.commands.live_session import migration_controller
+from cockpit.commands.options import LiveOptions
+from cockpit.commands.plan_loading import known_vars, load
 from cockpit.commands.rehearsal_run import RehearsalRun, rehearsal_run
 from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.situation import Situation
@@ -44,7 +46,15 @@ async def _pictures(folder: Path) -> None:
 
 async def _photograph(run: RehearsalRun, folder: Path) -> None:
     """Every main screen, of the bad release while its trigger is breaching."""
-    app = CockpitApp(run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run)
+    variables = [f"{name}={value}" for name, value in known_vars(run.watch.plan.path, run.world.vars).items()]
+    async with migration_controller(run.watch, LiveOptions(variables=variables), run.kept.folder.path) as controller:
+        app = CockpitApp(
+            run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run, controller=controller
+        )
+        await _exported(app, run, folder)
+
+
+async def _exported(app: CockpitApp, run: RehearsalRun, folder: Path) -> None:
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         async with asyncio.timeout(300):
             while not _pending(run.watch.situation):

@@ -209,3 +209,14 @@ async def test_enter_pressed_twice_confirms_once() -> None:
         await pilot.pause()
         assert done == ["purged"]
         assert app.screen is below
+
+
+@pytest.mark.parametrize("moves", [False, True])
+async def test_a_view_that_follows_nothing_denies_no_section_the_plan_has(moves: bool) -> None:
+    """A replay has no controller either, whatever the plan moves."""
+    of = replace(plan(), migration=SimpleNamespace(guards=()) if moves else None)  # type: ignore[arg-type]
+    app = CockpitApp(Stage(of))
+    async with opened(app) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "NOTHING" in shown(app))
+        assert ("this plan has no `migration:` section" in shown(app)) is not moves

@@ -24,7 +24,9 @@ class MigrationScreen(Page):
         width = self.size.width - 3
         controller = cockpit.controller
         if controller is None:
-            text = "this plan has no `migration:` section, so no files are moved from here"
+            text = "nothing is followed or moved from here; what happened to the files is on the Timeline (6)"
+            if cockpit.cutover.plan.migration is None:
+                text = "this plan has no `migration:` section, so no files are moved from here"
             return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
         return migration_text(
             controller.progress, controller.trouble, width, armed=cockpit.armed, now=datetime.now(UTC)
