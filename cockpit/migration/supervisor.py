@@ -29,6 +29,8 @@ ROUND_S = 1.0
 APPLICATION = "cockpit-migration-supervisor"
 DIED = "worker died"
 ENLIST_S = 20.0
+ANSWERS_S = 2.0
+"""For so long whoever leaves waits for the database: nobody who asked twice waits for a dead one. The lease lapses anyway."""
 FIRST_SIGHT_S = 60.0
 """For so long a guard that was never seen is waited for, not feared."""
 GIVE_UP_S = 30 * 60.0
@@ -96,7 +98,8 @@ class Supervisor:
         self._dsn = dsn
         self._run = run
         self._name = name or new_name()
-        self._draining = ""
+        self.drain_asked_by = ""
+        """Who asked here that the run drains; empty while nobody did."""
         self._guards = guards
         self._workers = workers
         self._noted = ""
@@ -114,7 +117,7 @@ class Supervisor:
 
     def drain(self, by: str) -> None:
         """Have the run drained, as soon as the database hears of it."""
-        self._draining = by
+        self.drain_asked_by = by
 
     async def run(self) -> str:
         """Raises RunError when another supervisor has the run. However it ends, another may supervise the run at once."""
@@ -135,8 +138,9 @@ class Supervisor:
                     connection = await self._again()
                 await asyncio.sleep(ROUND_S)
         finally:
-            with contextlib.suppress(psycopg.Error):
-                await runs.leave(connection, self._run, self._name)
+            with contextlib.suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(ANSWERS_S):
+                    await runs.leave(connection, self._run, self._name)
             with contextlib.suppress(*GONE):
                 await connection.close()
 
@@ -144,8 +148,8 @@ class Supervisor:
         run = await runs.load(connection, self._run)
         if run.ended_at is None:
             await runs.judge(connection, self._run, self._sighted(self._guards()), self._name)
-        if self._draining and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
-            await runs.want(connection, self._run, Wanted.DRAIN, self._draining)
+        if self.drain_asked_by and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
+            await runs.want(connection, self._run, Wanted.DRAIN, self.drain_asked_by)
             run = await runs.load(connection, self._run)
         if run.phase is PhaseName.COPY and run.wanted is Wanted.RUN and time.monotonic() - self._enlisted > ENLIST_S:
             self._enlisted = time.monotonic()

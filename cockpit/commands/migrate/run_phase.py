@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +15,7 @@ import psycopg
 
 from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.migrate.confirmation import PhaseOptions, confirmed, look, number_of
+from cockpit.commands.migrate.leaving import drain_on_signals, leave
 from cockpit.commands.migrate.migration_context import (
     FAILED,
     OUTSIDE_WINDOW,
@@ -35,7 +34,7 @@ from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
-from cockpit.migration.ownerless import advice, make_way, unsupervised
+from cockpit.migration.ownerless import make_way, unsupervised
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
 from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
@@ -326,26 +325,21 @@ async def _supervised(
 
     supervisor = Supervisor(context.migration.database, run, list, workers, Meter(form), name)
     working = asyncio.create_task(supervised(), name="supervisor")
-    asked = _drain_on_signals(lambda: supervisor.drain(context.by), working)
+    asked = drain_on_signals(lambda: supervisor.drain(context.by), working)
     try:
         outcome = await working
     except asyncio.CancelledError:
         if not asked():
             raise
-        await _show_what_now(connection, run, name)
+        await leave(connection, run, name, supervisor.drain_asked_by)
         return INTERRUPTED
-    except (runs.RunError, WrongAccount, Unseen, psycopg.Error):
-        await _show_what_now(connection, run, name)
+    except (WrongAccount, Unseen, psycopg.Error):
+        await leave(connection, run, name, supervisor.drain_asked_by)
+        raise
+    except runs.RunError:  # another has it: what was asked for here is not written over what was asked for there
+        await leave(connection, run, name)
         raise
     return 0 if outcome in ("done", "limit reached", "drained") else FAILED
-
-
-async def _show_what_now(connection: Connection, run: int, name: str) -> None:
-    """A run that is left is drained, or may be gone on with: said in commands that work, if the database answers."""
-    with contextlib.suppress(psycopg.Error, runs.RunError):
-        await runs.leave(connection, run, name)
-        if (left := await runs.load(connection, run)).ended_at is None:
-            output("", advice(left), err=True)
 
 
 @asynccontextmanager
@@ -360,25 +354,3 @@ async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[
             yield lambda: standing(watch.situation)
         finally:
             await end((watching,))
-
-
-def _drain_on_signals(drain: Callable[[], None], working: asyncio.Task[str]) -> Callable[[], bool]:
-    """The first ctrl-c drains: files in flight finish, nothing is lost. The second leaves at once; workers end by themselves.
-
-    Gives whether it was asked for twice.
-    """
-    loop = asyncio.get_running_loop()
-    asked: list[int] = []
-
-    def ask(number: int) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            working.cancel()
-            return
-        drain()
-        with contextlib.suppress(OSError):  # the terminal may be what has gone
-            output("", "draining: files in flight finish; ctrl-c again to stop at once", err=True)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, ask, number)
-    return lambda: len(asked) > 1
