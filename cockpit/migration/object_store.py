@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,24 +81,43 @@ class Store:
         self._threads = DaemonThreads(_THREADS, "s3")
         self._client: Any = None
         self._objects: Any = None
+        self._not_open = ""
         self._renewing = asyncio.Lock()
         self.generation = 0
         """How often the credentials were looked for again."""
         self.of_environment = False
         """The credentials are variables of this process, which nothing can renew while it lives."""
 
+    async def begin(self) -> None:
+        """Open; where that cannot be done now, every request is refused with what was in the way, until `renew` has opened it."""
+        with suppress(StoreError):
+            await self._opened()
+
     async def renew(self, known: int) -> None:
         """Look for credentials again, in every place they may come from, unless that was done since this generation."""
         async with self._renewing:
             if known == self.generation:
                 try:
-                    await self._threads.run(self.open)
-                except StoreError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
-                    raise of_boto(error) from None
+                    await self._opened()
                 finally:
                     self.generation += 1
+
+    async def _opened(self) -> None:
+        try:
+            await self._threads.run(self.open)
+        except StoreError as error:
+            self._not_open = str(error)
+            raise
+        except Exception as error:  # noqa: BLE001 - botocore's many ways to have no credentials
+            meant = of_boto(error)
+            self._not_open = str(meant)
+            raise meant from None
+
+    def _client_of(self, made: Any) -> Any:
+        """The client itself. Raises Halting where there is none, because nothing gave out credentials yet."""
+        if made is None:
+            raise Halting("NoCredentials", self._not_open or "nobody has looked for any", "log in, then resume")
+        return made
 
     def open(self) -> None:
         from botocore import __version__ as version
@@ -131,9 +151,10 @@ class Store:
         """Create one object, encrypted, its SHA-256 checked by S3; its version. Never replaces one."""
         import obstore
 
+        objects = self._client_of(self._objects)
         try:
             result = await obstore.put_async(
-                self._objects, key, body, mode="create", attributes={"Content-Type": content_type}, use_multipart=False
+                objects, key, body, mode="create", attributes={"Content-Type": content_type}, use_multipart=False
             )
         except Exception as error:  # noqa: BLE001 - whatever obstore raises becomes a message that says what to do
             raise of_obstore(error) from None
@@ -144,8 +165,9 @@ class Store:
         import obstore
 
         digest, size = hashlib.sha256(), 0
+        objects = self._client_of(self._objects)
         try:
-            got = await obstore.get_async(self._objects, key)
+            got = await obstore.get_async(objects, key)
             async for piece in got.stream(min_chunk_size=1024 * 1024):
                 digest.update(piece)
                 size += len(piece)
@@ -163,8 +185,9 @@ class Store:
             answer = await self.ask("get_object", Key=key, Range=f"bytes={start}-{start + length - 1}", whole_body=True)
             body: bytes = answer["Body"]
         else:
+            objects = self._client_of(self._objects)
             try:
-                body = bytes(await (await obstore.get_async(self._objects, key)).bytes_async())
+                body = bytes(await (await obstore.get_async(objects, key)).bytes_async())
             except Exception as error:  # noqa: BLE001
                 raise of_obstore(error) from None
         if len(body) != length:
@@ -180,8 +203,10 @@ class Store:
         if self.settings.storage.requester_pays and operation in REQUESTER_PAYS:
             given["RequestPayer"] = "requester"
 
+        client = self._client_of(self._client)
+
         def call() -> dict[str, Any]:
-            answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self.bucket, **given)
+            answer: dict[str, Any] = getattr(client, operation)(Bucket=self.bucket, **given)
             return answer | {"Body": answer["Body"].read()} if whole_body else answer
 
         try:

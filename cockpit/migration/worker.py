@@ -31,7 +31,6 @@ from cockpit.migration.sql_files import statement
 from cockpit.migration.states import PhaseName, Wanted, WorkerState, complete
 from cockpit.migration.store_errors import Halting, StoreError
 from cockpit.migration.worker_context import LeaseLost, PhaseWork, Work
-from probes.clients.threads import in_thread
 
 log = logging.getLogger(__name__)
 BEAT_S = 1.0
@@ -100,7 +99,7 @@ class Worker:
             await _dropped(control)
             raise
         store = Store(run.settings)
-        await in_thread(store.open)
+        await store.begin()
         ledger = Ledger(run.settings, run.id, self.id)
         throttle = Throttle(most=min(run.concurrency, run.settings.limits.concurrency))
         work = self._work = Work(run.settings, run.id, self.id, store, ledger, throttle, resumed=run.resumed)

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import RefreshableCredentials
+from botocore.utils import ContainerMetadataFetcher
 from migration.migration_bench import BUCKET, Bench
+from support.waiting import LAST_RESORT_S
 
 from cockpit.migration import runs
 from cockpit.migration.states import PhaseName, Wanted
@@ -30,16 +33,23 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class Issuer:
-    """Gives out credentials that live `lives_s`, though it says `says_s`; or nothing, while `silent`."""
+    """Gives out credentials that live `lives_s`, the same ones until `early_s` before their end; or nothing, while `silent`."""
 
-    def __init__(self, lives_s: float, says_s: float | None = None) -> None:
-        self.lives_s, self.says_s = lives_s, says_s or lives_s
+    def __init__(self, lives_s: float, early_s: float = float("inf")) -> None:
+        self.lives_s, self.early_s = lives_s, early_s
         self.silent = False
+        self.answers = threading.Event()
+        self.answers.set()
+        """While it is not set, who asks waits."""
+        self.passed_s = 0.0
+        """So much more time has passed than a clock shows: the hours of a night, within seconds."""
         self.issued: dict[str, float] = {}
+        """Until when each token holds."""
         issuer = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                issuer.answers.wait(LAST_RESORT_S)
                 body = json.dumps(issuer.issue()).encode()
                 self.send_response(500 if issuer.silent else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -56,17 +66,23 @@ class Issuer:
     def issue(self) -> dict[str, str]:
         if self.silent:
             return {}
-        token = f"token-{len(self.issued)}"
-        self.issued[token] = time.monotonic() + self.lives_s
+        token = f"token-{len(self.issued) - 1}"
+        if self.issued.get(token, 0.0) - self.now() <= self.early_s:
+            token = f"token-{len(self.issued)}"
+            self.issued[token] = self.now() + self.lives_s
+        ends = datetime.now(UTC) + timedelta(seconds=self.passed_s + self.issued[token] - self.now())
         return {
             "AccessKeyId": "rehearsal",
             "SecretAccessKey": "rehearsal-secret",
             "Token": token,
-            "Expiration": (datetime.now(UTC) + timedelta(seconds=self.says_s)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
+    def now(self) -> float:
+        return time.monotonic() + self.passed_s
+
     def valid(self, token: str) -> bool:
-        return time.monotonic() < self.issued.get(token, 0.0)
+        return self.now() < self.issued.get(token, 0.0)
 
     def expire(self) -> None:
         """All that was given out is refused from now on."""
@@ -77,12 +93,19 @@ class StrictStore(ObjectStore):
     """Refuses tokens whose time is up."""
 
     issuer: Issuer | None = None
+    shown: set[tuple[str, str]]
+    """Tokens that were accepted, with the client that showed them."""
 
     def _obey(self, request: Any, bucket: str, key: str) -> Any:
-        if self.issuer is not None and not self.issuer.valid(request.headers.get("x-amz-security-token", "")):
+        token = request.headers.get("x-amz-security-token", "")
+        if self.issuer is not None and not self.issuer.valid(token):
             self.requests["expired"] += 1
             raise Refused(400, "ExpiredToken", "The provided token has expired.")
+        self.shown.add(("boto3" if "Botocore" in request.headers.get("user-agent", "") else "obstore", token))
         return super()._obey(request, bucket, key)
+
+    def tokens(self, client: str) -> int:
+        return len([token for by, token in self.shown if by == client])
 
 
 @pytest.fixture
@@ -94,7 +117,9 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectSto
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setattr("cockpit.migration.worker_context.RENEWED_AGAIN_S", 0.1)
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0.01)
     with StrictStore(BUCKET) as served:
+        served.shown = set()
         monkeypatch.setenv("AWS_ENDPOINT_URL", served.url)
         yield served
 
@@ -128,6 +153,38 @@ async def test_rotations_in_a_run_halt_nothing(bench: Bench, monkeypatch: pytest
     bench.proven()
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("early_min", [6, 0], ids=["rotated in time", "rotated at their end"])
+async def test_twenty_rotations_of_sixteen_minutes_each(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, early_min: float
+) -> None:
+    """Five hours of a night, minute by minute: botocore goes by the issuer's clock, and obstore asks at every request."""
+    issuer = issuing(bench, monkeypatch, Issuer(16 * 60, early_min * 60))
+    remaining: Any = RefreshableCredentials._seconds_remaining
+    monkeypatch.setattr(RefreshableCredentials, "_seconds_remaining", lambda held: remaining(held) - issuer.passed_s)
+    monkeypatch.setattr("cockpit.migration.object_store.ASKED_AGAIN", timedelta(minutes=5))
+    assert isinstance(bench.store, StrictStore)
+    bench.insert(1, id_="first")
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run, 2)
+    minute = 0
+    while min(bench.store.tokens("obstore"), bench.store.tokens("boto3")) <= 20:
+        bench.insert(1, id_=f"small-{minute}")
+        bench.insert(1, 9 * MIB if minute % 5 == 0 else 100, id_=f"other-{minute}")
+        await runs.enlist_all(bench.connection, bench.settings)
+        minute += 1
+        issuer.passed_s += 60
+        await bench.until(lambda: set(bench.states()) == {"switched"})
+    assert await bench.finish(run) == "done"
+    assert len(issuer.issued) > 20
+    issuer.passed_s += 16 * 60
+    assert await bench.phase(PhaseName.VERIFY) == "done"
+    assert bench.sql("SELECT count(*) FROM cutover.event WHERE kind = 'halted'") == [(0,)]
+    assert bench.sql("SELECT sum(failures) FROM cutover.item") == [(0,)]
+    assert early_min == 0 or bench.store.requests["expired"] == 0
+    bench.proven()
+
+
 async def test_credentials_are_renewed_before_they_expire(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = issuing(bench, monkeypatch, Issuer(lives_s=120))
     bench.insert(4)
@@ -151,6 +208,26 @@ async def test_an_endpoint_that_is_late_is_waited_for(bench: Bench, monkeypatch:
     issuer.silent = False
     assert await bench.finish(run) == "done"
     assert bench.sql("SELECT count(*) FROM cutover.event WHERE kind = 'halted'") == [(0,)]
+
+
+@pytest.mark.long
+async def test_an_endpoint_that_hangs_holds_up_no_heartbeat(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever moves files keeps its leases and hears what is wanted, while what it asked for does not come."""
+    monkeypatch.setattr(ContainerMetadataFetcher, "TIMEOUT_SECONDS", LAST_RESORT_S)
+    issuer = issuing(bench, monkeypatch, Issuer(lives_s=60))
+    bench.insert(1, id_="first")
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    await bench.until(lambda: bench.states() == {"switched": 1})
+    issuer.answers.clear()
+    try:
+        bench.insert(2)
+        await runs.enlist_all(bench.connection, bench.settings)
+        await bench.until(lambda: bench.states() == {"switched": 1, "uploading": 2})
+        await bench.beaten()
+    finally:
+        issuer.answers.set()
+    assert await bench.finish(run) == "done"
 
 
 async def halted(bench: Bench, run: int) -> Any:
@@ -185,6 +262,37 @@ async def test_after_somebody_logged_in_again_resume_goes_on(
     await runs.want(bench.connection, run, Wanted.RUN)
     assert await bench.finish(run) == "done"
     assert bench.states() == {"switched": 3}
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(True, marks=pytest.mark.long, id="worked before"),
+        pytest.param(False, id="silent from the beginning"),
+    ],
+)
+async def test_after_an_endpoint_was_silent_for_too_long_resume_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    """The same workers go on: nobody has to start the phase again."""
+    monkeypatch.setattr("cockpit.migration.worker_context.CREDENTIALS_S", 0.0)
+    issuer = issuing(bench, monkeypatch, Issuer(lives_s=16 * 60))
+    issuer.silent = not begun
+    bench.insert(1, id_="first")
+    run = await bench.begin(PhaseName.COPY)
+    bench.work(run)
+    if begun:
+        await bench.until(lambda: bench.states() == {"switched": 1})
+    issuer.silent = True
+    issuer.expire()
+    bench.insert(3)
+    await runs.enlist_all(bench.connection, bench.settings)
+    assert "log in" in (await halted(bench, run))["hint"]
+    issuer.silent = False
+    await bench.until(lambda: "uploading" not in bench.states())
+    await runs.want(bench.connection, run, Wanted.RUN)
+    assert await bench.finish(run) == "done"
+    assert bench.states() == {"switched": 4}
 
 
 async def test_credentials_of_the_environment_are_said_to_need_another_start(

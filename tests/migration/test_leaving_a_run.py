@@ -1,4 +1,4 @@
-"""What was asked for when a phase is left stands in the ledger, or it is shown that nobody knows; nothing waits for a dead database."""
+"""What was asked for when a phase is left stands in the ledger, or it is shown that nobody knows; no database is waited for."""
 
 from __future__ import annotations
 
