@@ -334,12 +334,14 @@ def _objects(session: Any, client: Any, settings: Settings) -> Any:
     if not amazon:
         config["aws_endpoint"] = endpoint
     # No idle connection is kept for long: S3 closes them after about 20 seconds, and a reset would look like trouble.
-    options = {
+    options: dict[str, Any] = {
         "timeout": f"{TIMEOUT_S}s",
         "connect_timeout": "5s",
         "pool_idle_timeout": "15s",
         "allow_http": str(endpoint.startswith("http:")).lower(),
     }
+    if settings.account:  # signed with the rest: S3 refuses a bucket that is somebody else's before it takes a byte
+        options["default_headers"] = {"x-amz-expected-bucket-owner": settings.account}
     return S3Store(
         settings.bucket,
         config=config,  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 _HALTING = {
     "AccessDenied": "allow s3:PutObject and s3:GetObject on the bucket for the role that migrates "
-    "(and migration.storage.requester_pays where requesters pay), then resume",
+    "(and migration.storage.requester_pays where requesters pay); the bucket must be of target.account; then resume",
     "AllAccessDisabled": "the bucket is disabled: see the account, then resume",
     "InvalidAccessKeyId": "log in again, then resume",
     "SignatureDoesNotMatch": "log in again; check this machine's clock, then resume",

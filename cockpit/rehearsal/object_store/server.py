@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from cockpit.rehearsal.object_store.faults import StoreFault, choose
 from cockpit.rehearsal.object_store.shelf import Parts, Shelf, Stored, checksum
-from cockpit.rehearsal.object_store.signing import MOST_SKEW_S, signature_holds, signed_at
+from cockpit.rehearsal.object_store.signing import MOST_SKEW_S, signature_holds, signed_at, unsigned_headers
 from cockpit.rehearsal.object_store.wire import Connection, Request, Response, unchunk
 
 KEPT_HEADERS = (
@@ -59,6 +59,12 @@ class ObjectStore:
         self.locked_days: int | None = None
         """For so long Object Lock keeps every version."""
         self.requester_pays = False
+        self.owner = ""
+        """The account the buckets are of; empty: of whichever a caller expects."""
+        self.foreign = 0
+        """Requests refused because their caller expected another account to own the bucket."""
+        self.unowned: Counter[str] = Counter()
+        """Requests, by method, whose caller did not say whose bucket it expects."""
         self.clock_ahead_s = 0.0
         """How far this store's clock is ahead of the machine's."""
         self.url = ""
@@ -151,6 +157,8 @@ class ObjectStore:
         headers = request.headers
         if not signature_holds(request.method, request.raw_path, request.raw_query, headers, self.secrets):
             raise Refused(403, "SignatureDoesNotMatch")
+        if unsigned_headers(headers):
+            raise Refused(403, "AccessDenied", "There were headers present in the request which were not signed")
         if abs(signed_at(headers) - time.time() - self.clock_ahead_s) > MOST_SKEW_S:
             raise Refused(403, "RequestTimeTooSkewed", "The difference between the request time and ours is too large.")
         body = self._verified(request)
@@ -158,6 +166,11 @@ class ObjectStore:
         query = request.query
         if shelf is None:
             raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
+        expected = headers.get("x-amz-expected-bucket-owner", "")
+        self.unowned[request.method] += not expected
+        if expected and self.owner and expected != self.owner:
+            self.foreign += 1
+            raise Refused(403, "AccessDenied", "Access Denied")
         if not key:
             return self._about_bucket(request.method, shelf, query)
         operation = f"{request.method}{''.join('?' + k for k in ('uploads', 'uploadId') if k in query)}"

@@ -42,6 +42,16 @@ def signature_holds(method: str, path: str, query: str, headers: Mapping[str, st
     return hmac.compare_digest(expected, parts.get("Signature", ""))
 
 
+def unsigned_headers(headers: Mapping[str, str]) -> list[str]:
+    """Headers of Amazon's own that the signature leaves out; S3 takes no request with one.
+
+    >>> unsigned_headers({"authorization": "AWS4-HMAC-SHA256 SignedHeaders=host;x-amz-date, Signature=0", "x-amz-acl": "private"})
+    ['x-amz-acl']
+    """
+    signed = headers.get("authorization", "").partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    return [name for name in headers if name.startswith("x-amz-") and name not in signed]
+
+
 def signed_at(headers: Mapping[str, str]) -> float:
     """When a request was signed, in seconds since 1970; 0 where it does not say so."""
     try:
