@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from cockpit.actions.executor import Executor
-from cockpit.commands.live_session import action_executor
+from cockpit.commands.live_session import action_executor, migration_controller
+from cockpit.commands.options import LiveOptions
 from cockpit.console import output
 from cockpit.decide.situation import Situation
 from cockpit.engine.caller_watch import CallerWatch
@@ -21,15 +22,18 @@ from cockpit.engine.tasks import end
 from cockpit.engine.trusted_plans import TRUSTED_PLANS, TrustedPlans
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import NOT_AS_EXPECTED
+from cockpit.migration.controller import Controller
 from cockpit.plan.ecs_services import SYNTHETIC
 from cockpit.plan.model import Plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.process.pace import Pace
+from cockpit.rehearsal.script.crew_migration import move_files
 from cockpit.rehearsal.script.director import Director
 from cockpit.rehearsal.script.fault_catalogue import FaultState
 from cockpit.rehearsal.script.scenario import Judgement, Scenario
 from cockpit.report.formats.situation_text import situation_lines, verdict_changes
 from cockpit.stories import crew
+from cockpit.stories.crew_at_work import CrewAtWork
 from cockpit.stories.fault_entry import fault_entry
 from probes.clients.clients import AwsOptions, Clients
 from probes.clients.quotas import Quotas
@@ -57,6 +61,7 @@ class RehearsalRun:
     pace: Pace
     speed: float
     kept: Recording
+    at_runbook: CrewAtWork
     tasks: Sequence[asyncio.Task[None]] = ()
     """The pace and the director: the rehearsal is over when one of them has failed."""
 
@@ -100,15 +105,17 @@ async def rehearsal_run(
     watch.callers = CallerWatch(watch, source, None)
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
     watch.notices.append(pace.notice)
-    director = Director(scenario, world.clock, world, plays_crew=plays_crew)
+    at_runbook = CrewAtWork(watch, kept)
+    director = Director(scenario, world.clock, world, plays_crew=plays_crew, at_runbook=at_runbook)
     tasks = [
         asyncio.create_task(pace.run(), name="pace"),
         asyncio.create_task(director.run(plan, watch.record, lambda: watch.situation), name="director"),
     ]
     try:
-        yield RehearsalRun(watch, director, world, pace, speed, kept, tasks)
+        yield RehearsalRun(watch, director, world, pace, speed, kept, at_runbook, tasks)
     finally:
         await end(tasks)
+        await at_runbook.close()
         await clients.close()
 
 
@@ -120,7 +127,26 @@ async def _send_traffic(executor: Executor) -> None:
         await executor.do(await executor.propose(step), "rehearsal: nobody uses the site at this hour")
 
 
-async def run_headless(run: RehearsalRun) -> int:
+@asynccontextmanager
+async def crew_migration(run: RehearsalRun, variables: Mapping[str, str]) -> AsyncIterator[Controller | None]:
+    """Follows the plan's migration, which the crew begins when its step is due; None for a plan without one.
+
+    `variables` are what the plan was loaded with. What was started goes with its world.
+    """
+    live = LiveOptions(variables=[f"{name}={value}" for name, value in variables.items()])
+    async with migration_controller(run.watch, live, run.kept.folder.path) as controller:
+        if controller is not None:
+            run.at_runbook.move_files = partial(move_files, controller)
+        try:
+            yield controller
+        finally:
+            await run.at_runbook.close()
+            if controller is not None:
+                controller.end_started()
+
+
+async def run_headless(run: RehearsalRun, variables: Mapping[str, str]) -> int:
+    """Until the scenario's verdict or its deadline. `variables` are what the plan was loaded with."""
     judgement = Judgement.RUNNING
 
     def done(situation: Situation) -> bool:
@@ -129,7 +155,10 @@ async def run_headless(run: RehearsalRun) -> int:
         judgement = run.director.judge(situation)
         return judgement is not Judgement.RUNNING
 
-    async with action_executor(run.watch, run.kept, first_person(run.watch.plan)) as executor:
+    async with (
+        crew_migration(run, variables),
+        action_executor(run.watch, run.kept, first_person(run.watch.plan)) as executor,
+    ):
         run.director.roll_back = partial(_roll_back, executor)
         run.director.send_traffic = partial(_send_traffic, executor)
         situation = await watch_until(run.watch, done)

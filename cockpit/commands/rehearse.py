@@ -15,10 +15,17 @@ from platformdirs import user_state_path
 
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
-from cockpit.commands.live_session import action_executor, migration_controller
-from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, LiveOptions, Receiver
+from cockpit.commands.live_session import action_executor
+from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, Receiver
 from cockpit.commands.plan_loading import given_values, known_vars, load
-from cockpit.commands.rehearsal_run import RehearsalRun, allow_in, first_person, rehearsal_run, run_headless
+from cockpit.commands.rehearsal_run import (
+    RehearsalRun,
+    allow_in,
+    crew_migration,
+    first_person,
+    rehearsal_run,
+    run_headless,
+)
 from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, story_for
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
@@ -227,7 +234,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 if options.lists_lacking:
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
-                    return await run_headless(run)
+                    return await run_headless(run, given)
                 output("3 of 3: the screen", err=True)
                 code = await _terminal(run, options, given)
                 if options.keep:
@@ -258,9 +265,8 @@ async def _terminal(run: RehearsalRun, options: RehearsalOptions, given: Mapping
     from cockpit.tui.app import CockpitApp
 
     who = first_person(run.watch.plan)
-    live = LiveOptions(variables=[f"{name}={value}" for name, value in given.items()])
     async with (
-        migration_controller(run.watch, live, run.kept.folder.path) as controller,
+        crew_migration(run, given) as controller,
         action_executor(run.watch, run.kept, who) as executor,
     ):
         app = CockpitApp(
@@ -279,11 +285,7 @@ async def _terminal(run: RehearsalRun, options: RehearsalOptions, given: Mapping
         if options.tour:
             run.director.newcomer = who
             run.watch.notices.insert(0, lambda: tour_line(run.watch.record, who))
-        try:
-            await app.run_to_end()
-        finally:
-            if controller is not None:
-                controller.end_started()
+        await app.run_to_end()
     return run.watch.situation.verdict.exit_code
 
 

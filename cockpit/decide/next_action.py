@@ -56,6 +56,11 @@ def worded(situation: Situation) -> tuple[str, ...]:
     )
 
 
+def deploying(runbook: Sequence[StepStatus]) -> Iterator[int]:
+    """Numbers of the steps whose titles say that they deploy, over or not."""
+    return (number for number, step in enumerate(runbook, 1) if "deploy" in step.title.lower())
+
+
 def open_lines(situation: Situation, roles: Iterable[str]) -> list[Line]:
     """Items and criteria of this phase whose sign-off is missing and which somebody in one of `roles` may give."""
     held, before = frozenset(roles), situation.verdict.phase is Phase.PRE_DEPLOY
@@ -222,13 +227,13 @@ class _Moment:
     def _deploying_step(self) -> int:
         """Number of the step that deploys, by its title, else of the first that is not over; 0 where there is none."""
         open_ = [number for number, step in enumerate(self.situation.runbook, 1) if not step.over]
-        named = (number for number in self._deploying() if number in open_)
+        named = (number for number in deploying(self.situation.runbook) if number in open_)
         return next(named, open_[0] if open_ else 0)
 
-    def _deploying(self) -> Iterator[int]:
-        """Numbers of the steps whose titles say that they deploy, over or not."""
-        steps = enumerate(self.situation.runbook, 1)
-        return (number for number, step in steps if "deploy" in step.title.lower())
+    def _out(self) -> str:
+        """What runs since the deployment, by its revision; empty where no service is seen to run another than before."""
+        new = [each.runs for each in self.situation.releases if each.differs]
+        return ", ".join(new)
 
     def _failing(self) -> Iterator[NextAction]:
         situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
@@ -251,15 +256,16 @@ class _Moment:
         What should have been done before the deployment, and was not recorded, is not what comes next once it runs.
         """
         before = self.situation.verdict.phase is Phase.PRE_DEPLOY
-        first, until = (
-            (1, self._deploying_step()) if before else (next(self._deploying(), 1), len(self.situation.runbook) + 1)
-        )
+        deployed_by = next(deploying(self.situation.runbook), 0)
+        first, until = (1, self._deploying_step()) if before else (deployed_by or 1, len(self.situation.runbook) + 1)
         for number, step in enumerate(self.situation.runbook, 1):
             if step.progress is StepState.OPEN and first <= number < until:
-                late = "" if before else ", or record that it is done"
-                yield NextAction(
-                    Act.RUN_STEP, f"{_worded(step, f'step {number}: {step.title}')}{late}", subject=step.id
+                what = (
+                    f"{_worded(step, f'step {number}: {step.title}')}{'' if before else ', or record that it is done'}"
                 )
+                if number == deployed_by and (out := self._out()):
+                    what = f"record that step {number} is done: {out} runs"  # nobody deploys again what is out
+                yield NextAction(Act.RUN_STEP, what, subject=step.id)
 
 
 def _waiting(mine: NextAction, found: Sequence[NextAction], situation: Situation) -> NextAction:

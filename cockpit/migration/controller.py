@@ -116,6 +116,11 @@ class Controller:
             self._last_words = f"{ended}: {each.process.last_words()}" if died else ""
         return self._last_words
 
+    @property
+    def starting(self) -> bool:
+        """Whether a phase that was started from here still runs."""
+        return any(each.process.code is None for each in self._started)
+
     # -- what the operator does --------------------------------------------------------------------------------------
 
     @property

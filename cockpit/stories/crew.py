@@ -9,9 +9,10 @@ from cockpit.decide.because import Observed
 from cockpit.decide.counted import deciding_roles
 from cockpit.decide.events import Acknowledgement, Entry, GateUsed, PhaseBegan, Record, SignOff, Vote
 from cockpit.decide.gate import used
-from cockpit.decide.situation import Badge, SignOffStatus, Situation
+from cockpit.decide.next_action import deploying
+from cockpit.decide.situation import Badge, SignOffStatus, Situation, StepStatus
 from cockpit.decide.states import Check, State, Word
-from cockpit.plan.model import Gate, Person, Phase, Plan
+from cockpit.plan.model import Gate, Person, Phase, Plan, Step
 
 _ANSWERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("address", "tailnet", "tailscale", "vpn"), "100.96.14.7 answered over the tailnet; refused from outside"),
@@ -51,10 +52,14 @@ def answer_to(question: str, seen: Sequence[Observed] = ()) -> str:
     '100.96.14.7 answered over the tailnet; refused from outside'
     """
     lowered = question.lower()
-    if any(word in lowered for word in ("migrated", "copied")):
+    if _asks_of_the_migration(question):
         return _of_the_migration(seen)
     best = max(_ANSWERS, key=lambda row: sum(word in lowered for word in row[0]))
     return best[1] if any(word in lowered for word in best[0]) else _DEFAULT_ANSWER
+
+
+def _asks_of_the_migration(question: str) -> bool:
+    return any(word in question.lower() for word in ("migrated", "copied"))
 
 
 def _of_the_migration(seen: Sequence[Observed]) -> str:
@@ -67,10 +72,15 @@ def _of_the_migration(seen: Sequence[Observed]) -> str:
     return "As the ledger counts them: see `cockpit migrate status`"
 
 
-def sign(plan: Plan, situation: Situation) -> list[SignOff]:
-    """Sign-offs for everything that waits for nothing but one; what the evidence contradicts is not signed."""
+def sign(plan: Plan, situation: Situation, *, files_wait: bool = False) -> list[SignOff]:
+    """Sign-offs for everything that waits for nothing but one; what the evidence contradicts is not signed.
+
+    `files_wait`: files are still to be moved, so nobody answers yet how many were.
+    """
     signed = []
     for subject, waiting, seen in _waiting(situation):
+        if files_wait and _asks_of_the_migration(waiting.ask):
+            continue
         found = somebody(plan, waiting.roles)
         if found is not None:
             person, role = found
@@ -80,14 +90,16 @@ def sign(plan: Plan, situation: Situation) -> list[SignOff]:
 
 
 def vote(plan: Plan, situation: Situation) -> list[Vote]:
-    """Go votes at gates still open, each by another person, once every blocking item before them is done."""
-    if not ready(situation):
-        return []
+    """Go votes at gates still open, each by another person, once every blocking item before them is done.
+
+    The gate of the step that comes next is voted on without: such a step may be what an item waits for.
+    """
+    all_done, comes_next = ready(situation), _gate_of_the_next_step(plan, situation)
     missing = {status.id for status in situation.gates if not status.passed}
     return [
         cast
         for gate in plan.gates
-        if gate.id in missing and _is_due(gate, situation)
+        if gate.id in missing and _is_due(gate, situation) and (all_done or gate.id == comes_next)
         for cast in _poll(plan, gate, situation.now)
     ]
 
@@ -158,6 +170,20 @@ def _waiting(situation: Situation) -> Iterator[tuple[str, SignOffStatus, Sequenc
 def somebody(plan: Plan, roles: tuple[str, ...]) -> tuple[Person, str] | None:
     """Somebody who holds one of the roles."""
     return next(((person, role) for role in roles for person in plan.people if role in person.roles), None)
+
+
+def _gate_of_the_next_step(plan: Plan, situation: Situation) -> str:
+    """Id of the gate before the first step that is not over, once the deployment has begun; empty where there is none."""
+    if situation.verdict.phase is Phase.PRE_DEPLOY:
+        return ""
+    return next((step.gate for step, status in in_turn(plan, situation) if not status.over), "")
+
+
+def in_turn(plan: Plan, situation: Situation) -> list[tuple[Step, StepStatus]]:
+    """The steps of this phase, in order: before the deployment those before it, then those from it on."""
+    at = next(deploying(situation.runbook), 1) - 1
+    every = list(zip(plan.runbook, situation.runbook, strict=True))
+    return every[:at] if situation.verdict.phase is Phase.PRE_DEPLOY else every[at:]
 
 
 def _is_due(gate: Gate, situation: Situation) -> bool:

@@ -139,6 +139,12 @@ ACTIONS: tuple[Action, ...] = (
     _desk("waive", "w", "waive", "Suspend the selected line for a while, with a reason"),
     _desk("acknowledge", "a", "acknowledge", "Acknowledge what was true before the cutover began"),
     _desk("vote", "v", "vote", "Vote go, no-go or hold at a gate"),
+    _desk(
+        "start_step",
+        "f7",
+        "start step",
+        "Start the selected step of the runbook or the rollback, in its list or on its page",
+    ),
     _desk("begin", "f8", "begin", "Begin the deployment: the cutover's next phase"),
     _desk("who", "i", "identify", "Identify yourself at this cockpit"),
     _desk("accept_caller", "A", "account", "Accept the AWS account and principal now in use, by name"),
@@ -225,7 +231,7 @@ CHECKLIST_FOOTER = _keys("evidence", "sign", "next", "failing", "help", "quit")
 MIGRATION_FOOTER = _keys("move_start", "move_hold", "move_drain", "arm", "help", "quit")
 CONFIRM_FOOTER = _keys("back")
 FAULTS_FOOTER = _keys("back", "crew", "pause", "help", "quit")
-STEPS_FOOTER = _keys("evidence", "sign", "undo", "copy", "help", "quit")
+STEPS_FOOTER = _keys("evidence", "start_step", "sign", "copy", "help", "quit")
 DECIDE_FOOTER = _keys("roll_back", "fix_forward", "dismiss", "evidence", "help", "quit")
 EVIDENCE_FOOTER = _keys("back", "copy", "probe_now", "zoom_in", "help", "quit")
 

@@ -321,8 +321,8 @@ class CockpitApp(App[None]):
         found = next((each for each in self.actions() if each.id == action), None)
         if found is None or (found.where is Where.MIGRATION and self.screen is not self._main["go_migration"]):
             return
-        if front is not None and front.takes_text and action not in ("back", "copy"):
-            return  # letters typed there are text, not keys; a step's command is copied by F6
+        if front is not None and front.takes_text and action not in ("back", "copy", "start_step"):
+            return  # letters typed there are text, not keys; F6 copies a step's command, F7 starts it
         match found.handler:
             case Handler.SCREEN:
                 self._go(action)

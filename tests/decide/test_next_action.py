@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from decide.scene import CALM, HERE, Scene, ask, gate, item, success, trigger
 
 from cockpit.decide.act import Act
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote
-from cockpit.decide.next_action import also, next_for
+from cockpit.decide.next_action import also, next_actions, next_for
+from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
 from cockpit.plan.model import Phase, Step
 
@@ -133,3 +136,16 @@ def test_once_the_deployment_began_no_step_before_it_comes_next(
     scene.say(*(StepBegan(scene.now, each, "primary", "on_call", "d1") for each in done))
     scene.say(*(StepEnded(scene.now, each, "primary", "done", role="on_call", plan_digest="d1") for each in done))
     assert next_for(scene.situation, "eve").what == next_step
+
+
+def test_nobody_is_asked_to_deploy_what_is_out_only_to_record_it() -> None:
+    steps = (Step("run", "Deploy to ECS", HERE), Step("look", "Verify", HERE))
+    scene = Scene(*CALM, items=(item("vpn", "m.ok"),), runbook=steps)
+    scene.say(PhaseBegan(scene.now, Phase.POST_DEPLOY, "primary", "", "on_call", "d1")).feed("up")
+    out = ServiceRelease("c", "web", "web:2", before="web:1")
+    for release, what in (
+        (replace(out, runs="web:1"), "do step 1: Deploy to ECS, or record that it is done"),
+        (out, "record that step 1 is done: web:2 runs"),
+    ):
+        now = replace(scene.situation, releases=(release,))
+        assert next_for(replace(now, next_actions=next_actions(scene.plan, now)), "eve").what == what

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 
-from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepEnded, Vote, Waiver
+from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote, Waiver
 from cockpit.decide.states import Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -288,10 +288,13 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         assert took["run.deploy"] == "10m (30m)"
         at(pilot, "run.deploy")
         await pilot.press("enter")
+        await pilot.press("f7")
+        await pilot.pause()
+        assert "BLOCKED: it is under way" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "failed: no credentials")
         watch.saw()
-        await pilot.press("enter")
-        await say(pilot, "start")
+        await pilot.press("f7")
+        await until(pilot, lambda: len(watch.record.all(StepBegan)) == 2)
         watch.saw()
         await pilot.press("enter")
         await say(pilot, "web:42, both healthy")
@@ -333,3 +336,16 @@ async def test_without_a_record_nothing_can_be_said() -> None:
         await pilot.press("2", "s")
         await pilot.pause()
         assert "no record is kept" in shown(app)
+
+
+async def test_f7_starts_a_step_from_its_list_and_from_its_page(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("f7")
+        await until(pilot, lambda: "F7 start step   BLOCKED: no step is selected" in shown(pilot.app))  # type: ignore[arg-type]
+        await pilot.press("7", "enter")
+        await until(pilot, lambda: _asks(pilot))
+        await pilot.press("enter", "f7")  # a hasty enter starts nothing; the key does
+        await until(pilot, lambda: bool(watch.record.all(StepBegan)))
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunbookScreen))
+        assert [(each.subject, each.by) for each in watch.record.all(StepBegan)] == [("run.deploy", "ada")]
+        assert watch.record.all(StepEnded) == []

@@ -10,6 +10,7 @@ from typing import Protocol
 from cockpit.decide.counted import counted
 from cockpit.decide.events import Entry, PhaseBegan, Record
 from cockpit.decide.situation import Situation
+from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
 from cockpit.plan.model import Phase, Plan
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE
@@ -29,6 +30,34 @@ class Stage(Protocol):
     async def deploy(self, kind: str) -> None: ...
 
 
+class AtRunbook(Protocol):
+    """The crew at the steps of the runbook."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether every step before the deployment is over."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether every step is over."""
+        ...
+
+    @property
+    def files_wait(self) -> bool:
+        """Whether files are still to be moved by it."""
+        ...
+
+    @property
+    def waiting_for(self) -> str:
+        """What was refused; empty where nothing was."""
+        ...
+
+    async def work(self) -> None:
+        """State the next thing, if there is one now."""
+        ...
+
+
 RollBack = Callable[[str], Awaitable[None]]
 """Decide a rollback and do an action of the rollback plan, by its name, to its end."""
 
@@ -46,6 +75,8 @@ class Director:
     """How the crew starts the plan's synthetic traffic."""
     roll_back: RollBack | None = None
     """None where nobody plays the crew's part in it."""
+    at_runbook: AtRunbook | None = None
+    """None where nobody plays the crew's part there."""
     newcomer: str = ""
     """In a tour, the person who signs, votes and begins first; the crew only follows."""
     waiting_for: str = ""
@@ -53,27 +84,48 @@ class Director:
     done: list[Event] = field(default_factory=list)
     _signs: bool = False
     _votes: bool = False
+    _does_steps: bool = False
     _answered: datetime | None = None
 
     async def run(self, plan: Plan, record: Record, situation: Callable[[], Situation]) -> None:
         """Play until cancelled: the crew stays on duty after the last line of the timeline."""
-        self.began_at = self.clock.now()
-        if counted(plan, record, self.began_at).phase() is None:
-            record.append(PhaseBegan(self.began_at, self.scenario.phase, why="rehearsal: the scenario begins"))
-        ahead = list(self.scenario.timeline)
         while True:
-            elapsed = self.clock.now() - self.began_at
-            while ahead and ahead[0].at <= elapsed and await self._play(ahead[0], plan, record, situation()):
-                self.done.append(ahead.pop(0))
-            self._on_duty(plan, record, situation())
+            await self.step(plan, record, situation)
             await self.clock.sleep(STEP)
+
+    async def step(self, plan: Plan, record: Record, situation: Callable[[], Situation]) -> None:
+        """Whatever is due now: lines of the timeline, and what the crew on duty finds to do. The first begins the scenario."""
+        if self.began_at is None:
+            self.began_at = self.clock.now()
+            if counted(plan, record, self.began_at).phase() is None:
+                record.append(PhaseBegan(self.began_at, self.scenario.phase, why="rehearsal: the scenario begins"))
+        elapsed = self.clock.now() - self.began_at
+        ahead = self.scenario.timeline[len(self.done) :]
+        for event in ahead:
+            if event.at > elapsed or not await self._play(event, plan, record, situation()):
+                break
+            self.done.append(event)
+        self._on_duty(plan, record, situation())
+        if self._runbook is not None:
+            await self._runbook.work()
 
     def judge(self, situation: Situation) -> Judgement:
         """Where the run stands against the scenario's ending."""
         if self.began_at is None:
             return Judgement.RUNNING
-        verdict = situation.verdict
-        return self.scenario.ends.judge(verdict.word, verdict.phase, situation.now - self.began_at)
+        verdict, elapsed = situation.verdict, situation.now - self.began_at
+        judgement = self.scenario.ends.judge(verdict.word, verdict.phase, elapsed)
+        unfinished = self._runbook is not None and verdict.word is Word.GO and not self._runbook.over
+        if (
+            judgement is Judgement.AS_EXPECTED and unfinished
+        ):  # a GO of a crew that does the steps is one with all of them done
+            return Judgement.RUNNING if elapsed <= self.scenario.ends.by else Judgement.TOO_LATE
+        return judgement
+
+    @property
+    def _runbook(self) -> AtRunbook | None:
+        """The crew's part at the runbook, once it is on duty. In a tour the steps are the newcomer's."""
+        return self.at_runbook if self._does_steps and not self.newcomer else None
 
     async def _play(self, event: Event, plan: Plan, record: Record, situation: Situation) -> bool:
         """Do one line; False when it has to wait (then nothing after it happens either)."""
@@ -90,7 +142,11 @@ class Director:
         elif event.crew and self.plays_crew:
             self._signs = self._signs or event.crew == "sign"
             self._votes = self._votes or event.crew == "vote"
+            self._does_steps = self._does_steps or event.crew == "steps"
         elif event.begin and not self._has_begun(Phase(event.begin), plan, record):
+            if self._runbook is not None and not self._runbook.prepared:
+                self.waiting_for = "the steps of the runbook before the deployment"
+                return False
             moved = crew.move_on(plan, record, situation) if self.plays_crew and not self.newcomer else []
             if not moved:
                 self.waiting_for = f"GO, to begin {event.begin}"
@@ -108,7 +164,8 @@ class Director:
             return  # what was just signed is not in this situation yet
         entries: list[Entry] = []
         if self._signs and (not self.newcomer or crew_may_sign(record, self.newcomer)):
-            entries += [*crew.sign(plan, situation), *crew.acknowledge(plan, situation)]
+            waits = self._runbook is not None and self._runbook.files_wait
+            entries += [*crew.sign(plan, situation, files_wait=waits), *crew.acknowledge(plan, situation)]
         if self._votes and (not self.newcomer or crew_may_vote(record, self.newcomer)):
             entries += crew.vote(plan, situation)
         if entries:

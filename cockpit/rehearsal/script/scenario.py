@@ -48,16 +48,17 @@ FaultId = Annotated[str, AfterValidator(known)]
 class Event(_Values):
     """One line of the timeline: exactly one thing happens, `at` this long after the scenario began or later.
 
-    Lines happen in order. `crew: sign` and `crew: vote` put the crew on duty: from then on it signs, or votes go,
-    whenever it can. `crew: traffic` starts the plan's synthetic traffic, once. `begin` waits until the verdict is GO, as
-    a real team would; `roll_back` waits until it is ROLLBACK, then decides it and does that action of the rollback plan.
+    Lines happen in order. `crew: sign`, `crew: vote` and `crew: steps` put the crew on duty: from then on it signs, votes go, or
+    does the runbook, whenever it can. `crew: traffic` starts the plan's synthetic traffic, once. `begin` waits until the verdict
+    is GO, and the crew's steps before it are done, as a real team would; `roll_back` waits until it is ROLLBACK, then decides it
+    and does that action of the rollback plan.
     """
 
     at: Duration
     break_: FaultId | None = Field(None, alias="break")
     repair: FaultId | None = None
     deploy: Literal["good", "bad", "crash"] | None = None
-    crew: Literal["sign", "vote", "traffic"] | None = None
+    crew: Literal["sign", "vote", "steps", "traffic"] | None = None
     begin: Literal["post_deploy"] | None = None
     roll_back: Literal["ecs.rollback"] | None = None
 
@@ -75,6 +76,8 @@ class Event(_Values):
             return f"deploy a {self.deploy} release"
         if self.crew == "traffic":
             return "the crew sends synthetic traffic"
+        if self.crew == "steps":
+            return "the crew does the runbook"
         if self.roll_back:
             return f"roll back by {self.roll_back}"
         return f"the crew {self.crew}s" if self.crew else f"begin {self.begin}"

@@ -12,7 +12,7 @@ CHOOSE = "↑ ↓ chooses; type the reason; enter submits, esc cancels"
 VOTES = (Choice("go", "go"), Choice("no-go", "no-go", "needs a reason"), Choice("hold", "hold", "needs a reason"))
 PERIODS = (Choice("30m", "30 minutes"), Choice("1h", "1 hour"), Choice("2h", "2 hours"))
 UNTIL_CLEAR = Choice("clear", "until clear", "these trips alone; a new one asks again")
-STEP_START, STEP_SKIP = Choice("start", "Start"), Choice("skip:", "Skip", "needs a reason")
+STEP_START, STEP_SKIP = Choice("start", "Start", "F7 does it too"), Choice("skip:", "Skip", "needs a reason")
 STEP_DONE = Choice("done:", "Done", "describe the result")
 STEP_FAILED = Choice("failed:", "Failed", "describe what happened")
 

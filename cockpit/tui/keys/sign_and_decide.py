@@ -14,7 +14,7 @@ from cockpit.decide.events import Occurrence
 from cockpit.decide.next_action import next_for, open_lines
 from cockpit.decide.occurrence_text import answers_of, named
 from cockpit.decide.situation import Badge, GateStatus
-from cockpit.decide.states import Word
+from cockpit.decide.states import StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
 from cockpit.plan.model import Phase
@@ -289,6 +289,24 @@ class DeskKeys:
 
         self.push(AnswerScreen(question, seen, hint, submit, about=subject, choices=choices))
 
+    def _start_step(self, desk: Desk, subject: str) -> None:
+        """Start the selected step; a page of it that is open closes once that is kept."""
+        status = step_of(self._cockpit.cutover.situation, subject)
+        if status is None or status.progress is StepState.STARTED:
+            self._cockpit.refuse(
+                "no step is selected: 7 shows the runbook" if status is None else "it is under way: enter ends it"
+            )
+            return
+
+        async def start() -> str:
+            await desk.start_step(subject)
+            front = self._cockpit.screen
+            if isinstance(front, AnswerScreen) and front.about == subject:
+                self._cockpit.pop_screen()
+            return f"started {subject}: do it, then press enter and describe the result"
+
+        self.run(start())
+
     def push(self, screen: AnswerScreen) -> None:
         if not isinstance(self._cockpit.screen, AnswerScreen):
             self._cockpit.push_screen(screen)
@@ -321,6 +339,7 @@ _KEYS: Mapping[str, Callable[[DeskKeys, Desk, str], None]] = {
     "roll_back": DeskKeys._roll_back,
     "fix_forward": DeskKeys._fix_forward,
     "dismiss": DeskKeys._dismiss,
+    "start_step": DeskKeys._start_step,
     "begin": DeskKeys._begin,
     "who": DeskKeys._who,
     "accept_caller": DeskKeys._accept_caller,

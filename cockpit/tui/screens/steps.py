@@ -35,7 +35,7 @@ class StepsScreen(ListScreen):
         schedule = self.cockpit.cutover.situation.schedule
         time = schedule.of(step.id) if schedule else None
         return (
-            (f"{step.title}: {step.seen or step.expect or 'enter starts it'}", theme.TEXT),
+            (f"{step.title}: {step.seen or step.expect or 'F7 starts it'}", theme.TEXT),
             (gantt.when_text(step, time) if time else "", theme.QUIET),
             (step.caution, theme.HOLD),
             (asked, theme.QUIET),
