@@ -219,6 +219,12 @@ class Journal:
                     self._release()
             return self._head
 
+    def leave(self) -> None:
+        """Let go of the file without `close`: there was more to write, and whoever reads the chain shall know."""
+        with self._lock:
+            if not self.closed:
+                self._release()
+
     def _begin(self, actor: Actor, body: dict[str, Any]) -> None:
         tail, self._tail = self._tail, Tail(0, "", 0, (), 0)
         if tail.torn or tail.size:

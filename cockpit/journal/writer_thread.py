@@ -37,6 +37,10 @@ class WriterThread:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._held: list[_Job] = []
         """What waits for room on the disk."""
+        self._waits = True
+        """Whether there will be another try: after the last one whatever has found no room is refused."""
+        self._refused = 0
+        """How many entries that were to wait for room."""
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -57,12 +61,18 @@ class WriterThread:
         return done
 
     def close(self, body: Mapping[str, Any] | None = None) -> str:
-        """Write what is left and `close`; the last head. Waits for the disk: call it in a thread. Raises OSError."""
+        """Write what is left and `close`; the last head. Waits for the disk: call it in a thread.
+
+        Raises OSError where what waited for room did not find it by now: the chain then has no `close`.
+        """
         with self._lock:
             if not self._closed:
                 self._jobs.put(None)
             self._closed = True
         self._thread.join()
+        if self._refused:
+            self.journal.leave()
+            raise OSError(f"{self._refused} of the last entries were not kept: {self.trouble}")
         return self.journal.close(body)
 
     def _run(self) -> None:
@@ -73,7 +83,8 @@ class WriterThread:
             if batch:
                 segment = None if all(_rests_on_nothing(draft) for draft, _, _ in batch) else self._segment()
                 self._keep(batch, segment)
-        self._keep(self._held, self._segment())
+        last, self._held, self._waits = self._held, [], False
+        self._keep(last, self._segment())
 
     def _segment(self) -> Segment | None:
         """The readings kept so far that no entry speaks for yet."""
@@ -128,9 +139,10 @@ class WriterThread:
     def _hold_or_refuse(self, batch: list[_Job], error: Exception) -> None:
         for job in batch:
             _, done, held = job
-            if held and not self.journal.closed:
+            if held and self._waits and not self.journal.closed:
                 self._held.append(job)
             else:
+                self._refused += held
                 done.set_exception(error)
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 import pytest
 from support.records.victim import Victim, elsewhere, forge, victim
+from support.small_disk import KB, SmallDisk, small_disk
 from support.sources import NoSource
 
 from cockpit.decide.events import (
@@ -50,6 +51,8 @@ from cockpit.journal.writer import Draft, Journal, writer_name
 from cockpit.plan.model import Phase
 from probes.reading import Reading
 
+__all__ = ["small_disk"]
+
 NIGHTS = int(os.environ.get("EXAMPLES", "8"))
 """`EXAMPLES=2000 pytest --timeout 0 tests/engine/test_attacker.py` for a longer look."""
 RIGHT, WRONG = "123456789012", "000000000000"
@@ -66,6 +69,8 @@ class Night:
     share: Path
     state: str
     """Where this machine keeps its key: what it wrote itself is its own there alone."""
+    disk: SmallDisk | None
+    """All of this machine's, where somebody else fills it."""
     written: bytes = b""
     """The chain of this machine when it was last as written."""
     anchors: Sequence[str] = ()
@@ -274,6 +279,16 @@ def edit_the_plan_file(night: Night, luck: Random) -> None:
     path.write_bytes(text)
 
 
+def fill_the_disk(night: Night, luck: Random) -> None:
+    if night.disk is not None:
+        night.disk.fill(luck.choice([0, 4 * KB, 16 * KB]))
+
+
+def make_room(night: Night, _: Random) -> None:
+    if night.disk is not None:
+        night.disk.free()
+
+
 ACTS: tuple[Act, ...] = (
     lie,
     lie,
@@ -284,10 +299,14 @@ ACTS: tuple[Act, ...] = (
     write_into_the_share,
     change_the_plan,
     edit_the_plan_file,
+    fill_the_disk,
+    make_room,
 )
 
 
-async def _night(stack: AsyncExitStack, patch: pytest.MonkeyPatch, folder: Path) -> Night:
+async def _night(
+    stack: AsyncExitStack, patch: pytest.MonkeyPatch, folder: Path, disk: SmallDisk | None = None
+) -> Night:
     folder.mkdir()
     patch.setenv("XDG_STATE_HOME", str(folder / "state"))
     share = folder / "share"
@@ -299,16 +318,16 @@ async def _night(stack: AsyncExitStack, patch: pytest.MonkeyPatch, folder: Path)
         bobs = Journal.open(theirs, name, to.kept.folder.id, body=body, clock=to.clock.now)
     from_bob = Sync(theirs, DirectoryStore(share), [name], lambda: bobs.size, bobs.record)
     eves = elsewhere(patch, folder / "eve", to, "eve")
-    night = Night(to, bobs, from_bob, eves, share, str(folder / "state"), plan_file=Path(to.plan.path).read_bytes())
+    night = Night(to, bobs, from_bob, eves, share, str(folder / "state"), disk, plan_file=Path(to.plan.path).read_bytes())
     await night.does("time passes")
     night.publish()
     return night
 
 
-async def _attacked(luck: Random, root: Path) -> None:
+async def _attacked(luck: Random, root: Path, disk: SmallDisk) -> None:
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        night = await _night(stack, patch, root / "attacked")
+        night = await _night(stack, patch, disk.path / "attacked", disk)
         honest = await _night(stack, patch, root / "honest")
         for _ in range(luck.randint(6, 16)):
             if luck.random() < 0.5:
@@ -348,5 +367,5 @@ def _compare(attacked: dict[str, object], honest: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(NIGHTS))
-async def test_whoever_holds_no_key_moves_nothing_toward_go(seed: int, tmp_path: Path) -> None:
-    await _attacked(Random(seed), tmp_path)
+async def test_whoever_holds_no_key_moves_nothing_toward_go(seed: int, tmp_path: Path, small_disk: SmallDisk) -> None:
+    await _attacked(Random(seed), tmp_path, small_disk)

@@ -71,6 +71,19 @@ def test_entries_of_the_cockpit_wait_for_room_and_statements_are_refused(small_d
     assert not_proven(verify_record(folder.path, [head])) == {"time"}
 
 
+def test_who_closes_on_a_full_disk_waits_for_no_room(small_disk: SmallDisk) -> None:
+    thread = WriterThread(open_journal(make_folder(small_disk.path)))
+    small_disk.fill()
+    waiting = [thread.submit(Draft(Type.NOTE, {"text": "x" * 5 * KB}), held=True) for _ in range(3)]
+    wait_until(lambda: "No space" in thread.trouble)
+    with pytest.raises(OSError, match="3 of the last entries were not kept: .*No space"):
+        thread.close()
+    assert read(thread.journal.path).lines[-1].entry.type is not Type.CLOSE
+    for future in waiting:
+        with pytest.raises(OSError, match="No space"):
+            future.result()
+
+
 def test_readings_that_were_not_kept_are_counted_and_those_kept_are_proven(small_disk: SmallDisk) -> None:
     folder = make_folder(small_disk.path)
     journal = open_journal(folder)

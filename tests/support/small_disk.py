@@ -31,7 +31,7 @@ class SmallDisk:
             file.truncate(max(0, file.tell() - leave))
 
     def free(self) -> None:
-        self._ballast.unlink()
+        self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
