@@ -30,8 +30,9 @@ from cockpit.commands.rehearse_played import PlayedOptions, rehearse_played, sto
 from cockpit.commands.simulated_plans import DEFAULT, not_simulated, shipped, story_file, with_faults
 from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
+from cockpit.decide.situation import Situation
 from cockpit.engine.plan_file import watching_plan_file
-from cockpit.engine.recording import recording
+from cockpit.engine.recording import Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
@@ -221,7 +222,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         output("2 of 3: the record", err=True)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
-        left: list[str] = []
+        ended: tuple[Situation, Recording] | None = None
         try:
             async with (
                 recording(
@@ -237,13 +238,12 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                     return await run_headless(run, given)
                 output("3 of 3: the screen", err=True)
                 code = await _terminal(run, options, given)
-                if options.keep:
-                    left += farewell(run.watch.situation, kept.folder.path, "")
+                ended = run.watch.situation, kept
                 return code
         finally:
-            if left:
-                output(*left)
             if options.keep:
+                if ended is not None:
+                    output(*farewell(*ended, ""))
                 output(f"record kept in {root}", err=True)
 
 
@@ -297,5 +297,5 @@ def _card(run: RehearsalRun, who: str) -> list[str]:
     if (
         at == len(STAGES) and run.watch.situation.verdict.latch is None
     ):  # what is left is known once that was decided on
-        return closing_card(run.watch.situation, farewell(run.watch.situation, run.kept.folder.path, "")[-3:])
+        return closing_card(run.watch.situation, farewell(run.watch.situation, run.kept, "")[-3:])
     return []

@@ -191,5 +191,5 @@ async def _open(
             ).run_to_end()
         situation = watch.situation
     resumed = shlex.join(["cockpit", "run", plan.path, "--record", kept.folder.path.name])
-    output(*farewell(situation, kept.folder.path, resumed))
+    output(*farewell(situation, kept, resumed))
     return situation.verdict.exit_code

@@ -80,10 +80,17 @@ class Recording:
     _noted: datetime | None = None
     _quiet: tuple[datetime, int] | None = None
     """The last decision that changed nothing, and how many entries there were."""
+    _not_closed: str = ""
 
     @property
     def journal(self) -> Journal:
         return self.writer_thread.journal
+
+    @property
+    def not_kept(self) -> list[str]:
+        """What a closed record lacks, a sentence each: what found no room on the disk."""
+        lost = f"{self.readings.lost} readings were not kept" if self.readings.lost else ""
+        return [text for text in (self._not_closed, lost) if text]
 
     @property
     def trouble(self) -> str:
@@ -228,6 +235,7 @@ class Recording:
             self.writer_thread.close()
         except (OSError, ValueError) as error:
             log.error("the record was not closed: %s", error)
+            self._not_closed = f"the record was not closed: {error}"
         self.readings.close()
         if self.sync is not None:
             try:

@@ -318,7 +318,9 @@ async def _night(
         bobs = Journal.open(theirs, name, to.kept.folder.id, body=body, clock=to.clock.now)
     from_bob = Sync(theirs, DirectoryStore(share), [name], lambda: bobs.size, bobs.record)
     eves = elsewhere(patch, folder / "eve", to, "eve")
-    night = Night(to, bobs, from_bob, eves, share, str(folder / "state"), disk, plan_file=Path(to.plan.path).read_bytes())
+    night = Night(
+        to, bobs, from_bob, eves, share, str(folder / "state"), disk, plan_file=Path(to.plan.path).read_bytes()
+    )
     await night.does("time passes")
     night.publish()
     return night

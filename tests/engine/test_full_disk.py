@@ -12,8 +12,9 @@ from support.small_disk import KB, SmallDisk, small_disk
 from support.sources import NoSource
 from support.waiting import until, wait_until
 
+from cockpit.commands.farewell import farewell
 from cockpit.decide.events import Change, PhaseBegan, SignOff
-from cockpit.decide.states import Check
+from cockpit.decide.states import Check, Word
 from cockpit.engine.clock import SessionClock
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -76,7 +77,7 @@ def test_who_closes_on_a_full_disk_waits_for_no_room(small_disk: SmallDisk) -> N
     small_disk.fill()
     waiting = [thread.submit(Draft(Type.NOTE, {"text": "x" * 5 * KB}), held=True) for _ in range(3)]
     wait_until(lambda: "No space" in thread.trouble)
-    with pytest.raises(OSError, match="3 of the last entries were not kept: .*No space"):
+    with pytest.raises(OSError, match=r"3 of the last entries were not kept: .*No space"):
         thread.close()
     assert read(thread.journal.path).lines[-1].entry.type is not Type.CLOSE
     for future in waiting:
@@ -159,3 +160,19 @@ async def test_a_statement_that_was_not_kept_does_not_count(small_disk: SmallDis
     _, found, differences = play_through(trace_of(path))
     assert differences == []
     assert list(found) == changes
+
+
+async def test_what_a_full_disk_left_out_is_named_when_the_screen_is_gone(
+    small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    plan, clock = signing_plan(tmp_path), SessionClock()
+    async with recording(plan, clock, who="ada", root=small_disk.path) as kept:
+        watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        watch.tick()
+        small_disk.fill()
+        kept.record.append(Change(clock.now(), "verdict", Word.HOLD, Word.ROLLBACK, "x" * 5 * KB))
+        await until(lambda: "No space" in kept.trouble)
+    assert [
+        line for line in farewell(watch.situation, kept, "") if "NOT COMPLETE: the record was not closed: 1 of" in line
+    ]
