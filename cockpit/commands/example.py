@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
+
 import click
 
 from cockpit.console import output, output_document
 from cockpit.exit_codes import USAGE
 from cockpit.shipped_plans import names, shipped_text
+
+_SENTENCE = re.compile(r".*?[.?!](?= |$)")
 
 
 @click.command("example")
@@ -25,6 +30,8 @@ def main(name: str) -> int:
 
 
 def _first_words(text: str) -> str:
-    """The first comment of a plan that is not for an editor."""
-    comments = (line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
-    return next((comment for comment in comments if "$schema" not in comment), "")
+    """The first sentence of the comment a plan begins with, after the line that is for an editor."""
+    head = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = " ".join(line.removeprefix("#").strip() for line in head if "$schema" not in line)
+    found = _SENTENCE.match(comment)
+    return found.group() if found else comment

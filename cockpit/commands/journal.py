@@ -12,7 +12,17 @@ from typing import Any
 import click
 from cryptography import x509
 
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, FORMAT, OWN_PLAN, RECORD, TSA, TSA_CA, VARIABLES, Form
+from cockpit.commands.options import (
+    ALLOWED_SIGNERS,
+    ANCHORS,
+    FORMAT,
+    OWN_PLAN,
+    RECORD,
+    TSA,
+    TSA_CA,
+    VARIABLES_OF_PLAN,
+    Form,
+)
 from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.console import output, output_json
 from cockpit.engine.timestamping import NoTimestamp
@@ -54,7 +64,7 @@ def main() -> None:
 @ALLOWED_SIGNERS
 @TSA_CA
 @OWN_PLAN
-@VARIABLES
+@VARIABLES_OF_PLAN
 def verify(
     record: str,
     anchors: tuple[str, ...],

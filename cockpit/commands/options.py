@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, get_args
 
 import click
 
@@ -75,19 +75,41 @@ _VARS_FILE = click.option(
     expose_value=False,
     help="Set the plan's vars that this file names (name: value): one for each environment. --var outdoes it.",
 )
-_VAR = click.option(
-    "--var",
-    "variables",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=_variables,
-    help=f"Set one of the plan's vars; those that are secret in {GIVEN_VARS}, a JSON list.",
-)
+
+
+class _VarOfPlan(click.Option):
+    """`--var` of a command that can do without `--plan`: a var of no plan would be ignored, so it is refused."""
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        if (opts.get("variables") or opts.get("vars")) and not (opts.get("plan") or opts.get("own_plan")):
+            raise click.UsageError(
+                "--var and --vars set vars of the plan that --plan names; a record has the values it was run with"
+            )
+        return super().handle_parse_result(ctx, opts, args)
+
+
+def _var(kind: type[click.Option]) -> Callable[[F], F]:
+    return click.option(
+        "--var",
+        "variables",
+        cls=kind,
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_variables,
+        help=f"Set one of the plan's vars; those that are secret in {GIVEN_VARS}, a JSON list.",
+    )
 
 
 def VARIABLES(command: F) -> F:  # noqa: N802 - an option like the others here
     """`--vars FILE` and `--var NAME=VALUE`: together `variables`."""
-    return _VAR(_VARS_FILE(command))
+    return _var(click.Option)(_VARS_FILE(command))
+
+
+def VARIABLES_OF_PLAN(command: F) -> F:  # noqa: N802 - an option like the others here
+    """The same for a command that can do without `--plan`."""
+    return _var(_VarOfPlan)(_VARS_FILE(command))
 
 
 PHASE = click.option(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import yaml
 
 from cockpit.console import output
 from cockpit.exit_codes import BAD_PLAN, USAGE
-from cockpit.plan.load import PlanError, load_plan
+from cockpit.plan.load import PlanError, declared_vars, load_plan
 from cockpit.plan.model import Plan
 
 
@@ -51,10 +48,9 @@ def load_for_showing(path: str, overrides: Mapping[str, str] | None = None) -> P
 
 
 def known_vars(plan: str, overrides: Mapping[str, str]) -> Mapping[str, str]:
-    """Those values that the plan has a name for."""
+    """Those values that the plan has a name for; a part has none of its own, it has inputs."""
     try:
-        written = yaml.safe_load(Path(plan).read_bytes())
-    except (OSError, yaml.YAMLError):
+        held = declared_vars(plan)
+    except PlanError:
         return overrides  # loading says what is wrong with it
-    held = written.get("vars") if isinstance(written, dict) else None
-    return {name: value for name, value in overrides.items() if isinstance(held, dict) and name in held}
+    return {name: value for name, value in overrides.items() if name in held}

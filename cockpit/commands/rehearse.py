@@ -13,6 +13,7 @@ from typing import Literal
 import click
 from platformdirs import user_state_path
 
+from cockpit.commands.called_again import called_again
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import action_executor
@@ -125,7 +126,7 @@ def main(
             output(f"{each.name:20} {each.ends.verdict:9} {each.title}")
         return 0
     log_to_file()
-    if not headless and (problem := no_terminal(" ".join(filter(None, ("cockpit rehearse", scenario, "--headless"))))):
+    if not headless and (problem := no_terminal(called_again("rehearse", "--headless", without=("tour",)))):
         output(problem, err=True)
         return USAGE
     settings = settings_chosen(theme, quiet=quiet)
@@ -206,9 +207,11 @@ class RehearsalOptions:
 
 
 async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequence[Channel]) -> int:
+    stages = 2 if options.headless else 3
     worse = "" if options.aws_profile == USUAL else f" with {PROFILES[options.aws_profile].title}"
     output(
-        f"1 of 3: the environment of '{scenario.name}'{worse}: PostgreSQL, simulated AWS, the application ...", err=True
+        f"1 of {stages}: the environment of '{scenario.name}'{worse}: PostgreSQL, simulated AWS, the application ...",
+        err=True,
     )
     grace_s = LAST_NOTICE_S if options.headless else GRACE_S
     async with Rehearsal(profile=options.aws_profile) as world:
@@ -219,7 +222,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
         if options.lists_lacking and replaced:
             output(f"vars this environment replaces: {', '.join(sorted(replaced))}", err=True)
         allow_in(world, plan)
-        output("2 of 3: the record", err=True)
+        output(f"2 of {stages}: the record", err=True)
         # A rehearsal leaves nothing behind, unless it is asked to.
         root = Path(options.keep) if options.keep else world.folder / "records"
         ended: tuple[Situation, Recording] | None = None
@@ -236,7 +239,7 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                     run.watch.notices.append(lambda: _lacking_notice(run.watch))
                 if options.headless:
                     return await run_headless(run, given)
-                output("3 of 3: the screen", err=True)
+                output(f"3 of {stages}: the screen", err=True)
                 code = await _terminal(run, options, given)
                 ended = run.watch.situation, kept
                 return code

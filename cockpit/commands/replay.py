@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.called_again import called_again
 from cockpit.commands.ended_by_signal import run_until_signal
-from cockpit.commands.options import RECORD, SPEED, VARIABLES
+from cockpit.commands.options import RECORD, SPEED, VARIABLES_OF_PLAN
 from cockpit.commands.plan_loading import given_values, known_vars
 from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_chosen
 from cockpit.console import output
@@ -41,7 +42,7 @@ SHOWN = 5
 )
 @click.option("--headless", is_flag=True, help="No terminal: replay every decision; exit 70 if any differs.")
 @click.option("--plan", default="", help="Backtest: evaluate with this plan instead.", type=click.Path(dir_okay=False))
-@VARIABLES
+@VARIABLES_OF_PLAN
 @THEME
 @QUIET
 def main(
@@ -68,7 +69,7 @@ def main(
     except ValueError as error:
         output(f"--at {at}: {error}", err=True)
         return USAGE
-    if not headless and (problem := no_terminal(f"cockpit replay {record} --headless")):
+    if not headless and (problem := no_terminal(called_again("replay", "--headless"))):
         output(problem, err=True)
         return USAGE
     gc.freeze()  # a long record is many objects, none of them garbage

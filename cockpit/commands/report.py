@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import click
 
 from cockpit.commands.journal import outside
-from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA, VARIABLES
+from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA, VARIABLES_OF_PLAN
 from cockpit.console import json_text, output, output_document
 from cockpit.decide.situation import Situation
 from cockpit.exit_codes import USAGE
@@ -51,7 +51,7 @@ FORMS: Mapping[FormName, Callable[[Account], str]] = {
 @ALLOWED_SIGNERS
 @TSA_CA
 @OWN_PLAN
-@VARIABLES
+@VARIABLES_OF_PLAN
 def main(
     record: str,
     form: FormName,

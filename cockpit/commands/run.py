@@ -11,6 +11,8 @@ from pathlib import Path
 
 import click
 
+from cockpit.commands.called_again import called_again
+from cockpit.commands.check import main as check
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
 from cockpit.commands.live_session import (
@@ -84,8 +86,9 @@ def main(
     settings = settings_chosen(theme, quiet=quiet)
     loaded = load(plan, live.variables)
     if who and who not in {person.id for person in loaded.people}:
-        known = ", ".join(person.id for person in loaded.people) or "nobody"
-        output(f"--as {who}: the plan has {known}", err=True)
+        known = ", ".join(person.id for person in loaded.people)
+        lacking = known or f"no people: write `people: [{{id: {who}, name: ..., roles: [on_call]}}]`"
+        output(f"--as {who}: the plan has {lacking}", err=True)
         return USAGE
     if (unkeyed := list(without_keys(loaded))) and not allow_claimed.strip():
         output(*_unkeyed(unkeyed, plan), err=True)
@@ -93,7 +96,7 @@ def main(
     kept = RecordOptions(who, record, new=new, share=share, key=key, tsa=tsa, claimed_because=allow_claimed.strip())
     try:
         receivers = channels(notify, os.environ)
-        if problem := no_terminal(f"cockpit check {plan}"):
+        if problem := no_terminal(called_again("check", of=check)):
             output(problem, err=True)
             return USAGE
         return run_until_signal(_open(loaded, live, kept, receivers, settings, armed=arm))

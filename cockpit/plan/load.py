@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,11 @@ from cockpit.plan.document.entries import Parts
 from cockpit.plan.model import Plan
 from cockpit.plan.source.parts_of_plan import expand, read_plan
 from cockpit.plan.source.problems import PlanError
-from cockpit.plan.source.source_file import Source
+from cockpit.plan.source.source_file import Source, read
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import TooMany, Tree, parse
 
-__all__ = ["PlanError", "load_plan", "load_text", "loaded"]
+__all__ = ["PlanError", "declared_vars", "load_plan", "load_text", "loaded"]
 
 
 def load_plan(
@@ -33,6 +34,17 @@ def load_plan(
     it holds a placeholder: such a plan is for showing, not for watching. Raises PlanError with every problem.
     """
     return _plan(read_plan(path), overrides, environ, require_environment=require_environment)
+
+
+def declared_vars(path: str | Path) -> frozenset[str]:
+    """The names in `vars:` of a plan file; nothing else of it is looked at. Raises PlanError where it is no YAML."""
+    tree = Tree(read(path))
+    with contextlib.suppress(TooMany):
+        parse(tree)
+    if tree.problems:
+        raise PlanError(tree.problems)
+    held = tree.value.get("vars") if isinstance(tree.value, dict) else None
+    return frozenset(str(name) for name in held) if isinstance(held, dict) else frozenset()
 
 
 def load_text(

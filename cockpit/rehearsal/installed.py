@@ -9,6 +9,10 @@ DISTRIBUTION = "cutover-cockpit"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+WITH_EXTRA = "pipx install --force '.[rehearsal]'"
+"""Forced: pipx leaves what is there without the extra as it is. Never the distribution's name: no index has it from us."""
+
+
 class NotInstalledError(Exception):
     """Says what is missing and how to install it."""
 
@@ -17,8 +21,8 @@ def require_rehearsal_packages() -> None:
     """Raises NotInstalledError."""
     if missing := [name for name in _of_the_extra() if not _is_installed(name)]:
         raise NotInstalledError(
-            f"a rehearsal needs packages that are not installed: {', '.join(missing)}. Install them with "
-            f"pipx install '{DISTRIBUTION}[rehearsal]' (from a checkout: pipx install '.[rehearsal]', or make setup)"
+            f"a rehearsal needs packages that are not installed: {', '.join(missing)}. Install the cockpit with its extra: "
+            f"{WITH_EXTRA} in a checkout (uv tool install takes the same), or with a wheel's path in place of the point"
         )
 
 

@@ -157,6 +157,7 @@ def test_a_plan_can_be_piped_to_what_only_reads_it() -> None:
 
 def test_examples_are_listed_and_printed_as_they_are_shipped() -> None:
     listed = cockpit("example").stdout
+    assert [line for line in listed.splitlines() if line[-1] not in ".?"] == [], "each in a whole sentence"
     for path in Path("checklists").glob("*.yaml"):
         assert f"{path.stem} " in listed
         assert cockpit("example", path.stem).stdout == path.read_text()

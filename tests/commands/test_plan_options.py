@@ -8,15 +8,17 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from commands.test_command_line import EVERY
 from support.records.short_record import ALEX, START
 
 from cockpit.cli.main import main
+from cockpit.commands.plan_loading import known_vars
 from cockpit.decide.events import PhaseBegan
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.journal.writer import Journal
-from cockpit.plan.load import load_plan
+from cockpit.plan.load import declared_vars, load_plan
 from cockpit.plan.model import Phase
 from cockpit.shipped_plans import shipped_path
 
@@ -78,6 +80,50 @@ def test_a_var_that_the_plan_does_not_have_is_refused_wherever_one_is_loaded(
     done = ask(*words_of(path, plan, record), "--vars", str(tmp_path / "other.yaml"))
     assert "there is no var 'nowhere_named'" in done.output, done.output
     assert done.exit_code == 65
+
+
+OPTIONAL = [
+    path
+    for path in LOADS
+    if path != "cockpit rehearse"  # which has a plan of its own
+    and any({"--plan"} & {*each.opts} for each in EVERY[path].params)
+]
+
+
+@pytest.mark.parametrize("path", OPTIONAL)
+@pytest.mark.parametrize("given", [("--var", "a=b"), ("--vars", "other.yaml")], ids=["var", "vars"])
+def test_a_var_without_the_plan_it_is_of_is_refused(
+    path: str, given: tuple[str, str], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.yaml").write_text("a: b\n", encoding="utf-8")
+    done = ask(*path.split()[1:], str(record), *given)
+    assert "that --plan names" in done.output, done.output
+    assert done.exit_code == 64
+
+
+def test_the_vars_of_a_plan_are_found_as_loading_finds_them(tmp_path: Path) -> None:
+    folder = Path(shipped_path("orders.yaml")).parent
+    for path in (*folder.glob("*.yaml"), *folder.glob("parts/*.yaml")):
+        written = path.read_text(encoding="utf-8")
+        assert declared_vars(path) == (yaml.load(written, yaml.CSafeLoader).get("vars") or {}).keys()
+    (tmp_path / "no.yaml").write_text("vars: [a: b\n", encoding="utf-8")
+    assert known_vars(str(tmp_path / "no.yaml"), {"a": "1"}) == {"a": "1"}
+
+
+def test_without_a_terminal_the_command_is_repeated_as_it_was_typed(plan: Path, record: Path) -> None:
+    for typed, instead in (
+        (
+            f"rehearse one --plan {plan} --no-crew --var site_url=secret-word",
+            f"rehearse one --no-crew --plan {plan} --var site_url=... --headless",
+        ),
+        ("rehearse --tour", "rehearse --headless"),
+        (f"replay {record} --at +1m", f"replay {record} --at +1m --headless"),
+        (f"run {plan} --profile prod --new", f"check {plan} --profile prod"),
+    ):
+        done = ask(*typed.split())
+        assert done.output.rstrip().endswith(f"Without a terminal: cockpit {instead}"), done.output
+        assert done.exit_code == 64
 
 
 PRINTS = {

@@ -22,4 +22,4 @@ def test_what_is_missing_is_named_with_the_command_that_installs_it(monkeypatch:
     with pytest.raises(NotInstalledError) as caught:
         require_rehearsal_packages()
     assert "not installed: moto. " in str(caught.value)
-    assert "[rehearsal]" in str(caught.value)
+    assert "pipx install --force '.[rehearsal]'" in str(caught.value)
