@@ -32,5 +32,5 @@ def test_every_line_is_pinned_and_hashed(file: Path) -> None:
     assert "://" not in text
 
 
-def test_there_are_four() -> None:
-    assert [file.name for file in FILES] == ["all.txt", "mutants.txt", "rehearsal.txt", "run.txt"]
+def test_there_are_five() -> None:
+    assert [file.name for file in FILES] == ["all.txt", "installer.txt", "mutants.txt", "rehearsal.txt", "run.txt"]

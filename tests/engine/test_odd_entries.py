@@ -129,8 +129,8 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         await to.desk.vote("deploy", "go")
         forger = Forger(elsewhere(monkeypatch, tmp_path, to))
 
-        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-        @given(st.lists(odd(), max_size=12))
+        @settings(max_examples=7, suppress_health_check=list(HealthCheck))
+        @given(st.lists(odd(), max_size=40))
         def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
             for type_, body, around in lines:
                 forger.write(type_, body, to.clock.now(), **around)
@@ -146,7 +146,9 @@ async def test_no_line_of_another_raises_anywhere(tmp_path: Path, monkeypatch: p
         assert again.resumed
 
 
-@pytest.mark.parametrize("value", [pytest.param(None, marks=pytest.mark.long), 7, [{}]], ids=str)
+@pytest.mark.parametrize(
+    "value", [pytest.param(None, marks=pytest.mark.long), 7, pytest.param([{}], marks=pytest.mark.long)], ids=str
+)
 async def test_no_field_of_another_raises_anywhere(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each field of each kind of entry and note, under each type of line, is once not what it should be."""
     async with victim(tmp_path) as to:
@@ -168,8 +170,8 @@ async def test_no_object_in_a_share_raises_anywhere(tmp_path: Path, monkeypatch:
             forger = Forger(Journal.open(tmp_path / "theirs", eve, to.kept.folder.id, clock=to.clock.now))
         shared = 0
 
-        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-        @given(st.lists(odd(), max_size=8))
+        @settings(max_examples=7, suppress_health_check=list(HealthCheck))
+        @given(st.lists(odd(), max_size=25))
         def arrives(lines: list[tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
             nonlocal shared
             for type_, body, around in lines:

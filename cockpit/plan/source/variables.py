@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cockpit.plan.source.condition_text import ConditionText, condition_text
@@ -124,7 +125,7 @@ class Substitution:
     def secret_vars(self) -> tuple[str, ...]:
         """Vars that read the environment, by name, whatever stands in their place now."""
         named = (name for name in self._vars if ":" not in name)
-        return tuple(sorted(name for name in named if self._reads_environment(name)))
+        return tuple(sorted(name for name in named if name in self._environment_readers))
 
     def touches(self, path: Path_, among: set[Path_]) -> bool:
         """Whether a value at, above or below `path` is among those."""
@@ -149,7 +150,7 @@ class Substitution:
                 self.tree.report(("vars", name), f"is {kind} in the plan: what takes its place is none")
                 continue
             # A var that reads the environment, by way of others too, stays secret when something else takes its place.
-            secret = self._reads_environment(name)
+            secret = name in self._environment_readers
             if secret or not is_public(name, text, declared):
                 remember(text, public=self._plan_words)
             self._done[name] = _Resolved(value, secret)
@@ -179,18 +180,23 @@ class Substitution:
             self._done[name] = done
         return self._done[name]
 
-    def _reads_environment(self, name: str) -> bool:
-        waiting, seen = [name], {name}
+    @cached_property
+    def _environment_readers(self) -> frozenset[str]:
+        """The vars that read the environment, by way of others too. Asked for once the plan's vars are known."""
+        users: dict[str, list[str]] = {}
+        waiting = []
+        for name, declared in self._vars.items():
+            used = {match["name"] or "" for match in _REFERENCE.finditer(declared)} if isinstance(declared, str) else ()
+            for each in used:
+                users.setdefault(each, []).append(name)
+            if any(each.startswith("env:") for each in used):
+                waiting.append(name)
+        found = set(waiting)
         while waiting:
-            declared = self._vars.get(waiting.pop())
-            for match in _REFERENCE.finditer(declared) if isinstance(declared, str) else ():
-                used = match["name"] or ""
-                if used.startswith("env:"):
-                    return True
-                if used not in seen:
-                    seen.add(used)
-                    waiting.append(used)
-        return False
+            new = set(users.get(waiting.pop(), ())) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
 
     # -- values ------------------------------------------------------------------------------------------------------
 
