@@ -145,6 +145,15 @@ def person(who: str, in_role: str) -> str:
     return f"{who} ({role(in_role)})" if in_role else who
 
 
+def percent(done: int, of: int) -> str:
+    """How much of it is done, rounded down: 100 % is all of it, and nothing else.
+
+    >>> percent(9_397, 9_400), percent(3, 3), percent(0, 0)
+    ('99%', '100%', '100%')
+    """
+    return f"{100 * done // of if of else 100}%"
+
+
 def between(least_s: float, most_s: float) -> str:
     """A band of seconds; one duration where its ends read the same, or nearly.
 

@@ -121,6 +121,15 @@ class Controller:
         """Whether a phase that was started from here still runs."""
         return any(each.process.code is None for each in self._started)
 
+    @property
+    def beginning(self) -> PhaseName | None:
+        """What was started from here and has not begun, or gone on with, its run yet."""
+        idle = not self.progress.active or self.progress.ownerless
+        waiting = [
+            one.phase for one in self._started if one.process.code is None and self.progress.run == one.run_before
+        ]
+        return waiting[-1] if waiting and idle else None
+
     # -- what the operator does --------------------------------------------------------------------------------------
 
     @property

@@ -20,7 +20,12 @@ from cockpit.migration.time_left import Pace
 
 WINDOW_S = 10.0
 KEPT = 120
+MEASURED_KEPT = 600
+"""Of the throughput: ten minutes, looked at once a second."""
+UNSEEN_S = 5.0
+"""Not looked at for so long, what happened in between is a gap."""
 _ONE_MOMENT = statement("one_moment")
+_SHOW_MOMENT = statement("show_moment")
 _SHOW_RUN_CLOCK = statement("show_run_clock")
 _SHOW_TALLY = statement("show_tally")
 _SHOW_WORKERS = statement("show_workers")
@@ -77,10 +82,21 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Throughput:
+    """How fast it went at one moment: averages of the ten seconds before; None where nobody looked."""
+
+    at: datetime
+    files_per_s: float | None
+    bytes_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Everything shown of the migration. Without a ledger, `prepared` is False and the rest is empty."""
 
     prepared: bool = False
+    at: datetime | None = None
+    """The moment all of it is of, by the database's clock."""
     phase: PhaseName = PhaseName.COPY
     run: int = 0
     wanted: Wanted = Wanted.RUN
@@ -98,6 +114,7 @@ class Progress:
     """Nobody supervises the active run: whoever looks may end it, or go on with it."""
     concurrency_most: int = 0
     files_per_s_most: int = 0
+    bytes_per_s_most: int = 0
     tables: tuple[TableProgress, ...] = ()
     files_per_s: float = 0.0
     bytes_per_s: float = 0.0
@@ -115,8 +132,8 @@ class Progress:
     events: tuple[Event, ...] = ()
     deaths: tuple[Event, ...] = ()
     """How workers of this run died, with their last words, oldest first."""
-    rates: tuple[float, ...] = ()
-    """Files a second, a value a poll, oldest first."""
+    throughput: tuple[Throughput, ...] = ()
+    """The throughput of this run as it was measured from here, oldest first."""
     purge_began: datetime | None = None
     purged: int = 0
 
@@ -164,9 +181,11 @@ class Progress:
             return "HALTED"
         if self.wanted is not Wanted.RUN:
             return WANTED_WORDS[self.wanted]
+        if not self.watched:
+            return "NO SUPERVISOR" if self.ownerless else "WAITING FOR GUARDS"  # the supervisor has just begun
         if self.held_since:
             return "WAITING FOR GUARDS" if self.waits_for_guards else "HELD BY A GUARD"
-        return WANTED_WORDS[self.wanted] if self.watched else "NO SUPERVISOR"
+        return WANTED_WORDS[self.wanted]
 
 
 @dataclass(slots=True)
@@ -174,7 +193,7 @@ class Follower:
     """Reads the ledger again and again; rates come from the readings before."""
 
     _seen: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT))
-    _rates: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _throughput: deque[Throughput] = field(default_factory=lambda: deque(maxlen=MEASURED_KEPT))
     _pace: Pace = field(default_factory=Pace)
     _run: int = 0
 
@@ -182,21 +201,26 @@ class Follower:
         """The migration at one moment; a few small queries, whatever the number of files."""
         async with connection.transaction():
             await connection.execute(_ONE_MOMENT)
-            return await self._poll(connection)
+            row = await (await connection.execute(_SHOW_MOMENT)).fetchone()
+            assert row is not None
+            return await self._poll(connection, row[0])
 
-    async def _poll(self, connection: Connection) -> Progress:
+    async def _poll(self, connection: Connection, at: datetime) -> Progress:
         if not await schema.is_there(connection):
-            return Progress()
+            return Progress(at=at)
         run = await runs.latest(connection)
         phase = run.phase if run else PhaseName.COPY
         tables = await _tables(connection, phase)
         workers = await _workers(connection, run.id) if run else ()
         sums = await _sums(connection, run.id) if run else (0, 0, 0, 0, 0, 0, 0)
-        files_per_s, bytes_per_s = self._rate(run.id if run else 0, sums[0], sums[1])
-        of_run, eta = await self._of_run(connection, run, sums, tables) if run else ({}, None)
+        # Of the ledger's own counts, as the bar is: what workers report of themselves is up to a second older.
+        moved = sum(table.done for table in tables), sum(table.done_bytes for table in tables)
+        files_per_s, bytes_per_s = self._rate(run, moved, at)
+        of_run, eta = await self._of_run(connection, run, sums, tables, moved) if run else ({}, None)
         purge_began, purged = await _purged(connection)
         return Progress(
             prepared=True,
+            at=at,
             phase=phase,
             tables=tables,
             files_per_s=files_per_s,
@@ -211,42 +235,53 @@ class Follower:
             workers=workers,
             failures=await _failures(connection),
             events=await _listed(connection, _SHOW_EVENTS),
-            rates=tuple(self._rates),
+            throughput=tuple(self._throughput),
             purge_began=purge_began,
             purged=purged,
             **of_run,
         )
 
     async def _of_run(
-        self, connection: Connection, run: runs.Run, sums: tuple[int, ...], tables: tuple[TableProgress, ...]
+        self,
+        connection: Connection,
+        run: runs.Run,
+        sums: tuple[int, ...],
+        tables: tuple[TableProgress, ...],
+        moved: tuple[int, int],
     ) -> tuple[dict[str, Any], tuple[float, float] | None]:
         """What the run's row says, and how long it still takes."""
         row = await (await connection.execute(_SHOW_RUN_CLOCK, {"run": run.id})).fetchone()
         watched, seconds = (bool(row[0]), float(row[1])) if row else (False, 0.0)
         moving = run.goes_on and run.wanted is Wanted.RUN and not (run.held_since or run.halted) and watched
-        self._pace.seen(time.monotonic(), sums[0], sums[1], moving=moving)
+        self._pace.seen(time.monotonic(), *moved, moving=moving)
         left = sum(table.left for table in tables), sum(table.left_bytes for table in tables)
         eta = self._pace.left(left, (seconds, sums[0], sums[1])) if moving else None
         deaths = await _listed(connection, _SHOW_DEATHS, run=run.id)
         return _row_of_run(run, watched=watched, files=sums[0], seconds=seconds) | {"deaths": deaths}, eta
 
-    def _rate(self, run: int, files: int, size: int) -> tuple[float, float]:
-        now = time.monotonic()
-        if run != self._run:
-            self._run = run
+    def _rate(self, run: runs.Run | None, moved: tuple[int, int], at: datetime) -> tuple[float, float]:
+        """Files and bytes a second of the ten seconds before; kept while the run goes on."""
+        now, number = time.monotonic(), run.id if run else 0
+        if number != self._run:
+            self._run = number
             self._seen.clear()
-            self._rates.clear()
+            self._throughput.clear()
             self._pace.clear()
-        self._seen.append((now, files, size))
+        active = run is not None and run.ended_at is None
+        if active and self._seen and now - self._seen[-1][0] > UNSEEN_S:
+            self._seen.clear()
+            self._throughput.append(Throughput(at, None, None))
+        self._seen.append((now, *moved))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW_S:
             self._seen.popleft()
         since, had, held = self._seen[0]
         passed = now - since
         if passed < 0.3:
             return 0.0, 0.0
-        rate = max(0.0, (files - had) / passed)
-        self._rates.append(rate)
-        return rate, max(0.0, (size - held) / passed)
+        rate, speed = max(0.0, (moved[0] - had) / passed), max(0.0, (moved[1] - held) / passed)
+        if active:
+            self._throughput.append(Throughput(at, rate, speed))
+        return rate, speed
 
 
 def _row_of_run(run: runs.Run, *, watched: bool, files: int, seconds: float) -> dict[str, Any]:
@@ -265,6 +300,7 @@ def _row_of_run(run: runs.Run, *, watched: bool, files: int, seconds: float) -> 
         "ownerless": run.ownerless,
         "concurrency_most": run.concurrency,
         "files_per_s_most": run.files_per_s,
+        "bytes_per_s_most": run.bytes_per_s,
         "run_files_per_s": files / seconds if seconds > 1 else 0.0,
     }
 

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 SETTLED_S = 20.0
 """Watched for less, the averages of the whole run say more."""
+SEEN_S = 5.0
+"""Watched for less, a few seconds say nothing."""
+YOUNG_S = 60.0
+"""Of a run that is younger the averages are mostly its start: the checks, the guards' first readings, the first connections."""
 KEPT = 120
 
 
@@ -45,8 +49,14 @@ class Pace:
         self._before = None
 
     def left(self, left: tuple[int, int], run: tuple[float, int, int]) -> tuple[float, float] | None:
-        """Least and most seconds for what is left; `run`: seconds, files and bytes of the whole run."""
+        """Least and most seconds for what is left; None while too little was seen.
+
+        `run`: seconds, files and bytes of the whole run.
+        """
         seconds, files, size = (sum(step[n] for step in self._steps) for n in range(3))
         if seconds < SETTLED_S or not files:
-            seconds, files, size = run
+            if run[0] >= YOUNG_S:
+                seconds, files, size = run
+            elif seconds < SEEN_S:
+                return None
         return time_left(left, (int(files), int(size)), seconds)

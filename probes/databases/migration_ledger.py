@@ -28,12 +28,15 @@ _THERE = """\
 SELECT to_regclass('cutover.run') IS NOT NULL AS prepared,
        ARRAY(SELECT name FROM unnest(%s::text[]) AS name
               WHERE to_regclass('"' || replace(name, '.', '"."') || '"') IS NULL) AS missing"""
-# Run and counts are of one snapshot; to_jsonb also reads a ledger of an earlier version, which has no column failed_in.
+# Run and counts are of one snapshot; to_jsonb also reads a ledger of an earlier version, which lacks some columns.
 _LEDGER = """\
 SELECT (SELECT jsonb_build_object('id', id, 'phase', phase, 'wanted', wanted, 'outcome', outcome,
                'active', ended_at IS NULL, 'halted', halted IS NOT NULL, 'held', held_since IS NOT NULL,
-               'watched', coalesce(guard_until > clock_timestamp(), false) OR NOT guarded)
-          FROM cutover.run ORDER BY id DESC LIMIT 1) AS run,
+               'first_sight', (SELECT bool_and(coalesce((guard ->> 'first_sight')::boolean, false))
+                   FROM jsonb_array_elements(guards) AS guard WHERE (guard ->> 'holds')::boolean),
+               'judged', coalesce(guard_until > clock_timestamp(), false) OR NOT guarded,
+               'supervised', (to_jsonb(r) ->> 'supervised_until')::timestamptz > clock_timestamp())
+          FROM cutover.run r ORDER BY id DESC LIMIT 1) AS run,
        (SELECT jsonb_object_agg(state, files)
           FROM (SELECT state, sum(files)::bigint AS files FROM cutover.tally GROUP BY 1) AS counted) AS files,
        EXISTS (SELECT FROM cutover.run WHERE phase = 'purge') AS purge_began,
@@ -133,8 +136,10 @@ def _state(run: Mapping[str, Any]) -> str:
     if run["halted"]:
         return "HALTED"
     if run["wanted"] == "run":
-        if run["held"]:
-            return "HELD BY A GUARD"
-        if not run["watched"]:
+        if run["supervised"] is False or not (run["judged"] or run["supervised"]):
             return "NO SUPERVISOR"
+        if not run["judged"]:  # its supervisor has just begun
+            return "WAITING FOR GUARDS"
+        if run["held"]:
+            return "WAITING FOR GUARDS" if run["first_sight"] else "HELD BY A GUARD"
     return _WANTED[run["wanted"]]

@@ -14,6 +14,8 @@ from support.waiting import until
 from cockpit.cli.main import main
 from cockpit.exit_codes import USAGE
 from cockpit.migration.controller import Controller
+from cockpit.migration.progress import Progress
+from cockpit.migration.states import PhaseName
 from cockpit.plan.model import Migration
 from probes.clients.child_process import GIVEN_VARS
 
@@ -34,6 +36,9 @@ async def test_no_value_of_a_plans_var_stands_in_the_command_line(tmp_path: Path
     process = psutil.Process(made._started[0].process.pid)
     await until(lambda: "migrate" in process.cmdline())
     assert "hunter2" not in " ".join(process.cmdline())
+    assert made.beginning is PhaseName.COPY
+    made.progress = Progress(prepared=True, run=1, active=True)
+    assert made.beginning is None, "its run has begun"
     assert json.loads(process.environ()[GIVEN_VARS]) == [SECRET]
     made.end_started()
 

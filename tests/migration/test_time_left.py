@@ -53,6 +53,25 @@ def test_a_pause_and_a_cap_of_long_ago_do_not_change_what_is_left() -> None:
     assert list(band) == pytest.approx([30.0, 30.0])
 
 
+def test_what_a_young_run_waited_for_is_not_counted_as_its_pace() -> None:
+    """Guards had their first readings after 40 seconds; then ten files a second."""
+    pace, files = Pace(), 0
+    for now in range(40):
+        pace.seen(now, 0, 0, moving=False)
+    shown = []
+    for now in range(40, 50):
+        pace.seen(now, files, files * 100, moving=True)
+        shown.append(pace.left((300, 30_000), (float(now), files, files * 100)))
+        files += 10
+    assert shown[0] is None
+    assert {band for band in shown if band is not None} == {(30.0, 30.0)}
+    assert shown[-1] is not None
+
+
+def test_who_looks_for_the_first_time_goes_by_the_whole_run() -> None:
+    assert Pace().left((300, 30_000), (600.0, 6_000, 600_000)) == (30.0, 30.0)
+
+
 def test_in_a_pipe_a_line_comes_every_ten_seconds_and_one_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     written, now = io.StringIO(), [100.0]
     monkeypatch.setattr(sys, "stderr", written)

@@ -73,6 +73,7 @@ def run(admin: psycopg.Connection, phase: str = "copy", wanted: str = "run", **c
 
 ENDED = {"ended_at": "clock_timestamp()", "outcome": "'done'"}
 WATCHED = {"guard_until": "clock_timestamp() + interval '1 minute'"}
+SUPERVISED = {"supervised_until": "clock_timestamp() + interval '1 minute'"}
 
 
 async def test_not_prepared_is_a_value(clients: Clients, ledger: psycopg.Connection, cockpit_dsn: str) -> None:
@@ -166,6 +167,17 @@ RUNS = {
     "unguarded": {"wanted": "run", "guarded": "false"},
     "unwatched": {"wanted": "run"},
     "held": {"wanted": "run", "held_since": "clock_timestamp()"} | WATCHED,
+    "held by what nobody has seen yet": {
+        "wanted": "run",
+        "held_since": "clock_timestamp()",
+        "guards": '\'[{"holds": true, "first_sight": true}, {"holds": false}]\'',
+    }
+    | WATCHED,
+    "supervised and not judged yet": {"wanted": "run"} | SUPERVISED,
+    "supervised and judged": {"wanted": "run"} | WATCHED | SUPERVISED,
+    "taken over and not judged yet": {"wanted": "run", "guard_until": "clock_timestamp()"} | SUPERVISED,
+    "left by its supervisor": {"wanted": "run", "supervised_until": "clock_timestamp()"} | WATCHED,
+    "left and unguarded": {"wanted": "run", "supervised_until": "clock_timestamp()", "guarded": "false"},
     "halted": {"wanted": "run", "halted": '\'{"why": "the bucket is gone"}\''},
     "paused": {"wanted": "pause", "held_since": "clock_timestamp()"},
     "draining": {"wanted": "drain"},

@@ -14,7 +14,7 @@ from tui.stage import HERE, START, Stage, listens, opened, plan, shown, until
 from cockpit.decide.events import Vote
 from cockpit.migration.controller import Controller
 from cockpit.migration.ledger import Event
-from cockpit.migration.progress import Failure, Progress, TableProgress, WorkerLine
+from cockpit.migration.progress import Failure, Progress, TableProgress, Throughput, WorkerLine
 from cockpit.migration.states import ItemState, PhaseName, Wanted
 from cockpit.plan.model import Gate, Migration, Poll
 from cockpit.tui.action_registry import available
@@ -53,13 +53,22 @@ def progress(**more: object) -> Progress:
         "workers": (worker,),
         "failures": (Failure("KnowledgeDocument", "doc-7", ItemState.QUARANTINED, 5, "InvalidRequest: [/odd]", "k"),),
         "events": (Event(START, "ada", "began", "copy"),),
-        "rates": (0.0, 20.0, 71.0),
+        "at": START,
+        "throughput": measured_at(0.0, 20.0, 71.0),
     }
     return Progress(**(given | more))  # type: ignore[arg-type]
 
 
-def said(of: Progress, width: int = 77, *, armed: bool = False, trouble: str = "") -> str:
-    return migration_text(of, trouble, width, armed=armed, now=START).plain
+def measured_at(*rates: float | None) -> tuple[Throughput, ...]:
+    """A measurement a second, the last at START; a file has 20 KB."""
+    return tuple(
+        Throughput(START - timedelta(seconds=len(rates) - 1 - n), rate, None if rate is None else rate * 20 * 1024)
+        for n, rate in enumerate(rates)
+    )
+
+
+def said(of: Progress, width: int = 77, *, armed: bool = False, trouble: str = "", plot: int = 0) -> str:
+    return migration_text(of, trouble, width, armed=armed, plot=plot).plain
 
 
 @pytest.mark.parametrize("width", [57, 77, 137, 197])
@@ -111,13 +120,55 @@ def test_the_end_is_a_band_where_nobody_can_know_it_better() -> None:
     assert "1m to 5m left" in said(progress(eta_least_s=60.0, eta_s=300.0), 97)
 
 
+def test_the_throughput_is_drawn_where_there_is_room_with_its_caps_and_its_gaps() -> None:
+    rates = (*[50.0] * 30, *[None] * 30, *[100.0] * 30)
+    lines = said(progress(throughput=measured_at(*rates), files_per_s_most=120), 137, plot=5).splitlines()
+    top = next(n for n, line in enumerate(lines) if "FILES A SECOND" in line)
+    assert "averages of 10 s, seen since 01:58:31" in lines[top]
+    assert "cap 120/s" in lines[top]
+    far = said(progress(throughput=measured_at(*rates), files_per_s_most=3_000), 137, plot=5)
+    assert ("╌" in far, "cap 3,000/s" in far) == (False, True), "a cap far above would flatten everything"
+    drawn = lines[top + 1 : top + 7]
+    assert "120/s" in "".join(drawn)
+    assert "MB" in drawn[0]
+    assert "02:00:00" in drawn[5]
+    lowest = drawn[4][:68]
+    assert "██" in lowest
+    assert " " * 15 in lowest.partition("█")[2], "what nobody saw is no number"
+    assert max(line.count("▇") + line.count("█") for line in lines[:top]) < 40, "and no second line of the same"
+
+
+@pytest.mark.parametrize("of", [Progress(), Progress(prepared=True)])
+def test_between_the_key_and_the_run_it_says_what_begins_and_not_to_press_the_key_again(of: Progress) -> None:
+    text = " ".join(migration_text(of, "", 77, armed=True, beginning=PhaseName.COPY).plain.split())
+    assert "BEGINS copy, in a process of its own" in text
+    assert "NEXT" not in text
+
+
+def test_no_average_contradicts_the_bar_before_a_worker_has_reported() -> None:
+    assert "run average" not in said(progress())
+    assert "run average 12 files/s" in said(progress(run_files_per_s=12.0, uploads=90))
+
+
+@pytest.mark.parametrize("measured", [(), measured_at(71.0)])
+def test_one_measurement_makes_no_chart(measured: tuple[Throughput, ...]) -> None:
+    assert "FILES A SECOND" not in said(progress(throughput=measured), 137, plot=5)
+
+
+def test_a_ledger_that_cannot_be_read_says_of_when_the_numbers_are_and_no_clock_runs_on() -> None:
+    text = " ".join(said(progress(), trouble="timeout").split())
+    assert "cannot be read: timeout; what stands below is of 02:00:00" in text
+    assert "run 3, 2m" in text
+
+
 def test_how_workers_died_is_shown_while_the_run_goes_on() -> None:
     death = Event(START, "", "worker died", "worker 77 ended with 70: no space left on device")
     assert "worker 77 ended with 70: no space left on device" in " ".join(said(progress(deaths=(death,))).split())
 
 
 def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> None:
-    assert "NO SUPERVISOR" in said(progress(watched=False))
+    assert "NO SUPERVISOR" in said(progress(watched=False, ownerless=True, held_since=START))
+    assert "WAITING FOR GUARDS" in said(progress(watched=False)), "its supervisor has just begun"
     halted = {"code": "AccessDenied", "detail": "", "hint": "allow s3:PutObject"}
     assert "allow s3:PutObject" in said(progress(halted=halted))
     assert "cannot be read: timeout" in said(progress(), trouble="timeout")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from cockpit.console import output, output_json, redraw
-from cockpit.formatting import between, duration, size
+from cockpit.formatting import between, duration, percent, size
 from cockpit.migration.dry_run import Survey
 from cockpit.migration.preflight_check import Check
 from cockpit.migration.progress import Progress
@@ -73,7 +73,7 @@ def progress_line(progress: Progress, width: int) -> str:
         facts.append(eta_text(progress))
     if progress.errors or progress.count(ItemState.QUARANTINED):
         facts.append(f"{progress.count(ItemState.QUARANTINED)} quarantined, {progress.errors} errors")
-    tail = f" {share:4.0%} " + " · ".join(facts)
+    tail = f" {percent(progress.done, progress.files):>4} " + " · ".join(facts)
     lead = f"{progress.phase} {progress.word.lower()} "
     room = max(5, width - len(lead) - len(tail) - 1)
     filled = round(room * share)

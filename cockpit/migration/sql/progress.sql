@@ -4,11 +4,15 @@
 -- Lasts until the end of this transaction, which only reads: all of its numbers are those of one snapshot.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 
+-- name: show_moment
+-- Reads only, and takes no lock; when the transaction began is the moment of its snapshot, and of all that is shown of it.
+SELECT now()
+
 -- name: show_run_clock
 -- Reads only, and takes no lock.
-SELECT (coalesce(guard_until > clock_timestamp(), false) OR NOT guarded)
-    AND coalesce((to_jsonb(r) ->> 'supervised_until')::timestamptz > clock_timestamp(), true),
-    extract(epoch FROM coalesce(ended_at, clock_timestamp()) - started_at)
+SELECT (coalesce(guard_until > now(), false) OR NOT guarded)
+    AND coalesce((to_jsonb(r) ->> 'supervised_until')::timestamptz > now(), true),
+    extract(epoch FROM coalesce(ended_at, now()) - started_at)
 FROM cutover.run r WHERE id = %(run)s
 
 -- name: show_tally

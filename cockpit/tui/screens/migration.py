@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from rich.text import Text
 
 from cockpit.tui import theme
@@ -11,6 +9,7 @@ from cockpit.tui.action_registry import MIGRATION_FOOTER
 from cockpit.tui.screens.pages import Page
 from cockpit.tui.text import hanging
 from cockpit.tui.views.migration import migration_text
+from cockpit.tui.views.throughput import plot_rows
 
 
 class MigrationScreen(Page):
@@ -28,8 +27,14 @@ class MigrationScreen(Page):
             if cockpit.cutover.plan.migration is None:
                 text = "this plan has no `migration:` section, so no files are moved from here"
             return hanging("NOTHING", text, width, indent=10, styles=(theme.QUIET, theme.TEXT))
+        rows = plot_rows(self.size.width, self.size.height)
         return migration_text(
-            controller.progress, controller.trouble, width, armed=cockpit.armed, now=datetime.now(UTC)
+            controller.progress,
+            controller.trouble,
+            width,
+            armed=cockpit.armed,
+            plot=rows,
+            beginning=controller.beginning,
         )
 
     def clipboard_line(self) -> str:

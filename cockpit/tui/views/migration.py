@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,6 +13,7 @@ from cockpit.formatting import size
 from cockpit.migration.states import OPEN, ItemState, PhaseName
 from cockpit.tui import theme
 from cockpit.tui.text import hanging, plain
+from cockpit.tui.views.throughput import throughput
 
 if TYPE_CHECKING:
     from cockpit.migration.progress import Progress, TableProgress
@@ -27,21 +28,34 @@ INDENT = 10
 WIDE = 110
 
 
-def migration_text(progress: Progress, trouble: str, width: int, *, armed: bool, now: datetime) -> Text:
-    """Everything about the migration, most important first."""
+def migration_text(
+    progress: Progress, trouble: str, width: int, *, armed: bool, plot: int = 0, beginning: PhaseName | None = None
+) -> Text:
+    """Everything about the migration, most important first.
+
+    `plot`: rows of a chart of its throughput, 0 for a line of it; `beginning`: a phase that is about to begin.
+    """
     text = Text()
-    for line in _lines(progress, trouble, width, armed=armed, now=now):
+    for line in _lines(progress, trouble, width, armed=armed, plot=plot, beginning=beginning):
         text.append_text(line)
         if not line.plain.endswith("\n"):
             text.append("\n")
     return text
 
 
-def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: datetime) -> Iterator[Text]:
+def _lines(
+    progress: Progress, trouble: str, width: int, *, armed: bool, plot: int, beginning: PhaseName | None
+) -> Iterator[Text]:
     if trouble:
-        yield _row("LEDGER", f"cannot be read: {trouble}", width, theme.UNKNOWN)
-    yield _headline(progress, now, width)
+        of = f"; what stands below is of {formatting.clock(progress.at)}" if progress.at is not None else ""
+        yield _row("LEDGER", f"cannot be read: {trouble}{of}", width, theme.UNKNOWN)
+    yield _headline(progress, width)
+    if beginning is not None:
+        text = f"{beginning}, in a process of its own: it looks at everything again, then its run is shown here"
+        yield _row("BEGINS", text, width)
     if not progress.prepared:
+        if beginning is not None:
+            return
         yield Text("")
         how = "m starts it: the checks, then the ledger, then the copy" if armed else "arm the cockpit (F9) to start it"
         yield _row("NEXT", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
@@ -50,28 +64,33 @@ def _lines(progress: Progress, trouble: str, width: int, *, armed: bool, now: da
         text = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
         yield _row("HALTED", text, width, theme.BAD)
     yield _bar(progress.done, progress.files, width, progress)
-    yield _rates(progress, width)
+    charts = list(throughput(progress, width, plot)) if plot else []
+    yield _rates(progress, width, spark=not charts)
     yield _counts(progress, width)
     for table in progress.tables:
         yield _table(table, width)
     yield Text("")
+    yield from charts
+    if charts:
+        yield Text("")
     yield from _guards(progress, width)
     yield from _workers(progress, width)
     yield from _deaths(progress, width)
     yield from _failures(progress, width)
     yield from _history(progress, width)
-    yield from _next(progress, width, armed=armed)
+    if beginning is None:
+        yield from _next(progress, width, armed=armed)
     yield _row("SAFE", _safety(progress), width, theme.QUIET)
 
 
-def _headline(progress: Progress, now: datetime, width: int) -> Text:
+def _headline(progress: Progress, width: int) -> Text:
     word = progress.word
     line = Text(no_wrap=True)
     phase = progress.phase.upper() if progress.run else "MIGRATION"
     line.append(f" {phase} ", style=f"bold {theme.STRONG}")
     line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, theme.HOLD)}")
-    if progress.run and progress.started_at is not None:
-        until = progress.ended_at or now
+    until = progress.ended_at or progress.at  # by the database's clock alone, as it began
+    if progress.run and progress.started_at is not None and until is not None:
         took = formatting.duration(max(until - progress.started_at, timedelta(seconds=1)))
         text = f"   run {progress.run}, {took}" + (f", by {plain(progress.started_by)}" if progress.started_by else "")
         line.append(text, style=theme.QUIET)
@@ -81,7 +100,8 @@ def _headline(progress: Progress, now: datetime, width: int) -> Text:
 
 def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
     share = done / files if files else 1.0
-    tail = f" {share:4.0%}  {done:,} of {files:,} files  {size(progress.done_bytes)} of {size(progress.bytes)}"
+    tail = f" {formatting.percent(done, files):>4}  {done:,} of {files:,} files"
+    tail += f"  {size(progress.done_bytes)} of {size(progress.bytes)}"
     if progress.eta_s is not None:
         tail += f"  {formatting.between(progress.eta_least_s or progress.eta_s, progress.eta_s)} left"
     room = max(8, width - len(tail) - 2)
@@ -93,15 +113,19 @@ def _bar(done: int, files: int, width: int, progress: Progress) -> Text:
     return line
 
 
-def _rates(progress: Progress, width: int) -> Text:
+def _rates(progress: Progress, width: int, *, spark: bool) -> Text:
     line = Text(" ", no_wrap=True)
     if progress.active:
         line.append(f"{progress.files_per_s:,.0f} files/s  {size(progress.bytes_per_s)}/s", style=f"bold {theme.TEXT}")
         line.append(f"  {progress.in_flight} in flight", style=theme.TEXT)
-    line.append(f"  run average {progress.run_files_per_s:,.0f} files/s  ", style=theme.QUIET)
-    if width >= WIDE:
-        line.append(f"{progress.uploads:,} uploads, {progress.adopted:,} adopted ", style=theme.QUIET)
-    line.append(_spark(progress.rates, max(0, width - line.cell_len - 1)), style=theme.GO_FILL)
+    if progress.run_files_per_s or not progress.active:  # none has been reported yet: 0 would contradict the bar
+        line.append(f"  run average {progress.run_files_per_s:,.0f} files/s", style=theme.QUIET)
+    if width >= WIDE and (progress.uploads or progress.adopted):
+        line.append(f"  {progress.uploads:,} uploads, {progress.adopted:,} adopted", style=theme.QUIET)
+    line.append("  ")
+    if spark:
+        rates = tuple(each.files_per_s for each in progress.throughput if each.files_per_s is not None)
+        line.append(_spark(rates, max(0, width - line.cell_len - 1)), style=theme.GO_FILL)
     return line
 
 
@@ -111,8 +135,8 @@ def _counts(progress: Progress, width: int) -> Text:
     counts = (
         (progress.count(ItemState.QUARANTINED), "quarantined", theme.BAD),
         (progress.count(ItemState.DIVERGED), "stale", theme.HOLD),
-        (progress.errors, "errors", theme.HOLD),
-        (progress.retries, "retries", theme.TEXT),
+        (progress.errors, "error" if progress.errors == 1 else "errors", theme.HOLD),
+        (progress.retries, "retry" if progress.retries == 1 else "retries", theme.TEXT),
     )
     for number, (count, what, colour) in enumerate(counts):
         line.append("  " if number else "")
@@ -133,7 +157,7 @@ def _table(table: TableProgress, width: int) -> Text:
     share = table.done / table.files if table.files else 1.0
     states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
     line = Text(f" {plain(table.label):<24.24}", style=theme.TEXT, no_wrap=True)
-    line.append(f"{share:5.0%}  ", style=f"bold {theme.TEXT}")
+    line.append(f"{formatting.percent(table.done, table.files):>5}  ", style=f"bold {theme.TEXT}")
     line.append("█" * round(12 * share), style=theme.GO)
     line.append("░" * (12 - round(12 * share)), style=theme.NO_FILL)
     line.append(f"  {table.done:,}/{table.files:,}  {states}", style=theme.QUIET)
