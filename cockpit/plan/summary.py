@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cockpit.conditions.condition import Condition
 from cockpit.formatting import count, duration
+from cockpit.plan.ended_criteria import ended_criteria
 from cockpit.plan.freshness import all_never_fresh
 from cockpit.plan.model import Criterion, Plan, Section
 from cockpit.plan.never_go import never_go
@@ -79,6 +80,8 @@ def _go(plan: Plan) -> Iterator[str]:
             yield from _row("never fresh", why)
     for need in needed_traffic(plan):
         yield from _row("GO needs", str(need))
+    for ended in ended_criteria(plan):
+        yield from _row("until", str(ended))
 
 
 def _context(plan: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ from support.plans.written_plan import own_probes, plan
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
 from cockpit.plan.probe_limits import needed_traffic
+from cockpit.plan.summary import summarise
 from cockpit.stories.healthy_values import healthy
 from cockpit.stories.proof.plan_proof import prove
 from cockpit.stories.proof.prove_bands import prove_bands, redundant
@@ -197,6 +198,28 @@ def test_a_criterion_that_another_implies_is_redundant() -> None:
     assert [each.text for each in redundant(of, ValueSearch(of))] == [
         "weak holds wherever good does: it proves nothing more"
     ]
+
+
+def test_what_is_judged_after_until_is_said() -> None:
+    of = plan(
+        """\
+success_criteria:
+  - {id: early, title: Early, success_condition: live.ok && metric.rate < 0.02, for: 5m, until: 4m}
+rollback_triggers:
+  - {id: brief, title: Brief, failure_condition: metric.rate > 0.05, for: 3m, until: 20m}
+"""
+    )
+    proven = prove(of, play_go=False)
+    early, brief = proven.ended
+    assert early == (
+        "early is judged until 4m after the deployment began; brief still reads what it read; nothing that decides reads live.ok"
+        " then; met later than that at the earliest, it is judged on until it is"
+    )
+    assert brief.endswith("nothing that decides reads metric.rate then")
+    for shown in ("\n".join(proven_lines(proven)), proven_html(proven)):
+        assert "nothing that decides reads metric.rate then" in shown
+    assert proven_json(proven)["ended"] == [early, brief]
+    assert any(line.startswith("  until ") and "brief still reads" in line for line in summarise(of))
 
 
 def test_the_traffic_that_go_needs_is_counted() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
+from cockpit.plan.ended_criteria import ended_criteria
 from cockpit.plan.model import Item, Plan
 from cockpit.plan.probe_limits import needed_traffic, never_known
 from cockpit.stories.healthy_values import Healthy, healthy
 from cockpit.stories.proof.prove_bands import prove_bands, redundant
 from cockpit.stories.proof.prove_criteria import prove_criterion, prove_go, prove_line, prove_probe
 from cockpit.stories.proof.prove_triggers import prove_trigger
-from cockpit.stories.proof.proven import Finding, GoProven, LineProven, PlanProven
+from cockpit.stories.proof.proven import CriterionProven, Finding, GoProven, LineProven, PlanProven
 from cockpit.stories.value_search import Values, ValueSearch
 
 OnStep = Callable[[int, int, str], None]
@@ -60,10 +61,19 @@ def prove(plan: Plan, on_step: OnStep = lambda _done, _total, _what: None, *, pl
         probes=tuple(probes),
         bands=(*prove_bands(plan, values, search), *_only_shown(lines, items)),
         redundant=tuple(redundant(plan, search)),
+        ended=tuple(_ended(plan, criteria)),
         traffic=tuple(map(str, needed_traffic(plan))),
         contradictions=tuple(_contradictions(found)),
         healthy=values,
     )
+
+
+def _ended(plan: Plan, proven: Sequence[CriterionProven]) -> Iterator[str]:
+    """What still holds when a criterion's time is over, and of one that takes longer than that, what becomes of it."""
+    earliest = {each.id: each.earliest for each in proven}
+    for each in ended_criteria(plan):
+        late = (earliest.get(each.criterion.id) or each.until) > each.until
+        yield str(each) + ("; met later than that at the earliest, it is judged on until it is" if late else "")
 
 
 def _line(plan: Plan, item: Item, values: Values, search: ValueSearch) -> LineProven:

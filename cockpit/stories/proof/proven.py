@@ -129,6 +129,8 @@ class PlanProven:
     probes: tuple[ProbeProven, ...]
     bands: tuple[Finding, ...]
     redundant: tuple[Finding, ...]
+    ended: tuple[str, ...]
+    """What holds once a criterion with `until` is no longer judged: a line for each."""
     traffic: tuple[str, ...]
     contradictions: tuple[Finding, ...]
     healthy: Values

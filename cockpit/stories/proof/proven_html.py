@@ -41,6 +41,8 @@ def proven_html(proven: PlanProven) -> str:
         parts += _section("Undecided: not proven, and not to be taken for fine", _list(undecided))
     parts += _section("From the fault to the trip", _bars(_trips(proven.triggers)) + _table(_trigger_rows(proven)))
     parts += _section("Met at the earliest", _bars(_earliest(proven)))
+    if proven.ended:
+        parts += _section("When the time of until is over", _list(map(_esc, proven.ended)))
     if proven.traffic:
         parts += _section("Traffic that GO needs", _list(map(_esc, proven.traffic)))
     parts += _section("One probe that cannot be read", _table(_probe_rows(proven.probes)))

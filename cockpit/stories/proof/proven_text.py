@@ -37,6 +37,8 @@ def proven_lines(proven: PlanProven) -> Iterator[str]:
     if go.earliest is not None:
         waits = f"; it waits longest for {go.waits_for}" if go.waits_for else ""
         yield f"  {_took(go.earliest):>8}  GO{waits}"
+    if proven.ended:
+        yield from ("", "When the time of `until` is over", *(f"  {line}" for line in proven.ended))
     if proven.traffic:
         yield from ("", "Traffic that GO needs", *(f"  {line}" for line in proven.traffic))
     yield from ("", "One probe that cannot be read, all others healthy")
@@ -140,6 +142,7 @@ def proven_json(proven: PlanProven) -> dict[str, Any]:
         ],
         "bands": [_finding(each) for each in proven.bands],
         "redundant": [_finding(each) for each in proven.redundant],
+        "ended": list(proven.ended),
         "traffic": list(proven.traffic),
         "healthy": _plain(proven.healthy),
     }
