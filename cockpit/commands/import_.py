@@ -30,14 +30,19 @@ def main(file: str) -> int:
     sketch = Sketch(raw.decode("utf-8-sig", errors="replace"), Path(file).name)
     groups = sketch.outline.groups
     if not groups:
-        return _refuse(file, "asks for nothing: no `- [ ] something`, no numbered step, no criterion")
+        _show_left_out(file, sketch)
+        return _refuse(file, "asks for nothing that a plan holds: no `- [ ] something`, no numbered step, no criterion")
     output_document(sketch.text())
     lines = sum(len(group.lines) for group in groups)
     summary = f"{count(lines, 'line')} in {count(len(groups), 'section')}"
     output(f"{file}: {summary}; people sign all of them", err=True)
+    _show_left_out(file, sketch)
+    return 0
+
+
+def _show_left_out(file: str, sketch: Sketch) -> None:
     for one in sketch.outline.left_out:
         output(f"{file}:{one.number}: left out: {one.text[:100]} ({one.why})", err=True)
-    return 0
 
 
 def _refuse(file: str, why: str) -> int:

@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cockpit.drafts.markdown_outline import Group, Line, Outline, Role, outline
+from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
 from cockpit.drafts.names_in_text import names
 from cockpit.drafts.probe_matching import proposals
+from cockpit.drafts.section_roles import Role
 from probes.display_text import visible, yaml_quoted
 
 _ASK = "What did you look at, and what did it show?"
@@ -19,7 +20,8 @@ _LONGEST_TITLE = 300
 _VARS = ("bucket", "cluster", "service", "database", "url")
 _OPTIONAL = re.compile(r"\s*[\[(]?\boptional\b[\])]?:?\s*", re.IGNORECASE)
 _DURATION = re.compile(
-    r"[(\[~]\s*(?:~|about |approx\.? )?(\d{1,3})\s*(s|sec\w*|m|min\w*|h|hours?)\s*[)\]]?", re.IGNORECASE
+    r"(?:[(\[~\u2013\u2014,;]|\s-\s)\s*(?:~|about |approx\.? )?(\d{1,3})\s*(s|sec\w*|m|min\w*|h|hours?)\s*[)\]]?",
+    re.IGNORECASE,
 )
 _OWNER = re.compile(r"[(\[]?\b(?:owner|responsible|who|by|assignee):\s*([^)\],;]+)[)\]]?|\s@([\w.-]+)", re.IGNORECASE)
 
@@ -111,7 +113,7 @@ class Sketch:
                     yield from self._entry(2, group, line, line.title)
                     if line.command:
                         yield f"    command: {_quoted_lines(textwrap.dedent(line.command))}"
-                    if duration := _duration(line.title):
+                    if duration := _duration(line.own):
                         yield f"    duration: {duration}"
                     optional = ["It is called optional."] if _without_optional(line.title)[1] else []
                     if cautions := [*_cautions(line), *optional]:
@@ -148,7 +150,7 @@ def _suggested(indent: int, title: str) -> Iterator[str]:
 
 def _cautions(line: Line) -> Iterator[str]:
     if line.notes:
-        yield " ".join(line.notes)
+        yield "; ".join(line.notes)
     if owner := _OWNER.search(line.title):
         yield f"Owner: {(owner[1] or owner[2]).strip()}."
 

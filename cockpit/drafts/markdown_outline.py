@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
+from cockpit.drafts.section_roles import Role, is_after, is_rollback, role_named, role_of
 from probes.display_text import visible
 
 MAX_LINES = 500
@@ -18,57 +18,28 @@ MAX_LINES = 500
 _FENCE = re.compile(r"^\s*(`{3,}|~{3,})\s*([\w+-]*)")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
 _BOX = re.compile(r"^([ >]*)(?:[-*+]|\d+[.)])\s+\[([ xX]?)\](?:\s+(.*))?$")
+_DRAWN_BOX = re.compile(r"^([ >]*)(?:(?:[-*+]|\d+[.)])\s+)?([\u2610\u2611\u2612\u2b1c])\ufe0f?\s+(\S.*)$")
+_PLAIN_STEP = re.compile(r"^ {0,3}step\s*\d+\s*[.:)\u2013-]\s*(\S.*)$", re.IGNORECASE)
+_FENCE_IN_ENTRY = re.compile(r"^(\s*(?:[-*+]|\d+[.)])\s+)(`{3,}|~{3,})\s*[\w+-]*\s*$")
 _ENTRY = re.compile(r"^([ >]*)(?:([-*+])|(\d+)[.)])\s+(\S.*)$")
 _BOLD_STEP = re.compile(r"^ {0,3}\*\*\s*(?:step\s*)?\d+\s*[.:)\u2013-]\s*(.+?)\*\*:?\s*(.*)$", re.IGNORECASE)
+_BOLD_HEADING = re.compile(r"^ {0,3}(?:\*\*|__)([^*`]+?):?(?:\*\*|__):?\s*$")
+"""A line that is bold as a whole: a heading to whoever wrote it."""
+_UNDERLINE = re.compile(r"^ {0,3}(=+|-+)\s*$")
+_LEAD = re.compile(r"^ {0,3}([^\s|>*+`-][^|]{2,78}):\s*$")
+"""A line that introduces the list below it."""
+_BOLD_LEVEL, _LEAD_LEVEL = 7, 8
+"""Below every heading of Markdown: a bold line lasts to the next one, a line that introduces a list to the end of the list."""
 _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
 _RULE = re.compile(r"^[\s|:-]+$")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
+_CODE_ALONE = re.compile(r"^`([^`]+)`[.;]?$")
+_LIMITS = re.compile(r"threshold|limit|trigger", re.IGNORECASE)
+_MARKED = re.compile(r"^\s*(?:[-*+>|#]|\d+[.)]|$)")
+_COUNTING = re.compile(r"^(?:#|no\.?|nr\.?|step|id)?$", re.IGNORECASE)
+_INDENTED_CODE = 6
 _TICK_CELL = re.compile(r"^\[([ xX]?)\]$|^[\u2610\u2611\u2612]$")
-
-
-class Role(StrEnum):
-    """What a section's entries become."""
-
-    CHECKLIST = "checklist"
-    SUCCESS = "success_criteria"
-    TRIGGERS = "rollback_triggers"
-    RUNBOOK = "runbook"
-    ROLLBACK = "rollback_plan"
-    LEFT_OUT = "left out"
-
-
-_BACK = r"roll(?:ing|ed)?[ -]?back|back[ -]?out|fall[ -]?back|revert"
-_ROLES: tuple[tuple[Role, str], ...] = (
-    (
-        Role.LEFT_OUT,
-        rf"post[ -]?(?:mortem|(?:{_BACK}))|after (?:a |the )?(?:{_BACK})|lessons|retrospective|appendix|glossary|history",
-    ),
-    (
-        Role.TRIGGERS,
-        rf"(?:{_BACK}|abort|no[ -]?go)\b.*\b(?:criteria|criterion|conditions?|triggers?|thresholds?|decision)",
-    ),
-    (Role.TRIGGERS, rf"when to (?:{_BACK}|roll back|abort)|triggers? for (?:a |the )?(?:{_BACK})"),
-    (Role.ROLLBACK, _BACK),
-    (
-        Role.SUCCESS,
-        r"success (?:criteria|metrics)|acceptance criteria|exit criteria|definition of done|go[ -]?live criteria",
-    ),
-    (
-        Role.RUNBOOK,
-        r"runbook|(?:deploy\w*|release|cutover|cut-over|migration|rollout|go[ -]?live) (?:steps|procedure|sequence|plan|day)",
-    ),
-    (Role.RUNBOOK, r"^(?:\d+[.)]?\s*)?(?:deploy(?:ment|ing)?|cutover|cut-over|rollout|execution|procedure|steps)$"),
-)
-_MOMENT = r"(?:deploy\w*|release|launch|cut[ -]?over|migration|go[ -]?live|rollout)"
-_SURELY_AFTER = re.compile(
-    rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare", re.IGNORECASE
-)
-_SURELY_BEFORE = re.compile(
-    rf"\bpre[ -]?{_MOMENT}|\bbefore (?:the )?{_MOMENT}|pre[ -]?flight|prerequisite", re.IGNORECASE
-)
-_AFTER = re.compile(r"\bpost\b|\bafter\b|\bverif|\bsmoke\b|\b\d+ ?(?:h|hours?|minutes?) later", re.IGNORECASE)
-_BEFORE = re.compile(r"\bpre\b|\bbefore\b|prepar|readiness", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +50,8 @@ class Line:
     number: int
     ticked: bool = False
     command: str = ""
+    own: str = ""
+    """The title without those it is nested in."""
     notes: tuple[str, ...] = ()
     """Lines that continue it."""
 
@@ -89,6 +62,8 @@ class Group:
     role: Role = Role.CHECKLIST
     after_deployment: bool = False
     lines: list[Line] = field(default_factory=list)
+    kind: str = ""
+    """What its outermost entries are: a list that begins with bullets goes on with them, of another a bullet is a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +89,7 @@ class _Entry:
 
     number: int
     kind: str
-    """box, number, bullet, bold or row."""
+    """box (in a table too), number, bullet, bold, row, or limits: a row of a table of thresholds."""
     depth: int
     title: str
     ticked: bool = False
@@ -135,31 +110,50 @@ class _Reader:
         """The steps of the deployment have been passed."""
         self.parents: list[tuple[int, str]] = []
         self.header: list[str] | None = None
-        self.open: list[str] | None = None
-        """Lines of the fence that is being read."""
         self.kept = 0
+        self.blank = True
+        """The line before was empty."""
+        self.paragraph = ""
+        """The line before, where it is prose: underlined it is a heading."""
         tops = [
             line for _, line, code in self.lines if not code and (found := _HEADING.match(line)) and found[1] == "#"
         ]
         self.one_title = len(tops) == 1
-        has_boxes = any(_BOX.match(line) for _, line, code in self.lines if not code)
+        has_boxes = any(
+            _BOX.match(line) or _DRAWN_BOX.match(line) or ("|" in line and any(map(_TICK_CELL.match, _cells(line))))
+            for _, line, code in self.lines
+            if not code
+        )
         self.steps_alone = not has_boxes
         """A document without a box whose numbered steps are a runbook."""
 
     def outline(self) -> Outline:
-        for number, line, code in self.lines:
+        for index, (number, line, code) in enumerate(self.lines):
             if code:
                 self._code(line)
                 continue
-            self.open = None
+            if not self.blank and self.paragraph and (under := _UNDERLINE.match(line)):
+                self._heading(1 if under[1][0] == "=" else 2, self.paragraph)
+                self.paragraph = ""
+                continue
             if heading := _HEADING.match(line):
                 self._heading(len(heading[1]), _words(heading[2]))
-            elif row := _ROW.match(line):
-                self._row(number, [_cell(cell) for cell in row[1].split("|")], is_rule=bool(_RULE.match(line)))
+            elif (bold := _BOLD_HEADING.match(line)) and not _BOLD_STEP.match(line):
+                self._heading(_BOLD_LEVEL, _words(bold[1]))
+            elif _ROW.match(line) or self._is_open_row(index):
+                self._row(number, _cells(line), is_rule=bool(_RULE.match(line)))
             else:
                 self.header = None
                 self._plain(number, line)
+            self.blank = not line.strip()
+            self.paragraph = "" if _MARKED.match(line) else _words(line)
         return self.made
+
+    def _is_open_row(self, index: int) -> bool:
+        """A row of a table without bars at its ends: such a table is known by the rule below its header."""
+        _, line, _ = self.lines[index]
+        below = self.lines[index + 1][1] if index + 1 < len(self.lines) else ""
+        return "|" in line and (self.header is not None or ("|" in below and bool(_RULE.match(below))))
 
     def _heading(self, level: int, title: str) -> None:
         if level == 1 and not self.made.title:
@@ -169,47 +163,57 @@ class _Reader:
         if not (level == 1 and self.one_title):
             self.headings.append((level, title))
         self.parents, self.header = [], None
-        role = self._role()
+        titles = [name for _, name in self.headings]
+        role = role_of(titles, self.made.title if self.one_title else "")
         self.deployed = self.deployed or (was is Role.RUNBOOK and role is not Role.RUNBOOK and bool(self.group.lines))
-        self.group = Group(title or "Checklist", role, self._after())
-
-    def _role(self) -> Role:
-        """The innermost heading that says it, for each inherits what the one around it is for."""
-        for _, title in reversed(self.headings):
-            for role, pattern in _ROLES:
-                if re.search(pattern, title, re.IGNORECASE):
-                    return role
-        return Role.CHECKLIST
-
-    def _after(self) -> bool:
-        """The innermost heading that names the deployment; else the outermost with another word for it; else what came before."""
-        titles = [title for _, title in self.headings]
-        for ordered, before, after in (
-            (titles[::-1], _SURELY_BEFORE, _SURELY_AFTER),
-            (titles, _BEFORE, _AFTER),
-        ):
-            for title in ordered:
-                if before.search(title):
-                    return False
-                if after.search(title):
-                    return True
-        return self.deployed
+        self.group = Group(title or "Checklist", role, self.deployed if (after := is_after(titles)) is None else after)
 
     # -- entries -----------------------------------------------------------------------------------------------------
 
     def _plain(self, number: int, line: str) -> None:
         if box := _BOX.match(line):
-            self._take(_Entry(number, "box", len(box[1]), _words(box[3] or ""), box[2] in ("x", "X")))
+            self._take(_Entry(number, "box", len(box[1]), box[3] or "", box[2] in ("x", "X")))
+        elif drawn := _DRAWN_BOX.match(line):
+            self._take(_Entry(number, "box", len(drawn[1]), drawn[3], drawn[2] in "\u2611\u2612"))
         elif bold := _BOLD_STEP.match(line):
-            self._take(_Entry(number, "bold", 0, _words(f"{bold[1]} {bold[2]}")))
+            self._take(_Entry(number, "bold", 0, f"{bold[1]} {bold[2]}"))
+        elif step := _PLAIN_STEP.match(line):
+            self._take(_Entry(number, "bold", 0, step[1]))
         elif entry := _ENTRY.match(line):
             self._take(_Entry(number, "bullet" if entry[2] else "number", len(entry[1]), entry[4]))
         elif line.strip() and line.startswith((" ", ">")) and self.parents and self.group.lines:
-            last = self.group.lines[-1]
-            note = _words(line.lstrip(" >"))
-            self.group.lines[-1] = Line(last.title, last.number, last.ticked, last.command, (*last.notes, note))
+            self._continued(line)
+        elif (lead := _LEAD.match(line)) and self._introduces(_words(lead[1])):
+            self._heading(_LEAD_LEVEL, _words(lead[1]))
+        elif line.strip() and not self.blank and self.parents and self.group.kind in ("bold", "number"):
+            self._note(line)
         elif line.strip():
+            if self.headings and self.headings[-1][0] == _LEAD_LEVEL and self.group.lines:
+                self._heading(_LEAD_LEVEL, "")
             self.parents = []
+
+    def _introduces(self, words: str) -> bool:
+        """Whether a line before a list says what the list is for, or when it is its turn."""
+        return role_named(words) not in (None, Role.LEFT_OUT) or is_after([words]) is not None
+
+    def _continued(self, line: str) -> None:
+        """An indented line below an entry: code of a step is its command, whatever else a note."""
+        last = self.group.lines[-1]
+        indent, text = len(line) - len(line.lstrip()), line.strip()
+        whole = _CODE_ALONE.match(text)
+        is_code = whole or ((self.blank or last.command) and indent - self.parents[-1][0] >= _INDENTED_CODE)
+        if is_code and self.group.role in (Role.RUNBOOK, Role.ROLLBACK):
+            self._command(whole[1] if whole else text)
+        else:
+            self._note(line.lstrip(" >"))
+
+    def _note(self, text: str) -> None:
+        last = self.group.lines[-1]
+        self.group.lines[-1] = replace(last, notes=(*last.notes, _words(text)))
+
+    def _command(self, text: str) -> None:
+        last = self.group.lines[-1]
+        self.group.lines[-1] = replace(last, command=f"{last.command}\n{text}" if last.command else text)
 
     def _row(self, number: int, cells: list[str], *, is_rule: bool) -> None:
         if is_rule:
@@ -218,62 +222,87 @@ class _Reader:
             self.header = cells
             return
         ticks = [_TICK_CELL.match(cell) for cell in cells]
-        named = [(head, cell) for head, cell, tick in zip(self.header, cells, ticks, strict=False) if cell and not tick]
+        named = [
+            (head, cell)
+            for head, cell, tick in zip(self.header, cells, ticks, strict=False)
+            if cell and not tick and not (cell.isdigit() and _COUNTING.match(head))
+        ]
         if not named:
             return
         first, *others = named
         title = ", ".join([first[1], *(f"{head}: {cell}" if head else cell for head, cell in others)])
         box = next((tick for tick in ticks if tick), None)
-        if box is not None or self.group.role not in (Role.CHECKLIST, Role.LEFT_OUT):
-            self._take(_Entry(number, "row", 0, title, bool(box and (box[1] or "").lower() == "x")))
+        kind = "box" if box else "limits" if any(map(_LIMITS.search, self.header)) else "row"
+        self._take(_Entry(number, kind, 0, title, bool(box and (box[1] or "").lower() == "x")))
 
     def _take(self, entry: _Entry) -> None:
-        title, command = entry.title, ""
-        if entry.kind in ("number", "bullet"):
-            title, command = _split_command(title)
         role = self._role_of(entry)
-        if role is None or not title:
+        is_step = role in (Role.RUNBOOK, Role.ROLLBACK)
+        title, command = _split_command(entry.title) if is_step else (_words(entry.title).rstrip(" :"), "")
+        if not title:
+            return
+        if role is None:
+            if self.group.lines and self.parents:
+                self._note(entry.title)
+            else:
+                where = self.headings[-1][1] if self.headings else self.group.title
+                self._leave_out(entry.number, title, f"'{where}' has no boxes and is no list of steps or criteria")
             return
         if role is Role.LEFT_OUT:
-            heading = self.headings[-1][1] if self.headings else ""
-            self.made.left_out.append(LeftOut(entry.number, title, f"it is of '{heading}', which no plan holds"))
+            where = self.headings[-1][1] if self.headings else self.made.title
+            self._leave_out(entry.number, title, f"it is of '{where}', which no plan holds")
             return
         self.kept += 1
         if self.kept > MAX_LINES:
-            self.made.left_out.append(LeftOut(entry.number, title, f"there are more than {MAX_LINES} before it"))
+            self._leave_out(entry.number, title, f"there are more than {MAX_LINES} before it")
             return
         self.parents = [(at, name) for at, name in self.parents if at < entry.depth]
         whole = ": ".join([*(name for _, name in self.parents), title])
         self.parents.append((entry.depth, title))
-        if role is not self.group.role:  # the numbered steps of a document without a box
-            self.group = Group(self.group.title, role, self.group.after_deployment)
-        if not any(self.group is each for each in self.made.groups):
-            self.made.groups.append(self.group)
-        self.group.lines.append(Line(whole, entry.number, entry.ticked, command))
+        group = self.group
+        if role is not group.role:  # steps in a document without a box, limits between the steps back
+            of = [each for each in self.made.groups if (each.title, each.role) == (group.title, role)]
+            group = of[-1] if of else Group(group.title, role, group.after_deployment)
+            if entry.kind != "limits":
+                self.group = group
+        group.kind = group.kind or entry.kind
+        if not any(group is each for each in self.made.groups):
+            self.made.groups.append(group)
+        group.lines.append(Line(whole, entry.number, entry.ticked, command, title))
+
+    def _leave_out(self, number: int, text: str, why: str) -> None:
+        self.made.left_out.append(LeftOut(number, text, why))
 
     def _role_of(self, entry: _Entry) -> Role | None:
-        """What an entry becomes here; None where it asks for nothing (a bullet of prose)."""
-        role = self.group.role
-        if role is not Role.CHECKLIST:
-            if role is Role.LEFT_OUT:
-                return role if entry.kind in ("box", "number", "bold", "row") else None
-            nested = entry.depth > 0 and self.parents
-            return (
-                role
-                if entry.kind != "bullet" or role in (Role.SUCCESS, Role.TRIGGERS) or nested or not self.group.lines
-                else None
-            )
-        if entry.kind in ("box", "row"):
+        """What an entry becomes here; None where it only explains."""
+        role, kind = self.group.role, entry.kind
+        nested = entry.depth > 0 and bool(self.parents)
+        if role is Role.LEFT_OUT:
             return role
-        return Role.RUNBOOK if self.steps_alone and entry.kind in ("number", "bold") else None
+        if kind == "limits" and role is not Role.SUCCESS:
+            return Role.TRIGGERS if role is not Role.CHECKLIST or is_rollback(entry.title) else None
+        if role in (Role.SUCCESS, Role.TRIGGERS):
+            return role
+        if role is Role.CHECKLIST:
+            if kind == "box" or (self.headings and role_named(self.headings[-1][1]) is role):
+                return role
+            if kind == "number" and not self.steps_alone and self._is_timed():
+                return role
+            steps = kind in ("number", "bold") and not nested and self.group.kind != "box"
+            return Role.RUNBOOK if steps and (self.steps_alone or kind == "bold") else None
+        if kind != "bullet" or self.group.kind in ("", "bullet"):
+            return role
+        return role if nested and self.group.kind != "bold" else None
+
+    def _is_timed(self) -> bool:
+        """Whether the innermost heading says when its entries are looked at: then what it numbers is looked at, not done."""
+        return bool(self.headings) and is_after([self.headings[-1][1]]) is not None
 
     def _code(self, line: str) -> None:
         """A line of a fence: the command of the step above it."""
         if self.group.role not in (Role.RUNBOOK, Role.ROLLBACK) or not self.group.lines or not line.strip():
             return
-        last = self.group.lines[-1]
-        command = f"{last.command}\n{line.rstrip()}" if last.command else line.rstrip()
-        self.group.lines[-1] = Line(last.title, last.number, last.ticked, command, last.notes)
+        self._command(line.rstrip())
 
 
 def _split_command(text: str) -> tuple[str, str]:
@@ -303,12 +332,19 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
             markdown = found[1]
         elif found:
             code = found[1]
+        elif entry := _FENCE_IN_ENTRY.match(line):
+            yield number, f"{entry[1]}Run", False
+            code = entry[2]
         else:
             yield number, line, False
 
 
 def _closes(found: re.Match[str], opened: str) -> bool:
     return found[1].startswith(opened) and not found[2]
+
+
+def _cells(row: str) -> list[str]:
+    return [_cell(cell) for cell in row.strip().strip("|").split("|")]
 
 
 def _cell(text: str) -> str:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from cockpit.cli.main import main
 from cockpit.drafts.from_markdown import Sketch
-from cockpit.drafts.markdown_outline import MAX_LINES, Role, outline
+from cockpit.drafts.markdown_outline import MAX_LINES, outline
 from cockpit.drafts.probe_matching import proposals
+from cockpit.drafts.section_roles import Role
 from cockpit.plan.load import load_text
 from cockpit.plan.model import Item, Mode, Phase, Plan
 

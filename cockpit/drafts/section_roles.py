@@ -1,0 +1,103 @@
+"""What a heading says of its section: what its entries become in a plan, and whether it is of the time after the deployment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+_DECORATION = re.compile(r"^[\W_]+")
+
+
+class Role(StrEnum):
+    """What a section's entries become."""
+
+    CHECKLIST = "checklist"
+    SUCCESS = "success_criteria"
+    TRIGGERS = "rollback_triggers"
+    RUNBOOK = "runbook"
+    ROLLBACK = "rollback_plan"
+    LEFT_OUT = "left out"
+
+
+_BACK = r"roll(?:ing|ed)?[ -]?back|back[ -]?out|fall[ -]?back|revert"
+_WRONG = (
+    r"\bgo(?:ing)? back\b|\bway back\b|\bgoes wrong\b|^(?:if|in case|when)\b.*\b(?:fails?|failed|failure|fallback)\b"
+)
+_WHEN = r"criteria|criterion|conditions?|triggers?|thresholds?"
+_OF_ANOTHER_TIME = re.compile(
+    rf"post[ -]?(?:mortem|(?:{_BACK}))|after (?:a |the )?(?:{_BACK})|lessons|retrospective", re.IGNORECASE
+)
+"""Whatever stands below such a heading is of the past, or of the time after a night that went wrong."""
+_ROLES: tuple[tuple[Role, str], ...] = (
+    (Role.CHECKLIST, rf"\bgo\s*(?:/|or|and|-)\s*no[ -]?go\b|(?:{_BACK}).*\b(?:drill|rehears\w*|test\w*|review\w*)"),
+    (Role.LEFT_OUT, r"appendix|glossary|history"),
+    (Role.TRIGGERS, rf"(?:{_BACK}|abort|no[ -]?go)\b.*\b(?:{_WHEN}|decision)"),
+    (Role.TRIGGERS, rf"\b(?:{_WHEN})\b.*\b(?:{_BACK}|abort|no[ -]?go|going back)"),
+    (Role.TRIGGERS, rf"(?:{_BACK}|abort)\s+(?:if|when|in case)\b"),
+    (Role.TRIGGERS, rf"(?:when|whether) (?:to|we) (?:{_BACK}|abort|stop|go back)"),
+    (Role.ROLLBACK, rf"{_BACK}|{_WRONG}"),
+    (
+        Role.SUCCESS,
+        r"success (?:criteria|metrics)|acceptance criteria|exit criteria|definition of done|go[ -]?live criteria",
+    ),
+    (
+        Role.RUNBOOK,
+        r"runbook|(?:deploy\w*|release|cutover|cut-over|migration|rollout|go[ -]?live) (?:steps|procedure|sequence|plan|day)",
+    ),
+    (
+        Role.RUNBOOK,
+        r"^T ?[-+±]? ?0\b|^during\b|^(?:on )?the (?:day|night)$|\b(?:launch|release|cutover|deployment) (?:day|night)\b",
+    ),
+    (Role.RUNBOOK, r"^(?:\d+[.)]?\s*)?(?:deploy(?:ment|ing)?|cutover|cut-over|rollout|execution|procedure|steps)$"),
+)
+_MOMENT = r"(?:deploy\w*|release|launch|cut[ -]?over|migration|go[ -]?live|rollout)"
+_SURELY_AFTER = re.compile(
+    rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare|^T ?\+ ?0*[1-9]",
+    re.IGNORECASE,
+)
+_SURELY_BEFORE = re.compile(
+    rf"\bpre[ -]?{_MOMENT}|\bbefore (?:the )?{_MOMENT}|pre[ -]?flight|prerequisite|^T ?[-\u2212\u2013] ?0*[1-9]",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"\bpost\b|\bafter(?:wards?)?\b|\bverif|\bvalidat|\bsmoke\b|\b\d+ ?(?:h|hours?|minutes?) later", re.IGNORECASE
+)
+_BEFORE = re.compile(r"\bpre\b|\bbefore\b|prepar|readiness", re.IGNORECASE)
+
+
+def role_of(titles: Sequence[str], document: str = "") -> Role:
+    """Of a section by its headings, outermost first: each inherits what the one around it is for, unless it names something else.
+
+    `document`: the title of the whole; that it is a runbook says nothing of its sections, that it is of the past all of them.
+    """
+    if any(_OF_ANOTHER_TIME.search(title) for title in (document, *titles)):
+        return Role.LEFT_OUT
+    return next((role for title in reversed(titles) if (role := role_named(title))), Role.CHECKLIST)
+
+
+def role_named(title: str) -> Role | None:
+    """What a heading says its section is for; None where it says nothing of it.
+
+    >>> role_named("\U0001f525 If the deployment fails"), role_named("Go/No-Go criteria"), role_named("Data tier")
+    (<Role.ROLLBACK: 'rollback_plan'>, <Role.CHECKLIST: 'checklist'>, None)
+    """
+    words = _DECORATION.sub("", title)
+    return next((role for role, pattern in _ROLES if re.search(pattern, words, re.IGNORECASE)), None)
+
+
+def is_after(titles: Sequence[str]) -> bool | None:
+    """The innermost heading that names the deployment; else the outermost with another word for it; None where none has."""
+    titles = [_DECORATION.sub("", title) for title in titles]
+    for ordered, before, after in ((titles[::-1], _SURELY_BEFORE, _SURELY_AFTER), (titles, _BEFORE, _AFTER)):
+        for title in ordered:
+            if before.search(title):
+                return False
+            if after.search(title):
+                return True
+    return None
+
+
+def is_rollback(text: str) -> bool:
+    """Whether a row of limits says to go back."""
+    return bool(re.search(rf"{_BACK}|abort", text, re.IGNORECASE))
