@@ -72,14 +72,14 @@ mutants:         ## change the pure core in small ways, and list what its tests 
 	@$(VENV)-mutants/bin/python tests/mutants/survivors.py $(VENV)-mutants/bin/mutmut
 
 lock: setup      ## pin requirements with hashes, no addresses
-	@for extra in "" rehearsal; do \
+	@for extra in "" rehearsal serve; do \
 	  name=$${extra:-run}; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $${extra:+--extra $$extra} pyproject.toml -o requirements/$$name.txt; done
 	@printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --extra rehearsal --extra dev pyproject.toml - -o requirements/all.txt
+	  --extra rehearsal --extra serve --extra dev pyproject.toml - -o requirements/all.txt
 	@printf 'uv\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 - -o requirements/installer.txt
 	@printf 'hatchling\neditables\nmutmut\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  --python-version 3.11 --extra rehearsal --extra dev -c requirements/all.txt pyproject.toml - -o requirements/mutants.txt
+	  --python-version 3.11 --extra rehearsal --extra serve --extra dev -c requirements/all.txt pyproject.toml - -o requirements/mutants.txt
 
 clean:           ## remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

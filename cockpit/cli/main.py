@@ -55,6 +55,10 @@ COMMANDS: Mapping[str, Lazy] = {
         "Judge the past by a plan: when triggers would have tripped, when GO could have been had, what other limits would do.",
     ),
     "replay": Lazy("cockpit.commands.replay", "Replay a record on the same screens: play, pause, step, seek."),
+    "serve": Lazy(
+        "cockpit.commands.serve",
+        "Show the screens in one browser on this machine, read-only, for a sign-off call.",
+    ),
     "keys": Lazy(
         "cockpit.commands.key_list",
         "Print every key of the terminal, its action's id for the settings file, and what it does.",

@@ -210,6 +210,16 @@ def handled(handler: Handler, table: Mapping[str, T]) -> Mapping[str, T]:
     return table
 
 
+IN_BROWSER = frozenset(
+    {
+        *(screen.id for screen in SCREENS),
+        *(action.id for action in ACTIONS if action.where in (Where.LISTS, Where.REPLAY, Where.EVIDENCE)),
+        *("back", "notices", "help", "palette", "quit"),
+    }
+) - {"copy", "link"}  # what they copy is written to a file as well
+"""What looks and changes nothing, on this machine neither: all there is in a browser."""
+
+
 def available(*, rehearsal: bool, armed: bool = False, replay: bool = False) -> Iterator[Action]:
     """The actions there are now: dangerous ones only when armed, the rehearsal's and the replay's only in one."""
     for action in ACTIONS:

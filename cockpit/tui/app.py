@@ -15,6 +15,7 @@ from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.driver import Driver
 from textual.events import Event, Key, MouseDown
 from textual.filter import LineFilter, Monochrome, NoColor
 
@@ -22,7 +23,7 @@ from cockpit import formatting
 from cockpit.ascii_symbols import ascii_only
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui import calling, theme
-from cockpit.tui.action_registry import ACTIONS, PLACED, Action, Handler, Where, available
+from cockpit.tui.action_registry import ACTIONS, IN_BROWSER, PLACED, Action, Handler, Where, available
 from cockpit.tui.attention import Attention
 from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.key_map import KeyMap
@@ -58,6 +59,12 @@ MESSAGE_S, REFUSAL_S = 5.0, 30.0
 """How long a notice stands, and a refusal where no other key is pressed."""
 SETTLED_AFTER_S = (1.0, 8.0)
 """When everything has been imported, and again when every client has been made."""
+
+
+def _web_driver() -> type[Driver]:
+    from textual.drivers.web_driver import WebDriver
+
+    return WebDriver
 
 
 class ActionCommands(Provider):
@@ -114,8 +121,13 @@ class CockpitApp(App[None]):
         background: Callable[[], Awaitable[None]] | None = None,
         card: Callable[[], Sequence[str]] | None = None,
         seconds: Callable[[], float] = time.monotonic,
+        in_browser: bool = False,
     ) -> None:
-        super().__init__(driver_class=TerminalDriver)
+        """`in_browser`: shown there, and nothing but looking is possible."""
+        super().__init__(driver_class=_web_driver() if in_browser else TerminalDriver)
+        if in_browser and (desk or executor or controller or drill or armed):
+            raise ValueError("in a browser nothing can be signed, decided, done or armed")
+        self._in_browser = in_browser
         self.cutover = watch
         self.drill = drill
         self.controller = controller
@@ -342,7 +354,7 @@ class CockpitApp(App[None]):
     def actions(self) -> Iterator[Action]:
         """What can be done now."""
         there = available(rehearsal=self.drill is not None, armed=self.armed, replay=self.controls is not None)
-        return self.key_map.of(there)
+        return self.key_map.of(each for each in there if not self._in_browser or each.id in IN_BROWSER)
 
     def show_message(self, text: str) -> None:
         self.noticed.message(text, self.cutover.clock.now())

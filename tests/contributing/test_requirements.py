@@ -32,5 +32,6 @@ def test_every_line_is_pinned_and_hashed(file: Path) -> None:
     assert "://" not in text
 
 
-def test_there_are_five() -> None:
-    assert [file.name for file in FILES] == ["all.txt", "installer.txt", "mutants.txt", "rehearsal.txt", "run.txt"]
+def test_there_are_six() -> None:
+    names = ["all.txt", "installer.txt", "mutants.txt", "rehearsal.txt", "run.txt", "serve.txt"]
+    assert [file.name for file in FILES] == names

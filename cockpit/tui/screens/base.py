@@ -80,7 +80,8 @@ class FrameScreen(Screen[None]):
             armed=cockpit.armed,
             replay=cockpit.controls is not None,
         )
-        return list(cockpit.key_map.of(there))
+        can = {action.id for action in cockpit.actions()}
+        return [action for action in cockpit.key_map.of(there) if action.id in can]
 
     def footer_keys(self) -> tuple[str, ...]:
         """Ids of the actions in the footer now."""
