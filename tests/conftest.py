@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from support.garbage import collect
+from support.postgres_version import choose_postgres
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped, unused-ignore]
 
 from probes.known_secrets import KNOWN
@@ -16,6 +17,7 @@ from probes.known_secrets import KNOWN
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 """No example has to end in time: a busy machine is no fault of what is tested."""
+choose_postgres()
 ONE_BY_ONE = frozenset(
     f"tests/{name}.py"
     for name in (

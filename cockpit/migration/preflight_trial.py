@@ -158,7 +158,7 @@ def _fix(error: psycopg.Error) -> str:
             return f"drop the NOT NULL of {error.diag.column_name}"
         case "22001":
             return "widen the columns of key, bucket and region: a key has up to 1,024 characters"
-        case "428C9":
+        case "428C9" | "42601":  # PostgreSQL 13 calls writing to a generated column a matter of syntax
             return "name a column that can be written in migration.tables"
         case _ if error.diag.context:
             return "let the trigger pass this role, or disable it while files are moved"

@@ -41,6 +41,7 @@ _BY_CLASS = {
     "57": About.SERVER,
 }
 _BY_STATE = {
+    "42601": About.ROW,  # a generated column, as PostgreSQL 13 calls it
     "428C9": About.ROW,  # a generated column
     "53100": About.EVERY_ROW,  # the disk is full
     "53200": About.ROW,  # out of memory: fewer rows take less

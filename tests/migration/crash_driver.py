@@ -49,7 +49,8 @@ BEGIN
     INSERT INTO switches (id, bytes) VALUES (NEW."id", sha256(NEW."fileData"));
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER switched AFTER UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW
+DROP TRIGGER IF EXISTS switched ON "KnowledgeDocument";
+CREATE TRIGGER switched AFTER UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW
     WHEN (OLD."s3Key" IS NULL AND NEW."s3Key" IS NOT NULL) EXECUTE FUNCTION switched();
 TRUNCATE switches;
 """

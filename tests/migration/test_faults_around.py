@@ -24,7 +24,8 @@ BEGIN
     PERFORM pg_sleep(0.2);
     RETURN NEW;
 END $$;
-CREATE OR REPLACE TRIGGER linger BEFORE UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW EXECUTE FUNCTION linger();
+DROP TRIGGER IF EXISTS linger ON "KnowledgeDocument";
+CREATE TRIGGER linger BEFORE UPDATE OF "s3Key" ON "KnowledgeDocument" FOR EACH ROW EXECUTE FUNCTION linger();
 """
 IN_A_SWITCH = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pointed AS%%' AND wait_event = 'PgSleep'"
 

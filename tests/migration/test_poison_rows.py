@@ -33,17 +33,20 @@ INSERT INTO docs_poison SELECT 'doc-' || lpad(n::text, 3, '0'), n = 7, 'f' || n 
 RAISING = """
 CREATE OR REPLACE FUNCTION keep_archived() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF OLD.archived THEN RAISE EXCEPTION 'document % is archived and must not be changed', OLD.id; END IF; RETURN NEW; END $$;
-CREATE OR REPLACE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION keep_archived();
+DROP TRIGGER IF EXISTS keep ON docs_poison;
+CREATE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION keep_archived();
 """
 SKIPPING = """
 CREATE OR REPLACE FUNCTION skip_archived() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF OLD.archived THEN RETURN NULL; END IF; RETURN NEW; END $$;
-CREATE OR REPLACE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION skip_archived();
+DROP TRIGGER IF EXISTS keep ON docs_poison;
+CREATE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION skip_archived();
 """
 BROKEN_FUNCTION = """
 CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF OLD.archived THEN INSERT INTO there_is_no_such_table VALUES (1); END IF; RETURN NEW; END $$;
-CREATE OR REPLACE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION broken();
+DROP TRIGGER IF EXISTS keep ON docs_poison;
+CREATE TRIGGER keep BEFORE UPDATE ON docs_poison FOR EACH ROW EXECUTE FUNCTION broken();
 """
 DEFERRED = """
 CREATE OR REPLACE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -21,7 +21,8 @@ CREATE OR REPLACE FUNCTION watch.note_unlisted_{table}() RETURNS trigger LANGUAG
     END IF;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER note_unlisted AFTER INSERT OR UPDATE OF state ON cutover.{table}
+DROP TRIGGER IF EXISTS note_unlisted ON cutover.{table};
+CREATE TRIGGER note_unlisted AFTER INSERT OR UPDATE OF state ON cutover.{table}
     FOR EACH ROW EXECUTE FUNCTION watch.note_unlisted_{table}();
 """
 

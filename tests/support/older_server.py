@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cockpit.rehearsal.database import postgres_server
+from support.postgres_version import at_least
 from support.waiting import wait_until
 
 PLACES = Path("/usr/lib/postgresql")
@@ -24,7 +26,10 @@ PASSWORD = "older-pw"
 @contextmanager
 def older_server(folder: Path, max_connections: int = 12) -> Iterator[str]:
     """Its superuser's connection string. Skips the test where the machine has no such server."""
-    programs = next((PLACES / v / "bin" for v in VERSIONS if (PLACES / v / "bin" / "postgres").exists()), None)
+    places = [PLACES / version / "bin" for version in VERSIONS]
+    if not at_least(18):
+        places.insert(0, postgres_server.binaries())
+    programs = next((place for place in places if (place / "postgres").exists()), None)
     if programs is None or (os.geteuid() == 0 and shutil.which("setpriv") is None):
         pytest.skip("no PostgreSQL 13 to 17 on this machine")
     assert programs is not None

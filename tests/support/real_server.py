@@ -14,7 +14,9 @@ SCHEMA = """
 CREATE TABLE "KnowledgeDocument" (id serial PRIMARY KEY, "s3Key" text, "createdAt" timestamp(3) NOT NULL);
 CREATE TABLE "CustomerDocument" (id serial PRIMARY KEY, "s3Key" text, "createdAt" timestamp(3) NOT NULL);
 CREATE TABLE "Category" (id serial PRIMARY KEY, name text);
-CREATE ROLE cockpit LOGIN PASSWORD 'read-only-pw' IN ROLE pg_monitor, pg_read_all_data;
+CREATE ROLE cockpit LOGIN PASSWORD 'read-only-pw' IN ROLE pg_monitor;
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO cockpit;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO cockpit;
 CREATE ROLE blinkered LOGIN PASSWORD 'blinkered-pw';
 CREATE ROLE narrow LOGIN PASSWORD 'narrow-pw' CONNECTION LIMIT 0;
 """

@@ -88,20 +88,24 @@ CREATE TABLE IF NOT EXISTS cutover.tally (
     PRIMARY KEY (slot, tbl, state)) WITH (fillfactor = 50);
 
 -- name: count_new_files
--- Counts commit with the files they count, each connection in rows of its own, so no two wait for each other; replaced by itself, so a
--- repeat changes nothing.
+-- Counts commit with the files they count, each connection in rows of its own, so no two wait for each other; the function is
+-- replaced by itself and the trigger made only where it is missing (PostgreSQL 13 cannot replace one), so a repeat changes nothing.
 CREATE OR REPLACE FUNCTION cutover.count_new() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO cutover.tally AS t SELECT pg_backend_pid(), tbl, state, count(*), sum(size) FROM fresh GROUP BY tbl, state
     ON CONFLICT (slot, tbl, state) DO UPDATE SET files = t.files + excluded.files, bytes = t.bytes + excluded.bytes;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER count_new AFTER INSERT ON cutover.item
-    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION cutover.count_new();
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'cutover.item'::regclass AND tgname = 'count_new') THEN
+        CREATE TRIGGER count_new AFTER INSERT ON cutover.item
+            REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION cutover.count_new();
+    END IF;
+END $$;
 
 -- name: count_changed_files
--- Counts commit with the change they count, each connection in rows of its own, so no two wait for each other; replaced by itself, so
--- a repeat changes nothing.
+-- Counts commit with the change they count, each connection in rows of its own, so no two wait for each other; the function is
+-- replaced by itself and the trigger made only where it is missing (PostgreSQL 13 cannot replace one), so a repeat changes nothing.
 CREATE OR REPLACE FUNCTION cutover.count_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO cutover.tally AS t
@@ -112,8 +116,12 @@ BEGIN
     ON CONFLICT (slot, tbl, state) DO UPDATE SET files = t.files + excluded.files, bytes = t.bytes + excluded.bytes;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER count_changed AFTER UPDATE ON cutover.item
-    REFERENCING NEW TABLE AS fresh OLD TABLE AS stale FOR EACH STATEMENT EXECUTE FUNCTION cutover.count_changed();
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'cutover.item'::regclass AND tgname = 'count_changed') THEN
+        CREATE TRIGGER count_changed AFTER UPDATE ON cutover.item
+            REFERENCING NEW TABLE AS fresh OLD TABLE AS stale FOR EACH STATEMENT EXECUTE FUNCTION cutover.count_changed();
+    END IF;
+END $$;
 
 -- name: write_version
 -- Written once: a repeat finds the version there.

