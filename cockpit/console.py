@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -80,12 +81,19 @@ class DoorStream(io.TextIOBase):
         """Raises SystemExit: quietly where nobody reads any more, with a line where there is no room."""
         if not isinstance(error, BrokenPipeError) and error.errno not in _NO_ROOM:
             raise error
+        window_closed = error.errno == errno.EIO and self._of_a_terminal()
         self._gone()
+        if window_closed:
+            return  # the last words have no reader; the signal that came says how the process ends
         if isinstance(error, BrokenPipeError):
             raise SystemExit(NOBODY_READS)
         with suppress(OSError):
             os.write(2, f"cannot write the output: {error.strerror}\n".encode())
         raise SystemExit(CANNOT_WRITE)
+
+    def _of_a_terminal(self) -> bool:
+        """Asked of one that is gone, `isatty` says no."""
+        return stat.S_ISCHR(os.fstat(self._behind.fileno()).st_mode)
 
     def _gone(self) -> None:
         # What is still buffered must go somewhere, or the interpreter complains at its end.

@@ -9,10 +9,12 @@ import os
 import select
 import termios
 import threading
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from cockpit.tui.calling import GIVEN_BACK, KEPT
@@ -126,6 +128,18 @@ def _opened(terminal: int) -> int:
         return os.dup(terminal)
 
 
+TYPED_WITHIN_S = 0.1
+"""How long an escape may wait for the rest of its sequence; the end is noticed within it too."""
+
+
+def _typed(terminal: int) -> bytes:
+    """What waits to be read; empty for a terminal that is gone."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+
+
 NO_SIZE = (80, 24)
 """Of a terminal that does not know its own."""
 
@@ -165,6 +179,23 @@ class TerminalDriver(LinuxDriver):
         self._output = TerminalOutput(self._file.fileno(), self._refresh, self._gone)
         self.write(KEPT)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def run_input_thread(self) -> None:
+        """Take what is typed until the end, or until the terminal is gone: that is seen here first.
+
+        Textual's own reads a terminal that is gone again and again, as fast as it can, and leaves an orderly end no time.
+        """
+        parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
+        while not self.exit_event.is_set():
+            if select.select([self.fileno], [], [], TYPED_WITHIN_S)[0]:
+                typed = _typed(self.fileno)
+                if not typed:
+                    self._gone()
+                    return
+                for event in parser.feed(decode(typed)):
+                    self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
 
     def stop_application_mode(self) -> None:
         if self._output is not None:
