@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import click
 
 from cockpit.ascii_symbols import BACKSLASHED
-from cockpit.exit_codes import CANNOT_WRITE
+from cockpit.exit_codes import CANNOT_WRITE, NO_ACCESS
 from probes.display_text import json_escaped, visible
 from probes.known_secrets import hide
 
@@ -102,6 +102,24 @@ class DoorStream(io.TextIOBase):
         os.close(nowhere)
 
 
+def open_streams() -> None:
+    """Put /dev/null where a standard stream was closed before this process began.
+
+    Else the next file that is opened takes its number: what is printed would go into a record, or into a connection.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, f"__{name}__") is not None:
+            continue
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays to the end
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 @contextmanager
 def door() -> Iterator[None]:
     """Stand between this process and its standard streams; those of the process itself stay behind it to the end."""
@@ -128,6 +146,18 @@ def output_document(text: str) -> None:
     """Print JSON, YAML, Markdown ...: its writer has put the text of others where the format keeps it apart."""
     with door():
         click.echo(text, nl=not text.endswith("\n"))
+
+
+def output_file(path: str, text: str) -> None:
+    """Write a document where its user wants it, for the user alone. Where that cannot be: a line, and SystemExit (73, 77)."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        output(f"cannot write {path}: {why}", err=True)
+        raise SystemExit(NO_ACCESS if isinstance(error, PermissionError) else CANNOT_WRITE) from None
 
 
 def output_json(members: Mapping[str, Any], *, version: int, indent: int | None = 2) -> None:

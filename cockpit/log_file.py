@@ -10,6 +10,7 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
+from cockpit.console import output
 from probes.log_lines import LogLines
 
 
@@ -25,11 +26,20 @@ def log_folder() -> Path:
     return user_log_path("cockpit", appauthor=False, ensure_exists=True)
 
 
-def log_to_file() -> Path:
-    """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file."""
-    path = log_folder() / "cockpit.log"
-    handler = _PrivateFile(path, maxBytes=2_000_000, backupCount=2)
-    handler.setFormatter(LogLines())
+def log_to_file() -> Path | None:
+    """Send every log record of this process to the user's log folder (mode 0600), redacted; gives the file.
+
+    None, with a line on standard error, where no file can be there: a night is not put off for want of a log.
+    """
+    handler: logging.Handler
+    path: Path | None = None
+    try:
+        path = log_folder() / "cockpit.log"
+        handler = _PrivateFile(path, maxBytes=2_000_000, backupCount=2)
+        handler.setFormatter(LogLines())
+    except OSError as error:
+        output(f"no log is kept: cannot write {path or error.filename}: {error.strerror}", err=True)
+        path, handler = None, logging.NullHandler()
     root = logging.getLogger()
     for earlier in root.handlers:
         if isinstance(earlier, RotatingFileHandler):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
-from cockpit.console import door, output
+from cockpit.console import door, open_streams, output
 from cockpit.exit_codes import CANNOT_WRITE, INTERNAL_ERROR, INTERRUPTED, NO_ACCESS
 from probes.known_secrets import remember
 
@@ -52,8 +52,9 @@ def failed(error: BaseException) -> int:
         output(redact(f"cannot write {error.filename}: {error.strerror}"), err=True)
         return CANNOT_WRITE
     try:
-        where = f"; the traceback is in {import_module('cockpit.log_file').log_to_file()}"
+        path = import_module("cockpit.log_file").log_to_file()
         logging.getLogger(__name__).error("unexpected", exc_info=error)
+        where = f"; the traceback is in {path}" if path else ""
     except OSError:
         where = ""
     output(redact(f"internal error: {type(error).__name__}: {error}{where}"), err=True)
@@ -90,6 +91,7 @@ class LazyGroup(click.Group):
         """
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        open_streams()
         for name in _OF_CLIENTS:
             remember(os.environ.get(name, ""))
         with door():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal, get_args
 
 import click
@@ -12,7 +11,7 @@ from cockpit.commands.live_session import WrongAccount, clients_of, clock_in_use
 from cockpit.commands.options import PLAN, PROFILE, REGION, VARIABLES, LiveOptions
 from cockpit.commands.plan_loading import load
 from cockpit.commands.progress_line import Progress
-from cockpit.console import json_text, output, output_document
+from cockpit.console import json_text, output, output_document, output_file
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.exit_codes import COULD_NOT_JUDGE, HOLD, USAGE
 from cockpit.formatting import count
@@ -128,10 +127,15 @@ def _moment(text: str, now: datetime) -> datetime:
     """Raises ValueError. Without a zone it is UTC; whole minutes, as periods begin."""
     try:
         moment = now - parse_duration(text)
+    except OverflowError:
+        raise ValueError(f"{text} is before the calendar begins") from None
     except ValueError:
         moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+    try:
+        return moment.astimezone(UTC).replace(second=0, microsecond=0)
+    except OverflowError:
+        raise ValueError(f"{text} is outside the calendar") from None
 
 
 def _show(found: Backtested, form: PastForm, out: str) -> None:
@@ -140,7 +144,7 @@ def _show(found: Backtested, form: PastForm, out: str) -> None:
     else:
         text = _text(found, form)
         if out:
-            Path(out).write_text(text, encoding="utf-8")
+            output_file(out, text)
         else:
             output_document(text)
 

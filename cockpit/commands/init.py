@@ -11,7 +11,7 @@ import click
 
 from cockpit import console
 from cockpit.commands.options import PROFILE
-from cockpit.console import output, output_document
+from cockpit.console import output, output_document, output_file
 from cockpit.drafts.account_inventory import Found, FoundService, survey
 from cockpit.drafts.from_account import Chosen, draft
 from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
@@ -93,7 +93,7 @@ def main(
     if out == "-":
         output_document(text)
     else:
-        Path(out).write_text(text)
+        output_file(out, text)
     output(f"looked in account {found.account}, region {found.region}", err=True)
     for part, why in sorted(found.unseen.items()):
         output(f"not seen: {part}. {why}", err=True)

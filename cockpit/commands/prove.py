@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, get_args
 
 import click
@@ -10,7 +9,7 @@ import click
 from cockpit.commands.options import PLAN_TEXT, VARIABLES
 from cockpit.commands.plan_loading import given_values, load_for_showing
 from cockpit.commands.progress_line import Progress
-from cockpit.console import json_text, output, output_document
+from cockpit.console import json_text, output, output_document, output_file
 from cockpit.exit_codes import HOLD
 from cockpit.stories.proof.plan_proof import prove
 from cockpit.stories.proof.proven import PlanProven
@@ -41,7 +40,7 @@ def main(plan: str, variables: tuple[str, ...], form: ProvenForm, out: str) -> i
     proven = prove(loaded, on_step)
     progress.done()
     if out:
-        Path(out).write_text(_text(proven, form), encoding="utf-8")
+        output_file(out, _text(proven, form))
     elif form == "text":
         output(*proven_lines(proven))
     else:

@@ -33,7 +33,7 @@ from cockpit.commands.terminal_options import QUIET, THEME, ThemeName, settings_
 from cockpit.console import output
 from cockpit.decide.situation import Situation
 from cockpit.engine.plan_file import watching_plan_file
-from cockpit.engine.recording import Recording, recording
+from cockpit.engine.recording import CannotRecord, Recording, recording
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, INTERRUPTED, USAGE
 from cockpit.log_file import log_to_file
@@ -171,7 +171,15 @@ def main(
     except PlanError as error:
         output(*error.lines, err=True)
         return BAD_PLAN
-    except (ScenarioError, CannotNotify, NotInstalledError, UnknownFault, UnknownPlayedFault, ValueError) as error:
+    except (
+        ScenarioError,
+        CannotNotify,
+        CannotRecord,
+        NotInstalledError,
+        UnknownFault,
+        UnknownPlayedFault,
+        ValueError,
+    ) as error:
         output(str(error), err=True)
         return USAGE
     except WorldError as error:

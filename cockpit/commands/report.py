@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Literal, get_args
 
 import click
 
 from cockpit.commands.journal import outside
 from cockpit.commands.options import ALLOWED_SIGNERS, ANCHORS, OWN_PLAN, RECORD, TSA_CA, VARIABLES_OF_PLAN
-from cockpit.console import json_text, output, output_document
+from cockpit.console import json_text, output, output_document, output_file
 from cockpit.decide.situation import Situation
 from cockpit.exit_codes import USAGE
 from cockpit.journal.record_folder import RecordFolder, find_record
@@ -72,7 +70,7 @@ def main(
         given = outside(anchors, allowed_signers, tsa_ca, own_plan, variables)
         text = FORMS[form](account_of(folder, *given, last=_last(folder)))
         if out:
-            _write(Path(out), text)
+            output_file(out, text)
             return 0
     except (OSError, ValueError) as error:
         output(error, err=True)
@@ -87,10 +85,3 @@ def _last(folder: RecordFolder) -> Situation | None:
         return last_situation(trace_of(folder))
     except NotReplayable:
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Readable by its owner only, as the record is. Raises OSError."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(text.encode())

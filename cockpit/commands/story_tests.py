@@ -14,7 +14,7 @@ from cockpit.commands.plan_loading import given_values
 from cockpit.commands.progress_line import Progress
 from cockpit.commands.story_outcome import Outcome, outcome_of
 from cockpit.commands.story_worker import go_through, workers_for
-from cockpit.console import output, output_json
+from cockpit.console import output, output_file, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
 from cockpit.report.escaping import safe
 from cockpit.stories.story_file import FOLDER, is_story
@@ -45,16 +45,16 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
     given = given_values(variables)
     outcomes = _run(paths, given)
     if junit:
-        Path(junit).write_text(junit_text(outcomes), encoding="utf-8")
+        output_file(junit, junit_text(outcomes))
     if html:
-        Path(html).write_text(
+        output_file(
+            html,
             story_page(
                 [
                     StoryBand(each.name, each.title, each.lasted_s, each.verdicts, (*each.problems, *each.failures))
                     for each in outcomes
                 ]
             ),
-            encoding="utf-8",
         )
     if form == "json":
         output_json(_json(outcomes), version=JSON_VERSION)

@@ -237,9 +237,9 @@ def taken(path: Path, probe: str = "", since: datetime | None = None, until: dat
     with closing(read_only(path)) as database:
         query = (
             f"SELECT id, taken_us, {writer_column(database)}, probe, reading FROM readings "
-            "WHERE (?1 = '' OR probe = ?1) AND observed_us BETWEEN ?2 AND ?3 ORDER BY id"
+            "WHERE (? = '' OR probe = ?) AND observed_us BETWEEN ? AND ? ORDER BY id"
         )
-        for row, micros, writer, name, text in database.execute(query, (probe, low, high)):
+        for row, micros, writer, name, text in database.execute(query, (probe, probe, low, high)):
             try:
                 yield Taken(row, _moment(micros), writer, name, _reading(json.loads(text)))
             except (KeyError, TypeError, AttributeError) as error:

@@ -174,7 +174,15 @@ def test_a_missing_variable_of_the_environment_is_a_problem_when_it_is_needed() 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["check"], ["nonsense"], ["check", "plan.yaml", "--for", "soon"], ["check", "p", "--var", "x"]]
+    "arguments",
+    [
+        ["check"],
+        ["nonsense"],
+        ["check", "plan.yaml", "--for", "soon"],
+        ["check", "p", "--var", "x"],
+        ["backtest", "checklists/minimal.yaml", "--from", "999999d"],
+        ["rehearse", "--plan", "checklists/minimal.yaml", "--headless", "--keep", "README.md"],
+    ],
 )
 def test_wrong_usage_exits_64(arguments: list[str]) -> None:
     assert cockpit(*arguments).returncode == 64

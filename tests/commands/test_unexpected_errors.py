@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import stat
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.waiting import LAST_RESORT_S
+
+from cockpit.console import output_file
 
 CALL = """
 import sys, types, click
@@ -116,6 +119,46 @@ def test_an_output_nobody_reads_ends_as_a_shell_says_it(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout.strip() == "141", done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_stream_that_was_closed_before_is_no_other_file(tmp_path: Path) -> None:
+    """Without a stream there, the first file that is opened would be standard output."""
+    body = "print('to nobody'); input_ = sys.stdin.read(); f = open('/dev/full'); raise SystemExit(10 * f.fileno() + len(input_))"
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "CODE": CALL.format(body=body)}
+    done = subprocess.run(
+        ["bash", "-c", f'exec {sys.executable} -c "$CODE" <&- >&-'],
+        capture_output=True, text=True, timeout=LAST_RESORT_S, env=os.environ | home, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode >= 30, "standard input and output are there"
+
+
+def test_a_log_that_cannot_be_puts_nothing_off(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    done = call(tmp_path, "from cockpit.log_file import log_to_file; log_to_file(); raise SystemExit(5)")
+    assert done.returncode == 5
+    assert done.stderr.startswith("no log is kept: cannot write ")
+
+
+def test_a_document_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output_file(str(tmp_path / "a.html"), "a\n")
+    assert stat.S_IMODE((tmp_path / "a.html").stat().st_mode) == 0o600
+    for path, why in (
+        (tmp_path / "nowhere" / "a.html", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+        ("/dev/full", "No space left on device"),
+        ("\0", "embedded null byte"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            output_file(str(path), "text")
+        assert ended.value.code == 73
+        assert why in capsys.readouterr().err
+
+
+def test_every_command_writes_its_documents_by_that_function() -> None:
+    folder = Path(inspect.getfile(output_file)).parent / "commands"
+    writers = [path.name for path in folder.rglob("*.py") if ".write_text(" in path.read_text(encoding="utf-8")]
+    assert writers == ["pictures.py"], "it is for those who work on the cockpit"
 
 
 def test_a_secret_of_the_environment_is_in_no_chained_exception(tmp_path: Path) -> None:
