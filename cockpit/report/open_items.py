@@ -8,6 +8,7 @@ from itertools import chain
 
 from cockpit import formatting
 from cockpit.decide.states import Check, State, Word, meaning_of
+from cockpit.plan.model import Phase
 from cockpit.report import labels
 from cockpit.report.model import Account, Asked, CriterionAccount
 
@@ -90,8 +91,15 @@ def _gates(given: Account) -> Iterator[str]:
     for gate in given.gates:
         if not gate.passed and gate.first_passed is not None:
             yield f"gate {gate.title} passed at {formatting.clock(gate.first_passed)} and was not passed at the end"
+        elif not gate.passed and gate.before == "deploy" and _begins_after_the_deployment(given):
+            yield f"gate {gate.title} was not voted on in this record, which begins after the deployment did"
         elif not gate.passed:
             yield f"gate {gate.title} was never passed" + (f": {'; '.join(gate.missing)}" if gate.missing else "")
+
+
+def _begins_after_the_deployment(given: Account) -> bool:
+    """Whether whatever came before the deployment is in no part of this record."""
+    return bool(given.phases) and all(each.phase == Phase.POST_DEPLOY for each in given.phases)
 
 
 def _waivers(given: Account) -> Iterator[str]:

@@ -36,8 +36,8 @@ class LogsGroup(Probe[LogGroupParams]):
     late = "the last event's time up to an hour, rarely more; stored bytes later still; the rest seconds"
     fields = (
         Field("exists", bool, "there is a log group of exactly this name", example=True),
-        Field("retention_days", int, "days events are kept, where they are not kept for ever", 30, "days", low=1),
-        Field("never_expires", bool, "events are kept for ever", example=False),
+        Field("retention_days", int, "days events are kept, where they are not kept forever", 30, "days", low=1),
+        Field("never_expires", bool, "events are kept forever", example=False),
         Field("kms", bool, "it is encrypted with a key of your own", example=False),
         Field("stored_bytes", int, "bytes kept, as of a day ago", 1048576, "bytes", low=0),
         Field("metric_filters", int, "metric filters that count in it", 1, "count", low=0),
@@ -71,7 +71,7 @@ class LogsGroup(Probe[LogGroupParams]):
         days = group.get("retentionInDays")
         unknown = {"last_event_age_s": why} if why else {}
         if days is None:
-            unknown["retention_days"] = Unknown(Reason.NO_DATA, "events are kept for ever", "put-retention-policy")
+            unknown["retention_days"] = Unknown(Reason.NO_DATA, "events are kept forever", "put-retention-policy")
         values: dict[str, Any] = {
             "exists": True,
             "retention_days": days,

@@ -214,4 +214,4 @@ def _is_malformed(unknown: Unknown) -> bool:
 
 
 def _closing() -> Unseen:
-    return Unseen(Unknown(Reason.ERROR, "the connection to CloudWatch is being closed", "the cockpit is ending"))
+    return Unseen(Unknown(Reason.ERROR, "the connection to CloudWatch is being closed", "shutting down"))

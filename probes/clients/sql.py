@@ -54,7 +54,7 @@ class SqlClient:
         `timeout_s` is real seconds and covers everything: waiting for the connection, opening it, and the answer.
         """
         if self._closed:
-            raise Unseen(Unknown(Reason.ERROR, "the connections to databases are closed", "the cockpit is ending"))
+            raise Unseen(Unknown(Reason.ERROR, "the connections to databases are closed", "shutting down"))
         session = self._sessions.get(dsn) or self._sessions.setdefault(dsn, self._session(dsn))
         return await session.rows(query, params, timeout_s)
 

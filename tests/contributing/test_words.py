@@ -98,3 +98,35 @@ def test_a_term_stands_once_in_the_list_and_so_does_its_class() -> None:
 
 def test_the_list_uses_no_word_that_is_gone() -> None:
     assert [row[0] for row in TERMS for word in words(" ".join(row)) if word in GONE] == []
+
+
+SAID_ONCE = """
+    because-line|killer item|a tick proves nothing|nobody is asked to sign|from then on keys|not the word:|to go on, type
+    must trip anew|pause, loudly|nothing holds it any more|only wait longer|the cockpit is ending|nobody decided|turned: never
+    for ever|one situation|needs ==|who aws says|ending tasks for good|whole world|on a laptop
+"""
+PLAIN = tuple(each.strip() for each in re.split(r"[|\n]", SAID_ONCE.strip()))
+UNSHOWN = re.compile("|".join(rf"{re.escape(each)}(?!\w)" for each in PLAIN))
+"""What screens, messages and help pages said once, and say plainly now; to be looked for in small letters."""
+
+
+def shown_texts() -> Iterator[tuple[Path, int, str]]:
+    """Every text that is no docstring, of the files in which one of these stands at all."""
+    root = Path(__file__).parents[2]
+    for path, tree in sources().items():
+        text = (root / path).read_text(encoding="utf-8").lower()
+        if not any(each in text for each in PLAIN):
+            continue
+        notes = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
+                yield path, node.lineno, node.value
+
+
+def test_no_screen_message_or_help_page_says_what_nobody_understood() -> None:
+    found = [f"{path}:{line}: {text[:80]}" for path, line, text in shown_texts() if UNSHOWN.search(text.lower())]
+    assert found == [], "say it in plain English"
+    assert UNSHOWN.search("because-line"), "and it would be found"
+    assert not UNSHOWN.search("for every matching alarm")
+    pages = (Path(__file__).parents[2] / "README.md", *(Path(__file__).parents[2] / "docs").glob("*.md"))
+    assert [page.name for page in pages if UNSHOWN.search(page.read_text(encoding="utf-8").lower())] == []

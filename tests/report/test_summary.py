@@ -16,6 +16,7 @@ from cockpit.report.formats.html import html
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
 from cockpit.report.model import Account, Event, StateChange
+from cockpit.report.open_items import open_items
 from cockpit.report.time_axis import flaps, lanes, moments
 
 
@@ -93,3 +94,16 @@ def test_markdown_begins_with_the_same_sentences(account: Account) -> None:
     text = markdown(account)
     assert text.index("**Impact**") < text.index("## The night on one axis (UTC)") < text.index("## Open questions")
     assert "| 22:03:00 | ann votes go (Go / no-go) |" in text
+
+
+def test_a_record_that_begins_after_the_deployment_does_not_say_that_its_gate_was_never_passed(
+    account: Account,
+) -> None:
+    shut = tuple(
+        replace(gate, passed=False, first_passed=None, missing=("needs 2 more GO votes",)) for gate in account.gates
+    )
+    whole_night = replace(account, gates=shut)
+    later = replace(whole_night, phases=tuple(each for each in account.phases if each.phase == "post_deploy"))
+    of_gates = [[text for text in open_items(each) if text.startswith("gate ")] for each in (whole_night, later)]
+    assert of_gates[0][0] == "gate Go / no-go was never passed: needs 2 more GO votes"
+    assert of_gates[1][0] == "gate Go / no-go was not voted on in this record, which begins after the deployment did"

@@ -309,12 +309,39 @@ async def test_the_deployment_begins_by_a_typed_word(tmp_path: Path) -> None:
         watch.record.append(PhaseBegan(watch.hand.time, Phase.PRE_DEPLOY))
         watch.tick()
         await pilot.press("f8")
+        blocked = "F8 begin   BLOCKED: Go / no-go: needs 2 more GO"
+        await until(pilot, lambda: blocked in shown(pilot.app))  # type: ignore[arg-type]
+        desk = Desk(watch, watch._kept, "ada")
+        for who in ("ada", "bob"):
+            desk.identify(who)
+            await desk.vote(watch.plan.gates[0].id, "go")
+        watch.saw()
+        await pilot.press("f8")
+        await say(pilot, "no")
         assert "The cockpit advises HOLD" in shown(pilot.app)  # type: ignore[arg-type]
+        assert "type deploy and why, against the advice" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "deploy we must")
-        assert "Go / no-go: needs 2 more GO" in shown(pilot.app)  # type: ignore[arg-type]
         phase = watch.counted().phase()
         assert phase is not None
-        assert phase.phase is Phase.PRE_DEPLOY
+        assert phase.phase is Phase.POST_DEPLOY
+
+
+async def test_a_vote_that_lapsed_is_named_beside_the_key_before_anything_is_typed(tmp_path: Path) -> None:
+    async with cockpit(tmp_path, size=(140, 30)) as (pilot, watch):
+        gate = watch.plan.gates[0]
+        watch.plan = replace(
+            watch.plan, gates=(replace(gate, poll=replace(gate.poll, valid_for=timedelta(minutes=1))),)
+        )
+        watch.record.append(PhaseBegan(watch.hand.time, Phase.PRE_DEPLOY))
+        desk = Desk(watch, watch._kept, "ada")
+        for who in ("ada", "bob"):
+            desk.identify(who)
+            await desk.vote(gate.id, "go")
+        watch.saw(120)
+        await pilot.press("f8")
+        await until(pilot, lambda: "F8 begin   BLOCKED" in shown(pilot.app))  # type: ignore[arg-type]
+        assert "no longer valid" in shown(pilot.app)  # type: ignore[arg-type]
+        assert not isinstance(pilot.app.screen, AnswerScreen)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20), (200, 60)], ids=str)

@@ -221,6 +221,9 @@ class DeskKeys:
         if verdict.phase is Phase.POST_DEPLOY and verdict.word is not Word.ROLLED_BACK:
             self._cockpit.refuse("the deployment has already begun and is being evaluated")
             return
+        if why := self._cannot_begin(desk):
+            self._cockpit.refuse(why)
+            return
         against = verdict.word is not Word.GO
 
         async def submit(text: str) -> str:
@@ -288,6 +291,18 @@ class DeskKeys:
             return evidence(self._cockpit.cutover, subject, width, height)
 
         self.push(AnswerScreen(question, seen, hint, submit, about=subject, choices=choices))
+
+    def _cannot_begin(self, desk: Desk) -> str:
+        """Why the person here cannot begin the deployment, whatever they would type; empty where they can."""
+        try:
+            desk.may_decide()
+        except Refused as refused:
+            return str(refused)
+        missing = desk.missing_before("deploy")
+        lapsed = [
+            text for gate in self._cockpit.cutover.situation.gates if gate.before == "deploy" for text in gate.lapsed
+        ]
+        return "; ".join([*missing[:1], *lapsed]) if missing else ""
 
     def _start_step(self, desk: Desk, subject: str) -> None:
         """Start the selected step; a page of it that is open closes once that is kept."""
