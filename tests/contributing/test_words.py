@@ -103,7 +103,7 @@ def test_the_list_uses_no_word_that_is_gone() -> None:
 SAID_ONCE = """
     because-line|killer item|a tick proves nothing|nobody is asked to sign|from then on keys|not the word:|to go on, type
     must trip anew|pause, loudly|nothing holds it any more|only wait longer|the cockpit is ending|nobody decided|turned: never
-    for ever|one situation|needs ==|who aws says|ending tasks for good|whole world|on a laptop
+    for ever|one situation|who aws says|ending tasks for good|whole world|on a laptop
 """
 PLAIN = tuple(each.strip() for each in re.split(r"[|\n]", SAID_ONCE.strip()))
 UNSHOWN = re.compile("|".join(rf"{re.escape(each)}(?!\w)" for each in PLAIN))

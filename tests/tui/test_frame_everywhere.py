@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from contributing.test_words import UNSHOWN
 from tui.stage import Broken, Stage, opened, plan, shown, until
 
 from cockpit.decide.act import Act
@@ -85,6 +86,7 @@ async def test_the_frame_is_in_view_everywhere(size: tuple[int, int]) -> None:
             assert "READ-ONLY" in lines[0], place
             assert "02:02:15 UTC" in lines[0], place
             assert "✗ ROLLBACK" in lines[1], place
+            assert not UNSHOWN.search(" ".join(lines).lower()), place
             assert "undecided" in lines[1], place
             front = next(screen for screen in reversed(app.screen_stack) if isinstance(screen, FrameScreen))
             seen.add(type(front))
