@@ -93,4 +93,8 @@ def test_bad_release_ends_in_rollback_and_nothing_looks_recovered(tmp_path: Path
     lived = night("bad-release", tmp_path)
     assert lived.code == load_scenario("bad-release").ends.verdict.exit_code
     assert lived.lost() == set()
-    assert lived.states_of("trigger")["errors.high"] == ["PENDING", "TRIPPED"]
+    states = lived.states_of("trigger")["errors.high"]
+    breached = states.index("PENDING")
+    assert states[breached:] == ["PENDING", "TRIPPED"], "once it breaches, nothing looks recovered"
+    # Old tasks answer for a part of the minute in which the release comes, so that one may be below the limit, and truly.
+    assert set(states[:breached]) <= {"CLEAR"}
