@@ -78,6 +78,7 @@ class _Deciding:
         self._unknown = unknown
         self._truth = truth
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._alone: dict[frozenset[str], bool] = {}
 
     def longest(self, ends: Mapping[str, datetime], moment: datetime) -> datetime:
         """Until when it is decided, if each reading counts until its end: the latest moment of any set that decides."""
@@ -92,8 +93,14 @@ class _Deciding:
             kept = order
             for probe in order:
                 fewer = tuple(name for name in kept if name != probe)
-                values = {name: self.readings[name].values for name in fewer}
-                if self.condition.evaluate(values, self._unknown).truth is self._truth:
+                if self._decided_by(frozenset(fewer)):
                     kept = fewer
             self._needed[order] = kept
         return self._needed[order]
+
+    def _decided_by(self, names: frozenset[str]) -> bool:
+        """Whether these readings alone come out the same; kept, for the orders by age, by gap and by freshness ask alike."""
+        if names not in self._alone:
+            values = {name: self.readings[name].values for name in names}
+            self._alone[names] = self.condition.evaluate(values, self._unknown).truth is self._truth
+        return self._alone[names]
