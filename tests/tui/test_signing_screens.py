@@ -298,6 +298,10 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         watch.saw()
         await pilot.press("enter")
         await say(pilot, "web:42, both healthy")
+        watch.saw()
+        await pilot.press("f7")  # one key does not undo what is done
+        await until(pilot, lambda: "BLOCKED: it is done" in shown(pilot.app))  # type: ignore[arg-type]
+        assert len(watch.record.all(StepBegan)) == 2
         assert [(each.outcome, each.seen) for each in watch.record.all(StepEnded)] == [
             ("failed", "no credentials"),
             ("done", "web:42, both healthy"),

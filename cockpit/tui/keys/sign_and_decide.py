@@ -307,9 +307,13 @@ class DeskKeys:
     def _start_step(self, desk: Desk, subject: str) -> None:
         """Start the selected step; a page of it that is open closes once that is kept."""
         status = step_of(self._cockpit.cutover.situation, subject)
-        if status is None or status.progress is StepState.STARTED:
+        if status is None:
+            self._cockpit.refuse("no step is selected: 7 shows the runbook")
+            return
+        if status.progress is StepState.STARTED or status.progress.meaning.done:
+            under_way = status.progress is StepState.STARTED
             self._cockpit.refuse(
-                "no step is selected: 7 shows the runbook" if status is None else "it is under way: enter ends it"
+                "it is under way: enter ends it" if under_way else f"it is {status.progress}: enter asks"
             )
             return
 
