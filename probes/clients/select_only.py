@@ -27,6 +27,7 @@ _WRITES = re.compile(
     r"|pg_read_\w+|pg_ls_\w+|lo_\w+|dblink\w*)\b",
     re.IGNORECASE,
 )
+_UNICODE = re.compile(r"\b[uU]&$")
 _PLACEHOLDER = re.compile(r"%\((now|since)\)s")
 _OTHER_PLACEHOLDER = re.compile(r"%\(\w*\)?s?|%s")
 
@@ -40,7 +41,7 @@ def check_select(query: str) -> str:
     "SELECT count(*) FROM t WHERE note = 'drop table'"
     """
     query = query.strip().removesuffix(";").rstrip()
-    bare = _without_quoted(query)
+    bare = without_quoted(query)
     if ";" in bare:
         raise ValueError("only one statement: leave out the ';' and what follows it")
     if not re.match(r"\s*\(*\s*(select|with)\b", bare, re.IGNORECASE):
@@ -52,17 +53,21 @@ def check_select(query: str) -> str:
     return query
 
 
-def _without_quoted(query: str) -> str:
-    """The query with blanks for strings, quoted names and comments; what is opened and never closed is refused.
+def without_quoted(query: str, *, names: bool = False) -> str:
+    """The query with blanks for strings, comments and, unless `names`, quoted names. ValueError for what is opened and never
+    closed, and for a name written by the numbers of its characters.
 
-    >>> _without_quoted("SELECT $a$;$a$, E'\\\\';' /* /* */ ; */")
+    >>> without_quoted("SELECT $a$;$a$, E'\\\\';' /* /* */ ; */")
     'SELECT        ,                     '
     """
     kept, at = [], 0
     while match := _OPENS.search(query, at):
         kept.append(query[at : match.start()])
         at = _end_of(query, match)
-        kept.append(" " * (at - match.start()))
+        quoted = query[match.start() : at]
+        if match.lastgroup == "name" and _UNICODE.search(kept[-1]):
+            raise ValueError(f"write the name {quoted} without U&")
+        kept.append(quoted if names and match.lastgroup == "name" else " " * len(quoted))
     return "".join((*kept, query[at:]))
 
 

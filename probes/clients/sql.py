@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from probes.clients.acting_functions import refuse_what_acts
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.dsn import admit_connected, libpq_parameters, pinned, secrets_of
 from probes.clients.resolver import Resolver
@@ -99,6 +100,8 @@ class _Session:
         self._connection: AsyncConnection[Row] | None = None
         self._asking: set[asyncio.Task[list[Row]]] = set()
         self.pooled: bool | None = None
+        self._only_look: set[str] = set()
+        """Statements whose functions were looked up on this connection."""
 
     async def rows(self, query: str, params: Parameters, timeout_s: float) -> list[Row]:
         # The question runs in a task of its own: a caller that is cancelled must not cost us the connection, and
@@ -164,6 +167,7 @@ class _Session:
         if self._connection is None or self._connection.closed:
             await self._drop()
             self._connection = await self._opened(timeout_s, deadline)
+            self._only_look.clear()
         return self._connection
 
     async def _opened(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
@@ -214,6 +218,9 @@ class _Session:
 
         try:
             await self._begin_read_only(connection, _statement_timeout_ms(timeout_s))
+            if query not in self._only_look:
+                await refuse_what_acts(connection, query, params)
+                self._only_look.add(query)
             # Streaming uses the extended protocol, in which the server takes exactly one statement. Without parameters
             # psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.
             rows = [row async for row in connection.cursor().stream(query.encode(), params or None, size=_AT_ONCE)]

@@ -93,14 +93,16 @@ async def test_one_connection_is_kept_and_named_cockpit(
 
 
 async def test_the_session_cannot_write_even_as_superuser(sql: SqlClient, postgres_server: EmbeddedPostgres) -> None:
-    unseen = await refused(sql, postgres_server.dsn, """INSERT INTO "Category" (name) VALUES ('x')""")
+    unseen = await refused(sql, postgres_server.dsn, """UPDATE "Category" SET name = 'x'""")
     assert unseen.unknown.reason is Reason.ERROR
     assert "only read" in unseen.unknown.hint
 
 
 async def test_parameters_meant_for_prisma_never_reach_libpq(sql: SqlClient, cockpit_dsn: str) -> None:
     settings = "connection_limit=100&pool_timeout=20&pgbouncer=true&schema=Sales&sslmode=prefer&sslaccept=strict"
-    assert await sql.rows(f"{cockpit_dsn}?{settings}", "SHOW search_path") == [{"search_path": '"Sales"'}]
+    assert await sql.rows(f"{cockpit_dsn}?{settings}", "SELECT current_setting('search_path') AS path") == [
+        {"path": '"Sales"'}
+    ]
 
 
 def test_prisma_words_for_tls_become_libpqs() -> None:
@@ -268,17 +270,16 @@ async def test_a_slow_query_ends_on_the_server_and_the_connection_stays(sql: Sql
 async def test_a_cancelled_caller_returns_at_once_and_keeps_the_connection(
     sql: SqlClient, cockpit_dsn: str, postgres_admin: psycopg.Connection
 ) -> None:
-    """Its query waits for a lock meanwhile, and goes on waiting: nobody returns because it has ended."""
+    """Its query sleeps meanwhile, and goes on sleeping: nobody returns because it has ended."""
     before = await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid")
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%advisory%%'"
-    postgres_admin.execute("SELECT pg_advisory_lock(7)")
-    asking = asyncio.create_task(sql.rows(cockpit_dsn, "SELECT pg_advisory_lock(7)", timeout_s=LAST_RESORT_S))
-    await until(lambda: postgres_admin.execute(waiting).fetchone())
+    pid = before[0]["pid"]
+    asleep = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = %s"
+    asking = asyncio.create_task(sql.rows(cockpit_dsn, "SELECT pg_sleep(86400)", timeout_s=LAST_RESORT_S))
+    await until(lambda: postgres_admin.execute(f"SELECT 1 {asleep}", (pid,)).fetchone())
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert postgres_admin.execute(waiting).fetchone()
-    postgres_admin.execute("SELECT pg_advisory_unlock(7)")
+    assert postgres_admin.execute(f"SELECT pg_cancel_backend(pid) {asleep}", (pid,)).fetchone()
     assert await sql.rows(cockpit_dsn, "SELECT pg_backend_pid() AS pid") == before
 
 

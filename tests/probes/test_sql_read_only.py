@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
+from probes.clients.select_only import check_select
 from probes.clients.sql import SqlClient
 from probes.clients.writing_role import writing_role
-from probes.reading import Unseen
+from probes.reading import Reason, Unseen
 
 pytest_plugins = ["support.real_server"]
 
@@ -82,6 +84,51 @@ async def test_nothing_is_written_whatever_the_role_may_do(
         await sql.rows(postgres_server.dsn, ADD)
     assert written(postgres_server) == 0
     assert await sql.rows(postgres_server.dsn, "SELECT 1 AS one") == [{"one": 1}]
+
+
+ACTS = (
+    "pg_terminate_backend({pid})",
+    '"pg_terminate_backend"({pid})',
+    'pg_catalog . "pg_terminate_backend" /* ( */ ({pid})',
+    "count(*) FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v",
+    "1 LIMIT pg_terminate_backend({pid})::int",
+    "query_to_xml('SELECT pg_terminate_backend({pid})', true, false, '')",
+    "* FROM ending",
+    "* FROM ts_stat('SELECT to_tsvector(pg_terminate_backend({pid})::text)')",
+    "public.sneaky()",
+    "pg_advisory_lock(1)",
+    "pg_reload_conf()",
+    "pg_stat_reset()",
+)
+
+
+@pytest.mark.usefixtures("traps")
+@pytest.mark.parametrize("called", ACTS)
+async def test_nothing_is_started_that_does_more_than_look(
+    sql: SqlClient, postgres_server: EmbeddedPostgres, called: str
+) -> None:
+    with psycopg.connect(postgres_server.dsn, autocommit=True) as other:
+        pid = other.info.backend_pid
+        other.execute(f"CREATE OR REPLACE VIEW ending AS SELECT pg_terminate_backend({pid}) AS it")
+        with pytest.raises(Unseen) as raised:
+            await sql.rows(postgres_server.dsn, "SELECT " + called.format(pid=pid))
+        assert raised.value.unknown.reason is Reason.REFUSED
+        assert "() may do more than read" in raised.value.unknown.detail
+        assert other.execute("SELECT 1").fetchone() == (1,), "it was ended"
+        assert other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
+
+
+async def test_what_only_looks_is_asked(sql: SqlClient, cockpit_dsn: str) -> None:
+    query = """SELECT count(*) FILTER (WHERE pg_table_size(c.oid) > 0) AS sized, clock_timestamp() > %s AS late,
+      (SELECT count(*) FROM pg_locks) > 0 AS locks, 'pg_sleep(1)' AS "pg_sleep (text)" FROM pg_class c"""
+    (row,) = await sql.rows(cockpit_dsn, query, (datetime(2020, 1, 1, tzinfo=UTC),))
+    assert row["sized"] > 0
+    assert row["late"]
+
+
+def test_a_name_is_not_written_by_numbers() -> None:
+    with pytest.raises(ValueError, match="without U&"):
+        check_select('SELECT U&"pg\\005fsleep"(1)')
 
 
 async def test_several_statements_cannot_be_sent_at_once(sql: SqlClient, cockpit_dsn: str) -> None:
