@@ -8,10 +8,10 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from probes.clients.acting_functions import refuse_what_acts
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.dsn import admit_connected, libpq_parameters, pinned, secrets_of
 from probes.clients.resolver import Resolver
+from probes.clients.side_effects import refuse_side_effects
 from probes.clients.sql_errors import ROUTE, PoolFull, connection_lost, unseen_from
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -219,7 +219,7 @@ class _Session:
         try:
             await self._begin_read_only(connection, _statement_timeout_ms(timeout_s))
             if query not in self._only_look:
-                await refuse_what_acts(connection, query, params)
+                await refuse_side_effects(connection, query, params)
                 self._only_look.add(query)
             # Streaming uses the extended protocol, in which the server takes exactly one statement. Without parameters
             # psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.

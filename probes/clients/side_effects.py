@@ -1,4 +1,4 @@
-"""A statement that reads also starts nothing: no function it calls may do more than look.
+"""Without side effects: no function that a reading statement calls may do more than look.
 
 A read-only transaction keeps tables as they are, and nothing else: a function in it may end a session, write a file, reload the
 configuration, or run a text as a statement of its own. PostgreSQL knows which could: those are VOLATILE in its catalog. Of its
@@ -57,7 +57,7 @@ SELECT DISTINCT n.nspname AS schema, p.proname AS name
  ORDER BY 1, 2"""
 
 
-async def refuse_what_acts(connection: AsyncConnection[dict[str, Any]], query: str, params: Parameters) -> None:
+async def refuse_side_effects(connection: AsyncConnection[dict[str, Any]], query: str, params: Parameters) -> None:
     """Raises Unseen (REFUSED) for a statement with a function that may do more than look. Nothing of it runs here."""
     used = set(calls(without_quoted(query, names=True)))
     # Streamed, as the statement itself will be: the server takes exactly one.
@@ -66,12 +66,12 @@ async def refuse_what_acts(connection: AsyncConnection[dict[str, Any]], query: s
             used |= set(calls(_CONSTANT.sub("''", text)))
     schemas, names = [schema for schema, _ in used], [name for _, name in used]
     found = await (await connection.execute(_VOLATILE, (schemas, names, sorted(RUNS_TEXT)))).fetchall()
-    acting = [f"{row['schema']}.{row['name']}()" for row in found if not _looks(row["schema"], row["name"])]
-    if acting:
+    volatile = [f"{row['schema']}.{row['name']}()" for row in found if not _looks(row["schema"], row["name"])]
+    if volatile:
         raise Unseen(
             Unknown(
                 Reason.REFUSED,
-                one_line(f"{', '.join(acting[:3])} may do more than read: VOLATILE in PostgreSQL's catalog"),
+                one_line(f"{', '.join(volatile[:3])} may do more than read: VOLATILE in PostgreSQL's catalog"),
                 "leave it out; a function of yours that only reads: ALTER FUNCTION ... STABLE",
             )
         )
