@@ -129,6 +129,7 @@ async def test_no_secret_is_in_anything_that_is_written_or_shown(
         assert done.exit_code == 0, done.output
         outlets[f"report {form}"] = done.output
     outlets["journal show"] = CliRunner().invoke(main, ["journal", "show", str(folder)]).output
+    assert log_file is not None
     for path in (*folder.rglob("*"), log_file):
         if path.is_file() and path.stat().st_size:
             outlets[f"file {path.name}"] = path.read_bytes().decode("utf-8", "replace")
