@@ -183,6 +183,7 @@ def _session(extra: Mapping[str, str], statement_timeout_ms: int) -> dict[str, s
     return {
         "options": options,
         "application_name": "cockpit",
+        "client_encoding": "UTF8",  # in others the last byte of a character takes the quote behind it along
         "connect_timeout": str(CONNECT_TIMEOUT_S),
         "keepalives_idle": "10",
         "gssencmode": "disable",

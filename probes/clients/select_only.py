@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 
 _OPENS = re.compile(
-    r"""(?P<escaped>\b[eE]')        # a string with backslash escapes
+    r"""(?P<escaped>[eE]')          # a string with backslash escapes
+      | (?P<numbered>[uU]&(?="))    # a name by the numbers of its characters
+      | (?P<word>[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*)  # a $ within it opens nothing
       | (?P<string>')
       | (?P<name>")
-      | (?P<dollar>\$(?:[A-Za-z_]\w*)?\$)
+      | (?P<dollar>\$(?:[A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*)?\$)
       | (?P<line>--)
       | (?P<comment>/\*)""",
     re.VERBOSE,
 )
+_ESCAPED = r"(?:[^'\\]|\\.|'')*+'"
+_GOES_ON = r"(?:[ \t\f\v]|--[^\n\r]*)*+[\n\r](?:\s|--[^\n\r]*[\n\r])*+'"
+"""A string goes on after a line's end, and its backslashes with it."""
 _ENDS = {
-    "escaped": re.compile(r"(?:[^'\\]|\\.|'')*'", re.DOTALL),
-    "string": re.compile(r"(?:[^']|'')*'", re.DOTALL),
-    "name": re.compile(r'(?:[^"]|"")*"', re.DOTALL),
-    "line": re.compile(r"[^\n]*"),
+    "escaped": re.compile(rf"{_ESCAPED}(?:{_GOES_ON}{_ESCAPED})*+", re.DOTALL),
+    "string": re.compile(r"(?:[^']|'')*+'", re.DOTALL),
+    "name": re.compile(r'(?:[^"]|"")*+"', re.DOTALL),
+    "line": re.compile(r"[^\n\r]*"),
 }
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _WRITES = re.compile(
@@ -27,7 +32,6 @@ _WRITES = re.compile(
     r"|pg_read_\w+|pg_ls_\w+|lo_\w+|dblink\w*)\b",
     re.IGNORECASE,
 )
-_UNICODE = re.compile(r"\b[uU]&$")
 _PLACEHOLDER = re.compile(r"%\((now|since)\)s")
 _OTHER_PLACEHOLDER = re.compile(r"%\(\w*\)?s?|%s")
 
@@ -62,11 +66,15 @@ def without_quoted(query: str, *, names: bool = False) -> str:
     """
     kept, at = [], 0
     while match := _OPENS.search(query, at):
+        if match.lastgroup == "word":
+            kept.append(query[at : match.end()])
+            at = match.end()
+            continue
         kept.append(query[at : match.start()])
+        if match.lastgroup == "numbered":
+            raise ValueError(f"write the name after {match.group()} without it, by its characters")
         at = _end_of(query, match)
         quoted = query[match.start() : at]
-        if match.lastgroup == "name" and _UNICODE.search(kept[-1]):
-            raise ValueError(f"write the name {quoted} without U&")
         kept.append(quoted if names and match.lastgroup == "name" else " " * len(quoted))
     return "".join((*kept, query[at:]))
 

@@ -4,7 +4,8 @@ A read-only transaction keeps tables as they are, and nothing else: a function i
 configuration, or run a text as a statement of its own. PostgreSQL knows which could: those are VOLATILE in its catalog. Of its
 own, the ones named here only look; anybody else's has to be declared STABLE.
 
-The names come from the statement and from the server's plan of it, which shows what views and operators call.
+The names come from the statement and from the server's plan of it, which shows what views call. Neither shows what an
+operator, an aggregate or a cast calls: the catalog does.
 """
 
 from __future__ import annotations
@@ -36,36 +37,59 @@ _LOOKS = """
     pg_replication_origin_progress pg_replication_origin_session_is_setup pg_safe_snapshot_blocking_pids
     pg_sequence_last_value pg_show_replication_origin_status pg_stat_have_stats pg_table_size pg_tablespace_size
     pg_total_relation_size pg_wal_summary_contents pg_xact_commit_timestamp pg_xact_commit_timestamp_origin pg_xact_status
+"""
+LOOKS = frozenset(_LOOKS.split())
+"""Of PostgreSQL itself: VOLATILE because their answer changes, not because they change anything. `pg_stat_get_*` are too."""
+_EXTENSIONS_LOOK = """
     pg_stat_statements pg_stat_statements_info
     aurora_replica_status aurora_global_db_status aurora_global_db_instance_status aurora_version
 """
-LOOKS = frozenset(_LOOKS.split())
-"""VOLATILE because their answer changes, not because they change anything. `pg_stat_get_*` are too."""
+EXTENSIONS_LOOK = frozenset(_EXTENSIONS_LOOK.split())
+"""The same, of what is installed in any schema."""
 RUNS_TEXT = frozenset({"crosstab", "crosstab2", "crosstab3", "crosstab4", "connectby", "xpath_table"})
 """Of PostgreSQL's extensions: STABLE, and yet they run the text they are given."""
 _NAME = r'(?:"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*)'
 _CALL = re.compile(rf"(?:(?:{_NAME}\s*\.\s*)*(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})(?P<is_called>\s*\()?")
-_CONSTANT = re.compile(r"E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'", re.DOTALL)
-"""As the server writes one in a plan: with E where it holds a backslash."""
+_ANY_NAME = re.compile(_NAME)
+_CONSTANT = re.compile(r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(?P<name>"(?:[^"]|"")*")""", re.DOTALL)
+"""As the server writes one in a plan: with E where it holds a backslash. A quoted name may hold an apostrophe."""
+_OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 _VOLATILE: LiteralString = """
 SELECT DISTINCT n.nspname AS schema, p.proname AS name
   FROM unnest(%s::text[], %s::text[]) AS used(schema, name)
   JOIN pg_catalog.pg_proc p ON p.proname = used.name
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE (used.schema = n.nspname OR (used.schema = '' AND pg_catalog.pg_function_is_visible(p.oid)))
-   AND (p.provolatile = 'v' OR p.proname = ANY(%s))
+   AND (p.provolatile = 'v' OR p.proname = ANY(%s) OR EXISTS (
+     SELECT FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc step ON step.oid IN (
+       a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+      WHERE a.aggfnoid = p.oid AND step.provolatile = 'v'))
+UNION
+SELECT n.nspname, p.proname
+  FROM (SELECT oprcode AS called FROM pg_catalog.pg_operator o
+         WHERE o.oprname = ANY(%s) AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator own
+           WHERE own.oprname = o.oprname AND own.oprnamespace = 'pg_catalog'::regnamespace)
+        UNION ALL
+        SELECT c.castfunc FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
+         WHERE c.castfunc <> 0 AND t.typname = ANY(%s)) behind
+  JOIN pg_catalog.pg_proc p ON p.oid = behind.called
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.provolatile = 'v'
  ORDER BY 1, 2"""
+"""The functions behind names, and behind operators (those PostgreSQL has none of that name) and casts, which nothing names."""
 
 
 async def refuse_side_effects(connection: AsyncConnection[dict[str, Any]], query: str, params: Parameters) -> None:
     """Raises Unseen (REFUSED) for a statement with a function that may do more than look. Nothing of it runs here."""
-    used = set(calls(without_quoted(query, names=True)))
+    texts = [without_quoted(query, names=True)]
     # Streamed, as the statement itself will be: the server takes exactly one.
     async for row in connection.cursor().stream((EXPLAIN + query).encode(), params or None):
-        for text in _texts(next(iter(row.values()))):
-            used |= set(calls(_CONSTANT.sub("''", text)))
-    schemas, names = [schema for schema, _ in used], [name for _, name in used]
-    found = await (await connection.execute(_VOLATILE, (schemas, names, sorted(RUNS_TEXT)))).fetchall()
+        texts += [_CONSTANT.sub(_no_string, text) for text in _texts(next(iter(row.values())))]
+    used = {call for text in texts for call in calls(text)}
+    named = ([schema for schema, _ in used], [name for _, name in used], sorted(RUNS_TEXT))
+    signs = {sign for text in texts for found in _OPERATOR.findall(text) for sign in (found, found.rstrip("+-"))}
+    words = {_folded(found) for text in texts for found in _ANY_NAME.findall(text)}
+    found = await (await connection.execute(_VOLATILE, (*named, sorted(signs), sorted(words)))).fetchall()
     volatile = [f"{row['schema']}.{row['name']}()" for row in found if not _looks(row["schema"], row["name"])]
     if volatile:
         raise Unseen(
@@ -104,5 +128,10 @@ def _texts(plan: Any) -> Iterator[str]:
             yield from _texts(held)
 
 
+def _no_string(match: re.Match[str]) -> str:
+    return match["name"] or "''"
+
+
 def _looks(schema: str, name: str) -> bool:
-    return name in LOOKS or (schema == "pg_catalog" and name.startswith("pg_stat_get_"))
+    own = schema == "pg_catalog" and (name in LOOKS or name.startswith("pg_stat_get_"))
+    return own or name in EXTENSIONS_LOOK

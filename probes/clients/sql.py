@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
 
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.dsn import admit_connected, libpq_parameters, pinned, secrets_of
@@ -27,6 +28,8 @@ LOCK_TIMEOUT_MS = 1_000
 """A reader that waits for a lock for longer has met a migration of the schema: it must not queue behind it."""
 _AT_ONCE = 1_000
 """Rows fetched at once."""
+MAX_ROWS = 100_000
+"""Nobody reads more, and a statement that makes them without end would fill the memory of the watch."""
 _STATE = """SELECT current_setting('transaction_read_only') AS read_only, pg_backend_pid() AS pid,
   (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS ends_ms,
   (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout') AS waits_ms,
@@ -223,7 +226,13 @@ class _Session:
                 self._only_look.add(query)
             # Streaming uses the extended protocol, in which the server takes exactly one statement. Without parameters
             # psycopg must not look for placeholders: `LIKE 'a%'` is meant as it stands.
-            rows = [row async for row in connection.cursor().stream(query.encode(), params or None, size=_AT_ONCE)]
+            rows: list[Row] = []
+            asked = connection.cursor().stream(query.encode(), params or None, size=_AT_ONCE)
+            async with aclosing(cast("AsyncGenerator[Row]", asked)) as answer:
+                async for row in answer:
+                    if len(rows) == MAX_ROWS:
+                        raise Unseen(Unknown(Reason.ERROR, f"more than {MAX_ROWS:,} rows", "count them in the query"))
+                    rows.append(row)
             await self._still_read_only(connection)
             return rows
         finally:

@@ -45,6 +45,22 @@ def traps(postgres_server: EmbeddedPostgres) -> None:
     """What a plan could call by a name that looks harmless."""
     with psycopg.connect(postgres_server.dsn, autocommit=True) as admin:
         admin.execute("DROP FUNCTION IF EXISTS public.sneaky(); DROP PROCEDURE IF EXISTS public.commits()")
+        admin.execute(
+            """DROP FUNCTION IF EXISTS public.ends(int, int), public.ends_step(int, int) CASCADE;
+               DROP FUNCTION IF EXISTS public.random(timestamptz, int); DROP TYPE IF EXISTS public.handle CASCADE;
+               CREATE FUNCTION public.ends(int, int) RETURNS bool LANGUAGE plpgsql AS
+               $$ BEGIN RETURN pg_terminate_backend($2); END $$;
+               CREATE FUNCTION public.random(timestamptz, int) RETURNS bool LANGUAGE plpgsql AS
+               $$ BEGIN RETURN pg_terminate_backend($2); END $$;
+               CREATE OPERATOR public.### (FUNCTION = public.ends, LEFTARG = int, RIGHTARG = int);
+               CREATE FUNCTION public.ends_step(int, int) RETURNS int LANGUAGE plpgsql AS
+               $$ BEGIN PERFORM pg_terminate_backend($2); RETURN 0; END $$;
+               CREATE AGGREGATE public.ends_all(int) (SFUNC = public.ends_step, STYPE = int, INITCOND = '0');
+               CREATE TYPE public.handle AS (pid int);
+               CREATE FUNCTION public.to_handle(text) RETURNS public.handle LANGUAGE plpgsql AS
+               $$ BEGIN PERFORM pg_terminate_backend($1::int); RETURN ROW(1); END $$;
+               CREATE CAST (text AS public.handle) WITH FUNCTION public.to_handle(text)"""
+        )
         admin.execute("CREATE SEQUENCE IF NOT EXISTS public.numbers")
         admin.execute(
             """CREATE FUNCTION public.sneaky() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
@@ -92,6 +108,15 @@ ACTS = (
     'pg_catalog . "pg_terminate_backend" /* ( */ ({pid})',
     "count(*) FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v",
     "1 LIMIT pg_terminate_backend({pid})::int",
+    "1 LIMIT --\rpg_terminate_backend({pid})::int",
+    "count(*) AS a$$ FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v$$",
+    "E'a'\n'\\' ', count(*) FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v -- '",
+    "E'a' -- b\n -- c\n'\\' ', count(*) FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v -- '",
+    "$\u00e9$ ' $\u00e9$, count(*) FROM (VALUES (true), (pg_terminate_backend({pid}))) AS v -- '",
+    "count(*) FROM (VALUES (true), (1 ### {pid})) AS v",
+    "ends_all(p) FROM (VALUES ({pid})) AS v(p)",
+    "random(now(), {pid})",
+    "('{pid}'::text)::handle",
     "query_to_xml('SELECT pg_terminate_backend({pid})', true, false, '')",
     "* FROM ending",
     "* FROM ts_stat('SELECT to_tsvector(pg_terminate_backend({pid})::text)')",
@@ -127,7 +152,7 @@ async def test_what_only_looks_is_asked(sql: SqlClient, cockpit_dsn: str) -> Non
 
 
 def test_a_name_is_not_written_by_numbers() -> None:
-    with pytest.raises(ValueError, match="without U&"):
+    with pytest.raises(ValueError, match="U&"):
         check_select('SELECT U&"pg\\005fsleep"(1)')
 
 
@@ -156,3 +181,13 @@ async def test_a_role_that_could_write_is_found_and_one_that_cannot_is_not(
         assert await writing_role(clients, cockpit_dsn) is None
     finally:
         await clients.close()
+
+
+async def test_rows_without_end_are_refused_and_the_next_question_is_answered(
+    sql: SqlClient, cockpit_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.clients.sql.MAX_ROWS", 10)
+    with pytest.raises(Unseen) as raised:
+        await sql.rows(cockpit_dsn, "SELECT generate_series(1, 20) AS n", timeout_s=30)
+    assert raised.value.unknown.detail == "more than 10 rows"
+    assert await sql.rows(cockpit_dsn, "SELECT 1 AS one") == [{"one": 1}]
