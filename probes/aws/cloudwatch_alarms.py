@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -80,10 +81,9 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
         evidence = Evidence(self._query(), console_url=self._url())
         try:
             found = await describe(self.clients, self.params.names)
-            below = {alarm["AlarmName"]: await children(self.clients, alarm) for alarm in found if "AlarmRule" in alarm}
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, evidence)
-        alarms = {alarm["AlarmName"]: {**alarm, BELOW: below.get(alarm["AlarmName"], ())} for alarm in found}
+        alarms = {alarm["AlarmName"]: {**alarm, BELOW: await self._below(alarm)} for alarm in found}
         values, unknown = _together(alarms, self.params.names)
         only = alarms.get(self.params.names[0]) if len(self.params.names) == 1 else None
         single, why = _alone(only, self.params.names)
@@ -95,6 +95,15 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
             evidence=Evidence(self._query(), console_url=self._url(), lines=lines),
             state_since=_since(alarms.values()),
         )
+
+    async def _below(self, alarm: Mapping[str, Any]) -> tuple[dict[str, Any], ...] | Unknown:
+        """Alarms below a composite one that is OK, or why they cannot be seen: that hides no other alarm's state."""
+        if "AlarmRule" not in alarm or alarm["StateValue"] != "OK":
+            return ()
+        try:
+            return await children(self.clients, alarm)
+        except Unseen as unseen:
+            return unseen.unknown
 
     def _query(self) -> str:
         return f"cloudwatch describe-alarms --alarm-names {' '.join(self.params.names)}"
@@ -112,13 +121,16 @@ MOST_LEVELS = 5
 
 async def describe(clients: Clients, names: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Alarms of every kind as DescribeAlarms gives them: those named, or all of them. Raises Unseen."""
-    wanted: dict[str, Any] = {"AlarmNames": list(names)} if names else {}
+    wanted: dict[str, Any] = {"AlarmTypes": list(_KINDS.values())} | ({"AlarmNames": list(names)} if names else {})
     alarms = [alarm for kind in (await _by_kind(clients, **wanted)).values() for alarm in kind]
     return [alarm for alarm in alarms if not names or alarm["AlarmName"] in names]
 
 
 async def children(clients: Clients, alarm: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Every alarm below a composite one, down to `MOST_LEVELS`; of each its name and state. Raises Unseen."""
+    """Every alarm below a composite one, down to `MOST_LEVELS`; of each its name and state. Raises Unseen.
+
+    ChildrenOfAlarmName goes with MaxRecords and NextToken alone: with AlarmTypes beside it CloudWatch refuses the call.
+    """
     found: dict[str, dict[str, Any]] = {}
     level = [str(alarm["AlarmName"])]
     for _ in range(MOST_LEVELS):
@@ -136,9 +148,7 @@ async def children(clients: Clients, alarm: Mapping[str, Any]) -> tuple[dict[str
 
 
 async def _by_kind(clients: Clients, **wanted: Any) -> dict[str, list[dict[str, Any]]]:
-    found = await pages(
-        clients, "cloudwatch", "describe_alarms", AlarmTypes=list(_KINDS.values()), MaxRecords=MAX_NAMES, **wanted
-    )
+    found = await pages(clients, "cloudwatch", "describe_alarms", MaxRecords=MAX_NAMES, **wanted)
     return {kind: [alarm for page in found for alarm in page.get(kind, ())] for kind in _KINDS}
 
 
@@ -268,7 +278,10 @@ def _cannot_judge(alarm: Mapping[str, Any]) -> Unknown | None:
         )
     if evaluation:
         return Unknown(Reason.PARTIAL, f"{name} is OK, but its evaluation says {evaluation}", "see the alarm's history")
-    for child in alarm.get(BELOW, ()):
+    below = alarm.get(BELOW, ())
+    if isinstance(below, Unknown):
+        return replace(below, detail=f"{name} is OK, but what is below it is not seen: {below.detail}")
+    for child in below:
         if child["StateValue"] not in ("OK", "ALARM"):
             detail = f"{name} is OK, but {child['AlarmName']} below it is {child['StateValue']}"
             return Unknown(Reason.NO_DATA, detail, "no data reaches that alarm: check its metric and dimensions")

@@ -237,12 +237,24 @@ async def test_nor_over_a_composite_alarm_over_one(aws: StubbedAws) -> None:
         {"MetricAlarms": [below("deep", "INSUFFICIENT_DATA")]},
     )
     assert "deep below it" in reading.unknown["all_ok"].detail
-    assert aws.asked[2][1]["ChildrenOfAlarmName"] == "inner"
+    # Beside it CloudWatch takes MaxRecords and NextToken alone (DescribeAlarms in its API reference).
+    assert [asked for _, asked in aws.asked[1:]] == [{"ChildrenOfAlarmName": of, "MaxRecords": 100} for of in ("c", "inner")]
 
 
 async def test_a_composite_alarm_that_rings_has_judged_whatever_is_below(aws: StubbedAws) -> None:
-    reading = await over(aws, composite("c", "ALARM"), {"MetricAlarms": [below("a", "INSUFFICIENT_DATA")]})
+    reading = await over(aws, composite("c", "ALARM"))
     assert (reading.values["all_ok"], reading.values["in_alarm"]) == (False, 1)
+
+
+async def test_what_is_below_one_and_cannot_be_seen_hides_no_other_alarm(aws: StubbedAws) -> None:
+    aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")], "MetricAlarms": [alarm("a", "ALARM")]})
+    aws.refuses("cloudwatch", "describe_alarms", "AccessDenied", "no")
+    both = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["a", "c"]), aws.clients).read(NOW)
+    assert (both.values["all_ok"], both.values["in_alarm"], both.values["insufficient"]) == (False, 1, 1)
+    aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")]})
+    aws.refuses("cloudwatch", "describe_alarms", "AccessDenied", "no")
+    alone = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["c"]), aws.clients).read(NOW)
+    assert alone.unknown["all_ok"].reason is alone.unknown["state"].reason is Reason.ACCESS_DENIED
 
 
 async def test_one_that_is_suppressed_does_nothing_now(aws: StubbedAws) -> None:

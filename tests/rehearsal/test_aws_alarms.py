@@ -220,6 +220,18 @@ def test_alarms_can_be_found_and_deleted(desk: Desk) -> None:
     assert code_of(refused) == "ResourceNotFound"
 
 
+def test_what_is_below_a_composite_alarm_is_asked_for_alone(desk: Desk) -> None:
+    cloudwatch = desk.client("cloudwatch")
+    cloudwatch.put_metric_alarm(**PLAIN)
+    cloudwatch.put_composite_alarm(AlarmName="inner", AlarmRule="ALARM(latency)")
+    cloudwatch.put_composite_alarm(AlarmName="outer", AlarmRule="ALARM(inner) OR ALARM(latency)")
+    found = cloudwatch.describe_alarms(ChildrenOfAlarmName="outer", MaxRecords=50)
+    assert [[a["AlarmName"] for a in found[kind]] for kind in ("MetricAlarms", "CompositeAlarms")] == [["latency"], ["inner"]]
+    with pytest.raises(ClientError) as refused:
+        cloudwatch.describe_alarms(ChildrenOfAlarmName="outer", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert code_of(refused) == "ValidationError"
+
+
 def test_an_alarm_that_cannot_be_evaluated_stays_as_it_is_and_disturbs_no_other(desk: Desk) -> None:
     cloudwatch = desk.client("cloudwatch")
     common = {key: PLAIN[key] for key in ("ComparisonOperator", "Threshold", "EvaluationPeriods")}

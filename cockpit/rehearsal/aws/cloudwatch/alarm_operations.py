@@ -16,6 +16,9 @@ _STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 _PAGE = 100
 _OF_RELATED = ("AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp")
 """All that DescribeAlarms says of an alarm's children and parents."""
+_RELATED = frozenset({"ChildrenOfAlarmName", "ParentsOfAlarmName"})
+_BESIDE_RELATED = frozenset({"MaxRecords", "NextToken"})
+"""All that either goes together with."""
 
 
 class AlarmAnswers:
@@ -50,7 +53,10 @@ class AlarmAnswers:
 
     def describe_alarms(self, call: Call) -> Mapping[str, Any]:
         asked = call.params
-        types = asked.get("AlarmTypes") or ["MetricAlarm"]
+        given = {name for name, value in asked.items() if value is not None}
+        if (by := given & _RELATED) and (given - by - _BESIDE_RELATED or len(by) > 1):
+            raise AwsError("ValidationError", f"{min(by)} takes no other parameter but MaxRecords and NextToken.")
+        types = ["MetricAlarm", "CompositeAlarm"] if by else asked.get("AlarmTypes") or ["MetricAlarm"]
         found: list[dict[str, Any]] = []
         if "MetricAlarm" in types:
             found += [alarm.described() for alarm in self._alarms.all()]
