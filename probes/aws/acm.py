@@ -24,6 +24,8 @@ from probes.three_valued import FieldValue, sorted_out
 DAY = timedelta(days=1)
 _NOT_ISSUED = ("PENDING_VALIDATION", "INACTIVE", "EXPIRED", "VALIDATION_TIMED_OUT", "REVOKED", "FAILED")
 """Closed: besides ISSUED every status of a certificate."""
+_NOT_RENEWING = ("PENDING_VALIDATION", "FAILED")
+"""Where ACM cannot prove by itself who owns a name: somebody must mend that, or the certificate ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,12 @@ class AcmCertificate(Probe[CertificateParams]):
     """A certificate in ACM: issued, not expired, for the right name, and shown by the load balancer.
 
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
-    RenewalEligibility, KeyAlgorithm; with a load balancer also elbv2 DescribeLoadBalancers, DescribeListeners and
-    DescribeListenerCertificates (CertificateArn, IsDefault) of its listener on `port`. The load balancer picks by the name that
+    RenewalEligibility, RenewalSummary, DomainValidationOptions, KeyAlgorithm; with a load balancer also elbv2
+    DescribeLoadBalancers, DescribeListeners and DescribeListenerCertificates (CertificateArn, IsDefault) of its listener on `port`. The load balancer picks by the name that
     a client asks for, of its list: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer
     hash (SignatureAlgorithm), the longer key, the longer validity. Where none of the list is good for it, it is the default
     one, however good that would be (Elastic Load Balancing's user guide of Application Load Balancers, "SSL certificates").
-    An imported certificate never renews by itself.
+    An imported certificate never renews by itself, nor does one that is validated by e-mail.
     """
 
     name = "acm.certificate"
@@ -195,7 +197,6 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         valid = False
     elif status == "ISSUED" and ends is not None:
         valid = (begins is None or begins <= now) and now < ends
-    eligible = found.get("RenewalEligibility")
     return {
         "status": status,
         "issued": status == "ISSUED" if status in ("ISSUED", *_NOT_ISSUED) else None,
@@ -206,8 +207,18 @@ def _values(found: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "in_use": bool(found["InUseBy"]) if found.get("InUseBy") is not None else None,
         "issuer": one_line(str(found["Issuer"])) if found.get("Issuer") else None,
         "type": found.get("Type"),
-        "renews": None if eligible is None else eligible == "ELIGIBLE",
+        "renews": _renews(found),
     }
+
+
+def _renews(found: Mapping[str, Any]) -> bool | None:
+    """Eligible is not enough: by e-mail a person has to answer each time, and a renewal can have come to nothing."""
+    eligible, renewal = found.get("RenewalEligibility"), found.get("RenewalSummary") or {}
+    if eligible != "ELIGIBLE":
+        return False if eligible == "INELIGIBLE" else None
+    names = [*(found.get("DomainValidationOptions") or ()), *(renewal.get("DomainValidationOptions") or ())]
+    by_person = any(name.get("ValidationMethod") == "EMAIL" for name in names)
+    return not by_person and renewal.get("RenewalStatus") not in _NOT_RENEWING
 
 
 def _is_it(picked: str | Unknown, arn: str) -> bool | Unknown:
@@ -243,4 +254,7 @@ def covers(names: Iterable[str], host: str) -> bool:
 def _lines(found: Mapping[str, Any]) -> tuple[str, ...]:
     ends = f"{found['NotAfter']:%Y-%m-%d %H:%M}" if found.get("NotAfter") else "?"
     users = [f"used by {one_line(str(arn))}" for arn in (found.get("InUseBy") or [])[:4]]
-    return (f"{found.get('Status')} until {ends}", *users)
+    renewal = found.get("RenewalSummary") or {}
+    why = f" ({renewal['RenewalStatusReason']})" if renewal.get("RenewalStatusReason") else ""
+    renewed = [one_line(f"renewal {renewal['RenewalStatus']}{why}")] if renewal.get("RenewalStatus") else []
+    return (f"{found.get('Status')} until {ends}", *renewed, *users)

@@ -18,7 +18,7 @@ from probes.clients.arns import console
 from probes.clients.paging import request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 
 HTTPS = 443
@@ -26,6 +26,7 @@ _DRAINING = ("draining", "unhealthy.draining")
 _HEALTHY = MappingProxyType({"healthy": True, "unhealthy": False, "initial": False, "unused": False})
 """Closed: whether a target that is not draining is healthy. Of one that is `unavailable` nobody checks the health."""
 Target = Mapping[str, Any]
+_SEE = Unknown(Reason.NO_DATA, hint="see the console")
 
 
 class TargetsParams(Params):
@@ -198,6 +199,11 @@ def _values(groups: Sequence[Sequence[Target]]) -> tuple[dict[str, Any], dict[st
         state = next(_state(target) for group in judged for target in group if _state(target) not in _HEALTHY)
         hint = "switch the health check of the target group on" if state == "unavailable" else "see the console"
         unknown["all_healthy"] = Unknown(Reason.NO_DATA, f"a target is {one_line(state) or 'in no state'}", hint)
+    if unchecked := sum(each is None for each in healthy):
+        for name in ("healthy", "unhealthy"):
+            within = Bounds(states[name], states[name] + unchecked)
+            detail = f"of {unchecked} of {len(targets)} targets nobody knows the health"
+            unknown[name] = Unknown(Reason.NO_DATA, detail, unknown.get("all_healthy", _SEE).hint, within)
     if not reasons:
         unknown["reasons"] = Unknown(Reason.NO_DATA, "no target gives a reason")
     return {

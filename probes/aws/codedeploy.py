@@ -14,11 +14,13 @@ from probes.demand import AWS_ALONE
 from probes.probe import Moment, Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.three_valued import FieldValue, sorted_out
+from probes.three_valued import FieldValue, every, sorted_out
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 _GOING_ON = ("Created", "Queued", "InProgress", "Baking", "Ready")
 _FAILED = ("Failed", "Stopped")
+_KNOWN = (*_GOING_ON, *_FAILED, "Succeeded")
+"""Closed: every status of a deployment."""
 
 
 class CodeDeployParams(Params):
@@ -90,7 +92,11 @@ class CodeDeployDeployment(Probe[CodeDeployParams]):
         url = console(region, f"codesuite/codedeploy/deployments/{name}?region={region}")
         evidence = Evidence(f"deploy get-deployment --deployment-id {name}", request_id(answer), url, _lines(found))
         after, created = self._after(now), found.get("createTime")
-        if after is not None and (created is None or created <= after):
+        if created is None and after is not None:
+            return self.blind(
+                now, Unknown(Reason.NO_DATA, f"CodeDeploy does not say when {name} was created"), evidence
+            )
+        if after is not None and created is not None and created <= after:
             return self._none(now, evidence)
         values, unknown = sorted_out(_values(found, asked.revision, now))
         return self.reading(now, values, unknown=unknown, evidence=evidence, state_since=found.get("completeTime"))
@@ -116,18 +122,22 @@ def _values(found: Mapping[str, Any], expected: str | None, now: datetime) -> di
     error = found.get("errorInformation") or {}
     counts = found.get("deploymentOverview") or {}
     revision = _revision(found.get("revision") or {})
-    fits = expected is None or expected == revision
+    unnamed = Unknown(Reason.NO_DATA, "CodeDeploy does not name its revision")
+    fits: bool | Unknown = expected is None or (expected == revision if revision else unnamed)
+    new = Unknown(Reason.NO_DATA, f"the status is {one_line(str(status), 60)}", "see it in the console: it is new here")
+    known = status in _KNOWN
+    ended: bool | Unknown = status == "Succeeded" if known else new
     none = Unknown(Reason.NO_DATA, "CodeDeploy gives no error", "it has not failed")
     return {
         "status": status,
         "begun": True,
-        "in_progress": None if status is None else status in _GOING_ON,
-        "succeeded": None if status is None else status == "Succeeded" and not rollback and fits,
-        "failed": None if status is None else status in _FAILED or rollback,
+        "in_progress": status in _GOING_ON if known else new,
+        "succeeded": every(ended, not rollback, fits),
+        "failed": True if rollback else status in _FAILED if known else new,
         "is_rollback": rollback,
-        "waits": None if status is None else status == "Ready",
+        "waits": status == "Ready" if known else new,
         "deployment_id": found.get("deploymentId"),
-        "revision": revision or Unknown(Reason.NO_DATA, "CodeDeploy does not name its revision"),
+        "revision": revision or unnamed,
         "error": one_line(f"{error.get('code', '')}: {error.get('message', '')}", 200) if error else none,
         "began_at": created,
         "age_s": (now - created).total_seconds() if isinstance(created, datetime) else None,

@@ -17,6 +17,8 @@ from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 
 MISSING_IMAGE = "ImageNotFound"
+_KEPT = {"ACTIVE": True, "ARCHIVED": False, "ACTIVATING": False}
+"""Closed: whether an image can be pulled by its status. Archived ones have to be brought back first."""
 
 
 class ImageParams(Params):
@@ -41,7 +43,7 @@ class ImageParams(Params):
 class EcrImage(Probe[ImageParams]):
     """An image in ECR: its digest, how long ago it was pushed, and whether its tag can be moved.
 
-    Reads ecr DescribeImages (imageDigest, imagePushedAt, imageTags, imageSizeInBytes) and DescribeRepositories
+    Reads ecr DescribeImages (imageDigest, imagePushedAt, imageTags, imageSizeInBytes, imageStatus) and DescribeRepositories
     (imageTagMutability and its exclusions). That an image is there does not mean it runs: compare with ecs.tasks' digests. An
     image not pulled again keeps running after its tag has moved.
     """
@@ -52,7 +54,7 @@ class EcrImage(Probe[ImageParams]):
     cannot_see = "whether the image runs; one not pulled again keeps running after its tag has moved"
     late = "not at all: ECR answers as it is when read"
     fields = (
-        Field("exists", bool, "the repository has this image", example=True),
+        Field("exists", bool, "the repository has this image, and has not archived it", example=True),
         Field("digest", str, "its digest", "sha256:1f3a"),
         Field("matches", bool, "it has the digest the plan gives", example=True),
         Field("pushed_age_s", float, "time since it was pushed", 3600.0, "s", low=0),
@@ -112,7 +114,7 @@ class EcrImage(Probe[ImageParams]):
         if not found.get("imageTags"):
             unknown["tags"] = Unknown(Reason.NO_DATA, "the image has no tag")
         return {
-            "exists": True,
+            "exists": _KEPT.get(str(found.get("imageStatus", "ACTIVE"))),
             "digest": digest,
             "matches": digest == self.params.digest if digest else None,
             "pushed_age_s": max((now - pushed).total_seconds(), 0.0) if pushed else None,

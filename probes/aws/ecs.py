@@ -144,7 +144,8 @@ def _task_set_values(service: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
 
 
 def _own_values(service: Mapping[str, Any]) -> dict[str, Any]:
-    deployments = service.get("deployments") or []
+    # One that is INACTIVE has been replaced: nothing of it is under way.
+    deployments = [each for each in service.get("deployments") or () if each.get("status") != "INACTIVE"]
     primary: Mapping[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
     desired, running = service.get("desiredCount"), service.get("runningCount")
     state = primary.get("rolloutState")

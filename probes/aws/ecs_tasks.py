@@ -185,10 +185,14 @@ _ENDS = {
     "ServiceSchedulerInitiated": End.ASKED,
     "SpotInterruption": End.INTERRUPTED,
     "TerminationNotice": End.INTERRUPTED,
+    "InfrastructureHealth": End.INTERRUPTED,
     "": End.FAILED,
 }
 """By stopCode, as ECS documents it; none at all is what old tasks have."""
-_HOST_GONE = re.compile(r"^host ec2 .*(terminated|stopped)|retire|capacity provider .*(drain|reclaim)", re.IGNORECASE)
+_HOST_GONE = re.compile(r"^host ec2 .*(terminated|stopped)", re.IGNORECASE)
+_TAKEN_AWAY = re.compile(r"retire|capacity provider .*(drain|reclaim)", re.IGNORECASE)
+_OF_THE_TASK = ("TaskFailedToStart", "EssentialContainerExited")
+"""Their reasons quote images and what the container wrote: a word in them says nothing of the host."""
 
 
 def _ended(tasks: Sequence[Mapping[str, Any]], how: End, since: datetime) -> list[Mapping[str, Any]]:
@@ -199,11 +203,13 @@ def _ended(tasks: Sequence[Mapping[str, Any]], how: End, since: datetime) -> lis
 
 def _how(task: Mapping[str, Any]) -> End:
     code, reason = str(task.get("stopCode") or ""), str(task.get("stoppedReason") or "")
-    if "health check" in reason.lower():
-        return End.FAILED
-    if reason.startswith(RETURNING):
-        return End.ASKED
+    if code == "UserInitiated" or reason.startswith(RETURNING):
+        return End.ASKED  # a person words the reason as they like
     if _HOST_GONE.search(reason):
+        return End.INTERRUPTED
+    if code in _OF_THE_TASK or "health check" in reason.lower():
+        return End.FAILED
+    if _TAKEN_AWAY.search(reason):
         return End.INTERRUPTED
     return _ENDS.get(code, End.UNKNOWN)
 

@@ -19,7 +19,7 @@ from probes.periods import Duration
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
-from probes.three_valued import FieldValue, sorted_out
+from probes.three_valued import FieldValue, every, sorted_out
 
 _METRICS = {
     "memory_used": "DatabaseMemoryUsagePercentage",
@@ -150,7 +150,7 @@ def _values(found: Mapping[str, Any]) -> dict[str, FieldValue]:
     return {
         "status": status,
         # While it is modified or backed up it answers: only its shards can say.
-        "available": None if status is None else bool(shards) and len(up) == len(shards) and status in _ANSWERS,
+        "available": None if status is None or "NodeGroups" not in found else _available(status, shards),
         "shards": len(shards),
         "shards_available": len(up),
         "nodes": len(found.get("MemberClusters") or ()),
@@ -158,14 +158,32 @@ def _values(found: Mapping[str, Any]) -> dict[str, FieldValue]:
         "automatic_failover": _enabled(found.get("AutomaticFailover")),
         "multi_az": _enabled(found.get("MultiAZ")),
         "encrypted_in_transit": found.get("TransitEncryptionEnabled"),
-        "tls_required": found.get("TransitEncryptionEnabled") is True
-        and found.get("TransitEncryptionMode") != "preferred",
+        "tls_required": found.get("TransitEncryptionEnabled") and found.get("TransitEncryptionMode") != "preferred",
         "encrypted_at_rest": found.get("AtRestEncryptionEnabled"),
         "changes_pending": any((found.get("PendingModifiedValues") or {}).values()),
     }
 
 
-_ANSWERS = ("available", "modifying", "snapshotting")
+_GROUP = {
+    **dict.fromkeys(("available", "modifying", "snapshotting"), True),
+    **dict.fromkeys(("creating", "deleting", "create-failed"), False),
+}
+_SHARD = {"available": True, "creating": False, "deleting": False}
+"""Closed: whether it answers in a status. A shard that is modified answers, or is just being exchanged."""
+
+
+def _available(status: str, shards: Sequence[Mapping[str, Any]]) -> bool | Unknown:
+    if not shards:
+        return False
+    return every(
+        _in(_GROUP, status, "the group"),
+        *(_in(_SHARD, str(each.get("Status")), f"shard {each.get('NodeGroupId', '?')}") for each in shards),
+    )
+
+
+def _in(table: Mapping[str, bool], status: str, what: str) -> bool | Unknown:
+    hint = "that does not say whether it answers: see it in the console"
+    return table.get(status, Unknown(Reason.NO_DATA, one_line(f"{what} is {status}"), hint))
 
 
 def _enabled(text: str | None) -> bool | Unknown | None:

@@ -22,6 +22,11 @@ from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 from probes.redact import one_line
 from probes.three_valued import FieldValue, every, sorted_out
 
+_USABLE = {"Active": True, "Inactive": True} | dict.fromkeys(
+    ("Pending", "Failed", "Deactivating", "Deactivated", "ActiveNonInvocable", "Deleting"), False
+)
+"""Closed: whether a function can be invoked in a state. An Inactive one is started by the next call."""
+_UPDATES = ("Successful", "Failed", "InProgress")
 _METRICS = ("invocations_per_min", "errors_per_min", "throttles_per_min", "duration_max_ms")
 
 
@@ -126,9 +131,9 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
         free = reserved if isinstance(reserved, Unknown) else reserved != 0
         return {
             "state": state,
-            "usable": None if state is None else every(state in ("Active", "Inactive"), free),
-            "updated": None if update is None else update == "Successful",
-            "update_failed": None if update is None else update == "Failed",
+            "usable": every(_USABLE.get(str(state), _new("state", state)), free),
+            "updated": update == "Successful" if update in _UPDATES else _new("last update", update),
+            "update_failed": update == "Failed" if update in _UPDATES else _new("last update", update),
             "version": found.get("Version"),
             "additional_share": routed,
             "is_expected": self._expected(found, routed),
@@ -141,8 +146,8 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
         if version is None and code is None:
             return Unknown(Reason.NO_DATA, "the plan expects no version", "give expected_version or expected_sha256")
         return every(
-            version is None or found.get("Version") == version,
-            code is None or found.get("CodeSha256") == code,
+            version is None or _is_same(found, "Version", version),
+            code is None or _is_same(found, "CodeSha256", code),
             routed if isinstance(routed, Unknown) else routed == 0,
         )
 
@@ -186,6 +191,16 @@ class LambdaFunction(Probe[LambdaFunctionParams]):
             **{name: none if value is None else round(value) for name, value in zip(_METRICS[:3], found, strict=False)},
             _METRICS[3]: none if found[3] is None else found[3],
         }
+
+
+def _new(what: str, given: Any) -> Unknown:
+    if given is None:
+        return Unknown(Reason.NO_DATA, f"Lambda answered without its {what}")
+    return Unknown(Reason.NO_DATA, one_line(f"its {what} is {given}"), "see it in the console: it is new here")
+
+
+def _is_same(found: Mapping[str, Any], key: str, expected: str) -> bool | Unknown:
+    return found[key] == expected if found.get(key) else Unknown(Reason.NO_DATA, f"Lambda answered without {key}")
 
 
 def _time(text: Any) -> datetime | None:

@@ -53,6 +53,14 @@ class InsightsAnswer:
         return None if self.scanned or self.skipped else nothing_logged(groups)
 
 
+_ENDED = MappingProxyType(
+    {
+        "Timeout": (Reason.TIMEOUT, "it ran for too long: shorten the window, or name fewer log groups"),
+        "Cancelled": (Reason.ERROR, "somebody of this account stopped it: it is started again"),
+    }
+)
+
+
 class _EndedWithout(Unseen):
     """The query has ended and there is no answer to it."""
 
@@ -160,8 +168,8 @@ class Insights:
             if status == "Complete":
                 return _parsed(answer)
             if status not in ("Scheduled", "Running"):
-                detail = f"the log query ended as {status or 'nothing'}"
-                raise _EndedWithout(Unknown(Reason.ERROR, detail, "run it in Logs Insights to see why"))
+                reason, hint = _ENDED.get(status, (Reason.ERROR, "run it in Logs Insights to see why"))
+                raise _EndedWithout(Unknown(reason, f"the log query ended as {status or 'nothing'}", hint))
             if _is_too_late(pause_s, deadline):
                 raise TimeoutError
             await asyncio.sleep(pause_s)

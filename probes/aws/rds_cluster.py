@@ -39,7 +39,7 @@ class RdsCluster(Probe[ClusterParams]):
     name = "rds.cluster"
     params_type = ClusterParams
     demands = AWS_ALONE
-    cannot_see = "inside the database, how full its storage is, and snapshots of AWS Backup"
+    cannot_see = "inside the database, how full its storage is, copies of snapshots, and those of AWS Backup"
     late = "a minute or so, serverless capacity 3; the latest restorable time trails by about 5 minutes"
     fields = (
         Field("status", str, "available, failing-over, modifying, ...", "available"),
@@ -135,8 +135,10 @@ class RdsCluster(Probe[ClusterParams]):
         answering = {
             str(each.get("DBInstanceIdentifier")): answers_in(each.get("DBInstanceStatus")) for each in instances
         }
-        open_left = next((a for o in others if isinstance(a := answering.get(o), Unknown)), None)
-        ready = sum(answering.get(other) is True for other in others)
+        undescribed = Unknown(Reason.PARTIAL, "RDS does not describe every member of the cluster", "it is asked again")
+        states = [undescribed if (a := answering.get(other)) is None else a for other in others]
+        open_left = next((state for state in states if isinstance(state, Unknown)), None)
+        ready = sum(state is True for state in states)
         return known | {
             "writer_available": answering.get(writer) if writer else none,
             "failover_members": ready if open_left is None else open_left,
@@ -169,7 +171,8 @@ class RdsCluster(Probe[ClusterParams]):
         except Unseen as unseen:
             return dict.fromkeys(fields, unseen.unknown)
         found = [each for page in answers for each in page.get("DBClusterSnapshots") or ()]
-        done = [each for each in found if each.get("Status") == "available"]
+        # A copy has the time at which it was copied, and RDS does not say of a cluster's how old its data is.
+        done = [e for e in found if e.get("Status") == "available" and not e.get("SourceDBClusterSnapshotArn")]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
         unfinished = sum(each.get("Status") not in ("available", "deleting") for each in found)

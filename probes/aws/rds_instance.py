@@ -157,7 +157,7 @@ def _fields(found: Mapping[str, Any], now: datetime) -> dict[str, FieldValue]:
         "restorable_age_s": max((now - restorable).total_seconds(), 0.0) if restorable else None,
         # RDS leaves PendingModifiedValues out, or empty, when nothing waits (API reference of DBInstance).
         "pending_changes": bool(waiting(found)),
-        "parameters_in_sync": all(g.get("ParameterApplyStatus") == "in-sync" for g in groups) if groups else None,
+        "parameters_in_sync": every(*(_applied(g) for g in groups)) if groups else None,
         "deletion_protection": found.get("DeletionProtection"),
         "multi_az": found.get("MultiAZ"),
         "engine_version": found.get("EngineVersion"),
@@ -165,6 +165,11 @@ def _fields(found: Mapping[str, Any], now: datetime) -> dict[str, FieldValue]:
         "allocated_bytes": storage(found),
         "host": (found.get("Endpoint") or {}).get("Address"),
     }
+
+
+def _applied(group: Mapping[str, Any]) -> bool | Unknown:
+    status = group.get("ParameterApplyStatus")
+    return _known(None if status is None else status == "in-sync")
 
 
 def _lines(found: Mapping[str, Any]) -> tuple[str, ...]:

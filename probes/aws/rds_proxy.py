@@ -142,13 +142,17 @@ class RdsProxy(Probe[ProxyParams]):
             none = Unknown(Reason.NO_DATA, "the proxy has no target", "register the database with its target group")
             return {"targets": 0, "targets_available": 0} | dict.fromkeys(names[2:], none), ()
         health = [_health(each) for each in found]
-        writers = [each for each, target in zip(health, found, strict=True) if target.get("Role") != "READ_ONLY"]
+        writers = [
+            _writes(target, each)
+            for each, target in zip(health, found, strict=True)
+            if target.get("Role") != "READ_ONLY"
+        ]
         reasons = {str(why) for target in found if (why := (target.get("TargetHealth") or {}).get("Reason"))}
         return {
             "targets": len(found),
             "targets_available": next((h for h in health if isinstance(h, Unknown)), sum(h is True for h in health)),
             "all_available": every(*health),
-            "writer_available": True if True in writers else every(*writers) if writers else False,
+            "writer_available": True in writers or next((each for each in writers if isinstance(each, Unknown)), False),
             "reasons": tuple(sorted(reasons)) or Unknown(Reason.NO_DATA, "no target gives a reason"),
         }, tuple(_line(target) for target in found[:6])
 
@@ -213,6 +217,16 @@ def _health(target: Mapping[str, Any]) -> bool | Unknown:
         _HEALTH, (target.get("TargetHealth") or {}).get("State"), str(target.get("RdsResourceId", "a target"))
     )
     return Unknown(Reason.NO_DATA, "RDS gives no health of a target") if usable is None else usable
+
+
+def _writes(target: Mapping[str, Any], usable: bool | Unknown) -> bool | Unknown:
+    """Whether a target that can be used takes writes: RDS may not know its role yet."""
+    role = target.get("Role", "READ_WRITE")
+    if usable is not True or role == "READ_WRITE":
+        return usable
+    return Unknown(
+        Reason.NO_DATA, one_line(f"the role of {target.get('RdsResourceId', 'a target')} is {role}"), "press r"
+    )
 
 
 def _line(target: Mapping[str, Any]) -> str:

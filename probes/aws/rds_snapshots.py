@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from probes.aws.rds_status import plain_name
 from probes.clients.arns import arn, console
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
@@ -20,7 +21,7 @@ _KNOWN = ("available", "deleting", "failed", *_UNDER_WAY)
 
 class SnapshotsParams(Params):
     instance: str
-    """Identifier of the DB instance."""
+    """Name or ARN of the DB instance."""
     after: Moment | None = None
     """A snapshot must have been taken after this moment for `taken_after`."""
 
@@ -57,10 +58,15 @@ class RdsSnapshots(Probe[SnapshotsParams]):
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         options = self.clients.options
-        return {self.iam[0]: (arn(options, "rds", f"db:{self.params.instance}"), arn(options, "rds", "snapshot:*"))}
+        return {
+            self.iam[0]: (
+                arn(options, "rds", f"db:{plain_name(self.params.instance)}"),
+                arn(options, "rds", "snapshot:*"),
+            )
+        }
 
     async def read(self, now: datetime) -> Reading:
-        name = self.params.instance
+        name = plain_name(self.params.instance)
         query = f"rds describe-db-snapshots --db-instance-identifier {name}"
         try:
             found = await pages(

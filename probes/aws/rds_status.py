@@ -74,9 +74,9 @@ def waiting(described: Mapping[str, Any]) -> list[str]:
 
 
 def plain_name(name: str) -> str:
-    """Of a database's ARN its name; a name as it is.
+    """Of a database's ARN its name, as RDS keeps it: in lower case.
 
-    >>> plain_name("arn:aws:rds:us-east-1:123456789012:cluster:orders")
-    'orders'
+    >>> plain_name("arn:aws:rds:us-east-1:123456789012:cluster:orders"), plain_name("Orders")
+    ('orders', 'orders')
     """
-    return name.rpartition(":")[2] if is_arn(name) else name
+    return (name.rpartition(":")[2] if is_arn(name) else name).lower()

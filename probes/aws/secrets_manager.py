@@ -16,6 +16,7 @@ from pydantic import model_validator
 
 from probes.clients.arns import arn, console, is_arn
 from probes.clients.clients import Clients
+from probes.clients.paging import pages
 from probes.demand import AWS_ALONE
 from probes.known_secrets import remember_json
 from probes.probe import Moment, Params, Probe
@@ -151,15 +152,20 @@ class SecretMetadata(Probe[MetadataParams]):
     async def _current_since(self, described: Mapping[str, Any]) -> datetime | Unknown | None:
         """When the current version of a secret was made; None where it has none."""
         try:
-            pages = await self.clients.aws(
-                "secretsmanager", "list_secret_version_ids", SecretId=described.get("ARN") or described.get("Name")
+            # A page may be empty, and another one follow.
+            found = await pages(
+                self.clients,
+                "secretsmanager",
+                "list_secret_version_ids",
+                SecretId=described.get("ARN") or described.get("Name"),
             )
         except Unseen as unseen:
             return None if unseen.unknown.reason is Reason.NOT_FOUND else unseen.unknown
-        for version in pages.get("Versions") or ():
+        for version in (version for page in found for version in page.get("Versions") or ()):
             if "AWSCURRENT" in (version.get("VersionStages") or ()):
                 made = version.get("CreatedDate")
-                return made if isinstance(made, datetime) else None
+                undated = Unknown(Reason.NO_DATA, f"no date of the current version of {described.get('Name')}")
+                return made if isinstance(made, datetime) else undated
         return None
 
     async def _describe(self, name: str) -> dict[str, Any] | Unknown:

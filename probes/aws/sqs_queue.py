@@ -144,23 +144,38 @@ def _values(held: Mapping[str, str] | Unknown) -> dict[str, FieldValue]:
     others = ("has_dead_letter_queue", "max_receives", "encrypted", "visibility_timeout_s")
     if isinstance(held, Unknown):
         return dict.fromkeys((*_COUNTS, *others), held)
+    if not held:
+        return dict.fromkeys((*_COUNTS, *others), Unknown(Reason.NO_DATA, "SQS answered without attributes"))
     redrive = _redrive(held.get("RedrivePolicy", ""))
     none = Unknown(Reason.NO_DATA, "it has no redrive policy", "give it a dead-letter queue")
     counts: dict[str, FieldValue] = {field: _int(held, name) for field, name in _COUNTS.items()}
     return counts | {
-        "has_dead_letter_queue": bool(redrive.get("deadLetterTargetArn")),
-        "max_receives": _number(redrive.get("maxReceiveCount")) if redrive else none,
-        "encrypted": bool(held.get("KmsMasterKeyId")) or held.get("SqsManagedSseEnabled") == "true",
+        "has_dead_letter_queue": redrive if isinstance(redrive, Unknown) else bool(redrive.get("deadLetterTargetArn")),
+        "max_receives": redrive
+        if isinstance(redrive, Unknown)
+        else _number(redrive.get("maxReceiveCount"))
+        if redrive
+        else none,
+        # Without a key of KMS SQS says whether its own encrypts; where it says neither, that is not known.
+        "encrypted": True if held.get("KmsMasterKeyId") else _yes_no(held.get("SqsManagedSseEnabled")),
         "visibility_timeout_s": _int(held, "VisibilityTimeout"),
     }
 
 
-def _redrive(text: str) -> Mapping[str, Any]:
+def _redrive(text: str) -> Mapping[str, Any] | Unknown:
     try:
         held = json.loads(text) if text else {}
     except ValueError:
-        held = {}
-    return held if isinstance(held, dict) else {}
+        held = None
+    return (
+        held
+        if isinstance(held, dict)
+        else Unknown(Reason.ERROR, "its redrive policy cannot be read", "see the console")
+    )
+
+
+def _yes_no(text: str | None) -> bool | None:
+    return {"true": True, "false": False}.get(str(text).lower())
 
 
 def _int(held: Mapping[str, str], name: str) -> int | None:

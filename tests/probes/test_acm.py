@@ -38,6 +38,11 @@ def certificate(**more: Any) -> dict[str, Any]:
     return {"Certificate": {name: value for name, value in described.items() if value is not None}}
 
 
+def renewal(status: str, **more: Any) -> dict[str, Any]:
+    summary = {"RenewalStatus": status, "DomainValidationOptions": [{"DomainName": HOST}], "UpdatedAt": NOW}
+    return {"RenewalSummary": summary | more}
+
+
 def listening(*ports: int, arn: str = ARN) -> dict[str, Any]:
     return {
         "Listeners": [
@@ -257,6 +262,24 @@ async def test_an_imported_one_never_renews(aws: ModelledAws) -> None:
     imported = certificate(Type="IMPORTED", RenewalEligibility="INELIGIBLE")
     values = (await read(aws, DescribeCertificate=imported)).values
     assert (values["type"], values["renews"]) == ("IMPORTED", False)
+
+
+@pytest.mark.parametrize(
+    ("more", "renews"),
+    [
+        (renewal("SUCCESS"), True),
+        (renewal("PENDING_AUTO_RENEWAL"), True),
+        (renewal("PENDING_VALIDATION"), False),
+        (renewal("FAILED", RenewalStatusReason="CAA_ERROR"), False),
+        ({"DomainValidationOptions": [{"DomainName": HOST, "ValidationMethod": "DNS"}]}, True),
+        ({"DomainValidationOptions": [{"DomainName": HOST, "ValidationMethod": "EMAIL"}]}, False),
+        ({"RenewalEligibility": "NEW"}, None),
+    ],
+)
+async def test_it_renews_where_nobody_has_to_help(aws: ModelledAws, more: dict[str, Any], renews: bool | None) -> None:
+    reading = await read(aws, DescribeCertificate=certificate(**more))
+    assert reading.values.get("renews") is renews
+    assert ("CAA_ERROR" in str(more)) == any("renewal FAILED (CAA_ERROR)" in line for line in reading.evidence.lines)
 
 
 def test_a_certificate_or_a_balancer_is_needed() -> None:

@@ -238,7 +238,9 @@ async def test_nor_over_a_composite_alarm_over_one(aws: StubbedAws) -> None:
     )
     assert "deep below it" in reading.unknown["all_ok"].detail
     # Beside it CloudWatch takes MaxRecords and NextToken alone (DescribeAlarms in its API reference).
-    assert [asked for _, asked in aws.asked[1:]] == [{"ChildrenOfAlarmName": of, "MaxRecords": 100} for of in ("c", "inner")]
+    assert [asked for _, asked in aws.asked[1:]] == [
+        {"ChildrenOfAlarmName": of, "MaxRecords": 100} for of in ("c", "inner")
+    ]
 
 
 async def test_a_composite_alarm_that_rings_has_judged_whatever_is_below(aws: StubbedAws) -> None:
@@ -247,7 +249,9 @@ async def test_a_composite_alarm_that_rings_has_judged_whatever_is_below(aws: St
 
 
 async def test_what_is_below_one_and_cannot_be_seen_hides_no_other_alarm(aws: StubbedAws) -> None:
-    aws.answers("cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")], "MetricAlarms": [alarm("a", "ALARM")]})
+    aws.answers(
+        "cloudwatch", "describe_alarms", {"CompositeAlarms": [composite("c")], "MetricAlarms": [alarm("a", "ALARM")]}
+    )
     aws.refuses("cloudwatch", "describe_alarms", "AccessDenied", "no")
     both = await CloudWatchAlarms(CloudWatchAlarmsParams(names=["a", "c"]), aws.clients).read(NOW)
     assert (both.values["all_ok"], both.values["in_alarm"], both.values["insufficient"]) == (False, 1, 1)

@@ -80,6 +80,24 @@ async def test_another_revision_is_no_success() -> None:
     assert (await read(params={"revision": "releases/web-43.zip"})).values["succeeded"] is False
 
 
+async def test_a_revision_that_is_not_named_is_neither_the_release_nor_another() -> None:
+    reading = await read(deployment(revision={}), {"revision": "releases/web-42.zip"})
+    assert reading.unknown["succeeded"].reason is reading.unknown["revision"].reason is Reason.NO_DATA
+
+
+@pytest.mark.parametrize(("more", "failed"), [({}, None), ({"creator": "codeDeployRollback"}, True)])
+async def test_a_status_that_is_new_says_nothing(more: dict[str, Any], failed: bool | None) -> None:
+    reading = await read(deployment(status="Paused", **more))
+    assert reading.values.get("failed") is failed
+    assert {"in_progress", "waits"} <= reading.unknown.keys()
+    assert "Paused" in reading.unknown["in_progress"].detail
+
+
+async def test_one_without_a_time_is_not_older_than_the_phase() -> None:
+    found = {name: value for name, value in deployment().items() if name != "createTime"}
+    assert (await read(found, {"after": "phase"}, NOW)).unknown["begun"].reason is Reason.NO_DATA
+
+
 async def test_a_failed_one_says_why() -> None:
     error = {"code": "HEALTH_CONSTRAINTS", "message": "too many failed"}
     reading = await read(deployment(status="Failed", errorInformation=error))

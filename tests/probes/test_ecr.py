@@ -58,6 +58,16 @@ async def test_the_image_the_plan_means(aws: ModelledAws) -> None:
     assert "/123456789012/web" in reading.evidence.console_url
 
 
+@pytest.mark.parametrize(
+    ("status", "kept"), [("ACTIVE", True), ("ARCHIVED", False), ("ACTIVATING", False), ("NEW", None)]
+)
+async def test_an_image_that_cannot_be_pulled_does_not_count_as_there(
+    aws: ModelledAws, status: str, kept: bool | None
+) -> None:
+    reading = await read(aws, DescribeImages=image(imageStatus=status))
+    assert (reading.values.get("exists"), reading.values["digest"]) == (kept, DIGEST)
+
+
 async def test_a_tag_that_has_moved_matches_no_longer(aws: ModelledAws) -> None:
     values = (await read(aws, DescribeImages=image(imageDigest=OTHER))).values
     assert (values["matches"], values["digest"]) == (False, OTHER)

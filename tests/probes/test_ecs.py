@@ -113,6 +113,11 @@ async def test_a_service_under_way_is_not_stable(aws: AnsweringAws, more: dict[s
     assert (await service(aws, **more)).values["stable"] is False
 
 
+async def test_a_deployment_that_was_replaced_whole_is_not_under_way(aws: AnsweringAws) -> None:
+    values = (await service(aws, deployments=[deployment(), deployment(status="INACTIVE")])).values
+    assert (values["stable"], values["deployments"]) == (True, 1)
+
+
 async def test_the_newest_deployment_speaks_not_the_one_it_replaces(aws: AnsweringAws) -> None:
     old = deployment(status="ACTIVE", failedTasks=0, taskDefinition=f"{BASE}:task-definition/w:41")
     new = deployment(rolloutState="IN_PROGRESS", failedTasks=3, taskDefinition=f"{BASE}:task-definition/w:42")
@@ -282,6 +287,11 @@ async def test_tasks_that_died_by_themselves_are_failures_newest_first(aws: Answ
         ("SpotInterruption", "Your Spot Task was interrupted.", 0),
         ("TerminationNotice", "The task is stopped by ECS: its host is retired", 0),
         ("EssentialContainerExited", "Host EC2 (instance i-0abc) terminated.", 0),
+        ("InfrastructureHealth", "The infrastructure under the task is impaired", 0),
+        # A person's words, and an image's name, say nothing of what ended the task.
+        ("UserInitiated", "the health check was changed: one by one", 0),
+        ("TaskFailedToStart", "CannotPullContainerError: failed to resolve team/retirement-app:7: not found", 1),
+        ("EssentialContainerExited", "Essential container retired-orders exited", 1),
     ],
 )
 async def test_what_the_scheduler_stopped_on_purpose_is_no_failure(
@@ -293,6 +303,8 @@ async def test_what_the_scheduler_stopped_on_purpose_is_no_failure(
 async def test_what_aws_took_away_is_shown_apart(aws: AnsweringAws) -> None:
     reading = await tasks(aws, task(1), stopped(2, "SpotInterruption", "Your Spot Task was interrupted."))
     assert (reading.values["failed_recently"], reading.values["interrupted_recently"]) == (0, 1)
+    unwell = await tasks(aws, task(1), stopped(2, "InfrastructureHealth", "The infrastructure is impaired"))
+    assert unwell.values["interrupted_recently"] == 1
     assert reading.values["last_interruption"] == "SpotInterruption: Your Spot Task was interrupted."
     assert reading.evidence.lines[0].startswith("22:28:20 SpotInterruption")
 

@@ -101,11 +101,20 @@ async def test_a_group_as_it_should_be() -> None:
         (group(Status="snapshotting"), True),
         (group(Status="creating"), False),
         (group(NodeGroups=[]), False),
-        (group(NodeGroups=[{"NodeGroupId": "0001", "Status": "modifying"}]), False),
+        (group(NodeGroups=[{"NodeGroupId": "0001", "Status": "deleting"}]), False),
+        (group(NodeGroups=[{"NodeGroupId": "0001", "Status": "modifying"}]), None),
+        (group(NodeGroups=None), None),
+        (group(Status="resting"), None),
     ],
 )
-async def test_it_is_available_with_each_of_its_shards(found: dict[str, Any], available: bool) -> None:
-    assert (await read(found)).values["available"] is available
+async def test_it_is_available_with_each_of_its_shards(found: dict[str, Any], available: bool | None) -> None:
+    reading = await read({name: value for name, value in found.items() if value is not None})
+    assert reading.values.get("available") is available
+
+
+async def test_an_answer_that_leaves_tls_out_does_not_say_that_it_is_off() -> None:
+    found = {name: value for name, value in group().items() if name != "TransitEncryptionEnabled"}
+    assert (await read(found)).unknown["tls_required"].reason is Reason.NO_DATA
 
 
 async def test_a_failover_that_is_being_enabled_is_neither() -> None:

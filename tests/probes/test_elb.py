@@ -14,7 +14,7 @@ from support.aws.modelled import DENIED, NOW, REQUEST_ID, THROTTLED, ModelledAws
 import probes.aws.listener_rules
 from probes.aws.alb_targets import AlbTargets, TargetsParams
 from probes.aws.listener_rules import reached, shares
-from probes.reading import Reading, Reason
+from probes.reading import Bounds, Reading, Reason
 
 ACCOUNT = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
 BALANCER = f"{ACCOUNT}:loadbalancer/app/web/50dc6c495c0c9188"
@@ -142,6 +142,7 @@ async def test_a_state_that_is_not_healthy_is_not_healthy(state: str) -> None:
 async def test_a_state_that_says_nothing_of_the_health_is_neither(state: str, hint: str) -> None:
     reading = await serving(("healthy", ""), (state, "")).read()
     assert hint in reading.unknown["all_healthy"].hint
+    assert [reading.unknown[name].bounds for name in ("healthy", "unhealthy")] == [Bounds(1, 2), Bounds(0, 1)]
     assert (await serving(("unhealthy", ""), (state, "")).read()).values["all_healthy"] is False
 
 

@@ -77,6 +77,7 @@ async def test_a_function_as_it_should_be() -> None:
         ({"function": {"Version": "41"}}, False),
         ({"GetAlias": {"RoutingConfig": {"AdditionalVersionWeights": {"43": 0.1}}}}, False),
         ({"GetAlias": DENIED}, None),
+        ({"function": {"Version": ""}}, None),
         ({"function": {"Version": "41"}, "GetAlias": DENIED}, False),
     ],
 )
@@ -94,6 +95,8 @@ async def test_without_an_expected_version_nothing_is_expected() -> None:
     [
         ({"State": "Failed"}, {}, False),
         ({"State": "Inactive"}, {}, True),
+        ({"State": "ActiveNonInvocable"}, {}, False),
+        ({"State": "Resting"}, {}, None),
         ({}, {"GetFunctionConcurrency": {"ReservedConcurrentExecutions": 0}}, False),
         ({}, {"GetFunctionConcurrency": {"ReservedConcurrentExecutions": 5}}, True),
         ({}, {"GetFunctionConcurrency": DENIED}, None),
@@ -109,6 +112,11 @@ async def test_it_is_usable_when_it_is_active_and_may_run(
 async def test_a_minute_without_calls_has_no_errors_to_speak_of() -> None:
     reading = await read(GetMetricData=metrics({}))
     assert {reading.unknown[name].reason for name in METRICS} == {Reason.NO_DATA}
+
+
+async def test_an_update_that_ends_in_a_new_way_is_neither() -> None:
+    reading = await read(function={"LastUpdateStatus": "Superseded"})
+    assert {reading.unknown[name].reason for name in ("updated", "update_failed")} == {Reason.NO_DATA}
 
 
 async def test_a_failed_update_says_why() -> None:

@@ -136,8 +136,16 @@ async def test_a_number_that_is_none_is_an_error(aws: StubbedAws, text: str) -> 
     assert reading.unknown["value"].reason is Reason.ERROR
 
 
-@pytest.mark.parametrize("status", ["Failed", "Cancelled", "Timeout", "Unknown"])
-async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("Failed", Reason.ERROR),
+        ("Cancelled", Reason.ERROR),
+        ("Timeout", Reason.TIMEOUT),
+        ("Unknown", Reason.ERROR),
+    ],
+)
+async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status: str, reason: Reason) -> None:
     aws.answers("logs", "start_query", {"queryId": "q-1"})
     aws.answers("logs", "get_query_results", results(status=status))
     aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
@@ -145,7 +153,7 @@ async def test_a_query_that_fails_is_unknown_and_stopped(aws: StubbedAws, status
     reading = await asked.read(NOW)
     await asked.close()
     aws.done()
-    assert reading.unknown["value"].reason is Reason.ERROR
+    assert reading.unknown["value"].reason is reason
     assert status in reading.unknown["value"].detail
 
 

@@ -134,6 +134,11 @@ async def test_a_parameter_that_waits_for_a_reboot_shows(aws: AnsweringAws) -> N
     assert reading.evidence.lines == ("pg: pending-reboot",)
 
 
+async def test_a_parameter_group_without_a_status_is_neither(aws: AnsweringAws) -> None:
+    silent = GOOD["DBParameterGroups"].replace("<ParameterApplyStatus>in-sync</ParameterApplyStatus>", "")
+    assert (await read(aws, DBParameterGroups=silent)).unknown["parameters_in_sync"].reason is Reason.NO_DATA
+
+
 async def test_a_pending_password_is_named_and_not_shown(aws: AnsweringAws) -> None:
     reading = await read(aws, PendingModifiedValues="<MasterUserPassword>hunter2</MasterUserPassword>")
     assert reading.values["pending_changes"] is True

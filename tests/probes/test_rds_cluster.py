@@ -187,6 +187,21 @@ async def test_a_member_of_which_it_is_not_known_leaves_open_who_could_take_over
     assert reading.unknown["failover_members"].detail == "modifying may interrupt the database, or not"
 
 
+async def test_a_member_that_is_not_described_leaves_open_who_could_take_over() -> None:
+    assert (await read(account(None, instance()))).unknown["failover_members"].reason is Reason.PARTIAL
+
+
+async def test_a_copy_of_a_snapshot_is_no_younger_data() -> None:
+    copied = snapshot(1, SnapshotType="manual", SourceDBClusterSnapshotArn="arn:aws:rds:us-east-1:123456789012:x")
+    both = await read(account(on={"DescribeDBClusterSnapshots": {"DBClusterSnapshots": [snapshot(60), copied]}}))
+    assert both.values["newest_snapshot_age_s"] == 3600.0
+    assert both.unknown["newest_manual_age_s"].reason is Reason.NOT_FOUND
+
+
+async def test_a_cluster_is_found_however_its_name_is_written() -> None:
+    assert (await read(account(), "Orders")).values["serverless_now"] == 4.0
+
+
 async def test_a_cluster_without_a_writer_says_so() -> None:
     reading = await read(account(cluster(DBClusterMembers=[member("orders-2")])))
     assert {reading.unknown[name].reason for name in ("writer", "writer_available")} == {Reason.NO_DATA}

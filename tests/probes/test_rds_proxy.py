@@ -97,6 +97,20 @@ async def test_a_health_that_is_not_known_is_no_health(state: str) -> None:
     assert {reading.unknown[name].reason for name in ("all_available", "writer_available")} == {Reason.NO_DATA}
 
 
+@pytest.mark.parametrize(
+    ("targets", "writes"),
+    [
+        ([target("UNKNOWN")], None),
+        ([target("UNKNOWN"), target()], True),
+        ([target("UNKNOWN", "UNAVAILABLE")], False),
+        ([target(state="UNAVAILABLE"), target(state="UNUSED")], None),
+        ([target("READ_ONLY")], False),
+    ],
+)
+async def test_a_target_whose_role_is_not_known_may_write(targets: list[dict[str, Any]], writes: bool | None) -> None:
+    assert (await read(*targets)).values.get("writer_available") is writes
+
+
 async def test_a_proxy_without_targets_is_never_available() -> None:
     reading = await read()
     assert (reading.values["targets"], reading.unknown["all_available"].reason) == (0, Reason.NO_DATA)

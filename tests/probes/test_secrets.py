@@ -133,6 +133,23 @@ async def test_rotated_means_every_one_and_after_the_moment(aws: AnsweringAws, z
     assert (await metadata(aws, about(NAMES[0], 1), GONE, after=after)).values["all_rotated"] is False
 
 
+async def test_the_current_version_is_found_on_whichever_page_it_is(aws: AnsweringAws) -> None:
+    """A page may be empty though more follow."""
+
+    def answer(asked: dict[str, Any]) -> Any:
+        empty = {"Name": asked["SecretId"], "Versions": [], "NextToken": "more"}
+        return wire(versions(about(asked["SecretId"])) if asked.get("NextToken") else empty)
+
+    reading = await metadata(aws, about(NAMES[0]), about(NAMES[1]), after=NOW - timedelta(days=2), listed=answer)
+    assert reading.values["all_rotated"] is True
+
+
+async def test_a_version_without_a_date_is_neither_rotated_nor_not(aws: AnsweringAws) -> None:
+    reading = await metadata(aws, about(NAMES[0]), about(NAMES[1], None), after=NOW - timedelta(days=2))
+    assert reading.unknown["all_rotated"].reason is Reason.NO_DATA
+    assert NAMES[1] in reading.unknown["all_rotated"].detail
+
+
 async def test_a_tag_added_rotates_nothing(aws: AnsweringAws) -> None:
     """LastChangedDate moves with any change; the version that is current does not."""
     after = NOW - timedelta(days=2)

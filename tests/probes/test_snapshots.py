@@ -34,6 +34,13 @@ async def read(aws: ModelledAws, *snapshots: Any, after: datetime | None = None,
     return await RdsSnapshots(SnapshotsParams(instance="db", after=after), aws.clients).read(NOW)
 
 
+async def test_an_instance_by_its_arn(aws: ModelledAws) -> None:
+    aws.on["DescribeDBSnapshots"] = {"DBSnapshots": [snapshot("rds:db-1", HOUR)]}
+    asked = SnapshotsParams(instance="arn:aws-cn:rds:cn-north-1:123456789012:db:db")
+    assert (await RdsSnapshots(asked, aws.clients).read(NOW)).values["available"] == 1
+    assert dict(aws.asked)["DescribeDBSnapshots"]["DBInstanceIdentifier"] == "db"
+
+
 async def test_an_automated_and_a_manual_one(aws: ModelledAws) -> None:
     reading = await read(
         aws,

@@ -87,8 +87,16 @@ async def test_a_dead_letter_queue_nobody_names_is_not_counted() -> None:
 async def test_an_answer_without_counts_is_no_empty_queue() -> None:
     reading = await read(GetQueueAttributes={"Attributes": {"RedrivePolicy": "not JSON"}})
     assert reading.unknown["waiting"].reason is Reason.NO_DATA
-    assert (reading.values["has_dead_letter_queue"], reading.values["encrypted"]) == (False, False)
-    assert "redrive" in reading.unknown["max_receives"].detail
+    assert reading.unknown["encrypted"].reason is Reason.NO_DATA
+    for name in ("has_dead_letter_queue", "max_receives"):
+        assert (reading.unknown[name].reason, "redrive" in reading.unknown[name].detail) == (Reason.ERROR, True)
+
+
+async def test_an_empty_answer_says_nothing_of_the_queue() -> None:
+    reading = await read(GetQueueAttributes={"Attributes": {}})
+    assert set(reading.values) == METRICS
+    plain = (await read(GetQueueAttributes={"Attributes": {"SqsManagedSseEnabled": "false"}})).values
+    assert (plain["has_dead_letter_queue"], plain["encrypted"]) == (False, False)
 
 
 async def test_a_queue_nobody_uses_has_no_age() -> None:

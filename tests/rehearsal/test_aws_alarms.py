@@ -226,7 +226,10 @@ def test_what_is_below_a_composite_alarm_is_asked_for_alone(desk: Desk) -> None:
     cloudwatch.put_composite_alarm(AlarmName="inner", AlarmRule="ALARM(latency)")
     cloudwatch.put_composite_alarm(AlarmName="outer", AlarmRule="ALARM(inner) OR ALARM(latency)")
     found = cloudwatch.describe_alarms(ChildrenOfAlarmName="outer", MaxRecords=50)
-    assert [[a["AlarmName"] for a in found[kind]] for kind in ("MetricAlarms", "CompositeAlarms")] == [["latency"], ["inner"]]
+    assert [[a["AlarmName"] for a in found[kind]] for kind in ("MetricAlarms", "CompositeAlarms")] == [
+        ["latency"],
+        ["inner"],
+    ]
     with pytest.raises(ClientError) as refused:
         cloudwatch.describe_alarms(ChildrenOfAlarmName="outer", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     assert code_of(refused) == "ValidationError"
