@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,10 +43,17 @@ def hostile_plan(folder: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """One that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
 @pytest.mark.parametrize("command", ALL)
 @pytest.mark.parametrize("kind", ["hostile argument", "hostile plan", "help"])
 def test_no_command_prints_what_nobody_sees_or_may_see(
-    command: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, kind: str, taken_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -56,8 +65,9 @@ def test_no_command_prints_what_nobody_sees_or_may_see(
     if kind == "hostile argument":
         given = [f"{HOSTILE} no such file", f"--{HOSTILE}"]
     elif kind == "hostile plan":
-        # `run` would open the terminal: a person the plan does not know stops it after the plan is loaded.
-        given = [str(hostile_plan(tmp_path)), *(["--as", HOSTILE] if command == "cockpit run" else [])]
+        # Two would go on: what cannot be stops them after the plan is loaded.
+        stops = {"cockpit run": ["--as", HOSTILE], "cockpit serve": ["--port", str(taken_port)]}
+        given = [str(hostile_plan(tmp_path)), *stops.get(command, [])]
     else:
         given = ["--help"]
     done = CliRunner().invoke(main, [*command.split()[1:], *given])
