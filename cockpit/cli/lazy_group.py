@@ -36,6 +36,14 @@ class Lazy(NamedTuple):
 
 _OF_CLIENTS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD")
 """Secrets that libraries read from the environment by themselves."""
+
+
+def remember_those_of_clients() -> None:
+    """From then on they are hidden wherever they turn up."""
+    for name in _OF_CLIENTS:
+        remember(os.environ.get(name, ""))
+
+
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 """Said of reading and of writing alike."""
 _UNWRITABLE = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT})
@@ -92,8 +100,7 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         open_streams()
-        for name in _OF_CLIENTS:
-            remember(os.environ.get(name, ""))
+        remember_those_of_clients()
         with door():
             sys.exit(self._code(args, **extra))
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ class _LogTail:
         return last_words(text, lines)
 
 
+def _private(log: Path) -> FileIO:
+    """To be added to, and begun so that its user alone can read it: nothing that a child writes there is redacted."""
+    return FileIO(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
+
+
 class Child:
     """A process that goes on beside this one."""
 
@@ -151,7 +157,7 @@ def start(
     """
     other: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     tail = _LogTail(log)
-    with log.open("ab") as out:
+    with _private(log) as out:
         process = subprocess.Popen(
             command.words,
             env=command.environment,
@@ -208,7 +214,7 @@ class PipedChild:
 async def start_piped(command: Command, log: Path) -> PipedChild:
     """Start it in a session of its own; its standard error goes to the end of `log`. Raises OSError."""
     tail = _LogTail(log)
-    with log.open("ab") as out:
+    with _private(log) as out:
         process = await asyncio.create_subprocess_exec(
             *command.words,
             env=command.environment,

@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import httpx
 import pytest
 from click.testing import CliRunner
@@ -65,6 +66,22 @@ async def test_whoever_has_no_session_gets_nothing(tmp_path: Path) -> None:
         assert (again.status_code, again.text) == (403, REFUSED)
     with pytest.raises(httpx.ConnectError):
         await httpx.AsyncClient(trust_env=False).get(f"http://127.0.0.2:{door.port}/")  # on one address alone
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_screens_that_cannot_be_shown_say_why_on_the_page_and_their_log_is_their_user_s_alone(
+    tmp_path: Path,
+) -> None:
+    door, ready, log = Door(command.free_port()), asyncio.Event(), tmp_path / "serve.log"
+    dies = Command(("/bin/sh", "-c", "echo 'no account \x1b]0;x' >&2; exit 3"), {})
+    serving = asyncio.create_task(serve(Served(dies, log, "a night"), door, ready.set))
+    await at_last(ready.wait())
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as first:
+        await first.get(door.address)
+        async with first.ws_connect(f"{door.origin}/ws", headers={"Origin": door.origin}) as screens:
+            assert b"The screens have ended: no account \\u{1b}]0;x" in (await at_last(screens.receive())).data
+    assert log.stat().st_mode & 0o777 == 0o600
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 

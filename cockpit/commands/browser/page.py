@@ -48,6 +48,7 @@ class ScreensService(AppService):
         )
         self._served = served
         self.child: PipedChild | None = None
+        self._asked_to_end = False
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Any:
         """Width and height in cells."""
@@ -61,8 +62,18 @@ class ScreensService(AppService):
         self._stdin, self._process = self.child.input, cast("Any", process)
         return process
 
+    async def run(self) -> None:
+        """Until the screens end. Where they were not asked to, the page says what their last words were."""
+        await super().run()
+        if self.child is None or self._asked_to_end:
+            return
+        code, words = await self.child.wait(), self.child.last_words()
+        if code:
+            await self.remote_write_bytes(f"\x1b[2J\x1b[HThe screens have ended: {words}\r\n".encode())
+
     async def stop(self) -> None:
         """Ask the screens to end, and end them where they do not."""
+        self._asked_to_end = True
         try:
             async with asyncio.timeout(ENDS_WITHIN_S):
                 await super().stop()

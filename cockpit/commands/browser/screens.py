@@ -10,11 +10,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from cockpit.cli.lazy_group import failed, remember_those_of_clients
 from cockpit.commands.ended_by_signal import run_until_signal
-from cockpit.commands.live_session import open_watch
+from cockpit.commands.live_session import WrongAccount, open_watch
 from cockpit.commands.options import LiveOptions
 from cockpit.commands.plan_loading import load
-from cockpit.exit_codes import USAGE
+from cockpit.console import door, output
+from cockpit.exit_codes import COULD_NOT_JUDGE, USAGE
 from cockpit.journal.record_folder import find_record
 from cockpit.log_file import log_to_file
 from cockpit.replay.session import Replay
@@ -55,13 +57,22 @@ async def _plan(path: str, variables: Sequence[str]) -> int:
 
 
 def main() -> int:
+    """What goes wrong is its last line: the page shows it."""
     log_to_file()
+    remember_those_of_clients()
     kind, target = sys.argv[1:]
     variables: list[str] = json.loads(os.environ.get(GIVEN_VARS, "[]"))
     if kind not in (RECORD, PLAN):
         return USAGE
-    return run_until_signal(_record(target) if kind == RECORD else _plan(target, variables))
+    try:
+        return run_until_signal(_record(target) if kind == RECORD else _plan(target, variables))
+    except WrongAccount as wrong:
+        output(str(wrong), err=True)
+        return COULD_NOT_JUDGE
+    except Exception as error:  # noqa: BLE001 - whatever it is: without its secrets, and its traceback in the log
+        return failed(error)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with door():
+        sys.exit(main())
