@@ -104,7 +104,7 @@ async def rehearsal_run(
     kept.attach(watch)
     watch.callers = CallerWatch(watch, source, None)
     pace = Pace(world.clock, speed, lambda: max(source.waiting_s, watch.undecided_s, world.lag_s))
-    watch.notices.append(pace.notice)
+    watch.asides.append(pace.notice)
     at_runbook = CrewAtWork(watch, kept)
     director = Director(scenario, world.clock, world, plays_crew=plays_crew, at_runbook=at_runbook)
     tasks = [
@@ -164,7 +164,7 @@ async def run_headless(run: RehearsalRun, variables: Mapping[str, str]) -> int:
         situation = await watch_until(run.watch, done)
     start = run.director.began_at or situation.started_at
     ends = run.director.scenario.ends
-    notice = run.watch.notice
+    notice = " · ".join(text for text in (run.watch.notice, run.watch.aside) if text)
     output(
         *situation_lines(situation),
         "",

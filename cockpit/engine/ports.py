@@ -56,6 +56,11 @@ class Watching(Protocol):
         ...
 
     @property
+    def aside(self) -> str:
+        """What is good to know where there is room for it: how fast a rehearsal runs. Usually empty."""
+        ...
+
+    @property
     def on_change(self) -> list[Callable[[], None]]:
         """Called when the verdict or a state changed, to paint at once instead of with the next frame."""
         ...

@@ -63,6 +63,8 @@ class Watch:
         self.callers: Callers | None = None
         """Whose AWS credentials are in use; None where that is not watched."""
         self.notices: list[Callable[[], str]] = []
+        self.asides: list[Callable[[], str]] = []
+        """Shown where there is room."""
         self.on_change: list[Callable[[], None]] = []
         """Called after a tick in which the verdict, a criterion, an item or a gate changed."""
         self.on_reading: list[Callable[[str, Reading, datetime], None]] = []
@@ -91,6 +93,10 @@ class Watch:
     @property
     def notice(self) -> str:
         return " · ".join(self.notices_now)
+
+    @property
+    def aside(self) -> str:
+        return " · ".join(text for aside in self.asides if (text := aside()))
 
     async def run(self) -> None:
         """Take in readings and decide, until cancelled; then release everything."""

@@ -91,6 +91,8 @@ class Replay:
     def notices_now(self) -> Sequence[str]:
         return [self.notice]
 
+    aside = ""
+
     @property
     def notice(self) -> str:
         state = f"playing at {self.clock.speed:g}x" if self.playing else "stopped"

@@ -31,8 +31,9 @@ UNHURT = {"smooth", "quiet-night", "quiet-night-alone", "rolled-back"}
 """Nights without a fault of their own: `rolled-back` has the one of `bad-release`."""
 
 
-def lines(situation: Situation, notice: str = "", width: int = 80) -> list[str]:
-    return banner_lines(situation, timedelta(0), notice, width, here=Here("primary", KEYS)).plain.split("\n")
+def lines(situation: Situation, notice: str = "", width: int = 80, aside: str = "") -> list[str]:
+    here = Here("primary", KEYS)
+    return banner_lines(situation, timedelta(0), notice, width, here=here, aside=aside).plain.split("\n")
 
 
 def night(name: str) -> Situation:
@@ -53,6 +54,9 @@ def test_a_night_names_its_cause_in_the_first_two_lines(name: str) -> None:
     reason = first[2].strip().split("…")[0]
     assert with_notice[2].strip().startswith(reason[:40])
     assert "▲ running at 16x" in with_notice[2]
+    assert lines(situation, aside=PACE)[2].strip().startswith(first[2].strip()), (
+        "how fast it runs takes no room of a cause"
+    )
 
 
 def test_a_breach_is_counted_down_beside_the_word() -> None:

@@ -66,6 +66,7 @@ class VerdictBanner(Widget):
             self.size.height,
             paused=watch.paused or bool(self.degraded),
             here=self._here(),
+            aside=watch.aside,
         )
 
 
@@ -83,8 +84,11 @@ def banner_lines(
     *,
     paused: bool = False,
     here: Here = Here(),
+    aside: str = "",
 ) -> Text:
-    """`height` lines. `age` is real time since the situation was made; `notice` is what matters above all reasons."""
+    """`height` lines. `age` is real time since the situation was made; `notice` is what matters above all reasons, and `aside`
+    what may stand beside them.
+    """
     stale = f"STALE {formatting.duration(age)}" if age.total_seconds() > STALE_AFTER_S or paused else ""
     lines = [_word_line(situation, stale, width), next_line(situation, here, width)]
     reasons = [plain(reason) for reason in situation.verdict.reasons]
@@ -101,6 +105,8 @@ def banner_lines(
         # A notice takes what the reason leaves, and a little less than half at least.
         room = max(width // 2 - 5, width - len(more) - len(reason) - 3)
         beside = _notice(notice, room, paused=False) if notice else Text("")
+        if last and aside and not notice and 4 + len(reason) + len(more) + len(aside) + 3 <= width:
+            beside = Text(f" ▲ {plain(aside)}", style=theme.QUIET, no_wrap=True)
         line = Text(f"   {reason}", style=theme.TEXT, no_wrap=True)
         cut_to(line, max(10, width - len(more) - beside.cell_len))
         lines.insert(at, line.append(more, style=theme.QUIET).append_text(beside))
