@@ -5,6 +5,7 @@ Asking AWS with the operator's own credentials is none of it: the check of the a
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -194,7 +195,7 @@ class ReadsFile:
     def demands(self, asked: Asked) -> Iterator[Demand]:
         path = getattr(asked.params, self.path)
         if path and (found := _outside(path, asked.folder)):
-            yield Demand(Does.READS, hide(found))
+            yield Demand(Does.READS, place(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,13 @@ def connecting(dsn: str, name: str, folder: Path) -> Iterator[Demand]:
     from probes.clients.dsn import files_of, hosts_of, restricted_in
 
     hosts = hosts_of(dsn)
-    yield Demand(Does.SENDS, hide(f"the user and password of {name} to {', '.join(hosts) or UNNAMED}"))
+    to = ", ".join(map(place, hosts)) or UNNAMED
+    yield Demand(Does.SENDS, f"the user and password of {name} to {to}")
     for address in restricted_in(dsn):
         yield from reaching(address)
     for path in files_of(dsn):
         if found := _outside(path, folder):
-            yield Demand(Does.READS, hide(found))
+            yield Demand(Does.READS, place(found))
 
 
 def _outside(path: str, folder: Path) -> str:
@@ -237,6 +239,12 @@ def _outside(path: str, folder: Path) -> str:
         return "" if real.is_relative_to(folder.resolve()) else str(real)
     except (OSError, RuntimeError, ValueError):  # a circle of links, nobody's home, a name no file has
         return path
+
+
+def place(name: str) -> str:
+    """A host or file, for people. One that came from the environment is hidden, and yet another one is another demand."""
+    shown = hide(name)
+    return shown if shown == name else f"{shown} (of the environment: {hashlib.sha256(name.encode()).hexdigest()[:12]})"
 
 
 def _address(host: str) -> str:
@@ -252,8 +260,8 @@ def _address(host: str) -> str:
 def _host(address: str) -> str:
     """Host and port of a URL, or a name as it is."""
     if "://" not in address:
-        return hide(address)
+        return place(address)
     try:
-        return hide(urlsplit(address).netloc.rpartition("@")[2]) or UNNAMED
+        return place(urlsplit(address).netloc.rpartition("@")[2]) or UNNAMED
     except ValueError:
         return UNNAMED

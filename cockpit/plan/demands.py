@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cockpit import formatting
 from cockpit.plan.model import Plan, ProbeSpec
-from probes.demand import Asked, Demand, Does, connecting
+from probes.demand import Asked, Demand, Does, connecting, place
 from probes.known_secrets import hide
 from probes.registry import find
 
@@ -44,9 +44,10 @@ def synthetic_demands(plan: Plan) -> tuple[Demand, ...]:
     traffic = plan.synthetic
     often = f"{traffic.per_minute} requests a minute for {formatting.duration(traffic.runs_for)}"
     asked = ", ".join(str(request) for request in traffic.requests)
-    found = {Demand(Does.SENDS, hide(f"{often} to {traffic.host}: {asked}"))}
+    host = place(traffic.host)
+    found = {Demand(Does.SENDS, f"{often} to {host}: {hide(asked)}")}
     if posts := [str(request) for request in traffic.requests if request.method == "POST"]:
-        found.add(Demand(Does.WRITES, hide(f"what {', '.join(posts)} of {traffic.host} change")))
+        found.add(Demand(Does.WRITES, f"what {hide(', '.join(posts))} of {host} change"))
     return tuple(sorted(found))
 
 

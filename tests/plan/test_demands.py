@@ -92,8 +92,29 @@ def test_what_a_probe_would_do_is_said_with_its_host_and_without_its_value(
 
 def test_a_value_of_the_environment_in_a_host_name_is_not_shown(tmp_path: Path) -> None:
     (found,) = said(tmp_path, "{uses: http.health, with: {url: 'https://${env:KEY}.example.org'}}", {"KEY": SECRET})
-    assert found.endswith(".example.org")
+    assert "***.example.org (of the environment: " in found
     assert SECRET not in found
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        "{uses: http.health, with: {url: 'https://${env:TO}/', headers: {Authorization: '${env:KEY}'}}}",
+        "{uses: llm.models, with: {url: 'https://${env:TO}/', env: KEY}}",
+        "{uses: postgres.query, with: {dsn: 'postgresql://a:${env:KEY}@${env:TO}/b', query: SELECT 1}}",
+        "{uses: tls.certificate, with: {host: a.example.org, ca: '/${env:TO}'}}",
+    ],
+)
+def test_another_host_or_file_of_the_environment_is_another_demand(tmp_path: Path, probe: str) -> None:
+    """What was allowed for one is not allowed for the other, and neither is shown."""
+    good, evil = tmp_path / "1", tmp_path / "2"
+    good.mkdir()
+    evil.mkdir()
+    one = said(good, probe, {"KEY": SECRET, "TO": "good.example.org"})
+    other = said(evil, probe, {"KEY": SECRET, "TO": "evil.example.org"})
+    assert one
+    assert not {*one} & {*other}
+    assert "example.org" not in str([one, other]).replace("a.example.org", "")
 
 
 def test_a_var_that_moves_a_secret_to_another_host_changes_the_words(tmp_path: Path) -> None:
