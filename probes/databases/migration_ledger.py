@@ -23,6 +23,8 @@ ITEM_STATES = (
 """Where a file may be, in the ledger's words."""
 NOT_OURS = ("gone", "skipped")
 """Deleted, or moved by the application itself: not counted among the files."""
+MOVING = frozenset({"copy", "verify"})
+"""Phases after which files are complete."""
 _WANTED = {"run": "RUNNING", "pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}
 _THERE = """\
 SELECT to_regclass('cutover.run') IS NOT NULL AS prepared,
@@ -57,8 +59,8 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
     Reads the schema `cutover` that `cockpit migrate prepare` makes: its newest run and its counts, in one statement.
     Without it `prepared` and `complete` are false, `state` is NOT PREPARED and every count is 0: that is so, and not a
     failure to look. Files that the application deleted or moved itself are counted as gone or skipped and not in
-    `files`. `complete` is not known of a ledger without files: of nothing, everything is verified. Needs pg_monitor,
-    which `prepare` lets read the ledger.
+    `files`. `complete` is not known while a copy or verify runs and nothing has failed, nor of a ledger without files: of
+    nothing, everything is verified. Needs pg_monitor, which `prepare` lets read the ledger.
     """
 
     name = "cutover.migration"
@@ -110,10 +112,16 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
     verified = files["verified"] + files["purged"]
     only_in_s3 = files["purged"] + int(row.get("not_restored", 0))
     none = Unknown(Reason.NO_DATA, "no file in the ledger", "`cockpit migrate prepare` plans the files of the tables")
-    complete = prepared and verified == ours and not run.get("active", False)
+    state = _state(run) if prepared else "NOT PREPARED"
+    complete: FieldValue = prepared and verified == ours and not run.get("active", False)
+    if complete and not ours:
+        complete = none
+    elif state == _WANTED["run"] and run["phase"] in MOVING and not files["quarantined"]:
+        detail = f"{run['phase']} is under way: {verified:,} of {ours:,} files read back"
+        complete = Unknown(Reason.WARMING, detail, "known once it has ended")
     return {
         "prepared": prepared,
-        "state": _state(run) if prepared else "NOT PREPARED",
+        "state": state,
         "phase": run.get("phase", "none"),
         "active": run.get("active", False),
         "files": ours,
@@ -121,7 +129,7 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
         "copied": files["switched"] + verified,
         "copied_share": (files["switched"] + verified) / ours if ours else none,
         "verified_share": verified / ours if ours else none,
-        "complete": none if complete and not ours else complete,
+        "complete": complete,
         "point_of_no_return": bool(row.get("purge_began")) and only_in_s3 > 0,
         "only_in_s3": only_in_s3,
     }

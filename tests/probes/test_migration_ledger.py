@@ -132,6 +132,10 @@ async def test_complete_once_every_file_of_ours_was_read_back_and_no_run_is_acti
     await prepared(postgres_server)
     hold(ledger, {"verified": 3, "gone": 1, "skipped": 1})
     run(ledger, "verify", **WATCHED)
+    under_way = (await read(clients, cockpit_dsn)).unknown["complete"]
+    assert under_way.reason is Reason.WARMING, "nobody is asked why it fails while it runs"
+    assert under_way.detail == "verify is under way: 3 of 3 files read back"
+    ledger.execute("UPDATE cutover.run SET halted = '{}'")
     assert (await read(clients, cockpit_dsn)).values["complete"] is False
     ledger.execute("UPDATE cutover.run SET ended_at = clock_timestamp(), outcome = 'done'")
     reading = await read(clients, cockpit_dsn)
