@@ -25,7 +25,7 @@ from support.waiting import LAST_RESORT_S
 from cockpit.journal.ssh import keys
 from cockpit.journal.ssh.allowed_signers import AllowedSigners, parse, public_of
 from cockpit.journal.ssh.keys import KeyFile, agent_keys, find_signer
-from cockpit.journal.ssh.sshsig import NAMESPACE, SshError, armor, packed, read, sign, verify
+from cockpit.journal.ssh.sshsig import NAMESPACE, Reader, SshError, armor, packed, read, sign, verify
 from cockpit.plan.ssh_public_key import fingerprint
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")
@@ -287,3 +287,52 @@ def test_lines_that_make_no_sense_are_skipped_and_named(tmp_path: Path, line: st
     signers = AllowedSigners.read(path)
     assert len(signers.lines) == 1
     assert f"{path}:3:" in signers.skipped[0]
+
+
+class Rewritten:
+    """A person's key that signs under another form of its public half."""
+
+    def __init__(self, key: KeyFile, public: bytes) -> None:
+        self.key, self.public = key, public
+
+    def sign_raw(self, data: bytes) -> bytes:
+        return self.key.sign_raw(data)
+
+
+def parts_of(public: bytes) -> list[bytes]:
+    reader, found = Reader(public), list[bytes]()
+    while sum(4 + len(each) for each in found) < len(public):
+        found.append(reader.text())
+    return found
+
+
+def other_forms(public: bytes, path: Path) -> Iterator[bytes]:
+    parts = parts_of(public)
+    yield public + b"x"
+    yield public + packed(b"somebody else")
+    if parts[0] == b"ssh-rsa":
+        kind, exponent, modulus = map(packed, parts)
+        yield kind + packed(b"\0" + parts[1]) + modulus
+        yield kind + exponent + packed(b"\0" + parts[2])
+        yield kind + exponent + packed(parts[2].lstrip(b"\0"))
+        held = serialization.load_ssh_private_key(path.read_bytes(), None)
+        assert isinstance(held, rsa.RSAPrivateKey)
+        numbers = held.private_numbers()
+        larger = numbers.public_numbers.e + (numbers.p - 1) * (numbers.q - 1)
+        yield kind + packed(larger.to_bytes(larger.bit_length() // 8 + 1, "big")) + modulus
+    if parts[0].startswith(b"ecdsa"):
+        kind, curve, _ = map(packed, parts)
+        width = len(parts[2]) // 2
+        yield kind + curve + packed(bytes([2 + parts[2][-1] % 2]) + parts[2][1 : width + 1])
+        yield kind + curve + packed(bytes([6 + parts[2][-1] % 2]) + parts[2][1:])
+
+
+@pytest.mark.parametrize("kind", [("ed25519",), ("rsa", "-b", "2048"), ("ecdsa", "-b", "256")], ids="".join)
+def test_one_key_has_one_form_and_so_one_fingerprint(tmp_path: Path, kind: tuple[str, ...]) -> None:
+    """Else one key were two people, each named in the plan with a form of it."""
+    path = make_key(tmp_path, *kind)
+    key = KeyFile(path)
+    verify(sign(key, TEXT), TEXT)
+    for form in other_forms(key.public, path):
+        with pytest.raises(SshError):
+            sign(Rewritten(key, form), TEXT)

@@ -33,6 +33,8 @@ _CURVES: dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
     "ecdsa-sha2-nistp521": (ec.SECP521R1(), hashes.SHA512()),
 }
 _RSA = {"rsa-sha2-256": hashes.SHA256(), "rsa-sha2-512": hashes.SHA512()}
+_LONGEST_EXPONENT = 9
+"""Bytes of an RSA key's: whoever knows its factors can name a larger one that is of the same key."""
 _HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 
@@ -162,6 +164,7 @@ def _signed(message: bytes, namespace: str, hash_name: str) -> bytes:
 
 def _check(public: bytes, raw: bytes, data: bytes) -> None:
     """Raises InvalidSignature, ValueError or SshError."""
+    _has_its_one_form(public)
     key, sig = Reader(public), Reader(raw)
     kind, algorithm, blob = key.text().decode("ascii"), sig.text().decode("ascii"), sig.text()
     if kind == "ssh-rsa":
@@ -186,6 +189,33 @@ def _check(public: bytes, raw: bytes, data: bytes) -> None:
         raise SshError(f"keys of the kind {kind[:40]!r} are not accepted")
     sig.end()
     check(key, blob, data)
+
+
+def _has_its_one_form(public: bytes) -> None:
+    """Written in two forms, one key would have two fingerprints and be taken for two people. Raises SshError."""
+    key, kind = Reader(public), key_type(public)
+    key.text()
+    if kind == "ssh-rsa":
+        exponent, modulus = key.text(), key.text()
+        if len(exponent) > _LONGEST_EXPONENT or any(number != _number(number) for number in (exponent, modulus)):
+            raise SshError("the numbers of the RSA key are not written as SSH does")
+    elif kind in ("ssh-ed25519", _SK_ED25519):
+        key.text()
+    elif kind in _CURVES or kind == _SK_ECDSA:
+        curve, point = key.text().decode("ascii", "replace"), key.text()
+        if kind not in (f"ecdsa-sha2-{curve}", f"sk-ecdsa-sha2-{curve}@openssh.com") or point[:1] != b"\x04":
+            raise SshError(f"keys of the kind {kind[:40]!r} are not accepted in this form")
+    else:
+        return  # of a kind that is not accepted
+    if kind in (_SK_ED25519, _SK_ECDSA):
+        key.text()
+    key.end()
+
+
+def _number(written: bytes) -> bytes:
+    """A positive number in the one form that SSH has for it."""
+    number = int.from_bytes(written, "big")
+    return number.to_bytes(number.bit_length() // 8 + 1, "big")
 
 
 def _application(public: bytes) -> bytes:

@@ -72,7 +72,7 @@ def _twins(voters: list[Person]) -> tuple[Person, Person] | None:
     for index, one in enumerate(voters):
         for other in voters[index + 1 :]:
             same_name = one.name.casefold().strip() == other.name.casefold().strip()
-            if same_name or (one.ssh_key and one.ssh_key.split()[:2] == other.ssh_key.split()[:2]):
+            if same_name or (one.fingerprint and one.fingerprint == other.fingerprint):
                 return one, other
     return None
 
