@@ -95,9 +95,11 @@ def banner_lines(
     if notice and (paused or height > LOW):
         lines.append(_notice(notice, width, paused=paused))
         notice = ""
-    if len(reasons) == 1 and not notice:
-        lines[2:2] = _wrapped(reasons.pop(), width, height - len(lines))
     at = 2
+    if len(reasons) == 1 and not notice:
+        wrapped_reason = _wrapped(reasons.pop(), width, height - len(lines))
+        lines[at:at] = wrapped_reason
+        at += len(wrapped_reason)
     while len(lines) < height:
         last = len(lines) == height - 1
         reason = reasons.pop(0) if reasons else ""
