@@ -58,6 +58,9 @@ def test_a_night_names_its_cause_in_the_first_two_lines(name: str) -> None:
         "how fast it runs takes no room of a cause"
     )
 
+    high = banner_lines(situation, timedelta(0), "", 140, 4, here=Here("primary", KEYS), aside=PACE).plain.split("\n")
+    assert not high[2].strip().startswith("▲"), "nor its place"
+
 
 def test_a_breach_is_counted_down_beside_the_word() -> None:
     situation = situation_of("bad-release", timedelta(minutes=2))
