@@ -294,4 +294,4 @@ def _is_metric(stat: Mapping[str, Any], wanted: AlarmDefinitionParams) -> bool:
 
 
 def _dimensions(stat: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(d["Name"]), str(d["Value"])) for d in stat.get("Dimensions") or ()))
+    return tuple(sorted((str(d.get("Name", "?")), str(d.get("Value", "?"))) for d in stat.get("Dimensions") or ()))

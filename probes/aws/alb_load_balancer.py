@@ -10,7 +10,7 @@ from typing import Any
 
 from probes.clients.arns import console
 from probes.clients.clients import Clients
-from probes.clients.paging import pages, request_id
+from probes.clients.paging import needed, pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -144,6 +144,7 @@ async def find_balancer(clients: Clients, wanted: str) -> tuple[Mapping[str, Any
     found = answer.get("LoadBalancers") or []
     if not found:
         raise Unseen(Unknown(Reason.NOT_FOUND, f"no load balancer {wanted}", "check the name in the plan"))
+    needed(found[0], "LoadBalancerArn", wanted)
     return found[0], request_id(answer)
 
 
@@ -152,7 +153,10 @@ async def listeners_of(clients: Clients, arn: str) -> list[Mapping[str, Any]]:
     found = await pages(
         clients, "elbv2", "describe_listeners", request_key="Marker", response_key="NextMarker", LoadBalancerArn=arn
     )
-    return [listener for page in found for listener in page.get("Listeners") or ()]
+    listeners = [listener for page in found for listener in page.get("Listeners") or ()]
+    for listener in listeners:
+        needed(listener, "ListenerArn", "a listener")
+    return listeners
 
 
 async def rules_of(clients: Clients, listener: str) -> list[Mapping[str, Any]]:

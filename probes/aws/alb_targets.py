@@ -15,7 +15,7 @@ from pydantic import model_validator
 from probes.aws.alb_load_balancer import find_balancer, listeners_of, rules_of
 from probes.aws.listener_rules import Rule, group_name, reached, shares, with_group
 from probes.clients.arns import console
-from probes.clients.paging import request_id
+from probes.clients.paging import needed, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Bounds, Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -157,14 +157,16 @@ class AlbTargets(Probe[TargetsParams]):
         groups = answer.get("TargetGroups") or []
         if not groups:
             raise Unseen(Unknown(Reason.NOT_FOUND, f"no target group {wanted}", "check the name in the plan"))
-        self._groups = {**self._groups, str(groups[0]["TargetGroupArn"]): groups[0]}
+        self._groups = {**self._groups, needed(groups[0], "TargetGroupArn", wanted): groups[0]}
         return dict(groups[0])
 
     async def _described(self, arns: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Groups by ARN; each is asked for once, for its health check. Raises Unseen."""
         if missing := [arn for arn in arns if arn not in self._groups]:
             answer = await self.clients.aws("elbv2", "describe_target_groups", TargetGroupArns=missing)
-            found = {str(group["TargetGroupArn"]): group for group in answer.get("TargetGroups") or ()}
+            found = {
+                needed(group, "TargetGroupArn", "a target group"): group for group in answer.get("TargetGroups") or ()
+            }
             self._groups = {**self._groups, **found}
         return {arn: self._groups.get(arn, {}) for arn in arns}
 

@@ -100,7 +100,7 @@ def _values(found: Mapping[str, Any], asked: DistributionParams) -> dict[str, Fi
         "domain_name": found.get("DomainName"),
         "aliases": tuple(names)
         or Unknown(Reason.NO_DATA, "it has no alias: it answers to CloudFront's own name alone"),
-        "has_alias": asked.alias.lower() in [each.lower() for each in names]
+        "has_alias": (None if "Aliases" not in config else asked.alias.lower() in [each.lower() for each in names])
         if asked.alias
         else Unknown(Reason.NO_DATA, "the plan gives no alias", "set alias"),
         "origin": origin,

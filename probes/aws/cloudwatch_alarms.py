@@ -115,6 +115,7 @@ class CloudWatchAlarms(Probe[CloudWatchAlarmsParams]):
 BELOW = "(below)"
 """Under this key the alarms below a composite one stand beside what AWS says of it."""
 _KINDS = {"MetricAlarms": "MetricAlarm", "CompositeAlarms": "CompositeAlarm", "LogAlarms": "LogAlarm"}
+_NO_STATE = "without a state"
 MOST_LEVELS = 5
 """Of composite alarms over composite alarms."""
 
@@ -149,7 +150,9 @@ async def children(clients: Clients, alarm: Mapping[str, Any]) -> tuple[dict[str
 
 async def _by_kind(clients: Clients, **wanted: Any) -> dict[str, list[dict[str, Any]]]:
     found = await pages(clients, "cloudwatch", "describe_alarms", MaxRecords=MAX_NAMES, **wanted)
-    return {kind: [alarm for page in found for alarm in page.get(kind, ())] for kind in _KINDS}
+    # One without a name is none that was asked for; one without a state has not judged.
+    named = {kind: [a for page in found for a in page.get(kind) or () if a.get("AlarmName")] for kind in _KINDS}
+    return {kind: [{"StateValue": _NO_STATE, **alarm} for alarm in alarms] for kind, alarms in named.items()}
 
 
 def _together(
@@ -204,9 +207,13 @@ def _alone(alarm: Mapping[str, Any] | None, names: Sequence[str]) -> tuple[dict[
     values: dict[str, Value | None] = {
         "state": alarm["StateValue"],
         "threshold": alarm.get("Threshold"),
-        "metric": f"{metric['Namespace']} {metric['MetricName']}" if "MetricName" in metric else expression_of(alarm),
+        "metric": f"{metric.get('Namespace', '?')} {metric['MetricName']}"
+        if "MetricName" in metric
+        else expression_of(alarm),
         "statistic": alarm.get("Statistic") or alarm.get("ExtendedStatistic") or metric.get("Stat"),
-        "dimensions_text": ",".join(f"{d['Name']}={d['Value']}" for d in metric.get("Dimensions", ())),
+        "dimensions_text": ",".join(
+            f"{d.get('Name', '?')}={d.get('Value', '?')}" for d in metric.get("Dimensions", ())
+        ),
         "evaluation_periods": periods,
         "datapoints_to_alarm": datapoints_of(alarm),
         "kind": kind_of(alarm),

@@ -81,7 +81,10 @@ class CodeDeployDeployment(Probe[CodeDeployParams]):
             answer = await self.clients.aws(
                 "codedeploy", "get_deployment_group", applicationName=asked.application, deploymentGroupName=asked.group
             )
-            last = (answer.get("deploymentGroupInfo") or {}).get("lastAttemptedDeployment") or {}
+            if "deploymentGroupInfo" not in answer:
+                empty = Unknown(Reason.NO_DATA, "CodeDeploy answered without the deployment group", "it is asked again")
+                return self.blind(now, empty, Evidence(query, request_id(answer)))
+            last = answer["deploymentGroupInfo"].get("lastAttemptedDeployment") or {}
             name = str(last.get("deploymentId") or "")
             if not name:
                 return self._none(now, Evidence(query, request_id(answer)))

@@ -16,7 +16,7 @@ from probes.aws.ecs_task_sets import ECS, controller_of, elsewhere, is_alone, li
 from probes.aws.image_names import own, served_by
 from probes.clients.arns import arn
 from probes.clients.clients import Clients
-from probes.clients.paging import pages, request_id
+from probes.clients.paging import needed, pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Moment, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -155,7 +155,7 @@ class EcsDeployment(Probe[DeploymentParams]):
                     return self._of_task_sets(described, after, now, Evidence(query, console_url=url))
                 return self._none(after, now, Evidence(query, console_url=url))
             newest = max(brief, key=lambda d: d["createdAt"])
-            arn = newest["serviceDeploymentArn"]
+            arn = needed(newest, "serviceDeploymentArn", "a deployment")
             answer = await self.clients.aws("ecs", "describe_service_deployments", serviceDeploymentArns=[arn])
         except Unseen as unseen:
             return self.blind(now, unseen.unknown, Evidence(query, console_url=url))
@@ -223,7 +223,7 @@ class EcsDeployment(Probe[DeploymentParams]):
             hint = "compare ecs.tasks digests with the image's"
             expected = Unknown(Reason.NO_DATA, "a task set does not name the digest of its images", hint)
         if self.params.task_definition is not None and newest.get("taskDefinition"):
-            brings = _revision(str(newest["taskDefinition"])) == self.params.task_definition
+            brings = str(newest["taskDefinition"]).rpartition("/")[2] == self.params.task_definition
             expected = expected if brings and self.params.image_digest is not None else brings
         done = is_alone(newest, sets)
         succeeded = every(why if done is None else done, *([expected] if self._expects else []))
@@ -283,7 +283,7 @@ class EcsDeployment(Probe[DeploymentParams]):
         if wanted is not None:
             if not revision.get("taskDefinition"):
                 return untold
-            if _revision(str(revision["taskDefinition"])) != wanted:
+            if str(revision["taskDefinition"]).rpartition("/")[2] != wanted:
                 return False
         images = [(str(c.get("containerName")), c) for c in revision.get("containerImages") or ()]
         judged = own(((name, str(image.get("image", ""))) for name, image in images), served_by(revision))

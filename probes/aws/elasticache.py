@@ -151,9 +151,9 @@ def _values(found: Mapping[str, Any]) -> dict[str, FieldValue]:
         "status": status,
         # While it is modified or backed up it answers: only its shards can say.
         "available": None if status is None or "NodeGroups" not in found else _available(status, shards),
-        "shards": len(shards),
-        "shards_available": len(up),
-        "nodes": len(found.get("MemberClusters") or ()),
+        "shards": len(shards) if "NodeGroups" in found else None,
+        "shards_available": len(up) if "NodeGroups" in found else None,
+        "nodes": len(found["MemberClusters"]) if "MemberClusters" in found else None,
         "primary": primary or hidden,
         "automatic_failover": _enabled(found.get("AutomaticFailover")),
         "multi_az": _enabled(found.get("MultiAZ")),

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field as Setting
 
 from probes.aws.secret_keys import DECRYPT, GET, customer_keys
-from probes.clients.arns import arn_in, console, is_arn
+from probes.clients.arns import arn_in, console, is_arn, partition
 from probes.clients.paging import pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
@@ -30,6 +30,9 @@ class SimulateParams(Params):
     """Values of condition keys, such as `aws:SourceVpce`, that policies look at."""
 
 
+NO_DECISION = "no decision"
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedAction:
     """One action on one resource."""
@@ -45,12 +48,16 @@ class SimulatedAction:
 
     @property
     def denied(self) -> bool:
-        return self.decision != "allowed" or self.organization is False or self.boundary is False
+        return self.decision not in ("allowed", NO_DECISION) or self.organization is False or self.boundary is False
 
     @property
     def certain(self) -> bool:
         """An explicit deny is final; all else can be turned round by a statement that lacks its context."""
-        return not self.missing or self.decision == "explicitDeny" or False in (self.organization, self.boundary)
+        return (
+            (not self.missing and self.decision != NO_DECISION)
+            or self.decision == "explicitDeny"
+            or False in (self.organization, self.boundary)
+        )
 
     @property
     def text(self) -> str:
@@ -132,8 +139,9 @@ class IamSimulate(Probe[SimulateParams]):
         found = await self._asked(role, params.actions, params.resources, params.context)
         keys = await customer_keys(self.clients, params.resources) if GET in params.actions else ()
         if keys:
-            via = {"kms:ViaService": f"secretsmanager.{self.clients.options.region}.amazonaws.com"}
-            found += await self._asked(role, [DECRYPT], keys, via | params.context)
+            found += await self._asked(
+                role, [DECRYPT], keys, _by_secrets_manager(self.clients.options.region) | params.context
+            )
         return found, keys
 
     async def _asked(
@@ -161,6 +169,13 @@ class IamSimulate(Probe[SimulateParams]):
         return console(self.clients.options.region, f"iam/home#/roles/details/{role}")
 
 
+def _by_secrets_manager(region: str) -> dict[str, str]:
+    """The context of a decryption that Secrets Manager asks for; where its name is not known, a decision stays open."""
+    if partition(region) not in ("aws", "aws-us-gov"):
+        return {}
+    return {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}
+
+
 def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[SimulatedAction]:
     """A verdict per pair: IAM returns several resources as separate results, or inside one."""
     for result in results:
@@ -173,7 +188,7 @@ def _simulated_actions(results: Sequence[Mapping[str, Any]]) -> Iterator[Simulat
             yield SimulatedAction(
                 str(result.get("EvalActionName", "?")),
                 str(each.get("EvalResourceName", "?")),
-                str(each.get("EvalDecision") or "no decision"),
+                str(each.get("EvalDecision") or NO_DECISION),
                 tuple(each.get("MissingContextValues") or ()),
                 (result.get("OrganizationsDecisionDetail") or {}).get("AllowedByOrganizations"),
                 (boundary or {}).get("AllowedByPermissionsBoundary"),
@@ -201,7 +216,7 @@ def _together(simulated: Sequence[SimulatedAction]) -> tuple[dict[str, Any], dic
     if denied or not undecided:
         values |= {"all_allowed": not denied, "denied_count": len(denied), "denied": tuple(v.text for v in denied)}
     else:
-        keys = ", ".join(sorted({key for v in undecided for key in v.missing}))
+        keys = ", ".join(sorted({key for v in undecided for key in v.missing})) or "what IAM does not name"
         open_ = Unknown(Reason.PARTIAL, f"decisions depend on {keys}", "give their values as `context` in the plan")
         unknown |= dict.fromkeys(("all_allowed", "denied_count", "denied"), open_)
     if not denied and not undecided:

@@ -17,6 +17,7 @@ from pydantic import StringConstraints, field_validator
 from probes.clients.arns import arn
 from probes.clients.clients import Clients
 from probes.clients.console_links import log_group_url
+from probes.clients.paging import needed
 from probes.demand import AWS_ALONE
 from probes.low_volume import too_few
 from probes.periods import Duration, floor_to
@@ -145,7 +146,7 @@ class Insights:
             queryString=self._query,
             limit=MOST_ROWS,
         )
-        return _Running(str(started["queryId"]), (start, end))
+        return _Running(needed(started, "queryId", "the log query"), (start, end))
 
     async def _patiently(self, deadline: float, operation: str, **params: Any) -> dict[str, Any]:
         """The answer to one call, asked for again while it is throttled. Raises Unseen."""
@@ -197,8 +198,11 @@ def _is_too_late(pause_s: float, deadline: float) -> bool:
 
 
 def _parsed(answer: Mapping[str, Any]) -> InsightsAnswer:
-    rows = tuple({cell["field"]: cell.get("value", "") for cell in row} for row in answer.get("results", ()))
-    statistics = answer.get("statistics", {})
+    rows = tuple({str(cell.get("field")): cell.get("value", "") for cell in row} for row in answer.get("results") or ())
+    statistics = answer.get("statistics") or {}
+    if statistics.get("recordsScanned") and statistics.get("recordsMatched") is None:
+        detail = "Insights does not say how many events the query matched"
+        raise _EndedWithout(Unknown(Reason.NO_DATA, detail, "it is asked again"))
     scanned, matched, skipped = (
         int(statistics.get(name, 0)) for name in ("recordsScanned", "recordsMatched", "estimatedRecordsSkipped")
     )

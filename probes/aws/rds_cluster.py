@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from probes.aws.newest_minute import NewestMinute
+from probes.aws.rds_snapshots import unfinished
 from probes.aws.rds_status import answers_in, plain_name, storage, waiting
 from probes.clients.arns import arn, console
 from probes.clients.clients import Clients
@@ -175,8 +176,7 @@ class RdsCluster(Probe[ClusterParams]):
         done = [e for e in found if e.get("Status") == "available" and not e.get("SourceDBClusterSnapshotArn")]
         manual = [each for each in done if each.get("SnapshotType") == "manual"]
         ages = (_youngest(done, now, "snapshot"), _youngest(manual, now, "manual snapshot"))
-        unfinished = sum(each.get("Status") not in ("available", "deleting") for each in found)
-        return dict(zip(fields, (*ages, unfinished), strict=True))
+        return dict(zip(fields, (*ages, unfinished(found)), strict=True))
 
 
 async def find_cluster(clients: Clients, name: str) -> tuple[Mapping[str, Any], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -126,13 +127,27 @@ class RdsSnapshots(Probe[SnapshotsParams]):
         if self.params.after is None:
             unknown["taken_after"] = Unknown(Reason.NO_DATA, "the plan gives no after", "set it in the plan")
         else:
-            known = [date for each in done if (date := _data_at(each)) is not None]
-            values["taken_after"] = any(date > self.params.after for date in known)
+            after = self.params.after
+            fits = [(date := _data_at(each)) is not None and date > after for each in (*done, *strange)]
+            if any(fits[: len(done)]) or not any(fits):
+                values["taken_after"] = any(fits)
+            else:
+                unknown["taken_after"] = replace(unknown["failed"], bounds=None)
         return values, unknown
 
     def _url(self) -> str:
         region = self.clients.options.region
         return console(region, f"rds/home?region={region}#snapshots-list:")
+
+
+def unfinished(snapshots: Sequence[Mapping[str, Any]]) -> int | Unknown:
+    """How many are under way or have failed; a status that is new is neither."""
+    count = sum(each.get("Status") in (*_UNDER_WAY, "failed") for each in snapshots)
+    strange = [str(each.get("Status")) for each in snapshots if each.get("Status") not in _KNOWN]
+    if not strange:
+        return count
+    within = Bounds(count, count + len(strange))
+    return Unknown(Reason.NO_DATA, one_line(f"a snapshot is {strange[0]}", 100), "see it in the console", within)
 
 
 def _data_at(snapshot: Mapping[str, Any]) -> datetime | None:

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from probes.aws.alb_load_balancer import find_balancer
 from probes.aws.security_rules import AddressRange, Allowed, Rule, covered, rule_of
 from probes.clients.arns import arn, arn_in, console
-from probes.clients.paging import pages, request_id
+from probes.clients.paging import needed, pages, request_id
 from probes.demand import AWS_ALONE
 from probes.probe import Params, Probe
 from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
@@ -155,7 +155,7 @@ class Ec2SecurityGroups(Probe[SecurityGroupsParams]):
         found = await self._groups(Filters=[{"Name": "group-name", "Values": names}])
         ids: dict[str, list[str]] = {name: [] for name in names}
         for group in found:
-            ids.setdefault(str(group.get("GroupName")), []).append(str(group["GroupId"]))
+            ids.setdefault(str(group.get("GroupName")), []).append(needed(group, "GroupId", "a security group"))
         for name in names:
             if len(ids[name]) != 1:
                 count = f"{len(ids[name])} security groups have" if ids[name] else "no security group has"

@@ -49,6 +49,13 @@ async def first_pages(
     return found, Unknown(Reason.PARTIAL, detail, "narrow the probe's parameters in the plan")
 
 
+def needed(answer: Mapping[str, Any], key: str, what: str) -> str:
+    """A name in an answer without which nothing more can be asked. Raises Unseen where AWS leaves it out."""
+    if not answer.get(key):
+        raise Unseen(Unknown(Reason.NO_DATA, f"AWS answered without the {key} of {what}", "it is asked again"))
+    return str(answer[key])
+
+
 def request_id(answer: Mapping[str, Any]) -> str:
     """AWS's name for the request, which its support asks for; empty where it gave none."""
     return str(answer.get("ResponseMetadata", {}).get("RequestId", ""))

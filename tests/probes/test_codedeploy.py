@@ -93,6 +93,10 @@ async def test_a_status_that_is_new_says_nothing(more: dict[str, Any], failed: b
     assert "Paused" in reading.unknown["in_progress"].detail
 
 
+async def test_an_answer_without_the_group_begins_nothing_and_ends_nothing() -> None:
+    assert {u.reason for u in (await read(GetDeploymentGroup={})).unknown.values()} == {Reason.NO_DATA}
+
+
 async def test_one_without_a_time_is_not_older_than_the_phase() -> None:
     found = {name: value for name, value in deployment().items() if name != "createTime"}
     assert (await read(found, {"after": "phase"}, NOW)).unknown["begun"].reason is Reason.NO_DATA

@@ -214,6 +214,29 @@ async def test_who_reads_a_secret_under_a_key_of_ones_own_must_be_allowed_to_use
         assert [each["ContextKeyValues"] for each in via] == [["secretsmanager.us-east-1.amazonaws.com"]]
 
 
+async def test_an_answer_without_a_decision_is_neither(aws: ModelledAws) -> None:
+    listed = {"EvalResourceName": DOCUMENT, "EvalResourceDecision": "allowed", "MissingContextValues": []}
+    silent = {name: value for name, value in listed.items() if name != "EvalResourceDecision"} | {
+        "EvalResourceDecision": ""
+    }
+    reading = await read(aws, result(ResourceSpecificResults=[silent]), result(GET))
+    assert (reading.unknown["all_allowed"].reason, reading.values["undecided"]) == (Reason.PARTIAL, 1)
+
+
+@pytest.mark.parametrize(
+    ("region", "by"), [("us-gov-west-1", ["secretsmanager.us-gov-west-1.amazonaws.com"]), ("cn-north-1", None)]
+)
+async def test_secrets_manager_is_named_to_kms_where_its_name_is_known(region: str, by: list[str] | None) -> None:
+    aws = ModelledAws(region=region)
+    aws.on |= {"SimulatePrincipalPolicy": simulator(WITH_KEY), "ListSecrets": {"SecretList": [secret("web/key", KEY)]}}
+    await IamSimulate(SimulateParams.model_validate(READS), aws.clients).read(NOW)
+    await aws.clients.close()
+    (given,) = [
+        asked.get("ContextEntries", []) for _, asked in aws.asked if asked.get("ActionNames") == ["kms:Decrypt"]
+    ]
+    assert [each["ContextKeyValues"] for each in given] == ([by] if by else [])
+
+
 async def test_without_the_list_of_secrets_nothing_is_said_to_be_allowed(aws: ModelledAws) -> None:
     aws.on |= {"SimulatePrincipalPolicy": simulator(READ_ONLY), "ListSecrets": DENIED}
     reading = await IamSimulate(SimulateParams.model_validate(READS), aws.clients).read(NOW)

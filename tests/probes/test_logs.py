@@ -92,6 +92,17 @@ async def test_what_was_found_beside_skipped_records_counts(aws: StubbedAws) -> 
     assert reading.values == {"value": 3.0, "matched": 3, "scanned": 3}
 
 
+async def test_an_answer_that_does_not_say_what_matched_is_no_zero(aws: StubbedAws) -> None:
+    aws.answers("logs", "start_query", {"queryId": "q-1"})
+    aws.answers(
+        "logs", "get_query_results", {"status": "Complete", "results": [], "statistics": {"recordsScanned": 9.0}}
+    )
+    aws.answers("logs", "stop_query", {"success": True}, {"queryId": "q-1"})
+    asked = probe(aws)
+    assert (await asked.read(NOW)).unknown["value"].reason is Reason.NO_DATA
+    await asked.close()
+
+
 async def test_a_column_value_is_the_count(aws: StubbedAws) -> None:
     reading = await read(aws, results({"value": "17"}, matched=40), query="stats count_distinct(user) as value")
     assert (reading.values["value"], reading.values["matched"]) == (17.0, 40)

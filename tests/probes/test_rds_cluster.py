@@ -11,7 +11,7 @@ from support.aws.modelled import DENIED, NOW, ModelledAws, refusal
 
 from probes.aws.rds_cluster import ClusterParams, RdsCluster
 from probes.aws.rds_instance import OF_THE_CLUSTER, InstanceParams, RdsInstance
-from probes.reading import Reading, Reason
+from probes.reading import Bounds, Reading, Reason
 
 
 def member(name: str, *, writes: bool = False, parameters: str = "in-sync") -> dict[str, Any]:
@@ -189,6 +189,12 @@ async def test_a_member_of_which_it_is_not_known_leaves_open_who_could_take_over
 
 async def test_a_member_that_is_not_described_leaves_open_who_could_take_over() -> None:
     assert (await read(account(None, instance()))).unknown["failover_members"].reason is Reason.PARTIAL
+
+
+async def test_a_snapshot_in_a_new_status_is_neither_finished_nor_not() -> None:
+    found = {"DBClusterSnapshots": [snapshot(60), snapshot(2, Status="failed"), snapshot(1, Status="sealing")]}
+    why = (await read(account(on={"DescribeDBClusterSnapshots": found}))).unknown["snapshots_unfinished"]
+    assert (why.bounds, "sealing" in why.detail) == (Bounds(1, 2), True)
 
 
 async def test_a_copy_of_a_snapshot_is_no_younger_data() -> None:

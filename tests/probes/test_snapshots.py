@@ -34,6 +34,14 @@ async def read(aws: ModelledAws, *snapshots: Any, after: datetime | None = None,
     return await RdsSnapshots(SnapshotsParams(instance="db", after=after), aws.clients).read(NOW)
 
 
+async def test_one_in_a_new_status_may_be_the_one_that_was_to_be_taken(aws: ModelledAws) -> None:
+    new = snapshot("sealed", HOUR, "manual") | {"Status": "sealing"}
+    old = snapshot("rds:db-1", 6 * HOUR)
+    assert (await read(aws, old, new, after=NOW - 2 * HOUR)).unknown["taken_after"].reason is Reason.NO_DATA
+    assert (await read(aws, old, new, after=NOW - 7 * HOUR)).values["taken_after"] is True
+    assert (await read(aws, old, new, after=NOW - HOUR / 2)).values["taken_after"] is False
+
+
 async def test_an_instance_by_its_arn(aws: ModelledAws) -> None:
     aws.on["DescribeDBSnapshots"] = {"DBSnapshots": [snapshot("rds:db-1", HOUR)]}
     asked = SnapshotsParams(instance="arn:aws-cn:rds:cn-north-1:123456789012:db:db")
