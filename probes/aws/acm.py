@@ -59,9 +59,10 @@ class AcmCertificate(Probe[CertificateParams]):
     Reads acm DescribeCertificate: Status, NotBefore, NotAfter, SubjectAlternativeNames, InUseBy, Issuer, Type,
     RenewalEligibility, RenewalSummary, DomainValidationOptions, KeyAlgorithm; with a load balancer also elbv2
     DescribeLoadBalancers, DescribeListeners and DescribeListenerCertificates (CertificateArn, IsDefault) of its listener on
-    `port`. The load balancer picks by the name that a client asks for, of its list: those good for `host`, of these an ECDSA key before RSA, one that has not ended, the longer
-    hash (SignatureAlgorithm), the longer key, the longer validity. Where none of the list is good for it, it is the default
-    one, however good that would be (Elastic Load Balancing's user guide of Application Load Balancers, "SSL certificates").
+    `port`. The load balancer picks by the name that a client asks for, of its list: those good for `host`, of these an ECDSA
+    key before RSA, one that has not ended, the longer hash (SignatureAlgorithm), the longer key, the longer validity. Where
+    none of the list is good for it, it is the default one, however good that would be (Elastic Load Balancing's user guide of
+    Application Load Balancers, "SSL certificates").
     An imported certificate never renews by itself, nor does one that is validated by e-mail.
     """
 
