@@ -14,6 +14,7 @@ from cockpit.plan.document import json_schema, probe_pages
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Phase, Plan, Severity
 from cockpit.plan.summary import summarise
+from probes.aws.alarm_definitions import AlarmDefinitionParams, differences
 
 CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 
@@ -21,6 +22,34 @@ CHECKLISTS = Path(__file__).resolve().parents[2] / "checklists"
 @pytest.fixture
 def customer() -> Plan:
     return load_plan(CHECKLISTS / "transparent-trust.yaml", environ={}, require_environment=False)
+
+
+@pytest.mark.parametrize(
+    ("probe", "told"),
+    [
+        ("alarm_errors", {"Statistic": "Average"}),
+        ("alarm_errors", {"ComparisonOperator": "LessThanThreshold"}),
+        ("alarm_response", {"ComparisonOperator": "LessThanThreshold"}),
+        ("alarm_connections", {"ComparisonOperator": "LessThanThreshold"}),
+    ],
+)
+def test_an_alarm_that_cannot_ring_for_what_it_is_there_for_is_not_as_planned(
+    customer: Plan, probe: str, told: dict[str, Any]
+) -> None:
+    """The average of a count of errors is 1, however many there are: such an alarm never goes off above 5."""
+    wanted = AlarmDefinitionParams.model_validate(customer.probes[probe].params)
+    period = 60 if wanted.period is None else int(wanted.period.total_seconds())
+    right = {
+        "Namespace": wanted.namespace,
+        "MetricName": wanted.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in wanted.dimensions.items()],
+        "Statistic": wanted.statistic or "Maximum",
+        "Threshold": wanted.threshold,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Period": period,
+        "EvaluationPeriods": wanted.evaluation_periods or 3,
+    }
+    assert (differences(right, wanted), len(differences(right | told, wanted))) == ((), 1)
 
 
 def lines_of(refs: list[str]) -> list[int]:
