@@ -15,17 +15,17 @@ _ANSWERS = (
     "configuring-log-exports resetting-master-credentials storage-initialization storage-optimization update-iam-db-auth"
 )
 _DOES_NOT_ANSWER = (
-    "cloning-failed creating delete-precheck deleting failed failing-over inaccessible-encryption-credentials "
+    "cloning-failed creating deleting failed failing-over inaccessible-encryption-credentials "
     "inaccessible-encryption-credentials-recoverable incompatible-create incompatible-network "
     "incompatible-parameters incompatible-restore insufficient-capacity migrating migration-failed preparing-data-migration "
     "rebooting restore-error starting stopped stopping storage-full"
 )
 _MAY_ANSWER = (
-    "backtracking converting-to-vpc incompatible-option-group maintenance modifying moving-to-vpc promoting renaming "
-    "scaling-compute scaling-storage storage-config-upgrade upgrading"
+    "backtracking converting-to-vpc delete-precheck incompatible-option-group maintenance modifying moving-to-vpc promoting "
+    "renaming scaling-compute scaling-storage storage-config-upgrade upgrading"
 )
 """What is done to it interrupts it or does not, and the status does not say which; nor whether it goes on where a change of
-its option group failed."""
+its option group failed, or where RDS only looks whether it may be deleted."""
 STATUSES: Mapping[str, bool | None] = MappingProxyType(
     dict.fromkeys(_ANSWERS.split(), True)
     | dict.fromkeys(_DOES_NOT_ANSWER.split(), False)

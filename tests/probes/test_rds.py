@@ -114,7 +114,10 @@ async def test_a_database_that_works_while_something_is_done_to_it_is_available(
     assert (await read(aws, DBInstanceStatus=status)).values["available"] is True
 
 
-@pytest.mark.parametrize(("status", "hint"), [("modifying", "postgres.pool"), ("thinking", "does not know")])
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [("modifying", "postgres.pool"), ("delete-precheck", "postgres.pool"), ("thinking", "does not know")],
+)
 async def test_a_status_that_does_not_say_whether_it_answers_is_unknown(
     aws: AnsweringAws, status: str, hint: str
 ) -> None:
