@@ -6,16 +6,17 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cockpit.commands.live_session import migration_controller
-from cockpit.commands.options import LiveOptions
+from cockpit.commands.live_session import action_executor
 from cockpit.commands.plan_loading import known_vars, load
-from cockpit.commands.rehearsal_run import RehearsalRun, rehearsal_run
+from cockpit.commands.rehearsal_run import RehearsalRun, allow_in, crew_migration, first_person, rehearsal_run
 from cockpit.commands.simulated_plans import shipped
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import State
 from cockpit.engine.recording import recording
+from cockpit.migration.controller import Controller
 from cockpit.rehearsal.process.launcher import Rehearsal
 from cockpit.rehearsal.script.scenario import load_scenario
 from cockpit.tui.app import CockpitApp
@@ -24,6 +25,8 @@ from probes.clients.threads import run_loop
 
 SPEED = 30.0
 SIZE = (120, 34)
+MIGRATION = "go_migration"
+Ready = Callable[[RehearsalRun, Controller | None], bool]
 
 
 def main() -> None:
@@ -33,37 +36,43 @@ def main() -> None:
 
 
 async def _pictures(folder: Path) -> None:
+    others = [screen for screen in MAIN_SCREENS if screen != MIGRATION]
+    await _night("bad-release", folder, others, lambda run, _: _pending(run.watch.situation))
+    await _night("smooth", folder, [MIGRATION], lambda _, controller: _half_way(controller))
+
+
+async def _night(scenario_name: str, folder: Path, screens: Sequence[str], ready: Ready) -> None:
+    """A rehearsal until it is `ready`, and its screens then."""
     async with Rehearsal() as world:
         world.apply(os.environ)
-        scenario = load_scenario("bad-release")
-        plan = load(shipped(scenario.plan), overrides=world.vars)
+        scenario = load_scenario(scenario_name)
+        given = known_vars(shipped(scenario.plan), world.vars)
+        plan = load(shipped(scenario.plan), overrides=given)
+        allow_in(world, plan)
         async with (
             recording(plan, world.clock, root=world.folder / "records", new=True, rehearsal=True) as kept,
             rehearsal_run(scenario, world, plan, SPEED, kept=kept) as run,
+            crew_migration(run, given) as controller,
+            action_executor(run.watch, kept, first_person(plan)) as executor,
         ):
-            await _photograph(run, folder)
-
-
-async def _photograph(run: RehearsalRun, folder: Path) -> None:
-    """Every main screen, of the bad release while its trigger is breaching."""
-    variables = [f"{name}={value}" for name, value in known_vars(run.watch.plan.path, run.world.vars).items()]
-    async with migration_controller(run.watch, LiveOptions(variables=variables), run.kept.folder.path) as controller:
-        app = CockpitApp(
-            run.watch, environment_label="REHEARSAL", drill=run, background=run.watch.run, controller=controller
-        )
-        await _exported(app, run, folder)
-
-
-async def _exported(app: CockpitApp, run: RehearsalRun, folder: Path) -> None:
-    async with app.run_test(size=SIZE, notifications=True) as pilot:
-        async with asyncio.timeout(300):
-            while not _pending(run.watch.situation):
-                await pilot.pause(0.1)
-        for number, screen in enumerate(MAIN_SCREENS, 1):
-            await pilot.press(str(number))
-            await pilot.pause()
-            picture = _self_contained(app.export_screenshot(title="cockpit"))
-            (folder / f"{screen.removeprefix('go_')}.svg").write_text(picture, encoding="utf-8")
+            app = CockpitApp(
+                run.watch,
+                environment_label="REHEARSAL",
+                drill=run,
+                background=run.watch.run,
+                controller=controller,
+                desk=executor.desk,
+                executor=executor,
+            )
+            async with app.run_test(size=SIZE, notifications=True) as pilot:
+                async with asyncio.timeout(900):
+                    while not ready(run, controller):
+                        await pilot.pause(0.1)
+                for screen in screens:
+                    await pilot.press(str(list(MAIN_SCREENS).index(screen) + 1))
+                    await pilot.pause()
+                    picture = _self_contained(app.export_screenshot(title="cockpit"))
+                    (folder / f"{screen.removeprefix('go_')}.svg").write_text(picture, encoding="utf-8")
 
 
 def _self_contained(svg: str) -> str:
@@ -76,6 +85,13 @@ def _pending(situation: Situation) -> bool:
     status = situation.criterion("errors.high")
     progress = status.because.progress
     return status.state is State.PENDING and progress is not None and progress.ratio > 0.5
+
+
+def _half_way(controller: Controller | None) -> bool:
+    """Files are on their way, and some have arrived."""
+    if controller is None or not controller.progress.active:
+        return False
+    return controller.progress.files * 0.4 < controller.progress.done < controller.progress.files
 
 
 if __name__ == "__main__":
