@@ -71,7 +71,27 @@ def digest(rows: Iterable[bytes]) -> str:
 
 
 def read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    """Raises sqlite3.Error, for what is no file of plain tables too: a pipe is never read to its end, nor is every view."""
+    if odd := not_ordinary(path):
+        raise sqlite3.DatabaseError(f"{odd.name} is not an ordinary file")
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        other = database.execute(
+            "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"
+        ).fetchone()
+    except sqlite3.Error:
+        database.close()
+        raise
+    if other:
+        database.close()
+        raise sqlite3.DatabaseError("it holds more than tables")
+    return database
+
+
+def not_ordinary(path: Path) -> Path | None:
+    """Of the files that SQLite opens for a database, the first that is there and is none to open: it might wait forever."""
+    beside = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")))
+    return next((each for each in beside if each.exists() and not each.is_file()), None)
 
 
 def version(database: sqlite3.Connection) -> int:

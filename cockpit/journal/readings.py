@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from errno import EINVAL
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,7 @@ from cockpit.journal.reading_segments import (
     Row,
     Segment,
     digest,
+    not_ordinary,
     read_only,
     row_digest,
     version,
@@ -74,6 +76,8 @@ class ReadingStore:
 
     def __init__(self, path: Path, writer: str = "") -> None:
         """Begins or goes on with a file (mode 0600). `writer`: whose journal they go with. Raises OSError or sqlite3.Error."""
+        if odd := not_ordinary(path):
+            raise OSError(EINVAL, "is not an ordinary file", str(odd))
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         self.path = path
         self.writer = writer

@@ -101,7 +101,7 @@ class RecordFolder:
         """
         digest = hashlib.sha256(text).hexdigest()
         path = self.plan
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if path.exists() and digest_of_copy(path) != digest:
             path = self.path / f"plan-{digest[:12]}.yaml"
         if not path.exists():
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -124,7 +124,7 @@ class RecordFolder:
         """
         digest = str(opened.get("plan_digest", ""))
         copies = [*self.plans(), *([stand_in] if stand_in else ())]
-        path = next((path for path in copies if hashlib.sha256(path.read_bytes()).hexdigest() == digest), None)
+        path = next((path for path in copies if digest_of_copy(path) == digest), None)
         if path is None:
             raise NoPlanCopy(f"the record holds no copy of the plan {digest[:12] or 'it was made with'}")
         try:
@@ -141,6 +141,14 @@ class RecordFolder:
     def lines(self) -> list[tuple[str, Line]]:
         """(writer, line) of all chains in one order. Raises OSError."""
         return merged(self.chains())
+
+
+def digest_of_copy(path: Path) -> str:
+    """SHA-256 of a copy of the plan, hex; empty for what is no file, and might never end. Raises OSError."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_record(name: str, root: Path | None = None) -> RecordFolder:

@@ -7,7 +7,6 @@ is the same, the time a tenth.
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography import x509
 from cockpit.journal.chain import files, raw_lines
 from cockpit.journal.entry import PERSONAL, Line, Type, hash_of
 from cockpit.journal.findings import Findings, Problem, Result, Standing, Subject
+from cockpit.journal.record_folder import digest_of_copy
 from cockpit.journal.signed_text import personal_signature
 from cockpit.journal.ssh.allowed_signers import AllowedSigners
 from cockpit.journal.ssh.sshsig import SshError
@@ -188,7 +188,7 @@ def _check_plans(record: Path, chains: Sequence[Checked], found: Findings) -> No
         for line in chain.lines
         if line.entry.type in (Type.OPEN, Type.PLAN_CHANGED) and line.entry.body.get("plan_digest")
     }
-    kept = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(record.glob("plan*.yaml"))}
+    kept = {path: digest_of_copy(path) for path in sorted(record.glob("plan*.yaml"))}
     for path, digest in kept.items():
         if digest not in named and any(chain.lines for chain in chains):
             found.broken.append(Problem(path, 0, "is not a plan the journal names: it was changed"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cockpit.journal.chain import raw_lines
 from cockpit.journal.dsse import Verifier
-from cockpit.journal.entry import BadLine, Line, Type, hash_of, parse
+from cockpit.journal.entry import MAX_BYTES, BadLine, Line, Type, hash_of, parse
 from cockpit.journal.findings import Findings, Problem
 from cockpit.journal.validity import why_not
 
@@ -130,7 +130,7 @@ def _settled(path: Path) -> Iterator[bytes]:
             for _ in range(PAUSES):
                 time.sleep(PAUSE_S)
                 file.seek(at)
-                raw = file.readline()
+                raw = file.readline(MAX_BYTES + 1)  # as of `raw_lines`
                 if raw.endswith(b"\n") or not _is_held(file.fileno()):
                     break
             yield raw
