@@ -17,7 +17,7 @@ from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.console import output, output_file, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
 from cockpit.report.escaping import safe
-from cockpit.stories.story_file import FOLDER, is_story
+from cockpit.stories.story_file import FOLDER, beginning_of, is_story
 from cockpit.stories.story_html import StoryBand, story_page
 from probes.clients.threads import run_loop
 
@@ -79,7 +79,7 @@ def stories_of(path: Path) -> Iterator[Path]:
 
 def _is_of(story: Path, plan: Path) -> bool:
     """Whether a story names this plan. One that cannot be read is taken along, so that its problems are shown."""
-    for line in story.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in beginning_of(story).splitlines():
         if line.startswith("plan:"):
             named = line.removeprefix("plan:").partition(" #")[0].strip().strip("\"'")
             return (story.parent / named).resolve() == plan.resolve()

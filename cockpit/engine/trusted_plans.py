@@ -145,7 +145,7 @@ class TrustedPlans:
 
     def _held(self) -> dict[str, dict[str, Any]]:
         try:
-            held = json.loads(self.file.read_bytes())
+            held = json.loads(self.file.read_bytes()) if self.file.is_file() else {}
         except (OSError, ValueError, RecursionError):
             return {}
         return {key: one for key, one in held.items() if isinstance(one, dict)} if isinstance(held, dict) else {}

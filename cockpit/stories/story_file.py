@@ -17,7 +17,7 @@ from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.plan.position import Position
 from cockpit.plan.source.problems import nearest
-from cockpit.plan.source.source_file import Source, read
+from cockpit.plan.source.source_file import MAX_BYTES, Source, read
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, parse
 from cockpit.stories.story_document import DEEDS, DeedPart, ExpectationPart, StoryPart
 from probes.reading import Field, Value
@@ -86,11 +86,18 @@ class Story:
 
 def is_story(path: Path) -> bool:
     """Whether a file says of itself that it is a story."""
+    return any(line.startswith("story:") for line in beginning_of(path).splitlines())
+
+
+def beginning_of(path: Path) -> str:
+    """As much of a file as a story may hold; empty for what is no file, and might never end, or cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES).decode("utf-8", "replace")
     except OSError:
-        return False
-    return any(line.startswith("story:") for line in text.splitlines())
+        return ""
 
 
 def load_story(path: str | Path, variables: Mapping[str, str] | None = None) -> Story:

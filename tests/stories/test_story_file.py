@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cockpit.plan.load import PlanError
-from cockpit.stories.story_file import Story, story_of
+from cockpit.stories.story_file import Story, is_story, story_of
 from cockpit.stories.story_schema import path, story_schema
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"
@@ -115,3 +116,9 @@ def test_a_plan_that_is_not_there_or_not_valid_is_said(tmp_path: Path) -> None:
 def test_the_schema_beside_the_plans_is_current() -> None:
     assert path().read_text(encoding="utf-8") == story_schema(), "run `make schema`"
     assert {"plan", "timeline", "expect"} <= json.loads(story_schema())["properties"].keys()
+
+
+def test_what_has_no_end_in_the_place_of_a_story_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zeros.yaml").symlink_to("/dev/zero")
+    assert not any(is_story(tmp_path / name) for name in ("pipe.yaml", "zeros.yaml", "nothing.yaml"))
