@@ -18,7 +18,9 @@ class _PrivateFile(RotatingFileHandler):
     """A log that only its user can read, the file begun at a rollover included."""
 
     def _open(self) -> TextIOWrapper:
-        return open(os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")  # noqa: PTH123
+        # Without O_NONBLOCK a pipe in its place would wait for somebody who reads it.
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        return open(os.open(self.baseFilename, how, 0o600), "a", encoding="utf-8")  # noqa: PTH123
 
 
 def log_folder() -> Path:

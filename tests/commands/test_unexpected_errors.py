@@ -133,8 +133,13 @@ def test_a_stream_that_was_closed_before_is_no_other_file(tmp_path: Path) -> Non
     assert done.returncode >= 30, "standard input and output are there"
 
 
-def test_a_log_that_cannot_be_puts_nothing_off(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("a file where the folder should be")
+@pytest.mark.parametrize("kind", ["a file where the folder should be", "a pipe where the file should be"])
+def test_a_log_that_cannot_be_puts_nothing_off(kind: str, tmp_path: Path) -> None:
+    if kind.startswith("a file"):
+        (tmp_path / "state").write_text(kind)
+    else:
+        (tmp_path / "state" / "cockpit" / "log").mkdir(parents=True)
+        os.mkfifo(tmp_path / "state" / "cockpit" / "log" / "cockpit.log")
     done = call(tmp_path, "from cockpit.log_file import log_to_file; log_to_file(); raise SystemExit(5)")
     assert done.returncode == 5
     assert done.stderr.startswith("no log is kept: cannot write ")
