@@ -50,6 +50,7 @@ def closed(tmp_path: Path) -> bool:
     return [chain.lines[-1].entry.type for chain in record.chains()] == [Type.CLOSE]
 
 
+@pytest.mark.long  # after forty sizes at once the last is painted late now and then: not yet understood
 def test_it_is_sized_and_stopped_and_continued_and_a_kill_gives_the_terminal_back(tmp_path: Path) -> None:
     terminal = opened(tmp_path, f"2>{tmp_path / 'errors'}")
     for number in range(40):
