@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import termios
 import threading
 from codecs import getincrementaldecoder
@@ -14,8 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from cockpit.tui.calling import GIVEN_BACK, KEPT
 from cockpit.tui.terminal_streams import screen_stream
@@ -179,6 +182,16 @@ class TerminalDriver(LinuxDriver):
         self._output = TerminalOutput(self._file.fileno(), self._refresh, self._gone)
         self.write(KEPT)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGWINCH, lambda *_: self._on_loop(self._take_size))
+
+    def _take_size(self) -> None:
+        """Post the size the terminal has now.
+
+        Textual's own reads it in the signal's handler. A second signal within that handler posts its newer size first, and the
+        older one stays.
+        """
+        size = Size(*self._get_terminal_size())
+        self._app.post_message(events.Resize(size, size))
 
     def run_input_thread(self) -> None:
         """Take what is typed until the end, or until the terminal is gone: that is seen here first.
@@ -212,9 +225,12 @@ class TerminalDriver(LinuxDriver):
 
     def _gone(self) -> None:
         """Nobody is there any more. The signal that says so can be lost between Textual's own handlers, so quit by itself."""
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._app.exit)
+        self._on_loop(self._app.exit)
 
     def _refresh(self) -> None:
+        self._on_loop(self._app.refresh)
+
+    def _on_loop(self, call: Callable[[], Any]) -> None:
+        """Soon, from any thread or handler."""
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._app.refresh)
+            self._loop.call_soon_threadsafe(call)

@@ -50,14 +50,16 @@ def closed(tmp_path: Path) -> bool:
     return [chain.lines[-1].entry.type for chain in record.chains()] == [Type.CLOSE]
 
 
-@pytest.mark.long  # after forty sizes at once the last is painted late now and then: not yet understood
 def test_it_is_sized_and_stopped_and_continued_and_a_kill_gives_the_terminal_back(tmp_path: Path) -> None:
     terminal = opened(tmp_path, f"2>{tmp_path / 'errors'}")
-    for number in range(40):
-        terminal.resize(1 + number * 7 % 160, 1 + number * 5 % 60)
-    terminal.resize(1, 1)
+    for last in range(61, 73):
+        for number in range(40):
+            terminal.resize(1 + number * 7 % 160, 1 + number * 5 % 60)
+        terminal.resize(1, 1)
+        terminal.resize(120, last)
+        terminal.wait_for(f"\x1b[{last};1H".encode())  # the row only the last size has, whatever a shell has exported
     terminal.resize(120, 30)
-    terminal.wait_for(b"Checklist")  # named in a footer that wide, whatever a shell has exported
+    terminal.wait_for(b"Checklist")  # named in a footer that wide
     terminal.key("\x1a")
     given_back(terminal, terminal.read_until(terminal.stopped))
     os.kill(terminal.pid, signal.SIGCONT)
