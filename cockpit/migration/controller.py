@@ -117,7 +117,7 @@ class Controller:
         return self._last_words
 
     @property
-    def starting(self) -> bool:
+    def runs_here(self) -> bool:
         """Whether a phase that was started from here still runs."""
         return any(each.process.code is None for each in self._started)
 
@@ -181,7 +181,7 @@ class Controller:
             return self.held_back
         if self.progress.active and self.progress.phase != phase:
             return f"{self.progress.phase} is active: drain it first"
-        if any(each.process.code is None for each in self._started) and not self.progress.active:
+        if self.runs_here and not self.progress.active:
             return "a phase is starting: wait until it has begun or ended"
         return "" if self.migration.database else "migration.database is empty: set the variable the plan reads"
 

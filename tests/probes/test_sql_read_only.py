@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
 from probes.clients.clients import AwsOptions, Clients
@@ -188,6 +189,6 @@ async def test_rows_without_end_are_refused_and_the_next_question_is_answered(
 ) -> None:
     monkeypatch.setattr("probes.clients.sql.MAX_ROWS", 10)
     with pytest.raises(Unseen) as raised:
-        await sql.rows(cockpit_dsn, "SELECT generate_series(1, 20) AS n", timeout_s=30)
+        await sql.rows(cockpit_dsn, "SELECT generate_series(1, 20) AS n", timeout_s=LAST_RESORT_S)
     assert raised.value.unknown.detail == "more than 10 rows"
     assert await sql.rows(cockpit_dsn, "SELECT 1 AS one") == [{"one": 1}]

@@ -53,5 +53,5 @@ async def _begin(controller: Controller, desk: Desk, phase: PhaseName) -> None:
     proposal = await controller.propose(phase, who)
     await desk.migrate(WHY, proposal.line, GATE_OF_PHASE.get(phase, ""))
     begun = controller.begin(proposal, WHY, who)
-    if not controller.starting:
+    if not controller.runs_here:
         raise Refused(begun)
