@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tui.stage import Stage, opened, shown
 
-from cockpit.decide.events import SignOff, Vote
+from cockpit.decide.events import Happened, SignOff, Vote
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.attention import AWAY_S, Attention
 from cockpit.tui.views import activity
@@ -78,7 +78,8 @@ def test_what_others_did_last_is_named_and_what_the_person_here_did_is_not() -> 
     now = stage.clock.now()
     stage.record.append(Vote(now, "go", "bob", "backup", "go"))
     stage.record.append(SignOff(now + timedelta(seconds=5), "i.vpn", "ada", "on_call", "seen", ""))
-    assert [by for by, _ in activity.last_acts(stage.record, "ada")] == ["bob"]
+    stage.record.append(Happened(now + timedelta(seconds=9), "migration", "worker vm-7 left run 2", "vm-7"))
+    assert [by for by, _ in activity.last_acts(stage.record, "ada")] == ["bob"], "a worker is no operator"
     assert [by for by, _ in activity.last_acts(stage.record, None)] == ["ada", "bob"]
 
 

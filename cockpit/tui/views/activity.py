@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from cockpit import formatting
-from cockpit.decide.events import Change, Record
+from cockpit.decide.events import Change, Record, Statement
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, State
 from cockpit.tui import theme
@@ -35,12 +35,11 @@ def new_since(changes: Sequence[Change], since: datetime | None) -> list[Change]
 
 
 def last_acts(record: Record, who: str | None) -> list[tuple[str, Change]]:
-    """What each of the others did last, the latest first: somebody acted who is not the person here."""
+    """What each of the others stated last, the latest first; what machines note in their own names is no person's act."""
     found: dict[str, Change] = {}
     for entry in reversed(record.entries[-10 * NEWEST :]):
-        by = getattr(entry, "by", "")
-        if by and by != who and by not in found:
-            found[by] = timeline.as_change(entry)
+        if isinstance(entry, Statement) and entry.by and entry.by != who and entry.by not in found:
+            found[entry.by] = timeline.as_change(entry)
     return list(found.items())[:OTHERS]
 
 
