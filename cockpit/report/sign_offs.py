@@ -14,7 +14,7 @@ from cockpit.decide.situation import SignOffStatus, StepStatus
 from cockpit.decide.states import StepState
 from cockpit.decide.steps import steps
 from cockpit.decide.timing import Schedule, StepTime
-from cockpit.journal.entry import Line, Type
+from cockpit.journal.entry import PERSONAL, Line, Type
 from cockpit.plan.model import Gate, Person, Plan, Step
 from cockpit.report.model import (
     Asked,
@@ -39,7 +39,9 @@ class Kept:
 
 
 def participants(plan: Plan, lines: Sequence[tuple[str, Line]], kept: Sequence[Kept]) -> tuple[Participant, ...]:
-    """Everyone who made an entry or opened a cockpit; people of the plan first, in its order."""
+    """Everyone who stated something or opened a cockpit; people of the plan first, in its order. What workers of the migration
+    note in their own names is no person's.
+    """
     known = {person.id: person for person in plan.people}
     entries: dict[str, int] = {}
     keys: dict[str, dict[str, None]] = {}
@@ -50,6 +52,8 @@ def participants(plan: Plan, lines: Sequence[tuple[str, Line]], kept: Sequence[K
         named = isinstance(by, str) and bool(by)
         who = str(by) if named else actor.id
         if not named and line.entry.type is not Type.OPEN:
+            continue
+        if named and who not in known and line.entry.type not in PERSONAL:
             continue
         entries[who] = entries.get(who, 0) + named
         if actor.arn and actor.id == who:

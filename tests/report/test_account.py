@@ -11,7 +11,7 @@ from support.records.full_record import Maker, at, whole
 
 from cockpit.decide import events as kinds
 from cockpit.decide.states import Badness, meaning_of
-from cockpit.journal.entry import Type
+from cockpit.journal.entry import Actor, Type
 from cockpit.journal.writer import Draft
 from cockpit.report.formats.situation_json import to_plain
 from cockpit.report.load_record import account_of
@@ -51,6 +51,15 @@ def test_who_signed_with_a_key_and_who_only_claims(told: Account) -> None:
     assert bob.keys == ()
     votes = told.gates[0].votes
     assert [(vote.by, bool(vote.key)) for vote in votes] == [("ann", True), ("bob", False)]
+
+
+def test_a_worker_of_the_migration_took_part_as_no_person(tmp_path: Path) -> None:
+    made = Maker(tmp_path)
+    journal = made.open()
+    made.say(journal, [made.sign_off(1, "item.signed", "ann", "eleven minutes")])
+    journal.append(Draft.of(kinds.Happened(at(1), "migration", "worker vm-7 left run 2", "vm-7"), Actor("cockpit")))
+    made.close(journal, 2)
+    assert "vm-7" not in {each.id for each in account_of(made.folder).people}
 
 
 def test_a_line_without_a_signature_has_no_key_and_does_not_count_where_the_plan_names_one(tmp_path: Path) -> None:
