@@ -104,6 +104,19 @@ class Condition:
                 return TRUE if truths == {True} else FALSE
         return outcome
 
+    def read(self, context: Mapping[str, Mapping[str, Value]], unknown: Mapping[str, Unknown]) -> tuple[object, ...]:
+        """All it reads of what `evaluate` would be given: where that is the same, so is the outcome."""
+        found: list[object] = []
+        for probe, name in self.paths:
+            values = context.get(probe)
+            if values is None:
+                found.append(unknown.get(probe))
+            elif name in values:
+                found.append((type(values[name]), values[name]))  # to CEL 2 and 2.0 are not the same
+            else:
+                found.append((unknown.get(f"{probe}.{name}"), unknown.get(probe)))
+        return tuple(found)
+
     def _execute(
         self,
         plain: Mapping[str, Mapping[str, Any]],

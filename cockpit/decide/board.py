@@ -73,7 +73,7 @@ class Board:
         version = evaluator.version, reached is not None and reached.broken
         explained = self._explained.get(subject.id)
         if explained is None or explained[0] != version:
-            because = evaluator.explainer.explain(reached, self.readings)
+            because = evaluator.explain(reached, self.readings)
             explained = version, explain_past(because, reached) if reached is not None and evaluator.past else because
             self._explained[subject.id] = explained
         return evaluator.evaluation(self.readings, reached, explained[1], now)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from cockpit import formatting
 from cockpit.conditions.condition import Condition, Outcome
 from cockpit.decide import window
-from cockpit.decide.because import Explanation
+from cockpit.decide.because import Explanation, Observed
 from cockpit.decide.before_phase import NONE, BeforePhase, Paths
 from cockpit.decide.explanation import Explainer
 from cockpit.decide.limits import ZERO, limits_of
@@ -79,6 +79,10 @@ class Evaluator:
         self.forgotten: datetime | None = None
         self.now: Outcome = Outcome(None)
         """What the newest polls say."""
+        self.observed: tuple[Observed, ...] = ()
+        """The values they say it by."""
+        self._read: object = None
+        """All that both depend on."""
         self.version = 0
         """Rises with everything that arrives."""
 
@@ -139,8 +143,14 @@ class Evaluator:
     def polled(self, readings: Readings) -> None:
         """Evaluate the condition on the newest answers, after a probe was polled."""
         self.version += 1
-        if self.condition is not None:
-            self.now = self.condition.evaluate(*readings.newest(self.probes))
+        if self.condition is None:
+            return
+        values, unknown = readings.newest(self.probes)
+        read = self.condition.read(values, unknown)
+        if read != self._read:
+            self._read = read
+            self.now = self.condition.evaluate(values, unknown)
+            self.observed = self.explainer.observed(readings)
 
     def touch(self, readings: Readings, probe: str, moment: datetime) -> None:
         """A sample about `moment` came in (or was corrected): judge it, and every later moment that rests on it."""
@@ -237,6 +247,9 @@ class Evaluator:
         if self.reached is None or self.past:
             return self.reached
         return standing(self.reached, now)
+
+    def explain(self, reached: MachineState | None, readings: Readings) -> Explanation:
+        return self.explainer.explain(reached, self.observed, readings)
 
     def evaluation(
         self, readings: Readings, reached: MachineState | None, explained: Explanation, now: datetime

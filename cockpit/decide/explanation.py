@@ -33,11 +33,14 @@ class Explainer:
         self._thresholds = tuple(threshold(probes, comparison) for comparison in self._comparisons)
         self._fields = [self._asked(*path) for path in (condition.paths if condition else ())]
 
-    def explain(self, reached: MachineState | None, readings: Readings) -> Explanation:
-        """Why the criterion is where it is, from the newest samples. Changes only when a reading arrives."""
+    def observed(self, readings: Readings) -> tuple[Observed, ...]:
+        """The values it looks at as the newest polls saw them. Changes only when one of them does."""
+        return self._weighed(tuple(asked.observed(readings) for asked in self._fields))
+
+    def explain(self, reached: MachineState | None, seen: tuple[Observed, ...], readings: Readings) -> Explanation:
+        """Why the criterion is where it is, from what was `observed`. Changes only when a reading arrives."""
         if self.criterion.condition is None:
             return Explanation("waits for a sign-off")
-        seen = self._weighed(tuple(asked.observed(readings) for asked in self._fields))
         progress = progress_of(self.criterion, reached)
         latest = [reading for probe in self._names if (reading := readings.latest(probe)) is not None]
         known_until = [at for probe in self._names if (at := readings.histories[probe].newest_data_at) is not None]

@@ -11,7 +11,10 @@ from cockpit.decide.limits import Limits
 from cockpit.decide.readings import Readings
 from cockpit.decide.state_machine import Sample
 from cockpit.plan.model import Criterion
-from probes.reading import Reading, Unknown
+from probes.reading import Reading, Unknown, Value
+
+Values = Mapping[str, Mapping[str, Value]]
+"""By probe and field."""
 
 
 class Sampler:
@@ -34,6 +37,8 @@ class Sampler:
         self.limits = limits
         self.begins = begins
         self.before = before
+        self._newest: _Deciding | None = None
+        """Of the newest sample: most polls find everything as it was."""
 
     def sample(self, readings: Readings, moment: datetime) -> Sample | None:
         """The outcome as of `moment`; None where it is unknown."""
@@ -41,11 +46,12 @@ class Sampler:
         assert condition is not None
         used, unknown = readings.at(self.watched, moment, self.begins, self.limits.stale)
         values = {probe: reading.values for probe, reading in used.items()}
-        truth = condition.evaluate(values, unknown).truth
+        deciding = self._deciding(condition, clear, values, unknown)
+        truth = deciding.truth
         if truth is None:
             return None
-        deciding = _Deciding(condition, {name: used[name] for name in self.probes if name in used}, unknown, truth)
-        ages = {name: reading.data_at for name, reading in deciding.readings.items()}
+        deciders = {name: used[name] for name in self.probes if name in used}
+        ages = {name: reading.data_at for name, reading in deciders.items()}
         newest = deciding.without_the_first(ages)
         before = self.before if truth else None
         return Sample(
@@ -57,9 +63,21 @@ class Sampler:
             fresh_until=deciding.longest(
                 {name: at + self.limits.stale[name].of(used[name]) for name, at in ages.items()}, moment
             ),
-            recovers=truth or clear is None or clear.evaluate(values, unknown).truth is True,
-            pre_existing=before.state_since(deciding.readings, unknown) if before is not None else None,
+            recovers=deciding.recovers,
+            pre_existing=before.state_since(deciders, unknown) if before is not None else None,
         )
+
+    def _deciding(
+        self, condition: Condition, clear: Condition | None, values: Values, unknown: Mapping[str, Unknown]
+    ) -> _Deciding:
+        """What the values come to: worked out where anything the conditions read differs from the sample before."""
+        read = condition.read(values, unknown), clear.read(values, unknown) if clear is not None else None
+        newest = self._newest
+        if newest is None or newest.read != read:
+            truth = condition.evaluate(values, unknown).truth
+            recovers = truth or clear is None or clear.evaluate(values, unknown).truth is True
+            newest = self._newest = _Deciding(condition, values, unknown, truth, recovers=bool(recovers), read=read)
+        return newest
 
     def _holds(self, readings: Readings, probe: str, used: Reading) -> datetime:
         """Until when a window goes on with this reading: its gap tolerance, or until the cockpit stopped watching."""
@@ -68,15 +86,24 @@ class Sampler:
 
 class _Deciding:
     """Which of the readings decide by themselves: one slow probe carried along by a fast one is no new sample, and an
-    operand that does not matter makes nothing older than it is."""
+    operand that does not matter makes nothing older than it is. `read` is all that this depends on."""
 
     def __init__(
-        self, condition: Condition, readings: Mapping[str, Reading], unknown: Mapping[str, Unknown], truth: bool
+        self,
+        condition: Condition,
+        values: Values,
+        unknown: Mapping[str, Unknown],
+        truth: bool | None,
+        *,
+        recovers: bool,
+        read: object,
     ) -> None:
         self.condition = condition
-        self.readings = readings
+        self.truth = truth
+        self.recovers = recovers
+        self.read = read
+        self._values = values
         self._unknown = unknown
-        self._truth = truth
         self._needed: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._alone: dict[frozenset[str], bool] = {}
 
@@ -101,6 +128,6 @@ class _Deciding:
     def _decided_by(self, names: frozenset[str]) -> bool:
         """Whether these readings alone come out the same; kept, for the orders by age, by gap and by freshness ask alike."""
         if names not in self._alone:
-            values = {name: self.readings[name].values for name in names}
-            self._alone[names] = self.condition.evaluate(values, self._unknown).truth is self._truth
+            values = {name: self._values[name] for name in names}
+            self._alone[names] = self.condition.evaluate(values, self._unknown).truth is self.truth
         return self._alone[names]

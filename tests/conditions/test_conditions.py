@@ -307,6 +307,38 @@ def test_an_overflow_is_unknown() -> None:
     assert outcome.unknown.reason is Reason.ERROR
 
 
+HELD = st.sampled_from(
+    [0, 1, 1.0, 0.5, True, False, "a", (), ("a",), None, Unknown(Reason.TIMEOUT), Unknown(Reason.NO_DATA)]
+)
+SEEN = st.dictionaries(st.sampled_from(["m.rate", "m.ok", "m.name", "m", "n.rate"]), HELD)
+
+
+@given(SEEN, SEEN)
+def test_where_a_condition_reads_the_same_it_comes_to_the_same(
+    one: dict[str, object], other: dict[str, object]
+) -> None:
+    condition = compile_condition("m.rate > 0.5 || m.ok && n.rate <= 1.0")
+    first, second = seen_by(one), seen_by(other)
+    assert condition.read(*first) != condition.read(*second) or condition.evaluate(*first) == condition.evaluate(
+        *second
+    )
+
+
+def test_a_whole_number_is_not_read_as_the_same_as_a_flag_or_a_fraction() -> None:
+    condition = compile_condition("m.rate > 0.5")
+    assert len({condition.read({"m": {"rate": held}}, {}) for held in (1, 1.0, True)}) == 3
+
+
+def seen_by(held: dict[str, object]) -> tuple[dict[str, dict[str, Value]], dict[str, Unknown]]:
+    """Values by probe and field, and what is unknown by path or by probe."""
+    values: dict[str, dict[str, Value]] = {}
+    for path, value in held.items():
+        probe, _, name = path.partition(".")
+        if name and not isinstance(value, Unknown):
+            values.setdefault(probe, {})[name] = value  # type: ignore[assignment]
+    return values, {path: why for path, why in held.items() if isinstance(why, Unknown)}
+
+
 def test_context_of_readings_gives_values_and_reasons() -> None:
     values, unknown = context_of({"m": reading(START)})
     assert (values["m"], unknown) == (GOOD, {})

@@ -40,3 +40,14 @@ def test_a_reading_costs_what_it_touches_and_not_the_night_before_it() -> None:
 
 def one_more(scene: Scene) -> int:
     return calls(lambda: scene.board.add("m", reading(scene.now + STEP)))
+
+
+def test_what_a_reading_does_not_change_is_not_worked_out_again() -> None:
+    scene = long_night(steps=HOUR)
+    same, other = (calls(lambda rate=rate: taken(scene, rate)) for rate in (0.0, 0.01))
+    assert same <= 0.9 * other
+
+
+def taken(scene: Scene, rate: float) -> None:
+    scene.now += STEP
+    scene.board.add("m", reading(scene.now, {"rate": rate}))
