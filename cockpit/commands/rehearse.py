@@ -15,7 +15,7 @@ from platformdirs import user_state_path
 
 from cockpit.commands.called_again import called_again
 from cockpit.commands.ended_by_signal import run_until_signal
-from cockpit.commands.farewell import farewell
+from cockpit.commands.farewell import farewell, with_record
 from cockpit.commands.live_session import action_executor
 from cockpit.commands.options import NOTIFY, SPEED, VARIABLES, Receiver
 from cockpit.commands.plan_loading import given_values, known_vars, load
@@ -252,9 +252,9 @@ async def _play(scenario: Scenario, options: RehearsalOptions, receivers: Sequen
                 ended = run.watch.situation, kept
                 return code
         finally:
+            if ended is not None:
+                output(*farewell(*ended, stays=bool(options.keep)))
             if options.keep:
-                if ended is not None:
-                    output(*farewell(*ended, ""))
                 output(f"record kept in {root}", err=True)
 
 
@@ -306,7 +306,8 @@ def _card(run: RehearsalRun, who: str) -> list[str]:
     if at == 0:
         return opening_card(TOUR, who)
     if (
-        at == len(STAGES) and run.watch.situation.verdict.latch is None
+        at < len(STAGES) or run.watch.situation.verdict.latch is not None
     ):  # what is left is known once that was decided on
-        return closing_card(run.watch.situation, farewell(run.watch.situation, run.kept, "")[-3:])
-    return []
+        return []
+    record = run.kept.folder.path
+    return closing_card(run.watch.situation, [f"record   {record}", *with_record(record)])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cockpit import formatting
+from cockpit.commands.farewell import farewell
 from cockpit.commands.plan_loading import load_for_showing
 from cockpit.console import output
 from cockpit.decide.events import PhaseBegan
@@ -139,7 +140,9 @@ async def rehearse_played(story: Story, options: PlayedOptions, receivers: Seque
             async with notifying(run.watch, kept, receivers, rehearsal=True, grace_s=grace_s):
                 if options.headless:
                     return await _headless(drill, options)
-                return await _terminal(drill, kept, who, options.settings)
+                code = await _terminal(drill, kept, who, options.settings)
+        output(*farewell(run.watch.situation, kept, stays=bool(options.keep)))
+        return code
 
 
 def _planned(text: str, faults: PlayedFaults) -> PlannedFault:

@@ -83,6 +83,19 @@ def test_a_window_that_hangs_up_does_too(tmp_path: Path) -> None:
     os.close(terminal.fd)
 
 
+def test_who_leaves_a_rehearsal_is_given_its_verdict_and_how_to_keep_the_next_record(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    state = {"XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    terminal = Terminal([str(COCKPIT), "rehearse", "--played", "--plan", str(plan)], env=state)
+    terminal.wait_for(b"REHEARSAL")
+    terminal.key("q")
+    last = terminal.read_until(terminal.ended).decode()
+    assert "HOLD since" in last
+    assert "--keep FOLDER" in last
+    os.close(terminal.fd)
+
+
 @pytest.mark.long
 def test_a_rehearsal_whose_window_is_closed_ends_in_order(tmp_path: Path) -> None:
     """Not by its last resort, which would be a kill (SIGKILL)."""

@@ -173,6 +173,5 @@ async def test_what_a_full_disk_left_out_is_named_when_the_screen_is_gone(
         small_disk.fill()
         kept.record.append(Change(clock.now(), "verdict", Word.HOLD, Word.ROLLBACK, "x" * 5 * KB))
         await until(lambda: "No space" in kept.trouble)
-    assert [
-        line for line in farewell(watch.situation, kept, "") if "NOT COMPLETE: the record was not closed: 1 of" in line
-    ]
+    # What the first look at the world left to be written may not have found its room either.
+    assert [line for line in farewell(watch.situation, kept) if "NOT COMPLETE: the record was not closed:" in line]

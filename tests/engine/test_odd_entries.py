@@ -112,7 +112,7 @@ class Forger:
 def readers(to: Victim) -> None:
     """Everything that reads a record: the cockpit itself, the command line, the report, the replay, the check."""
     to.takes_in()
-    assert len(timeline.changes(to.kept.record, to.watch.situation)) == len(to.kept.record.entries)
+    assert len(timeline.changes(to.kept.record.entries, to.watch.situation)) == len(to.kept.record.entries)
     folder = to.kept.folder
     assert not Watch(to.plan, NoSource(), to.clock, record_in(folder)).situation.gates[0].passed
     account = account_of(folder)

@@ -67,10 +67,21 @@ def test_the_verdict_s_own_changes_are_never_left_out_of_the_card() -> None:
     since = stage.clock.now()
     stage.burning()
     stage.calm()
-    changes = activity.newest(stage.record, stage.situation)
-    card = activity.away_lines(changes, {}, stage.situation, since, 100, 1).plain
-    assert "✗ ROLLBACK" in card
-    assert f"and {len(activity.new_since(changes, since)) - 1} more" in card
+    card = activity.away_lines(stage.record, {}, stage.situation, since, 100, 1).plain.splitlines()
+    assert f"{len(activity.new_since(stage.record, since))} changes, all of them on the timeline" in card[0]
+    assert "✗ ROLLBACK" in card[1]
+    assert len(card) == 2
+
+
+def test_what_changed_early_in_a_long_absence_is_counted_and_marked_too() -> None:
+    stage = Stage().calm()
+    since = stage.clock.now()
+    stage.burning()
+    early = activity.new_since(stage.record, since)
+    stage.record.extend(Happened(stage.clock.now(), "step", f"note {number}", "ada") for number in range(300))
+    new = activity.new_since(stage.record, since)
+    assert len(new) == len(early) + 300
+    assert new[-len(early) :] == early
 
 
 def test_what_others_did_last_is_named_and_what_the_person_here_did_is_not() -> None:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from cockpit.tui.cockpit import Cockpit
 
 
-AWAY_LINES = 4
-"""Changes on the card of what happened meanwhile."""
+AWAY_LINES, SHORT_AWAY_LINES = 4, 2
+"""Changes on the card of what happened meanwhile, on a tall terminal and on a short one."""
+TALL = 30
 AWAY_ROWS = 16
 """Rows of a terminal that has room for it."""
 
@@ -131,9 +132,9 @@ class FrameScreen(Screen[None]):
         cutover, attention = self.cockpit.cutover, self.cockpit.attention
         card = Text("")
         if attention.away and attention.since is not None and self.size.height >= AWAY_ROWS:
-            newest, titles = activity.newest(cutover.record, cutover.situation), evidence_bundle.titles(cutover.plan)
-            width = self.size.width - 2
-            card = activity.away_lines(newest, titles, cutover.situation, attention.since, width, AWAY_LINES)
+            titles, width = evidence_bundle.titles(cutover.plan), self.size.width - 2
+            most = AWAY_LINES if self.size.height >= TALL else SHORT_AWAY_LINES
+            card = activity.away_lines(cutover.record, titles, cutover.situation, attention.since, width, most)
         box = self.query_one("#away", Passage)
         box.display = bool(card)
         box.show(card, keep="\n")

@@ -71,9 +71,8 @@ class ListScreen(FrameScreen):
         """Ids of what is another since somebody looked."""
 
     def _look_back(self) -> None:
-        since, cutover = self.cockpit.attention.since, self.cockpit.cutover
-        changes = activity.new_since(activity.newest(cutover.record, cutover.situation), since) if since else []
-        self._changed = frozenset(change.subject for change in changes)
+        new = activity.new_since(self.cockpit.cutover.record, self.cockpit.attention.since)
+        self._changed = frozenset(timeline.as_change(entry).subject for entry in new)
 
     def _marked(self, row: Row) -> Row:
         return replace(row, changed=True) if row.key in self._changed else row
@@ -354,7 +353,7 @@ class TimelineScreen(ListScreen):
     def rows(self) -> list[Row]:
         cutover = self.cockpit.cutover
         items = {item.id for _, item in cutover.plan.items()}
-        changes = timeline.changes(cutover.record, cutover.situation)
+        changes = timeline.changes(cutover.record.entries, cutover.situation)
         return lists.timeline(changes, evidence_bundle.titles(cutover.plan), items)
 
     def about(self, row: Row) -> Lines:

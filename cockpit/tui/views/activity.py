@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from rich.text import Text
 
 from cockpit import formatting
-from cockpit.decide.events import Change, Record, Statement
+from cockpit.decide.events import Change, Entry, Record, Statement
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import Check, State
 from cockpit.tui import theme
@@ -24,14 +24,9 @@ WORD = 16
 """Cells for the word of an entry."""
 
 
-def newest(record: Record, situation: Situation) -> list[Change]:
-    """The newest entries in the words of the timeline, the newest first."""
-    return timeline.changes(record, situation, most=NEWEST)[::-1]
-
-
-def new_since(changes: Sequence[Change], since: datetime | None) -> list[Change]:
-    """What is later than a moment; nothing where there is none."""
-    return [change for change in changes if since is not None and change.at > since]
+def new_since(record: Record, since: datetime | None) -> list[Entry]:
+    """What is later than a moment, the newest first; nothing where there is none."""
+    return [entry for entry in reversed(record.entries) if since is not None and entry.at > since]
 
 
 def last_acts(record: Record, who: str | None) -> list[tuple[str, Change]]:
@@ -62,8 +57,8 @@ def activity(
         lines.append(Text(f"{plain(by)}: {change.after.lower()} {what}, {ago} ago", style=theme.TEXT))
     if len(lines) == 1:
         lines = []
-    changes = newest(record, situation)
-    new = len(new_since(changes, since))
+    changes = timeline.changes(record.entries[: -NEWEST - 1 : -1], situation)
+    new = len(new_since(record, since))
     lines.append(Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}"))
     for number, change in enumerate(changes):
         if number == new and new:
@@ -87,20 +82,19 @@ def entry_line(change: Change, titles: Mapping[str, str], situation: Situation, 
 
 
 def away_lines(
-    changes: Sequence[Change], titles: Mapping[str, str], situation: Situation, since: datetime, width: int, most: int
+    record: Record, titles: Mapping[str, str], situation: Situation, since: datetime, width: int, most: int
 ) -> Text:
-    """The card of what happened while nobody pressed a key; empty where nothing did. `changes`: the newest first."""
-    new = new_since(changes, since)
+    """The card of what happened while nobody pressed a key; empty where nothing did."""
+    new = new_since(record, since)
     if not new:
         return Text("")
     away = formatting.duration(situation.now - since)
     head = f"WHILE YOU WERE AWAY ({away}, since {formatting.clock(since)}): {formatting.count(len(new), 'change')}"
-    lines = [Text(head, style=f"bold {theme.STRONG}")]
+    lines = [Text(head + (", all of them on the timeline" if len(new) > most else ""), style=f"bold {theme.STRONG}")]
     # The verdict's own changes are never left out for others.
-    ranked = sorted(new, key=lambda change: change.subject != "verdict")[:most]
-    lines += [entry_line(change, titles, situation, new=True) for change in new if change in ranked]
-    if len(new) > most:
-        lines.append(Text(f"  and {len(new) - most} more: the timeline has them", style=theme.QUIET))
+    ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != "verdict")
+    shown = timeline.changes([new[place] for place in sorted(ranked[:most])], situation)
+    lines += [entry_line(change, titles, situation, new=True) for change in shown]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)

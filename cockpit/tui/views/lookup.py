@@ -43,7 +43,7 @@ def change_of(watch: Watching, key: str) -> Change | None:
     """The change a timeline's row key (`change:3`) names."""
     kind, _, number = key.partition(":")
     is_one = kind == "change" and number.isdigit() and int(number) < len(watch.record.entries)
-    return changes(watch.record, watch.situation)[int(number)] if is_one else None
+    return changes([watch.record.entries[int(number)]], watch.situation)[0] if is_one else None
 
 
 def is_known(watch: Watching, id_: str) -> bool:

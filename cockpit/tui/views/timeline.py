@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -17,7 +18,6 @@ from cockpit.decide.events import (
     ObserverGap,
     PhaseBegan,
     PointOfNoReturn,
-    Record,
     ReleaseSeen,
     SignOff,
     StepBegan,
@@ -54,10 +54,10 @@ def as_change(entry: Entry) -> Change:
             return _event(entry)
 
 
-def changes(record: Record, situation: Situation, most: int = 0) -> list[Change]:
-    """Every entry in the words of the timeline, or the newest `most`; what does not count says so, and why."""
+def changes(entries: Iterable[Entry], situation: Situation) -> list[Change]:
+    """Entries in the words of the timeline; what does not count says so, and why."""
     refused = {id(each.entry): each.why for each in situation.not_counted}
-    return [_refused(as_change(entry), refused.get(id(entry), "")) for entry in record.entries[-most:]]
+    return [_refused(as_change(entry), refused.get(id(entry), "")) for entry in entries]
 
 
 def _refused(change: Change, why: str) -> Change:
