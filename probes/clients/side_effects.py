@@ -4,8 +4,8 @@ A read-only transaction keeps tables as they are, and nothing else: a function i
 configuration, or run a text as a statement of its own. PostgreSQL knows which could: those are VOLATILE in its catalog. Of its
 own, the ones named here only look; anybody else's has to be declared STABLE.
 
-The names come from the statement and from the server's plan of it, which shows what views call. Neither shows what an
-operator, an aggregate or a cast calls: the catalog does.
+The names come from the statement and from the server's plan of it. Neither shows what an operator, an aggregate, a cast, a
+domain or a list in a view calls: the catalog does. It is asked before the plan, for which the server makes values of constants.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from probes.clients.hidden_calls import HIDDEN
 from probes.clients.select_only import without_quoted
 from probes.reading import Reason, Unknown, Unseen
 from probes.redact import one_line
@@ -46,21 +47,34 @@ _EXTENSIONS_LOOK = """
 """
 EXTENSIONS_LOOK = frozenset(_EXTENSIONS_LOOK.split())
 """The same, of what is installed in any schema."""
-RUNS_TEXT = frozenset({"crosstab", "crosstab2", "crosstab3", "crosstab4", "connectby", "xpath_table"})
-"""Of PostgreSQL's extensions: STABLE, and yet they run the text they are given."""
+_RUNS_TEXT = """
+    crosstab crosstab2 crosstab3 crosstab4 connectby xpath_table
+    table_to_xml table_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema database_to_xml
+    database_to_xml_and_xmlschema
+    array_in domain_in multirange_in pg_input_error_info pg_input_is_valid range_in record_in
+"""
+RUNS_TEXT = frozenset(_RUNS_TEXT.split())
+"""Of PostgreSQL and its extensions: STABLE, and yet they run a text, read a view or make a value of a type given by name."""
 _NAME = r'(?:"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*)'
 _CALL = re.compile(rf"(?:(?:{_NAME}\s*\.\s*)*(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})(?P<is_called>\s*\()?")
 _ANY_NAME = re.compile(_NAME)
 _CONSTANT = re.compile(r"""E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(?P<name>"(?:[^"]|"")*")""", re.DOTALL)
 """As the server writes one in a plan: with E where it holds a backslash. A quoted name may hold an apostrophe."""
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
-_VOLATILE: LiteralString = """
-SELECT DISTINCT n.nspname AS schema, p.proname AS name
-  FROM unnest(%s::text[], %s::text[]) AS used(schema, name)
-  JOIN pg_catalog.pg_proc p ON p.proname = used.name
+_VOLATILE: LiteralString = (
+    """
+SELECT n.nspname AS schema, p.proname AS name
+  FROM (SELECT called.oid
+          FROM unnest(%s::text[], %s::text[]) AS used(schema, name)
+          JOIN pg_catalog.pg_proc called ON called.proname = used.name
+          JOIN pg_catalog.pg_namespace its ON its.oid = called.pronamespace
+         WHERE used.schema = its.nspname OR (used.schema = '' AND pg_catalog.pg_function_is_visible(called.oid))
+        UNION SELECT oid FROM ("""
+    + HIDDEN
+    + """) hidden(oid)) used
+  JOIN pg_catalog.pg_proc p ON p.oid = used.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE (used.schema = n.nspname OR (used.schema = '' AND pg_catalog.pg_function_is_visible(p.oid)))
-   AND (p.provolatile = 'v' OR p.proname = ANY(%s) OR EXISTS (
+ WHERE (p.provolatile = 'v' OR p.proname = ANY(%s) OR EXISTS (
      SELECT FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc step ON step.oid IN (
        a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
       WHERE a.aggfnoid = p.oid AND step.provolatile = 'v'))
@@ -76,20 +90,28 @@ SELECT n.nspname, p.proname
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
  WHERE p.provolatile = 'v'
  ORDER BY 1, 2"""
-"""The functions behind names, and behind operators (those PostgreSQL has none of that name) and casts, which nothing names."""
+)
+"""The functions behind names, also of relations and types; behind operators (those PostgreSQL has none of that name) and casts,
+which nothing names."""
 
 
 async def refuse_side_effects(connection: AsyncConnection[dict[str, Any]], query: str, params: Parameters) -> None:
     """Raises Unseen (REFUSED) for a statement with a function that may do more than look. Nothing of it runs here."""
-    texts = [without_quoted(query, names=True)]
+    await _refuse(connection, [without_quoted(query, names=True)])
+    texts: list[str] = []
     # Streamed, as the statement itself will be: the server takes exactly one.
     async for row in connection.cursor().stream((EXPLAIN + query).encode(), params or None):
         texts += [_CONSTANT.sub(_no_string, text) for text in _texts(next(iter(row.values())))]
+    await _refuse(connection, texts)
+
+
+async def _refuse(connection: AsyncConnection[dict[str, Any]], texts: Sequence[str]) -> None:
     used = {call for text in texts for call in calls(text)}
-    named = ([schema for schema, _ in used], [name for _, name in used], sorted(RUNS_TEXT))
+    named = ([schema for schema, _ in used], [name for _, name in used])
     signs = {sign for text in texts for found in _OPERATOR.findall(text) for sign in (found, found.rstrip("+-"))}
-    words = {_folded(found) for text in texts for found in _ANY_NAME.findall(text)}
-    found = await (await connection.execute(_VOLATILE, (*named, sorted(signs), sorted(words)))).fetchall()
+    words = sorted({_folded(found) for text in texts for found in _ANY_NAME.findall(text)})
+    asked = await connection.execute(_VOLATILE, (*named, words, sorted(RUNS_TEXT), sorted(signs), words))
+    found = await asked.fetchall()
     volatile = [f"{row['schema']}.{row['name']}()" for row in found if not _looks(row["schema"], row["name"])]
     if volatile:
         raise Unseen(

@@ -20,6 +20,8 @@ from probes.redact import one_line
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
+    from probes.clients.bounded_connection import BoundedConnection
+
 __all__ = ["PoolFull", "SqlClient"]
 
 Row = dict[str, Any]
@@ -100,7 +102,7 @@ class _Session:
         self._resolver = resolver
         self._secrets: tuple[str, ...] | None = None
         self._lock = asyncio.Lock()
-        self._connection: AsyncConnection[Row] | None = None
+        self._connection: BoundedConnection | None = None
         self._asking: set[asyncio.Task[list[Row]]] = set()
         self.pooled: bool | None = None
         self._only_look: set[str] = set()
@@ -166,23 +168,24 @@ class _Session:
                     raise self._unseen(error) from None
                 kept = False
 
-    async def _connected(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
+    async def _connected(self, timeout_s: float, deadline: float) -> BoundedConnection:
         if self._connection is None or self._connection.closed:
             await self._drop()
             self._connection = await self._opened(timeout_s, deadline)
             self._only_look.clear()
         return self._connection
 
-    async def _opened(self, timeout_s: float, deadline: float) -> AsyncConnection[Row]:
-        from psycopg import AsyncConnection
+    async def _opened(self, timeout_s: float, deadline: float) -> BoundedConnection:
         from psycopg.conninfo import make_conninfo
         from psycopg.rows import dict_row
+
+        from probes.clients.bounded_connection import BoundedConnection
 
         parameters = libpq_parameters(self._dsn, _statement_timeout_ms(timeout_s))
         try:
             async with asyncio.timeout_at(deadline):
                 parameters |= await pinned(parameters, self._resolver)
-                opened = await AsyncConnection.connect(
+                opened = await BoundedConnection.connect(
                     make_conninfo("", **parameters), autocommit=True, row_factory=dict_row, prepare_threshold=None
                 )
         except TimeoutError:
@@ -196,7 +199,7 @@ class _Session:
         return opened
 
     async def _ask(
-        self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float, deadline: float
+        self, connection: BoundedConnection, query: str, params: Parameters, timeout_s: float, deadline: float
     ) -> list[Row]:
         """Run the statement; at the deadline shut the socket down: nothing else ends the wait at once."""
         work = asyncio.create_task(self._execute(connection, query, params, timeout_s), name="sql-execute")
@@ -214,11 +217,12 @@ class _Session:
         return work.result()
 
     async def _execute(
-        self, connection: AsyncConnection[Row], query: str, params: Parameters, timeout_s: float
+        self, connection: BoundedConnection, query: str, params: Parameters, timeout_s: float
     ) -> list[Row]:
         """One statement, in a transaction that the server has confirmed to be read-only; rolled back always."""
         from psycopg.pq import TransactionStatus
 
+        connection.taken = 0
         try:
             await self._begin_read_only(connection, _statement_timeout_ms(timeout_s))
             if query not in self._only_look:

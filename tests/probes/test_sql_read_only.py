@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from support.silent_wire import Wire, wire_to
 from support.waiting import LAST_RESORT_S
 
 from cockpit.rehearsal.database.postgres_server import EmbeddedPostgres
@@ -18,6 +19,8 @@ from probes.clients.writing_role import writing_role
 from probes.reading import Reason, Unseen
 
 pytest_plugins = ["support.real_server"]
+
+MB = 1_000_000
 
 ADD = """INSERT INTO "Category" (name) VALUES ('written') RETURNING 1 AS one"""
 WRITES = (
@@ -192,3 +195,32 @@ async def test_rows_without_end_are_refused_and_the_next_question_is_answered(
         await sql.rows(cockpit_dsn, "SELECT generate_series(1, 20) AS n", timeout_s=LAST_RESORT_S)
     assert raised.value.unknown.detail == "more than 10 rows"
     assert await sql.rows(cockpit_dsn, "SELECT 1 AS one") == [{"one": 1}]
+
+
+class Counting(Wire):
+    """Knows how much it carried."""
+
+    carried = 0
+
+    def change(self, data: bytes) -> bytes:
+        self.carried += len(data)
+        return data
+
+
+@pytest.mark.usefixtures("cockpit_dsn")
+@pytest.mark.parametrize(
+    "field", [f"repeat('x', {100 * MB})", f"repeat('x', {100 * MB} + date_part('year', clock_timestamp())::int)"]
+)
+async def test_a_field_without_end_is_refused_and_only_the_beginning_of_it_is_taken_in(
+    sql: SqlClient, postgres_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """A constant one is written into the server's plan, too."""
+    monkeypatch.setattr("probes.clients.bounded_connection.MAX_BYTES", MB)
+    async with wire_to(postgres_server.port, Counting) as wire:
+        dsn = f"postgresql://cockpit:read-only-pw@127.0.0.1:{wire.port}/{postgres_server.database}"
+        with pytest.raises(Unseen) as raised:
+            await sql.rows(dsn, f"SELECT {field} AS text", timeout_s=LAST_RESORT_S)
+        assert raised.value.unknown.detail == "an answer of more than 1 MB"
+        assert isinstance(wire, Counting)
+        assert MB < wire.carried < 30 * MB, "the rest stays in the buffers of the network"
+        assert await sql.rows(dsn, "SELECT 1 AS one") == [{"one": 1}]
