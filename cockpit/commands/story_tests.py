@@ -17,8 +17,9 @@ from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.console import output, output_file, output_json
 from cockpit.exit_codes import BAD_PLAN, NOT_AS_EXPECTED, USAGE
 from cockpit.report.escaping import safe
-from cockpit.stories.story_file import FOLDER, beginning_of, is_story
+from cockpit.stories.story_file import FOLDER
 from cockpit.stories.story_html import StoryBand, story_page
+from cockpit.stories.story_search import TooWide, stories_of
 from probes.clients.threads import run_loop
 
 JSON_VERSION = 1
@@ -36,9 +37,15 @@ JSON_VERSION = 1
 def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: str) -> int:
     """Go through the stories of a plan, or of a folder, and compare what it decides with what they expect.
 
-    PLAN is a plan (its stories lie beside it in stories/), a folder of stories, or one story.
+    PLAN is a plan (its stories lie beside it in stories/), one story, or a folder: each .yaml file in it and in the folders
+    below that begins a line with `story:`. Not looked at are hidden folders, those of tools (node_modules), and links to
+    folders; a folder that holds more than 20,000 files is refused.
     """
-    paths = list(stories_of(Path(plan)))
+    try:
+        paths = list(stories_of(Path(plan)))
+    except TooWide as error:
+        output(str(error), err=True)
+        return USAGE
     if not paths:
         output(f"{plan}: no story: write {FOLDER}/NAME.yaml beside the plan, see `cockpit schema story`", err=True)
         return USAGE
@@ -63,27 +70,6 @@ def main(plan: str, variables: tuple[str, ...], form: Form, junit: str, html: st
     if any(each.problems for each in outcomes):
         return BAD_PLAN
     return NOT_AS_EXPECTED if any(each.failures for each in outcomes) else 0
-
-
-def stories_of(path: Path) -> Iterator[Path]:
-    """The story files meant by a plan, a folder or a story, sorted by name."""
-    if path.is_dir():
-        yield from (each for each in sorted(path.rglob("*.yaml")) if is_story(each))
-    elif is_story(path):
-        yield path
-    else:
-        yield from (
-            each for each in sorted((path.parent / FOLDER).glob("*.yaml")) if is_story(each) and _is_of(each, path)
-        )
-
-
-def _is_of(story: Path, plan: Path) -> bool:
-    """Whether a story names this plan. One that cannot be read is taken along, so that its problems are shown."""
-    for line in beginning_of(story).splitlines():
-        if line.startswith("plan:"):
-            named = line.removeprefix("plan:").partition(" #")[0].strip().strip("\"'")
-            return (story.parent / named).resolve() == plan.resolve()
-    return True
 
 
 def _run(paths: Sequence[Path], given: dict[str, str]) -> list[Outcome]:

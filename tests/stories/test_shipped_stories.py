@@ -8,8 +8,9 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from cockpit.commands.story_outcome import Outcome, outcome_of
-from cockpit.commands.story_tests import junit_text, stories_of
+from cockpit.commands.story_tests import junit_text
 from cockpit.stories.story_html import StoryBand, story_page
+from cockpit.stories.story_search import stories_of
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"
 STORIES = list(stories_of(CHECKLISTS / "stories"))
