@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from tui.kept_nights import plan_of
 from tui.stage import Stage, criterion, opened, plan, shown, until
 
 from cockpit.decide.events import PhaseBegan
@@ -84,15 +85,36 @@ async def test_what_decides_is_in_view_and_so_is_its_age(kind: Kind, state: Stat
             assert wanted in row, width
             titles = next(line for line in lines if "VALUE (LIMIT)" in line)
             assert "AGE" in titles, width
-            assert ("TREND" in titles) == (width == 140), width  # from 160 columns the pane beside has charts
+            assert "TREND" not in titles or TITLE in row, width
 
 
+@pytest.mark.parametrize("longest", [30, 48, 64])
 @pytest.mark.parametrize("width", range(70, 220, 5))
-def test_an_ornament_goes_before_a_title_or_a_value_has_too_little_room(width: int) -> None:
-    layout = {column.key: cells for column, cells in fit(lists.CUTOVER, width)}
+def test_an_ornament_goes_before_a_title_shrinks_or_a_value_has_too_little_room(width: int, longest: int) -> None:
+    layout = {column.key: cells for column, cells in fit(lists.CUTOVER, width, {"title": longest})}
     if layout.keys() & {"spark", "bar"}:
-        assert layout["title"] >= 40
+        assert layout["title"] >= longest
         assert layout["value"] >= 32
+
+
+async def test_where_there_is_a_trend_no_title_is_cut() -> None:
+    of = plan_of("transparent-trust")
+    titles = [each.title for each in (*of.success_criteria, *of.rollback_triggers)]
+    app = CockpitApp(Stage(of))
+    trends = []
+    async with opened(app, (100, 45)) as pilot:
+        for width in (120, 140, 150, 155, 159):
+            await pilot.resize_terminal(width, 45)
+            await until(pilot, partial(as_wide_as, app, width))
+            text = shown(app)
+            if "TREND " in next(line for line in text.splitlines() if "VALUE (LIMIT)" in line):
+                trends.append(width)
+                assert [title for title in titles if title not in text] == [], width
+    assert trends
+
+
+def as_wide_as(app: CockpitApp, width: int) -> bool:
+    return len(shown(app).splitlines()[0]) == width
 
 
 @pytest.mark.parametrize(("kind", "state"), STATES, ids=str)

@@ -88,7 +88,7 @@ def test_values_have_their_units_and_limits() -> None:
     made = {row.key: row for row in lists.cutover(stage.situation, stage.series)}
     assert made["errors.high"].cell("value").plain == "12.0 % (limit 5.0 %)"
     assert made["errors.high"].cell("state").plain == "✗ TRIPPED"
-    assert made["site.up"].cell("window").plain == "met 3m"
+    assert made["site.up"].cell("window").plain == "met in 3m"
     assert made["site.up"].cell("bar").plain == "████──────"
     (errors, *_) = lists.probes(stage.situation, UNITS, {"errors": 4.0})
     assert "rate 12.0 %" in errors.cell("saw").plain
@@ -99,7 +99,7 @@ def test_a_pending_trigger_says_when_it_trips() -> None:
     stage = Stage().calm(1)
     stage.saw(rate=0.5)
     made = {row.key: row for row in lists.cutover(stage.situation, stage.series)}
-    assert made["errors.high"].cell("window").plain == "trips 30s"
+    assert made["errors.high"].cell("window").plain == "trips in 30s"
     assert made["errors.high"].failing
 
 

@@ -34,9 +34,9 @@ STATE = 20
 
 CUTOVER = (
     Column("state", "STATE", STATE),
-    Column("title", "CRITERION", rank=0, least=20, ample=40, weight=3, most=64, middle=True),
-    Column("value", "VALUE (LIMIT)", rank=1, least=22, ample=32, weight=2),
-    Column("window", "WINDOW", 12, rank=4),
+    Column("title", "CRITERION", rank=0, least=20, ample=40, weight=4, most=64, middle=True),
+    Column("value", "VALUE (LIMIT)", rank=1, least=22, ample=32),
+    Column("window", "WINDOW", 15, rank=4),
     Column("bar", "", 10, rank=6, ornament=True),
     Column("age", "AGE", 6, rank=3),
     Column("spark", "TREND", SPARK, rank=5, ornament=True),
@@ -186,7 +186,7 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series, phase: Ph
     cells = (
         ("state", criterion_state(status, now, phase)),
         ("title", title),
-        ("window", Text(window(status).replace(" in ", " "), style=theme.of_meaning(status.state.meaning))),
+        ("window", Text(window(status), style=theme.of_meaning(status.state.meaning))),
         ("value", Text(value(status), style=theme.TEXT if status.unknown is None else theme.UNKNOWN)),
         ("age", Text(age, style=theme.QUIET)),
         ("spark", Text(trend, style=theme.QUIET)),

@@ -7,7 +7,7 @@ row's strip is kept until its content, the width or the cursor changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.style import Style
 from rich.text import Text
@@ -42,7 +42,7 @@ class Column:
     most: int = 0
     """Cells a flexible column takes at most; 0 for no end."""
     ample: int = 0
-    """Cells a flexible column has before there is room for an ornament."""
+    """Cells a flexible column has before there is room for an ornament; one that loses its middle: its longest text too."""
     ornament: bool = False
     """Whether it is there only where every flexible column has ample room."""
     middle: bool = False
@@ -66,13 +66,13 @@ class Row:
         return next((text for name, text in self.cells if name == key), Text(""))
 
 
-def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    """The columns that fit, with their widths.
+def fit(columns: Sequence[Column], width: int, longest: Mapping[str, int] | None = None) -> list[tuple[Column, int]]:
+    """The columns that fit, with their widths. `longest`: by key, the cells of the longest text of what loses its middle.
 
     >>> [c.key for c, _ in fit([Column("a", "A", 10), Column("b", "B"), Column("c", "C", 30, rank=2)], 45)]
     ['a', 'b']
     """
-    kept = list(columns)
+    kept = [_no_wider(c, (longest or {}).get(c.key, 0)) for c in columns]
     while len(kept) > 1:
         fixed = sum(c.width for c in kept) + GAP * (len(kept) - 1)
         needed = sum(_floor(kept).values())
@@ -95,6 +95,15 @@ def fit(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
         free -= extra
         shares[column.key] = min(least[column.key] + extra, room)
     return [(c, c.width or shares[c.key]) for c in kept]
+
+
+def _no_wider(column: Column, longest: int) -> Column:
+    """The column, as wide as its longest text where that is known."""
+    if not longest:
+        return column
+    return replace(
+        column, ample=max(column.ample, longest), most=min(column.most or longest, max(longest, column.least))
+    )
 
 
 def without_middle(text: Text, width: int) -> Text:
@@ -151,6 +160,7 @@ class Grid(ScrollView, can_focus=True):
         self._aimed = False
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
         self._layout: list[tuple[Column, int]] = []
+        self._longest: dict[str, int] = {}
         self.on_layout: Callable[[], None] | None = None
 
     # -- content -----------------------------------------------------------------------------------------------------
@@ -163,6 +173,7 @@ class Grid(ScrollView, can_focus=True):
             self._keep_cursor(before)
             keys = {row.key for row in self.rows}
             self._strips = {key: held for key, held in self._strips.items() if key in keys}
+            self._measure()
             self.refresh()
             return
         top, width = round(self.scroll_offset.y), self.size.width
@@ -173,6 +184,16 @@ class Grid(ScrollView, can_focus=True):
         ]
         if dirty:
             self.refresh(*dirty)
+
+    def _measure(self) -> None:
+        """Columns that lose their middle: whoever filters lines or is shown a badge sees no column come or go."""
+        before = dict(self._longest)
+        for column in self.columns:
+            if column.middle:
+                longest = max((row.cell(column.key).cell_len for row in self.rows), default=0)
+                self._longest[column.key] = max(longest, self._longest.get(column.key, 0))
+        if self._longest != before and self._layout:
+            self._lay_out()
 
     def _keep_cursor(self, before: Sequence[Row]) -> None:
         keys = [row.key for row in self.rows if row.selectable]
@@ -264,13 +285,16 @@ class Grid(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(0, len(self.rows))
-        columns = self.narrow if self.narrow and self.app.size.width < NARROW else self.columns
-        self._layout = fit(columns, (self.scrollable_content_region.width or self.size.width) - MARGIN)
-        self._strips.clear()
+        self._lay_out()
         self._scroll_to_cursor()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        columns = self.narrow if self.narrow and self.app.size.width < NARROW else self.columns
+        self._layout = fit(columns, (self.scrollable_content_region.width or self.size.width) - MARGIN, self._longest)
+        self._strips.clear()
         if self.on_layout is not None:
             self.on_layout()
-        self.refresh()
 
     @property
     def widths(self) -> Mapping[str, int]:
