@@ -114,8 +114,8 @@ class FrameScreen(Screen[None]):
             return
         banner = self.query_one(VerdictBanner)
         banner.degraded = self.cockpit.degraded
-        banner.refresh()
-        self.query_one(ContextRow).refresh()
+        banner.show_newest()
+        self.query_one(ContextRow).show_newest()
         self.query_one(MessageLine).show_newest()
         self._away()
         keys = self.query_one(Footer)

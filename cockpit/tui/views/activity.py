@@ -57,14 +57,16 @@ def activity(
         lines.append(Text(f"{plain(by)}: {change.after.lower()} {what}, {ago} ago", style=theme.TEXT))
     if len(lines) == 1:
         lines = []
-    changes = timeline.changes(record.entries[: -NEWEST - 1 : -1], situation)
+    most = max(1, height)
+    newest = record.entries[: -min(NEWEST, most) - 1 : -1]  # the others are below the edge
+    changes = timeline.changes(newest, situation)
     new = len(new_since(record, since))
     lines.append(Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}"))
     for number, change in enumerate(changes):
         if number == new and new:
             lines.append(Text("── you looked ──", style=theme.QUIET))
         lines.append(entry_line(change, titles, situation, new=number < new))
-    for line in lines[: max(1, height)]:
+    for line in lines[:most]:
         line.truncate(width, overflow="ellipsis")
         text.append_text(line).append("\n")
     return text

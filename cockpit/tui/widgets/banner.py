@@ -48,11 +48,21 @@ class VerdictBanner(Widget):
         self.cutover = watch
         self._here = here
         self.degraded = ""
+        self._shown: Text | None = None
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - as Textual calls it
         return banner_height(viewport.height)
 
+    def show_newest(self) -> None:
+        """Paint it where it has become another: every frame asks."""
+        if self._text() != self._shown:
+            self.refresh()
+
     def render(self) -> Text:
+        self._shown = self._text()
+        return self._shown.copy()
+
+    def _text(self) -> Text:
         watch = self.cutover
         age = watch.clock.now() - watch.situation.now
         if watch.paused:  # it goes on deciding, from readings that grow old

@@ -42,8 +42,18 @@ class ContextRow(Widget):
         self.cutover = watch
         self.label = label
         self._armed, self._who = armed, who
+        self._shown: Text | None = None
+
+    def show_newest(self) -> None:
+        """Paint it where it has become another: every frame asks."""
+        if self._text() != self._shown:
+            self.refresh()
 
     def render(self) -> Text:
+        self._shown = self._text()
+        return self._shown.copy()
+
+    def _text(self) -> Text:
         return context_line(self.cutover, self.label, self.size.width, armed=self._armed(), who=self._who())
 
 
