@@ -107,8 +107,8 @@ class Board:
         return evaluator
 
     def _prune(self, now: datetime) -> None:
-        if now - self._last_pruned < KEEP / 12:
-            return
+        if now - self._last_pruned < KEEP / 12 or not self._evaluators:
+            return  # while nothing was evaluated, nothing holds what old readings came to
         self._last_pruned = now
         self.readings.forget_before(now - KEEP)
         for evaluator in self._evaluators.values():

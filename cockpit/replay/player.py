@@ -45,12 +45,13 @@ class Player:
     def __init__(self, trace: Trace, *, decides: bool = True) -> None:
         self.trace = trace
         self.decides = decides
-        """False: the recorded changes are taken over as they are, which is all that a look at the end needs."""
+        """False: the recorded changes are taken over as they are, which is all that a look at one moment needs. Nothing is
+        evaluated before that look: what was read is the same, in whatever order."""
         self.plan = trace.plan
         self.started_at = trace.started_at
         self.board = Board(trace.plan, trace.started_at)
         self.record = Record()
-        self.situation = decide(trace.plan, self.board, self.record, trace.started_at)
+        self._decided = self.shown(trace.started_at) if decides else None
         self.differences: list[Difference] = []
         self.slowed: dict[str, float] = {}
         """By probe: how many times its interval it waits."""
@@ -64,6 +65,11 @@ class Player:
         twin.slowed = dict(self.slowed)
         twin.differences = list(self.differences)
         return twin
+
+    @property
+    def situation(self) -> Situation:
+        """By the last decision; as it began, where none was made."""
+        return self._decided or self.shown(self.started_at)
 
     def shown(self, at: datetime) -> Situation:
         """The situation at a moment, once everything up to it has been played."""
@@ -88,7 +94,7 @@ class Player:
         elif isinstance(step, WatchStarted):
             self.board, self.slowed = Board(self.plan, self.started_at), {}
             restore_board(self.board, step.kept, self.record)
-            self.situation = self.shown(step.since)
+            self._decided = self.shown(step.since) if self.decides else None
         else:
             self._add(step)
 
@@ -120,7 +126,7 @@ class Player:
 
     def decide(self, at: datetime) -> Sequence[Change]:
         """Every change at a moment: decided until it settles, each pass on the result of the one before."""
-        self.situation, decided = settle(self.plan, self.board, self.record, self.situation, at)
+        self._decided, decided = settle(self.plan, self.board, self.record, self.situation, at)
         return decided
 
 
@@ -131,46 +137,62 @@ def _words(found: Sequence[Change]) -> list[tuple[datetime, str, str, str]]:
     return [(c.at, c.subject, c.before, c.after) for c in found if not (c.before == c.after and c.latched)]
 
 
+class _Track:
+    """A player that goes on as far as it was ever asked to, and its copies along the way."""
+
+    def __init__(self, trace: Trace, *, decides: bool) -> None:
+        self.player = Player(trace, decides=decides)
+        self._every = max(len(trace.steps) // SNAPSHOTS, MIN_STEPS)
+        self._snapshots = [self.player.copy()]
+
+    def before(self, step: int) -> Player:
+        """The nearest copy from which a step is reached by playing on."""
+        return next(player for player in reversed(self._snapshots) if player.done <= step)
+
+    def play_to(self, step: int) -> None:
+        while self.player.done < step:
+            self.player.play_to(min(step, self._snapshots[-1].done + self._every))
+            if self.player.done >= self._snapshots[-1].done + self._every:
+                self._snapshots.append(self.player.copy())
+
+
 class SeekIndex:
-    """Plays a trace ahead of what is shown and keeps snapshots, so that any moment is close to one of them."""
+    """Plays a trace ahead of what is shown, deciding it all again, so that any moment is close to a copy of that.
+
+    A moment it has not reached yet is shown by the changes as they were recorded: a jump waits for no decision of hours.
+    """
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._ahead = Player(trace)
-        self._every = max(len(trace.steps) // SNAPSHOTS, MIN_STEPS)
-        self._snapshots = [self._ahead.copy()]
+        self._again = _Track(trace, decides=True)
+        self._recorded = _Track(trace, decides=False)
 
     @property
     def differences(self) -> Sequence[Difference]:
         """Decisions not reproduced, as far as it has been played."""
-        return self._ahead.differences
+        return self._again.player.differences
 
     @property
     def done(self) -> bool:
         """Whether it has been played to the end."""
-        return self._ahead.done == len(self._trace.steps)
+        return self._again.player.done == len(self._trace.steps)
 
     def play_ahead(self, for_s: float) -> None:
         """Play ahead for at most `for_s` real seconds, or to the end."""
         until = time.perf_counter() + for_s
         while not self.done and time.perf_counter() < until:
-            self._play_to(self._ahead.done + 1)
+            self._again.play_to(self._again.player.done + 1)
 
     def at(self, moment: datetime, now: Player | None = None) -> Player:
-        """A player that has played everything up to a moment: the one given, if no snapshot is closer."""
+        """A player that has played everything up to a moment: the one given, if no copy is closer."""
         target = bisect_right(self._trace.when, moment)
-        self._play_to(target)
-        near = next(player for player in reversed(self._snapshots) if player.done <= target)
+        track = self._again if target <= self._again.player.done else self._recorded
+        track.play_to(target)
+        near = track.before(target)
         if now is None or not near.done <= now.done <= target:
             now = near.copy()
         now.play_to(target)
         return now
-
-    def _play_to(self, step: int) -> None:
-        while self._ahead.done < step:
-            self._ahead.play_to(min(step, self._snapshots[-1].done + self._every))
-            if self._ahead.done >= self._snapshots[-1].done + self._every:
-                self._snapshots.append(self._ahead.copy())
 
 
 def play_through(trace: Trace) -> tuple[Situation, Sequence[Change], Sequence[Difference]]:

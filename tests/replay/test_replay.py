@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import sys
 import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -22,6 +24,7 @@ from support.sources import NoSource
 
 from cockpit.commands.replay import moment_of
 from cockpit.decide.events import Change, PhaseBegan, SignOff
+from cockpit.decide.settle import settle
 from cockpit.decide.situation import Situation
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.recording import recording
@@ -338,3 +341,27 @@ async def test_where_to_begin(night: Night, text: str, seconds: int) -> None:
     found = moment_of(text, trace)
     wanted = timedelta(seconds=seconds)
     assert found - trace.started_at == (wanted if text.startswith("+") else wanted - timedelta(seconds=1))
+
+
+async def test_a_jump_waits_for_no_decision_on_the_way_and_shows_what_deciding_it_all_again_shows(night: Night) -> None:
+    assert night.folder is not None
+    trace = trace_of(night.folder)
+    settled = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal settled
+        settled += event == "call" and frame.f_code is settle.__code__
+
+    sys.setprofile(count)
+    try:
+        jumped = Replay(trace, at=trace.ends_at)
+    finally:
+        sys.setprofile(None)
+    assert settled == 0
+    situation, _, differences = play_through(trace)
+    assert (jumped.situation, differences) == (situation, [])
+    while not jumped.ahead:
+        jumped.play_ahead(1.0)
+    jumped.seek(trace.started_at)
+    jumped.seek(trace.ends_at)
+    assert jumped.situation == situation
