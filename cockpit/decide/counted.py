@@ -35,6 +35,7 @@ from cockpit.decide.events import (
     StepMeasured,
     Vote,
     Waiver,
+    takes_back,
 )
 from cockpit.decide.gate_votes import tally
 from cockpit.plan.model import Gate, Person, Phase, Plan
@@ -155,7 +156,7 @@ class Rules:
         if proof.flaw:
             return proof.flaw
         dated = proof.dated or entry.at
-        if dated > (proof.received or self.now) + CLOCKS_DIFFER:
+        if dated > (proof.received or self.now) + CLOCKS_DIFFER and not takes_back(entry):
             return f"it is dated in the future: {formatting.clock(dated)}"
         if not isinstance(entry, Statement) or (isinstance(entry, PhaseBegan | StepEnded) and not entry.by):
             return "" if proof.own else "another cockpit noted it by itself: only statements of people count from there"
@@ -272,6 +273,8 @@ def _as_dated(entry: E) -> E:
 
 
 def _outside_its_session(entry: Statement) -> str:
+    if takes_back(entry):
+        return ""
     opened, written, at = entry.proof.opened, entry.proof.written, _as_dated(entry).at
     early = opened is not None and at < opened - CLOCKS_DIFFER
     late = written is not None and at > written + CLOCKS_DIFFER

@@ -29,7 +29,7 @@ class Proof:
     received: datetime | None = None
     """When this cockpit learned of it, by its own time; None for what it made itself."""
     dated: datetime | None = None
-    """The time it bears by the writer's clock, where that is later than `received`: its `at` is then when it was received."""
+    """The time it bears by the writer's clock, where its `at` is when it was received."""
 
 
 HERE = Proof(own=True)
@@ -298,6 +298,19 @@ Entry = (
 E = TypeVar("E", bound=Entry)
 Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | GateUsed | PhaseBegan
 """What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
+
+
+def takes_back(entry: Entry) -> bool:
+    """Whether it only takes back what was granted: that counts whatever the clock of its writer says, which others may set."""
+    match entry:
+        case Vote():
+            return entry.choice in ("no-go", "hold")
+        case SignOff():
+            return entry.retracted
+        case Waiver():
+            return entry.until <= entry.at
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypedDict
 
-from cockpit.decide.events import Entry, Proof
+from cockpit.decide.events import Entry, Proof, Waiver, takes_back
 from cockpit.journal.chain import Chain
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.dsse import Verifier
@@ -53,24 +53,29 @@ class Provenance:
             kept = from_body(line.entry.body)
         except ValueError:
             return None
-        return None if kept is None else self._as_received(replace(kept, proof=self.proof(writer, line)), line)
+        if kept is None:
+            return None
+        proof = self.proof(writer, line)
+        if line.hash in self.late and not proof.flaw and not takes_back(kept):
+            proof = replace(proof, flaw=LATE)
+        return self._as_received(replace(kept, proof=proof), line)
 
     def _as_received(self, entry: Entry, line: Line) -> Entry:
-        """An entry of others as of when it was received at the latest: their clock may be fast."""
+        """An entry of others as of when it was received at the latest: their clock may be fast. What takes back, just then: it
+        may be slow, and a no would have lapsed."""
         received = None if entry.proof.own else self.received.get(line.hash)
         if received is None:
             return entry
-        if entry.at <= received:
+        if entry.at <= received and not takes_back(entry):
             return replace(entry, proof=replace(entry.proof, received=received))
-        return replace(entry, at=received, proof=replace(entry.proof, received=received, dated=entry.at))
+        then = replace(entry, at=received, proof=replace(entry.proof, received=received, dated=entry.at))
+        return replace(then, until=received) if isinstance(then, Waiver) and takes_back(entry) else then
 
     def proof(self, writer: str, line: Line) -> Proof:
         session = self._sessions.get(writer)
         if session is None or session.verifier is None or not _signed(session.verifier, line):
             return Proof(flaw="it is not as any cockpit wrote it: the session's signature does not hold")
         known = Proof(own=session.own, opened=session.opened, written=line.entry.ts)
-        if line.hash in self.late:
-            return replace(known, flaw=LATE)
         try:
             signature = personal_signature(line, self.record)
         except SshError as error:

@@ -18,6 +18,7 @@ from random import Random
 from typing import Literal
 
 import pytest
+from support.clock import Machine, SetClock
 from support.records.victim import Victim, elsewhere, forge, victim
 from support.small_disk import KB, SmallDisk, mounted
 from support.sources import NoSource
@@ -67,6 +68,10 @@ class Night:
     share: Path
     state: str
     """Where this machine keeps its key: what it wrote itself is its own there alone."""
+    machine: Machine
+    """Whose clock others set."""
+    bobs_clock_is_off: list[timedelta]
+    """By how much the clock of his machine is ahead of the true time."""
     disk: SmallDisk | None
     """What this machine has, where somebody else fills it."""
     written: bytes = b""
@@ -110,7 +115,13 @@ class Night:
 
     def bobs_vote(self, choice: Literal["go", "no-go"]) -> Vote:
         return Vote(
-            self.to.clock.now(), "deploy", "bob", "dba", choice, why="as I see it", plan_digest=self.to.plan.digest
+            self.to.clock.time + self.bobs_clock_is_off[-1],
+            "deploy",
+            "bob",
+            "dba",
+            choice,
+            why="as I see it",
+            plan_digest=self.to.plan.digest,
         )
 
     @property
@@ -281,6 +292,23 @@ def edit_the_plan_file(night: Night, luck: Random) -> None:
     path.write_bytes(text)
 
 
+OFF = tuple(timedelta(seconds=s) for s in (-7 * 3600, -600, -45, 0, 45, 600, 7 * 3600))
+"""How far a clock may be off: within what two clocks may differ, minutes, hours."""
+
+
+def set_the_machines_clock(night: Night, luck: Random) -> None:
+    night.machine.off = luck.choice(OFF).total_seconds()
+
+
+def say_a_wrong_time(night: Night, luck: Random) -> None:
+    """One of the three that are asked for it: a database, which others run."""
+    night.machine.ask_the_time("PostgreSQL", "1", wrong=luck.choice(OFF).total_seconds(), took=0)
+
+
+def set_bobs_clock(night: Night, luck: Random) -> None:
+    night.bobs_clock_is_off.append(luck.choice(OFF))
+
+
 def fill_the_disk(night: Night, luck: Random) -> None:
     if night.disk is not None:
         night.disk.fill(luck.choice([0, 4 * KB, 16 * KB]))
@@ -301,6 +329,9 @@ ACTS: tuple[Act, ...] = (
     write_into_the_share,
     change_the_plan,
     edit_the_plan_file,
+    set_the_machines_clock,
+    say_a_wrong_time,
+    set_bobs_clock,
     fill_the_disk,
     make_room,
 )
@@ -313,15 +344,19 @@ async def _night(
     own = folder if disk is None else disk.path
     patch.setenv("XDG_STATE_HOME", str(own / "state"))
     share = folder / "share"
-    to = await stack.enter_async_context(victim(own, DirectoryStore(share)))
+    machine, off = Machine(), [timedelta(0)]
+    for service in ("sts", "ecs"):
+        machine.ask_the_time("AWS", service, took=0)
+    to = await stack.enter_async_context(victim(own, DirectoryStore(share), SetClock(machine)))
     with pytest.MonkeyPatch.context() as other:
         other.setenv("XDG_STATE_HOME", str(folder / "bob's machine"))
         theirs, name = folder / "bob's record", writer_name("bob", "there")
         body = {"plan": to.plan.name, "plan_digest": to.plan.digest, "rehearsal": False}
-        bobs = Journal.open(theirs, name, to.kept.folder.id, body=body, clock=to.clock.now)
+        bobs = Journal.open(theirs, name, to.kept.folder.id, body=body, clock=lambda: machine.true + off[-1])
     from_bob = Sync(theirs, DirectoryStore(share), [name], lambda: bobs.size, bobs.record)
     eves = elsewhere(patch, folder / "eve", to, "eve")
-    night = Night(to, bobs, from_bob, eves, share, str(own / "state"), disk, plan_file=Path(to.plan.path).read_bytes())
+    state, plan_file = str(own / "state"), Path(to.plan.path).read_bytes()
+    night = Night(to, bobs, from_bob, eves, share, state, machine, off, disk, plan_file=plan_file)
     await night.does("time passes")
     night.publish()
     return night

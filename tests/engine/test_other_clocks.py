@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.records.victim import Victim, elsewhere, forge, victim
 
-from cockpit.decide.events import Decision, Entry, PhaseBegan, Vote
-from cockpit.decide.states import Word
+from cockpit.decide.events import Decision, Entry, PhaseBegan, SignOff, Vote, Waiver
+from cockpit.decide.states import Check, Word
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.plan.model import Phase
@@ -116,3 +117,39 @@ async def test_a_deployment_begun_by_a_clock_far_ahead_blinds_nobody_now_or_late
             to.clock.time += timedelta(minutes=1)
         folder = to.kept.folder
     assert any("dated in the future" in each.why for each in account_of(folder).not_counted)
+
+
+@pytest.mark.parametrize("fast", [timedelta(0), A_LITTLE, FAR, 50 * FAR, -FAR, -50 * FAR])
+@pytest.mark.parametrize("is_reopened", [False, True])
+async def test_a_no_and_what_is_taken_back_count_whatever_the_clock_of_who_says_so(
+    is_reopened: bool, fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets Bob's clock must not keep a gate open, an item signed or a trigger silent that he wants no more."""
+    async with victim(tmp_path) as to:
+        at, plan = to.clock.now(), to.plan.digest
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob")
+        await to.desk.vote("deploy", "go")
+        signed = SignOff(at, "seed", "bob", "dba", "Category Security", plan)
+        waived = Waiver(at, "right", "bob", "known", at + timedelta(hours=1), "dba", plan)
+        for entry in (Vote(at, "deploy", "bob", "dba", "go", plan_digest=plan), signed, waived):
+            forge(bobs, entry, to.bob)
+        to.takes_in()
+        assert to.gate_open
+        assert to.item("seed") is Check.PASS
+        assert to.watch.situation.verdict.waivers == 1
+        then, before = to.clock.now() + fast, to.clock.now()
+        if is_reopened:
+            bobs = elsewhere(monkeypatch, tmp_path, to, "bob-again", at=then)
+        for entry in (
+            Vote(then, "deploy", "bob", "dba", "no-go", plan_digest=plan),
+            replace(signed, at=then, retracted=True),
+            replace(waived, at=then, until=then),
+        ):
+            forge(bobs, entry, to.bob)
+        for _ in range(3):
+            to.takes_in()
+            assert not to.gate_open
+            assert to.watch.counted().all(Vote)[-1].at >= before, "it does not lapse by a slow clock"
+            assert to.item("seed") is not Check.PASS
+            assert to.watch.situation.verdict.waivers == 0
+            to.clock.time += timedelta(minutes=5)

@@ -85,6 +85,35 @@ class Machine:
         self.said.measure(by, source, self.true.timestamp() + wrong - took / 2, asked)
 
 
+class SetClock(HandClock):
+    """What a session makes of the true time on a machine whose clock others set; `time` is the true one."""
+
+    def __init__(self, on: Machine) -> None:
+        self.on = on
+        super().__init__(on.true)
+
+    @property
+    def time(self) -> datetime:
+        return self.on.true
+
+    @time.setter
+    def time(self, moment: datetime) -> None:
+        self.on.passed += (moment - self.on.true).total_seconds()
+
+    @property
+    def machine(self) -> MachineTime:
+        return self.on.said.machine
+
+    def now(self) -> datetime:
+        return self.on.clock.now()
+
+    def not_before(self, moment: datetime) -> None:
+        self.on.clock.not_before(moment)
+
+    def correct(self) -> timedelta:
+        return self.on.clock.correct()
+
+
 async def settle() -> None:
     """Let every task run until it waits for something."""
     await turns()

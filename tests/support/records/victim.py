@@ -60,9 +60,9 @@ class Victim:
 
 
 @asynccontextmanager
-async def victim(tmp_path: Path, store: Store | None = None) -> AsyncIterator[Victim]:
+async def victim(tmp_path: Path, store: Store | None = None, clock: HandClock | None = None) -> AsyncIterator[Victim]:
     (ada, ada_public), (bob, bob_public), (eve, _) = (keys_for(tmp_path, name) for name in ("ada", "bob", "eve"))
-    plan, clock = signing_plan(tmp_path, ada_public, bob_public), HandClock()
+    plan, clock = signing_plan(tmp_path, ada_public, bob_public), clock or HandClock()
     async with recording(plan, clock, who="ada", root=tmp_path / "records", key_file=ada, store=store) as kept:
         watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         watch.record.append(PhaseBegan(clock.now(), Phase.PRE_DEPLOY))
