@@ -230,7 +230,9 @@ async def migration_controller(
         reads=watch.plan.reads_environment,
         held_back=TrustedPlans().migration_held_back(watch.plan, live.variables),
     )
-    controller.on_progress.append(Chronicle(watch).record_progress)
+    chronicle = Chronicle(watch)
+    controller.on_progress.append(chronicle.record_progress)
+    controller.on_death.append(chronicle.record_death)
 
     def past(_: datetime, files: int) -> None:
         noun = "file" if files == 1 else "files"

@@ -34,6 +34,10 @@ class Chronicle:
             self._keep(f"worker {name} left run {progress.run}", name)
         self._workers = now
 
+    def record_death(self, last_words: str) -> None:
+        """That what was stated was not begun, and why."""
+        self._watch.record.append(Happened(self._watch.clock.now(), MIGRATION, last_words))
+
     def _keep(self, text: str, by: str) -> None:
         assert self._kept is not None
         if text not in self._kept:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 
+from cockpit.decide.gate import GATE_OF_PHASE
 from cockpit.engine.ports import Refused
 from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
@@ -32,6 +33,7 @@ from probes.reading import Unseen
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 AGAIN_S = 3.0
+VOTES_ARE_USED = ". Votes of a gate before it are used by what was stated: vote again, then begin it again"
 LOOKS_WITHIN_S = 60.0
 """It bounds a hang: account, database and bucket are looked at within seconds."""
 LAST_LINES = 6
@@ -45,6 +47,8 @@ class Started:
     process: Child
     run_before: int
     """The ledger's newest run at that time."""
+    stated: bool = False
+    """Whether it was stated that it begins; one that goes on was stated when it began."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ class Controller:
     """Called once, when it is seen that bytes have left the database."""
     on_progress: list[Callable[[Progress], None]] = field(default_factory=list)
     """Called with every progress that was read."""
+    on_death: list[Callable[[str], None]] = field(default_factory=list)
+    """Called with the last words of a phase that was stated and ended before it began."""
     _started: list[Started] = field(default_factory=list)
     _past: bool = False
     _last_words: str = ""
@@ -114,6 +120,10 @@ class Controller:
             died = each.process.code != 0 and self.progress.run == each.run_before
             ended = f"{each.phase} ended with exit {each.process.code} before it began"
             self._last_words = f"{ended}: {each.process.last_words()}" if died else ""
+            if died and each.stated:
+                self._last_words += VOTES_ARE_USED if each.phase in GATE_OF_PHASE else ""
+                for notify in self.on_death:
+                    notify(self._last_words)
         return self._last_words
 
     @property
@@ -171,7 +181,7 @@ class Controller:
             process = start(self.command(phase, who, *options, given=given), Path(self.log_file))
         except OSError as error:
             return f"{phase} was not started: {error.strerror or error}"
-        self._started.append(Started(phase, process, self.progress.run))
+        self._started.append(Started(phase, process, self.progress.run, stated=given is not None))
         self._last_words = ""
         return f"{phase} starts in its own process ({process.pid}); closing this screen does not stop it"
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from click.testing import CliRunner
+from engine.fake_world import plan_of
+from migration.test_phase_proposal import SHOWN
+from support.clock import HandClock
+from support.sources import NoSource
 from support.waiting import until
 
 from cockpit.cli.main import main
+from cockpit.decide.events import Happened
+from cockpit.engine.watch import Watch
 from cockpit.exit_codes import USAGE
+from cockpit.migration.chronicle import Chronicle
 from cockpit.migration.controller import Controller
 from cockpit.migration.progress import Progress
 from cockpit.migration.states import PhaseName
@@ -50,6 +58,24 @@ async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> Non
     words = await asyncio.to_thread(made._died)
     assert words.startswith("copy ended with exit 65 before it began: ")
     assert "no-such-plan.yaml" in words
+
+
+@pytest.mark.parametrize("phase", [PhaseName.PURGE, PhaseName.RESTORE])
+async def test_what_was_stated_and_not_begun_is_in_the_record_with_how_to_go_on(
+    tmp_path: Path, phase: PhaseName
+) -> None:
+    made, watch = (
+        controller(tmp_path, str(tmp_path / "no-such-plan.yaml")),
+        Watch(plan_of("m"), NoSource(), HandClock()),
+    )
+    made.on_death.append(Chronicle(watch).record_death)
+    made.begin(replace(SHOWN, phase=phase), "it is time")
+    await until(lambda: made._started[0].process.code is not None)
+    words = made._died()
+    assert words.endswith("vote again, then begin it again") == (phase is PhaseName.PURGE), "a restore has no gate"
+    assert [each.text for each in watch.record.all(Happened)] == [words]
+    assert made._died() == words
+    assert len(watch.record.all(Happened)) == 1
 
 
 async def test_its_last_words_hold_no_secret_and_nothing_unseen(tmp_path: Path) -> None:
