@@ -151,7 +151,11 @@ def output_document(text: str) -> None:
 def output_file(path: str, text: str) -> None:
     """Write a document where its user wants it, for the user alone. Where that cannot be: a line, and SystemExit (73, 77)."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        how = (
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe that nobody reads is refused
+        handle = os.open(path, how, 0o600)
+        os.set_blocking(handle, True)
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode())
     except (OSError, ValueError) as error:

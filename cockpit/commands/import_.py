@@ -10,8 +10,7 @@ from cockpit.console import output, output_document
 from cockpit.drafts.from_markdown import Sketch
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
-
-MAX_BYTES = 1_000_000
+from cockpit.ordinary_file import read_ordinary
 
 
 @click.command("import")
@@ -19,12 +18,9 @@ MAX_BYTES = 1_000_000
 def main(file: str) -> int:
     """Turn a Markdown checklist or runbook into a plan: cockpit import DEPLOYMENT_CHECKLIST.md > plan.yaml."""
     try:
-        with Path(file).open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
+        raw = read_ordinary(Path(file))
     except (OSError, ValueError) as error:
         return _refuse(file, f"cannot be read: {getattr(error, 'strerror', None) or error}")
-    if len(raw) > MAX_BYTES:
-        return _refuse(file, f"is larger than {MAX_BYTES // 1_000_000} MB: that is not a checklist")
     if b"\0" in raw:
         return _refuse(file, "is not text: save it as UTF-8 Markdown")
     sketch = Sketch(raw.decode("utf-8-sig", errors="replace"), Path(file).name)

@@ -27,6 +27,7 @@ from rfc3161_client import (
 from cockpit.journal.dsse import from_base64
 from cockpit.journal.entry import Type, hash_of
 from cockpit.journal.writer import Draft
+from cockpit.ordinary_file import read_ordinary
 
 KIND = "timestamp"
 SHA256 = x509.ObjectIdentifier("2.16.840.1.101.3.4.2.1")
@@ -114,7 +115,7 @@ def answered(asked: TimeStampRequest, line: bytes, answer: bytes, where: str) ->
 def read_roots(path: Path) -> list[x509.Certificate]:
     """The certificates of a PEM file. Raises OSError, ValueError."""
     try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
+        return x509.load_pem_x509_certificates(read_ordinary(path))
     except ValueError as error:
         raise ValueError(f"{path} holds no PEM certificates: {error}") from None
 

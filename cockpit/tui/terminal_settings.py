@@ -11,6 +11,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from cockpit.ascii_symbols import is_unicode
+from cockpit.ordinary_file import read_ordinary
 from cockpit.tui.key_map import KeyMap, key_named, problems
 from cockpit.tui.palettes import PALETTES
 
@@ -69,7 +70,7 @@ def load_settings(theme: str = "", *, quiet: bool = False, environ: Mapping[str,
     path = settings_path(environ)
     found = fitting(environ)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_ordinary(path).decode()
     except FileNotFoundError:
         if environ.get(SETTINGS):
             raise SettingsError([f"{path}: no such file; {SETTINGS} names it"]) from None

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cockpit.journal.ssh.sshsig import NAMESPACE, SshError
+from cockpit.ordinary_file import read_ordinary
 from cockpit.plan import ssh_public_key
 from cockpit.plan.ssh_public_key import KEY_TYPE
 
@@ -50,7 +51,7 @@ class AllowedSigners:
     def read(cls, path: Path) -> AllowedSigners:
         """Raises OSError; a line that makes no sense is skipped and named."""
         lines, skipped = [], []
-        for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), start=1):
+        for number, text in enumerate(read_ordinary(path).decode(errors="replace").splitlines(), start=1):
             if not text.strip() or text.lstrip().startswith("#"):
                 continue
             try:

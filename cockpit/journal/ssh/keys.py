@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from cockpit.journal.ssh.allowed_signers import public_of
 from cockpit.journal.ssh.sshsig import Reader, Signer, SshError, key_type, packed
+from cockpit.ordinary_file import read_ordinary
 from cockpit.plan.ssh_public_key import fingerprint
 
 Passphrase = Callable[[str], str]
@@ -52,7 +53,7 @@ class KeyFile:
 
 def _load(path: Path, passphrase: Passphrase | None) -> _Private:
     try:
-        raw = path.read_bytes()
+        raw = read_ordinary(path)
     except OSError as error:
         raise SshError(f"{path}: {error.strerror}") from None
     try:
