@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 from probes.probe import Probe
+from probes.suggestion import closest
 
 BUILT_IN: dict[str, str] = {
     "aws.identity": "probes.aws.identity:AwsIdentity",
@@ -75,7 +75,7 @@ class UnknownProbe(LookupError):  # noqa: N818 - a name of the public interface
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.nearest = next(iter(get_close_matches(name, list(names()), n=1)), "")
+        self.nearest = closest(name, names())
         super().__init__(f"there is no probe '{name}'" + (f"; did you mean '{self.nearest}'?" if self.nearest else ""))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from cockpit.commands.plan_loading import load_for_showing
@@ -15,6 +14,7 @@ from cockpit.rehearsal.script.scenario import Ends, Event, Scenario, ScenarioErr
 from cockpit.shipped_plans import shipped_path
 from cockpit.stories.story_file import FOLDER, is_story
 from probes.periods import parse_duration
+from probes.suggestion import suggestion
 
 DEFAULT = "smooth"
 FAULT_AT = "20m"
@@ -43,9 +43,8 @@ def story_file(name: str, plan: str) -> str:
         return str(folder / f"{name}.yaml")
     if name not in names() and folder is not None:
         there = sorted(each.stem for each in folder.glob("*.yaml") if is_story(each))
-        near = get_close_matches(name, [*names(), *there], n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join([*there, *names()])}"
-        raise ScenarioError(f"there is no scenario and no story '{name}'; {hint}")
+        hint = suggestion(name, [*there, *names()], "there is")
+        raise ScenarioError(f"there is no scenario and no story '{name}'{hint}")
     return ""
 
 

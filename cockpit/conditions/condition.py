@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +23,7 @@ from cockpit.conditions import bounds, tokens
 from cockpit.conditions.cel_engine import load_compiler
 from cockpit.conditions.tokens import Token
 from probes.reading import Field, Reading, Reason, Unknown, Value, is_hollow
+from probes.suggestion import suggestion
 
 cel = load_compiler()
 MAX_LENGTH = 1_000
@@ -290,14 +290,12 @@ def as_literal(side: Sequence[Token]) -> float | bool | str | None:
 
 def _missing(probe: Token, name: Token, fields: Mapping[str, tuple[Field, ...]]) -> ConditionError | None:
     if probe.text not in fields:
-        near = get_close_matches(probe.text, list(fields), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = suggestion(probe.text, fields)
         return ConditionError(f"there is no probe '{probe.text}' in this plan{hint}", probe.start, len(probe.text))
     known = [f.name for f in fields[probe.text]]
     if name.text in known:
         return None
-    near = get_close_matches(name.text, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(known)}"
+    hint = suggestion(name.text, known, "it has")
     return ConditionError(f"probe '{probe.text}' has no field '{name.text}'{hint}", name.start, len(name.text))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 from cockpit.plan.model import Criterion, Plan, Severity
 from cockpit.plan.position import Position
@@ -15,6 +14,7 @@ from cockpit.stories.story_director import do
 from cockpit.stories.story_file import Deed
 from cockpit.stories.value_search import Values, ValueSearch
 from probes.reading import Reason
+from probes.suggestion import suggestion
 
 NOWHERE = Position("", 1)
 NEVER_PLAYED = frozenset({Reason.WARMING, Reason.OBSERVER_GAP, Reason.NOT_TRUSTED})
@@ -27,9 +27,7 @@ class UnknownPlayedFault(ValueError):  # noqa: N818 - what was asked for
     """No fault of that name; the message suggests the nearest."""
 
     def __init__(self, fault: str, known: Sequence[str]) -> None:
-        near = get_close_matches(fault, known, n=1, cutoff=0.5)
-        hint = f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(known[:8])} ..."
-        super().__init__(f"there is no fault '{fault}'{hint}")
+        super().__init__(f"there is no fault '{fault}'{suggestion(fault, known, 'there is', cutoff=0.5)}")
 
 
 @dataclass(frozen=True, slots=True)

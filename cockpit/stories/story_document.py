@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from cockpit.decide.states import Word
 from cockpit.plan.document.field_types import Id, Note, Period, Scalar, Span, Text
-from cockpit.plan.source.problems import nearest
 from probes.reading import Reason
+from probes.suggestion import suggestion
 
 
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
@@ -21,7 +21,7 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text not in known:
             raise PydanticCustomError(
-                "word", "is none of the known words{hint}", {"hint": nearest(text, known, "there is")}
+                "word", "is none of the known words{hint}", {"hint": suggestion(text, known, "there is")}
             )
         return text
 

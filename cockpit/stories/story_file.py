@@ -16,11 +16,11 @@ from cockpit.plan.document.validation_messages import explain, found
 from cockpit.plan.load import PlanError, load_plan
 from cockpit.plan.model import Phase, Plan
 from cockpit.plan.position import Position
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.source_file import MAX_BYTES, Source, read
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree, parse
 from cockpit.stories.story_document import DEEDS, DeedPart, ExpectationPart, StoryPart
 from probes.reading import Field, Value
+from probes.suggestion import suggestion
 
 AFTER_THE_LAST = timedelta(minutes=1)
 FOLDER = "stories"
@@ -249,13 +249,13 @@ class _Reader:
 
     def _known(self, path: Path_, name: str, names: Sequence[str] | set[str]) -> None:
         if name not in names:
-            self.tree.report(path, f"there is no '{name}' in the plan{nearest(name, names, 'there is')}")
+            self.tree.report(path, f"there is no '{name}' in the plan{suggestion(name, names, 'there is')}")
 
     def _target(self, path: Path_, target: str, *, field_too: bool) -> None:
         if target.partition(".")[0] not in self.plan.probes:
             probe = target.partition(".")[0]
             self.tree.report(
-                path, f"there is no probe '{probe}' in the plan{nearest(probe, self.plan.probes, 'it has')}"
+                path, f"there is no probe '{probe}' in the plan{suggestion(probe, self.plan.probes, 'it has')}"
             )
         elif "." in target and not field_too:
             self.tree.report(path, "a probe is late, not one of its fields")
@@ -267,12 +267,12 @@ class _Reader:
         if declared is None:
             probe, _, short = name.partition(".")
             if probe not in self.plan.probes:
-                hint = nearest(probe, self.plan.probes, "it has")
+                hint = suggestion(probe, self.plan.probes, "it has")
                 self.tree.report(path, f"there is no probe '{probe}' in the plan{hint}", on_key=True)
             else:
                 known = [each.name for each in self.plan.probes[probe].fields]
                 self.tree.report(
-                    path, f"probe '{probe}' has no field '{short}'{nearest(short, known, 'it has')}", on_key=True
+                    path, f"probe '{probe}' has no field '{short}'{suggestion(short, known, 'it has')}", on_key=True
                 )
         return declared
 

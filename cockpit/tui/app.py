@@ -412,4 +412,4 @@ def _settle() -> None:
 
 
 def _label(watch: Watching) -> str:
-    return environment_label(watch.plan.environment)
+    return environment_label(watch.plan)

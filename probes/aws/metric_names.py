@@ -6,12 +6,15 @@ dimensions are those of the services' own documentation ("CloudWatch metrics for
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from probes.suggestion import suggestion
+
 Dimensions = frozenset[str]
+ALIKE = 0.75
+"""How alike two names are for one to be meant by the other: those of a namespace are alike anyhow."""
 
 
 def _sets(*each: str) -> frozenset[Dimensions]:
@@ -197,20 +200,15 @@ def problem(namespace: str, metric: str, dimensions: Iterable[str] | None) -> st
     """
     names = PUBLISHED.get(namespace)
     if names is None:
-        near = _near(namespace, PUBLISHED)
+        near = suggestion(namespace, PUBLISHED, cutoff=ALIKE)
         return f"there is no namespace '{namespace}'{near}" if near and namespace.startswith("AWS/") else None
     published = names.get(metric)
     if published is None:
-        near = _near(metric, names) or "; with `unlisted: true` it is taken as it is, and unknown until it has a point"
+        unlisted = "; with `unlisted: true` it is taken as it is, and unknown until it has a point"
+        near = suggestion(metric, names, cutoff=ALIKE) or unlisted
         return f"{namespace} has no metric '{metric}'{near}"
     given = frozenset(dimensions or ())
     if dimensions is None or given in published:
         return None
     wanted = " or ".join(sorted(" + ".join(sorted(each)) or "no dimension" for each in published))
     return f"{namespace} {metric} is published by {wanted}, not by {' + '.join(sorted(given)) or 'no dimension'}"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    by_folded = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.75)
-    return f"; did you mean '{by_folded[near[0]]}'?" if near else ""

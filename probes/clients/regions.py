@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 
 import botocore.session
+
+from probes.suggestion import closest
 
 
 @cache
@@ -27,5 +28,5 @@ def unknown_region(name: str) -> str:
     regions = known_regions()
     if name in regions or not name[:1].isalpha():
         return ""
-    near = get_close_matches(name, sorted(regions), 1)
-    return f"{name} is no region known here" + (f"; did you mean {near[0]}?" if near else "")
+    near = closest(name, regions)
+    return f"{name} is no region known here" + (f"; did you mean {near}?" if near else "")

@@ -237,6 +237,7 @@ def test_what_does_not_fit_is_refused_where_it_stands(text: str, mark: str, says
     [
         ("target: x, cont: 1", "cont", "sample.live has no parameter 'cont'; did you mean 'count'?"),
         ("target: x, zebra: 1", "zebra", "it has count, deep, kind, names, password, ratio, target"),
+        ("target: x, intervall: 5s", "intervall", "no parameter 'intervall'; 'interval' stands beside 'with'"),
         ("count: 1", "with", "sample.live needs 'target'"),
         ("target: x, count: many", "many", "must be a whole number"),
         ("target: x, count: 1.5", "1.5", "must be a whole number"),

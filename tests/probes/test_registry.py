@@ -15,6 +15,7 @@ import probes.registry
 from cockpit.cli.main import main
 from probes.probe import Params, Probe
 from probes.registry import BUILT_IN, UnknownProbe, find, names
+from probes.suggestion import closest
 
 TYPES = {bool, int, float, str, datetime, tuple}
 UNITS = {"", "ratio", "s", "ms", "bytes", "count", "per_s", "days"}
@@ -127,3 +128,14 @@ def test_a_plug_in_that_cannot_be_imported_is_named_alone(third_party: Any) -> N
     assert "cannot be loaded: ModuleNotFoundError" in lines["acme.broken"]
     assert "cannot be loaded" not in lines["ecs.service"]
     assert CliRunner().invoke(main, ["probes", "acme.broken"], standalone_mode=False).return_value == 64
+
+
+def test_of_names_that_are_equally_near_the_first_is_suggested_in_whatever_case() -> None:
+    assert closest("eu-central", ["eu-central-2", "eu-central-1", "us-east-1"]) == "eu-central-1"
+    assert (
+        closest("HTTPCODE_TARGET_5xx_count", ["HTTPCode_Target_5XX_Count", "RequestCount"])
+        == "HTTPCode_Target_5XX_Count"
+    )
+    assert closest("x" * 10_000, ["x" * 10_000 + "y"]) == "", (
+        "comparing long texts takes time that grows with its square"
+    )

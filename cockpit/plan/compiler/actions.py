@@ -6,9 +6,9 @@ from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import ActionPart
 from cockpit.plan.document.entries import STAND_IN
 from cockpit.plan.ecs_services import ACTIONS, SYNTHETIC, services_watched
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.step_action import EcsService, StepAction, Synthetic
+from probes.suggestion import suggestion
 
 
 class Actions:
@@ -27,7 +27,7 @@ class Actions:
             return None
         if part.uses not in ACTIONS:
             at = (*path, "uses") if (*path, "uses") in self.tree.places else path
-            self.tree.report(at, f"there is no action '{part.uses}'{nearest(part.uses, ACTIONS, 'there is')}")
+            self.tree.report(at, f"there is no action '{part.uses}'{suggestion(part.uses, ACTIONS, 'there is')}")
             return None
         if part.uses == SYNTHETIC:
             return self._traffic(path, part)
@@ -63,7 +63,7 @@ class Actions:
             if name in self.watched.probes:
                 self.tree.report(at, f"the probe '{name}' ({self.watched.probes[name].uses}) watches no ECS service")
             elif known:
-                self.tree.report(at, f"this plan watches no service '{name}'{nearest(name, known, 'it watches')}")
+                self.tree.report(at, f"this plan watches no service '{name}'{suggestion(name, known, 'it watches')}")
             else:
                 self.tree.report(at, "this plan watches no ECS service to change: add a probe ecs.service")
         elif found is None and "/" in name:

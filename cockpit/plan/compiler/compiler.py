@@ -18,10 +18,10 @@ from cockpit.plan.model import VERDICT_DWELL, Ask, Gate, Item, Person, Phase, Pl
 from cockpit.plan.names import unique
 from cockpit.plan.position import Position
 from cockpit.plan.source.parts_of_plan import BUILT_IN
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.step_action import Synthetic, SyntheticRequest
+from probes.suggestion import suggestion
 
 
 class Compiler:
@@ -117,7 +117,7 @@ class Compiler:
     def _step(self, path: Path_, part: StepPart, order: StepOrder) -> Step:
         self._known_roles((*path, "roles"), part.roles)
         if part.owner is not None and part.owner not in self.people:
-            hint = nearest(part.owner, self.people, "there is")
+            hint = suggestion(part.owner, self.people, "there is")
             self.tree.report((*path, "owner"), f"there is no person '{part.owner}'{hint}")
         if path[0] == "rollback_plan" and not part.in_window:
             self.tree.report((*path, "in_window"), "a rollback is never prepared before the window: leave it out")
@@ -152,7 +152,7 @@ class Compiler:
         poll = part.poll
         steps = [step.id for _, step in self.parts.runbook]
         if part.before not in (*BUILT_IN, *steps):
-            hint = nearest(part.before, (*BUILT_IN, *steps), "there is")
+            hint = suggestion(part.before, (*BUILT_IN, *steps), "there is")
             self.tree.report((*path, "before"), f"the runbook has no step '{part.before}'{hint}")
         self._known_roles((*path, "poll", "roles"), poll.roles)
         voters = [p for _, p in self.parts.people if set(p.roles) & set(poll.roles)]
@@ -168,7 +168,7 @@ class Compiler:
     def _known_roles(self, path: Path_, roles: Sequence[str]) -> None:
         for index, role in enumerate(roles):
             if role not in self.roles and role != STAND_IN:
-                hint = nearest(role, self.roles, "people hold") if self.roles else "; this plan names no people"
+                hint = suggestion(role, self.roles, "people hold") if self.roles else "; this plan names no people"
                 self.tree.report((*path, index), f"nobody holds the role '{role}'{hint}")
 
     # -- ids ---------------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from cockpit.plan.document.context import RiskPart, SecretPart, ServicePart, Var
 from cockpit.plan.document.entries import Parts
 from cockpit.plan.names import unique
 from cockpit.plan.position import Position
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
 from cockpit.plan.surroundings import Risk, Secret, Service, Variable
+from probes.suggestion import suggestion
 
 
 class Context:
@@ -42,7 +42,7 @@ class Context:
     def _risk(self, path: Path_, part: RiskPart) -> Risk:
         for index, id_ in enumerate(part.watch):
             if id_ not in self._judged:
-                hint = nearest(id_, self._judged)
+                hint = suggestion(id_, self._judged)
                 self._tree.report((*path, "watch", index), f"there is no item, criterion or guard '{id_}'{hint}")
         fields = part.model_dump(exclude={"watch"})
         return Risk(**fields, watch=tuple(part.watch), position=self._at(path))
@@ -50,7 +50,7 @@ class Context:
     def _variable(self, path: Path_, part: VariablePart) -> Variable:
         held = [secret.name for _, secret in self._parts.secrets]
         if part.secret and part.secret not in held:
-            hint = nearest(part.secret, held)
+            hint = suggestion(part.secret, held)
             self._tree.report((*path, "secret"), f"'{part.secret}' is not an entry of secrets{hint}")
         if part.secret and part.value:
             self._tree.report((*path, "value"), "what comes from a secret has no value here")
@@ -61,7 +61,7 @@ class Context:
 
     def _service(self, path: Path_, part: ServicePart) -> Service:
         if part.probe and part.probe not in self._probes:
-            hint = nearest(part.probe, self._probes)
+            hint = suggestion(part.probe, self._probes)
             self._tree.report((*path, "probe"), f"there is no probe '{part.probe}' in this plan{hint}")
         return Service(**part.model_dump(), position=self._at(path))
 

@@ -10,6 +10,7 @@ from cockpit import formatting
 from cockpit.conditions.condition import Condition
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import CriterionPart, SignOffPart, SuccessPart, TriggerPart
+from cockpit.plan.document.entries import STAND_IN
 from cockpit.plan.model import ERROR_LIMIT, MIN_SAMPLES, Ask, Criterion, Kind, OnUnknown
 from cockpit.plan.source.yaml_tree import Path_, Tree
 
@@ -109,7 +110,8 @@ def either(tree: Tree, path: Path_, id_: str, condition: str, verb: str) -> None
     """Whatever is to be judged needs something that judges it: a condition, a person, or both."""
     written = {key for key in (condition, "sign_off", *_WRONG_WAY) if (*path, key) in tree.keys}
     if not written:
-        tree.report(path, f"'{id_}' has neither {condition} nor sign_off: nothing could ever {verb} it")
+        name = "it" if id_ == STAND_IN else f"'{id_}'"
+        tree.report(path, f"{name} has neither {condition} nor sign_off: nothing could ever {verb} it")
 
 
 _WRONG_WAY = ("success_condition", "failure_condition")

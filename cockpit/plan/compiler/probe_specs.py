@@ -15,13 +15,13 @@ from cockpit.plan.document.document import ProbePart
 from cockpit.plan.document.entries import Parts
 from cockpit.plan.document.validation_messages import by_path, found, known_keys, message
 from cockpit.plan.model import ProbeSpec
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
 from probes.declared_fields import may_declare_fields
 from probes.demand import rooted, variables_read
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
+from probes.suggestion import closest, suggestion
 
 DEFAULT_TIMEOUT = timedelta(seconds=10)
 MAX_CONDITIONS = 30_000
@@ -119,7 +119,9 @@ class Watched:
         error = errors[0]
         key = str(error["loc"][-1]) if error["loc"] else ""
         if error["type"] == "extra_forbidden":
-            hint = nearest(key, known_keys(model), "it has")
+            known, beside = known_keys(model), closest(key, known_keys(ProbePart))
+            misplaced = f"; '{beside}' stands beside 'with'" if beside and not closest(key, known) else ""
+            hint = misplaced or suggestion(key, known, "it has")
             self.tree.report(where, f"{uses} has no parameter '{key}'{hint}", on_key=True)
         elif error["type"] == "missing":
             self.tree.report(

@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from cockpit.plan.compiler.probe_specs import Watched
 from cockpit.plan.document.document import GatePart, StepPart
 from cockpit.plan.document.entries import STAND_IN, Placed
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from probes.suggestion import suggestion
 
 
 class StepOrder:
@@ -28,7 +28,7 @@ class StepOrder:
         for index, id_ in enumerate(part.after):
             if id_ not in self._paths:
                 others = [each for each in self._paths if each != part.id]
-                hint = nearest(id_, others, f"{path[0]} has")
+                hint = suggestion(id_, others, f"{path[0]} has")
                 self._tree.report((*path, "after", index), f"there is no step '{id_}' in {path[0]}{hint}")
         return tuple(dict.fromkeys(id_ for id_ in part.after if id_ in self._paths))
 
@@ -42,7 +42,7 @@ class StepOrder:
         ]
         if not found:
             known = [*(gate.id for gate in self._gates), *(gate.before for gate in self._gates)]
-            self._tree.report((*path, "gate"), f"there is no gate '{named}'{nearest(named, known, 'there is')}")
+            self._tree.report((*path, "gate"), f"there is no gate '{named}'{suggestion(named, known, 'there is')}")
         return found[0] if found else ""
 
     def progress(self, path: Path_, part: StepPart) -> tuple[str, ...]:
@@ -60,14 +60,14 @@ class StepOrder:
         if spec is None:
             if probe in self._watched.broken:
                 return ""
-            return f"there is no probe '{probe}' in this plan{nearest(probe, self._watched.probes)}"
+            return f"there is no probe '{probe}' in this plan{suggestion(probe, self._watched.probes)}"
         field = next((each for each in spec.fields if each.name == name), None)
         shares = [each.name for each in spec.fields if each.unit == "ratio"]
         if field is None:
-            hint = nearest(name, (each.name for each in spec.fields))
+            hint = suggestion(name, (each.name for each in spec.fields))
             return f"probe '{probe}' ({spec.uses}) has no field '{name}'{hint}"
         if field.unit != "ratio":
-            return f"'{named}' is no share from 0 to 1{nearest('', shares, 'this probe has')}"
+            return f"'{named}' is no share from 0 to 1{suggestion('', shares, 'this probe has')}"
         return ""
 
     def _report_circle(self, listed: Placed[StepPart]) -> None:

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Tree
+from probes.suggestion import suggestion
 
 _TYPES = {
     "string_type": "must be text",
@@ -49,7 +49,7 @@ def explain(
         if error["type"] == "extra_forbidden":
             owner = model_at(model, loc[:-1])
             instead = _INSTEAD.get((noun, str(loc[-1])))
-            hint = nearest(str(loc[-1]), known_keys(owner) if owner else (), "there is")
+            hint = suggestion(str(loc[-1]), known_keys(owner) if owner else (), "there is")
             message_ = instead or f"there is no '{loc[-1]}' here{hint}"
             tree.report(path, message_, on_key=True)
         elif error["type"] == "missing":

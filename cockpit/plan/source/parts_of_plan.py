@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from cockpit.plan.source.inclusion import Inclusion, Input
-from cockpit.plan.source.problems import PlanError, nearest
+from cockpit.plan.source.problems import PlanError
 from cockpit.plan.source.source_file import STDIN, Source, fatal, read
 from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, parse
+from probes.suggestion import suggestion
 
 LISTS = ("checklist", "gates", "success_criteria", "rollback_triggers", "runbook", "rollback_plan")
 """What a part may hold besides its probes: the entries stand after the plan's own, in the order they are included."""
@@ -149,7 +150,7 @@ def _head(part: _Part) -> None:
     for key in part.value:
         if key not in allowed:
             why = "a part includes no other" if key in ("parts", "include") else f"a part has no '{key}'"
-            tree.report((*root, key), why + nearest(key, allowed, "it may have"), on_key=True)
+            tree.report((*root, key), why + suggestion(key, allowed, "it may have"), on_key=True)
     inputs = part.value.get("inputs", {})
     if not isinstance(inputs, dict):
         tree.report((*root, "inputs"), "must be a mapping (name: {type, default, description})")
@@ -199,7 +200,7 @@ def _inclusion(
     name, part, given = entry.get("as"), entry.get("part"), entry.get("with", {})
     if not isinstance(part, str) or part not in parts:
         if part not in named:
-            tree.report((*path, "part"), f"there is no part '{part}'{nearest(str(part), named, 'there is')}")
+            tree.report((*path, "part"), f"there is no part '{part}'{suggestion(str(part), named, 'there is')}")
         return None
     if not isinstance(name, str) or not _AS.fullmatch(name) or name == "env":
         tree.report(
@@ -218,7 +219,9 @@ def _filled(tree: Tree, path: Path_, name: str, part: str, given: Mapping[str, A
     for key, value in given.items():
         if key not in held.inputs:
             tree.report(
-                (*path, "with", key), f"the part '{part}' has no input '{key}'{nearest(key, held.inputs)}", on_key=True
+                (*path, "with", key),
+                f"the part '{part}' has no input '{key}'{suggestion(key, held.inputs)}",
+                on_key=True,
             )
         elif isinstance(value, dict | list):
             tree.report((*path, "with", key), "an input is text, a number, true or false")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import islice
 
 from cockpit.plan.position import Position
 from probes.display_text import visible
@@ -16,8 +14,6 @@ SHOWN = 160
 """Characters of a source line that are shown, around the mark."""
 _BEFORE_MARK = 100
 _PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
-_LONGEST_GUESSED = 40
-_MOST_GUESSED = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +71,6 @@ def dotted(path: Sequence[str | int]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
     return text
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The end of a message that suggests what was meant; else lists what there is, as `otherwise` introduces it.
-
-    >>> nearest("runing", ["running", "desired"]), nearest("x", ["b", "a"], "there is")
-    ("; did you mean 'running'?", '; there is a, b')
-    """
-    names = sorted(islice(known, _MOST_GUESSED))
-    near = get_close_matches(word, names, n=1) if len(word) <= _LONGEST_GUESSED else []
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; {otherwise} {', '.join(names[:20]) or 'none'}" if otherwise else ""
 
 
 def _shown(text: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 from cockpit.plan.source.condition_text import ConditionText, condition_text
 from cockpit.plan.source.parts_of_plan import is_of
-from cockpit.plan.source.problems import nearest
 from cockpit.plan.source.yaml_tree import Path_, Place, TooMany, Tree, plain_value
 from cockpit.plan.text_kind import TextKind
 from probes.known_secrets import is_public, remember, words_of
+from probes.suggestion import suggestion
 
 PLACEHOLDER = "unset"
 """Stands for a variable of the environment that is not set, where that is allowed."""
@@ -119,7 +119,7 @@ class Substitution:
 
     def _unknown(self, name: str, path: Path_) -> str:
         what = "var" if self.tree.inclusion(path) is None else "input"
-        hint = nearest(name, self._visible(path)) or f"; to mean the characters themselves write $${{{name}}}"
+        hint = suggestion(name, self._visible(path)) or f"; to mean the characters themselves write $${{{name}}}"
         return f"there is no {what} '{name}'{hint}"
 
     def secret_vars(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class Substitution:
             self._vars[name] = PLACEHOLDER if isinstance(value, dict | list) else value
         for name, text in overrides.items():
             if name not in self._vars or ":" in name:
-                hint = nearest(name, self._vars, "there is")
+                hint = suggestion(name, self._vars, "there is")
                 self.tree.report(("vars",), f"there is no var '{name}' to override{hint}", on_key=True)
                 continue
             declared = self._vars[name]

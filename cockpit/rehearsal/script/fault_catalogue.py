@@ -6,7 +6,8 @@ Imports nothing heavy. `fault_injection.py` is where each of them is done for re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
+
+from probes.suggestion import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class UnknownFault(ValueError):  # noqa: N818 - what was asked for
     """No fault of that id; the message suggests the nearest."""
 
     def __init__(self, fault: str) -> None:
-        near = get_close_matches(fault, CATALOGUE, n=1)
-        super().__init__(f"there is no fault '{fault}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+        super().__init__(f"there is no fault '{fault}'{suggestion(fault, CATALOGUE)}")
 
 
 def known(fault: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from cockpit.decide.states import Word
 from cockpit.plan.model import Phase
 from cockpit.rehearsal.script.fault_catalogue import known
 from probes.periods import Duration
+from probes.suggestion import suggestion
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 DEFAULT_PLAN = "checklists/transparent-trust.yaml"
@@ -158,9 +158,8 @@ def load_scenario(name_or_path: str) -> Scenario:
     if path.suffix not in (".yaml", ".yml"):
         path = SCENARIOS / f"{name_or_path}.yaml"
         if not path.exists():
-            near = get_close_matches(name_or_path, names(), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names())}"
-            raise ScenarioError(f"there is no scenario '{name_or_path}'; {hint}")
+            hint = suggestion(name_or_path, names(), "there is")
+            raise ScenarioError(f"there is no scenario '{name_or_path}'{hint}")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -14,12 +14,9 @@ from cockpit.tui import theme
 from cockpit.tui.text import plain
 
 
-def environment_label(environment: str) -> str:
-    """
-    >>> environment_label("production"), environment_label("staging")
-    ('PROD', 'STAGING')
-    """
-    return "PROD" if environment.lower() in ("production", "prod") else environment.upper()
+def environment_label(plan: Plan) -> str:
+    """The plan's environment, in the word that stands first on every screen."""
+    return "PROD" if plan.production else plan.environment.upper()
 
 
 def _you(plan: Plan, who: str | None) -> str:
