@@ -108,13 +108,12 @@ class Condition:
         """All it reads of what `evaluate` would be given: where that is the same, so is the outcome."""
         found: list[object] = []
         for probe, name in self.paths:
-            values = context.get(probe)
-            if values is None:
-                found.append(unknown.get(probe))
-            elif name in values:
-                found.append((type(values[name]), values[name]))  # to CEL 2 and 2.0 are not the same
+            value = context[probe].get(name) if probe in context else None
+            if is_hollow(value):
+                why = unknown.get(f"{probe}.{name}") or unknown.get(probe)
+                found.append((probe in context, why))
             else:
-                found.append((unknown.get(f"{probe}.{name}"), unknown.get(probe)))
+                found.append((type(value), value))  # to CEL 2 and 2.0 are not the same
         return tuple(found)
 
     def _execute(
