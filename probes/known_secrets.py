@@ -47,7 +47,7 @@ class KnownSecrets:
         found = {part for part in _parts(value) if _counts(part) and part not in held} - self._values
         if found:
             self._values |= found
-            forms = {form for each in self._values for form in _forms_of(each)}
+            forms = {*self._forms, *(form for each in found for form in _forms_of(each))}
             self._forms = tuple(sorted(forms, key=lambda form: (-len(form[0]), form[0])))
 
     def remember_json(self, value: str) -> None:

@@ -1,6 +1,7 @@
 """The one place where secrets are taken out of text before it is shown, logged or kept: known values first, then by shape.
 
 Text of any shape costs linear time: repeats are bounded, or possessive over stretches that cannot overlap; long text is cut.
+Most text is no secret: a shape is looked for only where a word occurs that it cannot be without.
 """
 
 from __future__ import annotations
@@ -38,17 +39,29 @@ _GROUPED = r"\[[^\]]*+(?:\]|\Z)|\{[^}]*+(?:\}|\Z)"
 _BARE = r"(?:[^\s,;&)\]}\"']|[,;&)\]}\"'](?![,;&)\]}\"'\s]|\Z|[\w.-]{1,32}+[\"']?[=:]))++"
 _LITERAL = r"[^\s,}\]]++"
 
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+_NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "webhook")
+_HEADERS = ("authorization", "cookie", "x-api-key", "x-amz-security-token")
+_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (
+        ("private key",),
         re.compile(
             r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
         ),
         HIDDEN,
     ),
-    (re.compile(rf"({_HEADER}{_QUOTE}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_LITERAL})", _FLAGS), rf"\1{HIDDEN}"),
-    (re.compile(rf"({_HEADER}{_EQUALS})(?:{_QUOTED}|[^\r\n]++)", _FLAGS), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(bearer|basic)\s++[A-Za-z0-9._~+/=-]{6,}+", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (
+        _HEADERS,
+        re.compile(rf"({_HEADER}{_QUOTE}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_LITERAL})", _FLAGS),
+        rf"\1{HIDDEN}",
+    ),
+    (_HEADERS, re.compile(rf"({_HEADER}{_EQUALS})(?:{_QUOTED}|[^\r\n]++)", _FLAGS), rf"\1{HIDDEN}"),
+    (
+        ("bearer", "basic"),
+        re.compile(r"\b(bearer|basic)\s++[A-Za-z0-9._~+/=-]{6,}+", re.IGNORECASE),
+        rf"\1 {HIDDEN}",
+    ),
+    (
+        ("x-amz-", "sig", "accesskeyid", "token", "key", "password", "client_secret", "code"),
         re.compile(
             r"([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig|AWSAccessKeyId|token|key|password"
             r"|client_secret|code)=)[^&\s\"']++",
@@ -56,22 +69,36 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(rf"({_NAME}{_QUOTE}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_LITERAL})", _FLAGS), rf"\1{HIDDEN}"),
-    (re.compile(rf"({_NAME}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_BARE})", _FLAGS), rf"\1{HIDDEN}"),
     (
+        _NAMES,
+        re.compile(rf"({_NAME}{_QUOTE}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_LITERAL})", _FLAGS),
+        rf"\1{HIDDEN}",
+    ),
+    (_NAMES, re.compile(rf"({_NAME}{_EQUALS})(?:{_QUOTED}|{_GROUPED}|{_BARE})", _FLAGS), rf"\1{HIDDEN}"),
+    (
+        _NAMES,
         re.compile(rf"(--(?:[a-z]{{1,20}}+-){{0,3}}{_NAME}(?<!-id)\s++)(?!-)(?:{_QUOTED}|\S++)", _FLAGS),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(rf"(\b(?:password|identified\s++by)\s++)(?:{_QUOTED})", _FLAGS), rf"\1{HIDDEN}"),
-    (re.compile(r"\bsk-ant-[A-Za-z0-9_-]++"), HIDDEN),
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}+"), HIDDEN),
-    (re.compile(r"\bGOCSPX-[A-Za-z0-9_-]++"), HIDDEN),
-    (re.compile(r"\bgh[oprsu]_[A-Za-z0-9]{20,}+"), HIDDEN),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}+"), HIDDEN),
-    (re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{8,}+"), HIDDEN),
-    (re.compile(r"(https://hooks\.slack\.com/)[^\s\"'\\]++"), rf"\1{HIDDEN}"),
-    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?"), HIDDEN),
+    (
+        ("password", "identified"),
+        re.compile(rf"(\b(?:password|identified\s++by)\s++)(?:{_QUOTED})", _FLAGS),
+        rf"\1{HIDDEN}",
+    ),
+    (("sk-ant-",), re.compile(r"\bsk-ant-[A-Za-z0-9_-]++"), HIDDEN),
+    (("sk-",), re.compile(r"\bsk-[A-Za-z0-9_-]{16,}+"), HIDDEN),
+    (("gocspx-",), re.compile(r"\bGOCSPX-[A-Za-z0-9_-]++"), HIDDEN),
+    (("gh",), re.compile(r"\bgh[oprsu]_[A-Za-z0-9]{20,}+"), HIDDEN),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}+"), HIDDEN),
+    (("xox",), re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{8,}+"), HIDDEN),
+    (("hooks.slack.com",), re.compile(r"(https://hooks\.slack\.com/)[^\s\"'\\]++"), rf"\1{HIDDEN}"),
+    (
+        ("eyj",),
+        re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+)?"),
+        HIDDEN,
+    ),
 )
+"""Words of which one occurs, in small letters, in every text that holds the shape; the shape; and what is left of it."""
 _PLACE = re.compile(r"\S*+")
 _PORT = re.compile(r":\d{1,5}(?:[/?#,]|\Z)")
 _CUT_NOTE = re.compile(r"… \[\d{1,12} more characters\]\Z")
@@ -113,8 +140,11 @@ def one_line(text: str, limit: int = 300) -> str:
 
 def _hide(text: str) -> str:
     text = "://".join(_hide_password(part, first=at == 0) for at, part in enumerate(text.split("://")))
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    # Outside ASCII other letters pass for these: "\u017f" is an "s" to a pattern that ignores case.
+    small = text.lower() if text.isascii() else None
+    for words, pattern, replacement in _PATTERNS:
+        if small is None or any(word in small for word in words):
+            text = pattern.sub(replacement, text)
     return text
 
 

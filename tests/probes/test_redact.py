@@ -126,6 +126,21 @@ def test_the_rest_of_a_json_line_stays_readable() -> None:
     assert redact(line) == '{"inputTokens":***,"durationMs":4000,"error":{"accessToken":***,"status":429}}'
 
 
+@pytest.mark.parametrize(("words", "shape"), [(words, shape) for words, shape, _ in probes.redact._PATTERNS])
+@given(st.data())
+@settings(max_examples=10)
+def test_no_shape_is_without_the_words_it_is_looked_for_by(
+    words: tuple[str, ...], shape: re.Pattern[str], data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(shape, alphabet=st.characters(codec="ascii")))
+    assert any(word in text.lower() for word in words)
+
+
+@pytest.mark.parametrize("name", ["pa\u017f\u017fword", "to\u212aen", "ap\u0131_\u212aey", "AUTHOR\u0130ZATION"])
+def test_a_letter_that_only_ignoring_case_makes_another_hides_no_name(name: str) -> None:
+    assert "hunter2hunter2" not in redact(f"{name}=hunter2hunter2")
+
+
 @settings(max_examples=400)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=24).map("".join))
 def test_redacting_twice_changes_nothing(text: str) -> None:
