@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,10 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 """No example has to end in time: a busy machine is no fault of what is tested."""
 choose_postgres()
+gc.disable()
+"""Nothing of what is imported and collected is garbage."""
+SELDOM = 20_000
+"""So many objects are made between two looks for circles: at 700, a tenth of the time is spent on them."""
 ONE_BY_ONE = frozenset(
     f"tests/{name}.py"
     for name in (
@@ -34,8 +39,22 @@ ONE_BY_ONE = frozenset(
 """Files whose tests are long and share nothing but what a worker has anyway."""
 
 
-ONE_TOGETHER = ("tests/contributing/",)
-"""Rooms whose files all look at the product's whole source, which is read once."""
+READ_SOURCE = "tests/contributing/"
+"""A room whose files all look at the product's whole source, which is read once."""
+ONE_SERVER = frozenset(
+    f"tests/probes/test_{name}.py"
+    for name in (
+        "migration_ledger",
+        "postgres",
+        "postgres_pool",
+        "postgres_schema",
+        "prisma",
+        "sql_client",
+        "sql_read_only",
+        "uploads",
+    )
+)
+"""Files that read one PostgreSQL, which starts once."""
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
@@ -45,7 +64,9 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
         file = nodeid.partition("::")[0]
         if file in ONE_BY_ONE:
             return nodeid
-        return next((room for room in ONE_TOGETHER if file.startswith(room)), file)
+        if file in ONE_SERVER:
+            return "one server"
+        return READ_SOURCE if file.startswith(READ_SOURCE) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
@@ -65,6 +86,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is there once all tests are collected stays: the collector need not look through it after every one of them."""
     collect()
+    gc.set_threshold(SELDOM)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

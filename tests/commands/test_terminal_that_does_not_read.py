@@ -58,7 +58,7 @@ def stall(terminal: Terminal, folder: Path) -> None:
     terminal.fill()
     before = kept(folder)
     terminal.key(ALL_SCREENS)
-    wait_until(lambda: kept(folder) >= before + 12, "readings went on")
+    wait_until(lambda: kept(folder) >= before + 6, "readings went on")
 
 
 def test_it_goes_on_watching_paints_what_is_new_once_it_is_read_again_and_can_be_left(

@@ -230,7 +230,7 @@ def test_what_is_measured_later_sets_time_forward_at_once_and_says_that_nobody_w
 
 
 def test_what_is_measured_later_never_turns_time_back() -> None:
-    night = Night(Machine(off=420))
+    night = Night(Machine(off=120))
     night.machine.ask_the_time()
     seen: list[datetime] = []
     night.watch.on_unchanged.append(seen.append)

@@ -235,7 +235,7 @@ catalogued("Anthropic is overloaded (529)", "llm.down", "security.api_keys", "ll
 
 
 def admitted(world: World, part: str, how: str) -> Iterator[None]:
-    with changed(world.vendors, troubled={part: how}):
+    with changed(world.vendors, troubled={**world.vendors.troubled, part: how}):
         yield
 
 
@@ -304,9 +304,10 @@ def _(world: World) -> Iterator[None]:
 
 
 def denied(world: World, service: str, operation: str = "*") -> Iterator[None]:
-    world.aws.faults.set("single", AwsFault(service, operation, "deny", caller="cockpit"))
+    id_ = f"denied {service} {operation}"
+    world.aws.faults.set(id_, AwsFault(service, operation, "deny", caller="cockpit"))
     yield
-    world.aws.faults.clear("single")
+    world.aws.faults.clear(id_)
 
 
 @fault("The cockpit may not read security groups", "infra.security_groups", "security.database")

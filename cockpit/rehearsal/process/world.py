@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -84,7 +85,9 @@ async def live(folder: Path, seed: int, rate: float, profile: str, ended: asynci
     pulse = Pulse(folder / PULSE_FILE)
     assembly = Assembly(folder, clock, seed=seed, rate=rate, profile=profile)
     try:
-        write_answer(await assembly.open())
+        answer = await assembly.open()
+        gc.freeze()  # what it is made of stays: each look through it for garbage would stop its time
+        write_answer(answer)
         ends = [
             asyncio.create_task(Obedience(assembly).run(), name="commands"),
             asyncio.create_task(_rounds(assembly, pulse), name="rounds"),
