@@ -21,6 +21,15 @@ STARTERS = re.compile(
 DOOR = "probes/clients/child_process.py"
 
 
+def dotted(node: ast.expr) -> str:
+    """Names with dots between them as they are written, and nothing for any other expression."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
 def starts(source: ast.Module) -> set[str]:
     """Whatever in a source could start a process."""
     found = set()
@@ -33,7 +42,7 @@ def starts(source: ast.Module) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             found |= {node.module} & STARTS if node.module else set()
         elif isinstance(node, ast.Attribute):
-            names = [ast.unparse(node)]
+            names = [dotted(node)]
         found |= {name for name in names if STARTERS.fullmatch(name)}
     return found
 
@@ -108,12 +117,12 @@ def waited_for(path: Path) -> list[str]:
     found = []
     for node in ast.walk(sources()[path]):
         if isinstance(node, ast.Attribute):
-            of_asyncio = ast.unparse(node.value) in {"asyncio", "concurrent.futures", "futures"}
+            of_asyncio = dotted(node.value) in {"asyncio", "concurrent.futures", "futures"}
             if node.attr == "run_in_executor" or (of_asyncio and node.attr in WAITED_FOR):
                 found.append(f"{path}:{node.lineno} {ast.unparse(node)}")
         elif isinstance(node, ast.ImportFrom) and node.module in {"asyncio", "concurrent.futures"}:
             found += [f"{path}:{node.lineno} {each.name}" for each in node.names if each.name in WAITED_FOR]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"Thread", "threading.Thread"}:
+        elif isinstance(node, ast.Call) and dotted(node.func) in {"Thread", "threading.Thread"}:
             daemon = [ast.unparse(each.value) for each in node.keywords if each.arg == "daemon"]
             found += [] if daemon == ["True"] else [f"{path}:{node.lineno} is no daemon"]
     return found
