@@ -50,6 +50,7 @@ ONE_SERVER = frozenset(
         "postgres_schema",
         "prisma",
         "sql_client",
+        "sql_hidden_calls",
         "sql_read_only",
         "uploads",
     )
