@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from cockpit.console import output
 from cockpit.engine.plan_file import watching_plan_file
 from cockpit.engine.ports import Refused
 from cockpit.engine.recording import CannotRecord, Recording, recording
-from cockpit.engine.timestamping import timestamping
 from cockpit.engine.trusted_plans import TrustedPlans
 from cockpit.engine.watch import Watch
 from cockpit.exit_codes import BAD_PLAN, COULD_NOT_JUDGE, USAGE
@@ -143,9 +142,15 @@ def _witnessed(
     held_back = TrustedPlans().record_held_back(plan, live.variables)
     if held_back:
         watch.notices.append(lambda: held_back)
-        return timestamping(kept, tsa, watch.notices)
-    named = plan.timestamps.url if plan.timestamps else ""
-    return timestamping(kept, tsa or named, watch.notices, plan.transparency_log)
+    authority, transparency_log = tsa, None
+    if not held_back:
+        authority = tsa or (plan.timestamps.url if plan.timestamps else "")
+        transparency_log = plan.transparency_log
+    if not authority and not transparency_log:
+        return nullcontext()
+    from cockpit.engine.timestamping import timestamping
+
+    return timestamping(kept, authority, watch.notices, transparency_log)
 
 
 async def _open(

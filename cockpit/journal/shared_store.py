@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from cockpit.journal.chain import SUFFIX
 from probes.clients.proxies import prepare
+from probes.clients.signing_time import correct_signing
 from probes.redact import one_line
 
 _PART = re.compile(r"(?P<writer>[a-z0-9][a-z0-9._-]{0,62})/(?P<start>\d{12})-(?P<sha>[0-9a-f]{32})\.jsonl")
@@ -155,6 +156,7 @@ class S3Store:
             raise ValueError(f"{url!r} is not s3://BUCKET/PREFIX")
         config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2})
         prepare()
+        correct_signing()
         session = boto3.session.Session(profile_name=profile or None, region_name=region or None)
         return cls(session.client("s3", config=config), place.netloc, place.path, account=account)
 

@@ -198,8 +198,8 @@ class CockpitApp(App[None]):
         self.set_interval(FRAME_S, self._frame)
         self.cutover.on_change.append(self.paint)
         self.app_resume_signal.subscribe(self, self._continued)
-        # A moment after the first paint, so that the screen is there before anything else is loaded.
-        self.set_timer(0.02, self._start)
+        # After the first paint, so that the screen is there before anything else is loaded.
+        self.call_after_refresh(self.set_timer, 0.02, self._start)
         for seconds in SETTLED_AFTER_S:
             self.set_timer(seconds, _settle)
 

@@ -15,7 +15,7 @@ from probes.clients.aws_sessions import aws_session
 from probes.clients.caller import Caller, CallerCheck
 from probes.clients.clock_offset import ClockOffset
 from probes.clients.quotas import Quotas
-from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S
+from probes.clients.signing_time import REFUSALS, REFUSED_FROM_S, correct_signing
 from probes.clients.threads import DaemonThreads
 from probes.reading import Reason, Unknown, Unseen
 
@@ -208,6 +208,7 @@ def _signature(held: tuple[str, str, str | None], service: str, region: str, met
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
+    correct_signing()
     request = AWSRequest(method=method, url=url)
     SigV4Auth(Credentials(*held), service, region).add_auth(request)
     return {str(name): str(value) for name, value in request.headers.items()}

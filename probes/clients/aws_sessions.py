@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from probes.clients.proxies import prepare
+from probes.clients.signing_time import correct_signing
 
 
 def aws_session(*, profile: str = "", region: str = "", keys: tuple[str, str, str | None] | None = None) -> Any:
@@ -16,6 +17,7 @@ def aws_session(*, profile: str = "", region: str = "", keys: tuple[str, str, st
     from botocore.session import Session
 
     prepare()
+    correct_signing()
     session = Session(profile=profile or None)
     session.register_component("data_loader", _tables(session.get_config_variable("data_path")))
     if region:

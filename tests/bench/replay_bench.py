@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.spread import spread
 from support.clock import Undisturbed
 from support.sources import NoSource
 
@@ -78,6 +79,13 @@ async def make(folder: Path) -> tuple[Path, int]:
         return kept.folder.path, count
 
 
+def to_the_end(trace: Trace) -> float:
+    """Seconds of the processor until the end of a record is shown that was just opened."""
+    began = time.process_time()
+    Replay(trace, at=trace.ends_at)
+    return time.process_time() - began
+
+
 def longest_seek(trace: Trace) -> float:
     """Back and forth over the whole record, in seconds."""
     replay = Replay(trace)
@@ -103,6 +111,7 @@ def main() -> None:
         read = time.perf_counter() - began
         situation, changes, differences = play_through(trace)
         took = time.perf_counter() - began
+        opening = [to_the_end(trace) for _ in range(3)]
         longest = longest_seek(trace)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1024 / HOURS
     print(
@@ -110,6 +119,7 @@ def main() -> None:
         f"of it {read:.1f} s to read; 1/{HOURS * 3600 / took:,.0f} of its span; {took / making:.2f} of the time it took to make; "
         f"{situation.verdict.word}"
     )
+    print(f"its end shown, just opened: {spread(opening, 's of one processor', 1)}")
     print(f"longest seek, once it has been played ahead: {longest * 1000:.0f} ms (budget 300); {size:,.0f} KiB an hour")
     if differences:
         raise SystemExit(f"not reproduced: {differences[0]}")

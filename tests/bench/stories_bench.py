@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from pathlib import Path
+
+from bench.spread import spread
 
 from cockpit.commands.story_worker import go_through, workers_for
 from cockpit.plan.load import load_plan
 from cockpit.stories.proof.plan_proof import prove
 
 CHECKLISTS = Path(__file__).parents[2] / "checklists"
-STORIES, STORIES_S, PROOF_S = 100, 30.0, 20.0
+STORIES, STORIES_S, PROOF_S, RUNS = 100, 30.0, 20.0, 3
 TEXT = """\
 story: v1
 plan: {plan}
@@ -23,6 +26,20 @@ expect: [{{by: 59m, verdict: ROLLBACK, because: site.down}}]
 """
 
 
+def stories_s(paths: list[str], workers: int) -> tuple[float, float]:
+    """Seconds for all of them, and those of the processors."""
+    began, cpu = time.perf_counter(), children_s()
+    outcomes = asyncio.run(go_through(paths, {}, workers, lambda _done, _path: None))
+    assert not any(each.failures or each.problems for each in outcomes)
+    return time.perf_counter() - began, children_s() - cpu
+
+
+def children_s() -> float:
+    """Of the processors, of every child that has ended."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -30,19 +47,22 @@ def main() -> None:
             path = Path(folder) / f"s{number}.yaml"
             path.write_text(TEXT.format(plan=CHECKLISTS / "minimal.yaml", minute=5 + number % 30))
             paths.append(str(path))
-        began = time.perf_counter()
         workers = workers_for(STORIES)
-        outcomes = asyncio.run(go_through(paths, {}, workers, lambda _done, _path: None))
-        took = time.perf_counter() - began
-    assert not any(each.failures or each.problems for each in outcomes)
-    print(f"{STORIES} stories of an hour, {workers} processes: {took:.1f} s (wanted: under {STORIES_S:g} s)")
+        took, cpu = zip(*(stories_s(paths, workers) for _ in range(RUNS)), strict=True)
+    print(
+        f"{STORIES} stories of an hour, {workers} processes: {spread(took, 's', 1)} (wanted: under {STORIES_S:g} s), "
+        f"of the processors {spread(cpu, 's', 1)}",
+        flush=True,
+    )
     plan = load_plan(CHECKLISTS / "transparent-trust.yaml", environ={}, require_environment=False)
-    began, cpu = time.perf_counter(), time.process_time()
-    proven = prove(plan)
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    proofs = []
+    for _ in range(RUNS):
+        began = time.process_time()
+        proven = prove(plan)
+        proofs.append(time.process_time() - began)
     assert not list(proven.findings())
     many = f"{len(plan.probes)} probes, {len(list(plan.criteria()))} criteria, {len(proven.lines)} lines"
-    print(f"proof of {plan.name} ({many}): {took:.1f} s, {cpu:.1f} s of one processor (wanted: under {PROOF_S:g} s)")
+    print(f"proof of {plan.name} ({many}): {spread(proofs, 's of one processor', 1)} (wanted: under {PROOF_S:g} s)")
 
 
 if __name__ == "__main__":

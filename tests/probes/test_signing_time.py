@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -67,3 +69,22 @@ async def test_a_key_that_is_no_longer_valid_is_asked_about_once() -> None:
     with pytest.raises(Unseen):
         await strict.aws.clients.aws("ecs", "list_clusters")
     assert len(strict.aws.asked) == 1
+
+
+def test_what_signs_is_loaded_when_it_is_needed_and_corrected_then() -> None:
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+LATER = """
+import sys
+from probes.clients.clock_offset import ClockOffset
+from probes.clients.signing_time import sign_by
+sign_by(ClockOffset())
+assert "botocore" not in sys.modules
+from probes.clients.aws_sessions import aws_session
+aws_session(region="us-east-1")
+import botocore.auth
+from botocore.compat import get_current_datetime
+assert botocore.auth.get_current_datetime is not get_current_datetime
+"""

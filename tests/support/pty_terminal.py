@@ -68,10 +68,15 @@ class Terminal:
         raise TimeoutError(f"{text!r} did not appear within {timeout_s} s")
 
     def drain(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
+        self.read_for(seconds)
+
+    def read_for(self, seconds: float) -> bytes:
+        """What it writes in that time."""
+        found, until = b"", time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if select.select([self.fd], [], [], left)[0]:
-                os.read(self.fd, 65536)
+                found += os.read(self.fd, 65536)
+        return found
 
     def key(self, key: str) -> None:
         os.write(self.fd, key.encode())

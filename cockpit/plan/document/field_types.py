@@ -9,10 +9,6 @@ from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from cryptography.x509 import load_pem_x509_certificates
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -96,6 +92,8 @@ Lines = Annotated[str, SHOWN, StringConstraints(max_length=4000)]
 
 
 def _certificates(pem: str) -> str:
+    from cryptography.x509 import load_pem_x509_certificates
+
     try:
         load_pem_x509_certificates(pem.encode())
     except ValueError:
@@ -104,6 +102,10 @@ def _certificates(pem: str) -> str:
 
 
 def _public_key(pem: str) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         found = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
