@@ -223,7 +223,8 @@ async def bench(server: tuple[EmbeddedPostgres, str], store: ObjectStore) -> Asy
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
-        await control.close()
+        for opened in (control, made.connection):  # a test opens another where it cut the first
+            await opened.close()
         with made.looking() as connection:
             assert unlisted(connection) == []
 
