@@ -33,8 +33,12 @@ class Observed:
 
     @property
     def shown(self) -> str:
-        """`service running 1 (want 2)`"""
-        return f"{self.label} {self.text}" + (f" ({self.limit})" if self.limit else "")
+        """`service running 1 (want 2)`; what is simply so: `service stable`."""
+        return self.named(self.label) + (f" ({self.limit})" if self.limit else "")
+
+    def named(self, name: str) -> str:
+        """The value under a name of your choice, without its limit."""
+        return name if self.value is True else f"{name} {self.text}"
 
 
 @dataclass(frozen=True, slots=True)

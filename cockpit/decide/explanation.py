@@ -45,7 +45,7 @@ class Explainer:
         latest = [reading for probe in self._names if (reading := readings.latest(probe)) is not None]
         known_until = [at for probe in self._names if (at := readings.histories[probe].newest_data_at) is not None]
         evidence = latest[0].evidence if latest else None
-        line = _line(seen, self._thresholds, progress, self.criterion.kind)
+        line = _line(seen, progress)
         return Explanation(
             line=line + (AFTER_GAP if reached and reached.broken else ""),
             condition=self._source,
@@ -64,11 +64,13 @@ class Explainer:
         )
 
     def _asked(self, probe: str, name: str) -> _Asked:
-        """A value with what it is to be, where the condition compares it once."""
+        """A value with what it is to be."""
         path, declared = f"{probe}.{name}", field_of(self._probes, probe, name)
-        own = [each for each in self._comparisons if each.path == path]
+        # Which word it is to be is said where it is another.
+        own = (each for each in self._comparisons if each.path == path and not isinstance(each.literal, str))
+        limits = dict.fromkeys(map(self._limit, own))
         unit, meaning = (declared.unit, declared.meaning) if declared else ("", "")
-        return _Asked(path, probe, name, unit, meaning, self._limit(own[0]) if len(own) == 1 else "")
+        return _Asked(path, probe, name, unit, meaning, ", ".join(filter(None, limits)))
 
     def _weighed(self, seen: tuple[Observed, ...]) -> tuple[Observed, ...]:
         """The same, each that is against marked as such with what it was to be."""
@@ -172,16 +174,8 @@ def progress_of(criterion: Criterion, reached: MachineState | None) -> Progress 
     return Progress(verb, have, need, reached.samples, criterion.min_samples, criterion.within, reached.inside.time)
 
 
-def _line(seen: tuple[Observed, ...], thresholds: tuple[Threshold, ...], progress: Progress | None, kind: Kind) -> str:
-    limits = {t.path: t for t in thresholds}
-    word = "trips" if kind is Kind.TRIGGER else "needs"
-    parts = []
-    for observed in sorted(seen, key=lambda each: not each.against):
-        limit = limits.get(observed.path)
-        parts.append(
-            f"{observed.label} {observed.text}" + (f" ({word} {limit.text})" if limit and not _plain(limit) else "")
-        )
-    line = ", ".join(parts)
+def _line(seen: tuple[Observed, ...], progress: Progress | None) -> str:
+    line = ", ".join(each.shown for each in sorted(seen, key=lambda each: not each.against))
     if progress is not None and progress.need:
         line += f"; {progress.verb} {formatting.duration(progress.have)} of {_needed(progress)}"
     if progress is not None and progress.samples < progress.min_samples:
@@ -197,8 +191,3 @@ def _needed(progress: Progress) -> str:
     unseen = progress.within - progress.watched
     within = f"{need} needed within {formatting.duration(progress.within)}"
     return f"{within} ({formatting.duration(progress.watched)} seen)" if unseen > timedelta(0) else within
-
-
-def _plain(limit: Threshold) -> bool:
-    """Equality with a flag or a word explains itself."""
-    return limit.operator == "==" and isinstance(limit.value, (bool, str))

@@ -116,7 +116,7 @@ def test_few_requests_that_all_fail_are_surely_bad() -> None:
     scene = few(Scene(trigger("errors", "m.rate > 0.05", hold_for=60), CALM[0]), 8, 8, 6)
     assert scene.state("errors") is State.TRIPPED
     assert scene.word is Word.ROLLBACK
-    assert "rate 38.7 % to 100.0 % (trips > 5.0 %)" in scene.of("errors").because.line
+    assert "rate 38.7 % to 100.0 % (limit 5.0 %)" in scene.of("errors").because.line
 
 
 def test_few_requests_are_surely_good_enough_where_the_limit_is_far() -> None:

@@ -65,7 +65,7 @@ def test_because_tells_value_threshold_window_samples_query_and_console() -> Non
     scene.now = at(15)
     scene.board.add("m", reading(at(15), {"rate": 0.2}, evidence=evidence))
     because = scene.tick().of("errors").because
-    for part in ("m rate 20.0 %", "> 5.0 %", "breached 0s of 5m", "1 of 3 samples"):
+    for part in ("m rate 20.0 %", "limit 5.0 %", "breached 0s of 5m", "1 of 3 samples"):
         assert part in because.line
     assert (because.query, because.request_id, because.console_url) == (evidence.query, "req-1", "https://console")
     assert (because.samples, because.data_at, because.lines) == (1, at(15), ("line",))

@@ -50,7 +50,7 @@ def test_text_names_the_verdict_the_value_and_the_limit() -> None:
     board.add("errors", Reading(NOW, NOW, {"rate": 0.12}))
     text = situation_text(decide(board.plan, board, Record(), NOW))
     assert text.startswith("✗ ROLLBACK")
-    assert "errors rate 12.0 % (trips > 5.0 %)" in text
+    assert "errors rate 12.0 % (limit 5.0 %)" in text
 
 
 def test_json_carries_the_verdict_its_exit_code_and_every_criterion() -> None:

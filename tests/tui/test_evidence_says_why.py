@@ -54,7 +54,7 @@ def test_no_line_of_evidence_is_wider_than_its_page(stage: Stage, width: int) ->
 def test_on_a_short_terminal_what_decides_is_on_the_first_page() -> None:
     text = evidence(Stage().burning(), "errors.high", 57, 15).plain.split("\n")[:15]
     assert any("TRIPPED" in line for line in text)
-    assert any("trips > 5.0 %" in line for line in text)
+    assert any("limit 5.0 %" in line for line in text)
     assert any("╌" in line for line in text)
     blind = evidence(Stage().blinded(), "errors.high", 57, 15).plain
     assert blind.count("allow ecs:DescribeServices") == 1

@@ -162,7 +162,7 @@ async def test_the_lines_below_the_list_say_the_whole_because(size: tuple[int, i
         await pilot.press("end", "up")
         await pilot.pause()
         said = " ".join(line.strip("▌▐ ") for line in shown(app).splitlines()[-3:-1])
-        assert "errors rate 12.0 % (trips > 5.0 %); breached 30s of 30s" in said.replace("  ", " ")
+        assert "errors rate 12.0 % (limit 5.0 %); breached 30s of 30s" in said.replace("  ", " ")
 
 
 async def test_a_tall_terminal_shows_the_path_to_go_and_what_is_blind() -> None:

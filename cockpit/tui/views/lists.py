@@ -230,7 +230,7 @@ def value(status: CriterionStatus) -> str:
 
 def _worded(observed: Observed, among: Sequence[Observed]) -> str:
     limit = f" ({observed.limit})" if observed.against and observed.limit else ""
-    return f"{_name(observed, among)} {observed.text}{limit}"
+    return observed.named(_name(observed, among)) + limit
 
 
 def _name(observed: Observed, among: Sequence[Observed]) -> str:
