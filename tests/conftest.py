@@ -19,10 +19,9 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 """No example has to end in time: a busy machine is no fault of what is tested."""
 choose_postgres()
-gc.disable()
-"""Nothing of what is imported and collected is garbage."""
 SELDOM = 20_000
 """So many objects are made between two looks for circles: at 700, a tenth of the time is spent on them."""
+gc.set_threshold(SELDOM)
 ONE_BY_ONE = frozenset(
     f"tests/{name}.py"
     for name in (
@@ -87,8 +86,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is there once all tests are collected stays: the collector need not look through it after every one of them."""
     collect()
-    gc.set_threshold(SELDOM)
-    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")
