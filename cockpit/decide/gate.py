@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.counted import Counted, counted
@@ -17,6 +17,8 @@ from cockpit.plan.model import Gate, Person, Phase, Plan
 
 GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
 """Phase of the migration -> what the gates before it call it; the other phases have no gate."""
+GOOD_FOR = timedelta(hours=1)
+"""After that, what was stated and not begun is stated again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,23 @@ class Missing:
     """Votes it still needs, from whom."""
     initiator_unknown: bool = False
     """The gate does not count the vote of whoever begins it, and the initiator is not identified."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What somebody stated to begin a phase of the migration, and whether the gates let it begin by that."""
+
+    statement: Decision | Happened | None
+    """The newest that counts, that it begins just so; None where there is none."""
+    whole: bool
+    """Every gate before it was used by it. One that is not whole has begun nothing, and is gone on with."""
+    missing: tuple[Missing, ...]
+    """What the gates still need, where what this statement used counts for it."""
+
+    @property
+    def stands(self) -> bool:
+        """A run may begin by it, if none did before: that the ledger knows."""
+        return self.statement is not None and self.whole and not self.missing
 
 
 def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
@@ -57,25 +76,44 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     return tuple(found)
 
 
-def decided_to_begin(plan: Plan, record: Record, what: str, line: str, now: datetime) -> Decision | Happened | None:
-    """The newest statement that counts to begin a migration phase just as `line` says, with the gates before `what` used by it.
+def opening(plan: Plan, record: Record, what: str, lines: Collection[str], now: datetime, who: str) -> Opening:
+    """What `who` stated to begin a migration phase just as one of `lines` says, with the gates before `what` used by it.
 
-    None where there is none. `what` is empty for a phase without a gate. In a plan without people nobody can state it: it is
-    what this cockpit noted then.
+    It is good for an hour, on the plan it was made on, while nobody votes against it and the votes it used would open its gates.
+    `what` is empty for a phase without a gate. In a plan without people nobody can state it: it is what this cockpit noted then.
     """
     counts = counted(plan, record, now)
+    ends = tuple(f"({line})" for line in lines)
     if not plan.people:
-        noted = [each for each in counts.all(Happened) if each.proof.own and each.subject == MIGRATION]
-        return next((each for each in reversed(noted) if each.text.endswith(f"({line})")), None)
-    for decision in reversed(counts.all(Decision)):
-        if decision.choice == "migrate" and decision.why.endswith(f"({line})"):
-            uses = {
-                use.gate
-                for use in counts.all(GateUsed)
-                if use.by == decision.by and use.act == what and counts.place(use) > counts.place(decision)
-            }
-            return decision if {gate.id for gate in plan.gates if gate.before == what} <= uses else None
-    return None
+        noted = [each for each in counts.all(Happened) if each.proof.own and each.subject == MIGRATION and not each.by]
+        made = next((each for each in reversed(noted) if each.text.endswith(ends) and now - each.at < GOOD_FOR), None)
+        return Opening(made, whole=made is not None, missing=missing_before(plan, record, what, now, who))
+    begins = [each for each in counts.all(Decision) if each.choice == "migrate" and each.by == who]
+    decision = next((each for each in reversed(begins) if each.why.endswith(ends)), None)
+    if decision is None or now - decision.at >= GOOD_FOR or decision.plan_digest != plan.digest:
+        return Opening(None, whole=False, missing=missing_before(plan, record, what, now, who))
+    # What they stated next has its own uses: votes that it used do not come back to this one.
+    until = next((counts.place(each) for each in begins if counts.place(each) > counts.place(decision)), None)
+    whole, found = True, []
+    for gate in (each for each in plan.gates if each.before == what):
+        use = _last_use(gate, counts)
+        place = counts.place(use)
+        if use is not None and use.by == who and counts.place(decision) < place and (until is None or place < until):
+            missing = _missing_by_use(gate, counts, use, now)
+        else:
+            missing, whole = poll(gate, counts, now, who).missing, False
+        if missing:
+            found.append(Missing(gate.title, missing))
+    return Opening(decision, whole, tuple(found))
+
+
+def _missing_by_use(gate: Gate, counts: Counted, use: GateUsed, now: datetime) -> tuple[str, ...]:
+    """How the gate stands by the votes its last use rested on. What was voted since adds no go to them: it is of another use."""
+    spent, place = max(map(counts.place, _uses(gate, counts)[:-1]), default=-1), counts.place(use)
+    votes = [vote for vote in counts.all(Vote) if vote.gate == gate.id and counts.place(vote) > spent]
+    since = {(vote.by, vote.role): vote for vote in votes if counts.place(vote) > place}.values()
+    rested_on = [vote for vote in votes if counts.place(vote) < place]
+    return tally(gate, [*rested_on, *(vote for vote in since if vote.choice != "go")], now, use.by).missing
 
 
 def worded(missing: Iterable[Missing], ask: str) -> list[str]:
@@ -144,8 +182,11 @@ def _unused_votes(gate: Gate, record: Counted, use: GateUsed | None) -> list[Vot
 
 
 def _last_use(gate: Gate, record: Counted) -> GateUsed | None:
-    uses = [use for use in record.all(GateUsed) if use.gate == gate.id]
-    return uses[-1] if uses else None
+    return next(reversed(_uses(gate, record)), None)
+
+
+def _uses(gate: Gate, record: Counted) -> list[GateUsed]:
+    return [use for use in record.all(GateUsed) if use.gate == gate.id]
 
 
 def _vote_text(vote: Vote) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
-from cockpit.decide.events import Decision, Happened, Record
-from cockpit.decide.gate import GATE_OF_PHASE, Missing, decided_to_begin, missing_before, missing_to_go_on, worded
+from cockpit.decide import gate
+from cockpit.decide.events import Record
+from cockpit.decide.gate import GATE_OF_PHASE, Missing, Opening, missing_before, missing_to_go_on, worded
 from cockpit.engine.record_location import newest_of
 from cockpit.engine.recording import record_in
 from cockpit.journal.record_folder import RecordFolder, find_record
@@ -28,20 +29,26 @@ def missing_to_resume(plan: Plan, phase: str, now: datetime, record: str = "") -
     return _missing(plan, phase, now, record, lambda kept, act: missing_to_go_on(plan, kept, act, now))
 
 
-def decided(plan: Plan, phase: str, line: str, now: datetime, record: str = "") -> Decision | Happened | None:
-    """What the record holds that lets the phase begin just as `line` says; None where it holds nothing. Raises OSError."""
+def opening(plan: Plan, phase: str, lines: Collection[str], now: datetime, record: str = "", who: str = "") -> Opening:
+    """What the record holds that `who` begins the phase just as one of `lines` says. Raises OSError without the record named."""
     folder = folder_of(plan, now, record)
-    return decided_to_begin(plan, record_in(folder), GATE_OF_PHASE.get(phase, ""), line, now) if folder else None
+    kept = record_in(folder) if folder else Record()
+    return gate.opening(plan, kept, GATE_OF_PHASE.get(phase, ""), lines, now, who)
 
 
 def _missing(
     plan: Plan, phase: str, now: datetime, record: str, rule: Callable[[Record, str], tuple[Missing, ...]]
 ) -> list[str]:
-    gates = [gate for gate in plan.gates if gate.before == GATE_OF_PHASE.get(phase)]
+    gates = [each for each in plan.gates if each.before == GATE_OF_PHASE.get(phase)]
     if not gates:
         return []
     folder = folder_of(plan, now, record)
     if folder is None:
-        return [f"{gate.title}: no record of this cutover on this machine; vote in the cockpit first" for gate in gates]
+        return [f"{each.title}: no record of this cutover on this machine; vote in the cockpit first" for each in gates]
     found = rule(record_in(folder), GATE_OF_PHASE[phase])
+    return in_lines(found)
+
+
+def in_lines(found: Iterable[Missing]) -> list[str]:
+    """What is missing, as the command line says it."""
     return worded(found, "name the initiator with --as: the plan does not count the initiator's vote")

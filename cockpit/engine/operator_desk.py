@@ -27,7 +27,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
-from cockpit.decide.gate import missing_before, used, worded
+from cockpit.decide.gate import missing_before, opening, used, worded
 from cockpit.decide.situation import Situation, Verdict
 from cockpit.decide.states import Word
 from cockpit.engine.ports import Keeper, Refused
@@ -214,19 +214,24 @@ class Desk:
     async def migrate(self, why: str, line: str, act: str = "") -> None:
         """State that a migration phase is begun, as `line` says it, and that the gates before `act` are used: before it is.
 
-        What is begun rests on it (`decided_to_begin`). A plan without people has nobody to state it: it is noted.
+        What is begun rests on it (`opening`). A plan without people has nobody to state it: it is noted. Where a signature was
+        refused halfway, what was stated is gone on with: the gates that it did not use yet are used.
         """
         if not self.watch.plan.people:
             self.watch.record.append(Happened(self.watch.clock.now(), MIGRATION, f"decided: {reason(why)} ({line})"))
             return
         person, role = self._in_role(self.deciding_roles, "this decision")
-        if missing := self.missing_before(act):
+        now, digest = self.watch.clock.now(), self.watch.plan.digest
+        halfway = opening(self.watch.plan, self.watch.record, act, (line,), now, person.id)
+        goes_on = halfway.statement is not None and not halfway.whole
+        missing = worded(halfway.missing, IDENTIFY) if goes_on else self.missing_before(act)
+        if missing:
             raise Refused(f"{missing[0]}; nothing was changed")
         uses = self._gates_before(act, person, role)
-        now, digest = self.watch.clock.now(), self.watch.plan.digest
         advised = self.watch.situation.verdict.word if self.watch.revision else ""
         decided = Decision(now, "migrate", person.id, f"{reason(why)} ({line})", advised, role, digest, ())
-        await self._keep(decided, person, role)
+        if not goes_on:
+            await self._keep(decided, person, role)
         for use in uses:
             await self._keep(use, person, role)
 

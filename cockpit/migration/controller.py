@@ -33,7 +33,9 @@ from probes.reading import Unseen
 log = logging.getLogger(__name__)
 POLL_S = 1.0
 AGAIN_S = 3.0
-VOTES_ARE_USED = ". Votes of a gate before it are used by what was stated: vote again, then begin it again"
+STILL_STATED = (
+    ". What was stated is good for an hour: whoever stated it begins it again without new votes, if nothing changed"
+)
 LOOKS_WITHIN_S = 60.0
 """It bounds a hang: account, database and bucket are looked at within seconds."""
 LAST_LINES = 6
@@ -121,7 +123,7 @@ class Controller:
             ended = f"{each.phase} ended with exit {each.process.code} before it began"
             self._last_words = f"{ended}: {each.process.last_words()}" if died else ""
             if died and each.stated:
-                self._last_words += VOTES_ARE_USED if each.phase in GATE_OF_PHASE else ""
+                self._last_words += STILL_STATED if each.phase in GATE_OF_PHASE else ""
                 for notify in self.on_death:
                     notify(self._last_words)
         return self._last_words

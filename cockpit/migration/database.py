@@ -99,7 +99,7 @@ async def _look_at_server(connection: Connection, *, primary: bool) -> None:
 
 
 def host_and_name(dsn: str) -> str:
-    """What an operator types to name a database: two of one name on two hosts differ.
+    """What an operator types to name a database: two of one name on two hosts, or two ports of one, differ.
 
     >>> host_and_name("postgresql://me:secret@db.example.com:5432/app?schema=public")
     'db.example.com/app'
@@ -108,7 +108,8 @@ def host_and_name(dsn: str) -> str:
     """
     held = libpq_parameters(dsn, STATEMENT_MS)
     host = held.get("host") or held.get("hostaddr") or "localhost"
-    return f"{host}/{held.get('dbname') or held.get('user') or 'postgres'}"
+    port = "" if held.get("port", "5432") in ("", "5432") else f":{held['port']}"
+    return f"{host}{port}/{held.get('dbname') or held.get('user') or 'postgres'}"
 
 
 def words_of(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cockpit.migration import schema
 from cockpit.migration.database import Connection
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.sql_files import statement, table_statement
@@ -35,6 +36,9 @@ _TAKE_ALLOWANCE = statement("take_allowance")
 _GIVE_BACK_ALLOWANCE = statement("give_back_allowance")
 _NOTE = statement("note")
 _NOTE_DECISION = statement("note_decision")
+_IS_DECIDED = statement("is_decided")
+_MINUTES_SINCE_DECIDED = statement("minutes_since_decided")
+_BEGIN_ONE_BY_ONE = statement("begin_one_by_one")
 _LOOK_AT_ROWS = table_statement("look_at_rows")
 _POINT_ROWS_AT_OBJECTS = table_statement("point_rows_at_objects")
 
@@ -300,8 +304,26 @@ async def note(connection: Connection, run: int | None, who: str, kind: str, tex
     await connection.execute(_NOTE, {"run": run, "who": who, "kind": kind, "text": text[:500]})
 
 
+async def is_decided(connection: Connection, statement: str) -> bool:
+    """Whether a run was begun by `statement`."""
+    row = await (await connection.execute(_IS_DECIDED, {"statement": f"{statement}: "})).fetchone()
+    return bool(row and row[0])
+
+
+async def minutes_since_decided(connection: Connection) -> float | None:
+    """Since a run was last begun by a statement; None where none was, or there is no ledger."""
+    if not await schema.is_there(connection):
+        return None
+    row = await (await connection.execute(_MINUTES_SINCE_DECIDED)).fetchone()
+    return row[0] if row else None
+
+
 async def note_decision(connection: Connection, who: str, statement: str, text: str) -> bool:
-    """The line that a run is begun by: `statement`, which tells it from all others, then the text; False if it is there."""
+    """The line that a run is begun by: `statement`, which tells it from all others, then the text; False if it is there.
+
+    In a transaction: until that ends nobody else's line is looked for, so of two at once the second finds the first's.
+    """
+    await connection.execute(_BEGIN_ONE_BY_ONE)
     given = {"who": who, "statement": f"{statement}: ", "text": f"{statement}: {text}"[:500]}
     return bool((await connection.execute(_NOTE_DECISION, given)).rowcount)
 

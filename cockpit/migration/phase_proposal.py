@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,8 @@ class PhaseProposal:
     """What was looked at, each in a line."""
     at: datetime
     """When all of it was looked at."""
+    stated: str = ""
+    """When and by whom it was stated that just this begins, where nothing was begun by that; empty where it is to be stated."""
 
     @property
     def many(self) -> str:
@@ -67,6 +69,11 @@ class PhaseProposal:
     def words(self) -> str:
         """To be typed exactly, and then why."""
         return f"{self.phase} {self.database}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """How the record may say it: files that a beginning has counted before it died were not counted when it was stated."""
+        return (self.line,) if self.files is None else (self.line, replace(self, files=None).line)
 
     @property
     def line(self) -> str:
@@ -86,15 +93,17 @@ class PhaseProposal:
         yield "files", self.many + (f", {self.part}" if self.part else "")
         yield "loses", _LOSES[self.phase]
         yield "workers", self.workers
+        if self.stated:
+            yield "stated", self.stated
         for each in self.checks:
             yield "checked", f"{each}, at {formatting.clock(self.at)}"
 
     def differences(self, now: PhaseProposal) -> tuple[str, ...]:
-        """What is no longer as it was shown; nothing but the time may differ."""
+        """What is no longer as it was shown; only the time, and what it begins by, may differ."""
         return tuple(
             f"{each.name} was {_text(getattr(self, each.name))}, and is {_text(getattr(now, each.name))}"
             for each in fields(self)
-            if each.name != "at" and getattr(self, each.name) != getattr(now, each.name)
+            if each.name not in ("at", "stated") and getattr(self, each.name) != getattr(now, each.name)
         )
 
     def as_json(self) -> str:

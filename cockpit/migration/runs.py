@@ -132,24 +132,23 @@ async def begin(
     approved(gate, phase)
     limits = settings.limits
     await schema.upgrade(connection)
+    given = {
+        "phase": phase,
+        "settings": settings.as_json(),
+        "by": by,
+        "plan_digest": plan_digest,
+        "allowance": limit,
+        "files_per_s": limits.files_per_s,
+        "bytes_per_s": limits.bytes_per_s,
+        "concurrency": limits.concurrency,
+        "guarded": guarded,
+        "supervisor": supervisor,
+        "lease": SUPERVISION_S,
+    }
     try:
-        cursor = await connection.execute(
-            _BEGIN_RUN,
-            {
-                "phase": phase,
-                "settings": settings.as_json(),
-                "by": by,
-                "plan_digest": plan_digest,
-                "allowance": limit,
-                "files_per_s": limits.files_per_s,
-                "bytes_per_s": limits.bytes_per_s,
-                "concurrency": limits.concurrency,
-                "guarded": guarded,
-                "supervisor": supervisor,
-                "lease": SUPERVISION_S,
-            },
-        )
-        row = await cursor.fetchone()
+        async with connection.transaction():  # within another, that one can still be asked who was first
+            cursor = await connection.execute(_BEGIN_RUN, given)
+            row = await cursor.fetchone()
     except psycopg.errors.UniqueViolation:
         active = await current(connection)
         what = f"{active.phase} (run {active.id}, begun by {active.started_by or 'somebody'})" if active else "a run"

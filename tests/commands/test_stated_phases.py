@@ -13,7 +13,7 @@ from support.sources import NoSource
 
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext
-from cockpit.commands.migrate.statement import state, stated, with_shared_record
+from cockpit.commands.migrate.statement import opening, state, with_shared_record
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import Decision, GateUsed
 from cockpit.engine.gate_approval import missing, missing_to_resume
@@ -114,9 +114,20 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         voted = clock.now()
         clock.time += timedelta(seconds=5)
         made = await state(context, options, shown, WHY, session)
-        assert stated(context, options, shown) == made
-        assert stated(context, options, replace(shown, files=4)) is None, "it is good for what was shown alone"
-        assert stated(context, replace(options, who="bob"), shown) is None
+        assert opening(context, options, shown).statement == made
+        assert opening(context, options, shown).stands
+        for other in (
+            replace(shown, files=4),
+            replace(shown, database="other/app"),
+            replace(shown, account="000000000000"),
+            replace(shown, bucket="s3://other/"),
+            replace(shown, part="at most 2 of them"),
+            replace(shown, workers="3 processes"),
+        ):
+            assert opening(context, options, other).statement is None, "it is good for what was shown alone"
+        assert opening(context, replace(options, who="bob"), shown).statement is None
+        edited = replace(context, plan=replace(plan, digest="another"))
+        assert opening(edited, options, shown).statement is None, "and on the plan it was made on"
         # The votes are used: for a second purge, here and in the terminal that is open; the first may be resumed.
         assert shut()
         assert missing_to_resume(plan, "purge", clock.now()) == []
@@ -125,7 +136,9 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         await kept.share()
         with pytest.raises(Refused, match="needs 1 more GO vote"):
             await desk.migrate(WHY, shown.line, "purge")
+        assert opening(context, options, shown).stands, "nothing was begun by it yet"
         await desk.vote("purge", "no-go", "the copy is not proven")
+        assert not opening(context, options, shown).stands
         assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
         record = record_in(kept.folder)
     (decision,), (use,) = record.all(Decision), record.all(GateUsed)

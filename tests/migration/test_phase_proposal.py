@@ -32,11 +32,23 @@ OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(PhaseProposal) if each.name != "at"])
+@pytest.mark.parametrize("name", [each.name for each in fields(PhaseProposal) if each.name not in ("at", "stated")])
 def test_whatever_differs_is_named(name: str) -> None:
     now = replace(SHOWN, **{name: OTHER.get(name, "another"), "at": SHOWN.at + timedelta(seconds=9)})  # type: ignore[arg-type]
     (found,) = SHOWN.differences(now)
     assert found.startswith(f"{name} was ")
+
+
+def test_files_that_were_not_counted_when_it_was_stated_may_be_counted_now() -> None:
+    stated = replace(SHOWN, files=None).line
+    assert stated in SHOWN.lines
+    assert stated not in replace(SHOWN, database="other/app").lines
+    assert SHOWN.line not in replace(SHOWN, files=None).lines
+
+
+def test_what_it_begins_by_is_shown() -> None:
+    assert "stated" not in dict(SHOWN.shown())
+    assert dict(replace(SHOWN, stated="at 22:30 by ada").shown())["stated"] == "at 22:30 by ada"
 
 
 def test_a_later_look_at_the_same_differs_in_nothing() -> None:

@@ -72,7 +72,9 @@ async def test_what_was_stated_and_not_begun_is_in_the_record_with_how_to_go_on(
     made.begin(replace(SHOWN, phase=phase), "it is time")
     await until(lambda: made._started[0].process.code is not None)
     words = made._died()
-    assert words.endswith("vote again, then begin it again") == (phase is PhaseName.PURGE), "a restore has no gate"
+    assert words.endswith("without new votes, if nothing changed") == (phase is PhaseName.PURGE), (
+        "a restore has no gate"
+    )
     assert [each.text for each in watch.record.all(Happened)] == [words]
     assert made._died() == words
     assert len(watch.record.all(Happened)) == 1

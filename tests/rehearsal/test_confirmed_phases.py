@@ -10,16 +10,28 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from rehearsal.files_world import counted, written
+from rehearsal.files_world import counted, until, written
+from support.plans.trusted_plan import allow
+from support.sources import NoSource
 from support.waiting import at_last
 
+from cockpit.decide.events import GateUsed
+from cockpit.engine.operator_desk import Desk
+from cockpit.engine.recording import record_in, recording
+from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import records_root
 from cockpit.migration.database import host_and_name
 from cockpit.migration.phase_proposal import FROZEN, proposal_from
+from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 
 pytestmark = [pytest.mark.world, pytest.mark.long]
 COCKPIT = str(Path(sys.executable).with_name("cockpit"))
+GATED = """
+people: [{id: ada, name: Ada, roles: [on_call]}]
+gates:
+  - {id: move, title: Move the files, before: migrate, poll: {roles: [on_call]}}
+"""
 Done = tuple[int | None, str, str]
 
 
@@ -78,3 +90,42 @@ async def test_it_is_shown_confirmed_and_looked_at_again(world: Rehearsal, tmp_p
     assert second == ("began", "copy")
     assert counted(dsn).get("switched", 0) > 0
     assert proposal.line in "".join(path.read_text() for path in records_root().glob("*/journal/*.jsonl"))
+
+
+async def test_votes_are_used_by_a_run_that_begins_and_not_by_a_command_that_is_killed_before(
+    world: Rehearsal, tmp_path: Path
+) -> None:
+    path = written(world, tmp_path, rate=0, task="unused")
+    path.write_text(path.read_text() + GATED)
+    allow(path, world.environment)
+    plan, clock, dsn = load_plan(path), world.clock, world.environment["MIGRATION_DATABASE_URL"]
+    async with recording(plan, clock, who="ada") as kept:
+        watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
+        kept.attach(watch)
+        await Desk(watch, kept, "ada").vote("move", "go")
+    words = ("copy", str(path), "--as", "ada", "--confirm", f"copy {host_and_name(dsn)}: it is time")
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(hashtext('cockpit: a run begins by a statement'))")
+        process = await asyncio.create_subprocess_exec(
+            *(COCKPIT, "migrate", *words), env={**os.environ, **world.environment}, stderr=asyncio.subprocess.DEVNULL
+        )
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
+        await until(lambda: other.execute(waits).fetchone() == (1,))
+        process.kill()
+        await process.wait()
+    held = record_in(kept.folder)
+    assert [use.by for use in held.all(GateUsed)] == ["ada"]
+    assert counted(dsn).get("switched", 0) == 0, "it was stated, and had not begun"
+
+    code, out, err = await migrate(world, *words, "--propose")
+    assert (code, proposal_from(out).stated.partition(" by ")[2]) == (0, "ada, and not begun: it begins by that"), err
+    code, _, err = await migrate(world, *words)
+    assert code == 0, err
+    assert counted(dsn).get("switched", 0) > 0
+    assert record_in(kept.folder).all(GateUsed) == held.all(GateUsed)
+    code, _, err = await migrate(world, *words)
+    assert code == 1
+    assert "Move the files: needs 1 more GO vote" in err
+    code, _, err = await migrate(world, "forget", str(path), "--confirm", f"forget {host_and_name(dsn)}")
+    assert code == 3
+    assert "the ledger alone knows that they are used" in err

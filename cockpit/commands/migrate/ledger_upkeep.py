@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 
@@ -11,9 +12,11 @@ from cockpit.commands.migrate.confirmation import refused
 from cockpit.commands.migrate.migration_context import FAILED, OUTSIDE_WINDOW, MigrationContext, migration_command
 from cockpit.commands.migrate.migration_text import check_lines
 from cockpit.console import output
+from cockpit.decide.gate import GATE_OF_PHASE, GOOD_FOR
 from cockpit.formatting import size
 from cockpit.migration import runs, schema
-from cockpit.migration.database import host_and_name
+from cockpit.migration.database import Connection, host_and_name
+from cockpit.migration.ledger import minutes_since_decided
 from cockpit.migration.object_store import Store
 from cockpit.migration.phases import audit as audited
 from cockpit.migration.phases import sweep as leftovers
@@ -121,6 +124,17 @@ async def forget(context: MigrationContext, confirm: str) -> int:
                 f"{left:,} files are not purged yet: without the ledger they can neither be purged nor restored. "
                 f"To do it anyway: --confirm '{words}'"
             )
+        if any(gate.before in GATE_OF_PHASE.values() for gate in context.plan.gates):
+            await _wait_for_statements(connection)
         await schema.drop(connection)
         output("the ledger was dropped; rows and objects are unchanged")
     return 0
+
+
+async def _wait_for_statements(connection: Connection) -> None:
+    """Raises RunError while a statement is good by which a run was begun: the ledger alone knows that it was."""
+    if (minutes := await minutes_since_decided(connection)) is not None and minutes < GOOD_FOR / timedelta(minutes=1):
+        raise runs.RunError(
+            f"a run was begun {minutes:.0f} min ago by votes of a gate, and the ledger alone knows that they are used: "
+            f"forget it once that is {GOOD_FOR / timedelta(minutes=1):.0f} min ago"
+        )

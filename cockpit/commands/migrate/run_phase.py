@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Literal
@@ -24,10 +24,10 @@ from cockpit.commands.migrate.migration_context import (
     migration_command,
 )
 from cockpit.commands.migrate.migration_text import Meter, print_progress
-from cockpit.commands.migrate.statement import spend, state, stated, with_shared_record
+from cockpit.commands.migrate.statement import Stated, goes_on_by, opening, spend, state, unspent, with_shared_record
 from cockpit.commands.options import FORMAT, SHARE, Form
 from cockpit.console import output
-from cockpit.engine.gate_approval import missing, missing_to_resume
+from cockpit.engine.gate_approval import in_lines, missing, missing_to_resume
 from cockpit.engine.tasks import end
 from cockpit.exit_codes import INTERRUPTED
 from cockpit.migration import runs
@@ -35,7 +35,7 @@ from cockpit.migration.database import Connection
 from cockpit.migration.ledger import note
 from cockpit.migration.local_workers import LocalWorkers
 from cockpit.migration.ownerless import make_way, unsupervised
-from cockpit.migration.phase_proposal import FROZEN, proposal_from
+from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
 from cockpit.migration.preflight import describe
 from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
@@ -256,10 +256,9 @@ async def _begin(
     async with context.clients() as clients:
         session = await clients.pinned()  # what STS says of these credentials holds for what is begun
         frozen = os.environ.get(FROZEN, "")
-        shown = proposal_from(frozen) if frozen else None
-        if shown is None or stated(context, options, shown) is None:
-            runs.approved(_to_begin(context, options), options.phase)
-        proposal = shown or await look(context, connection, options, session)
+        proposal = proposal_from(frozen) if frozen else await look(context, connection, options, session)
+        statement = await unspent(connection, context, options, proposal)
+        proposal = replace(proposal, stated=goes_on_by(statement))
         if options.phase is PhaseName.PURGE:
             soak_s = context.migration.soak.total_seconds()
             if line := await runs.still_soaking(connection, soak_s, options.table):
@@ -271,30 +270,40 @@ async def _begin(
         if different := proposal.differences(await look(context, connection, options, session)):
             changed = "; ".join(different)
             raise runs.RunError(f"it changed since it was shown, so nothing was begun: {changed}. Look again")
-        statement = stated(context, options, proposal) or await state(context, options, proposal, why, session)
+        statement = statement or await state(context, options, proposal, why, session)
         await make_way(connection, options.phase, context.by, _show)
         settings = context.settings((await describe(connection, context.migration))[0], options.table)
         if options.phase is PhaseName.COPY or not await is_prepared(connection):
             await prepare_ledger(connection, settings)
-        if not await spend(connection, context, statement, why, proposal.line):  # an earlier run was begun by it
-            statement = await state(context, options, proposal, why, session)
-            if not await spend(connection, context, statement, why, proposal.line):
-                raise runs.RunError("a run was begun by this statement already: begin it anew")
-    if options.outside_window:
-        await note(connection, None, context.by, "outside-window", options.outside_window)
-    return await runs.begin(
-        connection,
-        options.phase,
-        _rate_capped(settings, options.max_bytes_per_s),
-        gate=lambda _: (
-            () if stated(context, options, proposal) else ("the record does not say who begins it, and why",)
-        ),
-        by=context.by,
-        plan_digest=context.plan.digest,
-        limit=options.limit,
-        guarded=options.guarded,
-        supervisor=supervisor,
-    )
+    async with connection.transaction():  # a statement is used by a run that begins, and by nothing less
+        await spend(connection, context.by, statement)
+        if options.outside_window:
+            await note(connection, None, context.by, "outside-window", options.outside_window)
+        return await runs.begin(
+            connection,
+            options.phase,
+            _rate_capped(settings, options.max_bytes_per_s),
+            gate=_stands(context, options, proposal, statement),
+            by=context.by,
+            plan_digest=context.plan.digest,
+            limit=options.limit,
+            guarded=options.guarded,
+            supervisor=supervisor,
+        )
+
+
+def _stands(
+    context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal, statement: Stated
+) -> runs.Approval:
+    """Whether the statement still lets the run begin: it counts, its votes do, and nobody voted against it since."""
+
+    def missing(_: PhaseName) -> Sequence[str]:
+        found = opening(context, options, proposal)
+        if found.stands and found.statement == statement:
+            return ()
+        return in_lines(found.missing) or ("the record does not say who begins it, and why",)
+
+    return missing
 
 
 def _rate_capped(settings: Settings, max_bytes_per_s: int) -> Settings:

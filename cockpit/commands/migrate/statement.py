@@ -1,19 +1,20 @@
 """The statement a migration phase begins by: in the cutover's record, before anything is begun, and good for one run.
 
 A terminal has stated it, with the key of its person, before it starts the phase. Whoever types the command states it here.
+The ledger keeps, with the run, which statement it was begun by: one that was refused or died before that begins the next.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
+from cockpit import formatting
 from cockpit.commands.live_session import share_of
 from cockpit.commands.migrate.confirmation import PhaseOptions
-from cockpit.commands.migrate.migration_context import MigrationContext
+from cockpit.commands.migrate.migration_context import MigrationContext, is_prepared
 from cockpit.decide.events import Decision, Happened
-from cockpit.decide.gate import GATE_OF_PHASE
+from cockpit.decide.gate import GATE_OF_PHASE, Opening
 from cockpit.engine import gate_approval
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
@@ -23,13 +24,11 @@ from cockpit.engine.recording import CannotRecord, record_in, recording
 from cockpit.engine.watch import Watch
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
-from cockpit.migration.ledger import note_decision
+from cockpit.migration.ledger import is_decided, note_decision
 from cockpit.migration.phase_proposal import PhaseProposal
 from probes.clients.clients import Clients
 
 Stated = Decision | Happened
-GOOD_FOR = timedelta(hours=1)
-"""After that, what was stated and not begun is stated again."""
 
 
 async def with_shared_record(context: MigrationContext, options: PhaseOptions) -> PhaseOptions:
@@ -45,14 +44,35 @@ async def with_shared_record(context: MigrationContext, options: PhaseOptions) -
         raise runs.RunError(str(error)) from None
 
 
-def stated(context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal) -> Stated | None:
-    """What the record holds about beginning just this, by whoever begins it; None where it was not stated. Raises RunError."""
+def opening(context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal) -> Opening:
+    """What the record holds about beginning just this, by whoever begins it. Raises RunError."""
     now = context.clock.now()
     try:
-        found = gate_approval.decided(context.plan, options.phase, proposal.line, now, options.record)
+        return gate_approval.opening(context.plan, options.phase, proposal.lines, now, options.record, options.who)
     except OSError as error:
         raise runs.RunError(str(error)) from None
-    return found if found and found.by in ("", options.who) and now - found.at < GOOD_FOR else None
+
+
+async def unspent(
+    connection: Connection, context: MigrationContext, options: PhaseOptions, proposal: PhaseProposal
+) -> Stated | None:
+    """What was stated to begin just this, by which no run was begun; None where it may be stated now.
+
+    Raises NotApproved where the gates let it begin neither way.
+    """
+    found = opening(context, options, proposal)
+    if (made := found.statement) is not None and found.stands:
+        spent = await is_prepared(connection) and await is_decided(connection, _tag(made))
+        if not spent:
+            return made
+    if found.whole:
+        now = context.clock.now()
+        missing = gate_approval.missing(context.plan, options.phase, now, options.record, options.who)
+    else:
+        missing = gate_approval.in_lines(found.missing)
+    if missing:
+        raise runs.NotApproved("not approved:", *missing)
+    return None
 
 
 async def state(
@@ -86,13 +106,25 @@ async def state(
         raise runs.NotApproved(str(refused)) from None
     except (CannotRecord, OSError) as error:
         raise runs.RunError(str(error)) from None
-    made = gate_approval.decided(plan, options.phase, proposal.line, clock.now(), str(kept.folder.path))
-    if made is None:
+    made = opening(context, replace(options, record=str(kept.folder.path)), proposal)
+    if made.statement is None or not made.stands:
         raise runs.NotApproved("what was stated does not count: see the record in the cockpit")
-    return made
+    return made.statement
 
 
-async def spend(connection: Connection, context: MigrationContext, statement: Stated, why: str, line: str) -> bool:
-    """Note in the ledger that a run is begun by this statement; False where one was before."""
-    tag = f"{statement.at.isoformat()} {statement.by}".rstrip()
-    return await note_decision(connection, context.by, tag, f"{why} ({line})")
+async def spend(connection: Connection, by: str, statement: Stated) -> None:
+    """Note in the ledger that a run is begun by this statement, in one transaction with that. Raises RunError where one was."""
+    words = statement.why if isinstance(statement, Decision) else statement.text.removeprefix("decided: ")
+    if not await note_decision(connection, by, _tag(statement), words):
+        raise runs.RunError("a run was begun by this statement in the meantime: see `cockpit migrate status`")
+
+
+def goes_on_by(statement: Stated | None) -> str:
+    """What is shown of a statement that a phase goes on by; empty where it is stated first."""
+    if statement is None:
+        return ""
+    return f"at {formatting.clock(statement.at)} by {statement.by or 'this cockpit'}, and not begun: it begins by that"
+
+
+def _tag(statement: Stated) -> str:
+    return f"{statement.at.isoformat()} {statement.by}".rstrip()

@@ -124,6 +124,18 @@ WHERE id = %(run)s AND ended_at IS NULL
 UPDATE cutover.run SET supervised_until = clock_timestamp(), guard_until = clock_timestamp()
 WHERE id = %(run)s AND supervisor = %(supervisor)s AND ended_at IS NULL
 
+-- name: is_decided
+-- Reads only, and takes no lock.
+SELECT EXISTS (SELECT FROM cutover.event e WHERE e.kind = 'decided' AND starts_with(e.text, %(statement)s))
+
+-- name: minutes_since_decided
+-- Reads only, and takes no lock.
+SELECT (extract(epoch FROM clock_timestamp() - max(e.at)) / 60)::float FROM cutover.event e WHERE e.kind = 'decided'
+
+-- name: begin_one_by_one
+-- Waits for whoever begins a run at this moment and for nobody else; given back by the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtext('cockpit: a run begins by a statement'))
+
 -- name: note_decision
 -- Adds a line unless one begins with the same words, and changes none: each statement of the record begins one run.
 INSERT INTO cutover.event (run_id, who, kind, text)

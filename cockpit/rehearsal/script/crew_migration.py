@@ -51,7 +51,8 @@ def phase_left(controller: Controller) -> PhaseName | None:
 async def _begin(controller: Controller, desk: Desk, phase: PhaseName) -> None:
     who = desk.may_decide().id
     proposal = await controller.propose(phase, who)
-    await desk.migrate(WHY, proposal.line, GATE_OF_PHASE.get(phase, ""))
+    if not proposal.stated:
+        await desk.migrate(WHY, proposal.line, GATE_OF_PHASE.get(phase, ""))
     begun = controller.begin(proposal, WHY, who)
     if not controller.runs_here:
         raise Refused(begun)

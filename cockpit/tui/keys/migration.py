@@ -112,10 +112,11 @@ class MigrationKeys:
                 why = typed_reason(proposal.words, text)
                 if not self._cockpit.armed:
                     raise Refused("read-only: F9 arms the cockpit; nothing was changed")
-                # What is stated uses the votes, so it is looked at once more first.
-                if different := proposal.differences(await controller.propose(phase, self._who())):
+                now = await controller.propose(phase, self._who())
+                if different := proposal.differences(now):
                     raise Refused(f"it changed since it was shown: {'; '.join(different)}; nothing was changed")
-                await desk.migrate(why, proposal.line, GATE_OF_PHASE.get(phase, ""))
+                if not now.stated:
+                    await desk.migrate(why, proposal.line, GATE_OF_PHASE.get(phase, ""))
                 return controller.begin(proposal, why, self._who())
 
             def shown(width: int, _: int) -> Text:
@@ -134,14 +135,17 @@ class MigrationKeys:
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _approved(self, phase: str, *, resumed: bool = False) -> bool:
-        """Whether the plan's gates let this phase begin, or its run go on; the first reason is shown where they do not."""
+        """Whether the plan's gates let this phase begin, or its run go on; the first reason is shown where they do not.
+
+        Of a gate that was used it is not known yet whether anything was begun by that: who looks at the ledger says so.
+        """
         watch, act = self._cockpit.cutover, GATE_OF_PHASE.get(phase, "")
         now = watch.clock.now()
-        found = (
-            missing_to_go_on(watch.plan, watch.record, act, now)
-            if resumed
-            else missing_before(watch.plan, watch.record, act, now, self._who())
-        )
+        found = begun = missing_to_go_on(watch.plan, watch.record, act, now)
+        if not resumed:
+            found = missing_before(watch.plan, watch.record, act, now, self._who())
+            if not begun and not any(each.initiator_unknown for each in found):
+                found = ()
         missing = worded(found, IDENTIFY)
         if missing:
             self._cockpit.refuse(missing[0])

@@ -1,0 +1,184 @@
+"""What was stated to begin a phase of the migration: used by a run that begins, not by one that is refused, and by one alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Literal
+
+import pytest
+from decide.scene import HERE, START, plan
+
+from cockpit.decide.events import Decision, Entry, GateUsed, Happened, Record, Vote
+from cockpit.decide.gate import GOOD_FOR, missing_before, opening
+from cockpit.plan.model import Gate, Plan, Poll
+
+LINES = ("purge 3 files of db/app", "purge 3 files, at most 1 of them of db/app")
+NIGHTS = int(os.environ.get("EXAMPLES", "300"))
+PEOPLE = ("ann", "bob")
+
+
+def gated(*gates: str, required: int = 1, valid_for: timedelta | None = None) -> Plan:
+    poll = Poll(("on_call", "backup"), required, valid_for=valid_for)
+    base = plan(gates=tuple(Gate(each, each, "purge", poll, HERE) for each in gates))
+    first = base.people[0]
+    people = tuple(replace(first, id=each, name=each, roles=("on_call", "backup")) for each in PEOPLE)
+    return replace(base, people=people)
+
+
+@dataclass
+class Night:
+    """A record, and the ledger's knowledge of what was begun."""
+
+    plan: Plan
+    record: Record = field(default_factory=Record)
+    now: datetime = START
+    begun: list[Decision | Happened] = field(default_factory=list)
+
+    def vote(self, who: str, choice: Literal["go", "no-go", "hold"] = "go", gate: str = "") -> None:
+        for each in self.plan.gates:
+            if gate in ("", each.id):
+                self._say(Vote(self.now, each.id, who, "on_call", choice, plan_digest=self.plan.digest, why="so"))
+
+    def state(self, who: str, line: str, signatures: int = 9) -> bool:
+        """As the desk does; after so many signatures the next is refused."""
+        found = opening(self.plan, self.record, "purge", (line,), self.now, who)
+        goes_on = found.statement is not None and not found.whole
+        if found.missing if goes_on else missing_before(self.plan, self.record, "purge", self.now, who):
+            return False
+        uses = [
+            GateUsed(self.now, gate.id, "purge", who, "on_call", self.plan.digest)
+            for gate in self.plan.gates
+            if not missing_before(replace(self.plan, gates=(gate,)), self.record, "purge", self.now, who)
+        ]
+        said = Decision(self.now, "migrate", who, f"so ({line})", "", "on_call", self.plan.digest, ())
+        signed: list[Entry] = [*([] if goes_on else [said]), *uses]
+        for each in signed[:signatures]:
+            self._say(each)
+        return True
+
+    def begin(self, who: str, line: str) -> bool:
+        """As the command does, and the ledger."""
+        found = opening(self.plan, self.record, "purge", (line,), self.now, who)
+        if not found.stands or found.statement is None or found.statement in self.begun:
+            return False
+        self.begun.append(found.statement)
+        return True
+
+    def _say(self, entry: Entry) -> None:
+        self.record.append(entry)
+        self.now += timedelta(seconds=1)
+
+
+def test_a_statement_by_which_nothing_was_begun_begins_the_next_of_the_same_person() -> None:
+    night = Night(gated("purge"))
+    night.vote("ann")
+    assert night.state("ann", LINES[0])
+    assert missing_before(night.plan, night.record, "purge", night.now, "ann"), "its votes are of it alone"
+    night.now += timedelta(minutes=50)
+    assert not night.begin("bob", LINES[0])
+    assert not night.begin("ann", LINES[1])
+    assert night.begin("ann", LINES[0])
+    assert not night.begin("ann", LINES[0])
+    assert not night.state("ann", LINES[0])
+
+
+def test_it_is_good_for_an_hour_and_on_its_plan() -> None:
+    night = Night(gated("purge"))
+    night.vote("ann")
+    night.state("ann", LINES[0])
+    for plan_, later in ((night.plan, GOOD_FOR), (replace(night.plan, digest="d2"), timedelta(minutes=1))):
+        assert opening(plan_, night.record, "purge", LINES[:1], night.now + later, "ann").statement is None
+
+
+@pytest.mark.parametrize("votes", [("no-go",), ("hold",), ("go", "no-go")])
+def test_whoever_votes_against_it_before_it_begins_is_heard(votes: tuple[Literal["go", "no-go", "hold"], ...]) -> None:
+    night = Night(gated("purge"))
+    night.vote("ann")
+    night.state("ann", LINES[0])
+    for each in votes:
+        night.vote("bob", each)
+    assert not night.begin("ann", LINES[0])
+    night.vote("bob", "go")
+    assert night.begin("ann", LINES[0]), "they think otherwise"
+
+
+def test_a_vote_that_lapses_meanwhile_and_one_given_since_do_not_begin_it() -> None:
+    night = Night(gated("purge", valid_for=timedelta(minutes=10)))
+    night.vote("ann")
+    night.state("ann", LINES[0])
+    night.now += timedelta(minutes=11)
+    night.vote("ann")
+    assert not night.begin("ann", LINES[0]), "that vote is of the next statement"
+    assert night.state("ann", LINES[0])
+    assert night.begin("ann", LINES[0])
+
+
+@pytest.mark.parametrize("signatures", [1, 2])
+def test_what_was_refused_halfway_is_gone_on_with(signatures: int) -> None:
+    """The decision was signed, or one of two gates used, and then the key was not touched."""
+    night = Night(gated("purge", "second"))
+    night.vote("ann")
+    night.state("ann", LINES[0], signatures)
+    assert not night.begin("ann", LINES[0])
+    assert night.state("ann", LINES[0])
+    assert night.begin("ann", LINES[0])
+    assert not night.state("ann", LINES[0])
+
+
+def test_what_a_later_statement_used_does_not_come_back_to_an_earlier_one() -> None:
+    night = Night(gated("purge"))
+    for line in LINES:
+        night.vote("ann")
+        assert night.state("ann", line)
+    assert night.begin("ann", LINES[1])
+    assert not night.begin("ann", LINES[0])
+
+
+def test_what_another_used_is_not_of_a_statement_that_was_refused_halfway() -> None:
+    night = Night(gated("purge"))
+    night.vote("ann")
+    night.state("ann", LINES[0], 1)
+    assert night.state("bob", LINES[0])
+    assert not night.begin("ann", LINES[0])
+    assert night.begin("bob", LINES[0])
+
+
+@pytest.mark.parametrize("seed", range(NIGHTS))
+def test_no_set_of_votes_begins_two_runs(seed: int) -> None:
+    """Two people state, are refused halfway, begin, vote and change their minds as it comes; every run has goes of its own."""
+    luck = Random(seed)
+    gates = luck.choice([("purge",), ("purge", "second")])
+    required = luck.choice([1, 2])
+    night = Night(gated(*gates, required=required, valid_for=luck.choice([None, timedelta(minutes=20)])))
+    goes = dict.fromkeys(gates, 0)
+    for _ in range(luck.randint(10, 40)):
+        who, line = luck.choice(PEOPLE), luck.choice(LINES)
+        match luck.choice(["go", "state", "state", "begin", "begin", "against", "later"]):
+            case "go":
+                gate = luck.choice(gates)
+                goes[gate] += 1
+                night.vote(who, "go", gate)
+            case "state":
+                night.state(who, line, luck.choice([1, 2, 9, 9]))
+            case "begin":
+                night.begin(who, line)
+            case "against":
+                if luck.random() < 0.3:
+                    night.vote(who, "no-go", luck.choice(gates))
+            case "later":
+                night.now += luck.choice([timedelta(minutes=1), timedelta(minutes=25), timedelta(hours=2)])
+        assert len(night.begun) * required <= min(goes.values())
+
+
+def test_those_nights_begin_runs() -> None:
+    """The one above can fail only where something is begun."""
+    night = Night(gated("purge", "second", required=2))
+    for count in (1, 2):
+        for who in PEOPLE:
+            night.vote(who)
+        night.state("ann", LINES[0])
+        night.begin("ann", LINES[0])
+        assert len(night.begun) == count
