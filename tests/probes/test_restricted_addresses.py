@@ -243,7 +243,7 @@ async def test_once_it_is_allowed_it_is_connected_to() -> None:
 
 
 CONNECTS = re.compile(
-    r"create_connection|open_connection|sock_connect|connect_tcp|getaddrinfo|AsyncConnection\.connect|AsyncClient\("
+    r"create_connection|open_connection|sock_connect|connect_tcp|getaddrinfo|Connection\.connect\(|AsyncClient\("
 )
 DOORS = {
     "probes/clients/dns_query.py",
