@@ -55,6 +55,17 @@ async def test_what_arrives_above_the_cursor_does_not_move_its_row_on_the_screen
         assert row_on_screen(app) == row
 
 
+async def test_a_heading_that_is_too_long_says_so() -> None:
+    app = CockpitApp(Stage().calm(1))
+    async with opened(app) as pilot:
+        grid = lists(app).grid
+        grid.show(
+            [Row("heading:x", heading=Text("decide by 16:27: " + "a rollback takes 1h06m, " * 5), selectable=False)]
+        )
+        await pilot.pause()
+        assert "…" in shown(app).splitlines()[5]
+
+
 async def test_an_untouched_timeline_follows_what_is_new() -> None:
     stage = Stage().calm(1)
     app = CockpitApp(stage)

@@ -190,6 +190,17 @@ def test_who_waits_for_a_first_reading_does_not_hear_of_a_fault() -> None:
     assert row.cell("value").plain == "waiting for 1st reading"
 
 
+def test_readings_of_before_the_deployment_are_no_first_reading() -> None:
+    stage = Stage(crowded(Kind.SUCCESS))
+    feed(stage, [2] * 8)
+    stage.hand.time += timedelta(seconds=1)
+    stage.record.append(PhaseBegan(stage.hand.time, Phase.POST_DEPLOY))
+    stage.tick()
+    row = next(row for row in cutover(stage) if row.key == "crowded")
+    assert row.cell("age").plain
+    assert row.cell("value").plain == "waiting for new data"
+
+
 def cutover(stage: Stage) -> list[Row]:
     return lists.cutover(stage.situation, lambda *_: ())
 

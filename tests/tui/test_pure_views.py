@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,14 +112,25 @@ def test_what_cannot_be_seen_is_said_by_its_reason() -> None:
     assert made["errors.high"].failing
 
 
-def test_rows_are_made_again_only_when_they_changed() -> None:
+def test_rows_are_equal_until_they_change_and_their_cells_are_made_when_asked_for() -> None:
     stage = Stage(plan(40)).calm(1)
-    memo: lists.Memo = {}
-    first = lists.cutover(stage.situation, stage.series, memo)
+    asked: list[str] = []
+
+    def series(probe: str, field: str) -> Sequence[tuple[datetime, float | None]]:
+        asked.append(probe)
+        return stage.series(probe, field)
+
+    first = lists.cutover(stage.situation, series)
     stage.tick()
-    second = lists.cutover(stage.situation, stage.series, memo)
-    same = [new is old for old, new in zip(first, second, strict=True) if old.heading is None]
-    assert all(same)
+    second = lists.cutover(stage.situation, series)
+    assert first == second
+    assert not asked
+    stage.saw(rate=0.5)
+    changed = {row.key for row, old in zip(lists.cutover(stage.situation, series), second, strict=True) if row != old}
+    assert "errors.high" in changed
+    assert not asked
+    assert second[1].cell("title").plain
+    assert asked
 
 
 def test_every_column_title_fits_its_column() -> None:

@@ -21,11 +21,10 @@ class CutoverScreen(ListScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._memo: lists.Memo = {}
         self._charted: tuple[object, Text] | None = None
 
     def rows(self) -> list[Row]:
-        rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series, self._memo)
+        rows = lists.cutover(self.cockpit.cutover.situation, self.cockpit.cutover.series)
         if self.app.size.width >= NARROW:
             return rows
         # A side pane shows the verdict, what to do next, and what fails.

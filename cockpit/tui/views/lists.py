@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from rich.text import Text
 
@@ -23,7 +24,7 @@ from cockpit.decide.states import Check, Shown, State, Visibility, known_meaning
 from cockpit.plan.model import Kind, Phase
 from cockpit.tui import theme
 from cockpit.tui.widgets.chart import bar, sparkline
-from cockpit.tui.widgets.grid import Column, Row
+from cockpit.tui.widgets.grid import Cells, Column, LateCells, Row
 from probes.reading import Reason
 
 SPARK = 16
@@ -65,7 +66,7 @@ PROBES = (
 TIMELINE = (
     Column("at", "UTC", 8),
     Column("before", "WAS", 13, rank=1),
-    Column("after", "NOW", 13),
+    Column("after", "NOW", 14),
     Column("subject", "WHAT", rank=0, least=24, most=64),
     Column("because", "BECAUSE", rank=2, least=30),
 )
@@ -129,13 +130,9 @@ def recorded_text(word: str, style: str = "bold", *, of: type[Shown] = State) ->
 # -- cutover ---------------------------------------------------------------------------------------------------------
 
 
-Memo = dict[str, tuple[tuple[object, ...], Row]]
-"""Rows made before, by id, with what they were made from."""
-
-
-def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> list[Row]:
-    """Success criteria, then triggers, each with a heading that counts. What has not changed is taken from `memo`."""
-    kept = {} if memo is None else memo
+def cutover(situation: Situation, series: Series) -> list[Row]:
+    """Success criteria, then triggers, each with a heading that counts."""
+    now, phase = situation.now, situation.verdict.phase
     rows = []
     for kind, title, healthy in (
         (Kind.SUCCESS, "SUCCESS CRITERIA", "met"),
@@ -143,10 +140,10 @@ def cutover(situation: Situation, series: Series, memo: Memo | None = None) -> l
     ):
         own = [status for status in situation.criteria if status.kind is kind]
         done = sum(status.state.meaning.done for status in own)
-        baseline = kind is Kind.SUCCESS and situation.verdict.phase is Phase.PRE_DEPLOY
+        baseline = kind is Kind.SUCCESS and phase is Phase.PRE_DEPLOY
         count = "baseline, does not count yet" if baseline else f"{done}/{len(own)} {healthy}"
         rows.append(Row(f"heading:{kind}", heading=_heading(title, count), selectable=False))
-        rows += [_kept(status, situation, series, kept) for status in own]
+        rows += [_criterion(status, now, series, phase) for status in own]
     return rows
 
 
@@ -156,34 +153,29 @@ def _heading(title: str, count: str) -> Text:
     return text
 
 
-def _kept(status: CriterionStatus, situation: Situation, series: Series, memo: Memo) -> Row:
-    """The row of a criterion, made again only when something it shows has changed."""
-    now, phase = situation.now, situation.verdict.phase
-    age = formatting.duration(now - status.because.data_at) if status.because.data_at else ""
-    left = formatting.duration(status.trips_in) if status.trips_in is not None else ""
-    made_from = (status.because, status.state, status.badges, status.ok, age, left, phase)
-    held = memo.get(status.id)
-    # Most of an explanation is the same object until a reading changes it: comparing it is then nearly free.
-    if held is not None and held[0] == made_from:
-        return held[1]
-    row = _criterion(status, now, series, phase)
-    memo[status.id] = (made_from, row)
-    return row
-
-
 def _criterion(status: CriterionStatus, now: datetime, series: Series, phase: Phase) -> Row:
+    because = status.because
+    age = formatting.duration(now - because.data_at) if because.data_at else ""
+    left = formatting.duration(status.trips_in) if status.trips_in is not None else ""
+    # Most of an explanation is the same object until a reading changes it: comparing it is then nearly free.
+    made_from = (because, status.state, status.badges, status.ok, age, left, phase)
+    cells = LateCells(made_from, partial(_criterion_cells, status, now, series, phase, age))
+    search = f"{status.id} {status.title} {status.state} {status.state.label} {because.line}".lower()
+    return Row(status.id, cells, search=search, failing=not status.ok)
+
+
+def _criterion_cells(status: CriterionStatus, now: datetime, series: Series, phase: Phase, age: str) -> Cells:
     because = status.because
     title = Text(status.title, style=theme.TEXT if status.enforced else theme.QUIET)
     for badge in status.badges:
         if badge is not Badge.WAIVED:
             title.append(f" [{badge}]", style=f"bold {theme.HOLD}")
-    age = formatting.duration(now - because.data_at) if because.data_at else ""
     limits = {t.path: float(t.value) for t in because.thresholds if type(t.value) in (int, float)}
     trends = (sparkline(series(*o.path.split(".")), SPARK, limits.get(o.path)) for o in because.observed)
     trend = next(filter(None, trends), "")
     progress = because.progress
     proving = progress is not None and progress.need and status.state.judging.running
-    cells = (
+    return (
         ("state", criterion_state(status, now, phase)),
         ("title", title),
         ("window", Text(window(status), style=theme.of_meaning(status.state.meaning))),
@@ -195,8 +187,6 @@ def _criterion(status: CriterionStatus, now: datetime, series: Series, phase: Ph
             Text(bar(progress.ratio, 10) if proving and progress else "", style=theme.of_meaning(status.state.meaning)),
         ),
     )
-    search = f"{status.id} {status.title} {status.state} {status.state.label} {because.line}".lower()
-    return Row(status.id, cells, search=search, failing=not status.ok)
 
 
 def window(status: CriterionStatus) -> str:
@@ -219,8 +209,10 @@ def value(status: CriterionStatus) -> str:
     if status.unknown is not None:
         hidden = [each for each in seen if each.unknown is not None]
         named = f" ({_name(hidden[0], seen)})" if 0 < len(hidden) < len(seen) else ""
-        waits = status.unknown.reason is Reason.WARMING
-        return "waiting for 1st reading" if waits else f"{status.unknown.reason}{named}"
+        if status.unknown.reason is Reason.WARMING:
+            # It may have readings, none of them of this phase; a title of 22 cells has no room for "since it began".
+            return "waiting for 1st reading" if status.because.data_at is None else "waiting for new data"
+        return f"{status.unknown.reason}{named}"
     if len(seen) == 1:
         return seen[0].text + (f" ({seen[0].limit})" if seen[0].limit else "")
     against = [each for each in seen if each.against]

@@ -6,8 +6,8 @@ row's strip is kept until its content, the width or the cursor changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rich.style import Style
 from rich.text import Text
@@ -49,12 +49,27 @@ class Column:
     """Whether what is too long loses its middle, not its end."""
 
 
+Cells = tuple[tuple[str, Text], ...]
+"""By column key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateCells:
+    """Cells made when they are painted: of hundreds of rows a terminal shows thirty. Equal where made from equal things."""
+
+    made_from: tuple[object, ...]
+    make: Callable[[], Cells] = field(compare=False)
+
+    def __iter__(self) -> Iterator[tuple[str, Text]]:
+        return iter(self.make())
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line. `cells` are by column key; `search` is what a filter looks at. A heading has only `heading`."""
 
     key: str
-    cells: tuple[tuple[str, Text], ...] = ()
+    cells: Cells | LateCells = ()
     heading: Text | None = None
     search: str = ""
     failing: bool = False
@@ -161,6 +176,7 @@ class Grid(ScrollView, can_focus=True):
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
         self._layout: list[tuple[Column, int]] = []
         self._longest: dict[str, int] = {}
+        self._measured: set[str] = set()
         self.on_layout: Callable[[], None] | None = None
 
     # -- content -----------------------------------------------------------------------------------------------------
@@ -179,8 +195,8 @@ class Grid(ScrollView, can_focus=True):
         top, width = round(self.scroll_offset.y), self.size.width
         dirty = [
             Region(0, index - top, width, 1)
-            for index, (old, new) in enumerate(zip(before, self.rows, strict=True))
-            if old is not new and old != new and top <= index < top + self.size.height
+            for index in range(top, min(top + self.size.height, len(self.rows)))
+            if before[index] is not self.rows[index] and before[index] != self.rows[index]
         ]
         if dirty:
             self.refresh(*dirty)
@@ -188,9 +204,11 @@ class Grid(ScrollView, can_focus=True):
     def _measure(self) -> None:
         """Columns that lose their middle: whoever filters lines or is shown a badge sees no column come or go."""
         before = dict(self._longest)
+        new = [row for row in self.rows if row.key not in self._measured]
+        self._measured.update(row.key for row in new)
         for column in self.columns:
             if column.middle:
-                longest = max((row.cell(column.key).cell_len for row in self.rows), default=0)
+                longest = max((row.cell(column.key).cell_len for row in new), default=0)
                 self._longest[column.key] = max(longest, self._longest.get(column.key, 0))
         if self._longest != before and self._layout:
             self._lay_out()
@@ -329,9 +347,10 @@ class Grid(ScrollView, can_focus=True):
     def _line(self, row: Row, mark: str) -> Text:
         line = Text(no_wrap=True).append(mark, style=f"bold {theme.STRONG}")
         if row.heading is not None:
-            return line + safe_copy(row.heading)
+            return cut_to(line + safe_copy(row.heading), self.size.width)
+        cells = dict(row.cells)
         for index, (column, width) in enumerate(self._layout):
-            cell = safe_copy(row.cell(column.key))
+            cell = safe_copy(cells.get(column.key, Text("")))
             if column.middle:
                 cell = without_middle(cell, width)
             cut_to(cell, width, pad=True)
