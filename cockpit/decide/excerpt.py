@@ -11,6 +11,11 @@ _PERIOD = re.compile(r"^until \d\d:\d\d\s")
 """A period of a metric: its numbers are the value again, and no cause of it."""
 _COUNTS = re.compile(r"^(?:[\w-]+: )?\d[\d.,]* [a-z ]+(?:, \d[\d.,]* [a-z ]+)*$")
 """Counts alone are the value again, too."""
+_AS_USUAL = re.compile(
+    r"^\(service [^)]+\) (?:\(deployment [^)]+\) deployment completed"
+    r"|has (?:reached a steady state|started|stopped|begun draining)|(?:de)?registered|updated )|^\S+:\d+ healthy$"
+)
+"""What every deployment does, and a target that is well: no cause of anything."""
 _SERVER = re.compile(
     r'^(?:connection failed: )?connection to server at "([^"]+)"(?: \([^)]*\))?, port (\d+) failed:\s*(?:FATAL:\s*)?'
 )
@@ -31,13 +36,13 @@ def excerpt(line: str) -> str:
     'db:5432: no slots'
     >>> excerpt("missing: app/api-key")
     'missing: app/api-key'
-    >>> excerpt("until 18:48  RequestCount Sum 72")
-    ''
+    >>> excerpt("until 18:48  RequestCount Sum 72"), excerpt("(service web) has reached a steady state.")
+    ('', '')
     """
     if _PERIOD.match(line):
         return ""
     bare = _SERVER.sub(r"\1:\2: ", " ".join(_TIME.sub("", line).split()))
-    if _COUNTS.match(bare):
+    if _COUNTS.match(bare) or _AS_USUAL.match(bare):
         return ""
     if bare.startswith("{"):
         bare = ": ".join(dict.fromkeys(_happened(bare))) or bare

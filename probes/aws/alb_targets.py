@@ -115,7 +115,7 @@ class AlbTargets(Probe[TargetsParams]):
         lines = [
             f"{group_name(arn)} gets {share:.3g} %" for arn, share in serving.items() if len(serving) > 1 or share < 100
         ]
-        lines += [_line(target) for targets in by_group for target in targets[:6]]
+        lines += [_line(target) for targets in by_group for target in sorted(targets, key=_healthy)[:6]]
         evidence = Evidence(query, request_id(answers[0]), self._url(next(iter(groups))), tuple(lines))
         return self.reading(now, values, unknown=unknown, evidence=evidence)
 
@@ -221,6 +221,11 @@ def _values(groups: Sequence[Sequence[Target]]) -> tuple[dict[str, Any], dict[st
 
 def _state(target: Target) -> str:
     return str(target.get("TargetHealth", {}).get("State", ""))
+
+
+def _healthy(target: Mapping[str, Any]) -> bool:
+    """What is not comes first."""
+    return str(target.get("TargetHealth", {}).get("State")) == "healthy"
 
 
 def _line(target: Mapping[str, Any]) -> str:
