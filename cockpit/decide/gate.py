@@ -166,7 +166,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
         votes=tuple(_vote_text(vote) for vote in stands.valid),
         missing=stands.missing,
         not_counted=tuple(
-            f"{each.entry.by} ({each.entry.role}): {each.entry.choice} does not count: {each.why}"
+            f"{each.entry.by} ({formatting.role(each.entry.role)}): {each.entry.choice} does not count: {each.why}"
             for each in record.left_out
             if isinstance(each.entry, Vote) and each.entry.gate == gate.id
         ),
@@ -191,4 +191,4 @@ def _uses(gate: Gate, record: Counted) -> list[GateUsed]:
 
 def _vote_text(vote: Vote) -> str:
     drill = " (rehearsal)" if vote.rehearsal else "" if vote.key else " (not cryptographically signed)"
-    return f"{vote.by} ({vote.role}): {vote.choice} {formatting.clock(vote.at)}{drill}"
+    return f"{vote.by} ({formatting.role(vote.role)}): {vote.choice} {formatting.clock(vote.at)}{drill}"

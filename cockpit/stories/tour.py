@@ -1,4 +1,4 @@
-"""A newcomer's first night in six stages: each is done when the record shows it. Pure; nothing here does anything by itself."""
+"""A newcomer's first night in five stages: each is done when the record shows it. Pure; nothing here does anything by itself."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ STAGES: Sequence[Stage] = (
     Stage("n", "sign an open line", "write what you checked; the crew signs the rest", _signed),
     Stage("v", "vote go at the gate", "down chooses go, enter; the backup follows", _voted),
     Stage("F8", "at GO, begin", "once it is GO: type deploy; a release goes out", _began),
-    Stage("f", "inject app.errors", "enter injects; then watch a trigger breach", _broke),
+    Stage("f", "break something", "enter injects the first fault; a trigger breaches", _broke),
     Stage("5", "decide at ROLLBACK", "five minutes later: back, forward or dismiss", _decided),
 )
 

@@ -21,6 +21,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 
 from cockpit import formatting
 from cockpit.ascii_symbols import ascii_only
+from cockpit.decide.next_action import next_for
 from cockpit.engine.ports import Drill, Watching
 from cockpit.tui import calling, theme
 from cockpit.tui.action_registry import ACTIONS, IN_BROWSER, PLACED, Action, Handler, Where, available
@@ -34,6 +35,7 @@ from cockpit.tui.keys.sign_and_decide import DeskKeys
 from cockpit.tui.keys.walk_steps import StepKeys
 from cockpit.tui.look import Look
 from cockpit.tui.screens.base import FrameScreen
+from cockpit.tui.screens.lists import ListScreen
 from cockpit.tui.screens.pages import CardScreen
 from cockpit.tui.screens.registry import FIRST, MAIN_SCREENS
 from cockpit.tui.terminal_settings import Settings, fitting, settings_path
@@ -380,8 +382,12 @@ class CockpitApp(App[None]):
     def _go(self, screen_id: str) -> None:
         while self.screen not in self._main.values() and len(self.screen_stack) > 2:
             self.pop_screen()
-        if self.screen is not self._main[screen_id]:
+        front = self._main[screen_id]
+        if self.screen is not front:
             self.switch_screen(screen_id)
+        due = next_for(self.cutover.situation, self.who)
+        if due.act == screen_id and isinstance(front, ListScreen):
+            front.aim(due.subject)
 
     def leave(self) -> None:
         """Close the page in front; on a main screen, go to the first one."""

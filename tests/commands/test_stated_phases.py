@@ -143,6 +143,6 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         record = record_in(kept.folder)
     (decision,), (use,) = record.all(Decision), record.all(GateUsed)
     assert (decision.by, decision.why) == ("ada", f"{WHY} ({shown.line})")
-    assert (use.gate, use.by, use.votes) == ("purge", "ada", (f"ada (on_call): go {voted:%H:%M:%S}",))
+    assert (use.gate, use.by, use.votes) == ("purge", "ada", (f"ada (on-call): go {voted:%H:%M:%S}",))
     assert decision.key == use.key == plan.people[0].fingerprint
     await session.close()

@@ -262,7 +262,7 @@ async def test_gates_are_told_to_slack_alone(tmp_path: Path) -> None:
             watch.tick()
             await slack.until(1)
         assert texts(slack)[0].startswith("*signing (staging) Go / no-go: passed*")
-        assert "ada (on_call): go" in texts(slack)[0]
+        assert "ada (on-call): go" in texts(slack)[0]
         assert pager.bodies == []
 
 

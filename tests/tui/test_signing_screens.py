@@ -140,6 +140,36 @@ async def test_walking_what_is_open_goes_from_one_to_the_next(tmp_path: Path) ->
         assert {each.subject for each in watch.record.all(SignOff)} == {"i.vpn", "i.smoke"}
 
 
+async def test_a_walk_counts_what_is_open_now_and_says_that_somebody_else_signed_its_line(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        await pilot.press("n")
+        assert "2 open" in shown(pilot.app)  # type: ignore[arg-type]
+        for subject in ("i.smoke", "i.vpn"):
+            watch.record.append(
+                SignOff(watch.clock.now(), subject, "ada", "on_call", "seen on another machine", watch.plan.digest)
+            )
+            watch.saw()
+            pilot.app.paint()  # type: ignore[attr-defined]
+            await pilot.pause()
+            page = shown(pilot.app)  # type: ignore[arg-type]
+            assert ("1 open" in page) == (subject == "i.smoke")
+        assert "has been signed meanwhile" in page
+        assert " open" not in page.splitlines()[6]
+
+
+async def test_the_key_that_is_next_goes_to_the_line_it_is_about_from_its_own_screen_too(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, watch):
+        watch.record.append(PhaseBegan(watch.clock.now(), Phase.POST_DEPLOY))
+        watch.saw(rate=0.01)
+        watch.saw(rate=0.5)
+        pilot.app.paint()  # type: ignore[attr-defined]
+        await pilot.pause()
+        assert "NEXT 1  look at 500 error rate" in shown(pilot.app)  # type: ignore[arg-type]
+        for key in ("1", "2"):
+            await pilot.press("home", key, "1")
+            assert pilot.app.screen.grid.cursor == "errors.high"  # type: ignore[attr-defined]
+
+
 async def test_nobody_signs_for_a_role_they_do_not_hold_until_they_say_who_they_are(tmp_path: Path) -> None:
     async with cockpit(tmp_path, who="bob") as (pilot, watch):
         await pilot.press("2")

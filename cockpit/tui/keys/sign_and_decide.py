@@ -82,15 +82,20 @@ class DeskKeys:
             self._cockpit.refuse("this line needs no sign-off")
             return
         who = desk.person.id if desk.person else "not identified (press i)"
-        left = f"   {len(self.open_for(desk))} open" if walk else ""
+        was_open = subject in self.open_for(desk)
 
         async def submit(text: str) -> str:
             given = await desk.sign(subject, text)
             how = "with your key" if given.key else "not cryptographically signed"
-            return f"signed {subject} as {given.by} ({given.role}), {how}"
+            return f"signed as {given.by} ({formatting.role(given.role)}), {how}: {self._title(subject)}"
 
         def seen(width: int, height: int) -> Text:
-            signer = f"you are {who}; needs sign-off: {formatting.roles(ask.roles)}{left}"
+            open_ = self.open_for(desk)
+            signer = f"you are {who}; needs sign-off: {formatting.roles(ask.roles)}"
+            if was_open and subject not in open_:
+                signer = "this line has been signed meanwhile: esc leaves it"
+            elif walk:
+                signer += f"   {len(open_)} open"
             text = hanging("", signer, width, indent=0, styles=("", theme.QUIET))
             if (step := step_of(self._cockpit.cutover.situation, subject)) is not None:
                 return text.append_text(step_text(step, self._cockpit.cutover.situation, width))

@@ -67,8 +67,14 @@ class ListScreen(FrameScreen):
         self.only_failing = False
         self.only_mine = False
         self.wanted = ""
+        self._due = ""
         self._changed: frozenset[str] = frozenset()
         """Ids of what is another since somebody looked."""
+
+    def aim(self, subject: str) -> None:
+        """Put the cursor on the line of what is next, once it is shown."""
+        self._due = subject
+        self.paint()
 
     def _look_back(self) -> None:
         new = activity.new_since(self.cockpit.cutover.record, self.cockpit.attention.since)
@@ -118,6 +124,9 @@ class ListScreen(FrameScreen):
         if self.wanted or self.only_failing or self.only_mine:
             shown = without_empty_headings(shown)
         self.grid.show(shown)
+        if self._due:
+            due, self._due = self._due, ""
+            self.grid.select(due)
         self._about()
         # The list comes first: what is below it is shown only where every row is in view as well.
         room = self.list_rows - TALL_ABOUT - 1 - len(shown)

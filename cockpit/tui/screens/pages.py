@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from cockpit.decide.states import Check, GateState, Shown, State, StepState, Visibility, Word
 from cockpit.tui import theme
-from cockpit.tui.action_registry import EVIDENCE_FOOTER, FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, Where
+from cockpit.tui.action_registry import ACTIONS, EVIDENCE_FOOTER, FAULTS_FOOTER, HELP_FOOTER, PAGE_FOOTER, Where
 from cockpit.tui.screens.base import FrameScreen, own_bindings
 from cockpit.tui.text import hanging, wrapped
 from cockpit.tui.views import evidence_bundle
@@ -97,6 +97,10 @@ WORDS: tuple[tuple[str, type[Shown]], ...] = (
 )
 
 
+LABELLED = 11 + max(len(action.label) for action in ACTIONS)
+"""Cells before the meaning of a key on the help page."""
+
+
 class HelpScreen(Page):
     """Keys, from the registry; and the settings in force."""
 
@@ -125,9 +129,9 @@ class HelpScreen(Page):
     def _key(self, text: Text, shown: str, label: str, meaning: str) -> None:
         """One line of the keys, its meaning wrapped below itself."""
         text.append(f"{shown:>7}  ", style=f"bold {theme.STRONG}")
-        text.append(f"{label:9}  ", style=theme.TEXT)
-        lines = wrapped(meaning, self.size.width - 3 - 20)
-        text.append(("\n" + " " * 20).join(lines) + "\n", style=theme.QUIET)
+        text.append(f"{label:{LABELLED - 11}}  ", style=theme.TEXT)
+        lines = wrapped(meaning, self.size.width - 3 - LABELLED)
+        text.append(("\n" + " " * LABELLED).join(lines) + "\n", style=theme.QUIET)
 
 
 class CardScreen(Page):

@@ -111,7 +111,7 @@ class _Page:
         text = self._pair("asks", f"{signed.ask} ({formatting.roles(signed.roles)})")
         if signed.at is not None:
             drill = ", in a rehearsal" if signed.rehearsal else ""
-            by = f"{signed.by} as {signed.role} at {formatting.clock(signed.at)}{drill}: {signed.answer}"
+            by = f"{signed.by} as {formatting.role(signed.role)} at {formatting.clock(signed.at)}{drill}: {signed.answer}"
             text += self._pair("signed", by)
         if signed.stale:
             text += self._pair("stale", signed.stale)
@@ -121,8 +121,7 @@ class _Page:
         text = Text()
         longest = max((len(observed.path) for observed in because.observed), default=0)
         for observed in because.observed:
-            limit = next((t.text for t in because.thresholds if t.path == observed.path), "")
-            text += self._value(observed, limit, min(longest, self.width // 2))
+            text += self._value(observed, observed.limit, min(longest, self.width // 2))
             if observed.unknown is not None and observed.unknown.detail not in because.line:
                 text += self._lines(observed.unknown.detail, theme.QUIET, indent=4)
         return text
@@ -131,7 +130,7 @@ class _Page:
         text = Text(no_wrap=True).append(f"{observed.path:{longest}}  ", style=theme.QUIET)
         colour = theme.TEXT if observed.unknown is None else theme.UNKNOWN
         text.append(plain(observed.text), style=f"bold {colour}")
-        text.append(f"  {limit}" if limit else "", style=theme.HOLD)
+        text.append(f"  ({limit})" if limit else "", style=theme.HOLD)
         text.truncate(self.width, overflow="ellipsis")
         return text.append("\n")
 

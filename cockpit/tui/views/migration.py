@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -58,7 +58,7 @@ def _lines(
             return
         yield Text("")
         how = "m starts it: the checks, then the ledger, then the copy" if armed else "arm the cockpit (F9) to start it"
-        yield _row("NEXT", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
+        yield _row("START", f"nothing has been prepared yet; {how}. The copy leaves the bytes in the database.", width)
         return
     if progress.halted:
         text = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
@@ -192,7 +192,7 @@ def _workers(progress: Progress, width: int) -> Iterator[Text]:
 
 def _deaths(progress: Progress, width: int) -> Iterator[Text]:
     for number, event in enumerate(reversed(progress.deaths[-2:] if progress.active else ())):
-        yield _row("DIED" if number == 0 else "", f"{event.at:%H:%M:%S} {event.text}", width, theme.BAD)
+        yield _row("DIED" if number == 0 else "", f"{_ago(progress, event.at)} {event.text}", width, theme.BAD)
 
 
 def _failures(progress: Progress, width: int) -> Iterator[Text]:
@@ -205,12 +205,17 @@ def _failures(progress: Progress, width: int) -> Iterator[Text]:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
 
 
+def _ago(progress: Progress, at: datetime) -> str:
+    """By the database's clock, which in a rehearsal is another than that of the other lines."""
+    return f"{formatting.duration(progress.at - at)} ago" if progress.at is not None else f"{at:%H:%M:%S}"
+
+
 def _history(progress: Progress, width: int) -> Iterator[Text]:
     for number, event in enumerate(reversed(progress.events[-4:])):
         who = f"{plain(event.who)}: " if event.who else ""
         yield _row(
             "RECENT" if number == 0 else "",
-            f"{event.at:%H:%M:%S} {who}{event.kind}: {event.text}",
+            f"{_ago(progress, event.at)} {who}{event.kind}: {event.text}",
             width,
             theme.QUIET,
         )
@@ -230,7 +235,7 @@ def _next(progress: Progress, width: int, *, armed: bool) -> Iterator[Text]:
         text = f"u purges {progress.count(ItemState.VERIFIED):,} verified files after the soak time: the point of no return"
     else:
         return
-    yield _row("NEXT", text, width)
+    yield _row("THEN", text, width)
 
 
 def _safety(progress: Progress) -> str:

@@ -28,7 +28,7 @@ STEPS = (
 )
 RUNBOOK = (
     *STEPS[:2],
-    Column("slack", "SLACK/LATE", 10, rank=1),
+    Column("slack", "SLACK/LATE", 11, rank=1),
     Column("took", "TOOK (PLAN)", 16, rank=1),
     Column("chart", "TIME (UTC)", rank=2, least=36, weight=3),
     Column("who", "BY", 16, rank=3),

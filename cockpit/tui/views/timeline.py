@@ -70,10 +70,16 @@ def _statement(entry: _Statement) -> Change:
         case SignOff():
             word = "WITHDRAWN" if entry.retracted else "SIGNED"
             how = "rehearsed" if entry.rehearsal else "with a key" if entry.key else "not cryptographically signed"
-            return Change(entry.at, entry.subject, "", word, f"{entry.by} ({entry.role}, {how}): {entry.answer}")
+            return Change(
+                entry.at, entry.subject, "", word, f"{entry.by} ({formatting.role(entry.role)}, {how}): {entry.answer}"
+            )
         case Vote():
             return Change(
-                entry.at, entry.gate, "", entry.choice.upper(), f"{entry.by} ({entry.role}) {entry.why}".strip()
+                entry.at,
+                entry.gate,
+                "",
+                entry.choice.upper(),
+                f"{entry.by} ({formatting.role(entry.role)}) {entry.why}".strip(),
             )
         case Waiver():
             word = "WAIVED" if entry.until > entry.at else "WITHDRAWN"
