@@ -1,4 +1,4 @@
-"""Whether what a metric says can ever count as fresh: its newest period has closed, settled and waited to be read."""
+"""Whether what a probe says can count as fresh until the next of it comes: a metric's newest period, or a reading."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ def never_fresh(limit: timedelta | None, specs: Iterable[ProbeSpec]) -> str | No
     return None
 
 
+def never_long_enough(limit: timedelta | None, specs: Iterable[ProbeSpec], dwell: timedelta) -> str | None:
+    """Why readings are stale before the next one, and fresh for less than GO has to hold; None where they are not."""
+    for spec in specs:
+        if limit is not None and not spec.period and limit < min(spec.interval, dwell):
+            return (
+                f"stale_after is {duration(limit)}, and {spec.name} is read every {duration(spec.interval)}; "
+                "leave stale_after out, or read the probe more often (interval)"
+            )
+    return None
+
+
 def all_never_fresh(plan: Plan) -> Iterator[tuple[str, str]]:
     """The same for everything a plan judges: its id, and the whole sentence."""
     judged = [(each.id, each.condition, each.stale_after) for each in plan.criteria()]
@@ -29,3 +40,5 @@ def all_never_fresh(plan: Plan) -> Iterator[tuple[str, str]]:
         specs = [plan.probes[name] for name in condition.probes] if condition else []
         if (why := never_fresh(limit, specs)) is not None:
             yield id_, f"{id_} is UNKNOWN for good: {why}"
+        elif (why := never_long_enough(limit, specs, plan.verdict_dwell)) is not None:
+            yield id_, f"{id_} is UNKNOWN before each reading: {why}"

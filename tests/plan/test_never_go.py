@@ -39,6 +39,7 @@ ITEM = "checklist: [{section: A, items: [{id: i, title: I, expect: live.running 
         (TRIGGER % "" + SUCCESS.replace("> 0", "< 0") % "", "s can never hold"),
         (TRIGGER % "" + SUCCESS % "" + ITEM, "i can never hold"),
         (TRIGGER % "" + SUCCESS.replace("live.running > 0", "metric.rate < 0.1") % ", stale_after: 10s", "UNKNOWN for good"),
+        (TRIGGER % ", stale_after: 10s" + SUCCESS % "", "UNKNOWN before each reading: stale_after is 10s, and live is read"),
     ],
 )  # fmt: skip
 def test_what_can_never_be_go_has_no_earliest_go(text: str, why: str) -> None:
@@ -47,6 +48,10 @@ def test_what_can_never_be_go_has_no_earliest_go(text: str, why: str) -> None:
     lines = " ".join(" ".join(summarise(loaded)).split())
     assert "earliest GO" not in lines
     assert "never GO" in lines
+
+
+def test_a_limit_below_the_interval_that_leaves_go_its_dwell_is_not_never() -> None:
+    assert list(never_go(plan(SUCCESS % "" + TRIGGER % ", stale_after: 10s" + "verdict_dwell: 5s\n"))) == []
 
 
 @pytest.mark.parametrize("text", [SUCCESS % "" + TRIGGER % "", SUCCESS % ", for: 5m" + TRIGGER % ", for: 2m"])

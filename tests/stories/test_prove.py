@@ -46,6 +46,7 @@ def test_every_trigger_of_a_shipped_plan_trips(path: Path) -> None:
     for one in of.rollback_triggers:
         proven = prove_trigger(of, one, values, search)
         assert proven.trips, one.id
+        assert not proven.slow
         assert proven.best is not None
         assert proven.worst is not None
         assert one.needs <= proven.best <= proven.worst
@@ -140,6 +141,22 @@ def test_a_probe_slower_than_the_window_and_what_it_keeps_is_found() -> None:
     assert "the criterion good can never be met, with every reading healthy" in found
     faster = SLOW.replace("interval: 10m", "interval: 30s").replace("gap_tolerance: 1s", "gap_tolerance: 1m")
     assert list(prove(plan(faster, head=""), play_go=False).findings()) == []
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        ("{uses: sample.live, with: {target: x}, interval: 30m}", "live is read every 30m, its window is 3m"),
+        ("{uses: sample.metric, with: {target: x}, interval: 1m}", ""),
+    ],
+)
+def test_a_trigger_whose_probe_is_slower_than_its_window_is_found_though_it_trips_late(probe: str, said: str) -> None:
+    text = SLOW.replace(", gap_tolerance: 1m", "").replace(", gap_tolerance: 1s", "")
+    text = text.replace("{uses: sample.live, with: {target: x}, interval: 10m}", probe)
+    if "metric" in probe:
+        text = text.replace("!live.ok", "live.rate > 0.05").replace("live.ok", "live.rate < 0.05")
+    found = [each.text for each in prove(plan(text, head=""), play_go=False).findings() if "bad" in each.text]
+    assert [said in text and "in time" in text for text in found] == ([True] if said else [])
 
 
 UNKNOWN = """\

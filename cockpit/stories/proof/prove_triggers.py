@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cockpit.decide.states import State
+from cockpit.formatting import duration
 from cockpit.plan.model import Criterion, OnUnknown, Plan, Severity
 from cockpit.stories.plan_slice import plan_slice
 from cockpit.stories.proof.proven import Hidden, TriggerProven
@@ -60,11 +61,25 @@ def prove_trigger(plan: Plan, one: Criterion, healthy: Values, search: ValueSear
         best=soonest.after,
         worst=worst,
         verdict=_verdict(plan, one, soonest),
+        slow=_slow(plan, one, soonest.after),
         hidden_by=tuple(play.hidden(worst)) if play.hiding_limit(worst) <= LONGEST else (),
         undecided=""
         if play.hiding_limit(worst) <= LONGEST
         else "what hides it: its unknown_limit is longer than what is played",
         blinded=blinded(plan, one),
+    )
+
+
+def _slow(plan: Plan, one: Criterion, best: timedelta) -> str:
+    """Its probe with data further apart than its whole window is long: how long it takes instead."""
+    probes = [plan.probes[name] for name in one.condition.probes] if one.condition else []
+    slowest = max(probes, key=lambda spec: spec.pace, default=None)
+    if slowest is None or not one.needs or slowest.pace <= one.needs:
+        return ""
+    key, data = ("period", "has a point") if slowest.period > slowest.interval else ("interval", "is read")
+    return (
+        f"{slowest.name} {data} every {duration(slowest.pace)}, its window is {duration(one.needs)}, and it takes "
+        f"{duration(best)} at best; give the probe a shorter {key}, or the trigger a longer `for`"
     )
 
 

@@ -47,6 +47,8 @@ class TriggerProven:
     verdict: str = ""
     """The verdict then, as far as this trigger decides it alone."""
     hidden_by: tuple[Hidden, ...] = ()
+    slow: str = ""
+    """Which probe is read too seldom for its window, and what to do; empty where none is."""
     undecided: str = ""
     blinded: tuple[tuple[str, str], ...] = ()
     """Every blindness that was played: a probe, and a kind of reason."""
@@ -142,6 +144,8 @@ class PlanProven:
             if not one.trips and not one.undecided:
                 why = "no reading makes it true" if not one.values else "however long it is true, it never trips"
                 yield Finding(one.id, f"the trigger {one.id} can never trip: {why}", one.position)
+            elif one.slow:
+                yield Finding(one.id, f"the trigger {one.id} can never trip in time: {one.slow}", one.position)
         for each in self.criteria:
             if each.earliest is None and not each.undecided:
                 yield Finding(
