@@ -159,6 +159,11 @@ class Field:
     high: float | None = None
 
 
+def at_most(fields: Sequence[Field], name: str, high: float) -> tuple[Field, ...]:
+    """The fields, one of which can never be more than this with the parameters a plan gives."""
+    return tuple(replace(field_, high=high) if field_.name == name else field_ for field_ in fields)
+
+
 def checked(reading: Reading, fields: Sequence[Field], probe: str, missing: Unknown | None = None) -> Reading:
     """The reading as conditions may see it, whoever made it: each declared field known, or unknown with a reason.
 

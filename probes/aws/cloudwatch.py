@@ -17,7 +17,7 @@ from probes.demand import AWS_ALONE
 from probes.low_volume import ratio, too_few
 from probes.periods import Duration, dimension_pairs, trailing
 from probes.probe import Least, Params
-from probes.reading import Field, Unknown, Value
+from probes.reading import Field, Unknown, Value, at_most
 
 Stat = Annotated[
     str, StringConstraints(pattern=r"^(Sum|Average|Minimum|Maximum|SampleCount|(p|tm)\d{1,2}(\.\d{1,3})?)$")
@@ -78,6 +78,10 @@ class CloudWatchMetric(PeriodProbe[CloudWatchMetricParams]):
         Field("value", float, "the statistic of the newest closed period, times scale", 42.0),
         Field("points", int, "periods with a point, of those looked back over up to this one", 15, "count", low=0),
     )
+
+    @classmethod
+    def fields_of(cls, params: CloudWatchMetricParams) -> tuple[Field, ...]:
+        return at_most(cls.fields, "points", params.lookback)
 
     def counts(self) -> tuple[MetricQuery, ...]:
         return () if self.params.absent == "unknown" else self.queries()[:1]

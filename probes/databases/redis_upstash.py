@@ -12,7 +12,7 @@ from probes.clients.web_address import BaseAddress
 from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, at_most
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
 
@@ -46,6 +46,10 @@ class RedisUpstash(Probe[RedisUpstashParams]):
     )
     grants = ("the token of the Redis database",)
     interval = timedelta(seconds=60)
+
+    @classmethod
+    def fields_of(cls, params: RedisUpstashParams) -> tuple[Field, ...]:
+        return at_most(cls.fields, "latency_ms", params.timeout.total_seconds() * 1000)
 
     async def read(self, now: datetime) -> Reading:
         query = f"GET {place_of(self.params.url)}/ping (token from ${self.params.token_env})"

@@ -13,7 +13,7 @@ from probes.clients.web_address import WebAddress
 from probes.demand import Sends, Writes
 from probes.periods import Duration
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value, at_most
 from probes.redact import one_line, redact
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -74,6 +74,10 @@ class HttpHealth(Probe[HttpHealthParams]):
         Field("body_matches", bool, "the body has the expected text, size, and not the forbidden text", example=True),
     )
     interval = timedelta(seconds=15)
+
+    @classmethod
+    def fields_of(cls, params: HttpHealthParams) -> tuple[Field, ...]:
+        return at_most(cls.fields, "latency_ms", params.timeout.total_seconds() * 1000)
 
     async def read(self, now: datetime) -> Reading:
         asked = self.params

@@ -19,7 +19,7 @@ from probes.declared_fields import MOST_FIELDS, DeclaredField, FieldName, no_fie
 from probes.demand import Sends, SendsKey, Writes
 from probes.periods import Duration
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, at_most
 from probes.redact import one_line
 from probes.three_valued import FieldValue, sorted_out
 
@@ -108,7 +108,8 @@ class HttpJson(Probe[HttpJsonParams]):
 
     @classmethod
     def fields_of(cls, params: HttpJsonParams) -> tuple[Field, ...]:
-        return (*cls.fields, *(held.field(name, f"at {held.pointer}") for name, held in params.fields.items()))
+        fields = at_most(cls.fields, "latency_ms", params.timeout.total_seconds() * 1000)
+        return (*fields, *(held.field(name, f"at {held.pointer}") for name, held in params.fields.items()))
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         secret = self.params.secret

@@ -15,7 +15,7 @@ from probes.clients.web_address import BaseAddress
 from probes.demand import Sends, SendsKey
 from probes.periods import Duration
 from probes.probe import Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, at_most
 from probes.redact import HIDDEN, one_line
 from probes.three_valued import FieldValue, sorted_out
 
@@ -60,6 +60,10 @@ class LlmModels(Probe[LlmModelsParams]):
     iam = ("secretsmanager:GetSecretValue",)
     grants = ("an API key of the vendor",)
     interval = timedelta(seconds=60)
+
+    @classmethod
+    def fields_of(cls, params: LlmModelsParams) -> tuple[Field, ...]:
+        return at_most(cls.fields, "latency_ms", params.timeout.total_seconds() * 1000)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
         secret = self.params.secret

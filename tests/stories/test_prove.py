@@ -159,6 +159,27 @@ def test_a_trigger_whose_probe_is_slower_than_its_window_is_found_though_it_trip
     assert [said in text and "in time" in text for text in found] == ([True] if said else [])
 
 
+LIMITED = """\
+plan: v1
+name: p
+probes:
+  site: {uses: http.health, with: {url: "https://a.example", timeout: 3s}}
+  flow: {uses: cloudwatch.metric, with: {namespace: AWS/SQS, metric: NumberOfMessagesSent, dimensions: {QueueName: q}, stat: Sum, lookback: 5}}
+success_criteria:
+  - {id: good, title: G, success_condition: site.ok}
+rollback_triggers:
+  - {id: slow, title: S, failure_condition: site.latency_ms > 2500}
+  - {id: slower, title: S, failure_condition: site.latency_ms > 3000}
+  - {id: full, title: F, failure_condition: flow.points > 5}
+"""
+
+
+def test_what_a_parameter_bounds_is_a_bound_of_the_field() -> None:
+    found = {each.subject for each in prove(plan(LIMITED, head=""), play_go=False).findings()}
+    assert found >= {"slower", "full"}, "no answer takes longer than the timeout, no more points come than are looked back over"
+    assert "slow" not in found
+
+
 UNKNOWN = """\
 plan: v1
 name: p
