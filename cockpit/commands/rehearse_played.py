@@ -169,7 +169,8 @@ async def _headless(drill: PlayedDrill, options: PlayedOptions) -> int:
     situation = run.watch.situation
     failures = [*run.expectations.failures, *run.expectations.left(situation, run.elapsed)]
     as_expected = not failures and (not wanted or str(situation.verdict.word) == wanted)
-    by = f" (ends in {wanted})" if wanted else f" ({count(len(story.expect), 'expectation')})"
+    unmet = f"{len(failures)} of " if failures else ""
+    by = f" (ends in {wanted})" if wanted else f" ({unmet}{count(len(story.expect), 'expectation')})"
     output(
         *situation_lines(situation),
         "",

@@ -318,18 +318,21 @@ def _ill_typed(source: str, term: Sequence[Token], examples: Mapping[str, Mappin
     if not term:
         return []
     start, end = term[0].start, term[-1].end
+    parts = tokens.comparison(term)
     try:
-        value = _try(source[start:end], examples)
-        if not isinstance(value, bool):
-            wrong = f"does not type-check: {source[start:end]} is {_kind(value)}, not true or false"
-            return [ConditionError(wrong, start, end - start)]
-        parts = tokens.comparison(term)
+        if parts is None or parts[1] == "in":
+            value = _try(source[start:end], examples)
+            if not isinstance(value, bool):
+                wrong = f"does not type-check: {source[start:end]} is {_kind(value)}, not true or false"
+                return [ConditionError(wrong, start, end - start)]
         if parts is None:
             return []
         left, operator, right = (
             side if isinstance(side, str) else source[side[0].start : side[-1].end] for side in parts
         )
         one, other = _try(left, examples), _try(right, examples)
+        if _kind(one) == _kind(other):
+            _try(source[start:end], examples)
     except Exception as error:  # noqa: BLE001 - CEL raises KeyError, RuntimeError, TypeError, ValueError alike
         return [ConditionError(f"does not type-check on the probes' examples: {error}", start, end - start)]
     others = other if operator == "in" and isinstance(other, list) else [other]

@@ -42,6 +42,9 @@ _REFUSED_MARKS = {
     "===": "'===' is not known here: write ==",
     "!==": "'!==' is not known here: write !=",
     "<>": "'<>' is not known here: write !=",
+    "\u2265": "'\u2265' is not known here: write >=",
+    "\u2264": "'\u2264' is not known here: write <=",
+    "\u2260": "'\u2260' is not known here: write !=",
     "&": "'&' joins nothing: write &&",
     "|": "'|' joins nothing: write ||",
 }
@@ -57,6 +60,8 @@ _WRITTEN = {
     "none": "null",
 }
 """Words of other languages, in lower case, and how a condition writes them."""
+_PROSE = "is a sentence, not a condition: write probe.field and what it must be; what people see for themselves is a sign_off"
+_PRINTED = frozenset("\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb")
 _UNITS = frozenset({"ms", "s", "sec", "m", "min", "h", "d", "kb", "mb", "gb", "kib", "mib", "gib"})
 
 
@@ -108,6 +113,12 @@ def paths(words: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
 
 def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
     """Everything that is CEL but not allowed here, in the order written."""
+    if is_prose(words):
+        yield Refusal(_PROSE, words[0])
+        return
+    if printed := [word for word in words if word.text in _PRINTED]:
+        yield Refusal(f"{printed[0].text} is a quotation mark for print: write ' or \"", printed[0])
+        return
     bound = bound_names(words)
     for at, word in enumerate(words):
         if word.kind == "mark" and word.text in _REFUSED_MARKS:
@@ -125,6 +136,18 @@ def refusals(words: Sequence[Token]) -> Iterator[Refusal]:
     if len(comprehensions) > 1:
         why = "at most one of all(), exists(), map(), filter() in a condition: nested ones can take minutes"
         yield Refusal(why, comprehensions[1])
+
+
+def is_prose(words: Sequence[Token]) -> bool:
+    """Whether it is a sentence for people: words side by side, and nothing that compares or joins.
+
+    >>> [is_prose(tokenize(each)) for each in ("seven days at least", "a.b and c.d", "a.b == 5 minutes now")]
+    [True, False, False]
+    """
+    if any(word.text in COMPARISONS | {"&&", "||", "!", "(", "=", "%"} for word in words):
+        return False
+    plain = [word.kind == "name" and word.text.lower() not in _WRITTEN for word in words]
+    return any(one and other for one, other in pairwise(plain))
 
 
 def _foreign(name: str) -> str:

@@ -25,12 +25,16 @@ class Contradiction:
     def places(self) -> tuple[Position, ...]:
         return tuple(demand.position for demand in self.demands)
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The sentence, without the place of its first demand."""
         first, *others = self.demands
         if not others:
-            return f"{first.position}: {first} has no values: whatever its fields are, it never comes out so"
-        rest = "; ".join(f"{other.position}: {other}" for other in others)
-        return f"{first.position}: {first} contradicts {rest}"
+            return f"{first} has no values: whatever its fields are, it never comes out so"
+        return f"{first} contradicts " + "; ".join(f"{other.position}: {other}" for other in others)
+
+    def __str__(self) -> str:
+        return f"{self.places[0]}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,13 +301,10 @@ def typed(declared: Field, held: Any, report: Any) -> Value | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = declared.low, declared.high
         if (low is not None and value < low) or (high is not None and value > high):
-            ends = (
-                f"{low:g} to {high:g}"
-                if low is not None and high is not None
-                else f"from {low if low is not None else high:g} on"
-            )
-            report(
-                f"can never be: {declared.name} lies {'between ' if high is not None and low is not None else ''}{ends}"
-            )
+            if low is not None and high is not None:
+                ends = f"lies between {low:g} and {high:g}"
+            else:
+                ends = f"is at least {low:g}" if low is not None else f"is at most {high:g}"
+            report(f"can never be: {declared.name} {ends}")
             return None
     return value  # type: ignore[no-any-return]

@@ -212,12 +212,12 @@ def test_a_pace_of_nothing_is_refused(where: str) -> None:
         (
             "gates: [{id: g, before: deploy, poll: {roles: [on_call, db_owner], required: 2}}]",
             "2",
-            "these roles have 1 people (ann)",
+            "these roles have 1 person (ann)",
         ),
         (
             "gates: [{id: g, before: deploy, poll: {roles: [backup], required: 2, distinct_people: false}}]",
             "2",
-            "1 votes",
+            "1 vote, one for each role",
         ),
         ("target: {account: 123456789012}", "123456789012", 'put it in quotes, "123456789012"'),
         ("target: {account: '1234'}", "'1234'", "does not have the right form"),

@@ -31,6 +31,7 @@ __all__ = ["own_probes"]
         ("contacts: {<<: {a: b}}\n", "<<", "merges (<<) are refused"),
         ("contacts: {[a]: b}\n", "[a]: b}", "a key must be a word"),
         ("environment: !!python/object:os.system x\n", "!!python/object:os.system x", "is refused: plain values only"),
+        ("environment: !site.ok\n", "!site.ok", 'the tag !site.ok is refused: put it in quotes, "!site.ok"'),
         ("environment: ! x\n", "! x", "the tag ! is refused"),
         ("environment: " + "x" * 30_000 + "\n", "x" * 30_000, "longer than 20,000 characters"),
     ],

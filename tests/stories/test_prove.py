@@ -164,7 +164,9 @@ plan: v1
 name: p
 probes:
   site: {uses: http.health, with: {url: "https://a.example", timeout: 3s}}
-  flow: {uses: cloudwatch.metric, with: {namespace: AWS/SQS, metric: NumberOfMessagesSent, dimensions: {QueueName: q}, stat: Sum, lookback: 5}}
+  flow:
+    uses: cloudwatch.metric
+    with: {namespace: AWS/SQS, metric: NumberOfMessagesSent, dimensions: {QueueName: q}, stat: Sum, lookback: 5}
 success_criteria:
   - {id: good, title: G, success_condition: site.ok}
 rollback_triggers:
@@ -176,7 +178,9 @@ rollback_triggers:
 
 def test_what_a_parameter_bounds_is_a_bound_of_the_field() -> None:
     found = {each.subject for each in prove(plan(LIMITED, head=""), play_go=False).findings()}
-    assert found >= {"slower", "full"}, "no answer takes longer than the timeout, no more points come than are looked back over"
+    assert found >= {"slower", "full"}, (
+        "no answer takes longer than the timeout, no more points come than are looked back over"
+    )
     assert "slow" not in found
 
 

@@ -61,7 +61,7 @@ def test_what_is_written_is_what_happens() -> None:
             ["there is no probe 'sight' in the plan; did you mean 'site'?"],
         ),
         ("timeline: [{at: 1m, set: {site.ok: 1}}]\n", ["4:36 timeline[0].set.site.ok must be true or false"]),
-        ("timeline: [{at: 1m, set: {site.latency_ms: -4}}]\n", ["can never be: latency_ms lies from 0 on"]),
+        ("timeline: [{at: 1m, set: {site.latency_ms: -4}}]\n", ["can never be: latency_ms lies between 0 and 5000"]),
         ("timeline: [{at: 1m, set: {service.running: 1.5}}]\n", ["must be a whole number"]),
         (
             "timeline: [{at: 1m, blind: site, reason: THROTTELD}]\n",
@@ -73,6 +73,7 @@ def test_what_is_written_is_what_happens() -> None:
         ("timeline: [{at: 1m, set: {site.ok: true}, by: 3m}]\n", ["'by' goes with late, not with set"]),
         ("timeline: [{at: 2m, mend: site}, {at: 1m, mend: site}]\n", ["is earlier than the line before"]),
         ("timeline: [{at: 1, mend: site}]\n", ["is not a duration"]),
+        ("timeline: [{at: 1m, bind: site}]\n", ["there is no 'bind' here; did you mean 'blind'?"]),
         ("timline: []\n", ["there is no 'timline' here; did you mean 'timeline'?"]),
         ("begin: 2m\nphase: pre_deploy\n", ["begins the deployment, and phase is pre_deploy"]),
     ],

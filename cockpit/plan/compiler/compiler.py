@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cockpit.formatting import count
 from cockpit.plan.compiler.actions import Actions
 from cockpit.plan.compiler.context import Context
 from cockpit.plan.compiler.criteria import Criteria, either
@@ -159,8 +160,9 @@ class Compiler:
         votes = len(voters) if poll.distinct_people else sum(len(set(p.roles) & set(poll.roles)) for p in voters)
         if voters and poll.required > votes:
             who = ", ".join(p.id for p in voters)
-            counted = "people" if poll.distinct_people else "votes, one for each role a person holds"
-            problem = f"can never be met: these roles have {votes} {counted} ({who})"
+            people = "1 person" if votes == 1 else f"{votes} people"
+            held = people if poll.distinct_people else f"{count(votes, 'vote')}, one for each role a person holds"
+            problem = f"can never be met: these roles have {held} ({who})"
             self.tree.report((*path, "poll", "required"), problem)
         asked = Poll(tuple(poll.roles), poll.required, poll.distinct_people, poll.valid_for, poll.exclude_initiator)
         return Gate(part.id, part.title or part.id, part.before, asked, self._at(path))

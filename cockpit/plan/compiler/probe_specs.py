@@ -13,12 +13,13 @@ from pydantic import BaseModel, ValidationError
 from cockpit.conditions.condition import Condition, ConditionError, compile_condition
 from cockpit.plan.document.document import ProbePart
 from cockpit.plan.document.entries import Parts
-from cockpit.plan.document.validation_messages import by_path, found, known_keys, message
+from cockpit.plan.document.validation_messages import by_path, found, known_keys, message_at
 from cockpit.plan.model import ProbeSpec
 from cockpit.plan.source.variables import Substitution
 from cockpit.plan.source.yaml_tree import Path_, TooMany, Tree
 from probes.declared_fields import may_declare_fields
 from probes.demand import rooted, variables_read
+from probes.parameters import parameters_of
 from probes.probe import Probe
 from probes.registry import UnknownProbe, find
 from probes.suggestion import closest, suggestion
@@ -130,8 +131,8 @@ class Watched:
         elif self.substitution.touches(where, self.substitution.secret):
             self.tree.report(where, f"{uses} refuses this value, which comes from the environment ({error['type']})")
         else:
-            messages = dict.fromkeys(message(one, self.tree.value_at(where)) for one in errors)
-            self.tree.report(where, f"{uses}: {', or '.join(messages)}")
+            messages = dict.fromkeys(message_at(one, self.tree, where) for one in errors)
+            self.tree.report(where, f"{uses}: {', or '.join(messages)}{_meant(uses, where[len(path) :], error)}")
 
     # -- conditions --------------------------------------------------------------------------------------------------
 
@@ -173,3 +174,11 @@ class Watched:
         for name, spec in self.probes.items():
             problem = problem.replace(f"probe '{name}' has", f"probe '{name}' ({spec.uses}) has", 1)
         self.tree.report(path, problem, at=place)
+
+
+def _meant(uses: str, below: Path_, error: Mapping[str, Any]) -> str:
+    """What a parameter of another form than it must have is, with an example; empty where its message says it all."""
+    named = [each for each in parameters_of(find(uses)) if below and each.name == below[0]]
+    if error["type"] != "string_pattern_mismatch" or not named:
+        return ""
+    return f": {named[0].meaning.rstrip('.')}; for example {named[0].example}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -28,6 +29,14 @@ _TYPES = {
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
 }
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
+_FORMS = {
+    r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$": "a letter, then letters of English, digits, _ . and -, 80 in all",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,39}$": "a letter, then letters of English, digits and _ (conditions name it), 40 in all",
+    r"^(\d{12}|\[.*\])?$": 'the 12 digits of an account, "123456789012", or [brackets] while it is not known',
+    r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$": '"09:00-17:30"',
+}
+"""Of the patterns of the plan's own keys: what they ask for, in words."""
 _INSTEAD = {
     ("success", "failure_condition"): "a success criterion says what must be true: write success_condition",
     ("trigger", "success_condition"): "a rollback trigger says what is wrong when true: write failure_condition",
@@ -49,13 +58,13 @@ def explain(
         if error["type"] == "extra_forbidden":
             owner = model_at(model, loc[:-1])
             instead = _INSTEAD.get((noun, str(loc[-1])))
-            hint = suggestion(str(loc[-1]), known_keys(owner) if owner else (), "there is")
+            hint = suggestion(str(loc[-1]), known_keys(owner), "there is") if owner else ""
             message_ = instead or f"there is no '{loc[-1]}' here{hint}"
             tree.report(path, message_, on_key=True)
         elif error["type"] == "missing":
             tree.report(path, f"'{loc[-1]}' is missing", on_key=True)
         else:
-            tree.report(path, message(error, tree.value_at(path)))
+            tree.report(path, message_at(error, tree, path))
 
 
 def by_path(
@@ -73,6 +82,16 @@ def by_path(
             yield path, group
 
 
+def message_at(error: Mapping[str, Any], tree: Tree, path: Path_) -> str:
+    """The message at a place of the file; of a value that is a var, about what the plan gives it."""
+    value = tree.value_at(path)
+    named = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    given = tree.value_at(("vars", named[1])) if named else None
+    if named and error["type"] == "string_type" and isinstance(given, bool | int | float):
+        return f'must be text: put the value of the var in quotes, {named[1]}: "{str(given).lower()}"'
+    return message(error, value)
+
+
 def message(error: Mapping[str, Any], value: Any = None) -> str:
     """The message alone; never with a value that pydantic was given, unless it is one of the file's own numbers."""
     kind, context = str(error["type"]), error.get("ctx") or {}
@@ -83,7 +102,8 @@ def message(error: Mapping[str, Any], value: Any = None) -> str:
     if kind in ("literal_error", "enum"):
         return f"must be {context.get('expected', 'one of the known words')}"
     if kind == "string_pattern_mismatch":
-        return f"does not have the right form ({context.get('pattern')})"
+        form = _FORMS.get(str(context.get("pattern")))
+        return f"does not have the right form{f': {form}' if form else ''}"
     if kind in ("string_too_long", "too_long"):
         return f"is too long: {context.get('max_length')} at most"
     text = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -101,7 +121,7 @@ def real_path(tree: Tree, below: Path_, loc: Sequence[str | int]) -> Path_:
 
 def model_at(model: Any, loc: Sequence[str | int]) -> type[BaseModel] | None:
     """The model that describes the mapping at `loc` inside `model`."""
-    for part in loc:
+    for part in (each for each in loc if not isinstance(each, int)):  # an entry of a list: `_inside` went in already
         if isinstance(model, type) and issubclass(model, BaseModel):
             info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
             if info is None:

@@ -137,6 +137,8 @@ def parse(tree: Tree) -> None:
     try:
         _Builder(tree, _events(loader)).document()
     except yaml.MarkedYAMLError as error:
+        if odd := _ODD_INDENTATION.search(source.text, 0, _index(error, source)):
+            raise PlanError([source.problem(odd.start(1), _ODD_SPACE.format(ord(odd[1])))]) from None
         raise PlanError([*tree.problems, _syntax(error, source)]) from None
     except yaml.YAMLError as error:
         raise PlanError([*tree.problems, source.problem(0, f"is not YAML: {str(error).splitlines()[0]}")]) from None
@@ -203,7 +205,11 @@ class _Builder:
         if event.anchor is not None:
             self._report(place, path, "anchors are refused: write the value where it is used, or use vars: and ${name}")
         if event.tag is not None:
-            self._report(place, path, f"the tag {event.tag} is refused: plain values only")
+            denial = isinstance(event, yaml.ScalarEvent) and re.fullmatch(r"!\w[\w.]*", event.tag)
+            instead = f'put it in quotes, "{event.tag}"' if denial else "plain values only"
+            self._report(place, path, f"the tag {event.tag} is refused: {instead}")
+            if denial:
+                return None
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -230,6 +236,8 @@ class _Builder:
         """The key, or None (reported) where it is none: its value is then read and left out."""
         place = self._place(event)
         if not isinstance(event, yaml.ScalarEvent):
+            if self.tree.source.text[max(0, place.start - 1) : place.start + 1] == "{{":
+                raise self._fatal(event, '{{ }} is of another tool: write "${name}", and give name a value under vars')
             if not isinstance(event, yaml.AliasEvent):
                 self._node(event, (*path, "?"))
             self._report(place, path, "a key must be a word")
@@ -302,6 +310,15 @@ _PLAINLY = {
     "undefined tag handle": "tags (!...) are refused: plain values only",
     "did not find expected <document start>": "a second document begins here, or the indentation is off: a plan is one document",
 }
+
+
+_ODD_INDENTATION = re.compile(r"^ *([\u00a0\u2000-\u200b\u202f\u3000])", re.MULTILINE)
+_ODD_SPACE = "is not YAML here: a space that only looks like one (U+{:04X}) in the indentation: write plain spaces"
+
+
+def _index(error: yaml.MarkedYAMLError, source: Source) -> int:
+    mark = error.problem_mark or error.context_mark
+    return source.text.find("\n", mark.index) if mark and "\n" in source.text[mark.index :] else len(source.text)
 
 
 def _syntax(error: yaml.MarkedYAMLError, source: Source) -> Problem:

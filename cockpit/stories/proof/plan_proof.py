@@ -107,4 +107,4 @@ def _only_shown(lines: tuple[LineProven, ...], items: list[Item]) -> Iterator[Fi
 
 def _contradictions(found: Healthy) -> Iterator[Finding]:
     for each in found.contradictions:
-        yield Finding(each.demands[0].subject, str(each), each.places[0])
+        yield Finding(each.demands[0].subject, each.text, each.places[0])

@@ -1,0 +1,52 @@
+"""What somebody writes who has other languages in mind, and what the cockpit answers: what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cockpit.plan.load import load_plan
+from cockpit.plan.source.problems import PlanError
+
+PLAN = """\
+plan: v1
+name: p
+target: {account: "${account}"}
+vars: {account: "123456789012"}
+people: [{id: ann, name: Ann, roles: [sre]}]
+probes:
+  site: {uses: http.health, with: {url: "https://a.example"}}
+  cert: {uses: tls.certificate, with: {host: a.example}}
+  cpu: {uses: cloudwatch.metric, with: {namespace: AWS/SQS, metric: NumberOfMessagesSent, dimensions: {QueueName: q}, stat: Sum}}
+gates: [{id: go, title: Go, before: deploy, poll: {roles: [sre], required: 1, valid_for: 30m}}]
+success_criteria:
+  - {id: good, title: G, success_condition: "site.latency_ms < 800"}
+"""
+CASES = {
+    "a number for an account": ('"123456789012"', "123456789012", 'the value of the var in quotes, account: "123456789012"'),
+    "text in an ordering": ("< 800", "< '800'", "site.latency_ms is a number, but is compared with '800', text"),
+    "a statistic in lower case": ("stat: Sum", "stat: sum", "Sum, Average, Minimum"),
+    "an address for a host": ("host: a.example", 'host: "https://a.example"', "for example host: orders.example.com"),
+    "quotation marks for print": ('"site.latency_ms < 800"', "\u201csite.latency_ms < 800\u201d", "a quotation mark for print"),
+    "a sign for at most": ("< 800", "\u2264 800", "write <="),
+    "another tool's braces": ("host: a.example", "host: {{ host }}", 'write "${name}"'),
+    "a space that is none": ("  cert: {uses", "\u00a0\u00a0cert: {uses", "U+00A0"),
+    "a sentence": ('"site.latency_ms < 800"', "the site answers quickly", "a sentence, not a condition"),
+    "an id with a space": ("id: good", "id: all good", "a letter, then letters of English"),
+    "more votes than people": ("required: 1", "required: 2", "these roles have 1 person (ann)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_mistake_is_one_message_that_says_what_to_write(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    load_plan(path, environ={})
+    old, new, said = CASES[name]
+    assert old in PLAN
+    path.write_text(PLAN.replace(old, new))
+    with pytest.raises(PlanError) as refused:
+        load_plan(path, environ={})
+    (problem,) = refused.value.problems
+    assert said in problem.message
