@@ -96,6 +96,17 @@ class Unknown:
     def transient(self) -> bool:
         return self.reason.traits.transient
 
+    @property
+    def line(self) -> str:
+        """The reason with its detail; of what only waits for its first reading the detail says it all.
+
+        >>> Unknown(Reason.TIMEOUT, "no answer in 5 s").line, Unknown(Reason.WARMING, "no reading of errors yet").line
+        ('TIMEOUT: no answer in 5 s', 'no reading of errors yet')
+        """
+        if not self.detail:
+            return self.reason
+        return self.detail if self.reason is Reason.WARMING else f"{self.reason}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

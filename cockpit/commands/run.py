@@ -98,7 +98,8 @@ def main(
         if problem := no_terminal(called_again("check", of=check)):
             output(problem, err=True)
             return USAGE
-        return run_until_signal(_open(loaded, live, kept, receivers, settings, armed=arm))
+        again = called_again("run", without={"arm", "new", "record"})
+        return run_until_signal(_open(loaded, live, kept, receivers, settings, again, armed=arm))
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -159,9 +160,11 @@ async def _open(
     options: RecordOptions,
     receivers: Sequence[Channel],
     settings: Settings,
+    again: str,
     *,
     armed: bool,
 ) -> int:
+    """`again`: the command as it was called, which goes on with a record."""
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
@@ -198,6 +201,5 @@ async def _open(
                 settings=settings,
             ).run_to_end()
         situation = watch.situation
-    resumed = shlex.join(["cockpit", "run", plan.path, "--record", kept.folder.path.name])
-    output(*farewell(situation, kept, resumed))
+    output(*farewell(situation, kept, f"{again} --record {shlex.quote(kept.folder.path.name)}"))
     return situation.verdict.exit_code

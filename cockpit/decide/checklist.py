@@ -68,7 +68,7 @@ def judge_item(item: Item, evaluation: Evaluation, record: Counted, started_at: 
 
 def _check(holds: bool, unknown: Unknown | None, signed: SignOffStatus | None) -> tuple[Check, str]:
     if unknown is not None:
-        return Check.UNKNOWN, f"{unknown.reason}: {unknown.detail}"
+        return Check.UNKNOWN, unknown.line
     if not holds:
         return Check.FAIL, ""
     if signed is None:
@@ -83,7 +83,7 @@ def _check(holds: bool, unknown: Unknown | None, signed: SignOffStatus | None) -
 def _line(explained: Explanation, unknown: Unknown | None, signed: SignOffStatus | None, item: Item) -> Explanation:
     if unknown is not None:
         hint = f" ({unknown.hint})" if unknown.hint else ""
-        return replace(explained, line=f"{unknown.reason}: {unknown.detail}{hint}")
+        return replace(explained, line=f"{unknown.line}{hint}")
     if signed is not None and item.expect is None:
         answer = (
             f"{formatting.person(signed.by, signed.role)}: {signed.answer}"

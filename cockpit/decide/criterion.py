@@ -155,7 +155,7 @@ def _waived_spans(record: Counted, subject: str) -> list[tuple[datetime, datetim
 
 def _blinded(explained: Explanation, unknown: Unknown, state: State) -> str:
     """The line of a criterion that cannot be evaluated: why, and what to do about it."""
-    lead = f"{unknown.reason}: {unknown.detail}" if unknown.detail else str(unknown.reason)
+    lead = unknown.line
     if unknown.hint:
         lead += f" ({unknown.hint})"
     return f"{explained.line}; blind now: {lead}" if state.judging.tripped else lead

@@ -24,7 +24,7 @@ from cockpit.migration import runs
 from cockpit.migration.database import GONE, Connection, connect, words_of
 from cockpit.migration.phase_proposal import FROZEN, PhaseProposal, proposal_from
 from cockpit.migration.progress import Follower, Progress
-from cockpit.migration.states import OPEN, ItemState, PhaseName, Wanted
+from cockpit.migration.states import ASKED, OPEN, ItemState, PhaseName, Wanted
 from cockpit.plan.model import Migration
 from probes.clients.child_environment import PHASE
 from probes.clients.child_process import GIVEN_VARS, Child, Command, complete, python_module, start
@@ -212,7 +212,9 @@ class Controller:
 
     async def want(self, wanted: Wanted) -> str:
         """Run, pause, drain or abort the active run."""
-        return await self._write(lambda connection: runs.want(connection, self.progress.run, wanted, self.by), wanted)
+        return await self._write(
+            lambda connection: runs.want(connection, self.progress.run, wanted, self.by), ASKED[wanted]
+        )
 
     async def concurrency(self, by: float) -> str:
         """More or fewer uploads at once, of every worker."""

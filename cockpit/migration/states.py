@@ -60,6 +60,15 @@ class Wanted(StrEnum):
     """End the run at once; leases lapse."""
 
 
+ASKED = {
+    Wanted.RUN: "goes on",
+    Wanted.PAUSE: "held: no new file begins; h goes on",
+    Wanted.DRAIN: "drains: the run ends once what is in flight has finished",
+    Wanted.ABORT: "aborts: the run ends at once",
+}
+"""What is answered to who asks for it."""
+
+
 class PhaseName(StrEnum):
     """What a run does."""
 

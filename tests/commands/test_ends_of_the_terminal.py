@@ -60,6 +60,8 @@ def test_it_is_sized_and_stopped_and_continued_and_a_kill_gives_the_terminal_bac
         terminal.wait_for(f"\x1b[{last};1H".encode())  # the row only the last size has, whatever a shell has exported
     terminal.resize(120, 30)
     terminal.wait_for(b"Checklist")  # named in a footer that wide
+    terminal.key("\x1b[20~")
+    terminal.wait_for(b"to confirm")  # letters are text there; to the shell it goes all the same
     terminal.key("\x1a")
     given_back(terminal, terminal.read_until(terminal.stopped))
     os.kill(terminal.pid, signal.SIGCONT)
@@ -80,6 +82,19 @@ def test_a_window_that_hangs_up_does_too(tmp_path: Path) -> None:
     assert terminal.code == 128 + signal.SIGHUP
     assert closed(tmp_path)
     assert (tmp_path / "output").read_text() == ""
+    os.close(terminal.fd)
+
+
+def test_who_leaves_is_given_the_command_that_was_typed_to_go_on(tmp_path: Path) -> None:
+    plan, share = tmp_path / "plan.yaml", tmp_path / "share"
+    plan.write_text(PLAN)
+    state = {"XDG_STATE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    terminal = Terminal([str(COCKPIT), "run", str(plan), "--new", "--share", str(share)], env=state)
+    terminal.wait_for(b"READ-ONLY")
+    terminal.key("q")
+    last = terminal.read_until(terminal.ended).decode()
+    (record,) = list_records(tmp_path / "cockpit" / "records")
+    assert f"go on    cockpit run {plan} --share {share} --record {record.path.name}" in last
     os.close(terminal.fd)
 
 

@@ -124,7 +124,7 @@ async def test_one_that_fails_is_told_with_its_reason() -> None:
     reading = await serving(("healthy", ""), ("unhealthy", "Target.ResponseCodeMismatch")).read()
     assert (reading.values["unhealthy"], reading.values["all_healthy"]) == (1, False)
     assert reading.values["reasons"] == ("Target.ResponseCodeMismatch",)
-    assert reading.evidence.lines[1] == "10.0.1.1:3000 unhealthy Target.ResponseCodeMismatch Health checks failed"
+    assert reading.evidence.lines[0] == "10.0.1.1:3000 unhealthy Target.ResponseCodeMismatch Health checks failed"
 
 
 async def test_draining_targets_neither_help_nor_hurt() -> None:

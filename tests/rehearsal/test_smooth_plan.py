@@ -32,7 +32,7 @@ async def checked(world: Rehearsal) -> dict[str, Any]:
         world.clock.set_speed(speed)
         found = await checked_for(world, minutes)
         lines = [item["because"]["line"] for item in items(found).values() if item["automatic"]]
-        if not any("WARMING" in line or "STALE" in line for line in lines):
+        if not any(word in line for line in lines for word in ("no reading", "no sample", "judged from", "STALE")):
             break
     return found
 

@@ -137,7 +137,16 @@ async def test_walking_what_is_open_goes_from_one_to_the_next(tmp_path: Path) ->
         watch.saw()
         await until(pilot, lambda: _asks(pilot) and "What did you see?" in shown(pilot.app))  # type: ignore[arg-type]
         await say(pilot, "Signed in, project 4711, an answer in 4 s")
+        assert "BLOCKED" not in shown(pilot.app), "that nothing is left to sign is good news"  # type: ignore[arg-type]
         assert {each.subject for each in watch.record.all(SignOff)} == {"i.vpn", "i.smoke"}
+
+
+async def test_what_is_no_line_is_not_waived(tmp_path: Path) -> None:
+    async with cockpit(tmp_path) as (pilot, _):
+        await pilot.press("7")
+        at(pilot, "run.deploy")
+        await pilot.press("w")
+        assert "BLOCKED: select a criterion" in shown(pilot.app)  # type: ignore[arg-type]
 
 
 async def test_a_walk_counts_what_is_open_now_and_says_that_somebody_else_signed_its_line(tmp_path: Path) -> None:
@@ -327,7 +336,9 @@ async def test_steps_are_read_done_and_told(tmp_path: Path) -> None:
         await until(pilot, lambda: len(watch.record.all(StepBegan)) == 2)
         watch.saw()
         await pilot.press("enter")
-        await say(pilot, "web:42, both healthy")
+        await say(pilot, "it never came up")
+        assert "choose done or failed" in shown(pilot.app), "a failure is not kept as done for want of a choice"  # type: ignore[arg-type]
+        await say(pilot, "done: web:42, both healthy")
         watch.saw()
         await pilot.press("f7")  # one key does not undo what is done
         await until(pilot, lambda: "BLOCKED: it is done" in shown(pilot.app))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from cockpit.decide.act import Act
 from cockpit.decide.events import Occurrence
 from cockpit.decide.next_action import next_for, open_lines
 from cockpit.decide.occurrence_text import answers_of, named
-from cockpit.decide.situation import Badge, GateStatus
+from cockpit.decide.situation import Badge, CriterionStatus, GateStatus, ItemStatus
 from cockpit.decide.states import StepState, Word
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.ports import Refused
@@ -61,7 +61,8 @@ class DeskKeys:
         """The next line this person can sign; after each comes the next, until none is left."""
         open_ = [subject for subject in self.open_for(desk) if subject not in signed]
         if not open_:
-            self._cockpit.refuse("nothing is left that you can sign")
+            if not signed:  # at the end of a walk the answer to the last line stays
+                self._cockpit.refuse("nothing is left that you can sign")
             return
         self._open_sign(desk, open_[0], walk=True, signed=signed)
 
@@ -119,6 +120,10 @@ class DeskKeys:
     # -- exceptions --------------------------------------------------------------------------------------------------
 
     def _waive(self, desk: Desk, subject: str) -> None:
+        if not isinstance(find(self._cockpit.cutover.situation, subject), CriterionStatus | ItemStatus):
+            self._cockpit.refuse("select a criterion (1) or an item (2) first")
+            return
+
         async def submit(text: str) -> str:
             period, _, why = text.strip().partition(" ")
             try:
@@ -239,7 +244,7 @@ class DeskKeys:
             return "the deployment has begun: criteria and triggers count from now"
 
         advice = f"The cockpit advises {verdict.word}. " if against else ""
-        hint = "deploy and why" if against else "deploy"
+        hint = f"type: deploy{' and why' if against else ''}    esc cancels"
         question = f"{advice}BEGIN the deployment?"
         self.push(AnswerScreen(question, self._verdict_text, hint, submit, dangerous=True))
 
@@ -252,7 +257,9 @@ class DeskKeys:
             desk.identify(text.strip())
             return f"you are {text.strip()}"
 
-        choices = [Choice(each.id, each.id, f"{each.name}: {', '.join(each.roles)}") for each in people]
+        choices = [
+            Choice(each.id, each.id, f"{each.name}: {', '.join(map(formatting.role, each.roles))}") for each in people
+        ]
         hint = "↑ ↓ chooses, enter takes it; or type the id"
         self.push(AnswerScreen("Identify yourself", lambda *_: Text(""), hint, submit, choices=choices))
 
@@ -327,7 +334,7 @@ class DeskKeys:
             front = self._cockpit.screen
             if isinstance(front, AnswerScreen) and front.about == subject:
                 self._cockpit.pop_screen()
-            return f"started {subject}: do it, then press enter and describe the result"
+            return f"started, do it, then press enter and describe the result: {status.title}"
 
         self.run(start())
 

@@ -74,7 +74,11 @@ class StepKeys:
         if text.lower().startswith("failed"):
             await desk.end_step(step_id, "failed", text[6:].lstrip(": "))
             return "recorded as failed"
-        text = text.removeprefix(STEP_DONE.value).strip()
+        if not text.lower().startswith("done"):
+            raise Refused(
+                "choose done or failed; then describe the result"
+            )  # a failure is not kept as done for want of a key
+        text = text[4:].lstrip(": ")
         executor = self._cockpit.executor
         if status is not None and status.action is not None:
             if executor is None:

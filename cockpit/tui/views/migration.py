@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -205,6 +206,10 @@ def _failures(progress: Progress, width: int) -> Iterator[Text]:
         yield _row("", f"{stuck:,} quarantined in all: `cockpit migrate status` lists them; t tries them again", width)
 
 
+_STATED_AT = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* ")
+"""How the text of a decision begins, for machines."""
+
+
 def _ago(progress: Progress, at: datetime) -> str:
     """By the database's clock, which in a rehearsal is another than that of the other lines."""
     return f"{formatting.duration(progress.at - at)} ago" if progress.at is not None else f"{at:%H:%M:%S}"
@@ -213,9 +218,10 @@ def _ago(progress: Progress, at: datetime) -> str:
 def _history(progress: Progress, width: int) -> Iterator[Text]:
     for number, event in enumerate(reversed(progress.events[-4:])):
         who = f"{plain(event.who)}: " if event.who else ""
+        text = _STATED_AT.sub(r"\1 ", event.text)
         yield _row(
             "RECENT" if number == 0 else "",
-            f"{_ago(progress, event.at)} {who}{event.kind}: {event.text}",
+            f"{_ago(progress, event.at)} {who}{event.kind}: {text}",
             width,
             theme.QUIET,
         )
