@@ -8,9 +8,13 @@ import click
 
 from cockpit.console import output, output_document
 from cockpit.drafts.from_markdown import Sketch
+from cockpit.drafts.markdown_outline import UNNAMED
 from cockpit.exit_codes import BAD_PLAN
 from cockpit.formatting import count
 from cockpit.ordinary_file import read_ordinary
+
+NAMES = "Deployment steps, Success criteria, Rollback triggers, Rollback (German and French too), or a box: - [ ] ..."
+"""Of headings: what each is understood as, by its words."""
 
 
 @click.command("import")
@@ -39,6 +43,8 @@ def main(file: str) -> int:
 def _show_left_out(file: str, sketch: Sketch) -> None:
     for one in sketch.outline.left_out:
         output(f"{file}:{one.number}: left out: {one.text[:100]} ({one.why})", err=True)
+    if any(one.why.endswith(UNNAMED) for one in sketch.outline.left_out):
+        output(f"{file}: what is to be carried over needs a heading that says what it is: {NAMES}", err=True)
 
 
 def _refuse(file: str, why: str) -> int:

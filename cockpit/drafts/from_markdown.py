@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from cockpit.drafts.markdown_outline import Group, Line, Outline, outline
+from cockpit.drafts.markdown_outline import HOW_LONG, STANDING, WHO, Group, Line, Outline, outline
 from cockpit.drafts.names_in_text import names
 from cockpit.drafts.probe_matching import proposals
 from cockpit.drafts.section_roles import Role
@@ -20,10 +20,15 @@ _LONGEST_TITLE = 300
 _VARS = ("bucket", "cluster", "service", "database", "url")
 _OPTIONAL = re.compile(r"\s*[\[(]?\boptional\b[\])]?:?\s*", re.IGNORECASE)
 _DURATION = re.compile(
-    r"(?:[(\[~\u2013\u2014,;]|\s-\s)\s*(?:~|about |approx\.? )?(\d{1,3})\s*(s|sec\w*|m|min\w*|h|hours?)\s*[)\]]?",
+    r"(?:[(\[~\u2013\u2014,;]|\s-\s|(?:duration|estimate|takes|dauer|dur\u00e9e)\s*:)\s*(?:~|about |approx\.? |ca\.? |env\. )?"
+    r"(\d{1,3})\s*(s|sec\w*|sek\w*|m|min\w*|h|hours?|std\w*|stunden?|heures?)\s*[)\]]?",
     re.IGNORECASE,
 )
-_OWNER = re.compile(r"[(\[]?\b(?:owner|responsible|who|by|assignee):\s*([^)\],;]+)[)\]]?|\s@([\w.-]+)", re.IGNORECASE)
+_OWNER = re.compile(rf"[(\[]?\b(?:{WHO})\s*:\s*([^)\],;]+)[)\]]?|\s@([\w.-]+)", re.IGNORECASE)
+_UNITS = {"s": "s", "se": "s", "m": "m", "mi": "m", "h": "h", "ho": "h", "st": "h", "he": "h"}
+"""Of a duration's unit, by its first letters."""
+_COLUMNS_OF_STEPS = re.compile(rf", (?:{WHO}|{HOW_LONG}|{STANDING}): [^,()]+(?=,|$)", re.IGNORECASE)
+"""What a row of a table says of a step, and its title need not."""
 
 
 class Sketch:
@@ -110,18 +115,19 @@ class Sketch:
                 yield f"\n{role}:"
             for group in groups:
                 for line in group.lines:
-                    yield from self._entry(2, group, line, line.title)
+                    yield from self._entry(2, group, line, _COLUMNS_OF_STEPS.sub("", line.title))
                     if line.command:
                         yield f"    command: {_quoted_lines(textwrap.dedent(line.command))}"
                     if duration := _duration(line.own):
-                        yield f"    duration: {duration}"
+                        yield f"    expected: {duration}"
                     optional = ["It is called optional."] if _without_optional(line.title)[1] else []
-                    if cautions := [*_cautions(line), *optional]:
+                    ticked = ["It was ticked already; a tick says neither who did it nor when."] if line.ticked else []
+                    if cautions := [*_cautions(line), *optional, *ticked]:
                         yield f"    caution: {_quoted(' '.join(cautions))}"
 
     def _entry(self, indent: int, group: Group, line: Line, title: str) -> Iterator[str]:
         space = indent * " "
-        yield f"{space}- id: {self._id(group.title, line.title, line.number)}"
+        yield f"{space}- id: {self._id(group.title, title, line.number)}"
         yield f"{space}  title: {_quoted(title or 'Step')}"
         yield f"{space}  ref: {_quoted(f'{self.file}:{line.number}')}"
 
@@ -170,7 +176,7 @@ def _duration(title: str) -> str:
     ('15m', '1h', '')
     """
     found = _DURATION.search(title)
-    return f"{found[1]}{found[2][0].lower()}" if found and int(found[1]) else ""
+    return f"{found[1]}{_UNITS[found[2][:2].lower()]}" if found and int(found[1]) else ""
 
 
 def _slug(text: str) -> str:

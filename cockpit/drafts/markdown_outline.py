@@ -35,7 +35,14 @@ _RULE = re.compile(r"^[\s|:-]+$")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _CODE = re.compile(r"`([^`]+)`")
 _CODE_ALONE = re.compile(r"^`([^`]+)`[.;]?$")
-_LIMITS = re.compile(r"threshold|limit|trigger", re.IGNORECASE)
+_LIMITS = re.compile(r"threshold|limit|trigger|schwelle|grenzwert|\bseuil", re.IGNORECASE)
+WHO = r"owner|who|responsible|assignee|by|verantwortlich\w*|zust\u00e4ndig\w*|wer|responsable|qui"
+UNNAMED = "has no boxes and is no list of steps or criteria"
+"""Why a line is left out whose heading says nothing."""
+HOW_LONG = r"duration|estimated?(?: time| duration)?|takes|eta|dauer|dur\u00e9e"
+STANDING = r"status|done|state|erledigt|statut|\u00e9tat"
+_OF_STEPS = re.compile(rf"^(?:{HOW_LONG})$", re.IGNORECASE)
+"""Heads of columns: who does it, how long it takes, how it stands. What takes time is done, not looked at."""
 _MARKED = re.compile(r"^\s*(?:[-*+>|#]|\d+[.)]|$)")
 _COUNTING = re.compile(r"^(?:#|no\.?|nr\.?|step|id)?$", re.IGNORECASE)
 _INDENTED_CODE = 6
@@ -89,7 +96,7 @@ class _Entry:
 
     number: int
     kind: str
-    """box (in a table too), number, bullet, bold, row, or limits: a row of a table of thresholds."""
+    """box (in a table too), number, bullet, bold, row, limits (a row of thresholds), step (of a table that says how long)."""
     depth: int
     title: str
     ticked: bool = False
@@ -141,7 +148,7 @@ class _Reader:
             elif (bold := _BOLD_HEADING.match(line)) and not _BOLD_STEP.match(line):
                 self._heading(_BOLD_LEVEL, _words(bold[1]))
             elif _ROW.match(line) or self._is_open_row(index):
-                self._row(number, _cells(line), is_rule=bool(_RULE.match(line)))
+                self._row(number, line, is_rule=bool(_RULE.match(line)))
             else:
                 self.header = None
                 self._plain(number, line)
@@ -215,9 +222,10 @@ class _Reader:
         last = self.group.lines[-1]
         self.group.lines[-1] = replace(last, command=f"{last.command}\n{text}" if last.command else text)
 
-    def _row(self, number: int, cells: list[str], *, is_rule: bool) -> None:
+    def _row(self, number: int, line: str, *, is_rule: bool) -> None:
         if is_rule:
             return
+        cells = _cells(line)
         if self.header is None:
             self.header = cells
             return
@@ -232,8 +240,11 @@ class _Reader:
         first, *others = named
         title = ", ".join([first[1], *(f"{head}: {cell}" if head else cell for head, cell in others)])
         box = next((tick for tick in ticks if tick), None)
-        kind = "box" if box else "limits" if any(map(_LIMITS.search, self.header)) else "row"
-        self._take(_Entry(number, kind, 0, title, bool(box and (box[1] or "").lower() == "x")))
+        timed = any(map(_OF_STEPS.match, self.header)) and not self._is_timed()
+        if timed or self.group.role in (Role.RUNBOOK, Role.ROLLBACK):
+            title = _command_last(title, line)
+        kind = "step" if timed else "box" if box else "limits" if any(map(_LIMITS.search, self.header)) else "row"
+        self._take(_Entry(number, kind, 0, title, bool(box and box[0].lower() in ("[x]", "\u2611", "\u2612"))))
 
     def _take(self, entry: _Entry) -> None:
         role = self._role_of(entry)
@@ -246,7 +257,7 @@ class _Reader:
                 self._note(entry.title)
             else:
                 where = self.headings[-1][1] if self.headings else self.group.title
-                self._leave_out(entry.number, title, f"'{where}' has no boxes and is no list of steps or criteria")
+                self._leave_out(entry.number, title, f"'{where}' {UNNAMED}")
             return
         if role is Role.LEFT_OUT:
             where = self.headings[-1][1] if self.headings else self.made.title
@@ -284,6 +295,8 @@ class _Reader:
         if role in (Role.SUCCESS, Role.TRIGGERS):
             return role
         if role is Role.CHECKLIST:
+            if kind == "step":
+                return Role.RUNBOOK
             if kind == "box" or (self.headings and role_named(self.headings[-1][1]) is role):
                 return role
             if kind == "number" and not self.steps_alone and self._is_timed():
@@ -341,6 +354,12 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
 
 def _closes(found: re.Match[str], opened: str) -> bool:
     return found[1].startswith(opened) and not found[2]
+
+
+def _command_last(title: str, row: str) -> str:
+    """A row's words with the command of one of its cells behind them, where a step's command is looked for."""
+    code = next((found[1] for found in _CODE.finditer(row) if " " in found[1]), "")
+    return f"{' '.join(title.replace(code, '', 1).split()).replace(' ,', ',')} `{code}`" if code else title
 
 
 def _cells(row: str) -> list[str]:

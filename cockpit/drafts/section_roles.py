@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -26,7 +27,9 @@ _WRONG = (
 )
 _WHEN = r"criteria|criterion|conditions?|triggers?|thresholds?"
 _OF_ANOTHER_TIME = re.compile(
-    rf"post[ -]?(?:mortem|(?:{_BACK}))|after (?:a |the )?(?:{_BACK})|lessons|retrospective", re.IGNORECASE
+    rf"post[ -]?(?:mortem|(?:{_BACK}))|after (?:a |the )?(?:{_BACK})|lessons|retrospective"
+    r"|\bnach (?:einem |dem |der )?ruck|nachbesprechung|retour d.experience|apres (?:un |le )?retour",
+    re.IGNORECASE,
 )
 """Whatever stands below such a heading is of the past, or of the time after a night that went wrong."""
 _ROLES: tuple[tuple[Role, str], ...] = (
@@ -50,20 +53,57 @@ _ROLES: tuple[tuple[Role, str], ...] = (
         r"^T ?[-+±]? ?0\b|^during\b|^(?:on )?the (?:day|night)$|\b(?:launch|release|cutover|deployment) (?:day|night)\b",
     ),
     (Role.RUNBOOK, r"^(?:\d+[.)]?\s*)?(?:deploy(?:ment|ing)?|cutover|cut-over|rollout|execution|procedure|steps)$"),
+    # German and French, without their accents
+    (Role.LEFT_OUT, r"\banhang\b|\bglossar|\bannexes?\b|\bglossaire"),
+    (
+        Role.TRIGGERS,
+        r"\babbruch|ruckfall-?(?:kriteri|bedingung|schwell)|\b(?:criteres?|conditions?|seuils?) (?:de retour|d.a(?:bandon|rret))",
+    ),
+    (
+        Role.ROLLBACK,
+        r"\bruck(?:fall|bau|setz|kehr|abwicklung)|\bruckweg|\bzuruck(?:roll|setz)|\bretour (?:en )?arriere|\brepli\b",
+    ),
+    (Role.SUCCESS, r"\b(?:erfolgs|abnahme)-?kriteri|\bcriteres? (?:de succes|de reussite|d.acceptation)"),
+    (
+        Role.RUNBOOK,
+        r"\bdurchfuhrung|\bablauf(?:plan)?\b|schritte\b|\betapes?\b|\bderoulement|^procedure de mise|^(?:wahrend|pendant)\b",
+    ),
+)
+_MOMENT_ELSEWHERE = (
+    r"(?:umstellung|umzug|umschaltung|migration|deployment|rollout|release|go-?live|inbetriebnahme|bereitstellung|auslieferung"
+    r"|mise en (?:production|service)|deploiement|bascule|livraison)"
 )
 _MOMENT = r"(?:deploy\w*|release|launch|cut[ -]?over|migration|go[ -]?live|rollout)"
 _SURELY_AFTER = re.compile(
-    rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare|^T ?\+ ?0*[1-9]",
+    rf"\bpost[ -]?{_MOMENT}|\bafter (?:the )?{_MOMENT}|\bfirst (?:\d+|few|hour|day|week)|hypercare|^T ?\+ ?0*[1-9]"
+    rf"|\bnach (?:der |dem )?{_MOMENT_ELSEWHERE}|\bapres (?:la |le |l.)?{_MOMENT_ELSEWHERE}|\bersten? \d+ |\bpremieres? \d+ ",
     re.IGNORECASE,
 )
 _SURELY_BEFORE = re.compile(
-    rf"\bpre[ -]?{_MOMENT}|\bbefore (?:the )?{_MOMENT}|pre[ -]?flight|prerequisite|^T ?[-\u2212\u2013] ?0*[1-9]",
+    rf"\bpre[ -]?{_MOMENT}|\bbefore (?:the )?{_MOMENT}|pre[ -]?flight|prerequisite|^T ?[-\u2212\u2013] ?0*[1-9]"
+    rf"|\bvor (?:der |dem )?{_MOMENT_ELSEWHERE}|\bavant (?:la |le |l.)?{_MOMENT_ELSEWHERE}|\bvoraussetzung|\bprerequis",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"\bpost\b|\bafter(?:wards?)?\b|\bverif|\bvalidat|\bsmoke\b|\b\d+ ?(?:h|hours?|minutes?) later", re.IGNORECASE
+    r"\bpost\b|\bafter(?:wards?)?\b|\bverif|\bvalidat|\bsmoke\b|\b\d+ ?(?:h|hours?|minutes?) later"
+    r"|\bnach(?:her|bereitung|kontrolle|lauf)\b|\bnach (?:der|dem)\b|\bapres\b",
+    re.IGNORECASE,
 )
-_BEFORE = re.compile(r"\bpre\b|\bbefore\b|prepar|readiness", re.IGNORECASE)
+_BEFORE = re.compile(
+    r"\bpre\b|\bbefore\b|prepar|readiness|\bgo\s*(?:/|or|and|-)\s*no[ -]?go\b"
+    r"|\bvorbereitung|\bvor(?:her|ab)\b|\bvor (?:der|dem)\b|\bavant\b",
+    re.IGNORECASE,
+)
+
+
+def _plain(title: str) -> str:
+    """A heading without what decorates it, and without accents.
+
+    >>> _plain("\u2705 Rückfallplan"), _plain("4. Étapes")
+    ('Ruckfallplan', '4. Etapes')
+    """
+    letters = unicodedata.normalize("NFKD", _DECORATION.sub("", title))
+    return "".join(each for each in letters if not unicodedata.combining(each)).replace("\u2019", "'")
 
 
 def role_of(titles: Sequence[str], document: str = "") -> Role:
@@ -71,7 +111,7 @@ def role_of(titles: Sequence[str], document: str = "") -> Role:
 
     `document`: the title of the whole; that it is a runbook says nothing of its sections, that it is of the past all of them.
     """
-    if any(_OF_ANOTHER_TIME.search(title) for title in (document, *titles)):
+    if any(_OF_ANOTHER_TIME.search(_plain(title)) for title in (document, *titles)):
         return Role.LEFT_OUT
     return next((role for title in reversed(titles) if (role := role_named(title))), Role.CHECKLIST)
 
@@ -82,13 +122,13 @@ def role_named(title: str) -> Role | None:
     >>> role_named("\U0001f525 If the deployment fails"), role_named("Go/No-Go criteria"), role_named("Data tier")
     (<Role.ROLLBACK: 'rollback_plan'>, <Role.CHECKLIST: 'checklist'>, None)
     """
-    words = _DECORATION.sub("", title)
+    words = _plain(title)
     return next((role for role, pattern in _ROLES if re.search(pattern, words, re.IGNORECASE)), None)
 
 
 def is_after(titles: Sequence[str]) -> bool | None:
     """The innermost heading that names the deployment; else the outermost with another word for it; None where none has."""
-    titles = [_DECORATION.sub("", title) for title in titles]
+    titles = [_plain(title) for title in titles]
     for ordered, before, after in ((titles[::-1], _SURELY_BEFORE, _SURELY_AFTER), (titles, _BEFORE, _AFTER)):
         for title in ordered:
             if before.search(title):
@@ -100,4 +140,4 @@ def is_after(titles: Sequence[str]) -> bool | None:
 
 def is_rollback(text: str) -> bool:
     """Whether a row of limits says to go back."""
-    return bool(re.search(rf"{_BACK}|abort", text, re.IGNORECASE))
+    return bool(re.search(rf"{_BACK}|abort|abbruch|ruckfall|retour (?:en )?arriere", _plain(text), re.IGNORECASE))

@@ -147,7 +147,8 @@ def _numbers(declared: Field, literals: Literals, *, near: bool) -> Iterator[Val
     middle = [(one + other) / 2 for one, other in pairwise(every)]
     outer_ends = [every[-1] + max(1.0, abs(every[-1])), every[0] - max(1.0, abs(every[0]))] if every else []
     example = float(declared.example) if isinstance(declared.example, int | float) else 0.0
-    margin = [example, *middle, *outer_ends, *ends]
+    below = [every[0] / 2] if every and every[0] > 0 else []  # what is measured is seldom below nothing
+    margin = [example, *middle, *below, *outer_ends, *ends]
     yield from ([*just, *limits, *margin] if near else [*margin, *limits, *just])
     yield from (0.0, 1.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,16 @@ def test_no_entry_is_lost_unsaid_and_none_is_asserted(path: Path) -> None:
         plan = imported(text)
         assert all(item.expect is None and item.sign_off is not None for _, item in plan.items())
         assert {one.mode for one in plan.rollback_triggers} <= {Mode.SHADOW}
+
+
+def test_a_step_of_a_table_has_its_owner_and_time_beside_its_title() -> None:
+    (freeze, scale, _) = imported((FOLDER / "steps-with-owners.md").read_text(encoding="utf-8")).runbook
+    assert (freeze.title, freeze.duration) == ("Freeze deploys", timedelta(minutes=5))
+    assert "Owner: Alice." in freeze.caution
+    assert (scale.title, scale.command) == ("Scale up workers", "kubectl scale deploy/w --replicas=8")
+    assert "ticked already" in scale.caution
+
+
+def test_owners_and_times_are_known_in_german_and_a_title_in_brackets_stays_whole() -> None:
+    first, *_ = imported((FOLDER / "umstellung.md").read_text(encoding="utf-8")).runbook
+    assert (first.title, first.duration) == ("Wartungsseite einschalten (5 Min., Owner: Jana)", timedelta(minutes=5))
