@@ -123,7 +123,7 @@ async def rehearse_played(story: Story, options: PlayedOptions, receivers: Seque
         raise ValueError(f"--ends {options.ends}: there is {', '.join(map(str, Word))}")
     with tempfile.TemporaryDirectory(prefix="cockpit-played-") as folder:
         root = Path(options.keep) if options.keep else Path(folder) / "records"
-        clock = StoryClock(datetime.now(UTC).replace(second=0, microsecond=0), options.speed)
+        clock = StoryClock(_night_of(story.plan, datetime.now(UTC)), options.speed)
         who = story.plan.people[0].id if story.plan.people else ""
         async with recording(
             story.plan, clock, who=who, root=root, new=True, rehearsal=True, variables=story.variables
@@ -156,6 +156,13 @@ def expected_end(plan: Plan, faults: Sequence[str]) -> str:
         return str(Word.GO)
     named = [fault.partition("@")[0] for fault in faults]
     return str(Word.ROLLBACK) if calls_for_rollback(plan, named) else str(Word.HOLD)
+
+
+def _night_of(plan: Plan, now: datetime) -> datetime:
+    """When a rehearsal begins: with the plan's window, so that its last safe moment is rehearsed; without one now."""
+    if plan.window is not None:
+        return plan.window.near(now).begins
+    return now.replace(second=0, microsecond=0)
 
 
 async def _headless(drill: PlayedDrill, options: PlayedOptions) -> int:

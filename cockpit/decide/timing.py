@@ -155,7 +155,7 @@ class WayBack:
     @property
     def line(self) -> str:
         """All of it in one line."""
-        word = self.word or _before_deployment(self.moment)
+        word = self.word or _before_deployment(self.moment, self.now)
         if self.fit is RollbackFit.FIX_FORWARD and self.loses:
             return f"{word}; a rollback would lose {self.loses}"
         if self.fit is RollbackFit.UNTIMED:
@@ -171,8 +171,15 @@ class WayBack:
         return f"{word}: {path}{why}{unknown}"
 
 
-def _before_deployment(moment: datetime | None) -> str:
-    return "the last safe moment to go back" + (f" will be {formatting.time_of_day(moment)}" if moment else "")
+def _before_deployment(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "the last safe moment to go back"
+    if moment < now:
+        ago = formatting.duration(now - moment)
+        return (
+            f"the last safe moment to go back was {formatting.time_of_day(moment)}, {ago} ago: begin in another window"
+        )
+    return f"the last safe moment to go back will be {formatting.time_of_day(moment)}"
 
 
 def _against(moment: datetime, window: Opening) -> str:

@@ -27,7 +27,7 @@ from cockpit.decide.events import (
 from cockpit.decide.situation import Situation
 from cockpit.decide.states import RollbackFit
 from cockpit.decide.timing import WayBack
-from cockpit.plan.change_window import ChangeWindow
+from cockpit.plan.change_window import ChangeWindow, Opening
 from cockpit.plan.model import Phase, Plan, Step
 
 NEW_YORK = "America/New_York"
@@ -181,6 +181,14 @@ def test_before_the_deployment_there_is_nothing_to_decide_by() -> None:
     found = way_back(NIGHT, at_clock("22:30"), PhaseBegan(at_clock("22:00"), Phase.PRE_DEPLOY))
     assert (found.fit, found.word) == (RollbackFit.NOT_DEPLOYED, "")
     assert found.moment == at_clock("03:10")
+    assert found.line.startswith("the last safe moment to go back will be 03:10")
+    once = ChangeWindow("UTC", Opening(at_clock("22:00"), at_clock("22:00") + timedelta(hours=6)))
+    of = planned(NIGHT.rollback_plan, once)
+    late = way_back(of, at_clock("22:00") + timedelta(days=2), PhaseBegan(at_clock("22:00"), Phase.PRE_DEPLOY))
+    assert late.moment is not None
+    assert late.moment < late.now
+    assert "the last safe moment to go back was" in late.line
+    assert "ago: begin in another window" in late.line
 
 
 def test_a_step_without_a_duration_makes_it_the_latest_moment_and_is_named() -> None:

@@ -86,6 +86,16 @@ def test_a_number_that_is_a_share_keeps_a_margin() -> None:
     assert values["live.rate"] == 0.0045
 
 
+def test_what_has_no_bound_is_healthy_below_its_limit_and_not_below_nothing() -> None:
+    of = plan(
+        "probes:\n  cpu: {uses: cloudwatch.metric, with: {namespace: AWS/RDS, metric: CPUUtilization, stat: Average, scale: 0.01,"
+        " dimensions: {DBInstanceIdentifier: a}}}\n"
+        "rollback_triggers: [{id: hot, title: H, failure_condition: cpu.value > 0.9, for: 5m}]\n",
+        head="plan: v1\nname: p\n",
+    )
+    assert healthy(of).values["cpu.value"] == 0.45
+
+
 @pytest.mark.parametrize(
     ("first", "other"),
     [

@@ -123,3 +123,17 @@ async def test_a_kept_rehearsal_is_replayed_with_the_vars_it_was_given(tmp_path:
     assert trace.plan.probes["service"].params["cluster"] == "green"
     situation, _, differences = play_through(trace)
     assert (differences, str(situation.verdict.word)) == ([], "GO")
+
+
+async def test_a_plan_with_a_window_is_rehearsed_in_it_so_that_its_last_safe_moment_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path(MINIMAL).read_text(encoding="utf-8")
+    window = 'window: {from: "2031-03-08T22:00", to: "2031-03-09T04:00", time_zone: America/New_York}\n'
+    written = tmp_path / "minimal.yaml"
+    written.write_text(
+        text.replace("rollback_plan:", f"{window}rollback_plan:") + "    expected: 10m\n", encoding="utf-8"
+    )
+    assert await rehearse_played(story_for(str(written), "", {}), options(), ()) == GO
+    shown = capsys.readouterr().out
+    assert "decide by 07:50" in shown, "04:00 in New York is 08:00 in UTC after the clocks were put forward that night"
