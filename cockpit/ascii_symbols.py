@@ -42,7 +42,8 @@ def _ascii(each: str) -> str:
 
 def is_unicode(encoding: str = "") -> bool:
     """Whether this encoding, else the locale's, can show every character."""
-    return codecs.lookup(encoding or locale.getpreferredencoding(do_setlocale=False)).name.startswith("utf")
+    # Not the preferred encoding: Python prefers UTF-8 where the locale is C, tmux and the terminal do not.
+    return codecs.lookup(encoding or locale.getencoding()).name.startswith("utf")
 
 
 def _backslashed(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,10 @@ def test_a_stream_that_has_no_unicode_gets_symbols_of_ascii() -> None:
     assert behind.getvalue() == b"# HOLD  caf\xe9  \\u6771"
     assert not is_unicode("iso-8859-1")
     assert is_unicode("utf-8")
+
+
+@pytest.mark.parametrize(("named", "unicode"), [("C", "False"), ("POSIX", "False"), ("C.UTF-8", "True")])
+def test_a_locale_that_names_no_utf_8_is_taken_at_its_word(named: str, unicode: str) -> None:
+    asked = [sys.executable, "-c", "from cockpit.ascii_symbols import is_unicode; print(is_unicode())"]
+    answered = subprocess.run(asked, env={**os.environ, "LC_ALL": named}, capture_output=True, text=True, check=True)
+    assert answered.stdout.strip() == unicode

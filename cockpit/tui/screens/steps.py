@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from cockpit.decide.next_action import next_for
 from cockpit.decide.situation import StepStatus
 from cockpit.tui import theme
 from cockpit.tui.action_registry import DECIDE_FOOTER, STEPS_FOOTER, Where
@@ -68,12 +69,23 @@ class RunbookScreen(StepsScreen):
 
 
 class RollbackScreen(StepsScreen):
-    """While there is something to decide it has keys for that, and the cursor waits on the first choice."""
+    """While there is something to decide it has keys for that, and the cursor waits on the first choice; then on what is next."""
 
     screen_id = "go_rollback"
     empty = "this plan has no rollback plan"
     follow = True
     BINDINGS: ClassVar[list[BindingType]] = own_bindings(Where.ROLLBACK)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._decided = False
+
+    def paint_body(self) -> None:
+        situation = self.cockpit.cutover.situation
+        before, self._decided = self._decided, situation.verdict.under_way is not None
+        if self._decided and not before:  # enter does what is next, and does not ask for another decision
+            self._due = next_for(situation, self.cockpit.who).subject
+        super().paint_body()
 
     def rows(self) -> list[Row]:
         keys = {action.id: action.shown for action in self.cockpit.actions()}
