@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cockpit.commands.called_again import called_again
 from cockpit.commands.check import main as check
 from cockpit.commands.ended_by_signal import run_until_signal
 from cockpit.commands.farewell import farewell
+from cockpit.commands.left_early import Left, quit_by_key
 from cockpit.commands.live_session import (
     WrongAccount,
     action_executor,
@@ -100,6 +101,8 @@ def main(
             return USAGE
         again = called_again("run", without={"arm", "new", "record"})
         return run_until_signal(_open(loaded, live, kept, receivers, settings, again, armed=arm))
+    except Left:
+        return COULD_NOT_JUDGE
     except WrongAccount as error:
         output(str(error), err=True)
         return COULD_NOT_JUDGE
@@ -168,21 +171,23 @@ async def _open(
     from cockpit.tui.app import CockpitApp
 
     clock = clock_in_use()
-    await check_account(plan, live, clock)
-    async with (
-        recording(
-            plan,
-            clock,
-            who=options.who,
-            name=options.name,
-            new=options.new,
-            store=share_of(plan, live, options.share),
-            key_file=Path(options.key) if options.key else None,
-            variables=live.values(),
-            claimed_because=options.claimed_because,
-        ) as kept,
-        open_watch(plan, live, clock=clock, kept=kept, who=options.who) as watch,
-    ):
+    async with AsyncExitStack() as opened:
+        with quit_by_key("asking AWS whose account this is"):
+            await check_account(plan, live, clock)
+            kept = await opened.enter_async_context(
+                recording(
+                    plan,
+                    clock,
+                    who=options.who,
+                    name=options.name,
+                    new=options.new,
+                    store=share_of(plan, live, options.share),
+                    key_file=Path(options.key) if options.key else None,
+                    variables=live.values(),
+                    claimed_because=options.claimed_because,
+                )
+            )
+            watch = await opened.enter_async_context(open_watch(plan, live, clock=clock, kept=kept, who=options.who))
         async with (
             migration_controller(watch, live, kept.folder.path) as controller,
             action_executor(watch, kept, options.who) as executor,
