@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,6 +20,13 @@ from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
 MISSING_IMAGE = "ImageNotFound"
 _KEPT = {"ACTIVE": True, "ARCHIVED": False, "ACTIVATING": False}
 """Closed: whether an image can be pulled by its status. Archived ones have to be brought back first."""
+
+
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+"""Media types of an image for several platforms. A task that runs one has its digest, or that of its platform's image."""
 
 
 class ImageParams(Params):
@@ -43,9 +51,10 @@ class ImageParams(Params):
 class EcrImage(Probe[ImageParams]):
     """An image in ECR: its digest, how long ago it was pushed, and whether its tag can be moved.
 
-    Reads ecr DescribeImages (imageDigest, imagePushedAt, imageTags, imageSizeInBytes, imageStatus) and DescribeRepositories
-    (imageTagMutability and its exclusions). That an image is there does not mean it runs: compare with ecs.tasks' digests. An
-    image not pulled again keeps running after its tag has moved.
+    Reads ecr DescribeImages (imageDigest, imagePushedAt, imageTags, imageSizeInBytes, imageStatus, imageManifestMediaType) and
+    DescribeRepositories (imageTagMutability and its exclusions); of an image for several platforms BatchGetImage (imageManifest),
+    for their digests. That an image is there does not mean it runs: `tasks.digests.all(d, d in image.digests)` does. An image
+    not pulled again keeps running after its tag has moved.
     """
 
     name = "ecr.image"
@@ -56,13 +65,19 @@ class EcrImage(Probe[ImageParams]):
     fields = (
         Field("exists", bool, "the repository has this image, and has not archived it", example=True),
         Field("digest", str, "its digest", "sha256:1f3a"),
+        Field(
+            "digests",
+            tuple,
+            "its digest, and those of its platforms' images: what a task has that runs it",
+            ("sha256:1f3a",),
+        ),
         Field("matches", bool, "it has the digest the plan gives", example=True),
         Field("pushed_age_s", float, "time since it was pushed", 3600.0, "s", low=0),
         Field("size_bytes", int, "its size in the registry", 104857600, "bytes", low=0),
         Field("tags", tuple, "its tags", ("2024.12.1",)),
         Field("tag_mutable", bool, "the tag can be moved to another image", example=False),
     )
-    iam = ("ecr:DescribeImages", "ecr:DescribeRepositories")
+    iam = ("ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:BatchGetImage")
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:
@@ -86,6 +101,11 @@ class EcrImage(Probe[ImageParams]):
         else:
             values["tag_mutable"] = movable
         known, blind = self._image(images, now)
+        digests = await self._digests(images)
+        if isinstance(digests, Unknown):
+            blind["digests"] = digests
+        else:
+            known["digests"] = digests
         request = "" if isinstance(images, Unknown) else request_id(images)
         evidence = Evidence(query, request, self._url())
         return self.reading(now, values | known, unknown=unknown | blind, evidence=evidence)
@@ -96,6 +116,26 @@ class EcrImage(Probe[ImageParams]):
             return await self.clients.aws("ecr", operation, **asked, **registry)
         except Unseen as unseen:
             return unseen.unknown
+
+    async def _digests(self, answer: dict[str, Any] | Unknown) -> tuple[str, ...] | Unknown:
+        """The image's digest, then those of its platforms' images."""
+        if isinstance(answer, Unknown):
+            return answer
+        found: Mapping[str, Any] = next(iter(answer.get("imageDetails") or ()), {})
+        digest = str(found.get("imageDigest") or "")
+        if not digest:
+            return Unknown(Reason.NO_DATA, "ECR names no digest of the image")
+        if found.get("imageManifestMediaType") not in _INDEXES:
+            return (digest,)
+        asked = {"imageIds": [{"imageDigest": digest}], "acceptedMediaTypes": list(_INDEXES)}
+        index = await self._ask("batch_get_image", repositoryName=self.params.repository, **asked)
+        if isinstance(index, Unknown):
+            return index
+        image: Mapping[str, Any] = next(iter(index.get("images") or ()), {})
+        try:
+            return (digest, *(str(each["digest"]) for each in json.loads(image["imageManifest"])["manifests"]))
+        except (KeyError, TypeError, ValueError):
+            return Unknown(Reason.ERROR, "ECR's list of the platforms' images cannot be read")
 
     def _image(self, answer: dict[str, Any] | Unknown, now: datetime) -> tuple[dict[str, Any], dict[str, Unknown]]:
         names = ("exists", "digest", "matches", "pushed_age_s", "size_bytes", "tags")

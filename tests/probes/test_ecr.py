@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from probes.reading import Reading, Reason
 
 DIGEST, OTHER = f"sha256:{'1f' * 32}", f"sha256:{'2e' * 32}"
 WHOLE = {"repository": "web", "tag": "2024.12.1", "digest": DIGEST}
-OF_IMAGE = {"exists", "digest", "matches", "pushed_age_s", "size_bytes", "tags"}
+OF_IMAGE = {"exists", "digest", "digests", "matches", "pushed_age_s", "size_bytes", "tags"}
 
 
 def image(**more: Any) -> dict[str, Any]:
@@ -42,11 +43,46 @@ async def read(aws: ModelledAws, params: dict[str, str] = WHOLE, **on: Any) -> R
     return await EcrImage(ImageParams.model_validate(params), aws.clients).read(NOW)
 
 
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def index(*digests: str) -> dict[str, Any]:
+    platforms = [{"digest": each, "mediaType": "application/vnd.oci.image.manifest.v1+json"} for each in digests]
+    return {"images": [{"imageManifest": json.dumps({"schemaVersion": 2, "manifests": platforms})}]}
+
+
+async def test_an_image_for_several_platforms_has_the_digests_of_all_of_them(aws: ModelledAws) -> None:
+    """ECS gives a task the digest of the index where it resolved the tag, and a platform's where the task definition names it."""
+    reading = await read(aws, DescribeImages=image(imageManifestMediaType=INDEX), BatchGetImage=index(OTHER))
+    assert reading.values["digests"] == (DIGEST, OTHER)
+    (asked,) = [given for operation, given in aws.asked if operation == "BatchGetImage"]
+    assert asked["imageIds"] == [{"imageDigest": DIGEST}], "of the image that was described, wherever the tag is now"
+    assert INDEX in asked["acceptedMediaTypes"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (DENIED, Reason.ACCESS_DENIED),
+        ({"images": []}, Reason.ERROR),
+        ({"images": [{"imageManifest": "{"}]}, Reason.ERROR),
+        ({"images": [{"imageManifest": "[1]"}]}, Reason.ERROR),
+    ],
+)
+async def test_platforms_that_are_not_seen_leave_the_digests_unknown(
+    aws: ModelledAws, answer: Any, why: Reason
+) -> None:
+    reading = await read(aws, DescribeImages=image(imageManifestMediaType=INDEX), BatchGetImage=answer)
+    assert reading.unknown["digests"].reason is why
+    assert reading.values["digest"] == DIGEST
+
+
 async def test_the_image_the_plan_means(aws: ModelledAws) -> None:
     reading = await read(aws)
     assert reading.values == {
         "exists": True,
         "digest": DIGEST,
+        "digests": (DIGEST,),
         "matches": True,
         "pushed_age_s": 3600.0,
         "size_bytes": 99,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from rehearsal.fault_world import (
@@ -171,6 +172,17 @@ entered(
     lambda world: changed(world.aws.ecs.main, desired=3),
     "tasks.healthy",
 )
+
+
+@fault("The deployed image is not the one that was pushed", "tasks.healthy")
+def _(world: World) -> Iterator[None]:
+    tasks = world.aws.ecs.main.tasks
+    held = [task.containers for task in tasks]
+    for task in tasks:
+        task.containers = tuple(replace(each, digest=f"sha256:{'0e' * 32}") for each in task.containers)
+    yield
+    for task, containers in zip(tasks, held, strict=True):
+        task.containers = containers
 
 
 @fault("Tags of the image repository can be moved", "prep.image")

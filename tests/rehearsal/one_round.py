@@ -14,6 +14,7 @@ from cockpit.engine.clock import SharedClock
 from cockpit.engine.poller import LiveSource
 from cockpit.plan.load import load_plan
 from cockpit.plan.model import Plan
+from cockpit.rehearsal.aws.fixtures.ecs_service import FIRST_TAG
 from cockpit.rehearsal.process.assembly import Assembly
 from cockpit.rehearsal.process.pace import HORIZON_S
 from probes.aws.cloudtrail import CloudTrailEvents
@@ -34,7 +35,8 @@ class Rounds:
     def __init__(self, assembly: Assembly, clock: SharedClock, variables: Mapping[str, str]) -> None:
         self.assembly = assembly
         self.clock = clock
-        self.plan: Plan = load_plan(PLAN, overrides=variables)
+        # So is its image the one that was pushed.
+        self.plan: Plan = load_plan(PLAN, overrides={**variables, "image_tag": FIRST_TAG})
         target = self.plan.target
         self.source = LiveSource(self.plan, Clients(AwsOptions(target.region, account=target.account)), clock, {})
         # The release that is judged is the one the account has when the world begins.

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.config import Config
 
 from cockpit.rehearsal.application.application import FIRST_RELEASE, Release
+from cockpit.rehearsal.aws.fixtures.ecs_service import NEXT_TAG
 from cockpit.rehearsal.aws.sessions import session
 from cockpit.rehearsal.aws.simulation import SimulatedAws, TaskBehaviour
 from probes.clients.threads import in_thread
@@ -69,7 +70,8 @@ class Releases:
 
     def _register(self, kind: str) -> tuple[str, int]:
         current = self._client.describe_task_definition(taskDefinition=FAMILY)["taskDefinition"]
-        digest = self._push(f"{kind}-{current['revision'] + 1}")
+        first = current["revision"] == FIRST_RELEASE.revision
+        digest = self._pushed() if first else self._push(f"{kind}-{current['revision'] + 1}")
         containers = [
             container | ({"image": IMAGE.format(digest)} if container["name"] == CONTAINER else {})
             for container in current["containerDefinitions"]
@@ -79,6 +81,13 @@ class Releases:
             "taskDefinition"
         ]
         return str(made["taskDefinitionArn"]), int(made["revision"])
+
+    def _pushed(self) -> str:
+        """Digest of the image that was pushed before the night, to be deployed."""
+        asked = [{"imageTag": NEXT_TAG}]
+        return str(
+            self._images.describe_images(repositoryName=REPOSITORY, imageIds=asked)["imageDetails"][0]["imageDigest"]
+        )
 
     def _push(self, tag: str) -> str:
         """Push an image of that tag; its digest."""
