@@ -11,6 +11,7 @@ import tty
 from collections.abc import Iterator
 
 from cockpit.console import output
+from cockpit.tui.terminal_streams import errors_are_seen
 
 EXPLAINED_AFTER_S = 0.5
 """What takes longer is explained."""
@@ -42,7 +43,7 @@ def quit_by_key(waits_for: str) -> Iterator[None]:
             working.cancel()
 
     def explain() -> None:
-        if sys.stderr.isatty():
+        if errors_are_seen():
             output(f"{waits_for} (q quits)", err=True)
 
     tty.setcbreak(terminal, termios.TCSANOW)

@@ -52,6 +52,11 @@ def keeper() -> Callable[[], None]:
     return give_back
 
 
+def errors_are_seen() -> bool:
+    """Whether standard error is the terminal."""
+    return sys.__stderr__ is not None and _is_terminal(sys.__stderr__)
+
+
 def _is_terminal(stream: TextIO) -> bool:
     try:
         return os.isatty(stream.fileno())
