@@ -271,7 +271,7 @@ async def test_a_decision_that_is_under_way_can_be_withdrawn(tmp_path: Path) -> 
         page = shown(pilot.app)  # type: ignore[arg-type]
         assert "DECIDED" in page
         assert "[r]" not in page
-        assert pilot.app.screen.grid.cursor == watch.situation.rollback_plan[0].id, "enter does the next step"  # type: ignore[attr-defined]
+        assert pilot.app.screen.grid.cursor == watch.situation.rollback_plan[0].id, "enter does the next step"
         await pilot.press("d")
         assert "withdraws" in shown(pilot.app)  # type: ignore[arg-type]
         await say(pilot, "it was the load test")
