@@ -34,6 +34,7 @@ CASES = {
     "a space that is none": ("  cert: {uses", "\u00a0\u00a0cert: {uses", "U+00A0"),
     "a sentence": ('"site.latency_ms < 800"', "the site answers quickly", "a sentence, not a condition"),
     "an id with a space": ("id: good", "id: all good", "a letter, then letters of English"),
+    "a share of the time for success": ('800"}', '800", within: 5m}', "is of rollback triggers alone"),
     "more votes than people": ("required: 1", "required: 2", "these roles have 1 person (ann)"),
 }  # fmt: skip
 

@@ -231,6 +231,16 @@ def test_bands_say_where_neither_speaks_and_what_trips_unseen_by_the_criteria() 
     )
 
 
+def test_a_success_and_a_failure_of_one_deployment_are_about_the_same() -> None:
+    of = plan(
+        "plan: v1\nname: p\nprobes: {d: {uses: codedeploy.deployment, with: {application: a, group: g, after: phase}}}\n"
+        "success_criteria: [{id: good, title: G, success_condition: d.succeeded}]\n"
+        "rollback_triggers: [{id: bad, title: B, failure_condition: d.failed}]\n",
+        head="",
+    )
+    assert not [each for each in prove(of, play_go=False).bands if "none is about the same" in each.text]
+
+
 def test_a_criterion_that_another_implies_is_redundant() -> None:
     of = plan(
         GOOD.replace(

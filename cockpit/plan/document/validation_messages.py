@@ -37,7 +37,10 @@ _FORMS = {
     r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$": '"09:00-17:30"',
 }
 """Of the patterns of the plan's own keys: what they ask for, in words."""
+_TRIGGERS_ALONE = "is of rollback triggers alone: a success criterion holds without a break, for: 10m"
 _INSTEAD = {
+    ("success", "within"): f"within {_TRIGGERS_ALONE}",
+    ("success", "at_least"): f"at_least {_TRIGGERS_ALONE}",
     ("success", "failure_condition"): "a success criterion says what must be true: write success_condition",
     ("trigger", "success_condition"): "a rollback trigger says what is wrong when true: write failure_condition",
 }

@@ -141,13 +141,15 @@ class Substitution:
         for name, text in overrides.items():
             if name not in self._vars or ":" in name:
                 hint = suggestion(name, self._vars, "there is")
-                self.tree.report(("vars",), f"there is no var '{name}' to override{hint}", on_key=True)
+                self.tree.report(
+                    ("vars",), f"--var or --vars gives '{name}', and the plan has no such var{hint}", on_key=True
+                )
                 continue
             declared = self._vars[name]
             value = text if isinstance(declared, str) else plain_value(text)
             if not _alike(value, declared):
                 kind = "true or false" if isinstance(declared, bool) else "a number"
-                self.tree.report(("vars", name), f"is {kind} in the plan: what takes its place is none")
+                self.tree.report(("vars", name), f"is {kind} in the plan, and what --var or --vars gives is not")
                 continue
             # A var that reads the environment, by way of others too, stays secret when something else takes its place.
             secret = name in self._environment_readers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import permutations
 
 from cockpit.plan.lint.bands import KIN
@@ -11,6 +11,13 @@ from cockpit.stories.proof.proven import Finding
 from cockpit.stories.value_search import Demand, Values, ValueSearch
 from cockpit.stories.values_for import demand_of
 from probes.reading import Value
+
+_SAME: Mapping[str, tuple[Set[str], ...]] = KIN | {
+    "ecs.deployment": ({"succeeded", "failed", "rolled_back", "status"},),
+    "codedeploy.deployment": ({"succeeded", "failed", "is_rollback", "status"},),
+    "rds.cluster": ({"available", "writer_available", "status"},),
+}
+"""Fields of one probe that are about the same, though no threshold lies between them."""
 
 
 def prove_bands(plan: Plan, healthy: Values, search: ValueSearch) -> Iterator[Finding]:
@@ -95,7 +102,7 @@ def _about_the_same(plan: Plan, good: Criterion, bad: Criterion) -> bool:
     for left in _paths(good):
         for right in _paths(bad):
             (probe, _, name), (other, _, second) = left.partition("."), right.partition(".")
-            if probe == other and any({name, second} <= group for group in KIN.get(plan.probes[probe].uses, ())):
+            if probe == other and any({name, second} <= group for group in _SAME.get(plan.probes[probe].uses, ())):
                 return True
     return False
 

@@ -199,6 +199,29 @@ def test_a_stable_service_is_not_a_deployed_release(condition: str, proves: bool
     assert bool(found(text, "success-of-the-release-before", DEPLOYED)) is not proves
 
 
+CODEDEPLOY = DEPLOYED.replace(
+    "  service:",
+    "  blue: {uses: codedeploy.deployment, with: {application: a, group: g, after: phase}}\n"
+    "  any_age: {uses: codedeploy.deployment, with: {application: a, group: g}}\n  service:",
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "proves"),
+    [
+        ("blue.succeeded && service.stable", True),
+        ("blue.status == 'Succeeded' && service.stable", True),
+        ("blue.succeeded || service.stable", False),
+        ("any_age.succeeded && service.stable", False),
+    ],
+)
+def test_where_codedeploy_deploys_its_success_proves_the_service_read_beside_it(condition: str, proves: bool) -> None:
+    assert bool(found(success(condition), "success-of-the-release-before", CODEDEPLOY)) is not proves
+    assert not found(trigger("service.failed_tasks >= 3 || blue.failed"), "primary-fools", CODEDEPLOY)
+    assert found(trigger("service.failed_tasks >= 3 || blue.in_progress"), "primary-fools", CODEDEPLOY)
+
+
 def test_a_success_of_any_age_is_named() -> None:
     (one,) = found(success("old.succeeded"), "success-of-the-release-before", DEPLOYED)
     assert "old.succeeded may be of a deployment long ago" in one.problem.message
