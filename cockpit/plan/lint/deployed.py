@@ -14,7 +14,7 @@ from cockpit.plan.step_action import EcsService
 _NAMES_A_RELEASE = ("after", "task_definition", "image_digest", "revision")
 """Parameters of a deployment without which a success of any age counts."""
 _SUCCESSES = {"ecs.deployment": "SUCCESSFUL", "codedeploy.deployment": "Succeeded"}
-"""Probes of deployments, and their status after success. CodeDeploy names no service: it is the one read in the same condition."""
+"""Probes of deployments, and their status after success. CodeDeploy names no service: it is what is read beside it."""
 _PRIMARY = ("failed_tasks", "rollout_state", "rollout_reason", "task_definition", "stable")
 """Fields of ecs.service about its PRIMARY deployment: once ECS goes back, that is the release before."""
 _NOT_FOOLED = {
