@@ -42,6 +42,7 @@ test-busy: setup ## every test, three times, while four other processes keep the
 test-long: setup ## whole nights; files of hundreds of megabytes; workers killed over 24,000 documents
 	@$(BIN)/python -m pytest -m long
 	@PYTHONPATH=tests $(BIN)/python tests/migration/crash_driver.py --documents 4000 --seeds 6
+	@PYTHONPATH=tests $(BIN)/python tests/migration/worst_night.py --documents 20000 --seeds 3
 
 check: setup     ## ruff, mypy (strict), import-linter
 	@$(BIN)/ruff format --check .

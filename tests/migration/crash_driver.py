@@ -168,7 +168,7 @@ async def drive(
         await asyncio.gather(writing, return_exceptions=True)
         fighters.end()
         await control.close()
-    return _audited(dsn, store, audit)
+    return audited(dsn, store, audit)
 
 
 @dataclass
@@ -256,7 +256,7 @@ async def _application(dsn: str, documents: int, chance: random.Random, begun: C
         await connection.close()
 
 
-def _audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
+def audited(dsn: str, store: ObjectStore, audit: Audit) -> Audit:
     shelf = store.buckets[BUCKET]
     with psycopg.connect(dsn) as connection:
         rows: Sequence[Any] = connection.execute(f'SELECT "id", "fileData", "s3Key" FROM {TABLE}').fetchall()

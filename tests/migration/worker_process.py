@@ -6,6 +6,7 @@ They are forked from one that has everything loaded already: a start costs a ten
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -42,7 +43,8 @@ class WorkerProcess:
         return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended a moment ago
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         self._process.kill()
