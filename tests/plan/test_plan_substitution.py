@@ -110,7 +110,10 @@ def test_an_override_takes_the_place_and_the_type_of_a_var() -> None:
 
 def test_an_override_of_no_var_is_a_problem() -> None:
     found = problem("vars: {bucket: b}\n", head=with_("target: x"), buket="y")
-    assert found.message == "--var or --vars gives 'buket', and the plan has no such var; did you mean 'bucket'?"
+    assert (
+        found.message
+        == "there is no var 'buket' in the plan, and --var or --vars gives it a value; did you mean 'bucket'?"
+    )
     assert marked(found) == "vars"
 
 

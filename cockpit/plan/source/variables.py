@@ -142,7 +142,9 @@ class Substitution:
             if name not in self._vars or ":" in name:
                 hint = suggestion(name, self._vars, "there is")
                 self.tree.report(
-                    ("vars",), f"--var or --vars gives '{name}', and the plan has no such var{hint}", on_key=True
+                    ("vars",),
+                    f"there is no var '{name}' in the plan, and --var or --vars gives it a value{hint}",
+                    on_key=True,
                 )
                 continue
             declared = self._vars[name]
