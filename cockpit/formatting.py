@@ -30,6 +30,15 @@ def duration(value: timedelta) -> str:
     return f"{seconds}s"
 
 
+def left(time: timedelta) -> str:
+    """Until when something comes if nothing changes; what is due comes with what is read next.
+
+    >>> left(timedelta(seconds=58)), left(timedelta(0))
+    ('in 58s', 'with the next reading')
+    """
+    return f"in {duration(time)}" if time.total_seconds() >= 1 else "with the next reading"
+
+
 def value(shown: Value, unit: str = "") -> str:
     """A value with its unit.
 

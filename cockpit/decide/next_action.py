@@ -157,8 +157,8 @@ class _Moment:
         soon = [
             (each.trips_in, each) for each in self.situation.criteria if each.enforced and each.trips_in is not None
         ]
-        for left, each in sorted(soon, key=lambda one: one[0]):
-            what = f"look at {each.title}: trips in {formatting.duration(left)}"
+        for time, each in sorted(soon, key=lambda one: one[0]):
+            what = f"look at {each.title}: trips {formatting.left(time)}"
             yield NextAction(Act.WATCH, what, subject=each.id)
 
     def _own_step(self, person: Person) -> Iterator[NextAction]:

@@ -151,7 +151,7 @@ def _criterion(each: Judged, phase: Phase, now: datetime) -> Obstacle | None:
         return Obstacle(
             Urgency.UNSIGNED, f"{status.title}: needs sign-off: {formatting.roles(status.sign_off.roles)}", step
         )
-    soon = f", trips in {formatting.duration(status.trips_in)}" if status.trips_in is not None else ""
+    soon = f", trips {formatting.left(status.trips_in)}" if status.trips_in is not None else ""
     line = f"{status.title} {status.state.label}{soon}: {status.because.brief}"
     return Obstacle(_urgency(each), line, _step(each, now), status.because, unseen=status.unknown)
 

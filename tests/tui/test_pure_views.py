@@ -13,6 +13,7 @@ from rich.color import Color, ColorSystem
 from rich.text import Text
 from tui.stage import FIELDS, Stage, plan
 
+from cockpit import formatting
 from cockpit.tui import theme
 from cockpit.tui.text import plain, safe, wrapped
 from cockpit.tui.views import lists
@@ -163,3 +164,8 @@ def test_the_style_sheet_uses_the_palette() -> None:
 def test_what_is_far_from_its_limit_looks_calm() -> None:
     assert set(sparkline(points(1.3, 1.8, 1.5), 8, limit=80.0)) == {"▁"}
     assert sparkline(points(0.0, 0.1), 8, limit=0.05) == "▁█"
+
+
+def test_what_is_due_trips_with_the_next_reading_and_not_in_no_time() -> None:
+    assert formatting.left(timedelta(0)) == "with the next reading"
+    assert formatting.left(timedelta(minutes=1)) == "in 1m"

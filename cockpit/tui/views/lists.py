@@ -193,7 +193,7 @@ def window(status: CriterionStatus) -> str:
     """When the window of a state ends, or how long it was, as short as possible."""
     progress = status.because.progress
     if status.trips_in is not None:
-        return f"trips in {formatting.duration(status.trips_in)}"
+        return "at next reading" if not status.trips_in else f"trips in {formatting.duration(status.trips_in)}"
     if status.unknown is not None or progress is None or not progress.need:
         return ""
     if status.met_in is not None:

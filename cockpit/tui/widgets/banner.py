@@ -167,7 +167,7 @@ def _word_line(situation: Situation, stale: str, width: int) -> Text:
     if stale:
         parts.append((8, f" {stale} ", f"bold {theme.STRONG} on {theme.PRODUCTION}"))
     if verdict.turns_to is not None and verdict.turns_in is not None:
-        soon = f"-> {verdict.turns_to} in {formatting.duration(verdict.turns_in)}"
+        soon = f"-> {verdict.turns_to} {formatting.left(verdict.turns_in)}"
         parts.append((8, soon, f"bold {theme.BAD}"))
     if verdict.latch is not None:
         parts.append((7, f"undecided {formatting.duration(verdict.latch.undecided)}", f"bold {theme.BAD}"))
