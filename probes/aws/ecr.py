@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -78,6 +79,7 @@ class EcrImage(Probe[ImageParams]):
         Field("tag_mutable", bool, "the tag can be moved to another image", example=False),
     )
     iam = ("ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:BatchGetImage")
+    iam_sometimes = MappingProxyType({"ecr:BatchGetImage": "the image is one for several platforms"})
     interval = timedelta(seconds=60)
 
     def resources(self) -> Mapping[str, tuple[str, ...]]:

@@ -151,7 +151,7 @@ async def drive(
             if documents - planned > fighters.begun:
                 gives_up = time.monotonic() + LAST_RESORT_S
                 fighters.begun = documents - planned
-                if not calm:
+                if not calm or not fighters.kills:  # who takes up nearly all at once is hit as well
                     fighters.hit(chance)
             elif not calm:
                 if time.monotonic() > gives_up:
@@ -211,7 +211,10 @@ class Fighters:
         victim = chance.choice(self.processes)
         if victim.pid in self.stopped:
             return
-        if chance.random() < (0.8 if self.held_up else 0.3):
+        if not self.kills:
+            victim.kill()
+            self.kills += 1
+        elif chance.random() < (0.8 if self.held_up else 0.3):
             victim.send_signal(signal.SIGSTOP)
             self.stopped[victim.pid] = time.monotonic() + chance.uniform(1.2, 2.5), self.begun
         elif chance.random() < 0.5:

@@ -130,7 +130,7 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
             if chance.random() < 0.1:
                 found.rotations += 1
                 issuer.expire()
-            if share < 0.9 and chance.random() < 0.3 and (victims := workers_of(run)):
+            if share < 0.9 and chance.random() < 0.3 and (victims := workers_of(dsn, run)):
                 victims[chance.randrange(len(victims))].kill()
                 found.audit.kills += 1
             if found.supervisors_killed < SUPERVISORS_KILLED and share > 0.2 * (found.supervisors_killed + 1):
@@ -142,7 +142,7 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
         if supervisor is not None:
             supervisor.kill()
             supervisor.wait()
-        await until(lambda: not workers_of(run), "workers of an ended run end")
+        await until(lambda: not workers_of(dsn, run), "workers of an ended run end")
     judge(dsn, store, found)
     return found
 
@@ -187,10 +187,15 @@ async def planned(dsn: str) -> int:
     return await asked(dsn, count)
 
 
-def workers_of(run: int) -> list[psutil.Process]:
-    """Whoever started them."""
-    words = ["cockpit.migration", str(run)]
-    return [each for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[-2:] == words]
+def workers_of(dsn: str, run: int) -> list[psutil.Process]:
+    """Whoever started them; of this database alone, for others may have a run of this number."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [])[-2:] == ["cockpit.migration", str(run)]:
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(DATABASE) == dsn:
+                    found.append(process)
+    return found
 
 
 def judge(dsn: str, store: StrictStore, found: Night) -> None:

@@ -87,5 +87,5 @@ def test_the_policy_says_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
     assert not any("*" in action for action in actions)
     verbs = {action.partition(":")[2] for action in actions}
-    reading = ("Get", "List", "Describe", "Head", "Lookup", "Simulate", "Start", "Stop")
+    reading = ("Get", "List", "Describe", "Head", "Lookup", "Simulate", "Start", "Stop", "BatchGet")
     assert {verb for verb in verbs if not verb.startswith(reading)} <= {"PutObject", "DeleteObject"}, verbs
