@@ -261,7 +261,7 @@ async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, 
     was_held = bool(row[0])
     if was_held != bool(holding):
         why = "; ".join(f"{guard['title']}: {guard['line']}" for guard in holding)
-        await note(connection, run, "guards", "held" if holding else "free", why or "guards clear, the run goes on")
+        await note(connection, run, "guards", "holding" if holding else "clear", why or "the run goes on")
     return bool(holding)
 
 

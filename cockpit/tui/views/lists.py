@@ -110,12 +110,12 @@ def in_grace(status: CriterionStatus) -> bool:
 
 
 def _floored(have: timedelta) -> str:
-    """Whole minutes, from one on: seconds that pass are no news.
+    """Whole minutes, from one on: seconds that pass are no news. What a hair is missing of is whole, as in `formatting`.
 
-    >>> _floored(timedelta(seconds=299)), _floored(timedelta(seconds=45))
-    ('4m', '45s')
+    >>> _floored(timedelta(seconds=299)), _floored(timedelta(seconds=45)), _floored(timedelta(seconds=179.9999))
+    ('4m', '45s', '3m')
     """
-    seconds = int(have.total_seconds())
+    seconds = int(have.total_seconds() + 0.01)
     return formatting.duration(timedelta(seconds=seconds - seconds % 60 if seconds >= 60 else seconds))
 
 
