@@ -14,7 +14,6 @@ from platformdirs import user_log_path, user_state_path
 from rich.text import Text
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.driver import Driver
 from textual.events import Event, Key, MouseDown
 from textual.filter import LineFilter, Monochrome, NoColor
@@ -26,6 +25,7 @@ from cockpit.engine.ports import Drill, Watching
 from cockpit.tui import calling, theme
 from cockpit.tui.action_registry import ACTIONS, IN_BROWSER, PLACED, Action, Handler, Where, available
 from cockpit.tui.attention import Attention
+from cockpit.tui.command_palette import ActionCommands
 from cockpit.tui.driver import TerminalDriver
 from cockpit.tui.key_map import KeyMap
 from cockpit.tui.keys import replay
@@ -67,31 +67,6 @@ def _web_driver() -> type[Driver]:
     from textual.drivers.web_driver import WebDriver
 
     return WebDriver
-
-
-class ActionCommands(Provider):
-    """The palette: every action by its name."""
-
-    def _actions(self) -> Iterator[Action]:
-        app = self.app
-        assert isinstance(app, CockpitApp)
-        return app.actions()
-
-    async def discover(self) -> Hits:
-        for action in self._actions():
-            yield DiscoveryHit(f"{action.label}  ({action.shown})", self._run(action), help=action.help)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for action in self._actions():
-            name = f"{action.label} {action.help}"
-            if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), self._run(action), help=action.shown)
-
-    def _run(self, action: Action) -> Callable[[], None]:
-        app = self.app
-        assert isinstance(app, CockpitApp)
-        return lambda: app.action_do(action.id)
 
 
 class CockpitApp(App[None]):

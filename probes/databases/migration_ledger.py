@@ -25,6 +25,7 @@ NOT_OURS = ("gone", "skipped")
 """Deleted, or moved by the application itself: not counted among the files."""
 MOVING = frozenset({"copy", "verify"})
 """Phases after which files are complete."""
+_WAITS = "WAITING FOR GUARDS"
 _WANTED = {"run": "RUNNING", "pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}
 _THERE = """\
 SELECT to_regclass('cutover.run') IS NOT NULL AS prepared,
@@ -59,8 +60,8 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
     Reads the schema `cutover` that `cockpit migrate prepare` makes: its newest run and its counts, in one statement.
     Without it `prepared` and `complete` are false, `state` is NOT PREPARED and every count is 0: that is so, and not a
     failure to look. Files that the application deleted or moved itself are counted as gone or skipped and not in
-    `files`. `complete` is not known while a copy or verify runs and nothing has failed, nor of a ledger without files: of
-    nothing, everything is verified. Needs pg_monitor, which `prepare` lets read the ledger.
+    `files`. `complete` is not known while a copy or verify goes on by itself and nothing has failed, nor of a ledger without
+    files: of nothing, everything is verified. Needs pg_monitor, which `prepare` lets read the ledger.
     """
 
     name = "cutover.migration"
@@ -116,7 +117,7 @@ def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
     complete: FieldValue = prepared and verified == ours and not run.get("active", False)
     if complete and not ours:
         complete = none
-    elif state == _WANTED["run"] and run["phase"] in MOVING and not files["quarantined"]:
+    elif state in (_WANTED["run"], _WAITS) and run["phase"] in MOVING and not files["quarantined"]:
         detail = f"{run['phase']} is under way: {verified:,} of {ours:,} files read back"
         complete = Unknown(Reason.WARMING, detail, "known once it has ended")
     return {
@@ -147,7 +148,7 @@ def _state(run: Mapping[str, Any]) -> str:
         if run["supervised"] is False or not (run["judged"] or run["supervised"]):
             return "NO SUPERVISOR"
         if not run["judged"]:  # its supervisor has just begun
-            return "WAITING FOR GUARDS"
+            return _WAITS
         if run["held"]:
-            return "WAITING FOR GUARDS" if run["first_sight"] else "HELD BY A GUARD"
+            return _WAITS if run["first_sight"] else "HELD BY A GUARD"
     return _WANTED[run["wanted"]]

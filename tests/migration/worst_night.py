@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from migration.crash_driver import BUCKET, COUNT_SWITCHES, TABLE, Audit, audited
 from migration.credential_issuer import Issuer, StrictStore
 from migration.primary_and_standby import Pair, pair
 from migration.transitions import watch_transitions
-from support.waiting import until
+from support.waiting import LAST_RESORT_S, until
 
 from cockpit.migration import runs, schema
 from cockpit.migration.database import GONE, connect
@@ -108,11 +109,13 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
 
     supervisor: subprocess.Popen[bytes] | None = None
     failed_over = False
+    moved: object = None
+    gives_up = time.monotonic() + LAST_RESORT_S
     try:
         while True:
             if supervisor is None or supervisor.poll() is not None:
                 supervisor = supervising(dsn, run, log)
-            await asyncio.sleep(chance.uniform(0.2, 0.8))
+            await asyncio.sleep(chance.uniform(0.2, 0.8))  # the pace of the hits
             now = await asked(dsn, lambda connection: runs.load(connection, run))
             if now.ended_at is not None:
                 found.outcome = now.outcome
@@ -120,8 +123,12 @@ async def night(servers: Pair, store: StrictStore, issuer: Issuer, documents: in
             if now.halted is not None:
                 found.halts += 1
                 await asked(dsn, lambda connection: runs.want(connection, run, Wanted.RUN, "the operator"))
-            done = (await planned(dsn), documents)
-            share = 1 - done[0] / done[1]
+            left = await planned(dsn)
+            share = 1 - left / documents
+            if (seen := (left, found.halts, found.supervisors_killed, failed_over)) != moved:
+                moved, gives_up = seen, time.monotonic() + LAST_RESORT_S
+            elif time.monotonic() > gives_up:
+                break  # it never ended: that is what is found
             if not failed_over and share > 0.4:
                 failed_over = True
                 servers.primary.kill()
@@ -166,16 +173,16 @@ def fill(dsn: str, documents: int, chance: random.Random) -> None:
 
 
 async def asked(dsn: str, question: Callable[[psycopg.AsyncConnection[object]], Awaitable[T]]) -> T:
-    """The answer of whichever database is there now."""
-    while True:
-        with contextlib.suppress(*GONE):
-            connection = await connect(dsn, primary=True)
-            try:
-                return await question(connection)
-            finally:
-                with contextlib.suppress(*GONE):
-                    await connection.close()
-        await asyncio.sleep(0.2)
+    """The answer of whichever database is there now. Raises TimeoutError where none comes."""
+    async with asyncio.timeout(LAST_RESORT_S):
+        while True:
+            with contextlib.suppress(*GONE):
+                connection = await connect(dsn, primary=True)
+                try:
+                    return await question(connection)
+                finally:
+                    with contextlib.suppress(*GONE):
+                        await connection.close()
 
 
 async def planned(dsn: str) -> int:

@@ -192,6 +192,38 @@ RUNS = {
 }
 
 
+GOES_ON_BY_ITSELF = {
+    "running",
+    "unguarded",
+    "held by what nobody has seen yet",
+    "supervised and not judged yet",
+    "supervised and judged",
+    "taken over and not judged yet",
+}
+"""Of RUNS: all others have ended, or wait for somebody or something that may never come."""
+
+
+@pytest.mark.parametrize("phase", ["copy", "verify", "purge", "restore"])
+@pytest.mark.parametrize("name", RUNS)
+async def test_what_goes_on_by_itself_does_not_fail_meanwhile(
+    clients: Clients,
+    ledger: psycopg.Connection,
+    postgres_server: EmbeddedPostgres,
+    cockpit_dsn: str,
+    name: str,
+    phase: str,
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, {"switched": 3})
+    if (given := RUNS[name]) is not None:
+        run(ledger, phase, **given)
+    reading = await read(clients, cockpit_dsn)
+    if name in GOES_ON_BY_ITSELF and phase in ("copy", "verify"):
+        assert reading.unknown["complete"].reason is Reason.WARMING
+    else:
+        assert reading.values["complete"] is False
+
+
 @pytest.mark.parametrize("given", RUNS.values(), ids=RUNS)
 async def test_the_state_is_the_word_of_the_screens(
     clients: Clients,
