@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cockpit.engine.share_at_start import ANSWERS_WITHIN_S, Silent, in_time, shared_record
+from cockpit.engine.share_at_start import ANSWERS_WITHIN_S, Silent, agreed_record, in_time, shared_record
 from cockpit.journal.codec import moment
 from cockpit.journal.entry import Type
 from cockpit.journal.provenance import marked_sessions, session_of
 from cockpit.journal.record_folder import RecordFolder, list_records, records_root
-from cockpit.journal.shared_store import Store
+from cockpit.journal.shared_store import Store, StoreUnreachable
 from cockpit.journal.sharing import Sync
 from cockpit.plan.model import Plan
 from cockpit.plan.source.parts_of_plan import read_plan
@@ -26,31 +26,43 @@ class Located:
     """Where a record lies on this machine, with what a share held of it."""
 
     folder: RecordFolder
-    shared: str = ""
-    """Its id in the share; empty where there is none yet."""
+    known: bool = False
+    """Whether the share holds lines of it; else it is asked again before anything is put there."""
     silent: str = ""
     """Why the share was not asked; empty where it answered, or there is none."""
+    unclaimed: str = ""
+    """Why a share that holds nothing yet could not be made the place of this record; empty where it was."""
 
 
 def located(
     plan: Plan, text: bytes, now: datetime, root: Path, name: str, store: Store | None, *, new: bool = False
 ) -> Located:
     """Raises ValueError and OSError for a share that refuses; one that is silent delays nobody."""
+    own = _own(plan, now, root, name, new=new)
     if store is None:
-        return Located(_folder(plan, text, now, root, name, new=new))
-    shared, silent = "", ""
+        return Located(RecordFolder.create(plan.name, text, now, root) if own is None else _made(own))
+    own = own or RecordFolder(RecordFolder.free(plan.name, now, root))
+    shared, silent, unclaimed = "", "", ""
     try:
-        shared = shared_record(store, Path(name).name if Path(name).is_dir() else name)
+        shared = shared_record(store, own.id if name else "")
     except Silent as error:
         silent = str(error)
-    folder = _folder(plan, text, now, root, shared or name, new=new)
-    sync = Sync(folder.journal, store, [], record=shared)
+    known, record = bool(shared), shared
+    if not known and not silent:
+        try:
+            record = agreed_record(store, own.id, begun=started_at(own) is not None)
+        except (Silent, StoreUnreachable) as error:
+            unclaimed = str(error)
+    folder = own if record in ("", own.id) else RecordFolder(root / record)
+    if folder is not own and not name and not _may_be_of(folder, plan):
+        raise ValueError(f"the share is for the record {record}, which on this machine is another plan's; see --record")
+    sync = Sync(_made(folder).journal, store, [], record=record)
     try:
-        if shared and not in_time(sync.once):
+        if known and not in_time(sync.once):
             raise ValueError(f"the shared record cannot be fetched: {sync.trouble}")
     except Silent as error:
         silent = str(error)
-    return Located(folder, shared, silent)
+    return Located(folder, known, silent, unclaimed)
 
 
 async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root: Path | None = None) -> Path:
@@ -70,13 +82,18 @@ async def shared_folder(plan: Plan, now: datetime, name: str, store: Store, root
     return found.folder.path
 
 
-def _folder(plan: Plan, text: bytes, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder:
+def _own(plan: Plan, now: datetime, root: Path, name: str, *, new: bool) -> RecordFolder | None:
+    """The record to go on with where nobody shares one: the one that is named, made or not, or the newest. None: a new one."""
     if name:
-        path = root / name if not Path(name).is_dir() else Path(name)
+        return RecordFolder(Path(name) if Path(name).is_dir() else root / name)
+    return None if new else newest_of(plan, now, root)
+
+
+def _made(folder: RecordFolder) -> RecordFolder:
+    for path in (folder.path.parent, folder.path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (path / "journal").mkdir(mode=0o700, exist_ok=True)
-        return RecordFolder(path)
-    return (None if new else newest_of(plan, now, root)) or RecordFolder.create(plan.name, text, now, root)
+    folder.journal.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def newest_of(plan: Plan, now: datetime, root: Path | None = None) -> RecordFolder | None:
@@ -85,6 +102,11 @@ def newest_of(plan: Plan, now: datetime, root: Path | None = None) -> RecordFold
         if _is_of(folder, plan) and (began := started_at(folder)) and timedelta(0) <= now - began < RESUMED_WITHIN:
             return folder
     return None
+
+
+def _may_be_of(folder: RecordFolder, plan: Plan) -> bool:
+    """Whether a record that others name is not another plan's on this machine: its lines are nobody's in that share."""
+    return started_at(folder) is None or _is_of(folder, plan)
 
 
 def _is_of(folder: RecordFolder, plan: Plan) -> bool:

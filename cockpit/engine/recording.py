@@ -306,7 +306,7 @@ def _open(
     now = clock.now()
     text = read_plan(plan.path).whole
     found = located(plan, text, now, records_root() if root is None else root, name, store, new=new)
-    folder, shared, silent = found.folder, found.shared, found.silent
+    folder = found.folder
     sync = None
     writer = writer_name(who or "cockpit")
     earlier = started_at(folder)
@@ -334,9 +334,9 @@ def _open(
             [journal.writer],
             lambda: journal.size,
             journal.record,
-            known=not silent or bool(shared),
+            known=found.known,
         )
-        sync.trouble = silent
+        sync.trouble = found.silent or found.unclaimed
     try:
         readings = ReadingStore(folder.readings, journal.writer)
     except BaseException:

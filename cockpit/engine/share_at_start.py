@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from cockpit.journal.record_claims import claim_record
 from cockpit.journal.shared_store import Store, StoreUnreachable
 from cockpit.journal.sharing import SHOWN, records_in
 from probes.clients.threads import within
@@ -13,6 +15,8 @@ from probes.clients.threads import within
 T = TypeVar("T")
 ANSWERS_WITHIN_S = 2.0
 """How long the start waits for a share: what comes later is made up for by the rounds."""
+
+LOOKS_EVERY_S = 0.2
 
 
 class Silent(Exception):  # noqa: N818 - what the share is
@@ -27,6 +31,23 @@ class Silent(Exception):  # noqa: N818 - what the share is
 def shared_record(store: Store, name: str) -> str:
     """The id of the record that lies in a store; empty where there is none yet. Raises Silent, and OSError for a refusal."""
     return in_time(partial(_shared_id, store, name))
+
+
+def agreed_record(store: Store, own: str, *, begun: bool) -> str:
+    """The id of the record that a share without a line is for from now on: `own`, unless another cockpit was first.
+
+    That one's first line may be on its way. Whoever has nothing yet (not `begun`) takes its name; a record with entries goes
+    before one of which nothing comes. Raises Silent, StoreUnreachable.
+    """
+    standing = in_time(partial(claim_record, store, own))
+    if standing == own or not begun:
+        return standing
+    ends = time.monotonic() + ANSWERS_WITHIN_S
+    while time.monotonic() < ends:
+        if standing in in_time(partial(records_in, store)):
+            return standing
+        time.sleep(LOOKS_EVERY_S)
+    return in_time(partial(claim_record, store, own, standing))
 
 
 def in_time(ask: Callable[[], T]) -> T:

@@ -30,6 +30,8 @@ from probes.redact import HIDDEN
 
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 _STAMP = re.compile(r"\d{8}T\d{6}Z-")
+_TRIES = 100
+"""To make a record while others make theirs."""
 
 
 class PlanUnknown(ValueError):  # noqa: N818 - what is so of the plan
@@ -56,16 +58,25 @@ class RecordFolder:
         """A new record with its copy of the plan, readable by its owner only. Raises OSError."""
         root = records_root() if root is None else root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = _ODD.sub("-", plan_name).strip("-.")[:60] or "plan"
-        stem = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}"
-        for number in range(1, 1000):
-            path = root / (stem if number == 1 else f"{stem}-{number}")
+        for _ in range(_TRIES):
+            path = cls.free(plan_name, now, root)
             with suppress(FileExistsError):
                 path.mkdir(mode=0o700)
                 folder = cls(path)
                 folder.journal.mkdir(mode=0o700)
                 folder.keep_plan(plan_text)
                 return folder
+        raise FileExistsError(f"{root} holds too many records named {path.name}")
+
+    @classmethod
+    def free(cls, plan_name: str, now: datetime, root: Path) -> Path:
+        """Where a new record would lie; nothing is made. Raises FileExistsError."""
+        name = _ODD.sub("-", plan_name).strip("-.")[:60] or "plan"
+        stem = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}"
+        for number in range(1, 1000):
+            path = root / (stem if number == 1 else f"{stem}-{number}")
+            if not path.exists():
+                return path
         raise FileExistsError(f"{root} holds too many records named {stem}")
 
     @property

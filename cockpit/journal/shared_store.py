@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ _PART = re.compile(r"(?P<writer>[a-z0-9][a-z0-9._-]{0,62})/(?P<start>\d{12})-(?P
 MAX_FETCHED = 64 << 20
 """Bytes of one object that is fetched: a part takes a few MiB."""
 MOST_PARTS = 200_000
+LONGEST_CLAIM = 120
+"""Bytes of a claim that are fetched: it is the name of a record."""
 
 
 class StoreUnreachable(Exception):  # noqa: N818 - where the store is
@@ -65,7 +68,10 @@ class Part:
 
 
 class Store(Protocol):
-    """Holds parts. A part once there is never changed. Every method may wait, and raises StoreUnreachable."""
+    """Holds parts, and claims of which record is kept there. What is once there is never changed.
+
+    Every method may wait, and raises StoreUnreachable.
+    """
 
     def parts(self) -> Sequence[Part]:
         """All there is, in any order."""
@@ -79,9 +85,21 @@ class Store(Protocol):
         """Add a part; False if something already has its name."""
         ...
 
+    def claimed(self, number: int) -> bytes | None:
+        """What the claim of that number says, no more of it than a claim's length and a byte; None where there is none."""
+        ...
+
+    def claim(self, number: int, data: bytes) -> bool:
+        """Put a claim; False if there is one of that number."""
+        ...
+
 
 def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _claim_name(number: int) -> str:
+    return f"record-{number}.claim"
 
 
 class DirectoryStore:
@@ -103,24 +121,43 @@ class DirectoryStore:
 
     def get(self, part: Part) -> bytes:
         try:
-            # A pipe that was put in its place must not hold this up.
-            handle = os.open(self._folder / part.name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as file:
-                return file.read(part.length + 1)
+            return self._read(part.name, part.length + 1)
         except OSError as error:
             raise StoreUnreachable(f"{self._folder / part.name}: {error.strerror}") from None
 
     def put(self, part: Part, data: bytes) -> bool:
-        path = self._folder / part.name
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        return self._create(part.name, data)
+
+    def claimed(self, number: int) -> bytes | None:
+        name = _claim_name(number)
+        try:
+            return self._read(name, LONGEST_CLAIM + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreUnreachable(f"{self._folder / name}: {error.strerror}") from None
+
+    def claim(self, number: int, data: bytes) -> bool:
+        return self._create(_claim_name(number), data)
+
+    def _read(self, name: str, most: int) -> bytes:
+        # A pipe that was put in its place must not hold this up.
+        handle = os.open(self._folder / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            return file.read(most)
+
+    def _create(self, name: str, data: bytes) -> bool:
+        path = self._folder / name
+        # Of two machines with processes of one number, neither may write to what the other has just put.
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
                 path.hardlink_to(draft)  # appears whole, and only where nothing is
             except FileExistsError:
                 return False
@@ -177,30 +214,52 @@ class S3Store:
             more = {"ContinuationToken": str(answer["NextContinuationToken"])}
 
     def get(self, part: Part) -> bytes:
-        answer = self._call("get_object", Key=self._prefix + part.name)
         try:
-            return bytes(answer["Body"].read(part.length + 1))
+            return self._read(part.name, part.length + 1)
+        except FileNotFoundError as error:
+            raise StoreUnreachable(f"get_object: {error}") from None
+
+    def put(self, part: Part, data: bytes) -> bool:
+        return self._create(part.name, data)
+
+    def claimed(self, number: int) -> bytes | None:
+        try:
+            return self._read(_claim_name(number), LONGEST_CLAIM + 1)
+        except FileNotFoundError:
+            return None
+
+    def claim(self, number: int, data: bytes) -> bool:
+        return self._create(_claim_name(number), data)
+
+    def _read(self, name: str, most: int) -> bytes:
+        answer = self._call("get_object", Key=self._prefix + name)
+        try:
+            return bytes(answer["Body"].read(most))
         except Exception as error:  # noqa: BLE001 - whatever a broken connection raises
             raise StoreUnreachable(f"get_object: {one_line(str(error))}") from None
         finally:
             answer["Body"].close()
 
-    def put(self, part: Part, data: bytes) -> bool:
+    def _create(self, name: str, data: bytes) -> bool:
         try:
-            self._call("put_object", Key=self._prefix + part.name, Body=data, IfNoneMatch="*")
+            self._call("put_object", Key=self._prefix + name, Body=data, IfNoneMatch="*")
         except FileExistsError:
             return False
         return True
 
     def _call(self, operation: str, **params: Any) -> dict[str, Any]:
+        """Raises StoreUnreachable; FileExistsError and FileNotFoundError of one key."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self._bucket, **self._owner, **params)
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-            if status == 412:
+            code = error.response.get("Error", {}).get("Code")
+            if status == 412 or code == "ConditionalRequestConflict":  # another is just putting it
                 raise FileExistsError from None
+            if code == "NoSuchKey":
+                raise FileNotFoundError(one_line(str(error))) from None
             raise StoreUnreachable(f"{operation}: {one_line(str(error))}") from None
         except BotoCoreError as error:
             raise StoreUnreachable(f"{operation}: {one_line(str(error))}") from None

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cockpit.journal.chain import SUFFIX, files
 from cockpit.journal.entry import BadLine, parse
+from cockpit.journal.record_claims import claim_record
 from cockpit.journal.shared_store import MAX_FETCHED, Part, Store, StoreUnreachable
 from cockpit.journal.vetting import Refused, Vetted, whole_lines
 
@@ -30,6 +31,8 @@ MAX_CHAIN = 256 << 20
 MOST_WRITERS = 100
 SHOWN = 3
 """Odd objects named at once."""
+LOOKS = 5
+"""How often a share may be for a record of which nothing is there, before that one has come to nothing."""
 
 
 @dataclass(slots=True)
@@ -70,11 +73,13 @@ class Sync:
         the others say.
 
         `size`: how much of a chain that is pushed counts, in bytes: a full disk takes back what lies behind. -1: all of it.
-        `known`: whether the store is known to hold this record, or none; else it is asked before anything is pushed.
+        `known`: whether the store is known to hold lines of this record; else it is asked before anything is pushed.
         """
         self._known = known
         self._apart = ""
         """Why nothing is shared there at all; empty where it is."""
+        self._empty: Counter[str] = Counter()
+        """By record that the store was found to be for: how often nothing of it was there."""
         self._size = size
         self._journal = journal
         self._store = store
@@ -119,16 +124,25 @@ class Sync:
         return "; ".join([*lines[:SHOWN], *more, *altered[:SHOWN]])
 
     def _look(self) -> None:
-        """Raises StoreUnreachable where the store holds another record: two in one place would be in each other's way."""
+        """Raises StoreUnreachable where the store is for another record: two in one place would be in each other's way."""
         if not self._apart:
             found = records_in(self._store)
-            self._known = not found or self._record in found
+            self._known = self._record in found if found else self._is_for_this()
             self._apart = (
                 f"it holds the record {', '.join(sorted(found)[:SHOWN])}, and this one is kept on this machine alone; "
                 "to join it start again with --record and that name"
             )
         if not self._known:
             raise StoreUnreachable(self._apart)
+
+    def _is_for_this(self) -> bool:
+        """Whether a store without a line is for this record. Raises StoreUnreachable where it is for one that may yet come."""
+        over = next((record for record, times in self._empty.items() if times >= LOOKS), "")
+        standing = claim_record(self._store, self._record, over)
+        if standing != self._record:
+            self._empty[standing] += 1
+            raise StoreUnreachable(f"it is for the record {standing}, of which nothing is there yet")
+        return True
 
     def _round(self) -> None:
         if not self._known:

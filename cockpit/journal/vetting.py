@@ -20,6 +20,11 @@ _KEYED = re.compile(r".+-(?P<key>[0-9a-f]{16})(-\d{1,2})?")
 _RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 
 
+def is_record_name(text: str) -> bool:
+    """Whether a record may be called so: a plain name, which leads into no other folder."""
+    return _RECORD.fullmatch(text) is not None
+
+
 class Refused(ValueError):  # noqa: N818 - what becomes of it
     """These lines are not the writer's; the message says why."""
 
@@ -63,7 +68,7 @@ class Vetted:
         if vouching(body, public) != keyed["key"] or body.get("writer") != self.writer:
             raise Refused("it was not written by the machine whose key its name carries")
         stated = str(body.get("record"))
-        if not _RECORD.fullmatch(stated):
+        if not is_record_name(stated):
             raise Refused(f"{stated[:40]!r} is not the name of a record")
         if record not in ("", stated):
             raise Refused(f"it belongs to the record {stated}, not to {record}")
