@@ -118,6 +118,10 @@ class Evidence:
     console_url: str = ""
     lines: tuple[str, ...] = ()
     """A few lines of raw detail worth reading at 3 a.m.: task stop reasons, failing targets, log samples."""
+    hint: str = ""
+    """What to do next about what was seen, where the probe knows it: "begin the verify"; else empty."""
+    done_in: str = ""
+    """The part of the cockpit that does what the hint says: "migration"; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Act(StrEnum):
     WATCH = "go_cutover"
     CHECK = "go_checklist"
     PROBES = "go_probes"
+    MIGRATE = "go_migration"
     ACKNOWLEDGE = "acknowledge"
     SIGN = "next"
     VOTE = "vote"

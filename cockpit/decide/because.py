@@ -93,6 +93,10 @@ class Explanation:
     lines: tuple[str, ...] = ()
     excerpt: str = ""
     """The first line of raw detail of a probe whose value is against: the log line, the secret that is missing."""
+    hint: str = ""
+    """What to do next about a value that is against, where its probe knows it: "begin the verify"."""
+    done_in: str = ""
+    """The part of the cockpit that does what the hint says; empty where none does."""
     times: int = 0
     """For a trigger that is true: the how-many-th time in this phase it is; 0 where it is the first."""
 

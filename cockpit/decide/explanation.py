@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from cockpit.decide.readings import Readings
 from cockpit.decide.state_machine import MachineState
 from cockpit.decide.states import State
 from cockpit.plan.model import Criterion, Kind, ProbeSpec
-from probes.reading import Field, Reason, Unknown
+from probes.reading import Evidence, Field, Reason, Unknown
 
 AFTER_GAP = "; it begins again with the next sample: there was a gap"
 
@@ -46,6 +46,8 @@ class Explainer:
         known_until = [at for probe in self._names if (at := readings.histories[probe].newest_data_at) is not None]
         evidence = latest[0].evidence if latest else None
         line = _line(seen, progress)
+        behind = _behind(seen, readings)
+        hinting = next((each for each in behind if each.hint), Evidence())
         return Explanation(
             line=line + (AFTER_GAP if reached and reached.broken else ""),
             condition=self._source,
@@ -59,7 +61,9 @@ class Explainer:
             request_id=evidence.request_id if evidence else "",
             console_url=next((r.evidence.console_url for r in latest if r.evidence.console_url), ""),
             lines=tuple(line for r in latest for line in r.evidence.lines),
-            excerpt=_excerpt(seen, readings),
+            excerpt=_excerpt(behind),
+            hint=hinting.hint,
+            done_in=hinting.done_in,
             times=_times(reached),
         )
 
@@ -130,12 +134,15 @@ def explain_past(because: Explanation, reached: MachineState) -> Explanation:
     return Explanation(line, because.condition, samples=reached.samples, probes=because.probes, data_at=reached.data_at)
 
 
-def _excerpt(seen: tuple[Observed, ...], readings: Readings) -> str:
-    """The first line of detail behind a value that is against; a line of a probe that is fine would mislead."""
+def _behind(seen: tuple[Observed, ...], readings: Readings) -> list[Evidence]:
+    """The evidence of the values that are against; that of a probe that is fine would mislead."""
     probes = dict.fromkeys(each.path.partition(".")[0] for each in seen if each.against)
-    latest = (readings.latest(probe) for probe in probes)
-    lines = (line for reading in latest if reading is not None for line in reading.evidence.lines[:1])
-    first = next(lines, "")
+    return [latest.evidence for probe in probes if (latest := readings.latest(probe)) is not None]
+
+
+def _excerpt(behind: Sequence[Evidence]) -> str:
+    """The first line of detail."""
+    first = next((line for each in behind for line in each.lines[:1]), "")
     return excerpt(first) if first else ""
 
 

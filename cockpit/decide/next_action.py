@@ -14,6 +14,7 @@ from cockpit.plan.model import Person, Phase, Plan
 
 ANYBODY = Person("", "", ())
 Line = ItemStatus | CriterionStatus
+_MIGRATION = "migration"
 
 
 def next_actions(plan: Plan, situation: Situation) -> tuple[NextAction, ...]:
@@ -239,11 +240,19 @@ class _Moment:
         situation, before = self.situation, self.situation.verdict.phase is Phase.PRE_DEPLOY
         for each in situation.criteria:
             if each.enforced and each.state is State.NOT_MET and not each.ok and not before:
-                yield NextAction(Act.WATCH, f"find out why it fails: {each.title}", subject=each.id)
+                yield self._found_out(each, Act.WATCH)
         for section in situation.sections:
             for item in section.items:
                 if item.check is Check.FAIL and item.blocking and (not before or section.phase is Phase.PRE_DEPLOY):
-                    yield NextAction(Act.CHECK, f"find out why it fails: {item.title}", subject=item.id)
+                    yield self._found_out(item, Act.CHECK)
+
+    def _found_out(self, line: Line, shown: Act) -> NextAction:
+        """What fails is found out about where it is `shown`; where its probe knows what to do about it, that is done."""
+        because = line.because
+        if not because.hint:
+            return NextAction(shown, f"find out why it fails: {line.title}", subject=line.id)
+        done_here = because.done_in == _MIGRATION and self.plan.migration is not None
+        return NextAction(Act.MIGRATE if done_here else shown, f"{because.hint}: {line.title}", subject=line.id)
 
     def _unseen(self) -> Iterator[NextAction]:
         for cause in self.situation.root_causes:

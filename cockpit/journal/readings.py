@@ -297,6 +297,8 @@ def _plain(reading: Reading) -> dict[str, Any]:
     if evidence != Evidence():
         texts = [redact(text) for text in (evidence.query, evidence.request_id, evidence.console_url)]
         plain["evidence"] = [*texts, [redact(line) for line in evidence.lines]]
+        if evidence.hint:
+            plain["evidence"] += [redact(evidence.hint), evidence.done_in]
     if reading.state_since is not None:
         plain["since"] = _micros(reading.state_since)
     if reading.lateness:
@@ -332,14 +334,14 @@ def _value(value: Value) -> Any:
 
 
 def _reading(plain: Mapping[str, Any]) -> Reading:
-    query, request_id, console_url, lines = plain.get("evidence", ("", "", "", ()))
+    query, request_id, console_url, lines, *hint = plain.get("evidence", ("", "", "", ()))
     since = plain.get("since")
     return Reading(
         _moment(plain["at"]),
         _moment(plain["data"]),
         MappingProxyType({name: _kept(value) for name, value in plain["values"].items()}),
         MappingProxyType({name: _unknown(why) for name, why in plain["unknown"].items()}),
-        Evidence(query, request_id, console_url, tuple(lines)),
+        Evidence(query, request_id, console_url, tuple(lines), *hint),
         plain["latency"],
         None if since is None else _moment(since),
         tuple(_reading(each) for each in plain.get("earlier", ())),

@@ -18,6 +18,7 @@ from cockpit.migration.sql_files import statement
 from cockpit.migration.states import DONE, NOT_OURS, OPEN, WANTED_WORDS, ItemState, PhaseName, Wanted
 from cockpit.migration.time_left import Pace
 
+WAITS, HELD = "WAITING FOR GUARDS", "HELD BY A GUARD"
 WINDOW_S = 10.0
 KEPT = 120
 MEASURED_KEPT = 600
@@ -169,6 +170,17 @@ class Progress:
         return bool(holding) and all(guard.get("first_sight") for guard in holding)
 
     @property
+    def held_by(self) -> str:
+        """The guards that hold the active run, or that it waits for, by their titles; empty where none does."""
+        return ", ".join(str(guard["title"]) for guard in self.guards if guard.get("holds")) if self.active else ""
+
+    @property
+    def stands(self) -> str:
+        """Its word with what it names: `HELD BY A GUARD: Pool below 80 %`."""
+        named = self.held_by if self.word in (WAITS, HELD) else ""
+        return f"{self.word}: {named}" if named else self.word
+
+    @property
     def word(self) -> str:
         """The state of the migration in one word or two."""
         if not self.prepared:
@@ -182,9 +194,9 @@ class Progress:
         if self.wanted is not Wanted.RUN:
             return WANTED_WORDS[self.wanted]
         if not self.watched:
-            return "NO SUPERVISOR" if self.ownerless else "WAITING FOR GUARDS"  # the supervisor has just begun
+            return "NO SUPERVISOR" if self.ownerless else WAITS  # the supervisor has just begun
         if self.held_since:
-            return "WAITING FOR GUARDS" if self.waits_for_guards else "HELD BY A GUARD"
+            return WAITS if self.waits_for_guards else HELD
         return WANTED_WORDS[self.wanted]
 
 

@@ -12,7 +12,7 @@ from pydantic import StringConstraints
 from probes.databases.postgres import Dsn
 from probes.demand import Connects
 from probes.probe import Params, Probe
-from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen
+from probes.reading import Evidence, Field, Reading, Reason, Unknown, Unseen, Value
 from probes.three_valued import FieldValue, sorted_out
 
 TableName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w{0,62}\.)?[A-Za-z_]\w{0,62}$")]
@@ -23,9 +23,12 @@ ITEM_STATES = (
 """Where a file may be, in the ledger's words."""
 NOT_OURS = ("gone", "skipped")
 """Deleted, or moved by the application itself: not counted among the files."""
+TO_COPY = ("planned", "uploading", "diverged", "restored")
+"""What a copy would take."""
 MOVING = frozenset({"copy", "verify"})
 """Phases after which files are complete."""
 _WAITS = "WAITING FOR GUARDS"
+_HALTED, _NO_SUPERVISOR, _HELD = "HALTED", "NO SUPERVISOR", "HELD BY A GUARD"
 _WANTED = {"run": "RUNNING", "pause": "PAUSED", "drain": "DRAINING", "abort": "ABORTING"}
 _THERE = """\
 SELECT to_regclass('cutover.run') IS NOT NULL AS prepared,
@@ -36,6 +39,8 @@ _LEDGER = """\
 SELECT (SELECT jsonb_build_object('id', id, 'phase', phase, 'wanted', wanted, 'outcome', outcome,
                'active', ended_at IS NULL, 'halted', halted IS NOT NULL, 'held', held_since IS NOT NULL,
                'first_sight', (SELECT bool_and(coalesce((guard ->> 'first_sight')::boolean, false))
+                   FROM jsonb_array_elements(guards) AS guard WHERE (guard ->> 'holds')::boolean),
+               'held_by', (SELECT string_agg(guard ->> 'title', ', ')
                    FROM jsonb_array_elements(guards) AS guard WHERE (guard ->> 'holds')::boolean),
                'judged', coalesce(guard_until > clock_timestamp(), false) OR NOT guarded,
                'supervised', (to_jsonb(r) ->> 'supervised_until')::timestamptz > clock_timestamp())
@@ -102,8 +107,11 @@ class CutoverMigration(Probe[CutoverMigrationParams]):
         fields = _fields(rows[0], prepared=there["prepared"])
         values, unknown = sorted_out(fields)
         held = ", ".join(f"{values[state]} {state}" for state in ITEM_STATES if values[state])
-        lines = (f"{fields['phase']}: {fields['state']}", held or "no file in the ledger")
-        return self.reading(now, values, unknown=unknown, evidence=Evidence(_LEDGER, lines=lines))
+        lines = (f"{fields['phase']}: {fields['state']}{_held_by(rows[0])}", held or "no file in the ledger")
+        hint = _hint(rows[0].get("run") or {}, values)
+        return self.reading(
+            now, values, unknown=unknown, evidence=Evidence(_LEDGER, lines=lines, hint=hint, done_in="migration")
+        )
 
 
 def _fields(row: Mapping[str, Any], *, prepared: bool) -> dict[str, FieldValue]:
@@ -143,12 +151,44 @@ def _state(run: Mapping[str, Any]) -> str:
     if not run["active"]:
         return str(run["outcome"]).upper().split(",")[0] or "ENDED"
     if run["halted"]:
-        return "HALTED"
+        return _HALTED
     if run["wanted"] == "run":
         if run["supervised"] is False or not (run["judged"] or run["supervised"]):
-            return "NO SUPERVISOR"
+            return _NO_SUPERVISOR
         if not run["judged"]:  # its supervisor has just begun
             return _WAITS
         if run["held"]:
-            return _WAITS if run["first_sight"] else "HELD BY A GUARD"
+            return _WAITS if run["first_sight"] else _HELD
     return _WANTED[run["wanted"]]
+
+
+def _held_by(row: Mapping[str, Any]) -> str:
+    """The guards that hold the active run, or that it waits for, behind its state; empty where none does."""
+    run = row.get("run") or {}
+    return f": {run['held_by']}" if run.get("active") and run.get("held") and run.get("held_by") else ""
+
+
+def _hint(run: Mapping[str, Any], seen: Mapping[str, Value | None]) -> str:
+    """What somebody does next so that the files get complete; empty where that is only to wait."""
+    phase, state = run.get("phase", "copy"), seen["state"]
+    asked = {
+        _HALTED: f"mend what halted the {phase}, then resume it",
+        _NO_SUPERVISOR: f"go on with the {phase}, which nobody supervises",
+        _HELD: f"see what holds the {phase}: {run.get('held_by')}",
+        _WANTED["pause"]: f"resume the paused {phase}",
+    }
+    if run.get("active"):
+        return asked.get(str(state), "")
+    files = {name: int(str(seen[name])) for name in ITEM_STATES}
+    to_copy = sum(files[name] for name in TO_COPY)
+    if to_copy or not seen["prepared"]:
+        return f"begin the copy of {_files(to_copy)}" if to_copy else "begin the copy"
+    if files["switched"]:
+        return f"begin the verify of {_files(files['switched'], 'copied ')}"
+    if files["quarantined"]:
+        return f"see why {_files(files['quarantined'])} could not be moved (quarantined), then retry"
+    return ""
+
+
+def _files(many: int, which: str = "") -> str:
+    return f"{many:,} {which}file{'s' * (many != 1)}"

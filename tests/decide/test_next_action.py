@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from decide.scene import CALM, HERE, Scene, ask, gate, item, success, trigger
+from decide.scene import CALM, HERE, Scene, ask, gate, item, reading, success, trigger
 
 from cockpit.decide.act import Act
 from cockpit.decide.events import Decision, PhaseBegan, SignOff, StepBegan, StepEnded, Vote
 from cockpit.decide.next_action import also, next_actions, next_for
 from cockpit.decide.situation import ServiceRelease
 from cockpit.decide.states import Word
-from cockpit.plan.model import Phase, Step
+from cockpit.plan.model import Migration, Phase, Step
+from probes.reading import Evidence
 
 TRIPS = trigger("errors", "m.rate > 0.05", hold_for=30)
 SIGNED = (item("vpn", sign_off=ask("on_call")), item("upload", sign_off=ask("on_call"), killer=True))
@@ -91,6 +92,25 @@ def test_what_cannot_be_seen_is_to_be_made_visible() -> None:
 def test_what_fails_is_to_be_looked_into() -> None:
     scene = Scene(success("fine", "m.ok"), CALM[1]).feed("up down")
     assert next_for(scene.situation, "primary").what == "find out why it fails: fine"
+
+
+@pytest.mark.parametrize(
+    ("done_in", "moves_files", "act"),
+    [("migration", True, Act.MIGRATE), ("migration", False, Act.CHECK), ("", True, Act.CHECK)],
+)
+def test_what_fails_and_has_a_probe_that_knows_what_to_do_is_done_where_it_can_be(
+    done_in: str, moves_files: bool, act: Act
+) -> None:
+    files = item("files", "m.ok", blocking=True)
+    scene = Scene(CALM[1], success("others", "n.ok"), after=(files,))
+    if moves_files:
+        scene.plan = replace(scene.plan, migration=Migration("", "bucket", "us-east-1", ()))
+    scene.feed_all("up").wait(15)
+    evidence = Evidence(hint="begin the verify of 5 copied files", done_in=done_in)
+    scene.board.add("n", reading(scene.now, evidence=Evidence(hint="is of a probe that is fine")))
+    scene.board.add("m", reading(scene.now, {"ok": False}, evidence=evidence))
+    mine = next_for(scene.tick().situation, "primary")
+    assert (mine.act, mine.what) == (act, "begin the verify of 5 copied files: files")
 
 
 def test_a_decision_that_is_carried_out_leaves_nothing_to_decide() -> None:

@@ -121,6 +121,15 @@ def test_what_little_evidence_proves_is_kept(tmp_path: Path) -> None:
     assert kept.unknown["rate"] == why
 
 
+def test_what_to_do_next_is_kept(tmp_path: Path) -> None:
+    evidence = Evidence("SELECT", lines=("copy: DONE",), hint="begin the verify", done_in="migration")
+    store = ReadingStore(tmp_path / "readings.sqlite")
+    store.put("files", Reading(START, START, {"complete": False}, {}, evidence))
+    store.close()
+    ((_, kept),) = read(store.path)
+    assert kept.evidence == evidence
+
+
 def test_what_is_no_number_was_seen_too(tmp_path: Path) -> None:
     store = ReadingStore(tmp_path / "readings.sqlite")
     store.put("db", Reading(START, START, {"n": float("nan"), "m": float("-inf")}))

@@ -192,6 +192,13 @@ RUNS = {
 }
 
 
+HELD = WATCHED | {
+    "wanted": "run",
+    "held_since": "clock_timestamp()",
+    "guards": '\'[{"title": "Pool in use", "holds": true}, {"title": "Open", "holds": false}, '
+    '{"title": "Few errors", "holds": true}]\'',
+}
+"""By two of three."""
 GOES_ON_BY_ITSELF = {
     "running",
     "unguarded",
@@ -238,6 +245,70 @@ async def test_the_state_is_the_word_of_the_screens(
     reading, screen = await read(clients, cockpit_dsn), await shown(postgres_server)
     assert reading.values["state"] == screen.word
     assert reading.values["active"] is screen.active
+
+
+@pytest.mark.parametrize(
+    ("files", "phase", "columns", "hint"),
+    [
+        ({}, "", {}, ""),
+        ({"planned": 2, "uploading": 1}, "", {}, "begin the copy of 3 files"),
+        ({"planned": 2, "switched": 1}, "copy", ENDED, "begin the copy of 2 files"),
+        ({"switched": 3, "quarantined": 1}, "copy", ENDED, "begin the verify of 3 copied files"),
+        ({"switched": 3, "diverged": 1}, "verify", ENDED, "begin the copy of 1 file"),
+        (
+            {"verified": 3, "quarantined": 2},
+            "verify",
+            ENDED,
+            "see why 2 files could not be moved (quarantined), then retry",
+        ),
+        ({"verified": 3}, "verify", ENDED, ""),
+        ({"restored": 2}, "restore", ENDED, "begin the copy of 2 files"),
+        ({"switched": 3}, "copy", RUNS["running"], ""),
+        ({"switched": 3}, "copy", RUNS["draining"], ""),
+        ({"switched": 3}, "verify", RUNS["halted"], "mend what halted the verify, then resume it"),
+        ({"switched": 3}, "verify", RUNS["left by its supervisor"], "go on with the verify, which nobody supervises"),
+        ({"planned": 3}, "copy", RUNS["paused"], "resume the paused copy"),
+        ({"planned": 3}, "copy", HELD, "see what holds the copy: Pool in use, Few errors"),
+    ],
+)
+async def test_what_somebody_does_next_is_said(
+    clients: Clients,
+    ledger: psycopg.Connection,
+    postgres_server: EmbeddedPostgres,
+    cockpit_dsn: str,
+    files: Mapping[str, int],
+    phase: str,
+    columns: dict[str, str],
+    hint: str,
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, files)
+    if phase:
+        run(ledger, phase, **columns)
+    evidence = (await read(clients, cockpit_dsn)).evidence
+    assert (evidence.hint, evidence.done_in) == (hint, "migration")
+
+
+async def test_before_the_ledger_is_made_a_copy_comes_next(
+    clients: Clients, ledger: psycopg.Connection, cockpit_dsn: str
+) -> None:
+    assert (await read(clients, cockpit_dsn)).evidence.hint == "begin the copy"
+
+
+@pytest.mark.parametrize("first_sight", [True, False])
+async def test_the_guards_that_hold_it_are_named(
+    clients: Clients, ledger: psycopg.Connection, postgres_server: EmbeddedPostgres, cockpit_dsn: str, first_sight: bool
+) -> None:
+    await prepared(postgres_server)
+    hold(ledger, {"planned": 1})
+    run(ledger, **HELD)
+    if first_sight:
+        ledger.execute(
+            "UPDATE cutover.run SET guards = replace(guards::text, '\"holds\": true', %s)::jsonb",
+            ['"holds": true, "first_sight": true'],
+        )
+    word = "WAITING FOR GUARDS" if first_sight else "HELD BY A GUARD"
+    assert (await read(clients, cockpit_dsn)).evidence.lines[0] == f"copy: {word}: Pool in use, Few errors"
 
 
 async def test_a_role_that_may_not_read_the_ledger_says_what_is_missing(

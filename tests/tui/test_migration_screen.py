@@ -116,6 +116,15 @@ def test_a_guard_that_nobody_has_seen_yet_is_waited_for_and_is_no_alarm() -> Non
     assert "HELD BY A GUARD" in both
 
 
+def test_the_guards_it_waits_for_are_named_in_the_first_line_whatever_else_is_to_be_shown() -> None:
+    first = GUARD | {"first_sight": True}
+    of = progress(guards=(first, GUARD | {"holds": False, "title": "Few errors"}), held_since=START)
+    assert said(of).splitlines()[0].startswith(" COPY … WAITING FOR GUARDS: Pool below 80 %")
+    held = progress(guards=(first, GUARD | {"title": "Few errors"}), held_since=START)
+    assert held.stands == "HELD BY A GUARD: Pool below 80 %, Few errors"
+    assert (replace(held, active=False, outcome="done").stands, progress().stands) == ("DONE", "RUNNING")
+
+
 def test_the_end_is_a_band_where_nobody_can_know_it_better() -> None:
     assert "1m to 5m left" in said(progress(eta_least_s=60.0, eta_s=300.0), 97)
 
@@ -167,7 +176,10 @@ def test_how_workers_died_is_shown_while_the_run_goes_on() -> None:
 
 
 def test_nobody_judging_halted_and_a_ledger_that_cannot_be_read_are_loud() -> None:
-    assert "NO SUPERVISOR" in said(progress(watched=False, ownerless=True, held_since=START))
+    left = progress(watched=False, ownerless=True, held_since=START)
+    assert "NO SUPERVISOR" in said(left)
+    assert "`cockpit migrate copy PLAN`" in " ".join(said(left).split()), "what can be done from here"
+    assert "m goes on with it, d ends it" in " ".join(said(left, armed=True).split())
     assert "WAITING FOR GUARDS" in said(progress(watched=False)), "its supervisor has just begun"
     halted = {"code": "AccessDenied", "detail": "", "hint": "allow s3:PutObject"}
     assert "allow s3:PutObject" in said(progress(halted=halted))

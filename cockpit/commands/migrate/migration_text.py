@@ -63,7 +63,8 @@ def eta_text(progress: Progress) -> str:
 def progress_line(progress: Progress, width: int) -> str:
     """One line: bar, files, rates, time left, what is in the way."""
     share = progress.done / progress.files if progress.files else 0.0
-    facts = [
+    facts = [progress.held_by] if progress.held_by else []
+    facts += [
         f"{progress.done:,}/{progress.files:,}",
         f"{progress.files_per_s:,.0f}/s",
         f"{size(progress.bytes_per_s)}/s",
@@ -84,7 +85,7 @@ def progress_lines(progress: Progress) -> list[str]:
     """All of the progress, in a few lines."""
     if not progress.prepared:
         return ["not prepared: `cockpit migrate prepare PLAN` creates the ledger"]
-    lines = [f"{progress.phase} (run {progress.run}): {progress.word}" if progress.run else progress.word]
+    lines = [f"{progress.phase} (run {progress.run}): {progress.stands}" if progress.run else progress.word]
     for table in progress.tables:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(table.states.items()))
         lines.append(f"  {table.label}: {table.done:,} of {table.files:,} files, {size(table.done_bytes)}; {states}")
@@ -92,7 +93,9 @@ def progress_lines(progress: Progress) -> list[str]:
         left = "" if progress.eta_s is None else f", {eta_text(progress)}"
         rates = f"{progress.files_per_s:,.0f} files/s, {size(progress.bytes_per_s)}/s"
         lines.append(f"  {rates}, {progress.in_flight} in flight{left}")
-    lines += [f"  blocked by {guard['title']}: {guard['line']}" for guard in progress.guards if guard.get("holds")]
+    for guard in (guard for guard in progress.guards if guard.get("holds")):
+        how = "waits for the first reading of" if guard.get("first_sight") else "blocked by"
+        lines.append(f"  {how} {guard['title']}: {guard['line']}")
     if progress.ownerless:
         lines.append(
             f"  no supervisor: `cockpit migrate {progress.phase} PLAN` goes on with it, `drain` or `abort` ends it"

@@ -42,4 +42,4 @@ class MigrationScreen(Page):
         if controller is None:
             return super().clipboard_line()
         progress = controller.progress
-        return f"migration {progress.phase} {progress.word}: {progress.done:,} of {progress.files:,} files"
+        return f"migration {progress.phase} {progress.stands}; {progress.done:,} of {progress.files:,} files"

@@ -64,6 +64,13 @@ def _lines(
     if progress.halted:
         text = f"{progress.halted['code']} {progress.halted['detail']}: {progress.halted['hint']}"
         yield _row("HALTED", text, width, theme.BAD)
+    if progress.ownerless and beginning is None:
+        text = (
+            "nobody supervises it, so no file is begun; m goes on with it, d ends it once files in flight have finished"
+        )
+        if not armed:
+            text = f"nobody supervises it, so no file is begun; arm the cockpit (F9), or `cockpit migrate {progress.phase} PLAN`"
+        yield _row("LEFT", text, width, theme.UNKNOWN)
     yield _bar(progress.done, progress.files, width, progress)
     charts = list(throughput(progress, width, plot)) if plot else []
     yield _rates(progress, width, spark=not charts)
@@ -89,7 +96,8 @@ def _headline(progress: Progress, width: int) -> Text:
     line = Text(no_wrap=True)
     phase = progress.phase.upper() if progress.run else "MIGRATION"
     line.append(f" {phase} ", style=f"bold {theme.STRONG}")
-    line.append(f"{_SYMBOLS.get(word, '■')} {word}", style=f"bold {_COLOURS.get(word, theme.HOLD)}")
+    stands = plain(progress.stands)
+    line.append(f"{_SYMBOLS.get(word, '■')} {stands}", style=f"bold {_COLOURS.get(word, theme.HOLD)}")
     until = progress.ended_at or progress.at  # by the database's clock alone, as it began
     if progress.run and progress.started_at is not None and until is not None:
         took = formatting.duration(max(until - progress.started_at, timedelta(seconds=1)))
