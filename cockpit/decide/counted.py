@@ -35,14 +35,12 @@ from cockpit.decide.events import (
     StepMeasured,
     Vote,
     Waiver,
-    takes_back,
 )
 from cockpit.decide.gate_votes import tally
+from cockpit.decide.time_doubt import as_stated, holds_back, time_doubt
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
 LONGEST_WAIVER = timedelta(hours=12)
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""How far the clocks of two machines may be apart before a time is in the future, or outside its session."""
 CHOICES = ("go", "no-go", "hold")
 """Of a vote."""
 DECISIONS = ("execute", "dismiss", "fix_forward", "proceed", "migrate", "accept_caller")
@@ -63,17 +61,25 @@ class Counted:
     """This cockpit's own changes by subject, oldest first."""
     places: Mapping[int, int] = field(default_factory=dict)
     """As of the Record."""
+    spends: list[GateUsed] = field(default_factory=list)
+    """Uses of gates that count for nothing but this: the votes they rested on are used. Only their time cannot be."""
 
-    def take(self, entry: Entry, why: str, seen: set[Entry]) -> bool:
-        """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy."""
-        original = _as_dated(entry)
+    def take(self, entry: Entry, why: str, seen: set[Entry], spends: str = "") -> bool:
+        """Whether the entry counts. `seen` are those that do so far: one that says just the same, time included, is a copy.
+
+        `spends`: why a use of a gate counts for nothing but the votes it spends; empty where it is none, or counts.
+        """
+        original = as_stated(entry)
         if not why and original in seen:
             why = "it is a copy of an earlier one"
+        if why or spends:
+            self.left_out.append(NotCounted(entry, why or f"{spends}; the votes it rests on are used all the same"))
         if why:
-            self.left_out.append(NotCounted(entry, why))
             return False
         seen.add(original)
-        if (subject := getattr(entry, "subject", None)) is not None:
+        if isinstance(entry, GateUsed) and spends:
+            self.spends.append(entry)
+        elif (subject := getattr(entry, "subject", None)) is not None:
             self.newest[type(entry), subject] = entry
         return True
 
@@ -119,9 +125,12 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
         if kind not in _UNCHECKED:
             entries = []
             for each in record.all(kind):
-                if made.take(each, rules.objection(each) or opened.objection(each), seen):
+                why, doubt = rules.unsound(each), rules.doubt(each)
+                if not isinstance(each, GateUsed):
+                    why, doubt = why or doubt, ""
+                if made.take(each, why or opened.objection(each), seen, doubt):
                     opened.counts(each)
-                    entries.append(each)
+                    entries += [] if doubt else [each]
         made.by_kind[kind] = entries
     made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
     return made
@@ -132,7 +141,7 @@ def unruled(record: Record) -> Counted:
     made = Counted(turns=record.turns, places=record.places)
     seen: set[Entry] = set()
     for kind in _KINDS:
-        made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, each.proof.flaw, seen)]
+        made.by_kind[kind] = [each for each in record.all(kind) if made.take(each, _flaw(each), seen)]
     return made
 
 
@@ -152,14 +161,19 @@ class Rules:
 
     def objection(self, entry: Entry) -> str:
         """Why an entry does not count; empty if it does. That it is a copy of another, `counted` finds."""
-        proof = entry.proof
-        if proof.flaw:
-            return proof.flaw
-        dated = proof.dated or entry.at
-        if dated > (proof.received or self.now) + CLOCKS_DIFFER and not takes_back(entry):
-            return f"it is dated in the future: {formatting.clock(dated)}"
+        return self.unsound(entry) or self.doubt(entry)
+
+    def doubt(self, entry: Entry) -> str:
+        """Why its time cannot be, where it must be; empty where it can."""
+        return "" if holds_back(entry) else time_doubt(entry, self.now)
+
+    def unsound(self, entry: Entry) -> str:
+        """Why an entry does not count whatever its time; empty where it may."""
+        if entry.proof.flaw:
+            return entry.proof.flaw
         if not isinstance(entry, Statement) or (isinstance(entry, PhaseBegan | StepEnded) and not entry.by):
-            return "" if proof.own else "another cockpit noted it by itself: only statements of people count from there"
+            own = "another cockpit noted it by itself: only statements of people count from there"
+            return "" if entry.proof.own else own
         return self._of_person(entry, self._people.get(entry.by))
 
     def _of_person(self, entry: Statement, person: Person | None) -> str:
@@ -173,8 +187,7 @@ class Rules:
         checks = (
             self._unsigned(entry, person),
             self._of_another_plan(entry),
-            _outside_its_session(entry),
-            _odd(_as_dated(entry)),
+            _odd(as_stated(entry)),
         )
         return next((why for why in checks if why), "")
 
@@ -262,23 +275,13 @@ class _Openings:
         """The votes on a plan that count, each once."""
         if digest not in self._votes:
             rules = Rules(replace(self._plan, digest=digest), self._record, self._now)
-            found = {_as_dated(vote): vote for vote in reversed(self._record.all(Vote)) if not rules.objection(vote)}
+            found = {as_stated(vote): vote for vote in reversed(self._record.all(Vote)) if not rules.objection(vote)}
             self._votes[digest] = sorted(found.values(), key=lambda vote: self._record.places[id(vote)])
         return self._votes[digest]
 
 
-def _as_dated(entry: E) -> E:
-    """With the time its writer gave it."""
-    return entry if entry.proof.dated is None else replace(entry, at=entry.proof.dated)
-
-
-def _outside_its_session(entry: Statement) -> str:
-    if takes_back(entry):
-        return ""
-    opened, written, at = entry.proof.opened, entry.proof.written, _as_dated(entry).at
-    early = opened is not None and at < opened - CLOCKS_DIFFER
-    late = written is not None and at > written + CLOCKS_DIFFER
-    return "it is dated outside the session it was made in" if early or late else ""
+def _flaw(entry: Entry) -> str:
+    return entry.proof.flaw or ("" if holds_back(entry) else entry.proof.late)
 
 
 def _odd(entry: Statement) -> str:

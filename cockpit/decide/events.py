@@ -23,13 +23,20 @@ class Proof:
     """Fingerprint of the SSH key whose signature over the record, the person and all the entry says was verified."""
     flaw: str = ""
     """Why the line it stands in proves nothing (a signature that does not hold, a time that cannot be); empty if sound."""
+    late: str = ""
+    """Why it arrived too late to be of the time it bears; empty where it did not."""
     opened: datetime | None = None
     written: datetime | None = None
     """When its session was opened and its line written, by the writer's clock; None for what was made in this process."""
     received: datetime | None = None
     """When this cockpit learned of it, by its own time; None for what it made itself."""
-    dated: datetime | None = None
-    """The time it bears by the writer's clock, where its `at` is when it was received."""
+    stated: Entry | None = None
+    """As its writer stated it, where it counts as of when it was received, or for less; None where it counts as it is."""
+
+    @property
+    def dated(self) -> datetime | None:
+        """The time it bears by the writer's clock, where its `at` is when it was received."""
+        return None if self.stated is None else self.stated.at
 
 
 HERE = Proof(own=True)
@@ -298,19 +305,6 @@ Entry = (
 E = TypeVar("E", bound=Entry)
 Statement = SignOff | Vote | Waiver | Acknowledgement | Decision | StepBegan | StepEnded | GateUsed | PhaseBegan
 """What a person states, by name. (The cockpit itself, without a name, may begin a phase and end a step.)"""
-
-
-def takes_back(entry: Entry) -> bool:
-    """Whether it only takes back what was granted: that counts whatever the clock of its writer says, which others may set."""
-    match entry:
-        case Vote():
-            return entry.choice in ("no-go", "hold")
-        case SignOff():
-            return entry.retracted
-        case Waiver():
-            return entry.until <= entry.at
-        case _:
-            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,8 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
     counts = counted(plan, record, now)
     for gate in plan.gates:
         if gate.before == what:
-            used = _last_use(gate, counts)
-            stands = tally(gate, _unused_votes(gate, counts, used), now)
-            if missing := stands.missing if used is None else tuple(map(against, stands.against)):
+            stands, begun = tally(gate, _unused_votes(gate, counts), now), _spent(gate, counts) >= 0
+            if missing := tuple(map(against, stands.against)) if begun else stands.missing:
                 found.append(Missing(gate.title, missing))
     return tuple(found)
 
@@ -109,7 +108,8 @@ def opening(plan: Plan, record: Record, what: str, lines: Collection[str], now: 
 
 def _missing_by_use(gate: Gate, counts: Counted, use: GateUsed, now: datetime) -> tuple[str, ...]:
     """How the gate stands by the votes its last use rested on. What was voted since adds no go to them: it is of another use."""
-    spent, place = max(map(counts.place, _uses(gate, counts)[:-1]), default=-1), counts.place(use)
+    place = counts.place(use)
+    spent = _spent(gate, counts, before=place)
     votes = [vote for vote in counts.all(Vote) if vote.gate == gate.id and counts.place(vote) > spent]
     since = {(vote.by, vote.role): vote for vote in votes if counts.place(vote) > place}.values()
     rested_on = [vote for vote in votes if counts.place(vote) < place]
@@ -133,7 +133,12 @@ def gate_status(gate: Gate, record: Counted, now: datetime) -> GateStatus:
     use = _last_use(gate, record)
     began = record.phase()
     prepared_again = began is not None and began.phase is Phase.PRE_DEPLOY and record.place(began) > record.place(use)
-    if use is None or polled.votes or (gate.before == "deploy" and prepared_again):
+    if (
+        use is None
+        or record.place(use) < _spent(gate, record)
+        or polled.votes
+        or (gate.before == "deploy" and prepared_again)
+    ):
         return polled
     return replace(
         polled, passed=True, votes=use.votes, missing=(), lapsed=(), ok_since=use.at, used_at=use.at, used_by=use.by
@@ -153,7 +158,7 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
 
     `without` is the person who asks for it; their go does not count where the plan leaves the initiator out.
     """
-    stands = tally(gate, _unused_votes(gate, record, _last_use(gate, record)), now, without)
+    stands = tally(gate, _unused_votes(gate, record), now, without)
     passed = not stands.missing
     moments = [vote.at for vote in stands.valid]
     if (shown := shown_since(record.latest(Change, gate.id), GateState.PASSED, now)) is not None:
@@ -176,9 +181,16 @@ def poll(gate: Gate, record: Counted, now: datetime, without: str = "") -> GateS
     )
 
 
-def _unused_votes(gate: Gate, record: Counted, use: GateUsed | None) -> list[Vote]:
-    spent = record.place(use)
+def _unused_votes(gate: Gate, record: Counted) -> list[Vote]:
+    spent = _spent(gate, record)
     return [vote for vote in record.all(Vote) if vote.gate == gate.id and record.place(vote) > spent]
+
+
+def _spent(gate: Gate, record: Counted, before: int | None = None) -> int:
+    """The place up to which its votes are used; -1 where none are. `before`: by what came before that place."""
+    uses = (*_uses(gate, record), *(use for use in record.spends if use.gate == gate.id))
+    places = (record.place(use) for use in uses)
+    return max((place for place in places if before is None or place < before), default=-1)
 
 
 def _last_use(gate: Gate, record: Counted) -> GateUsed | None:

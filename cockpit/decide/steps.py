@@ -20,7 +20,7 @@ def steps(listed: Sequence[Step], record: Counted, now: datetime) -> tuple[StepS
 
 def _status(step: Step, record: Counted, now: datetime) -> StepStatus:
     began, ended = record.latest(StepBegan, step.id), record.latest(StepEnded, step.id)
-    if began is not None and ended is not None and ended.at < began.at:
+    if record.place(ended) < record.place(began):  # begun anew, whatever either clock says
         ended = None
     if ended is not None and ended.outcome == StepState.OPEN:
         began = ended = None

@@ -243,7 +243,8 @@ class Desk:
         if verdict.latch is None and verdict.under_way is not None:
             answers = verdict.under_way.answers or ()
             if withdraws:
-                answers = (*answers, Occurrence(verdict.under_way.at, DECISION))
+                given = verdict.under_way
+                answers = (*answers, Occurrence(given.proof.dated or given.at, DECISION))
         now, digest = self.watch.clock.now(), self.watch.plan.digest
         return Decision(now, choice, person.id, reason(why), verdict.word, role, digest, answers)
 

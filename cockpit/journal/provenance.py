@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypedDict
 
-from cockpit.decide.events import Entry, Proof, Waiver, takes_back
+from cockpit.decide.events import Decision, Entry, Proof, Waiver
+from cockpit.decide.time_doubt import EXECUTE, holds_back, time_doubt
 from cockpit.journal.chain import Chain
 from cockpit.journal.codec import from_body, moment
 from cockpit.journal.dsse import Verifier
@@ -56,20 +57,27 @@ class Provenance:
         if kept is None:
             return None
         proof = self.proof(writer, line)
-        if line.hash in self.late and not proof.flaw and not takes_back(kept):
-            proof = replace(proof, flaw=LATE)
+        if line.hash in self.late:
+            proof = replace(proof, late=LATE)
         return self._as_received(replace(kept, proof=proof), line)
 
     def _as_received(self, entry: Entry, line: Line) -> Entry:
-        """An entry of others as of when it was received at the latest: their clock may be fast. What takes back, just then: it
-        may be slow, and a no would have lapsed."""
+        """An entry of others as of when it was received at the latest: their clock may be fast. What holds back, just then: it
+        may be slow, and a no would have lapsed.
+
+        A rollback decided at a time that cannot be is under way, and answers nothing: which trips it names, that time would say.
+        """
         received = None if entry.proof.own else self.received.get(line.hash)
         if received is None:
             return entry
-        if entry.at <= received and not takes_back(entry):
-            return replace(entry, proof=replace(entry.proof, received=received))
-        then = replace(entry, at=received, proof=replace(entry.proof, received=received, dated=entry.at))
-        return replace(then, until=received) if isinstance(then, Waiver) and takes_back(entry) else then
+        known = replace(entry, proof=replace(entry.proof, received=received))
+        less = known
+        if isinstance(known, Decision) and known.choice == EXECUTE and time_doubt(known, received):
+            less = replace(known, answers=())
+        if known.at <= received and not holds_back(less):
+            return known
+        then = replace(less, at=received, proof=replace(known.proof, stated=entry))
+        return replace(then, until=received) if isinstance(then, Waiver) and holds_back(less) else then
 
     def proof(self, writer: str, line: Line) -> Proof:
         session = self._sessions.get(writer)

@@ -9,10 +9,22 @@ from pathlib import Path
 import pytest
 from support.records.victim import Victim, elsewhere, forge, victim
 
-from cockpit.decide.events import Decision, Entry, PhaseBegan, SignOff, Vote, Waiver
-from cockpit.decide.states import Check, Word
+from cockpit.decide.events import (
+    Decision,
+    Entry,
+    GateUsed,
+    Occurrence,
+    PhaseBegan,
+    SignOff,
+    StepBegan,
+    StepEnded,
+    Vote,
+    Waiver,
+)
+from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
+from cockpit.journal.writer import Draft
 from cockpit.plan.model import Phase
 from cockpit.replay.player import Player
 from cockpit.replay.trace import trace_of
@@ -153,3 +165,133 @@ async def test_a_no_and_what_is_taken_back_count_whatever_the_clock_of_who_says_
             assert to.item("seed") is not Check.PASS
             assert to.watch.situation.verdict.waivers == 0
             to.clock.time += timedelta(minutes=5)
+
+
+ANY_CLOCK = pytest.mark.parametrize("fast", [timedelta(0), A_LITTLE, FAR, 50 * FAR, -FAR, -50 * FAR])
+
+
+def bob_states(to: Victim, monkeypatch: pytest.MonkeyPatch, folder: Path, fast: timedelta, *entries: Entry) -> None:
+    """Bob states them on a machine whose clock is right, and then whose clock is off by `fast`: the last of them alone."""
+    *first, last = entries
+    bobs = elsewhere(monkeypatch, folder, to, "bob")
+    for entry in first:
+        forge(bobs, entry, to.bob)
+    to.takes_in()
+    to.clock.time += timedelta(seconds=5)
+    forge(bobs, replace(last, at=to.clock.now() + fast), to.bob)
+    to.takes_in()
+    to.takes_in()
+
+
+@ANY_CLOCK
+@pytest.mark.parametrize("again", ["open", "failed", "begun"])
+async def test_a_step_that_is_open_again_or_failed_is_so_whatever_the_clock_of_who_says_so(
+    again: str, fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback that people end by hand is over once its steps are: none of them by a clock alone."""
+    async with victim(tmp_path) as to:
+        at, plan = to.clock.now(), to.plan.digest
+        done = StepEnded(at, "back.revision", "bob", "done", "both tasks run", "dba", plan)
+        begun = StepBegan(at, "back.revision", "bob", "dba", plan)
+        last = begun if again == "begun" else replace(done, outcome=again)
+        bob_states(to, monkeypatch, tmp_path, fast, begun, done, last)
+        (step,) = to.watch.situation.rollback_plan
+        wanted = {"open": StepState.OPEN, "failed": StepState.FAILED, "begun": StepState.STARTED}
+        assert step.progress is wanted[again], to.reasons()
+
+
+@ANY_CLOCK
+async def test_votes_are_used_whatever_the_clock_of_who_used_them(
+    fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        at, plan = to.clock.now(), to.plan.digest
+        await to.desk.vote("deploy", "go")
+        vote = Vote(at, "deploy", "bob", "dba", "go", plan_digest=plan)
+        used = GateUsed(at, "deploy", "deploy", "bob", "dba", plan, ("ada", "bob"))
+        bob_states(to, monkeypatch, tmp_path, fast, vote, used)
+        assert to.desk.missing_before("deploy"), "they begin nothing else"
+        (gate,) = to.watch.situation.gates
+        if "the votes it rests on are used all the same" in "".join(to.reasons()):
+            assert abs(fast) > A_LITTLE
+            assert not gate.passed
+            assert not gate.used_at
+        else:
+            assert gate.used_by == "bob"
+        assert to.watch.situation.verdict.word is Word.HOLD
+        await to.desk.vote("deploy", "go")
+        assert to.desk.missing_before("deploy"), "and Bob must vote again, too"
+
+
+async def test_a_use_of_a_gate_that_was_shut_uses_no_votes_by_whichever_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with victim(tmp_path) as to:
+        at, plan = to.clock.now(), to.plan.digest
+        vote = Vote(at, "deploy", "bob", "dba", "go", plan_digest=plan)
+        used = GateUsed(at, "deploy", "deploy", "bob", "dba", plan)
+        bob_states(to, monkeypatch, tmp_path, FAR, vote, used)
+        await to.desk.vote("deploy", "go")
+        assert to.desk.missing_before("deploy") == []
+
+
+@ANY_CLOCK
+@pytest.mark.parametrize("tripped", [False, True])
+async def test_a_rollback_is_under_way_whatever_the_clock_of_who_decided_it(
+    tripped: bool, fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a time that cannot be it answers no trip: who decides about those, decides again."""
+    async with victim(tmp_path) as to:
+        to.watch.record.append(PhaseBegan(to.clock.now(), Phase.POST_DEPLOY))
+        see(to, "123456789012")
+        if tripped:
+            see(to, "000000000000")
+        at = to.clock.now()
+        decided = Decision(at, "execute", "bob", "orders fail", "", "dba", to.plan.digest, (Occurrence(at, "wrong"),))
+        bob_states(to, monkeypatch, tmp_path, fast, start(to, at), decided)
+        verdict = to.watch.situation.verdict
+        assert verdict.word is Word.ROLLBACK
+        assert verdict.decided or verdict.latch
+        if tripped and abs(fast) > A_LITTLE and fast > timedelta(0):
+            assert verdict.latch is not None
+        to.clock.time += timedelta(seconds=5)
+        await to.desk.decide("dismiss", "the users are fine")
+        to.takes_in()
+        if to.watch.situation.verdict.under_way:
+            await to.desk.decide("dismiss", "the users are fine")
+            to.takes_in()
+        assert to.watch.situation.verdict.word is not Word.ROLLBACK, "and can be withdrawn here, whatever it is dated"
+
+
+@pytest.mark.parametrize("copied", [Waiver, GateUsed, Decision])
+async def test_a_copy_of_what_held_something_back_does_so_once(
+    copied: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the record and holds no key ends no waiver, uses no votes and decides no rollback by old lines."""
+    async with victim(tmp_path) as to:
+        at, plan = to.clock.now(), to.plan.digest
+        to.watch.record.append(PhaseBegan(at, Phase.POST_DEPLOY))
+        await to.desk.vote("deploy", "go")
+        old: dict[type, Entry] = {
+            Waiver: Waiver(at, "right", "bob", "withdrawn", at, "dba", plan),
+            GateUsed: GateUsed(at, "deploy", "deploy", "bob", "dba", plan),
+            Decision: Decision(at, "execute", "bob", "orders fail", "", "dba", plan, (Occurrence(at, "wrong"),)),
+        }
+        vote = Vote(at, "deploy", "bob", "dba", "go", plan_digest=plan)
+        bob_states(to, monkeypatch, tmp_path, timedelta(0), vote, old[copied])
+        line = next(line for _, line in reversed(to.kept.folder.lines()) if len(line.sigs) == 2)
+        await to.desk.waive("right", "known since noon", timedelta(hours=1))
+        await to.desk.vote("deploy", "go")
+        bob_states(to, monkeypatch, tmp_path, timedelta(0), replace(vote, at=to.clock.now()))
+        if copied is Decision:
+            await to.desk.decide("dismiss", "the users are fine")
+        to.takes_in()
+        before = to.watch.situation.verdict, to.desk.missing_before("deploy"), to.watch.situation.verdict.waivers
+        assert before[1:] == ([], 1)
+        for off in (timedelta(0), FAR, 50 * FAR):
+            eves = elsewhere(monkeypatch, tmp_path, to, at=to.clock.now() + off)
+            eves.append(Draft(line.entry.type, line.entry.body, line.entry.actor, line.sigs[1]))
+            to.takes_in()
+            verdict = to.watch.situation.verdict
+            assert (verdict.word, verdict.under_way) == (before[0].word, before[0].under_way)
+            assert (to.desk.missing_before("deploy"), verdict.waivers) == before[1:], to.reasons()
