@@ -3,15 +3,79 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from probes.clients.clock_offset import SHOWN_FROM_S, ClockOffset, MachineTime
+
+
+class Sleepers:
+    """All who wait for one clock.
+
+    Nobody knows beforehand when a clock will have come so far, so it is looked at again and again: by one timer for all of
+    them. Sixty probe loops that each look by themselves took as long as drawing the screen.
+    """
+
+    def __init__(self, now_s: Callable[[], float], again_s: Callable[[float], float]) -> None:
+        """`now_s`: the clock. `again_s`: in how many seconds of the event loop to look again, when so many are left on it."""
+        self._now_s, self._again_s = now_s, again_s
+        self._of: WeakKeyDictionary[asyncio.AbstractEventLoop, _Sleeping] = WeakKeyDictionary()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock has gone on by so much."""
+        until = self._now_s() + seconds
+        loop = asyncio.get_running_loop()
+        if (sleeping := self._of.get(loop)) is None:
+            sleeping = self._of[loop] = _Sleeping(self._now_s, self._again_s)
+        while self._now_s() < until:
+            await sleeping.wait(loop, until)
+
+
+class _Sleeping:
+    """Those of one event loop."""
+
+    def __init__(self, now_s: Callable[[], float], again_s: Callable[[float], float]) -> None:
+        self._now_s, self._again_s = now_s, again_s
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        """A heap, the one who is due next first; the number tells those apart who are due at once."""
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def wait(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        entry = until, next(self._numbers), loop.create_future()
+        heapq.heappush(self._waiting, entry)
+        if self._waiting[0] is entry:
+            self._set(loop)
+        try:
+            await entry[2]
+        except asyncio.CancelledError:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+            raise
+
+    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(self._again_s(self._waiting[0][0] - self._now_s()), self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now, self._timer = self._now_s(), None
+        while self._waiting and self._waiting[0][0] <= now:
+            woken = heapq.heappop(self._waiting)[2]
+            if not woken.done():
+                woken.set_result(None)
+        if self._waiting:
+            self._set(loop)
 
 
 class Clock(Protocol):
@@ -71,15 +135,14 @@ class SessionClock:
         """Epoch seconds of tick 0."""
         self._asked = False
         self._corrected = self._ticks()
+        self._sleepers = Sleepers(self._ticks, lambda left: min(left, LONGEST_SLEEP_S))
 
     def now(self) -> datetime:
         self._asked = True
         return datetime.fromtimestamp(self._origin + self._ticks(), UTC)
 
     async def sleep(self, duration: timedelta) -> None:
-        until = self._ticks() + duration.total_seconds()
-        while (left := until - self._ticks()) > 0:  # noqa: ASYNC110 - the time comes from the machine
-            await asyncio.sleep(min(left, LONGEST_SLEEP_S))
+        await self._sleepers.sleep(duration.total_seconds())
 
     def not_before(self, moment: datetime) -> None:
         self._origin = max(self._origin, moment.timestamp() - self._ticks())
@@ -139,6 +202,7 @@ class SharedClock:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _LAYOUT.size)
         self._latest = 0.0
+        self._sleepers = Sleepers(self._now_s, lambda left: min(max(left / max(self.speed, 1e-9), 0.002), 0.25))
 
     @classmethod
     def create(cls, path: Path, speed: float, start: datetime | None = None) -> SharedClock:
@@ -183,9 +247,12 @@ class SharedClock:
         self._write(speed, horizon_s)
 
     def now(self) -> datetime:
+        return datetime.fromtimestamp(self._now_s(), UTC)
+
+    def _now_s(self) -> float:
         # A change of speed by another process may land between our reading of the time and its own: never go back for that.
         self._latest = max(self._latest, self._epoch(time.monotonic()))
-        return datetime.fromtimestamp(self._latest, UTC)
+        return self._latest
 
     def not_before(self, moment: datetime) -> None:
         """Every session reads the one file: its time is never before what another has seen."""
@@ -196,6 +263,4 @@ class SharedClock:
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait in short real steps, so that a change of speed takes effect at once."""
-        until = self.now() + duration
-        while (left := (until - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - the time comes from another process
-            await asyncio.sleep(min(max(left / max(self.speed, 1e-9), 0.002), 0.25))
+        await self._sleepers.sleep(duration.total_seconds())

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.waiting import LAST_RESORT_S
+from support.waiting import LAST_RESORT_S, turns, until
 
 from cockpit.engine import clock as clocks
-from cockpit.engine.clock import SessionClock, SharedClock, Stopwatch
+from cockpit.engine.clock import SessionClock, SharedClock, Sleepers, Stopwatch
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 
@@ -167,3 +167,36 @@ def test_a_wall_clock_set_forward_or_back_makes_no_time_pass() -> None:
     for jump in (2, -2, 2):
         clock.time += timedelta(hours=jump)
         assert timedelta(0) <= watch.passed() < timedelta(hours=1)
+
+
+async def test_however_many_wait_the_clock_is_looked_at_by_one_timer_and_wakes_those_who_are_due() -> None:
+    at, looks = [0.0], [0]
+    woken: list[float] = []
+
+    def again(left: float) -> float:
+        assert left > 0
+        looks[0] += 1
+        return 0.0
+
+    async def sleep(seconds: float) -> None:
+        await sleepers.sleep(seconds)
+        woken.append(seconds)
+
+    sleepers = Sleepers(lambda: at[0], again)
+    asleep = [asyncio.create_task(sleep(float(n))) for n in range(60, 0, -1)]
+    await turns(3)
+    before = looks[0]
+    await turns(20)
+    assert woken == []
+    assert looks[0] - before == pytest.approx(20, abs=2)
+    at[0] = 30
+    await until(lambda: len(woken) == 30)
+    assert woken == sorted(woken)
+    asleep[0].cancel()
+    at[0] = 59
+    await until(lambda: len(woken) == 59)
+    await turns(3)
+    before = looks[0]
+    await turns(20)
+    assert looks[0] == before, "nobody waits any more"
+    assert asleep[0].cancelled()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.strip import Strip
 from tui.stage import Broken, Stage, opened, plan, shown
 
 from cockpit.decide.situation import ItemStatus
@@ -217,6 +218,29 @@ async def test_only_what_changed_is_rendered_again() -> None:
         grid.show([Row("3", (("a", Text("other")),)) if row.key == "3" else row for row in rows])
         await pilot.pause()
         assert made == ["3"]
+
+
+async def test_a_move_of_the_cursor_paints_the_row_it_leaves_and_the_one_it_comes_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = CockpitApp(Stage(plan(30)).calm())
+    async with opened(app, (100, 30)) as pilot:
+        grid = lists(app).grid
+        painted: set[int] = set()
+        before, line_of = row_on_screen(app), grid.render_line
+
+        def counted(y: int) -> Strip:
+            painted.add(y)
+            return line_of(y)
+
+        monkeypatch.setattr(grid, "render_line", counted)
+        await pilot.press("down")
+        moved = row_on_screen(app) - before
+        at = before - grid.region.y
+        assert painted == {at, at + moved}
+        assert moved
+        await pilot.press("G")
+        assert row_on_screen(app) > before + moved, "further than one page: all of it is painted anew"
 
 
 def test_a_wide_terminal_does_not_tear_columns_apart() -> None:

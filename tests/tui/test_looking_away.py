@@ -51,6 +51,26 @@ async def test_a_minute_without_a_key_brings_a_card_and_the_next_key_takes_it_aw
         assert "*✗ TRIPPED" not in shown(app)
 
 
+async def test_the_card_s_own_clock_lays_nothing_out_and_another_line_on_it_does() -> None:
+    seconds, stage = Seconds(), Stage().calm()
+    app = CockpitApp(stage, seconds=seconds)
+    async with opened(app, (100, 30)) as pilot:
+        stage.burning()
+        seconds.now = AWAY_S
+        app.paint()
+        await pilot.pause()
+        laid_out: list[object] = []
+        app.screen.screen_layout_refresh_signal.subscribe(app.screen, laid_out.append)
+        for another_line in (True, False, False):
+            laid_out.clear()
+            before = shown(app)
+            stage.saw()
+            app.paint()
+            await pilot.pause()
+            assert shown(app) != before
+            assert bool(laid_out) == another_line
+
+
 async def test_where_nothing_happened_there_is_no_card() -> None:
     seconds, stage = Seconds(), Stage().calm()
     app = CockpitApp(stage, seconds=seconds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -104,7 +105,9 @@ class FrameScreen(Screen[None]):
     def on_unmount(self) -> None:
         self._ready = False
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        # Nothing of the style sheet depends on what was in front meanwhile, and finding that out takes as long as painting.
+        event.refresh_styles = False
         self.paint()
 
     def paint(self, *, again: bool = True) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 
 from rich.text import Text
@@ -59,22 +59,25 @@ def activity(
         lines = []
     most = max(1, height)
     newest = record.entries[: -min(NEWEST, most) - 1 : -1]  # the others are below the edge
-    changes = timeline.changes(newest, situation)
+    changes, items = timeline.changes(newest, situation), _items(situation)
     new = len(new_since(record, since))
     lines.append(Text(f"ACTIVITY{f'  {new} new since you looked' if new else ''}", style=f"bold {theme.TEXT}"))
     for number, change in enumerate(changes):
         if number == new and new:
             lines.append(Text("── you looked ──", style=theme.QUIET))
-        lines.append(entry_line(change, titles, situation, new=number < new))
+        lines.append(entry_line(change, titles, items, new=number < new))
     for line in lines[:most]:
         line.truncate(width, overflow="ellipsis")
         text.append_text(line).append("\n")
     return text
 
 
-def entry_line(change: Change, titles: Mapping[str, str], situation: Situation, *, new: bool) -> Text:
-    """One entry: `*` where it is new, when, what it became, and what it is about."""
-    items = {item.id for section in situation.sections for item in section.items}
+def _items(situation: Situation) -> frozenset[str]:
+    return frozenset(item.id for section in situation.sections for item in section.items)
+
+
+def entry_line(change: Change, titles: Mapping[str, str], items: Container[str], *, new: bool) -> Text:
+    """One entry: `*` where it is new, when, what it became, and what it is about; `items`: ids of those of the checklist."""
     word = recorded_text(change.after, of=Check if change.subject in items else State)
     word.truncate(WORD, overflow="ellipsis", pad=True)
     line = Text("* " if new else "  ", style=f"bold {theme.STRONG}")
@@ -96,7 +99,8 @@ def away_lines(
     # The verdict's own changes are never left out for others.
     ranked = sorted(range(len(new)), key=lambda place: getattr(new[place], "subject", "") != "verdict")
     shown = timeline.changes([new[place] for place in sorted(ranked[:most])], situation)
-    lines += [entry_line(change, titles, situation, new=True) for change in shown]
+    items = _items(situation)
+    lines += [entry_line(change, titles, items, new=True) for change in shown]
     for line in lines:
         line.truncate(width, overflow="ellipsis")
     return Text("\n").join(lines)

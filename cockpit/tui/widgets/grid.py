@@ -174,6 +174,8 @@ class Grid(ScrollView, can_focus=True):
         """The columns of a terminal narrower than `NARROW`; empty where they are the same."""
         self._aimed = False
         self._strips: dict[str, tuple[Row, int, bool, Strip]] = {}
+        self._ground = Style.null()
+        """Of a row; asked of the style sheet once for all of them."""
         self._layout: list[tuple[Column, int]] = []
         self._longest: dict[str, int] = {}
         self._measured: set[str] = set()
@@ -192,13 +194,13 @@ class Grid(ScrollView, can_focus=True):
             self._measure()
             self.refresh()
             return
-        top, width = round(self.scroll_offset.y), self.size.width
-        dirty = [
-            Region(0, index - top, width, 1)
-            for index in range(top, min(top + self.size.height, len(self.rows)))
-            if before[index] is not self.rows[index] and before[index] != self.rows[index]
-        ]
-        if dirty:
+        self._paint_rows(lambda index: before[index] is not self.rows[index] and before[index] != self.rows[index])
+
+    def _paint_rows(self, chosen: Callable[[int], bool]) -> None:
+        """Paint those of the rows in view that are chosen, by their places."""
+        top = round(self.scroll_offset.y)
+        seen = range(top, min(top + self.size.height, len(self.rows)))
+        if dirty := [Region(0, index - top, self.size.width, 1) for index in seen if chosen(index)]:
             self.refresh(*dirty)
 
     def _measure(self) -> None:
@@ -240,9 +242,9 @@ class Grid(ScrollView, can_focus=True):
         """Put the cursor on a row, if it is there."""
         self._aimed = True
         if key != self.cursor and any(row.key == key and row.selectable for row in self.rows):
-            self.cursor = key
+            left, self.cursor = self.cursor, key
             self._scroll_to_cursor()
-            self.refresh()
+            self._paint_rows(lambda index: self.rows[index].key in (left, key))
             self.post_message(self.Moved(self, key))
 
     # -- moving ------------------------------------------------------------------------------------------------------
@@ -311,6 +313,7 @@ class Grid(ScrollView, can_focus=True):
         columns = self.narrow if self.narrow and self.app.size.width < NARROW else self.columns
         self._layout = fit(columns, (self.scrollable_content_region.width or self.size.width) - MARGIN, self._longest)
         self._strips.clear()
+        self._ground = self.rich_style
         if self.on_layout is not None:
             self.on_layout()
 
@@ -334,7 +337,7 @@ class Grid(ScrollView, can_focus=True):
         if not self.rows and y == 0:
             return self._strip(Text(f" {self.empty}", style=theme.QUIET), width, selected=False)
         if index >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         row = self.rows[index]
         selected = row.key == self.cursor and row.selectable
         held = self._strips.get(row.key)
@@ -359,7 +362,6 @@ class Grid(ScrollView, can_focus=True):
         return line
 
     def _strip(self, line: Text, width: int, *, selected: bool) -> Strip:
-        base = self.rich_style
-        ground = base + Style(bgcolor=theme.CURSOR, bold=True) if selected else base
+        ground = self._ground + Style(bgcolor=theme.CURSOR, bold=True) if selected else self._ground
         segments = [segment for segment in line.render(self.app.console) if segment.text != "\n"]
         return Strip(segments).adjust_cell_length(width, None).crop(0, width).apply_style(ground)

@@ -21,6 +21,13 @@ class Passage(Static):
         if before is not None and before.style == text.style and before == text:
             return
         self._shown = text.copy()
-        # Laying out the whole screen costs more than painting this: only where its height follows its text.
-        height = self.styles.height
-        self.update(safe(text, keep=keep), layout=height is None or height.is_auto)
+        # Laying out the whole screen costs more than painting this: only where it takes another number of rows.
+        height, rows = self.styles.height, self._rows()
+        self.update(safe(text, keep=keep), layout=False)
+        if (height is None or height.is_auto) and (not rows or self._rows() != rows):
+            self.refresh(layout=True)
+
+    def _rows(self) -> int:
+        """As many as its text takes at its width; none before it has one."""
+        self.clear_cached_dimensions()
+        return self.get_content_height(self.container_size, self.app.size, self.content_size.width)
