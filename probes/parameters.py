@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import yaml
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from probes.probe import Probe
@@ -164,18 +169,57 @@ class Parameter:
 
 def parameters_of(kind: type[Probe[Any]]) -> tuple[Parameter, ...]:
     """Every parameter of a kind of probe, in the order it is defined."""
-    schema = kind.params_type.model_json_schema()
+    schema, sentences = schema_of(kind.params_type), sentences_of(kind.params_type)
     held, inner = schema.get("properties", {}), schema.get("$defs", {})
     return tuple(
-        _parameter(kind.name, info.alias or name, info, held.get(info.alias or name, {}), inner)
+        _parameter(
+            kind.name, info.alias or name, info, sentences.get(name, ""), held.get(info.alias or name, {}), inner
+        )
         for name, info in kind.params_type.model_fields.items()
     )
 
 
-def _parameter(kind: str, name: str, info: FieldInfo, schema: Mapping[str, Any], inner: Mapping[str, Any]) -> Parameter:
+def sentences_of(model: type[BaseModel]) -> dict[str, str]:
+    """Field -> what its source says below it."""
+    found = {}
+    for each in reversed(model.__mro__):
+        if each is not BaseModel and issubclass(each, BaseModel):
+            (defined,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+            assert isinstance(defined, ast.ClassDef)
+            for field, below in pairwise(defined.body):
+                match field, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                        found[name] = inspect.cleandoc(text)
+    return found
+
+
+def schema_of(params: type[BaseModel], **options: Any) -> dict[str, Any]:
+    """The JSON Schema of parameters, and of what is inside them, with what the source says of each."""
+    schema = params.model_json_schema(**options)
+    for model in _models_in(params):
+        held = schema if model is params else schema["$defs"][model.__name__]
+        for name, text in sentences_of(model).items():
+            held["properties"][model.model_fields[name].alias or name]["description"] = text
+    return schema
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Models that a model, or the type of a field, mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        annotation.model_rebuild()  # a field may name a model that is defined after it
+        yield annotation
+        for info in annotation.model_fields.values():
+            yield from _models_in(info.annotation)
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _parameter(
+    kind: str, name: str, info: FieldInfo, text: str, schema: Mapping[str, Any], inner: Mapping[str, Any]
+) -> Parameter:
     default = "" if info.is_required() else written(info.get_default(call_default_factory=True))
     example = _OF_ONE.get((kind, name)) or (default or EXAMPLES.get(name, ""))
-    meaning = " ".join((info.description or "").split())
+    meaning = " ".join(text.split())
     return Parameter(name, meaning, in_words(schema, inner), info.is_required(), default, f"{name}: {example}")
 
 

@@ -91,7 +91,7 @@ def names() -> Iterator[str]:
 
 def find(name: str) -> type[Probe[Any]]:
     """The class of a probe. Raises UnknownProbe with the nearest name."""
-    target = (_third_party() | BUILT_IN).get(name)
+    target = BUILT_IN.get(name) or _third_party().get(name)
     if target is None:
         raise UnknownProbe(name)
     module, _, attribute = target.partition(":")

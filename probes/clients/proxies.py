@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from probes.clients.restricted import address_in
 from probes.known_secrets import remember
@@ -26,6 +25,8 @@ def proxy_for(url: str) -> str:
 
     NO_PROXY lists names, and what ends in them; an address of this machine needs no entry.
     """
+    from urllib.request import getproxies, proxy_bypass  # with HTTP and e-mail behind it, and the screen comes first
+
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from probes.declared_fields import DeclaredField
-from probes.parameters import EXAMPLES, in_words, parameters_of, written
+from probes.parameters import EXAMPLES, in_words, parameters_of, sentences_of, written
 from probes.probe import Params
 from probes.registry import BUILT_IN, find
 
@@ -61,7 +61,7 @@ def test_parameters_inside_others_are_explained_too() -> None:
     inside = {each for name in EVERY for each in nested(find(name).params_type)}
     assert DeclaredField in {base for each in inside for base in each.__mro__}
     silent = [
-        f"{each.__name__}.{key}" for each in inside for key, info in each.model_fields.items() if not info.description
+        f"{each.__name__}.{key}" for each in inside for key in each.model_fields if not sentences_of(each).get(key)
     ]
     assert silent == []
 

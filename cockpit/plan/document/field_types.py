@@ -145,7 +145,7 @@ _Kinds = TextKind | Mapping[str, "_Kinds"]
 class Part(BaseModel):
     """A mapping of a plan file. Every field says what its text may hold; one that does not is a TypeError at import."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
     _kinds: ClassVar[Mapping[str, _Kinds]] = {}
 
     @classmethod

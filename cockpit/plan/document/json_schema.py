@@ -19,7 +19,7 @@ import yaml
 
 from cockpit.plan.document.document import PlanDocument
 from cockpit.plan.source.parts_of_plan import INPUT_TYPES, LISTS
-from probes.parameters import Parameter, parameters_of
+from probes.parameters import Parameter, parameters_of, schema_of
 from probes.probe import Probe
 from probes.registry import BUILT_IN, find
 
@@ -137,7 +137,7 @@ def _with_references(held: Any) -> Any:
 
 def _parameters(name: str, kind: type[Probe[Any]], definitions: dict[str, Any]) -> dict[str, Any]:
     """What `with` holds for one kind of probe. Any parameter may be a reference instead of its own type."""
-    params = plainly(kind.params_type.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
+    params = plainly(schema_of(kind.params_type, ref_template=f"#/$defs/{name}.{{model}}"))
     for inner, definition in params.pop("$defs", {}).items():
         definitions[f"{name}.{inner}"] = definition
     explained = {parameter.name: parameter for parameter in parameters_of(kind)}
