@@ -11,7 +11,6 @@ from cockpit.actions.proposal import Proposal
 from cockpit.actions.synthetic_traffic import SyntheticTraffic, TrafficProposal
 from cockpit.decide.events import Happened, Record, StepEnded
 from cockpit.decide.situation import StepStatus
-from cockpit.decide.states import Word
 from cockpit.engine.clock import Clock
 from cockpit.engine.operator_desk import Desk, reason
 from cockpit.engine.ports import Refused
@@ -82,14 +81,15 @@ class Executor:
         session = await self._same_credentials()
         await self._look_again(session, proposal)
         await self.desk.execute(f"{why} ({proposal.line})")
-        looked = await self._look_again(session, proposal)  # signing may have taken a while
         await self.desk.start_step(proposal.step)
         person = self.desk.may_decide()
-        self._note(proposal, f"begun by {person.id}: {proposal.line}")
         try:
+            looked = await self._look_again(session, proposal)  # signing twice may have taken a while
+            self.desk.may_go_back()
+            self._note(proposal, f"begun by {person.id}: {proposal.line}")
             await ecs_rollback.deploy(session, looked, lambda text: self._note(proposal, text))
             seen = await ecs_rollback.follow(self.clients, looked, self.clock, lambda text: self._note(proposal, text))
-        except RollbackRefused as refused:
+        except (RollbackRefused, Refused) as refused:
             self._note(proposal, f"failed: {refused}")
             await self._end(proposal, "failed", str(refused))
             raise Refused(str(refused)) from None
@@ -122,9 +122,7 @@ class Executor:
     def _may_act(self) -> None:
         if self.busy:
             raise Refused(f"{self.busy} is under way: watch it on this screen")
-        verdict = self.desk.watch.situation.verdict
-        if verdict.word is Word.FIX_FORWARD:
-            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
+        self.desk.may_go_back()
         self.desk.may_decide()
 
     async def _same_credentials(self) -> Clients:

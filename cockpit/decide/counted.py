@@ -101,6 +101,12 @@ class Counted:
         began = self.all(PhaseBegan)
         return began[-1] if began else None
 
+    @property
+    def loses(self) -> str:
+        """What a rollback would lose: past the point of no return, whatever the verdict is; empty before."""
+        past = self.all(PointOfNoReturn)
+        return (past[-1].loses or "data") if past else ""
+
     def deployment_began(self) -> datetime | None:
         """When the deployment phase that the cutover is in was first begun: stating it again does not begin it anew."""
         began = self.all(PhaseBegan)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cockpit import formatting
 from cockpit.decide.criterion import Judged, shown_since
-from cockpit.decide.events import Change, Decision, PointOfNoReturn
+from cockpit.decide.events import Change, Decision
 from cockpit.decide.latch import Standing
 from cockpit.decide.obstacles import Judgement, Obstacle, Urgency, cause, deploy_gates, obstacles, reasons, worded_cause
 from cockpit.decide.situation import Badge, CriterionStatus, Latch, PathStep, Verdict
@@ -68,9 +68,8 @@ def _under_way(judgement: Judgement, course: Decision) -> Verdict:
 def _calling(
     judgement: Judgement, since: datetime, lines: list[str], latch: Latch | None, course: Decision | None = None
 ) -> Verdict:
-    past = judgement.record.all(PointOfNoReturn)
-    loses = past[-1].loses if past else ""
-    if past:
+    loses = judgement.record.loses
+    if loses:
         lines.insert(0, f"past the point of no return: a rollback would lose {loses}")
     decided = _decided(course) if course is not None else ""
     return Verdict(
@@ -88,7 +87,7 @@ def _calling(
 
 def _calling_word(judgement: Judgement) -> Word:
     """The word of a tripped trigger: past the point of no return a rollback would lose something."""
-    return Word.FIX_FORWARD if judgement.record.all(PointOfNoReturn) else Word.ROLLBACK
+    return Word.FIX_FORWARD if judgement.record.loses else Word.ROLLBACK
 
 
 def _latched_cause(judgement: Judgement, latch: Latch | None) -> str:

@@ -195,8 +195,8 @@ class Desk:
         verdict = shown or self.watch.situation.verdict
         if verdict.latch is None and verdict.under_way is None:
             raise Refused("no rollback is waiting for a decision")
-        if choice == "execute" and verdict.word is Word.FIX_FORWARD:
-            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
+        if choice == "execute":
+            self.may_go_back()
         if lasts is not None and (choice != "dismiss" or not timedelta(0) < lasts <= LONGEST_WAIVER):
             raise Refused(f"a dismissal lasts {formatting.duration(LONGEST_WAIVER)} at most, or until it is clear")
         made = self._decision(choice, person, role, why, verdict, withdraws=choice == "dismiss")
@@ -206,10 +206,14 @@ class Desk:
     async def execute(self, why: str) -> Decision:
         """Decide that a rollback is executed, whether or not the verdict calls for one: before the cockpit does it."""
         person, role = self._in_role(self.deciding_roles, "this decision")
+        self.may_go_back()
         verdict = self.watch.situation.verdict
-        if verdict.word is Word.FIX_FORWARD:
-            raise Refused(f"past the point of no return: a rollback would lose {verdict.loses}. Fix forward")
         return await self._keep(self._decision("execute", person, role, why, verdict), person, role)
+
+    def may_go_back(self) -> None:
+        """Raises Refused past the point of no return, whether or not the verdict calls for anything."""
+        if loses := self.watch.counted().loses:
+            raise Refused(f"past the point of no return: a rollback would lose {loses}. Fix forward")
 
     async def migrate(self, why: str, line: str, act: str = "") -> None:
         """State that a migration phase is begun, as `line` says it, and that the gates before `act` are used: before it is.

@@ -20,7 +20,16 @@ from textual.widgets import Input
 from tui.stage import listens, shown
 
 from cockpit.actions.executor import Executor
-from cockpit.decide.events import Decision, Happened, PhaseBegan, ReleaseSeen, StepBegan, StepEnded
+from cockpit.decide.events import (
+    Decision,
+    Entry,
+    Happened,
+    PhaseBegan,
+    PointOfNoReturn,
+    ReleaseSeen,
+    StepBegan,
+    StepEnded,
+)
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
 from cockpit.engine.operator_desk import Desk
@@ -30,7 +39,7 @@ from cockpit.engine.tasks import end
 from cockpit.engine.watch import Watch
 from cockpit.journal.record_folder import RecordFolder
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import Phase
+from cockpit.plan.model import Person, Phase
 from cockpit.report.formats.markdown import markdown
 from cockpit.report.load_record import account_of
 from cockpit.tui.app import CockpitApp
@@ -237,6 +246,57 @@ async def test_a_proposal_is_done_once_however_often_it_is_confirmed(world: Furn
             await seat.executor.do(proposal, "once more")
         assert seat.deployments(API) - seat.before[API] == 1
         assert len(seat.watch.record.all(Decision)) == 1
+
+
+def past_the_return(seat: Seat) -> None:
+    seat.watch.record.append(PointOfNoReturn(seat.watch.clock.now(), "12 files that live in S3 alone"))
+
+
+async def test_past_the_point_of_no_return_nothing_is_rolled_back_whatever_the_verdict(
+    world: Furnished, tmp_path: Path
+) -> None:
+    """No trigger calls for it: the verdict is HOLD. Reached before it is shown, after, and while the decision is signed."""
+    async with opened(world, tmp_path) as seat:
+        proposal = await seat.executor.propose(seat.step("back.api"))
+        past_the_return(seat)
+        with pytest.raises(Refused, match="would lose 12 files"):
+            await seat.executor.do(proposal, "5xx at 12 %")
+        with pytest.raises(Refused, match="would lose 12 files"):
+            await seat.executor.propose(seat.step("back.api"))
+        with pytest.raises(Refused, match="would lose 12 files"):
+            await seat.executor.desk.execute("5xx at 12 %")
+        assert seat.watch.record.all(Decision) == []
+        assert seat.deployments(API) == seat.before[API]
+
+
+@pytest.mark.parametrize("signs", [Decision, StepBegan])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(past_the_return, "would lose 12 files"), (somebody_deploys, "runs was"), (the_revision_goes, "deregist")],
+)
+async def test_what_changes_while_it_is_signed_is_not_done(
+    world: Furnished, tmp_path: Path, signs: type, change: Callable[[Seat], None], says: str
+) -> None:
+    """A key is touched a while later: for the decision, or for the step."""
+    async with opened(world, tmp_path) as seat:
+        keeper = seat.executor.desk.keeper
+
+        class Touched:
+            async def key_of(self, person: Person) -> str:
+                return await keeper.key_of(person)
+
+            async def keep(self, entry: Entry, person: Person, role: str) -> None:
+                await keeper.keep(entry, person, role)
+                if isinstance(entry, signs):
+                    await asyncio.to_thread(change, seat)
+
+        seat.executor.desk.keeper = Touched()
+        proposal = await seat.executor.propose(seat.step("back.api"))
+        with pytest.raises(Refused, match=says):
+            await seat.executor.do(proposal, "5xx at 12 %")
+        assert seat.runs(API) != seat.good
+        assert seat.step("back.api").progress is StepState.FAILED
+        assert "begun by" not in "".join(each.text for each in seat.watch.record.all(Happened))
 
 
 async def test_only_the_newest_proposal_is_done(world: Furnished, tmp_path: Path) -> None:
