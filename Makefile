@@ -34,6 +34,7 @@ rehearse: setup  ## open the cockpit on a rehearsed cutover (SCENARIO=smooth SPE
 # Each worker would rewrite every assert for its details, which takes as long as 300 tests: what failed is run once more, with them.
 AGAIN = $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none --maxfail=20
 test: setup      ## the tests; whole nights are of test-long
+	@$(BIN)/python -m compileall -q cockpit probes tests
 	@$(BIN)/python -m pytest -n 3 --assert=plain || { $(AGAIN); exit 1; }
 
 test-busy: setup ## every test, three times, while four other processes keep the machine busy

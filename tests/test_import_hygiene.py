@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 
 from support.waiting import LAST_RESORT_S
 
 from cockpit.cli.main import COMMANDS
 from cockpit.commands.migrate import group as migrate
 
+EVERY_PROBE = "import probes.registry\nfor name in probes.registry.names(): probes.registry.find(name)"
 HEAVY = ("textual", "boto3", "botocore", "psycopg", "httpx", "moto", "pydantic", "yaml", "cryptography")
 
 
-def imported_by(statement: str) -> set[str]:
+@cache
+def imported_by(statement: str) -> frozenset[str]:
     """Top-level packages in sys.modules after a statement ran in a fresh interpreter."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LAST_RESORT_S
     )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return frozenset(json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_the_command_line_imports_nothing_heavy_before_a_command_needs_it() -> None:
@@ -43,12 +46,12 @@ def test_the_engine_needs_neither_the_terminal_nor_the_rehearsal() -> None:
 
 
 def test_probes_stand_alone() -> None:
-    loaded = imported_by("import probes.registry\nfor name in probes.registry.names(): probes.registry.find(name)")
+    loaded = imported_by(EVERY_PROBE)
     assert not loaded & {"cockpit", "textual", "moto"}
 
 
 def test_no_probe_imports_boto3_before_it_reads() -> None:
-    loaded = imported_by("import probes.registry\nfor name in probes.registry.names(): probes.registry.find(name)")
+    loaded = imported_by(EVERY_PROBE)
     assert not loaded & {"boto3", "botocore", "psycopg", "httpx"}
 
 

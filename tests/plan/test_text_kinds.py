@@ -53,9 +53,10 @@ def whole_type(info: FieldInfo) -> Any:
 
 def fitting(annotation: Any) -> Any:
     """The first sample this annotation accepts; None where it is not one for a single value."""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     for value in (*SAMPLES, *MORE_SAMPLES):
         try:
-            TypeAdapter(annotation).validate_python(value, strict=False)
+            adapter.validate_python(value, strict=False)
         except ValidationError:
             continue
         return value

@@ -230,6 +230,15 @@ async def test_there_are_faults_enough_and_each_has_a_name_of_its_own() -> None:
     assert len({fault.title for fault in FAULTS}) == len(FAULTS)
 
 
+async def test_before_anything_is_broken_every_condition_is_decided_by_what_was_asked(faults: Table) -> None:
+    well = faults.well
+    needed = {probe: well.readings[probe] for each in well.conditions.values() for probe, _ in each.paths}
+    assert len(needed) > 40
+    assert [name for name, reading in needed.items() if not reading.evidence.query] == []
+    unknown = {path for each in well.conditions.values() for path in each.paths if path[1] in needed[path[0]].unknown}
+    assert unknown == set()
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.title)
 async def test_a_fault_turns_exactly_what_it_should(faults: Table, fault: Fault) -> None:
     assert {one.id for one in await faults.turned(fault)} == set(fault.turns)

@@ -16,7 +16,7 @@ from support.waiting import LAST_RESORT_S
 from cockpit.plan.load import load_plan
 from cockpit.rehearsal.process.launcher import Rehearsal
 
-pytestmark = [pytest.mark.world]
+pytestmark = [pytest.mark.world, pytest.mark.long]
 PLAN = Path(__file__).resolve().parents[2] / "checklists" / "transparent-trust.yaml"
 SPEED, JOURNEYS = 60, 60
 """The users' journeys after which the log, the rows and the metrics have something to tell."""

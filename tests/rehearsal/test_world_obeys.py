@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 import pytest_asyncio
+from support.cockpit_process import cockpit
 from support.waiting import LAST_RESORT_S, turns
 
+from cockpit.commands.plan_loading import known_vars, load
+from cockpit.commands.rehearsal_run import allow_in
+from cockpit.commands.simulated_plans import shipped
+from cockpit.engine.trusted_plans import TRUSTED_PLANS
 from cockpit.rehearsal.process.launcher import Rehearsal, WorldError
 from cockpit.rehearsal.script.fault_catalogue import CATALOGUE, UnknownFault
 
@@ -91,6 +98,25 @@ async def test_an_upload_s3_denies_is_a_201_that_only_the_rows_betray(rehearsal:
                 in_database.append(cockpit.execute(query, (answer.json()["document"]["id"],)).fetchone())
     await rehearsal.set_fault("s3.denied", active=False)
     assert in_database == [(False,), (True,)]
+
+
+async def test_the_migration_it_starts_reaches_its_own_database_and_what_the_user_has_allowed_stays_as_it_is(
+    rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv(TRUSTED_PLANS, "")
+    for name, value in rehearsal.environment.items():
+        monkeypatch.setenv(name, value)
+    plan = shipped("checklists/transparent-trust.yaml")
+    given = known_vars(plan, rehearsal.vars)
+    words = ["migrate", "status", plan, *(word for pair in given.items() for word in ("--var", "=".join(pair)))]
+    refused = cockpit(*words, **rehearsal.environment)
+    assert (refused.returncode, "cockpit trust" in refused.stderr) == (1, True)
+    allow_in(rehearsal, load(plan, overrides=given))
+    done = cockpit(*words, **rehearsal.environment)
+    assert done.returncode == 0, done.stderr
+    assert os.environ[TRUSTED_PLANS].startswith(str(rehearsal.folder))
+    assert not list(tmp_path.rglob("trusted.json"))
 
 
 async def test_a_release_takes_over_task_by_task(rehearsal: Rehearsal) -> None:
