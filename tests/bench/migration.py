@@ -26,7 +26,7 @@ from typing import Any
 import psycopg
 
 from cockpit.migration import runs, schema
-from cockpit.migration.database import connect
+from cockpit.migration.database import Connection, connect
 from cockpit.migration.local_workers import DATABASE
 from cockpit.migration.settings import Settings, Source
 from cockpit.migration.states import PhaseName, Wanted
@@ -117,8 +117,13 @@ def watched(pids: Callable[[], list[int]]) -> Iterator[list[int]]:
     thread.join()
 
 
-def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> Measured:
-    """(a) Worker processes; the ledger is made before, as `prepare` does."""
+def engine(
+    dsn: str, files: int, size: int, workers: int = 1, nice: int = 0, enough: threading.Event | None = None
+) -> Measured:
+    """(a) Worker processes; the ledger is made before, as `prepare` does. Where it is `enough`, the rest is left where it is.
+
+    Raises RuntimeError where the files will never all have moved: nobody supervises this run, so nothing else would say so.
+    """
     sources = (Source(MigrationTable("KnowledgeDocument")),)
     settings = Settings(BUCKET, "us-east-1", "documents/", sources, Limits(files_per_s=0))
 
@@ -139,11 +144,7 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
         with watched(lambda: [process.pid for process in processes]) as peak:
             began = time.perf_counter()
             await runs.want(control, run, Wanted.RUN)
-            count = "SELECT coalesce(sum(files), 0) FROM cutover.tally WHERE state = 'switched'"
-            while True:
-                row = await (await control.execute(count)).fetchone()
-                if row and row[0] >= files:
-                    break
+            while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):
                 await asyncio.sleep(0.02)
             took = time.perf_counter() - began
         await runs.want(control, run, Wanted.DRAIN)
@@ -152,9 +153,20 @@ def engine(dsn: str, files: int, size: int, workers: int = 1, nice: int = 0) -> 
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         await control.close()
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return Measured(files, files * size, took, cpu, peak[0])
+        return Measured(moved, moved * size, took, cpu, peak[0])
 
     return asyncio.run(measure())
+
+
+async def _moved(control: Connection, run: int, processes: list[subprocess.Popen[bytes]]) -> int:
+    """How many files have moved. Raises RuntimeError where a worker has ended, the run is halted or files are quarantined."""
+    cursor = await control.execute("SELECT state, sum(files)::int FROM cutover.tally GROUP BY 1")
+    files = dict(await cursor.fetchall())
+    ended = [process.returncode for process in processes if process.poll() is not None]
+    now = await runs.load(control, run)
+    if ended or now.halted or now.ended_at or files.get("quarantined"):
+        raise RuntimeError(f"workers ended: {ended}; halted: {now.halted}; {now.outcome}; {files}")
+    return int(files.get("switched", 0))
 
 
 SCRIPT = """
