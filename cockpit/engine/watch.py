@@ -18,6 +18,7 @@ from cockpit.decide.counted import Counted, counted
 from cockpit.decide.decide import decide
 from cockpit.decide.events import Change, ObserverGap, Record
 from cockpit.decide.settle import settle
+from cockpit.decide.situation import Situation
 from cockpit.engine.clock import WatchClock
 from cockpit.engine.poller import Source
 from cockpit.engine.ports import Callers
@@ -172,6 +173,12 @@ class Watch:
         else:
             for note in self.on_unchanged:
                 note(now)
+
+    def current(self) -> Situation:
+        """The situation; decided anew where time went on without this process since: what it saw before says nothing of now."""
+        if self.clock.machine.ticks() - self._ticked > GAP_S:
+            self.tick()
+        return self.situation
 
     def decide_soon(self) -> None:
         """Decide soon: a reading has arrived, or the record has grown."""

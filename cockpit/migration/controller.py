@@ -116,13 +116,15 @@ class Controller:
                 notify_purge(self.progress.purge_began, self.progress.purged)
 
     def _died(self) -> str:
-        """Why the newest phase that was started here ended without a run of its own; empty while none did."""
+        """Why the newest phase that was started here ended without a run of its own, or left it; empty while none did."""
         for each in [one for one in self._started if one.process.code is not None]:
             self._started.remove(each)
-            died = each.process.code != 0 and self.progress.run == each.run_before
-            ended = f"{each.phase} ended with exit {each.process.code} before it began"
+            before = self.progress.run == each.run_before
+            died = each.process.code != 0 and (before or self.progress.ownerless)
+            when = "before it began" if before else f"and left run {self.progress.run}"
+            ended = f"{each.phase} ended with exit {each.process.code} {when}"
             self._last_words = f"{ended}: {each.process.last_words()}" if died else ""
-            if died and each.stated:
+            if died and before and each.stated:
                 self._last_words += STILL_STATED if each.phase in GATE_OF_PHASE else ""
                 for notify in self.on_death:
                     notify(self._last_words)

@@ -244,7 +244,7 @@ async def limit(
 async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, Any]], supervisor: str) -> bool:
     """Write down how the guards stand, which renews supervision and the right to begin files; whether any holds the run.
 
-    Raises RunError where the run is another supervisor's.
+    One that has ended is left as it is. Raises RunError where the run is another supervisor's.
     """
     holding = [guard for guard in guards if guard["holds"]]
     given = {
@@ -257,6 +257,8 @@ async def judge(connection: Connection, run: int, guards: Sequence[Mapping[str, 
     row = await (await connection.execute(_JUDGE_GUARDS, given)).fetchone()
     if row is None:
         found = await load(connection, run)
+        if found.ended_at is not None:
+            return False
         raise RunError(f"run {run} was taken over by {found.supervisor}: follow it with `cockpit migrate status`")
     was_held = bool(row[0])
     if was_held != bool(holding):

@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 import psycopg
@@ -23,6 +24,7 @@ from cockpit.migration.progress import Follower, Progress
 from cockpit.migration.replacements import Replacements
 from cockpit.migration.row_errors import passes
 from cockpit.migration.states import ItemState, PhaseName, Wanted
+from cockpit.plan.model import Criterion
 
 log = logging.getLogger(__name__)
 ROUND_S = 1.0
@@ -31,6 +33,7 @@ DIED = "worker died"
 ENLIST_S = 20.0
 ANSWERS_S = 2.0
 """For so long whoever leaves waits for the database: nobody who asked twice waits for a dead one. The lease lapses anyway."""
+JUDGED_WITHIN_S = 10.0
 FIRST_SIGHT_S = 60.0
 """For so long a guard that was never seen is waited for, not feared."""
 GIVE_UP_S = 30 * 60.0
@@ -47,6 +50,13 @@ def standing(situation: Situation) -> list[dict[str, Any]]:
         and status.kind == "trigger"
     ]  # fmt: skip
     return found
+
+
+def unseen(guards: Iterable[Criterion], since: datetime) -> list[dict[str, Any]]:
+    """How guards stand that nobody has judged yet: each is unknown, and holds. Without any, the plan's triggers do."""
+    named = [(guard.id, guard.title) for guard in guards] or [("triggers", "The plan's rollback triggers")]
+    unknown = {"state": str(State.UNKNOWN), "line": "not read yet", "since": since.isoformat(), "holds": True}
+    return [{"id": id_, "title": title, **unknown} for id_, title in named]
 
 
 def _guard(status: CriterionStatus, *, holds: bool) -> dict[str, Any]:
@@ -101,6 +111,7 @@ class Supervisor:
         self.drain_asked_by = ""
         """Who asked here that the run drains; empty while nobody did."""
         self._guards = guards
+        self._supervises = asyncio.Event()
         self._workers = workers
         self._noted = ""
         self._replacements = Replacements(clock)
@@ -112,42 +123,83 @@ class Supervisor:
         self.progress = Progress()
 
     def judged_by(self, guards: Callable[[], list[dict[str, Any]]]) -> None:
-        """How the guards stand is asked here from now on."""
-        self._guards = guards
+        """How the guards stand is asked here from now on; for as long as anything may take until its first sight."""
+        self._guards, self._began = guards, self._clock()
 
     def drain(self, by: str) -> None:
         """Have the run drained, as soon as the database hears of it."""
         self.drain_asked_by = by
 
     async def run(self) -> str:
-        """Raises RunError when another supervisor has the run. However it ends, another may supervise the run at once."""
-        connection = await connect(self._dsn, name=APPLICATION)
+        """Raises RunError when another supervisor has the run. However it ends, another may supervise the run at once.
+
+        The guards are judged, and with that its lease is renewed, on a connection of their own: a round may take minutes (it
+        plans what came since, row by row of every table), and the run is no less supervised meanwhile.
+        """
+        tasks = {
+            asyncio.create_task(self._repeated(self._judge, self._left), name="guards"),
+            asyncio.create_task(self._rounds(), name="rounds"),
+        }
         try:
-            await runs.supervise(connection, self._run, self._name)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task.result() for task in done)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # one at a time is enough to say
+
+    async def _rounds(self) -> str:
+        await self._supervises.wait()
+        return await self._repeated(self._round)
+
+    async def _repeated(
+        self,
+        once: Callable[[Connection], Awaitable[str]],
+        last: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> str:
+        """Again and again until it gives an outcome, on another connection where the database was away; `last` at the end."""
+        connection: Connection | None = None
+        try:
             while True:
                 try:
-                    outcome = await self._round(connection)
-                    if outcome:
+                    if connection is None:
+                        connection = await self._connected()
+                    if outcome := await once(connection):
                         return outcome
                 except psycopg.Error as error:
                     if not passes(error) and not isinstance(error, GONE):
                         raise
                     log.warning("the database cannot be reached: %s", words_of(error))
-                    with contextlib.suppress(*GONE):
-                        await connection.close()
-                    connection = await self._again()
+                    await _closed(connection)
+                    connection = None
                 await asyncio.sleep(ROUND_S)
         finally:
-            with contextlib.suppress(psycopg.Error, TimeoutError):
-                async with asyncio.timeout(ANSWERS_S):
-                    await runs.leave(connection, self._run, self._name)
-            with contextlib.suppress(*GONE):
-                await connection.close()
+            if connection is not None and last is not None:
+                await last(connection)
+            await _closed(connection)
+
+    async def _left(self, connection: Connection) -> None:
+        with contextlib.suppress(psycopg.Error, TimeoutError):
+            async with asyncio.timeout(ANSWERS_S):
+                await runs.leave(connection, self._run, self._name)
+
+    async def _judge(self, connection: Connection) -> str:
+        """Write down how the guards stand now. No answer is waited for long: what was judged long ago says nothing of now."""
+        try:
+            async with asyncio.timeout(JUDGED_WITHIN_S):
+                if not self._supervises.is_set():
+                    await runs.supervise(connection, self._run, self._name)
+                    self._supervises.set()
+                await runs.judge(connection, self._run, self._sighted(self._guards()), self._name)
+        except TimeoutError:
+            raise psycopg.OperationalError(f"no answer within {JUDGED_WITHIN_S:g} s") from None
+        return ""
 
     async def _round(self, connection: Connection) -> str:
         run = await runs.load(connection, self._run)
-        if run.ended_at is None:
-            await runs.judge(connection, self._run, self._sighted(self._guards()), self._name)
         if self.drain_asked_by and run.ended_at is None and run.wanted not in (Wanted.DRAIN, Wanted.ABORT):
             await runs.want(connection, self._run, Wanted.DRAIN, self.drain_asked_by)
             run = await runs.load(connection, self._run)
@@ -189,7 +241,8 @@ class Supervisor:
             await Ledger(run.settings, run.id, "").halt(connection, "WorkersDie", died[-1], hint, run.resumed)
         return bool(died)
 
-    async def _again(self) -> Connection:
+    async def _connected(self) -> Connection:
+        """A connection, however long it takes (up to GIVE_UP_S). Raises RunError."""
         until, wait = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
@@ -201,6 +254,12 @@ class Supervisor:
                     ) from None
             await asyncio.sleep(wait)
             wait = min(5.0, wait * 2)
+
+
+async def _closed(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(*GONE):
+            await connection.close()
 
 
 def as_json(progress: Progress) -> Mapping[str, Any]:

@@ -144,7 +144,7 @@ def engine(
         with watched(lambda: [process.pid for process in processes]) as peak:
             began = time.perf_counter()
             await runs.want(control, run, Wanted.RUN)
-            while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):
+            while (moved := await _moved(control, run, processes)) < files and not (enough and enough.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             took = time.perf_counter() - began
         await runs.want(control, run, Wanted.DRAIN)

@@ -60,6 +60,18 @@ async def test_a_phase_that_dies_before_it_began_says_why(tmp_path: Path) -> Non
     assert "no-such-plan.yaml" in words
 
 
+@pytest.mark.parametrize("ownerless", [True, False])
+async def test_a_phase_that_dies_and_leaves_its_run_says_why(tmp_path: Path, ownerless: bool) -> None:
+    """Without a word "NO SUPERVISOR" stood there, and nobody knew the cause. One that has ended its run left nothing."""
+    made = controller(tmp_path, str(tmp_path / "no-such-plan.yaml"))
+    made.go_on()
+    made.progress = Progress(prepared=True, run=7, active=ownerless, ownerless=ownerless)
+    await until(lambda: made._started[0].process.code is not None)
+    words = await asyncio.to_thread(made._died)
+    assert words.startswith("copy ended with exit 65 and left run 7: ") == ownerless
+    assert ("no-such-plan.yaml" in words) == ownerless
+
+
 @pytest.mark.parametrize("phase", [PhaseName.PURGE, PhaseName.RESTORE])
 async def test_what_was_stated_and_not_begun_is_in_the_record_with_how_to_go_on(
     tmp_path: Path, phase: PhaseName

@@ -41,7 +41,7 @@ from cockpit.migration.preflight import prepare as prepare_ledger
 from cockpit.migration.progress import Follower
 from cockpit.migration.settings import Settings
 from cockpit.migration.states import PhaseName
-from cockpit.migration.supervisor import Supervisor, Workers, new_name, standing
+from cockpit.migration.supervisor import Supervisor, Workers, new_name, standing, unseen
 from probes.reading import Unseen
 
 Guards = Callable[[], list[dict[str, Any]]]
@@ -325,14 +325,26 @@ async def _supervised(
     """Judge the guards and keep workers going until the run has ended. Left before that, it says what can be done."""
 
     async def supervised() -> str:
-        async with _guards(context, guarded=guarded) as guards:
-            supervisor.judged_by(guards)
-            outcome = await supervisor.run()
-            await workers.ended(30)
-            print_progress(await Follower().poll(connection), form)
-            return outcome
+        supervising = asyncio.create_task(supervisor.run(), name="rounds and guards")
+        try:
+            async with _guards(
+                context, guarded=guarded
+            ) as guards:  # AWS may take its time: the run is supervised meanwhile
+                supervisor.judged_by(guards)
+                outcome = await supervising
+                await workers.ended(30)
+                print_progress(await Follower().poll(connection), form)
+                return outcome
+        finally:
+            supervising.cancel()
+            await asyncio.wait({supervising})
+            if not supervising.cancelled():
+                supervising.exception()  # where the guards failed, too, that is said
 
-    supervisor = Supervisor(context.migration.database, run, list, workers, Meter(form), name)
+    def before() -> list[dict[str, Any]]:
+        return unseen(context.migration.guards, context.clock.now()) if guarded else []
+
+    supervisor = Supervisor(context.migration.database, run, before, workers, Meter(form), name)
     working = asyncio.create_task(supervised(), name="supervisor")
     asked = drain_on_signals(lambda: supervisor.drain(context.by), working)
     try:
@@ -360,6 +372,6 @@ async def _guards(context: MigrationContext, *, guarded: bool) -> AsyncIterator[
     async with open_watch(context.plan, context.live, clock=context.clock) as watch:
         watching = asyncio.create_task(watch.run(), name="watch")
         try:
-            yield lambda: standing(watch.situation)
+            yield lambda: standing(watch.current())
         finally:
             await end((watching,))

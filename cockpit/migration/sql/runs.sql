@@ -55,7 +55,7 @@ WITH was AS (SELECT held_since FROM cutover.run WHERE id = %(run)s)
 UPDATE cutover.run r SET guard_until = clock_timestamp() + make_interval(secs => %(lease)s), guards = %(guards)s,
     supervised_until = clock_timestamp() + make_interval(secs => %(lease)s),
     held_since = CASE WHEN %(held)s THEN coalesce(r.held_since, clock_timestamp()) END
-FROM was WHERE r.id = %(run)s AND r.supervisor = %(supervisor)s RETURNING was.held_since IS NOT NULL
+FROM was WHERE r.id = %(run)s AND r.supervisor = %(supervisor)s AND r.ended_at IS NULL RETURNING was.held_since IS NOT NULL
 
 -- name: end_run
 -- An end is written once, the first wins, and no claim is taken from a worker: what is in flight still switches under its own epoch.
