@@ -167,7 +167,7 @@ class Executor:
         now, looked = await self._look(session, proposal.step, proposal.action)
         if different := proposal.differences(now):
             raise Refused(
-                f"the service changed since it was shown, so nothing was done: {'; '.join(different)}. Look again"
+                f"this is not as it was shown, so nothing was done: {'; '.join(different)}. Look again"
             )
         return looked
 

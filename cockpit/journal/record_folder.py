@@ -75,7 +75,7 @@ class RecordFolder:
         stem = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}"
         for number in range(1, 1000):
             path = root / (stem if number == 1 else f"{stem}-{number}")
-            if not path.exists():
+            if not os.path.lexists(path):  # a link that leads nowhere is in the way, too
                 return path
         raise FileExistsError(f"{root} holds too many records named {stem}")
 

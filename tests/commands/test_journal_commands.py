@@ -177,6 +177,9 @@ def test_folders(tmp_path: Path) -> None:
     assert find_record("latest", tmp_path) == find_record(folder.id, tmp_path) == next(list_records(tmp_path))
     (tmp_path / "stray").mkdir()
     assert len(list(list_records(tmp_path))) == 1
+    (tmp_path / f"{folder.id}-2").symlink_to(tmp_path / "nowhere")
+    assert RecordFolder.create("../../a plan", b"x: 1\n", START, tmp_path).id == f"{folder.id}-3"
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_the_verifier_s_own_plan_says_whose_log_entries_count(
