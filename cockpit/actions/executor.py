@@ -166,9 +166,7 @@ class Executor:
         """Raises Refused where anything is not as it was proposed."""
         now, looked = await self._look(session, proposal.step, proposal.action)
         if different := proposal.differences(now):
-            raise Refused(
-                f"this is not as it was shown, so nothing was done: {'; '.join(different)}. Look again"
-            )
+            raise Refused(f"this is not as it was shown, so nothing was done: {'; '.join(different)}. Look again")
         return looked
 
     async def _end(self, proposal: Proposal, outcome: str, seen: str) -> None:

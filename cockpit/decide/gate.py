@@ -13,6 +13,7 @@ from cockpit.decide.events import MIGRATION, Change, Decision, GateUsed, Happene
 from cockpit.decide.gate_votes import against, tally
 from cockpit.decide.situation import GateStatus
 from cockpit.decide.states import GateState
+from cockpit.decide.time_doubt import as_stated
 from cockpit.plan.model import Gate, Person, Phase, Plan
 
 GATE_OF_PHASE = {"copy": "migrate", "purge": "purge"}
@@ -50,6 +51,26 @@ class Opening:
         return self.statement is not None and self.whole and not self.missing
 
 
+def tag_of(statement: Decision | Happened) -> str:
+    """What tells a statement from all others, in the ledger and in every cockpit's record: whose it is, by their own clock."""
+    stated = as_stated(statement)
+    return f"{stated.at.isoformat()} {stated.by}".rstrip()
+
+
+def begun_by(run: int, statement: Decision | Happened) -> str:
+    """The text of what is noted when a run begins by a statement: it begins no other, whatever a ledger knows."""
+    return f"run {run}{_BEGUN}{tag_of(statement)}"
+
+
+_BEGUN = " begins by the statement of "
+
+
+def _has_begun(statement: Decision | Happened, counts: Counted) -> bool:
+    """Whether the record holds that a run began by it. Whoever noted that: it only keeps one from beginning."""
+    ends = f"{_BEGUN}{tag_of(statement)}"
+    return any(each.subject == MIGRATION and each.text.endswith(ends) for each in counts.all(Happened))
+
+
 def missing_before(plan: Plan, record: Record, what: str, now: datetime, who: str) -> tuple[Missing, ...]:
     """What the gates before `what` (deploy, migrate, purge, a step) still need; empty where `who` may begin it."""
     found = []
@@ -78,7 +99,8 @@ def missing_to_go_on(plan: Plan, record: Record, what: str, now: datetime) -> tu
 def opening(plan: Plan, record: Record, what: str, lines: Collection[str], now: datetime, who: str) -> Opening:
     """What `who` stated to begin a migration phase just as one of `lines` says, with the gates before `what` used by it.
 
-    It is good for an hour, on the plan it was made on, while nobody votes against it and the votes it used would open its gates.
+    It is good for an hour, on the plan it was made on, while nobody votes against it and the votes it used would open its gates,
+    and until a run begins by it: the record holds that too, for a database that is put back to before knows nothing of it.
     `what` is empty for a phase without a gate. In a plan without people nobody can state it: it is what this cockpit noted then.
     """
     counts = counted(plan, record, now)
@@ -86,10 +108,12 @@ def opening(plan: Plan, record: Record, what: str, lines: Collection[str], now: 
     if not plan.people:
         noted = [each for each in counts.all(Happened) if each.proof.own and each.subject == MIGRATION and not each.by]
         made = next((each for each in reversed(noted) if each.text.endswith(ends) and now - each.at < GOOD_FOR), None)
+        made = None if made is None or _has_begun(made, counts) else made
         return Opening(made, whole=made is not None, missing=missing_before(plan, record, what, now, who))
     begins = [each for each in counts.all(Decision) if each.choice == "migrate" and each.by == who]
     decision = next((each for each in reversed(begins) if each.why.endswith(ends)), None)
-    if decision is None or now - decision.at >= GOOD_FOR or decision.plan_digest != plan.digest:
+    lapsed = decision is None or now - decision.at >= GOOD_FOR or decision.plan_digest != plan.digest
+    if decision is None or lapsed or _has_begun(decision, counts):
         return Opening(None, whole=False, missing=missing_before(plan, record, what, now, who))
     # What they stated next has its own uses: votes that it used do not come back to this one.
     until = next((counts.place(each) for each in begins if counts.place(each) > counts.place(decision)), None)

@@ -13,7 +13,7 @@ from support.sources import NoSource
 
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext
-from cockpit.commands.migrate.statement import opening, state, with_shared_record
+from cockpit.commands.migrate.statement import keep_begun, opening, state, with_shared_record
 from cockpit.commands.options import LiveOptions
 from cockpit.decide.events import Decision, GateUsed
 from cockpit.engine.gate_approval import missing, missing_to_resume
@@ -139,6 +139,12 @@ async def test_votes_that_a_purge_was_begun_with_begin_no_other(
         assert opening(context, options, shown).stands, "nothing was begun by it yet"
         await desk.vote("purge", "no-go", "the copy is not proven")
         assert not opening(context, options, shown).stands
+        assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
+        await desk.vote("purge", "go")
+        await keep_begun(context, options, 1, made)
+        assert opening(context, options, shown).statement is None, "a ledger that lost it changes nothing"
+        clock.time += timedelta(seconds=5)
+        await desk.vote("purge", "no-go", "the copy is not proven")
         assert missing_to_resume(plan, "purge", clock.now()) == ["Purge: ada (on-call) votes no-go"]
         record = record_in(kept.folder)
     (decision,), (use,) = record.all(Decision), record.all(GateUsed)

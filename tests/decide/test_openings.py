@@ -11,8 +11,8 @@ from typing import Literal
 import pytest
 from decide.scene import HERE, START, plan
 
-from cockpit.decide.events import Decision, Entry, GateUsed, Happened, Record, Vote
-from cockpit.decide.gate import GOOD_FOR, missing_before, opening
+from cockpit.decide.events import MIGRATION, Decision, Entry, GateUsed, Happened, Record, Vote
+from cockpit.decide.gate import GOOD_FOR, begun_by, missing_before, opening, tag_of
 from cockpit.plan.model import Gate, Plan, Poll
 
 LINES = ("purge 3 files of db/app", "purge 3 files, at most 1 of them of db/app")
@@ -36,6 +36,8 @@ class Night:
     record: Record = field(default_factory=Record)
     now: datetime = START
     begun: list[Decision | Happened] = field(default_factory=list)
+    ledger: list[str] = field(default_factory=list)
+    """By what, as the database has it; it may be put back to before."""
 
     def vote(self, who: str, choice: Literal["go", "no-go", "hold"] = "go", gate: str = "") -> None:
         for each in self.plan.gates:
@@ -62,9 +64,11 @@ class Night:
     def begin(self, who: str, line: str) -> bool:
         """As the command does, and the ledger."""
         found = opening(self.plan, self.record, "purge", (line,), self.now, who)
-        if not found.stands or found.statement is None or found.statement in self.begun:
+        if not found.stands or found.statement is None or tag_of(found.statement) in self.ledger:
             return False
         self.begun.append(found.statement)
+        self.ledger.append(tag_of(found.statement))
+        self._say(Happened(self.now, MIGRATION, begun_by(len(self.begun), found.statement)))
         return True
 
     def _say(self, entry: Entry) -> None:
@@ -146,9 +150,23 @@ def test_what_another_used_is_not_of_a_statement_that_was_refused_halfway() -> N
     assert night.begin("bob", LINES[0])
 
 
+def test_a_database_that_is_put_back_to_before_begins_nothing_again_by_the_same_statement() -> None:
+    night = Night(gated("purge"))
+    night.vote("ann")
+    night.state("ann", LINES[0])
+    assert night.begin("ann", LINES[0])
+    night.ledger.clear()
+    assert not night.begin("ann", LINES[0])
+    assert opening(night.plan, night.record, "purge", LINES[:1], night.now, "ann").missing
+    night.vote("bob")
+    assert night.state("ann", LINES[0])
+    assert night.begin("ann", LINES[0])
+
+
 @pytest.mark.parametrize("seed", range(NIGHTS))
 def test_no_set_of_votes_begins_two_runs(seed: int) -> None:
-    """Two people state, are refused halfway, begin, vote and change their minds as it comes; every run has goes of its own."""
+    """Two people state, are refused halfway, begin, vote and change their minds as it comes, and the database is put back to
+    before now and then; every run has goes of its own."""
     luck = Random(seed)
     gates = luck.choice([("purge",), ("purge", "second")])
     required = luck.choice([1, 2])
@@ -156,7 +174,7 @@ def test_no_set_of_votes_begins_two_runs(seed: int) -> None:
     goes = dict.fromkeys(gates, 0)
     for _ in range(luck.randint(10, 40)):
         who, line = luck.choice(PEOPLE), luck.choice(LINES)
-        match luck.choice(["go", "state", "state", "begin", "begin", "against", "later"]):
+        match luck.choice(["go", "state", "state", "begin", "begin", "against", "later", "put back"]):
             case "go":
                 gate = luck.choice(gates)
                 goes[gate] += 1
@@ -165,6 +183,8 @@ def test_no_set_of_votes_begins_two_runs(seed: int) -> None:
                 night.state(who, line, luck.choice([1, 2, 9, 9]))
             case "begin":
                 night.begin(who, line)
+            case "put back":
+                del night.ledger[luck.randint(0, len(night.ledger)) :]
             case "against":
                 if luck.random() < 0.3:
                     night.vote(who, "no-go", luck.choice(gates))

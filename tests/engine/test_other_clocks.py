@@ -21,6 +21,7 @@ from cockpit.decide.events import (
     Vote,
     Waiver,
 )
+from cockpit.decide.gate import tag_of
 from cockpit.decide.states import Check, StepState, Word
 from cockpit.engine.recording import record_in, recording
 from cockpit.engine.watch import Watch
@@ -261,6 +262,18 @@ async def test_a_rollback_is_under_way_whatever_the_clock_of_who_decided_it(
             await to.desk.decide("dismiss", "the users are fine")
             to.takes_in()
         assert to.watch.situation.verdict.word is not Word.ROLLBACK, "and can be withdrawn here, whatever it is dated"
+
+
+@ANY_CLOCK
+async def test_what_tells_a_statement_in_a_ledger_is_the_same_on_every_machine(
+    fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run that began by it on one machine would begin once more on another."""
+    async with victim(tmp_path) as to:
+        said = Decision(to.clock.now() + fast, "migrate", "bob", "it is time (purge)", "", "dba", to.plan.digest, ())
+        receive(to, monkeypatch, tmp_path, fast, said)
+        (learned,) = to.watch.record.all(Decision)
+        assert tag_of(learned) == tag_of(said)
 
 
 @pytest.mark.parametrize("copied", [Waiver, GateUsed, Decision])

@@ -98,7 +98,8 @@ async def test_votes_are_used_by_a_run_that_begins_and_not_by_a_command_that_is_
     path = written(world, tmp_path, rate=0, task="unused")
     path.write_text(path.read_text() + GATED)
     allow(path, world.environment)
-    plan, clock, dsn = load_plan(path), world.clock, world.environment["MIGRATION_DATABASE_URL"]
+    plan = load_plan(path, environ={**os.environ, **world.environment})
+    clock, dsn = world.clock, world.environment["MIGRATION_DATABASE_URL"]
     async with recording(plan, clock, who="ada") as kept:
         watch = Watch(plan, NoSource(), clock, kept.record, kept.started_at)
         kept.attach(watch)
@@ -128,4 +129,9 @@ async def test_votes_are_used_by_a_run_that_begins_and_not_by_a_command_that_is_
     assert "Move the files: needs 1 more GO vote" in err
     code, _, err = await migrate(world, "forget", str(path), "--confirm", f"forget {host_and_name(dsn)}")
     assert code == 3
-    assert "the ledger alone knows that they are used" in err
+    assert "the ledger holds that they are used" in err
+    with psycopg.connect(dsn, autocommit=True) as other:  # a database that is put back to before
+        other.execute("DROP SCHEMA cutover CASCADE")
+    code, _, err = await migrate(world, *words)
+    assert code == 1
+    assert "Move the files: needs 1 more GO vote" in err

@@ -132,9 +132,9 @@ async def forget(context: MigrationContext, confirm: str) -> int:
 
 
 async def _wait_for_statements(connection: Connection) -> None:
-    """Raises RunError while a statement is good by which a run was begun: the ledger alone knows that it was."""
+    """Raises RunError while a statement is good by which a run was begun: the ledger holds that it was."""
     if (minutes := await minutes_since_decided(connection)) is not None and minutes < GOOD_FOR / timedelta(minutes=1):
         raise runs.RunError(
-            f"a run was begun {minutes:.0f} min ago by votes of a gate, and the ledger alone knows that they are used: "
+            f"a run was begun {minutes:.0f} min ago by votes of a gate, and the ledger holds that they are used: "
             f"forget it once that is {GOOD_FOR / timedelta(minutes=1):.0f} min ago"
         )

@@ -24,7 +24,16 @@ from cockpit.commands.migrate.migration_context import (
     migration_command,
 )
 from cockpit.commands.migrate.migration_text import Meter, print_progress
-from cockpit.commands.migrate.statement import Stated, goes_on_by, opening, spend, state, unspent, with_shared_record
+from cockpit.commands.migrate.statement import (
+    Stated,
+    goes_on_by,
+    keep_begun,
+    opening,
+    spend,
+    state,
+    unspent,
+    with_shared_record,
+)
 from cockpit.commands.options import FORMAT, SHARE, Form
 from cockpit.console import output
 from cockpit.engine.gate_approval import in_lines, missing, missing_to_resume
@@ -279,7 +288,7 @@ async def _begin(
         await spend(connection, context.by, statement)
         if options.outside_window:
             await note(connection, None, context.by, "outside-window", options.outside_window)
-        return await runs.begin(
+        run = await runs.begin(
             connection,
             options.phase,
             _rate_capped(settings, options.max_bytes_per_s),
@@ -290,6 +299,8 @@ async def _begin(
             guarded=options.guarded,
             supervisor=supervisor,
         )
+        await keep_begun(context, options, run, statement)
+    return run
 
 
 def _stands(

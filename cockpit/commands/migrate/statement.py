@@ -6,6 +6,9 @@ The ledger keeps, with the run, which statement it was begun by: one that was re
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +16,16 @@ from cockpit import formatting
 from cockpit.commands.live_session import share_of
 from cockpit.commands.migrate.confirmation import PhaseOptions
 from cockpit.commands.migrate.migration_context import MigrationContext, is_prepared
-from cockpit.decide.events import Decision, Happened
-from cockpit.decide.gate import GATE_OF_PHASE, Opening
+from cockpit.decide.events import MIGRATION, Decision, Happened
+from cockpit.decide.gate import GATE_OF_PHASE, Opening, begun_by, tag_of
 from cockpit.engine import gate_approval
 from cockpit.engine.operator_desk import Desk
 from cockpit.engine.poller import LiveSource
 from cockpit.engine.ports import Refused
 from cockpit.engine.record_location import shared_folder
-from cockpit.engine.recording import CannotRecord, record_in, recording
+from cockpit.engine.recording import CannotRecord, Recording, record_in, recording
 from cockpit.engine.watch import Watch
+from cockpit.journal.entry import Actor
 from cockpit.migration import runs
 from cockpit.migration.database import Connection
 from cockpit.migration.ledger import is_decided, note_decision
@@ -62,7 +66,7 @@ async def unspent(
     """
     found = opening(context, options, proposal)
     if (made := found.statement) is not None and found.stands:
-        spent = await is_prepared(connection) and await is_decided(connection, _tag(made))
+        spent = await is_prepared(connection) and await is_decided(connection, tag_of(made))
         if not spent:
             return made
     if found.whole:
@@ -86,19 +90,7 @@ async def state(
     if plan.people and not options.who:
         raise runs.NotApproved("name yourself with --as: the record keeps who begins it")
     try:
-        folder = gate_approval.folder_of(plan, clock.now(), options.record)
-        before = record_in(folder) if folder else None
-        async with recording(
-            plan,
-            clock,
-            who=options.who,
-            name=str(folder.path) if folder else "",
-            store=share_of(plan, context.live, options.share),
-            key_file=Path(options.key) if options.key else None,
-            variables=context.live.values(),
-            rehearsal=before is not None and before.rehearsal,
-            claimed_because=before.claimed_because if before else "",
-        ) as kept:
+        async with _recording(context, options) as kept:
             watch = Watch(plan, LiveSource(plan, session, clock, {}), clock, kept.record, kept.started_at)
             kept.account = {"account": proposal.account, "arn": proposal.principal}
             await Desk(watch, kept, options.who).migrate(why, proposal.line, GATE_OF_PHASE.get(options.phase, ""))
@@ -112,10 +104,42 @@ async def state(
     return made.statement
 
 
+@asynccontextmanager
+async def _recording(context: MigrationContext, options: PhaseOptions) -> AsyncIterator[Recording]:
+    """The record that the phase is stated in, to add to it. Raises CannotRecord, OSError."""
+    plan, clock = context.plan, context.clock
+    folder = gate_approval.folder_of(plan, clock.now(), options.record)
+    before = record_in(folder) if folder else None
+    async with recording(
+        plan,
+        clock,
+        who=options.who,
+        name=str(folder.path) if folder else "",
+        store=share_of(plan, context.live, options.share),
+        key_file=Path(options.key) if options.key else None,
+        variables=context.live.values(),
+        rehearsal=before is not None and before.rehearsal,
+        claimed_because=before.claimed_because if before else "",
+    ) as kept:
+        yield kept
+
+
+async def keep_begun(context: MigrationContext, options: PhaseOptions, run: int, statement: Stated) -> None:
+    """Keep in the record that a run begins by this statement, before the ledger's transaction ends: a database that is put back
+    to before, or the same one by another name, knows nothing of it. Raises RunError; then the run must not begin.
+    """
+    try:
+        async with _recording(context, options) as kept:
+            noted = Happened(context.clock.now(), MIGRATION, begun_by(run, statement))
+            await asyncio.wrap_future(kept.record.submit_signed(noted, Actor(options.who or "cockpit"), None))
+    except (CannotRecord, OSError) as error:
+        raise runs.RunError(f"that it begins cannot be kept in the record, so it did not: {error}") from None
+
+
 async def spend(connection: Connection, by: str, statement: Stated) -> None:
     """Note in the ledger that a run is begun by this statement, in one transaction with that. Raises RunError where one was."""
     words = statement.why if isinstance(statement, Decision) else statement.text.removeprefix("decided: ")
-    if not await note_decision(connection, by, _tag(statement), words):
+    if not await note_decision(connection, by, tag_of(statement), words):
         raise runs.RunError("a run was begun by this statement in the meantime: see `cockpit migrate status`")
 
 
@@ -124,7 +148,3 @@ def goes_on_by(statement: Stated | None) -> str:
     if statement is None:
         return ""
     return f"at {formatting.clock(statement.at)} by {statement.by or 'this cockpit'}, and not begun: it begins by that"
-
-
-def _tag(statement: Stated) -> str:
-    return f"{statement.at.isoformat()} {statement.by}".rstrip()
