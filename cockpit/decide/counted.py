@@ -131,12 +131,16 @@ def counted(plan: Plan, record: Record, now: datetime) -> Counted:
         if kind not in _UNCHECKED:
             entries = []
             for each in record.all(kind):
-                why, doubt = rules.unsound(each), rules.doubt(each)
-                if not isinstance(each, GateUsed):
-                    why, doubt = why or doubt, ""
-                if made.take(each, why or opened.objection(each), seen, doubt):
+                why, spends = rules.objection(each) or opened.objection(each), ""
+                if (
+                    why
+                    and isinstance(each, GateUsed)
+                    and not (rules.unsound(each) or opened.objection(each, timed=False))
+                ):
+                    why, spends = "", why
+                if made.take(each, why, seen, spends):
                     opened.counts(each)
-                    entries += [] if doubt else [each]
+                    entries += [] if spends else [each]
         made.by_kind[kind] = entries
     made.newest.update({key: entry for key, entry in record.newest.items() if key[0] in _UNCHECKED})
     return made
@@ -248,16 +252,16 @@ class _Openings:
         self._now = now
         self._uses: dict[str, list[int]] = {}
         """By gate: where in the record it was used."""
-        self._votes: dict[str, list[Vote]] = {}
-        """By digest of a plan: the votes on it that count."""
+        self._votes: dict[tuple[str, bool], list[Vote]] = {}
+        """By digest of a plan, and whether their time must be one that can be: the votes on it that count."""
 
-    def objection(self, entry: Entry) -> str:
+    def objection(self, entry: Entry, *, timed: bool = True) -> str:
+        """Why it was not open; empty where it was. Not `timed`: to whoever knew of votes whose time cannot be, as well."""
         if isinstance(entry, GateUsed):
-            return self._shut(
-                entry, [gate for gate in self._plan.gates if (gate.id, gate.before) == (entry.gate, entry.act)]
-            )
+            gates = [gate for gate in self._plan.gates if (gate.id, gate.before) == (entry.gate, entry.act)]
+            return self._shut(entry, gates, timed=timed)
         if isinstance(entry, PhaseBegan) and entry.phase is Phase.POST_DEPLOY and entry.by:
-            return self._shut(entry, [gate for gate in self._plan.gates if gate.before == "deploy"])
+            return self._shut(entry, [gate for gate in self._plan.gates if gate.before == "deploy"], timed=timed)
         return ""
 
     def counts(self, entry: Entry) -> None:
@@ -265,25 +269,26 @@ class _Openings:
         if isinstance(entry, GateUsed):
             self._uses.setdefault(entry.gate, []).append(self._record.places[id(entry)])
 
-    def _shut(self, entry: GateUsed | PhaseBegan, gates: Sequence[Gate]) -> str:
+    def _shut(self, entry: GateUsed | PhaseBegan, gates: Sequence[Gate], *, timed: bool) -> str:
         """Why one of the gates was not open to whoever stated this; empty where all were."""
         if entry.proof.own and entry.plan_digest != self._plan.digest:
             return ""  # this cockpit asked the gates of the plan it had then
         place = self._record.places[id(entry)]
         for gate in gates:
             spent = max((use for use in self._uses.get(gate.id, ()) if use < place), default=-1)
-            votes = [v for v in self._on(entry.plan_digest) if spent < self._record.places[id(v)] < place]
+            votes = [v for v in self._on(entry.plan_digest, timed) if spent < self._record.places[id(v)] < place]
             if missing := tally(gate, votes, entry.at, entry.by).missing:
                 return f"{gate.title} was not passed then: {'; '.join(missing)}"
         return ""
 
-    def _on(self, digest: str) -> list[Vote]:
+    def _on(self, digest: str, timed: bool) -> list[Vote]:
         """The votes on a plan that count, each once."""
-        if digest not in self._votes:
+        if (digest, timed) not in self._votes:
             rules = Rules(replace(self._plan, digest=digest), self._record, self._now)
-            found = {as_stated(vote): vote for vote in reversed(self._record.all(Vote)) if not rules.objection(vote)}
-            self._votes[digest] = sorted(found.values(), key=lambda vote: self._record.places[id(vote)])
-        return self._votes[digest]
+            why_not = rules.objection if timed else rules.unsound
+            found = {as_stated(vote): vote for vote in reversed(self._record.all(Vote)) if not why_not(vote)}
+            self._votes[digest, timed] = sorted(found.values(), key=lambda vote: self._record.places[id(vote)])
+        return self._votes[digest, timed]
 
 
 def _flaw(entry: Entry) -> str:

@@ -94,6 +94,8 @@ class Night:
             case "bob votes go" | "bob votes no-go":
                 made = self.bobs_vote("no-go" if "no-go" in act else "go")
                 forge(self.bobs, made, to.bob)
+            case _ if act.startswith("bob "):
+                forge(self.bobs, self.bobs_statement(act), to.bob)
             case "the right account" | "the wrong account":
                 self.reads(RIGHT if "right" in act else WRONG)
             case "time passes":
@@ -123,6 +125,20 @@ class Night:
             why="as I see it",
             plan_digest=self.to.plan.digest,
         )
+
+    def bobs_statement(self, act: str) -> Entry:
+        """By the clock of his machine."""
+        at, plan = self.to.clock.time + self.bobs_clock_is_off[-1], self.to.plan.digest
+        ended = StepEnded(at, "back.revision", "bob", "done", "both tasks run", "dba", plan)
+        made: dict[str, Entry] = {
+            "bob waives": Waiver(at, "right", "bob", "known", at + timedelta(hours=1), "dba", plan),
+            "bob takes the waiver back": Waiver(at, "right", "bob", "withdrawn", at, "dba", plan),
+            "bob ends the step": ended,
+            "bob opens the step again": replace(ended, outcome="open"),
+            "bob uses the gate": GateUsed(at, "deploy", "deploy", "bob", "dba", plan),
+            "bob rolls back": Decision(at, "execute", "bob", "orders fail", "", "dba", plan, ()),
+        }
+        return made[act]
 
     @property
     def is_as_written(self) -> bool:
@@ -171,18 +187,20 @@ def shown(watch: Watch) -> dict[str, object]:
         **{f"gate {gate.id} open": gate.passed for gate in situation.gates},
         **{f"{id_} signed": check is Check.PASS for id_, check in items.items()},
         **{f"{each.id} quiet": each.state for each in situation.criteria},
-        "waivers": situation.verdict.waivers,
+        "waived": situation.verdict.waivers > 0,
         "acknowledged": len(counts.all(Acknowledgement)),
         "phase": situation.verdict.phase,
         "target": len(counts.all(ReleaseSeen)),
         "no return": len(counts.all(PointOfNoReturn)),
-        "steps": [step.progress for step in situation.runbook],
+        **{f"{step.id} done": step.progress.meaning.done for step in (*situation.runbook, *situation.rollback_plan)},
     }
 
 
 HONEST = (
     *("ada votes go", "ada votes no-go", "bob votes go", "bob votes no-go", "ada signs"),
     *("the right account", "the wrong account", "time passes"),
+    *("bob waives", "bob takes the waiver back", "bob ends the step", "bob opens the step again"),
+    *("bob uses the gate", "bob rolls back"),
 )
 
 
@@ -206,6 +224,7 @@ def lies(to: Victim) -> Sequence[Entry]:
         Change(now, "verdict", Word.ROLLBACK, Word.GO, "all is well"),
         ObserverGap(now, now - timedelta(hours=1)),
         StepEnded(now, "run.deploy", "", "done", "trust me"),
+        StepEnded(now, "back.revision", "bob", "done", "trust me", "dba", plan),
     )
 
 
@@ -274,6 +293,11 @@ def write_into_the_share(night: Night, luck: Random) -> None:
             path.unlink()
 
 
+def claim_the_share(night: Night, luck: Random) -> None:
+    """For another record, or for none."""
+    (night.share / f"record-{luck.randint(1, 3)}.claim").write_text(luck.choice(["20260301T220000Z-evil", "../..", ""]))
+
+
 def change_the_plan(night: Night, luck: Random) -> None:
     folder = night.to.kept.folder.path
     path = luck.choice(sorted(folder.glob("plan*.yaml")))
@@ -327,6 +351,7 @@ ACTS: tuple[Act, ...] = (
     change_a_line,
     cut_off_the_end,
     write_into_the_share,
+    claim_the_share,
     change_the_plan,
     edit_the_plan_file,
     set_the_machines_clock,

@@ -224,6 +224,24 @@ async def test_votes_are_used_whatever_the_clock_of_who_used_them(
         assert to.desk.missing_before("deploy"), "and Bob must vote again, too"
 
 
+@ANY_CLOCK
+async def test_a_vote_that_was_used_elsewhere_with_one_that_does_not_count_here_begins_nothing_else(
+    fast: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob's own cockpit counts his vote by its clock, and he begins: with Ada's vote, which is used."""
+    async with victim(tmp_path) as to:
+        plan = to.plan.digest
+        await to.desk.vote("deploy", "go")
+        at = to.clock.now() + fast
+        bobs = elsewhere(monkeypatch, tmp_path, to, "bob", at=to.clock.now())
+        forge(bobs, Vote(at, "deploy", "bob", "dba", "go", plan_digest=plan), to.bob)
+        forge(bobs, GateUsed(at, "deploy", "deploy", "bob", "dba", plan), to.bob)
+        to.takes_in()
+        vote = Vote(to.clock.now(), "deploy", "bob", "dba", "go", plan_digest=plan)
+        bob_states(to, monkeypatch, tmp_path, timedelta(0), vote)
+        assert to.desk.missing_before("deploy"), "Ada has voted once"
+
+
 async def test_a_use_of_a_gate_that_was_shut_uses_no_votes_by_whichever_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
