@@ -9,43 +9,35 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-import subprocess
 import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
-MUTANTS = Path("mutants")
-"""Where every change stands beside the original, in a copy of the sources."""
+from mutants.try_changes import FOR_EVER, KILLED, MUTANTS, tried
+
 JUSTIFIED = Path(__file__).with_name("justified.txt")
 MOST_LEFT = 0.05
-_RESULT = re.compile(r"^\s+(\S+): ([a-z ]+)$")
-_SEEN = {"killed", "timeout", "segfault", "caught by type check"}
-_NOT_RUN = {"not checked", "skipped"}
 
 
-def main(program: str) -> int:
-    found = results(_output(program, "results", "--all", "true"))
-    checked = {name: outcome for name, outcome in found.items() if outcome not in _NOT_RUN}
-    survivors = sorted(name for name, outcome in checked.items() if outcome not in _SEEN)
+def main(wanted: str) -> int:
+    found = tried(wanted)
+    survivors = sorted(name for name, outcome in found.items() if outcome not in {KILLED, FOR_EVER})
     excused = entries(JUSTIFIED.read_text(encoding="utf-8"))
     left = []
-    changes = {name: key(name) for name in survivors}
-    for name, change in changes.items():
+    given = {name: key(name) for name in survivors}
+    for name, change in given.items():
         if change not in excused:
             left.append(name)
             print("\n".join(change), end="\n\n")
-    for unused in excused.keys() - set(changes.values()):
-        print(f"no longer survives, or was not run: {unused[0]}")
-    share = len(left) / len(checked) if checked else 1.0
-    print(f"{len(checked)} changes: {dict(Counter(checked.values()))}")
+    of_these = {name.rpartition("__mutmut_")[0] for name in found}
+    for unused in excused.keys() - set(given.values()):
+        if unused[0] in of_these:
+            print(f"no longer survives: {' '.join(unused)}")
+    share = len(left) / len(found) if found else 1.0
+    print(f"{len(found)} changes: {dict(Counter(found.values()))}")
     print(f"{len(left)} survive without a reason: {share:.1%} (at most {MOST_LEFT:.0%})")
     return int(share > MOST_LEFT)
-
-
-def results(text: str) -> dict[str, str]:
-    """Name of each change -> what became of it."""
-    return {match[1]: match[2].strip() for line in text.splitlines() if (match := _RESULT.match(line))}
 
 
 def key(name: str) -> tuple[str, ...]:
@@ -77,10 +69,6 @@ def entries(text: str) -> dict[tuple[str, ...], str]:
                 raise ValueError(f"{JUSTIFIED.name}: {change[0]} has no last line 'why: ...'")
             made[tuple(change)] = why
     return made
-
-
-def _output(program: str, *arguments: str) -> str:
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
