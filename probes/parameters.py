@@ -180,11 +180,15 @@ def parameters_of(kind: type[Probe[Any]]) -> tuple[Parameter, ...]:
 
 
 def sentences_of(model: type[BaseModel]) -> dict[str, str]:
-    """Field -> what its source says below it."""
+    """Field -> what its source says below it; nothing where there is no source."""
     found = {}
     for each in reversed(model.__mro__):
         if each is not BaseModel and issubclass(each, BaseModel):
-            (defined,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+            try:
+                source = inspect.getsource(each)
+            except (OSError, TypeError):
+                continue  # a plug-in may come without its source
+            (defined,) = ast.parse(textwrap.dedent(source)).body
             assert isinstance(defined, ast.ClassDef)
             for field, below in pairwise(defined.body):
                 match field, below:
