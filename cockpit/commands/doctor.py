@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +24,7 @@ from cockpit.exit_codes import COULD_NOT_JUDGE
 from cockpit.formatting import count
 from cockpit.log_file import log_to_file
 from cockpit.plan.model import Plan, ProbeSpec
+from cockpit.plan.summary import next_window
 from probes.aws.insights_fields import never_logged
 from probes.aws.logs_query import LogsQueryParams
 from probes.clients.clients import AwsOptions, Clients
@@ -97,7 +98,7 @@ def main(live: LiveOptions, plan: str, form: Form) -> int:
     if form == "json":
         output_json(_plain(diagnoses, unevaluated, roles, absent), version=JSON_VERSION)
     else:
-        output(*_lines(diagnoses, unevaluated, roles, absent))
+        output(*_lines(diagnoses, unevaluated, roles, absent), *next_window(loaded, datetime.now(UTC)))
     return 0 if all(diagnosis.seeing for diagnosis in diagnoses) else BLIND
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from cockpit.plan.model import Plan
 from cockpit.plan.never_go import never_go
 from cockpit.plan.probe_limits import needed_traffic
 from cockpit.plan.source.problems import Problem
-from cockpit.plan.summary import earliest_go, summarise
+from cockpit.plan.summary import earliest_go, next_window, summarise
 from cockpit.stories.healthy_values import healthy
 
 JSON_VERSION = 1
@@ -40,7 +41,11 @@ def main(plan: str, variables: tuple[str, ...], form: Form) -> int:
     if form == "json":
         output_json(_json(plan, loaded, ()), version=JSON_VERSION)
     else:
-        output(*summarise(loaded), *(f"  contradicts {each}" for each in healthy(loaded).contradictions))
+        output(
+            *summarise(loaded),
+            *next_window(loaded, datetime.now(UTC)),
+            *(f"  contradicts {each}" for each in healthy(loaded).contradictions),
+        )
     return 0
 
 
@@ -61,6 +66,7 @@ def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str
     }
     if plan is not None:
         never = list(never_go(plan))
+        opening = plan.window.next_after(datetime.now(UTC)) if plan.window is not None else None
         found |= {
             "name": plan.name,
             "title": plan.title,
@@ -71,5 +77,6 @@ def _json(path: str, plan: Plan | None, problems: Sequence[Problem]) -> dict[str
             "needs_traffic": [str(need) for need in needed_traffic(plan)],
             "earliest_go_s": None if never else earliest_go(plan).total_seconds(),
             "needs_environment": list(plan.needs_environment),
+            "next_window": opening and {"begins": opening.begins.isoformat(), "ends": opening.ends.isoformat()},
         }
     return found

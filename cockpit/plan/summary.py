@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from cockpit.conditions.condition import Condition
 from cockpit.formatting import count, duration
@@ -25,6 +26,19 @@ _LABEL = 14
 def summarise(plan: Plan) -> list[str]:
     """Lines: name, target, what is watched and judged, who signs, and what the environment must provide."""
     return [f"{Path(plan.path).name} is valid: {plan.title} ({plan.environment})", *_lines(plan)]
+
+
+def next_window(plan: Plan, now: datetime) -> list[str]:
+    """When the change window is open next, by its own clocks, or that it never is again; nothing where the plan has none."""
+    if plan.window is None:
+        return []
+    opening, zone = plan.window.next_after(now), ZoneInfo(plan.window.time_zone)
+    begins, ends = opening.begins.astimezone(zone), opening.ends.astimezone(zone)
+    times = f"{begins:%a %Y-%m-%d %H:%M} to {ends:%H:%M} {plan.window.time_zone}"
+    if opening.ends <= now:
+        return _row("window over", f"it ended {duration(now - opening.ends)} ago, and is not open again: {times}")
+    when = f"opens in {duration(opening.begins - now)}" if opening.begins > now else "is open now"
+    return _row("window", f"{when}: {times}")
 
 
 def _lines(plan: Plan) -> Iterator[str]:
