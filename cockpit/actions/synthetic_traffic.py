@@ -89,6 +89,7 @@ class SyntheticTraffic:
     clock: Clock
     _proposal: TrafficProposal | None = None
     """What is being sent."""
+    _starting: bool = False
     _sending: asyncio.Task[None] | None = None
     _requests: set[asyncio.Task[None]] = field(default_factory=set)
     _sent: Sent = field(default_factory=Sent)
@@ -100,8 +101,7 @@ class SyntheticTraffic:
     def propose(self, step: StepStatus, action: StepAction, traffic: Synthetic) -> TrafficProposal:
         """What would be started, or stopped where it is under way."""
         self.desk.may_decide()
-        if not self.running and (why := TrustedPlans().traffic_held_back(self.desk.watch.plan)):
-            raise Refused(why)
+        self._check_allowed(stops=self.running)
         return TrafficProposal(step.id, action, traffic, self.running)
 
     async def do(self, proposal: TrafficProposal, why: str) -> str:
@@ -109,15 +109,26 @@ class SyntheticTraffic:
         person = self.desk.may_decide()
         if proposal.stops is not self.running:
             raise Refused("this was started or stopped meanwhile: review it again")
+        self._check_allowed(stops=proposal.stops)
         if proposal.stops:
             await self._stop()
             self._end(proposal, f"stopped by {person.id} ({why})")
             return f"synthetic traffic stopped: {self._sent}"
-        await self.desk.start_step(proposal.step)
+        if self._starting:
+            raise Refused("it is being started: its step waits for a signature")
+        self._starting = True
+        try:
+            await self.desk.start_step(proposal.step)
+        finally:
+            self._starting = False
         self._note(proposal, f"begun by {person.id}: {proposal.line} ({why})")
         self._sent, self._proposal = Sent(), proposal
         self._sending = asyncio.create_task(self._run(proposal), name="synthetic-traffic")
         return f"synthetic traffic: {proposal.line}"
+
+    def _check_allowed(self, *, stops: bool) -> None:
+        if not stops and (why := TrustedPlans().traffic_held_back(self.desk.watch.plan)):
+            raise Refused(why)
 
     async def close(self) -> None:
         """Stop it: nothing is sent for a cockpit that is closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ import pytest
 from support.clock import HandClock
 from support.http_server import Site, small_site
 from support.sources import NoSource
-from support.waiting import until
+from support.waiting import turns, until
 from textual.widgets import Input
 from tui.stage import listens, shown
 
 from cockpit.actions.executor import Executor
 from cockpit.actions.synthetic_traffic import AGENT, MOST_UNDER_WAY
-from cockpit.decide.events import Happened, PhaseBegan, StepBegan, StepEnded
+from cockpit.decide.events import Entry, Happened, PhaseBegan, StepBegan, StepEnded
 from cockpit.decide.situation import StepStatus
 from cockpit.decide.states import StepState
 from cockpit.engine.operator_desk import Desk
@@ -26,7 +27,7 @@ from cockpit.engine.recording import recording
 from cockpit.engine.trusted_plans import TRUSTED_PLANS, TrustedPlans
 from cockpit.engine.watch import Watch
 from cockpit.plan.load import load_plan
-from cockpit.plan.model import Phase
+from cockpit.plan.model import Person, Phase
 from cockpit.tui.app import CockpitApp
 from cockpit.tui.screens.answer import AnswerScreen
 from probes.clients.clients import AwsOptions, Clients
@@ -159,6 +160,40 @@ async def test_a_plan_that_nobody_has_allowed_sends_nothing(pages: Site, tmp_pat
             await seat.start()
         await seat.clock.move(60)
         assert (pages.asked, seat.watch.record.all(StepBegan)) == ([], [])
+
+
+async def test_what_is_no_longer_allowed_once_it_is_confirmed_sends_nothing(pages: Site, tmp_path: Path) -> None:
+    async with opened(pages, tmp_path) as seat:
+        proposal = await seat.executor.propose(seat.step)
+        (tmp_path / "trusted.json").unlink()
+        with pytest.raises(Refused, match="cockpit trust"):
+            await seat.executor.do(proposal, "nobody is awake")
+        assert (pages.asked, seat.watch.record.all(StepBegan)) == ([], [])
+
+
+async def test_while_one_is_being_signed_no_other_is_started(pages: Site, tmp_path: Path) -> None:
+    """A key is touched a while later, and by then somebody has reviewed and confirmed it again."""
+    async with opened(pages, tmp_path) as seat:
+        keeper, touched = seat.executor.desk.keeper, asyncio.Event()
+
+        class Touched:
+            async def key_of(self, person: Person) -> str:
+                return await keeper.key_of(person)
+
+            async def keep(self, entry: Entry, person: Person, role: str) -> None:
+                await touched.wait()
+                await keeper.keep(entry, person, role)
+
+        seat.executor.desk.keeper = Touched()
+        first = asyncio.ensure_future(seat.executor.do(await seat.executor.propose(seat.step), "nobody is awake"))
+        await turns()
+        with pytest.raises(Refused, match="is being started"):
+            await seat.executor.do(await seat.executor.propose(seat.step), "nobody is awake")
+        touched.set()
+        await first
+        for minute in range(1, 4):
+            await seat.minute(12 * minute + 1)
+        assert len(pages.asked) == 37
 
 
 async def test_who_may_not_decide_sends_nothing(pages: Site, tmp_path: Path) -> None:
